@@ -1,0 +1,186 @@
+package emulator
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// The demo app of Doshii. Client ids look like JSON Web Tokens.
+const (
+	DoshiiClientID = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhcHAiOiJoYXJrIGRlbW8ifQ.RGVtb0NsaWVudElkT2ZIYXJrRW11bGF0b3Iu"
+	// DoshiiClientSecret signs the JWT of the REST interface.
+	DoshiiClientSecret = "demoClientSecretOfHarkEmulator"
+	// DoshiiLocationToken is the token of the point of sale at DemoLocation.
+	DoshiiLocationToken = "demoLocationTokenOfHarkEmulator"
+)
+
+// Locations and devices.
+const (
+	DemoLocation        = "dEm0Loc1" // the demo app is subscribed to it
+	DemoSecondLocation  = "dEm0Loc2" // not subscribed at first
+	DemoPrivateLocation = "pRivLoc9" // another app's
+	DemoDevice          = "dEm0Dev1" // interested in orders only
+	DemoPrivateDevice   = "pRivDev9" // another app's
+)
+
+// doshiiAPIVersion is what pongs say.
+const doshiiAPIVersion = "3.2.0"
+
+// doshii is the sockets and the REST interface.
+type doshii struct {
+	ctx  context.Context
+	opts DoshiiOptions
+
+	mu         sync.Mutex
+	subscribed map[string]bool // locations of the demo app
+	devices    []wire.DoshiiDevice
+	conns      map[*doshiiConn]struct{}
+
+	made *doshiiMaker // belongs to tick
+}
+
+// A doshiiEvent is an event on its way to the sockets.
+type doshiiEvent struct {
+	name     string
+	payload  json.RawMessage
+	location string
+	terminal string // "" when it belongs to none
+	pos      bool   // for points of sale, not for apps
+}
+
+func newDoshii(ctx context.Context, opts Options) *doshii {
+	return &doshii{
+		ctx:        ctx,
+		opts:       opts.Doshii,
+		subscribed: map[string]bool{DemoLocation: true},
+		devices: []wire.DoshiiDevice{{
+			DoshiiID: DemoDevice, Name: "demo device", Ref: "demo-1", Events: []string{"order_created", "order_updated"},
+			Terminals: []string{}, Channels: []string{}, LocationIDs: []string{}, Version: "v1",
+		}},
+		conns: make(map[*doshiiConn]struct{}),
+		made:  &doshiiMaker{rand: newRand(opts.Seed, "doshii")},
+	}
+}
+
+func (d *doshii) prefixes() []string { return []string{"doshii"} }
+
+func (d *doshii) environ(base *url.URL) ([]string, error) {
+	return []string{
+		"HARK_DOSHII_ENDPOINT=" + socketBase(base) + "/doshii",
+		"HARK_DOSHII_API=" + base.String() + "/doshii" + wire.DoshiiPathREST,
+		"HARK_DOSHII_CLIENT_ID=" + DoshiiClientID,
+		"HARK_DOSHII_CLIENT_SECRET=" + DoshiiClientSecret,
+		"HARK_DOSHII_LOCATION_TOKEN=" + DoshiiLocationToken,
+		"HARK_DEMO_LOCATION=" + DemoLocation,
+		"HARK_DEMO_DEVICE=" + DemoDevice,
+	}, nil
+}
+
+func (d *doshii) tick() {
+	d.publish(d.made.next())
+	d.publish(d.made.nextPOS())
+}
+
+// publish gives an event to the sockets that it is for.
+func (d *doshii) publish(e doshiiEvent) {
+	text := mustJSON(d.envelope(e))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := range d.conns {
+		if d.wants(c, e) {
+			c.box.put(text)
+		}
+	}
+}
+
+// envelope wraps an event as the options say.
+func (d *doshii) envelope(e doshiiEvent) wire.DoshiiMessage {
+	switch d.opts.Envelope {
+	case "type":
+		return wire.DoshiiMessage{Type: e.name, Data: e.payload}
+	case "event":
+		return wire.DoshiiMessage{Event: e.name, Data: e.payload}
+	}
+	return wire.DoshiiMessage{Emit: wire.DoshiiEmit{mustJSON(e.name), e.payload}}
+}
+
+// wants tells whether a socket gets an event: an app when it is subscribed to
+// the location and its device, if any, is interested; a point of sale when it is
+// at the location.
+func (d *doshii) wants(c *doshiiConn, e doshiiEvent) bool {
+	if c.pos || e.pos {
+		return c.pos && e.pos && e.location == c.location
+	}
+	if !d.subscribed[e.location] {
+		return false
+	}
+	if c.device == "" {
+		return true
+	}
+	i := slices.IndexFunc(d.devices, func(v wire.DoshiiDevice) bool { return v.DoshiiID == c.device })
+	return i >= 0 && doshiiInterest(d.devices[i], e)
+}
+
+// doshiiInterest: every list that is not empty must contain what the event has.
+// An event that has no terminal or channel passes these lists.
+func doshiiInterest(v wire.DoshiiDevice, e doshiiEvent) bool {
+	in := func(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
+	channel := doshiiChannel(e.name)
+	return in(v.Events, e.name) && in(v.LocationIDs, e.location) &&
+		(e.terminal == "" || in(v.Terminals, e.terminal)) && (channel == "" || in(v.Channels, channel))
+}
+
+// doshiiChannel is the channel that an event belongs to, by its name.
+func doshiiChannel(name string) string {
+	for _, c := range []struct{ prefix, channel string }{
+		{"order_", "Order ahead"}, {"transaction_", "Pay@Table"}, {"booking_", "Reservations"},
+		{"checkin_", "Reservations"}, {"table_", "Reservations"}, {"points_", "Loyalty"}, {"reward_", "Loyalty"},
+		{"member_", "Loyalty"}, {"loyalty_", "Loyalty"}, {"card_", "GiftCards"}, {"resource_", "Resources"},
+	} {
+		if strings.HasPrefix(name, c.prefix) {
+			return c.channel
+		}
+	}
+	return ""
+}
+
+func (d *doshii) serve(w http.ResponseWriter, r *http.Request, _ string) {
+	switch r.URL.Path {
+	case wire.DoshiiPathApp, wire.DoshiiPathAppV3, wire.DoshiiPathPOS:
+		d.serveSocket(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// appAuth checks the value of auth: base64, in the standard alphabet and padded,
+// of the client id.
+func (d *doshii) appAuth(auth string) bool {
+	b, err := base64.StdEncoding.Strict().DecodeString(auth)
+	if err != nil && d.opts.LenientAuth {
+		b, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(auth, "="))
+	}
+	return err == nil && string(b) == DoshiiClientID
+}
+
+func doshiiRefuse(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(mustJSON(wire.DoshiiError{Error: text}))
+}
+
+// A doshiiMaker makes up events.
+type doshiiMaker struct {
+	rand *rand.Rand
+	made int
+	pos  int
+}

@@ -1,0 +1,147 @@
+package emulator
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"mime"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A drogueInput is what a device, or the system, sends to an application.
+type drogueInput struct {
+	kind           string // one of the wire.DrogueType… values
+	channel        string
+	device, sender string
+	contentType    string // "" when the device says none
+	dataSchema     string
+	payload        []byte
+	extensions     []wire.DrogueExtension
+}
+
+// drogueMaker makes events of inputs, and inputs of nothing.
+type drogueMaker struct {
+	mu   sync.Mutex
+	rand *rand.Rand
+	made int // inputs, by next
+}
+
+func newDrogueMaker(r *rand.Rand) *drogueMaker { return &drogueMaker{rand: r} }
+
+// next makes up what a device sends: in turn all observations as JSON, texts and
+// bytes, through a gateway too, and sometimes an event of the system.
+func (m *drogueMaker) next() drogueInput {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.made
+	m.made++
+	devices := []struct{ device, sender string }{
+		{"pump-01", "pump-01"}, {"pump-02", "pump-02"}, {"tank-01", "gw-1"}, {"sensor7", "gw-1"},
+	}
+	d := devices[n%len(devices)]
+	in := drogueInput{kind: wire.DrogueTypeEvent, device: d.device, sender: d.sender}
+	names := observations()
+	switch turn := n % (len(names) + 7); turn - len(names) {
+	case 0:
+		in.channel, in.contentType, in.payload = "log", "text/plain; charset=utf-8", []byte("valve <open> & läuft")
+	case 1:
+		in.channel, in.contentType, in.payload = "log", "text/plain", []byte{'o', 'k', 0xFF, 0xFE}
+	case 2:
+		in.channel, in.contentType, in.payload = "btmesh", "application/octet-stream", []byte{1, 2, 255, byte(m.rand.IntN(256))}
+		in.extensions = []wire.DrogueExtension{{Name: "hwaddr", Value: "AA:BB:CC:00:11:22"}, {Name: "lorawanport", Value: "1"}}
+	case 3:
+		in.channel, in.payload = "telemetry", nil
+	case 4:
+		in.channel, in.payload = "counter", fmt.Append(nil, m.rand.IntN(1000))
+	case 5:
+		in.kind, in.channel, in.contentType = wire.DrogueTypeConnection, "connection", "application/json"
+		in.sender = in.device
+		in.payload = mustJSON(map[string]bool{"connected": m.rand.IntN(2) == 1})
+	case 6:
+		in.kind, in.channel, in.contentType = wire.DrogueTypeRegistry, "devices", "application/octet-stream"
+	default:
+		in.channel, in.contentType = names[turn], "application/json"
+		in.payload = mustJSON(observe(m.rand, names[turn]))
+		if turn%3 == 1 {
+			in.contentType = "application/senml+json" // rewritten on the way out
+		}
+		in.dataSchema = map[string]string{"environment": "https://example.com/schemas/environment.json"}[names[turn]]
+	}
+	return in
+}
+
+// event makes the CloudEvent of an input and the key of its partition, with the
+// attributes of drogue-cloud, endpoint-common/src/sender/mod.rs, and the payload
+// of event-common/src/stream/mod.rs.
+func (m *drogueMaker) event(a *drogueApp, in drogueInput, now time.Time) (wire.DrogueEvent, string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := percentEncode(a.name) + "/" + percentEncode(in.sender)
+	e := wire.DrogueEvent{
+		SpecVersion: "1.0",
+		ID:          randomUUID(m.rand),
+		Type:        in.kind,
+		Source:      "drogue://" + a.name + "/" + percentEncode(in.device),
+		DataSchema:  in.dataSchema,
+		Subject:     in.channel,
+		Time:        now.UTC().Format("2006-01-02T15:04:05.000000000Z"),
+		Extensions: append([]wire.DrogueExtension{
+			{Name: wire.DrogueApplication, Value: a.name},
+			{Name: wire.DrogueApplicationUID, Value: a.uid},
+			{Name: wire.DrogueDevice, Value: in.device},
+			{Name: wire.DrogueDeviceUID, Value: drogueUserID("device/" + in.device)},
+			{Name: wire.DrogueSender, Value: in.sender},
+			{Name: wire.DrogueSenderUID, Value: drogueUserID("device/" + in.sender)},
+			{Name: wire.DrogueInstance, Value: "drogue"},
+			{Name: wire.DroguePartitionKey, Value: key},
+		}, in.extensions...),
+	}
+	drogueData(&e, in.contentType, in.payload)
+	m.rand.Shuffle(len(e.Extensions), func(i, j int) {
+		e.Extensions[i], e.Extensions[j] = e.Extensions[j], e.Extensions[i]
+	})
+	return e, key
+}
+
+// drogueData sets content type and payload.
+func drogueData(e *wire.DrogueEvent, contentType string, payload []byte) {
+	e.DataContentType = contentType
+	media, _, _ := mime.ParseMediaType(contentType)
+	switch {
+	case contentType == "" && len(payload) > 0 && json.Valid(payload), isJSONType(media):
+		e.DataContentType, e.Data = "application/json", payload
+	case media == "text/plain" && utf8.Valid(payload):
+		e.Data = mustJSON(string(payload))
+	default:
+		if contentType == "" {
+			e.DataContentType = "application/octet-stream"
+		}
+		text := base64.StdEncoding.EncodeToString(payload)
+		e.DataBase64 = &text
+	}
+}
+
+// isJSONType tells whether the server takes a payload of this media type to be
+// JSON.
+func isJSONType(media string) bool {
+	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
+}
+
+// percentEncode encodes every byte that is neither letter nor digit.
+func percentEncode(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}

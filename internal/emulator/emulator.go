@@ -1,0 +1,173 @@
+// Package emulator stands in for the services that hark speaks to: Octave,
+// Drogue Cloud and Doshii, each an http.Handler that behaves as the public
+// documents, servers and clients of the service say it does, refusals and
+// timers included. Where nothing is known, an option says what happens.
+//
+// All services live on one address, each below prefixes of its own:
+//
+//	/octave        session service and sockets; REST below /octave/v5.0
+//	/drogue        WebSocket integration: /drogue/APP and /drogue/APP/CHANNEL
+//	/doshii        sockets: /doshii/app/socket, /doshii/app/socket/v3, …
+//
+// so the endpoint of a service is the address of the emulator and its prefix,
+// as Environ prints it. Events are made up at a steady rate.
+//
+// The package shares with the client nothing but proto/wire, and it speaks
+// WebSocket by itself (socket.go), so that it can also break the rules.
+package emulator
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Names of the services.
+const (
+	Octave = "octave"
+	Drogue = "drogue"
+	Doshii = "doshii"
+)
+
+// Services returns the names of all services.
+func Services() []string { return []string{Octave, Drogue, Doshii} }
+
+// A service is one of the emulated services.
+type service interface {
+	// prefixes are the first path segments of its addresses.
+	prefixes() []string
+	// serve answers a request; the path no longer has the prefix.
+	serve(w http.ResponseWriter, r *http.Request, prefix string)
+	// tick makes up one event for everybody who listens.
+	tick()
+	// environ returns the variables that point a client at the service.
+	environ(base *url.URL) ([]string, error)
+}
+
+// An Emulator serves the emulated services over HTTP.
+type Emulator struct {
+	services []service
+	handlers map[string]service // by prefix
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	mu     sync.Mutex // orders Add against Wait
+	wg     sync.WaitGroup
+}
+
+// New starts an emulator of the named services, of all without a name. Close
+// ends it.
+func New(opts Options, services ...string) (*Emulator, error) {
+	if len(services) == 0 {
+		services = Services()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	e := &Emulator{handlers: make(map[string]service), ctx: ctx, cancel: cancel}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(services))) {
+		s, err := e.newService(name, opts)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		e.services = append(e.services, s)
+		for _, p := range s.prefixes() {
+			e.handlers[p] = s
+		}
+	}
+	for _, s := range e.services {
+		e.wg.Go(func() { steadily(ctx, opts.Rate, s.tick) })
+	}
+	return e, nil
+}
+
+func (e *Emulator) newService(name string, opts Options) (service, error) {
+	switch name {
+	case Octave:
+		return newOctave(e.ctx, opts), nil
+	case Drogue:
+		return newDrogue(e.ctx, opts)
+	case Doshii:
+		return newDoshii(e.ctx, opts), nil
+	}
+	return nil, fmt.Errorf("unknown service %q: there are %s", name, strings.Join(Services(), ", "))
+}
+
+// ServeHTTP implements http.Handler. It returns when the answer is complete or
+// the WebSocket connection has ended.
+func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	if e.ctx.Err() != nil {
+		e.mu.Unlock()
+		http.Error(w, "the emulator is closed", http.StatusServiceUnavailable)
+		return
+	}
+	e.wg.Add(1)
+	e.mu.Unlock()
+	defer e.wg.Done()
+
+	// The path is taken apart as it was sent: %2F is no separator.
+	prefix, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	s := e.handlers[prefix]
+	if s == nil {
+		http.NotFound(w, r)
+		return
+	}
+	path, err := url.PathUnescape(rest)
+	if err != nil {
+		http.Error(w, "malformed path", http.StatusBadRequest)
+		return
+	}
+	r = r.Clone(r.Context())
+	r.URL.Path, r.URL.RawPath = "/"+path, "/"+rest
+	s.serve(w, r, prefix)
+}
+
+// Close ends all connections and returns when nothing of the emulator runs any
+// more.
+func (e *Emulator) Close() error {
+	e.mu.Lock()
+	e.cancel()
+	e.mu.Unlock()
+	e.wg.Wait()
+	return nil
+}
+
+// Environ returns the environment that points clients at the emulator, served at
+// base (such as http://127.0.0.1:8080): for each service the endpoint and the
+// demo credentials, as NAME=value, and names to try as HARK_DEMO_….
+func (e *Emulator) Environ(base string) ([]string, error) {
+	u, err := baseURL(base)
+	if err != nil {
+		return nil, err
+	}
+	var env []string
+	for _, s := range e.services {
+		some, err := s.environ(u)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, some...)
+	}
+	return env, nil
+}
+
+// baseURL reads the address that an emulator is served at.
+func baseURL(base string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(base, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("address of the emulator: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("address of the emulator: %q is no http address", base)
+	}
+	return u, nil
+}
+
+// socketBase is base with the scheme of WebSocket.
+func socketBase(base *url.URL) string {
+	return "ws" + strings.TrimPrefix(base.String(), "http")
+}

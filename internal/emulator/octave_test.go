@@ -1,0 +1,351 @@
+package emulator
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// masterHeaders are good credentials.
+func masterHeaders() []string {
+	return []string{"X-Auth-User: " + OctaveUser, "X-Auth-Company: " + OctaveCompany, "X-Auth-Token: " + OctaveToken}
+}
+
+func restrictedHeaders() []string {
+	return []string{"X-Auth-Company: " + OctaveCompany, "X-Auth-Token: " + OctaveRestrictedToken}
+}
+
+// session asks for a session and returns the path of its socket.
+func (b *bench) session(headers ...string) string {
+	b.t.Helper()
+	status, body := b.do("POST", "/octave/session", "", headers...)
+	if status != 201 {
+		b.t.Fatalf("session: %d %s", status, body)
+	}
+	id := unmarshal[struct{ Body wire.OctaveSession }](b.t, body).Body.ID
+	return "/octave" + wire.OctaveSocketPath(id)
+}
+
+func (b *bench) octave() *octave {
+	for _, s := range b.e.services {
+		if o, ok := s.(*octave); ok {
+			return o
+		}
+	}
+	b.t.Fatal("no octave")
+	return nil
+}
+
+func (b *bench) publishOctave(path, elems string) {
+	o := b.octave()
+	o.store.publish(o.store.find("", path), json.RawMessage(elems), byREST)
+}
+
+func subscribeTo(path string) string {
+	return fmt.Sprintf(`{"msgId":"m","object":"event","type":"subscribe","path":%q}`, path)
+}
+
+const octaveOK = `{"head":{"msgId":"m","ok":true,"errors":[],"messages":["Your request has been processed successfully."]},"body":{}}`
+
+// Octave documentation: the answer is 201 with head{ok,status,errors} and an id
+// of 11, a dot and 32 characters.
+func TestOctaveSession(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		status, body := b.do("POST", "/octave/session", "", masterHeaders()...)
+		shape := regexp.MustCompile(`^\{"head":\{"ok":true,"status":201,"errors":\[\]\},"body":\{"id":"[\w-]{11}\.[\w-]{32}"\}\}$`)
+		if status != 201 || !shape.Match(body) {
+			t.Errorf("got %d %s", status, body)
+		}
+		if status, _ := b.do("GET", "/octave/session", ""); status != 405 {
+			t.Errorf("GET: %d", status)
+		}
+	})
+}
+
+func TestOctaveCredentials(t *testing.T) {
+	user, company := "X-Auth-User: "+OctaveUser, "X-Auth-Company: "+OctaveCompany
+	master, restricted := "X-Auth-Token: "+OctaveToken, "X-Auth-Token: "+OctaveRestrictedToken
+	tests := []struct {
+		name    string
+		headers []string
+		opts    func(*OctaveOptions)
+		status  int
+	}{
+		{"master", []string{user, company, master}, nil, 201},
+		{"master without user", []string{company, master}, nil, 403},
+		{"master of another user", []string{"X-Auth-User: x", company, master}, nil, 403},
+		{"another company", []string{user, "X-Auth-Company: x", master}, nil, 403},
+		{"no company", []string{user, master}, nil, 403},
+		{"wrong token", []string{user, company, "X-Auth-Token: x"}, nil, 403},
+		{"nothing", nil, nil, 403},
+		{"restricted", []string{company, restricted}, nil, 201},
+		{"restricted with user", []string{user, company, restricted}, nil, 403},
+		{"restricted with user ignored", []string{user, company, restricted}, func(o *OctaveOptions) { o.IgnoreUser = true }, 201},
+		{"status 400", nil, func(o *OctaveOptions) { o.RefusedStatus = 400 }, 400},
+		{"status 401", nil, func(o *OctaveOptions) { o.RefusedStatus = 401 }, 401},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			opts := quiet()
+			if test.opts != nil {
+				test.opts(&opts.Octave)
+			}
+			inBubble(t, opts, func(b *bench) {
+				status, body := b.do("POST", "/octave/session", "", test.headers...)
+				if status != test.status {
+					t.Fatalf("got %d %s, want %d", status, body, test.status)
+				}
+				head := unmarshal[wire.OctaveAnswer](t, body).Head
+				if head.OK != (status == 201) || head.Status != status || (status == 201) != (len(head.Errors) == 0) {
+					t.Errorf("head of %d: %s", status, body)
+				}
+			})
+		})
+	}
+}
+
+// The ids expire when no socket is opened, and with their socket.
+func TestOctaveSessionLifetime(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		path := b.session(masterHeaders()...)
+		time.Sleep(29 * time.Second)
+		c := b.dial(path)
+		time.Sleep(40 * time.Second) // longer than an unused session lives
+		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.wantText(octaveOK)
+		c.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+		c.wantClose(1000, "")
+		synctest.Wait()
+		if _, res := b.upgrade(path); res.StatusCode != 404 {
+			t.Errorf("session after its socket: %s", res.Status)
+		}
+		path = b.session(masterHeaders()...)
+		time.Sleep(30 * time.Second)
+		if _, res := b.upgrade(path); res.StatusCode != 404 {
+			t.Errorf("unused session after 30 s: %s", res.Status)
+		}
+	})
+	opts := quiet()
+	opts.Octave.UnknownSession = 401
+	inBubble(t, opts, func(b *bench) {
+		if _, res := b.upgrade("/octave/session/no.such/ws"); res.StatusCode != 401 {
+			t.Errorf("unknown session: %s", res.Status)
+		}
+	})
+}
+
+// With a grace period a session outlives its socket, and keeps the events.
+func TestOctaveGrace(t *testing.T) {
+	opts := quiet()
+	opts.Octave.Grace = 5 * time.Second
+	inBubble(t, opts, func(b *bench) {
+		path := b.session(masterHeaders()...)
+		c := b.dial(path)
+		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.wantText(octaveOK)
+		c.conn.Close()
+		time.Sleep(time.Second)
+		b.publishOctave(DemoStream, `{"n":1}`)
+		c = b.dial(path)
+		if got := c.text(); !strings.Contains(got, `"elems":{"n":1}`) {
+			t.Errorf("after the resumption: %s", got)
+		}
+		c.conn.Close()
+		time.Sleep(6 * time.Second)
+		if _, res := b.upgrade(path); res.StatusCode != 404 {
+			t.Errorf("after the grace: %s", res.Status)
+		}
+	})
+}
+
+func TestOctaveRequests(t *testing.T) {
+	id := newOctave(t.Context(), quiet()).store.find("", DemoStream).ID
+	refused := func(msgID, text string, status int) string {
+		return fmt.Sprintf(`{"head":{%s"ok":false,"status":%d,"errors":[%q],"messages":[]},"body":{}}`, msgID, status, text)
+	}
+	notFound := refused(`"msgId":"m",`, wire.OctaveNotFound, 404)
+	tests := []struct{ name, request, want string }{
+		{"by path", subscribeTo(DemoStream), octaveOK},
+		{"by id", fmt.Sprintf(`{"msgId":"m","object":"event","type":"subscribe","streamId":%q}`, id), octaveOK},
+		{"unsubscribe", fmt.Sprintf(`{"msgId":"m","object":"event","type":"unsubscribe","streamId":%q}`, id), octaveOK},
+		{"number as msgId", `{"msgId":7,"object":"event","type":"subscribe","path":"/demo/stream"}`, strings.Replace(octaveOK, `"m"`, "7", 1)},
+		{"object as msgId", `{"msgId":{"a":[1]},"object":"event","type":"subscribe","path":"/demo/stream"}`, strings.Replace(octaveOK, `"m"`, `{"a":[1]}`, 1)},
+		{"no msgId", `{"object":"event","type":"subscribe","path":"/demo/stream"}`, strings.Replace(octaveOK, `"msgId":"m",`, "", 1)},
+		{"unknown path", subscribeTo("/demo/nothing"), notFound},
+		{"unknown id", `{"msgId":"m","object":"event","type":"subscribe","streamId":"s53b1d1600cf27b75148de0ac"}`, notFound},
+		{"no right", subscribeTo(DemoPrivateStream), refused(`"msgId":"m",`, "no right to read this stream", 403)},
+		{"no locator", `{"msgId":"m","object":"event","type":"subscribe"}`, refused(`"msgId":"m",`, "either streamId or path is required", 400)},
+		{"create", `{"msgId":"m","object":"event","type":"create","path":"/demo/stream","value":{}}`, refused(`"msgId":"m",`, "only subscribe and unsubscribe are possible here, on the object event", 400)},
+		{"path of a wrong kind", `{"msgId":"m","object":"event","type":"subscribe","path":1}`, refused(`"msgId":"m",`, "the message is not a request", 400)},
+		{"not JSON", `hello`, refused("", "the message is not JSON", 400)},
+	}
+	inBubble(t, quiet(), func(b *bench) {
+		c := b.dial(b.session(masterHeaders()...))
+		for _, test := range tests {
+			c.send(wire.OpText, test.request)
+			if got := c.text(); !sameJSON(t, got, test.want) {
+				t.Errorf("%s:\n got %s\nwant %s", test.name, got, test.want)
+			}
+		}
+	})
+	inBubble(t, quiet(), func(b *bench) {
+		c := b.dial(b.session(restrictedHeaders()...))
+		c.send(wire.OpText, subscribeTo(DemoLatestStream))
+		c.wantText(refused(`"msgId":"m",`, "no right to read this stream", 403))
+		c.send(wire.OpText, subscribeTo("/demo/devices/pump_01/level"))
+		c.wantText(octaveOK)
+	})
+	opts := quiet()
+	opts.Octave.NeedMsgID = true
+	inBubble(t, opts, func(b *bench) {
+		c := b.dial(b.session(masterHeaders()...))
+		c.send(wire.OpText, `{"object":"event","type":"subscribe","path":"/demo/stream"}`)
+		c.wantQuiet(time.Second)
+	})
+}
+
+// Only events after the subscription come, once for each stream however it was
+// subscribed, with the id as resource, and none after unsubscribing.
+func TestOctaveEvents(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		id := b.octave().store.find("", DemoStream).ID
+		c := b.dial(b.session(masterHeaders()...))
+		b.publishOctave(DemoStream, `{"n":0}`)
+		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.wantText(octaveOK)
+		c.send(wire.OpText, fmt.Sprintf(`{"msgId":"m","object":"event","type":"subscribe","streamId":%q}`, id))
+		c.wantText(octaveOK)
+		b.publishOctave(DemoStream, `{"n":1,"html":"<&>"}`)
+		b.publishOctave(DemoUnkeptStream, `{"n":-1}`)
+		got := c.text()
+		m := unmarshal[wire.OctaveMessage](t, []byte(got))
+		e := unmarshal[wire.OctaveEvent](t, m.Value)
+		if m.Type != "message" || m.Resource != id || e.StreamID != id || e.Path != DemoStream || string(e.Elems) != `{"n":1,"html":"<&>"}` {
+			t.Errorf("got %s", got)
+		}
+		if want := fmt.Sprintf("e%08x", e.CreationDate/1000); !strings.HasPrefix(e.ID, want) || len(e.ID) != 25 {
+			t.Errorf("id %s does not begin with the second of %d", e.ID, e.CreationDate)
+		}
+		c.wantQuiet(time.Second)
+		c.send(wire.OpText, strings.Replace(subscribeTo(DemoStream), "subscribe", "unsubscribe", 1))
+		c.wantText(octaveOK)
+		b.publishOctave(DemoStream, `{"n":2}`)
+		c.wantQuiet(time.Second)
+	})
+}
+
+// Heartbeats are taken without a reply and keep the connection; without anything
+// from the client it is closed after 60 s.
+func TestOctaveHeartbeat(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		c := b.dial(b.session(masterHeaders()...))
+		for range 5 {
+			c.wantQuiet(50 * time.Second)
+			c.send(wire.OpText, `{"type":"heartbeat"}`)
+		}
+		c.wantQuiet(50 * time.Second)
+		c.send(wire.OpPing, "x")
+		if op, payload, err := c.read(); op != wire.OpPong || string(payload) != "x" || err != nil {
+			t.Errorf("ping answered with %v %q, %v", op, payload, err)
+		}
+		start := time.Now()
+		c.wantClose(1001, "idle")
+		if d := time.Since(start).Round(time.Second); d < 60*time.Second || d > 61*time.Second {
+			t.Errorf("closed after %v", d)
+		}
+	})
+	for _, test := range []struct {
+		name  string
+		opts  func(*OctaveOptions)
+		check func(*client)
+	}{
+		{"reply", func(o *OctaveOptions) { o.HeartbeatReply = `{"type":"heartbeat"}` }, func(c *client) {
+			c.send(wire.OpText, `{"type":"heartbeat","object":""}`)
+			c.wantText(`{"type":"heartbeat"}`)
+		}},
+		{"idle 1000", func(o *OctaveOptions) { o.IdleClose = 1000 }, func(c *client) { c.wantClose(1000, "idle") }},
+		{"idle drop", func(o *OctaveOptions) { o.IdleClose = 1006 }, func(c *client) { c.wantDrop() }},
+		{"no idle", func(o *OctaveOptions) { o.Idle = 0 }, func(c *client) { c.wantQuiet(time.Hour) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			opts := quiet()
+			test.opts(&opts.Octave)
+			inBubble(t, opts, func(b *bench) { test.check(b.dial(b.session(masterHeaders()...))) })
+		})
+	}
+}
+
+func TestOctaveStrict(t *testing.T) {
+	opts := quiet()
+	opts.Octave.Strict = true
+	inBubble(t, opts, func(b *bench) {
+		path := b.session(masterHeaders()...)
+		c := b.dial(path)
+		if _, res := b.upgrade(path); res.StatusCode != 404 {
+			t.Errorf("second socket: %s", res.Status)
+		}
+		c.send(wire.OpText, `{"msgId":"m","object":"event","type":"findmany"}`)
+		c.wantClose(1008, "undocumented request")
+	})
+	inBubble(t, quiet(), func(b *bench) {
+		path := b.session(masterHeaders()...)
+		one, two := b.dial(path), b.dial(path)
+		for _, c := range []*client{one, two} {
+			c.send(wire.OpText, subscribeTo(DemoStream))
+			c.wantText(octaveOK)
+		}
+		b.publishOctave(DemoStream, `{}`)
+		if one.text() != two.text() {
+			t.Error("two sockets of a session got different events")
+		}
+	})
+}
+
+// What is made up: every kind of value within the first events, each also in the
+// stream of its device, and the same for the same seed.
+func TestOctaveGenerated(t *testing.T) {
+	run := func(seed uint64) (all []string) {
+		opts := DefaultOptions()
+		opts.Seed = seed
+		inBubble(t, opts, func(b *bench) {
+			c := b.dial(b.session(masterHeaders()...))
+			c.send(wire.OpText, subscribeTo(DemoStream))
+			c.wantText(octaveOK)
+			start := time.Now()
+			for range 20 {
+				m := unmarshal[wire.OctaveMessage](t, []byte(c.text()))
+				all = append(all, string(unmarshal[wire.OctaveEvent](t, m.Value).Elems))
+			}
+			if d := time.Since(start); d < 9*time.Second || d > 11*time.Second {
+				t.Errorf("20 events took %v at 2 per second", d)
+			}
+		})
+		return all
+	}
+	first := run(1)
+	if again := run(1); strings.Join(first, "\n") != strings.Join(again, "\n") {
+		t.Errorf("the same seed made\n%s\nand\n%s", first, again)
+	}
+	if other := run(2); strings.Join(first, "\n") == strings.Join(other, "\n") {
+		t.Error("another seed made the same events")
+	}
+	kinds := map[string]bool{}
+	for _, elems := range first {
+		for name, v := range unmarshal[map[string]any](t, []byte(elems)) {
+			if name != "device" {
+				kinds[fmt.Sprintf("%T", v)] = true
+			}
+		}
+	}
+	for _, kind := range []string{"float64", "string", "bool", "[]interface {}", "map[string]interface {}"} {
+		if !kinds[kind] {
+			t.Errorf("no value of kind %s among %s", kind, first)
+		}
+	}
+}

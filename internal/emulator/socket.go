@@ -1,0 +1,339 @@
+package emulator
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+const (
+	// closeTimeout bounds what is still done for a connection that ends.
+	closeTimeout = time.Second
+	// writeTimeout is how long a client may leave its data unread.
+	writeTimeout = time.Minute
+)
+
+// A frame is a message or a control frame of the client.
+type frame struct {
+	opcode  wire.Opcode
+	payload []byte
+	at      time.Time
+}
+
+// socketRules are the points in which the servers differ.
+type socketRules struct {
+	versions     []string // of Sec-WebSocket-Version
+	maxMessage   uint64   // in bytes
+	fragments    bool     // whether messages of several frames are taken
+	writeTimeout time.Duration
+}
+
+// ordinary are the rules of a server of which nothing else is known.
+func ordinary() socketRules {
+	return socketRules{versions: []string{"13"}, maxMessage: 1 << 20, fragments: true, writeTimeout: writeTimeout}
+}
+
+// A violation is a frame that the rules do not allow, with the status code for
+// a close frame about it.
+type violation struct {
+	code int
+	text string
+}
+
+func (v *violation) Error() string { return v.text }
+
+// A socket is the server's end of a WebSocket connection. One goroutine reads;
+// everything else belongs to the goroutine that made the socket.
+type socket struct {
+	// frames yields what the client sends. It is closed when no more comes; then
+	// err says why.
+	frames chan frame
+	err    error
+
+	conn  net.Conn
+	br    *bufio.Reader
+	rules socketRules
+	ctx   context.Context
+	gone  chan struct{} // closed by drop
+	out   []byte        // frames that wait for flush
+}
+
+// handshakeFault looks for what makes r no proper upgrade request (RFC 6455,
+// section 4.2.1). The texts are the reason phrases of actix-http, src/ws/mod.rs.
+func handshakeFault(r *http.Request, versions []string) string {
+	switch {
+	case !headerHas(r.Header, "Upgrade", "websocket"):
+		return "No WebSocket Upgrade header found"
+	case !headerHas(r.Header, "Connection", "upgrade"):
+		return "No Connection upgrade"
+	case r.Header.Get("Sec-WebSocket-Version") == "":
+		return "WebSocket version header is required"
+	case !slices.Contains(versions, r.Header.Get("Sec-WebSocket-Version")):
+		return "Unsupported WebSocket version"
+	case r.Header.Get("Sec-WebSocket-Key") == "":
+		return "Handshake error"
+	}
+	return ""
+}
+
+func headerHas(h http.Header, name, token string) bool {
+	for _, line := range h.Values(name) {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// acceptKey computes Sec-WebSocket-Accept (RFC 6455, section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// hijack takes the connection of a request over from the HTTP server.
+func hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, error) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "no connection to upgrade", http.StatusInternalServerError)
+		return nil, nil, fmt.Errorf("taking over the connection: %w", err)
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		conn.Close()
+		return nil, nil, fmt.Errorf("taking over the connection: %w", err)
+	}
+	return conn, rw.Reader, nil
+}
+
+// answerPhrase answers with a status line that net/http cannot write, and an
+// empty body.
+func answerPhrase(w http.ResponseWriter, status int, phrase string) {
+	conn, _, err := hijack(w)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	// The client may be gone: nobody is left to be told.
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, phrase)
+}
+
+// upgrade answers the handshake of a request that handshakeFault has passed, and
+// starts to read. The socket must be dropped. ctx ends with the emulator.
+func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules socketRules) (*socket, error) {
+	conn, br, err := hijack(w)
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{
+		frames: make(chan frame),
+		conn:   conn,
+		br:     br,
+		rules:  rules,
+		ctx:    ctx,
+		gone:   make(chan struct{}),
+	}
+	s.out = fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Accept: %s\r\n\r\n", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
+	if err := s.flush(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	go s.read()
+	return s, nil
+}
+
+// read passes frames on until the connection ends. drop ends and joins it.
+func (s *socket) read() {
+	defer close(s.frames)
+	var message frame
+	for {
+		h, payload, err := s.readFrame()
+		if err != nil {
+			s.err = err
+			return
+		}
+		f := frame{h.Opcode, payload, time.Now()}
+		if !h.Opcode.Control() {
+			if f, err = s.assemble(&message, h, f); err != nil {
+				s.err = err
+				return
+			}
+			if !h.Fin {
+				continue
+			}
+		}
+		select {
+		case s.frames <- f:
+		case <-s.gone:
+			s.err = net.ErrClosed
+			return
+		}
+	}
+}
+
+// assemble adds a data frame to the message that it belongs to and returns what
+// there is of it.
+func (s *socket) assemble(message *frame, h wire.Header, f frame) (frame, error) {
+	first := h.Opcode != wire.OpContinuation
+	switch {
+	case first == (message.opcode != 0):
+		return f, &violation{wire.StatusProtocol, "continuation frame without a message, or a message within another"}
+	case !s.rules.fragments && (!first || !h.Fin):
+		return f, &violation{wire.StatusProtocol, "fragmented message"}
+	case uint64(len(message.payload)+len(f.payload)) > s.rules.maxMessage:
+		return f, &violation{wire.StatusTooBig, "message too big"}
+	case first:
+		*message = f
+	default:
+		message.payload = append(message.payload, f.payload...)
+		message.at = f.at
+	}
+	if !h.Fin {
+		return *message, nil
+	}
+	f, *message = *message, frame{}
+	if f.opcode == wire.OpText && !utf8.Valid(f.payload) {
+		return f, &violation{wire.StatusInvalid, "text is not UTF-8"}
+	}
+	return f, nil
+}
+
+// readFrame reads one frame and unmasks it.
+func (s *socket) readFrame() (wire.Header, []byte, error) {
+	h, err := s.readHeader()
+	if err != nil {
+		return h, nil, err
+	}
+	switch {
+	case h.RSV != 0:
+		return h, nil, &violation{wire.StatusProtocol, "reserved bit set"}
+	case h.Opcode.String() == "reserved":
+		return h, nil, &violation{wire.StatusProtocol, "reserved opcode"}
+	case !h.Masked:
+		return h, nil, &violation{wire.StatusProtocol, "frame not masked"}
+	case h.Opcode.Control() && (!h.Fin || h.Length > wire.MaxControlPayload):
+		return h, nil, &violation{wire.StatusProtocol, "control frame fragmented or too long"}
+	case h.Length > s.rules.maxMessage:
+		return h, nil, &violation{wire.StatusTooBig, "frame too big"}
+	}
+	payload := make([]byte, h.Length)
+	if _, err := io.ReadFull(s.br, payload); err != nil {
+		return h, nil, err
+	}
+	wire.Mask(payload, h.Mask, 0)
+	return h, payload, nil
+}
+
+func (s *socket) readHeader() (wire.Header, error) {
+	for size := 2; ; size++ {
+		b, err := s.br.Peek(size)
+		if err != nil {
+			return wire.Header{}, err
+		}
+		if h, n := wire.ParseHeader(b); n > 0 {
+			_, err := s.br.Discard(n)
+			return h, err
+		}
+	}
+}
+
+// queue adds a frame to what goes out with the next flush.
+func (s *socket) queue(op wire.Opcode, payload []byte) {
+	s.out = wire.AppendHeader(s.out, wire.Header{Fin: true, Opcode: op, Length: uint64(len(payload))})
+	s.out = append(s.out, payload...)
+}
+
+// flush writes what is queued. It waits for a slow client as long as the rules
+// say, and shorter when the emulator is being closed.
+func (s *socket) flush() error {
+	if len(s.out) == 0 {
+		return nil
+	}
+	limit := s.rules.writeTimeout
+	// Set, then look: so the shorter limit wins whenever the end comes.
+	stop := context.AfterFunc(s.ctx, func() { _ = s.conn.SetWriteDeadline(time.Now().Add(closeTimeout)) })
+	defer stop()
+	if s.ctx.Err() != nil {
+		limit = closeTimeout
+	}
+	if err := s.conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	_, err := s.conn.Write(s.out)
+	s.out = s.out[:0]
+	return err
+}
+
+// send writes one frame.
+func (s *socket) send(op wire.Opcode, payload []byte) error {
+	s.queue(op, payload)
+	return s.flush()
+}
+
+// control does with a control frame what every server does. over tells that the
+// connection has ended with it.
+func (s *socket) control(f frame) (over bool) {
+	switch f.opcode {
+	case wire.OpPing:
+		return s.send(wire.OpPong, f.payload) != nil
+	case wire.OpClose:
+		if err := s.send(wire.OpClose, f.payload); err == nil {
+			s.linger()
+		}
+		return true
+	}
+	return false
+}
+
+// close sends a close frame and gives the client a moment to answer. Codes that
+// never travel mean: an empty close frame, or none at all.
+func (s *socket) close(code int, reason string) {
+	if code == wire.StatusAbnormal {
+		return
+	}
+	if err := s.send(wire.OpClose, wire.ClosePayload(code, reason)); err == nil {
+		s.linger()
+	}
+}
+
+// failed ends a connection whose frames have ended: with the close frame that
+// RFC 6455 wants for a violation, without one when the client is gone.
+func (s *socket) failed() {
+	if v, ok := errors.AsType[*violation](s.err); ok {
+		s.close(v.code, v.text)
+	}
+}
+
+// linger reads on until the client has closed its side: if the connection were
+// closed with data unread, TCP would reset it and the close frame could be lost.
+func (s *socket) linger() {
+	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+	_ = s.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+	for range s.frames {
+	}
+}
+
+// drop ends the connection as it is and joins the reader.
+func (s *socket) drop() {
+	close(s.gone)
+	_ = s.conn.Close()
+	for range s.frames {
+	}
+}
