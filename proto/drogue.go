@@ -1,0 +1,224 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// Drogue is the WebSocket integration of Drogue Cloud: CloudEvents of one
+// application, one per message (Drogue Cloud documentation, "WebSocket
+// integration").
+type Drogue struct {
+	// Endpoint is the base of the integration; ws, wss, http and https are taken.
+	Endpoint string
+	// Application is required; Channel narrows the stream to one subject.
+	Application, Channel string
+	// Group is the consumer group, "" for one of this connection alone.
+	Group string
+
+	// At most one of Token and AccessToken is set; neither means anonymous.
+	// Token gives OpenID Connect access tokens, AccessToken a personal access
+	// token of User.
+	Token       TokenSource
+	AccessToken TokenSource
+	User        string
+	// AuthInQuery sends the credentials in the address, for servers that never
+	// see the headers.
+	AuthInQuery bool
+	// Renewable: Token may give another token the next time.
+	Renewable bool
+}
+
+// Name implements Service.
+func (d *Drogue) Name() string { return "drogue" }
+
+// Handshake implements Service.
+func (d *Drogue) Handshake(ctx context.Context) (*Handshake, error) {
+	base, err := socketURL(d.Endpoint)
+	if err != nil {
+		return nil, &HandshakeError{Stage: StageUpgrade, Address: bareAddress(d.Endpoint), Err: &ProtocolError{err}}
+	}
+	base += "/" + url.PathEscape(d.Application)
+	if d.Channel != "" {
+		base += "/" + url.PathEscape(d.Channel)
+	}
+	query := url.Values{}
+	if d.Group != "" {
+		query.Set(wire.DrogueParamGroup, d.Group)
+	}
+	hs := &Handshake{URL: base, Address: base, Header: http.Header{}}
+	if len(query) > 0 {
+		hs.Address += "?" + query.Encode()
+	}
+	s := &drogueSession{d: d}
+	if err := d.authenticate(ctx, hs, query, s); err != nil {
+		return nil, err
+	}
+	if len(query) > 0 {
+		hs.URL += "?" + query.Encode()
+	}
+	hs.Session = s
+	return hs, nil
+}
+
+// authenticate adds the credentials, in one form only: two valid forms together
+// are an error for the server.
+func (d *Drogue) authenticate(ctx context.Context, hs *Handshake, query url.Values, s *drogueSession) error {
+	switch {
+	case d.Token != nil:
+		t, err := token(ctx, d.Token, hs.Address)
+		if err != nil {
+			return err
+		}
+		s.expires, s.limited = expiry(t)
+		s.obtained = time.Now()
+		hs.Secrets = []string{t.Reveal()}
+		if d.AuthInQuery {
+			query.Set(wire.DrogueParamToken, t.Reveal())
+			return nil
+		}
+		hs.Header.Set("Authorization", "Bearer "+t.Reveal())
+	case d.AccessToken != nil:
+		t, err := token(ctx, d.AccessToken, hs.Address)
+		if err != nil {
+			return err
+		}
+		hs.Secrets = []string{t.Reveal()}
+		if d.AuthInQuery {
+			query.Set(wire.DrogueParamUsername, d.User)
+			query.Set(wire.DrogueParamAPIKey, t.Reveal())
+			return nil
+		}
+		req := http.Request{Header: hs.Header}
+		req.SetBasicAuth(d.User, t.Reveal())
+		_, basic, _ := strings.Cut(hs.Header.Get("Authorization"), " ")
+		hs.Secrets = append(hs.Secrets, basic)
+	}
+	return nil
+}
+
+// Judge implements Judge, after the close codes and statuses that the server's
+// source has (drogue-cloud, websocket-integration/src/wshandler/mod.rs, and
+// drogue-bazaar, src/auth/error.rs).
+func (d *Drogue) Judge(err error) Verdict {
+	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Stage == StageUpgrade {
+		switch e.Status {
+		case http.StatusForbidden:
+			return Verdict{Class: Credentials, Free: d.Renewable}
+		case http.StatusNotFound:
+			return Verdict{Class: Refused}
+		}
+		return Verdict{}
+	}
+	e, ok := errors.AsType[*CloseError](err)
+	if !ok {
+		return Verdict{}
+	}
+	switch {
+	case e.Reason == wire.DrogueTokenExpired,
+		e.Code == wire.StatusInternal && e.Reason == wire.DrogueRefreshFailed+": "+wire.DrogueAuthFailed:
+		if d.Renewable {
+			return Verdict{Class: Transient, Free: true}
+		}
+		return Verdict{Class: Credentials}
+	case e.Code == wire.StatusPolicy && e.Reason == wire.DrogueRefreshFailed:
+		return Verdict{Class: Refused}
+	}
+	return Verdict{}
+}
+
+// A drogueSession is the codec of one connection. Every message is an event; what
+// there is to do is to keep the token fresh.
+type drogueSession struct {
+	d        *Drogue
+	limited  bool // the token of this connection expires
+	expires  time.Time
+	obtained time.Time
+	ask      time.Time // when to ask for a new token
+}
+
+// Greet has nothing to say: the server acknowledges nothing, so the stream is
+// live as soon as the socket is open.
+func (s *drogueSession) Greet(now time.Time) Step {
+	step := Step{Ready: true}
+	if s.limited {
+		s.schedule(now)
+		step.Note = fmt.Sprintf("the token expires in %s", s.expires.Sub(now).Round(time.Second))
+	}
+	return step
+}
+
+// Decode takes every message for an event.
+func (s *drogueSession) Decode(Message) (Step, error) { return Step{Event: true}, nil }
+
+// Farewell has nothing to say.
+func (s *drogueSession) Farewell() []Frame { return nil }
+
+// schedule plans the next renewal: half a minute before the token expires, or
+// after two thirds of a life that is shorter than 90 s.
+func (s *drogueSession) schedule(now time.Time) {
+	margin := min(30*time.Second, s.expires.Sub(s.obtained)/3)
+	s.ask = s.expires.Add(-margin)
+	if s.ask.Before(now) {
+		s.ask = now
+	}
+}
+
+// Due implements Keeper: a new token before the old one expires. Connections with
+// a personal access token or without credentials have no expiry, and a refresh
+// would give them one.
+func (s *drogueSession) Due(now time.Time) (Work, error) {
+	if !s.limited || !s.d.Renewable {
+		return Work{}, nil
+	}
+	if now.Before(s.ask) {
+		return Work{Next: s.ask}, nil
+	}
+	return Work{Do: func(ctx context.Context) func(time.Time) (Work, error) {
+		t, err := s.d.Token(ctx)
+		return func(now time.Time) (Work, error) { return s.renewed(now, t, err), nil }
+	}}, nil
+}
+
+// renewed takes the answer of the token source. Only a token that is really newer
+// is sent: the server takes the expiry of any token for the connection's own, and
+// a bad token kills a connection whose old one is still good.
+func (s *drogueSession) renewed(now time.Time, t secret.Value, err error) Work {
+	again := func(warning string) Work {
+		s.ask = now.Add(min(10*time.Second, max(time.Second, s.expires.Sub(now)/2)))
+		left := s.expires.Sub(now).Round(time.Second)
+		when := fmt.Sprintf("the old one expires in %s", left)
+		if left <= 0 {
+			when = "the old one has expired"
+		}
+		return Work{Step: Step{Warning: warning + "; " + when}, Next: s.ask}
+	}
+	if err != nil {
+		return again(fmt.Sprintf("no new token: %v", err))
+	}
+	exp, ok := expiry(t)
+	if !ok {
+		return again("the new token is no JSON Web Token with an expiry, and was not sent")
+	}
+	if !exp.After(s.expires) || !exp.After(now) {
+		return again("the new token expires no later than the old one, and was not sent")
+	}
+	s.expires, s.obtained = exp, now
+	s.schedule(now)
+	return Work{
+		Step: Step{
+			Send:    []Frame{{Opcode: wire.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
+			Note:    fmt.Sprintf("token renewed, it expires in %s", exp.Sub(now).Round(time.Second)),
+			Secrets: []string{t.Reveal()},
+		},
+		Next: s.ask,
+	}
+}

@@ -1,0 +1,312 @@
+package proto
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A Stage is a step on the way to an open socket.
+type Stage string
+
+const (
+	StageSession Stage = "session" // the service's own request before the upgrade
+	StageToken   Stage = "token"   // getting a credential
+	StageDNS     Stage = "dns"
+	StageTCP     Stage = "tcp"
+	StageProxy   Stage = "proxy"
+	StageTLS     Stage = "tls"
+	StageUpgrade Stage = "upgrade" // the opening handshake of RFC 6455, section 4
+)
+
+// A HandshakeError is a failure on the way to an open socket.
+type HandshakeError struct {
+	Stage   Stage
+	Address string // without anything secret
+	// Status is the HTTP status of the answer, 0 when there was none.
+	Status int
+	// Body is the start of the answer's body, for people.
+	Body string
+	// RetryAfter is the wait that the server asked for, 0 for none.
+	RetryAfter time.Duration
+	// Err is the reason when there was no answer, or none that made sense.
+	Err error
+}
+
+func (e *HandshakeError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: ", e.Stage, e.Address)
+	switch {
+	case e.Status != 0:
+		fmt.Fprintf(&b, "HTTP %d", e.Status)
+		if t := http.StatusText(e.Status); t != "" {
+			b.WriteString(" " + t)
+		}
+		if e.Body != "" {
+			fmt.Fprintf(&b, ": %s", e.Body)
+		}
+		if e.Err != nil {
+			fmt.Fprintf(&b, ": %v", e.Err)
+		}
+	default:
+		fmt.Fprintf(&b, "%v", e.Err)
+	}
+	return b.String()
+}
+
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// A CloseError is a close frame from the peer (RFC 6455, section 7.4).
+// Code is wire.StatusNone when the frame carried none.
+type CloseError struct {
+	Code   int
+	Reason string
+}
+
+func (e *CloseError) Error() string {
+	switch {
+	case e.Code == wire.StatusNone:
+		return "server closed the connection without a status"
+	case e.Reason == "":
+		return fmt.Sprintf("server closed the connection with status %d", e.Code)
+	}
+	return fmt.Sprintf("server closed the connection with status %d: %s", e.Code, e.Reason)
+}
+
+// normal tells whether the peer ended the conversation as one that is over.
+func (e *CloseError) normal() bool {
+	return e.Code == wire.StatusNormal || e.Code == wire.StatusNone
+}
+
+// A LostError is a connection that ended without a close frame.
+type LostError struct{ Err error }
+
+func (e *LostError) Error() string { return fmt.Sprintf("connection lost: %v", e.Err) }
+func (e *LostError) Unwrap() error { return e.Err }
+
+// A TooBigError is a message beyond the size limit, in bytes.
+type TooBigError struct{ Limit int64 }
+
+func (e *TooBigError) Error() string {
+	return fmt.Sprintf("message larger than the limit of %d bytes", e.Limit)
+}
+
+// A ProtocolError is a peer that broke RFC 6455 or the service's own rules.
+type ProtocolError struct{ Err error }
+
+func (e *ProtocolError) Error() string { return fmt.Sprintf("protocol error: %v", e.Err) }
+func (e *ProtocolError) Unwrap() error { return e.Err }
+
+// A RefusedError is a request that the service has answered with no.
+type RefusedError struct {
+	Request string // what was asked for, as users know it
+	Status  int    // the service's own status, 0 when it gave none
+	Reasons []string
+}
+
+func (e *RefusedError) Error() string {
+	s := e.Request + " refused"
+	if e.Status != 0 {
+		s += " with status " + strconv.Itoa(e.Status)
+	}
+	if len(e.Reasons) > 0 {
+		s += ": " + strings.Join(e.Reasons, "; ")
+	}
+	return s
+}
+
+// An OverdueError is something that did not come in time.
+type OverdueError struct {
+	What  string
+	Limit time.Duration
+}
+
+func (e *OverdueError) Error() string { return fmt.Sprintf("no %s within %s", e.What, e.Limit) }
+
+// ErrIdle ends a run in which no event came for Options.Idle.
+var ErrIdle = errors.New("no event for the idle time")
+
+// An UnwrittenError ends a run whose sink still had events to write when there
+// was no more time to wait for it.
+type UnwrittenError struct {
+	Events int   // at least
+	Err    error // why the run was to end
+}
+
+func (e *UnwrittenError) Error() string {
+	return fmt.Sprintf("%d events were received but not written, because the reader of the output is blocked", e.Events)
+}
+
+func (e *UnwrittenError) Unwrap() error { return e.Err }
+
+// A Failure is what Run returns when it gives up: the last error, and what it means.
+type Failure struct {
+	Class Class
+	// Connected: the socket had been open at least once.
+	Connected bool
+	// Retries that were used up in the window.
+	Retries int
+	Err     error
+}
+
+func (e *Failure) Error() string {
+	if e.Retries > 0 && e.Class == Transient {
+		return fmt.Sprintf("%v (gave up after %d retries)", e.Err, e.Retries)
+	}
+	return e.Err.Error()
+}
+
+func (e *Failure) Unwrap() error { return e.Err }
+
+// classify is the general rule of what a failure means; a Judge may know better.
+func classify(err error, connected bool) Class {
+	if e, ok := errors.AsType[*HandshakeError](err); ok {
+		return classifyHandshake(e, connected)
+	}
+	if e, ok := errors.AsType[*CloseError](err); ok {
+		switch e.Code {
+		case wire.StatusProtocol, wire.StatusUnsupported, wire.StatusInvalid, wire.StatusPolicy, wire.StatusTooBig:
+			return Refused
+		}
+		return Transient
+	}
+	if _, ok := errors.AsType[*OverdueError](err); ok {
+		return Overdue
+	}
+	if _, ok := errors.AsType[*RefusedError](err); ok {
+		return Refused
+	}
+	if _, ok := errors.AsType[*TooBigError](err); ok {
+		return Refused
+	}
+	if _, ok := errors.AsType[*ProtocolError](err); ok {
+		return Refused
+	}
+	return Transient
+}
+
+func classifyHandshake(e *HandshakeError, connected bool) Class {
+	switch s := e.Status; {
+	case s == 0:
+		if connected {
+			return Transient // what worked once is worth waiting for
+		}
+		if e.Stage == StageTLS || e.Stage == StageToken || permanent(e.Err) {
+			return Unreachable
+		}
+		return Transient
+	case s == http.StatusUnauthorized, s == http.StatusForbidden, s == http.StatusProxyAuthRequired:
+		return Credentials
+	case s == http.StatusRequestTimeout, s == http.StatusTooEarly, s == http.StatusTooManyRequests, s >= 500:
+		return Transient
+	}
+	return Unreachable
+}
+
+// permanent tells whether an error will be the same next time.
+func permanent(err error) bool {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return e.IsNotFound
+	}
+	_, addr := errors.AsType[*net.AddrError](err)
+	_, proto := errors.AsType[*ProtocolError](err)
+	return addr || proto
+}
+
+// stageOf finds out how far an attempt came from the error of net/http.
+func stageOf(err error) Stage {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return StageDNS
+	}
+	for _, is := range []func(error) bool{
+		is[*tls.CertificateVerificationError], is[tls.RecordHeaderError], is[tls.AlertError],
+		is[x509.UnknownAuthorityError], is[x509.HostnameError], is[x509.CertificateInvalidError],
+	} {
+		if is(err) {
+			return StageTLS
+		}
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return StageTLS // an answer in the clear
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		switch e.Op {
+		case "dial":
+			return StageTCP
+		case "proxyconnect", "socks connect":
+			return StageProxy
+		case "remote error", "local error":
+			return StageTLS
+		}
+	}
+	return StageUpgrade
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// A ConnectTimeoutError is an attempt that took longer than Options.ConnectTimeout.
+type ConnectTimeoutError struct{ Limit time.Duration }
+
+func (e *ConnectTimeoutError) Error() string { return fmt.Sprintf("no connection within %s", e.Limit) }
+
+// bare takes the request's address off an error of net/http, because it may
+// carry a credential, and puts the reason in the place of an ended context.
+func bare(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return &lookupError{e} // without the address of the name server
+	}
+	return err
+}
+
+// A lookupError is a DNSError in the words of a user.
+type lookupError struct{ *net.DNSError }
+
+func (e *lookupError) Error() string { return e.Err + " (" + e.Name + ")" }
+func (e *lookupError) Unwrap() error { return e.DNSError }
+
+// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.Atoi(v); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil && t.After(now) {
+		return t.Sub(now)
+	}
+	return 0
+}
+
+// excerpt is the start of an HTTP body on one line, for an error message.
+func excerpt(b []byte) string {
+	const limit = 200
+	s := strings.Join(strings.Fields(strings.ToValidUTF8(string(b), "�")), " ")
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}

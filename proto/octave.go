@@ -1,0 +1,276 @@
+package proto
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// Octave is Sierra Wireless Octave: a session asked for over HTTP, a socket of
+// that session, and one subscription per stream (Octave documentation,
+// "Consuming Events via WebSocket").
+type Octave struct {
+	// Endpoint is the base of the session service, http:// or https://.
+	Endpoint string
+	// User is left empty when Token is a restricted one.
+	User, Company string
+	Token         TokenSource
+	// Streams are ids, or paths that begin with a slash.
+	Streams []string
+	// AckTimeout is how long an acknowledgement may take.
+	AckTimeout time.Duration
+	// Heartbeat is the time between heartbeats, 0 for none.
+	Heartbeat time.Duration
+	// Client sends the session request.
+	Client *http.Client
+}
+
+// Name implements Service.
+func (o *Octave) Name() string { return "octave" }
+
+// An OctaveSession is a session that was granted and has not been used yet. Its
+// id is the only credential of the socket.
+type OctaveSession struct {
+	ID string
+	// URL is the address of the socket, with the id in it.
+	URL string
+}
+
+// maxAnswer is the largest answer to a request of ours that is read, in bytes.
+const maxAnswer = 1 << 20
+
+// NewSession asks for a session. The service forgets it when no socket is
+// opened soon.
+func (o *Octave) NewSession(ctx context.Context) (OctaveSession, error) {
+	address := o.Endpoint + wire.OctaveSessionPath
+	tok, err := token(ctx, o.Token, bareAddress(o.Endpoint))
+	if err != nil {
+		return OctaveSession{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
+	if err != nil {
+		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: bareAddress(address), Err: bare(ctx, err)}
+	}
+	if o.User != "" {
+		req.Header.Set(wire.OctaveHeaderUser, o.User)
+	}
+	req.Header.Set(wire.OctaveHeaderCompany, o.Company)
+	req.Header.Set(wire.OctaveHeaderToken, tok.Reveal())
+
+	resp, err := o.Client.Do(req)
+	if err != nil {
+		return OctaveSession{}, httpError(ctx, StageSession, bareAddress(address), err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return OctaveSession{}, httpError(ctx, StageSession, bareAddress(address), err)
+	}
+	return o.granted(resp, body, bareAddress(address))
+}
+
+// granted reads the answer to a session request.
+func (o *Octave) granted(resp *http.Response, body []byte, address string) (OctaveSession, error) {
+	fail := &HandshakeError{
+		Stage: StageSession, Address: address, Status: resp.StatusCode,
+		RetryAfter: retryAfter(resp.Header, time.Now()),
+	}
+	var a wire.OctaveAnswer
+	jerr := json.Unmarshal(body, &a)
+	if jerr == nil && a.Head != nil && len(a.Head.Errors) > 0 {
+		fail.Body = excerpt([]byte(strings.Join(a.Head.Errors, "; ")))
+		return OctaveSession{}, fail
+	}
+	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK {
+		fail.Body = excerpt(body)
+		return OctaveSession{}, fail
+	}
+	var s wire.OctaveSession
+	if jerr != nil || json.Unmarshal(a.Body, &s) != nil || s.ID == "" {
+		fail.Err = &ProtocolError{errors.New("the answer holds no session id")}
+		return OctaveSession{}, fail
+	}
+	u, err := socketURL(o.Endpoint)
+	if err != nil {
+		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: address, Err: err}
+	}
+	return OctaveSession{ID: s.ID, URL: u + wire.OctaveSocketPath(url.PathEscape(s.ID))}, nil
+}
+
+// socketURL turns http into ws and https into wss.
+func socketURL(endpoint string) (string, error) {
+	for _, p := range [][2]string{{"https://", "wss://"}, {"http://", "ws://"}, {"wss://", "wss://"}, {"ws://", "ws://"}} {
+		if rest, ok := strings.CutPrefix(endpoint, p[0]); ok {
+			return p[1] + strings.TrimRight(rest, "/"), nil
+		}
+	}
+	return "", fmt.Errorf("address %q has none of the schemes http, https, ws, wss", bareAddress(endpoint))
+}
+
+// Handshake implements Service.
+func (o *Octave) Handshake(ctx context.Context) (*Handshake, error) {
+	s, err := o.NewSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Handshake{
+		URL:     s.URL,
+		Address: strings.Replace(s.URL, url.PathEscape(s.ID), "…", 1),
+		Secrets: []string{s.ID},
+		Session: &octaveSession{o: o},
+	}, nil
+}
+
+// Judge implements Judge.
+func (o *Octave) Judge(err error) Verdict {
+	if e, ok := errors.AsType[*HandshakeError](err); ok {
+		switch {
+		case e.Stage == StageSession && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
+			// The ancestor of Octave answers 400 to bad credentials.
+			return Verdict{Class: Credentials}
+		case e.Stage == StageUpgrade && e.Status >= 400 && e.Status < 500:
+			// The session has expired: a new one usually helps at once.
+			return Verdict{Class: Transient, Free: true}
+		}
+	}
+	if _, ok := errors.AsType[*CloseError](err); ok {
+		return Verdict{Class: Transient} // no code has a documented meaning
+	}
+	return Verdict{}
+}
+
+// An octaveSession is the codec of one connection.
+type octaveSession struct {
+	o        *Octave
+	awaited  map[string]string // msgId → stream
+	deadline time.Time         // of the acknowledgements
+	beat     time.Time         // of the next heartbeat
+}
+
+// Greet subscribes to every stream.
+func (s *octaveSession) Greet(now time.Time) Step {
+	s.awaited = make(map[string]string, len(s.o.Streams))
+	s.deadline = now.Add(s.o.AckTimeout)
+	if s.o.Heartbeat > 0 {
+		s.beat = now.Add(s.o.Heartbeat)
+	}
+	var step Step
+	for i, stream := range s.o.Streams {
+		id := "subscribe-" + strconv.Itoa(i+1)
+		s.awaited[id] = stream
+		step.Send = append(step.Send, octaveRequest(id, wire.OctaveTypeSubscribe, stream))
+	}
+	return step
+}
+
+// octaveRequest locates a stream by path when it begins with a slash, otherwise
+// by id.
+func octaveRequest(id, typ, stream string) Frame {
+	r := wire.OctaveRequest{MsgID: mustJSON(id), Object: wire.OctaveObjectEvent, Type: typ}
+	if strings.HasPrefix(stream, "/") {
+		r.Path = stream
+	} else {
+		r.StreamID = stream
+	}
+	return Text(mustJSON(r))
+}
+
+// mustJSON encodes a value of ours, which always has an encoding.
+func mustJSON(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// octaveEvent is how an event begins as the documentation prints it. The test
+// saves decoding each event only to learn that it is one.
+var octaveEvent = []byte(`{"type":"message",`)
+
+// Decode tells events from acknowledgements.
+func (s *octaveSession) Decode(m Message) (Step, error) {
+	if bytes.HasPrefix(m.Data, octaveEvent) {
+		return Step{Event: true}, nil
+	}
+	var msg wire.OctaveMessage
+	if err := json.Unmarshal(m.Data, &msg); err != nil {
+		return Step{Warning: "a message that is not JSON of Octave was left out: " + excerpt(m.Data)}, nil
+	}
+	switch {
+	case msg.Type == wire.OctaveTypeMessage:
+		return Step{Event: true}, nil
+	case msg.Head != nil:
+		return s.answer(msg.Head)
+	case msg.Type == wire.OctaveTypeHeartbeat:
+		return Step{Note: "heartbeat answered"}, nil
+	}
+	return Step{Note: "message of an unknown kind: " + excerpt(m.Data)}, nil
+}
+
+// answer takes an acknowledgement. It succeeds if and only if ok is true.
+func (s *octaveSession) answer(h *wire.OctaveHead) (Step, error) {
+	var id string
+	_ = json.Unmarshal(h.MsgID, &id) // a number is none of ours
+	stream, ok := s.awaited[id]
+	if !ok {
+		return Step{Note: "answer to another request"}, nil
+	}
+	delete(s.awaited, id)
+	if !h.OK {
+		return Step{}, &RefusedError{Request: "subscription to " + stream, Status: h.Status, Reasons: h.Errors}
+	}
+	return Step{Note: "subscribed to " + stream, Ready: len(s.awaited) == 0}, nil
+}
+
+// Due implements Keeper: heartbeats, and the limit for acknowledgements.
+func (s *octaveSession) Due(now time.Time) (Work, error) {
+	var w Work
+	if !s.beat.IsZero() {
+		if !now.Before(s.beat) {
+			s.beat = now.Add(s.o.Heartbeat)
+			w.Send = []Frame{Text(mustJSON(wire.OctaveRequest{Type: wire.OctaveTypeHeartbeat}))}
+		}
+		w.Next = s.beat
+	}
+	if len(s.awaited) == 0 {
+		return w, nil
+	}
+	if !now.Before(s.deadline) {
+		return w, &OverdueError{What: "acknowledgement of the subscription to " + s.missing(), Limit: s.o.AckTimeout}
+	}
+	if w.Next.IsZero() || s.deadline.Before(w.Next) {
+		w.Next = s.deadline
+	}
+	return w, nil
+}
+
+// missing names the streams without an acknowledgement, in the user's order.
+func (s *octaveSession) missing() string {
+	var names []string
+	for i, stream := range s.o.Streams {
+		if _, ok := s.awaited["subscribe-"+strconv.Itoa(i+1)]; ok {
+			names = append(names, stream)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Farewell ends the subscriptions.
+func (s *octaveSession) Farewell() []Frame {
+	var out []Frame
+	for i, stream := range s.o.Streams {
+		out = append(out, octaveRequest("unsubscribe-"+strconv.Itoa(i+1), wire.OctaveTypeUnsubscribe, stream))
+	}
+	return out
+}

@@ -1,0 +1,243 @@
+package proto
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A peer is the server's end of one in-memory connection.
+type peer struct {
+	t    *testing.T
+	conn net.Conn
+	req  *http.Request
+	in   chan Frame // what the client sent; closed at the end
+}
+
+// A network is a RoundTripper that answers every request by calling serve in a
+// goroutine, with an open WebSocket, unless refuse has something else to say.
+type network struct {
+	t      *testing.T
+	serve  func(n int, p *peer)                                   // n counts connections from 1
+	refuse func(n int, req *http.Request) (*http.Response, error) // nil, nil: do not refuse
+
+	deaf bool // the peers never read
+
+	mu    sync.Mutex
+	count int
+	wg    sync.WaitGroup
+}
+
+func (nw *network) RoundTrip(req *http.Request) (*http.Response, error) {
+	nw.mu.Lock()
+	nw.count++
+	n := nw.count
+	nw.mu.Unlock()
+	if nw.refuse != nil {
+		if resp, err := nw.refuse(n, req); resp != nil || err != nil {
+			return resp, err
+		}
+	}
+	client, server := net.Pipe()
+	p := &peer{t: nw.t, conn: server, req: req, in: make(chan Frame, 1000)}
+	if !nw.deaf {
+		nw.wg.Go(p.read)
+	}
+	nw.wg.Go(func() {
+		defer server.Close()
+		nw.serve(n, p)
+	})
+	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return &http.Response{
+		StatusCode: http.StatusSwitchingProtocols,
+		Header: http.Header{
+			"Upgrade": {"websocket"}, "Connection": {"Upgrade"},
+			"Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(sum[:])},
+		},
+		Body: client,
+	}, nil
+}
+
+func (nw *network) connections() int {
+	nw.mu.Lock()
+	defer nw.mu.Unlock()
+	return nw.count
+}
+
+func answer(status int, header http.Header, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// read takes the client's frames until the connection ends.
+func (p *peer) read() {
+	defer close(p.in)
+	r := bufio.NewReader(p.conn)
+	for {
+		head, err := r.Peek(2)
+		if err != nil {
+			return
+		}
+		n := 2 + 4
+		switch head[1] & 0x7F {
+		case 126:
+			n += 2
+		case 127:
+			n += 8
+		}
+		b := make([]byte, n)
+		if _, err := io.ReadFull(r, b); err != nil {
+			return
+		}
+		h, _ := wire.ParseHeader(b)
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(r, payload); err != nil {
+			return
+		}
+		if !h.Masked {
+			p.t.Errorf("the client sent a %s frame without a mask", h.Opcode)
+		}
+		wire.Mask(payload, h.Mask, 0)
+		p.in <- Frame{Opcode: h.Opcode, Payload: payload}
+	}
+}
+
+func frameBytes(op wire.Opcode, payload string) []byte {
+	return append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}), payload...)
+}
+
+// send writes one frame; false when the client is gone.
+func (p *peer) send(op wire.Opcode, payload string) bool {
+	_, err := p.conn.Write(frameBytes(op, payload))
+	return err == nil
+}
+
+func (p *peer) text(payload ...string) {
+	for _, s := range payload {
+		p.send(wire.OpText, s)
+	}
+}
+
+// next is the next frame of the client with that opcode.
+func (p *peer) next(op wire.Opcode) (string, bool) {
+	for f := range p.in {
+		if f.Opcode == op {
+			return string(f.Payload), true
+		}
+	}
+	return "", false
+}
+
+// untilClose waits for the client's close frame, echoes it, and returns the text
+// messages that came before it.
+func (p *peer) untilClose() (texts []string, code int) {
+	for f := range p.in {
+		switch f.Opcode {
+		case wire.OpText:
+			texts = append(texts, string(f.Payload))
+		case wire.OpClose:
+			code, _ = wire.ParseClose(f.Payload)
+			p.send(wire.OpClose, string(f.Payload))
+			return texts, code
+		}
+	}
+	return texts, wire.StatusAbnormal
+}
+
+// A recorder is a sink that keeps what it gets.
+type recorder struct {
+	mu     sync.Mutex
+	events []string
+	times  []time.Time
+	limit  int           // ends the run with errEnough after so many, 0 for never
+	gate   chan struct{} // when not nil, each event waits for it
+	flush  int
+}
+
+var errEnough = errors.New("enough")
+
+func (r *recorder) Event(ev *Event) error {
+	if r.gate != nil {
+		<-r.gate
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, string(ev.Data))
+	r.times = append(r.times, ev.Time)
+	if r.limit > 0 && len(r.events) >= r.limit {
+		return errEnough
+	}
+	return nil
+}
+
+func (r *recorder) Flush() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flush++
+	return nil
+}
+
+func (r *recorder) got() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
+
+// A diary collects what the trace reports.
+type diary struct {
+	states   []State
+	statuses []Status
+	notes    []string
+	warnings []string
+	frames   []string
+}
+
+func (d *diary) trace() Trace {
+	return Trace{
+		Status:  func(s Status) { d.states = append(d.states, s.State); d.statuses = append(d.statuses, s) },
+		Note:    func(s string) { d.notes = append(d.notes, s) },
+		Warning: func(s string) { d.warnings = append(d.warnings, s) },
+		Frame: func(r FrameRecord) {
+			payload := string(r.Payload)
+			if r.Secret {
+				payload = "secret"
+			}
+			if r.Opcode == wire.OpClose {
+				code, reason := wire.ParseClose(r.Payload)
+				payload = fmt.Sprint(code, " ", reason)
+			}
+			d.frames = append(d.frames, string(r.Direction)+" "+r.Opcode.String()+" "+payload)
+		},
+	}
+}
+
+func testOptions(nw *network) Options {
+	o := DefaultOptions()
+	o.Transport = nw
+	o.PingInterval = 0
+	return o
+}
+
+var testService = &Plain{URL: "ws://test/stream"}
+
+func runTest(t *testing.T, nw *network, sink Sink, o Options) error {
+	t.Helper()
+	return Run(t.Context(), testService, sink, o)
+}
+
+func cancelled(cause error) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return ctx, func() { cancel(cause) }
+}

@@ -1,0 +1,322 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// Options are the settings of a run. Zero values of durations and counts switch
+// the thing off; see DefaultOptions.
+type Options struct {
+	// Transport opens connections, for the upgrade as well as for the service's
+	// own requests. nil means a plain one without a proxy.
+	Transport http.RoundTripper
+	// ConnectTimeout bounds one handshake, the service's own requests included.
+	ConnectTimeout time.Duration
+	// Retries is how many retries there may be within RetryWindow.
+	Retries     int
+	RetryWindow time.Duration
+	Backoff     Backoff
+	// PingInterval is the time between WebSocket pings of ours, PingTimeout the
+	// time in which something must have come after one.
+	PingInterval, PingTimeout time.Duration
+	// MaxMessageSize is the largest message that is taken, in bytes.
+	MaxMessageSize int64
+	// Buffer is how many bytes of messages may wait for the sink.
+	Buffer int
+	// Idle ends the run when the stream is live and no event has come for so long.
+	Idle time.Duration
+	// CloseTimeout bounds the closing handshake, and the wait for a sink that
+	// makes no progress once the run is to end.
+	CloseTimeout time.Duration
+	// Input is what to send besides what the session wants, in this order. A
+	// closed channel means no more to send. A frame that could not be written
+	// waits for the next connection.
+	Input <-chan Frame
+	Trace Trace
+	// Kill ends the run at once, without a closing handshake. nil means never.
+	Kill <-chan struct{}
+
+	free pool
+}
+
+// DefaultOptions are the settings that users get who set nothing.
+func DefaultOptions() Options {
+	return Options{
+		ConnectTimeout: 10 * time.Second,
+		Retries:        10,
+		RetryWindow:    5 * time.Minute,
+		Backoff:        DefaultBackoff,
+		PingInterval:   20 * time.Second,
+		PingTimeout:    20 * time.Second,
+		MaxMessageSize: 64 << 20,
+		Buffer:         64 << 20,
+		CloseTimeout:   2 * time.Second,
+	}
+}
+
+func (o *Options) transport() http.RoundTripper {
+	if o.Transport == nil {
+		return &http.Transport{}
+	}
+	return o.Transport
+}
+
+// Run connects to svc and gives its events to sink, again and again as long as
+// failures are worth a retry, and returns why it ended:
+//
+//   - the error of the sink, as it is;
+//   - the cause of ctx, after a closing handshake;
+//   - ErrIdle;
+//   - nil, when the peer closed normally and there are no retries;
+//   - an *UnwrittenError, when events could not be given to the sink in time;
+//   - a *Failure otherwise.
+//
+// All goroutines have ended when Run returns, except one that is stuck in a
+// call of the sink.
+func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
+	r := &runner{
+		svc: svc, o: &o,
+		queue:  newQueue(o.Buffer),
+		sunk:   make(chan struct{}),
+		budget: budget{limit: o.Retries, window: o.RetryWindow},
+	}
+	o.free = make(pool, 4)
+	go r.sink(sink)
+	err := r.attempts(ctx)
+	r.queue.end()
+	if lost := r.settle(ctx); lost > 0 {
+		return &UnwrittenError{Events: lost, Err: err}
+	}
+	if r.sinkErr != nil {
+		return r.sinkErr
+	}
+	return err
+}
+
+// A runner is one call of Run.
+type runner struct {
+	svc    Service
+	o      *Options
+	queue  *queue
+	budget budget
+
+	sunk    chan struct{} // closed when the sink has ended, with sinkErr
+	sinkErr error
+
+	attempt   int
+	failures  int // in a row, for the backoff
+	connected bool
+	freeTry   bool      // a free retry was made since the stream was last live
+	liveUntil time.Time // when the last live stream was last heard
+	pending   *Frame    // of Input, taken but not yet written
+}
+
+// An overError is returned by the inner functions when the run is to end.
+type overError struct{ cause error }
+
+func (e *overError) Error() string { return "over" }
+
+func over(cause error) error { return &overError{cause} }
+
+// attempts is the outer loop: attempt, judge, wait, again.
+func (r *runner) attempts(ctx context.Context) error {
+	for {
+		err := r.once(ctx)
+		if o, ok := errors.AsType[*overError](err); ok {
+			return o.cause
+		}
+		v := r.judge(err)
+		if ce, ok := errors.AsType[*CloseError](err); ok && ce.normal() && r.o.Retries == 0 && v.Class == Transient {
+			return nil
+		}
+		if v.Free && !r.freeTry {
+			r.freeTry = true
+			continue
+		}
+		if v.Class != Transient {
+			return &Failure{Class: v.Class, Connected: r.connected, Err: err}
+		}
+		if err := r.wait(ctx, err); err != nil {
+			if o, ok := errors.AsType[*overError](err); ok {
+				return o.cause
+			}
+			return err
+		}
+	}
+}
+
+func (r *runner) judge(err error) Verdict { return judge(r.svc, err, r.connected) }
+
+func judge(svc Service, err error, connected bool) Verdict {
+	var v Verdict
+	if j, ok := svc.(Judge); ok {
+		v = j.Judge(err)
+	}
+	if v.Class == Unknown {
+		v.Class = classify(err, connected)
+	}
+	return v
+}
+
+// Classify says what a failure of a request to svc means when it is not part of
+// a run.
+func Classify(svc Service, err error) Class { return judge(svc, err, false).Class }
+
+// wait passes the time until the next attempt.
+func (r *runner) wait(ctx context.Context, err error) error {
+	now := time.Now()
+	if !r.budget.take(now) {
+		return &Failure{Class: Transient, Connected: r.connected, Retries: len(r.budget.spent), Err: err}
+	}
+	var asked time.Duration
+	if he, ok := errors.AsType[*HandshakeError](err); ok {
+		asked = he.RetryAfter
+	}
+	if asked > r.o.RetryWindow {
+		return &Failure{Class: Transient, Connected: r.connected, Err: err}
+	}
+	delay := r.o.Backoff.Delay(r.failures, rand.Float64(), asked)
+	r.failures++
+	r.o.Trace.status(Status{
+		Time: now, State: Retrying, Service: r.svc.Name(), Attempt: r.attempt,
+		Err: err, Delay: delay, Retry: len(r.budget.spent), Retries: r.o.Retries,
+	})
+	t := time.NewTimer(delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return over(context.Cause(ctx))
+	case <-r.o.Kill:
+		return over(context.Cause(ctx))
+	case <-r.sunk:
+		return over(nil)
+	}
+}
+
+// once makes one attempt and serves the connection until it ends.
+func (r *runner) once(ctx context.Context) error {
+	r.attempt++
+	hctx, cancel := context.WithTimeoutCause(ctx, r.o.ConnectTimeout, &ConnectTimeoutError{r.o.ConnectTimeout})
+	defer cancel()
+	unhook := r.interrupt(cancel)
+	defer unhook()
+
+	hs, err := r.svc.Handshake(hctx)
+	if err == nil {
+		for _, v := range hs.Secrets {
+			r.o.Trace.secret(v)
+		}
+		r.status(Connecting, hs.Address, nil)
+		var l *link
+		if l, err = dial(hctx, hs, r.o); err == nil {
+			r.connected = true
+			r.status(Connected, hs.Address, nil)
+			return r.serve(ctx, l, hs)
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return over(context.Cause(ctx))
+	case <-r.o.Kill:
+		return over(context.Cause(ctx))
+	case <-r.sunk:
+		return over(nil)
+	default:
+		return err
+	}
+}
+
+// interrupt calls cancel when the run ends for another reason than its context,
+// until the returned function is called.
+func (r *runner) interrupt(cancel func()) (unhook func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-r.sunk:
+		case <-r.o.Kill:
+		case <-done:
+			return
+		}
+		cancel()
+	}()
+	return func() { close(done) }
+}
+
+func (r *runner) status(s State, address string, err error) {
+	r.o.Trace.status(Status{
+		Time: time.Now(), State: s, Service: r.svc.Name(), Attempt: r.attempt, Address: address, Err: err,
+	})
+}
+
+// sink gives the events of the queue to the sink, in a goroutine of its own.
+func (r *runner) sink(s Sink) {
+	defer close(r.sunk)
+	err := r.drain(s)
+	if ferr := s.Flush(); ferr != nil {
+		err = ferr
+	}
+	r.sinkErr = err
+}
+
+func (r *runner) drain(s Sink) error {
+	var ev Event
+	for {
+		b, ended := r.queue.take()
+		if b == nil {
+			if err := s.Flush(); err != nil || ended {
+				return err
+			}
+			<-r.queue.more
+			continue
+		}
+		for i := range b.entries {
+			e := &b.entries[i]
+			if !e.event {
+				continue
+			}
+			ev.Seq++
+			ev.Data, ev.Binary, ev.Time = b.payload(e), e.binary(), e.time
+			if err := s.Event(&ev); err != nil {
+				return err
+			}
+		}
+		bytes, events := len(b.data), b.events
+		r.o.free.put(b)
+		r.queue.finish(bytes, events)
+	}
+}
+
+// settle waits for the sink to take what still waits, and returns how many
+// events it has not taken. While ctx goes on, it may take its time; after that it
+// must make progress within each CloseTimeout.
+func (r *runner) settle(ctx context.Context) (lost int) {
+	select {
+	case <-r.sunk:
+		return 0
+	case <-ctx.Done():
+	case <-r.o.Kill:
+	}
+	t := time.NewTimer(r.o.CloseTimeout)
+	defer t.Stop()
+	for {
+		before, _ := r.queue.progress()
+		select {
+		case <-r.sunk:
+			return 0
+		case <-r.o.Kill:
+		case <-t.C:
+			if now, _ := r.queue.progress(); now != before {
+				t.Reset(r.o.CloseTimeout)
+				continue
+			}
+		}
+		_, lost = r.queue.progress()
+		return max(lost, 1) // at least the flush is stuck
+	}
+}

@@ -1,0 +1,729 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+func TestEventsArriveInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.text("one")
+			p.send(wire.OpPing, "x")
+			p.send(wire.OpBinary, "two")
+			time.Sleep(time.Second)
+			// Fragments with a control frame between them (RFC 6455, section 5.4).
+			p.conn.Write(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 2}))
+			p.conn.Write([]byte("th"))
+			p.send(wire.OpPing, "y")
+			p.conn.Write(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpContinuation, Length: 3}))
+			p.conn.Write([]byte("ree"))
+			p.send(wire.OpClose, string(wire.ClosePayload(1000, "bye")))
+		}}
+		o := testOptions(nw)
+		o.Retries = 0
+		var d diary
+		o.Trace = d.trace()
+		var sink recorder
+		start := time.Now()
+		if err := runTest(t, nw, &sink, o); err != nil {
+			t.Errorf("Run: %v, want nil after a normal close without retries", err)
+		}
+		if diff := cmp.Diff([]string{"one", "two", "three"}, sink.events); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		if got := sink.times[2].Sub(start); got != time.Second {
+			t.Errorf("receive time of the last event: %s after the start, want 1s", got)
+		}
+		want := []string{
+			"< text one", "< ping x", "> pong x", "< binary two", "< ping y", "> pong y", "< text three",
+			"< close 1000 bye", "> close 1000 bye",
+		}
+		if diff := cmp.Diff(want, d.frames); diff != "" {
+			t.Errorf("frames (-want +got):\n%s", diff)
+		}
+		nw.wg.Wait()
+	})
+}
+
+// What is complete must not wait for what is not.
+func TestCompleteMessagesDoNotWaitForAPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		big := strings.Repeat("x", 300_000)
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			b := append(frameBytes(wire.OpText, "first"), frameBytes(wire.OpText, big)...)
+			p.conn.Write(b[:1000])
+			time.Sleep(time.Hour)
+			p.conn.Write(b[1000:100_000])
+			p.conn.Write(b[100_000:])
+			p.text("last")
+			p.untilClose()
+		}}
+		sink := recorder{limit: 3}
+		o := testOptions(nw)
+		go func() {
+			time.Sleep(time.Minute)
+			if got := sink.got(); len(got) != 1 || got[0] != "first" {
+				t.Errorf("after a minute the sink has %d events, want the first one", len(got))
+			}
+		}()
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if len(sink.events) != 3 || sink.events[1] != big || sink.events[2] != "last" {
+			t.Errorf("got %d events", len(sink.events))
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			p.text(fmt.Sprint(n))
+			time.Sleep(time.Second)
+			if n == 3 {
+				p.text("end")
+				p.untilClose()
+			}
+			// Otherwise the connection just breaks.
+		}}
+		o := testOptions(nw)
+		var d diary
+		o.Trace = d.trace()
+		sink := recorder{limit: 4}
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if diff := cmp.Diff([]string{"1", "2", "3", "end"}, sink.events); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		want := []State{
+			Connecting, Connected, Ready, Disconnected, Retrying,
+			Connecting, Connected, Ready, Gap, Disconnected, Retrying,
+			Connecting, Connected, Ready, Gap,
+		}
+		if diff := cmp.Diff(want, d.states); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+		gap := d.statuses[8]
+		if !gap.From.Before(gap.To) || gap.To.Sub(gap.From) > 2*time.Second {
+			t.Errorf("gap from %s to %s", gap.From, gap.To)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestRetriesAreLimited(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) { return nil, refused }}
+		o := testOptions(nw)
+		o.Retries = 4
+		start := time.Now()
+		err := runTest(t, nw, &recorder{}, o)
+		f, ok := errors.AsType[*Failure](err)
+		if !ok || f.Class != Transient || f.Connected || f.Retries != 4 || !errors.Is(err, refused) {
+			t.Errorf("Run: %#v", err)
+		}
+		if n := nw.connections(); n != 5 {
+			t.Errorf("%d attempts, want 5", n)
+		}
+		// 0.5 + 1 + 2 + 4 s, each shortened by up to a half.
+		if d := time.Since(start); d < 3750*time.Millisecond || d > 7500*time.Millisecond {
+			t.Errorf("gave up after %s", d)
+		}
+	})
+}
+
+// The budget is a sliding window: a connection that breaks now and then is
+// redone for ever.
+func TestRetriesComeBackWithTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			p.text(fmt.Sprint(n))
+			time.Sleep(2 * time.Minute)
+			if n == 50 {
+				p.untilClose()
+			}
+		}}
+		o := testOptions(nw)
+		o.Retries = 3
+		sink := recorder{limit: 50}
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t,
+			refuse: func(n int, _ *http.Request) (*http.Response, error) {
+				if n > 1 {
+					return nil, nil
+				}
+				return answer(503, http.Header{"Retry-After": {"77"}}, "later"), nil
+			},
+			serve: func(_ int, p *peer) { p.text("x"); p.untilClose() },
+		}
+		start := time.Now()
+		if err := runTest(t, nw, &recorder{limit: 1}, testOptions(nw)); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d < 77*time.Second || d > 78*time.Second {
+			t.Errorf("came back after %s, want 77s", d)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestFinalFailures(t *testing.T) {
+	tests := []struct {
+		name   string
+		status int
+		body   string
+		err    error
+		class  Class
+		text   string
+	}{
+		{name: "no such host", err: &net.DNSError{Err: "no such host", Name: "test", IsNotFound: true}, class: Unreachable, text: "dns ws://test/stream: no such host (test)"},
+		{name: "401", status: 401, class: Credentials, text: "upgrade ws://test/stream: HTTP 401 Unauthorized"},
+		{name: "404 with a body", status: 404, body: "<p>nothing\n here\x1b[31m", class: Unreachable, text: "upgrade ws://test/stream: HTTP 404 Not Found: <p>nothing here[31m"},
+		{name: "redirect", status: 302, class: Unreachable, text: "upgrade ws://test/stream: HTTP 302 Found"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) {
+					if tt.err != nil {
+						return nil, tt.err
+					}
+					return answer(tt.status, http.Header{}, tt.body), nil
+				}}
+				err := runTest(t, nw, &recorder{}, testOptions(nw))
+				f, ok := errors.AsType[*Failure](err)
+				if !ok || f.Class != tt.class {
+					t.Errorf("Run: %#v, want class %d", err, tt.class)
+				}
+				if err.Error() != tt.text {
+					t.Errorf("error %q, want %q", err, tt.text)
+				}
+				if nw.connections() != 1 {
+					t.Errorf("%d attempts, want 1", nw.connections())
+				}
+			})
+		})
+	}
+}
+
+// The address may hold a credential; net/http puts it into its errors.
+func TestErrorsHideTheAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) { return nil, errors.New("broken") }}
+		o := testOptions(nw)
+		o.Retries = 0
+		svc := &Plain{URL: "ws://user:hunter2@test/stream?token=hunter2"}
+		err := Run(t.Context(), svc, &recorder{}, o)
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "broken") {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			time.Sleep(3 * time.Second)
+			p.text("x")
+			p.send(wire.OpPing, "not an event")
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.Idle = 5 * time.Second
+		start := time.Now()
+		if err := runTest(t, nw, &recorder{}, o); !errors.Is(err, ErrIdle) {
+			t.Errorf("Run: %v, want ErrIdle", err)
+		}
+		if d := time.Since(start); d != 8*time.Second {
+			t.Errorf("ended after %s, want 8s", d)
+		}
+		nw.wg.Wait()
+	})
+}
+
+var errSignal = errors.New("signal")
+
+// The first signal says goodbye properly, and what the server still sends is not
+// lost.
+func TestFirstSignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan int, 1)
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.text("before")
+			payload, _ := p.next(wire.OpClose)
+			p.text("after")
+			p.send(wire.OpClose, payload)
+			code, _ := wire.ParseClose([]byte(payload))
+			closed <- code
+		}}
+		ctx, cancel := cancelled(errSignal)
+		time.AfterFunc(time.Minute, cancel)
+		var sink recorder
+		start := time.Now()
+		if err := Run(ctx, testService, &sink, testOptions(nw)); !errors.Is(err, errSignal) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d != time.Minute {
+			t.Errorf("ended after %s, want 1m0s: the peer answered at once", d)
+		}
+		if code := <-closed; code != wire.StatusNormal {
+			t.Errorf("close code %d, want 1000", code)
+		}
+		if diff := cmp.Diff([]string{"before", "after"}, sink.events); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		nw.wg.Wait()
+	})
+}
+
+// A peer that never answers costs the close time-out and no more.
+func TestFirstSignalToAMutePeer(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		t.Run(fmt.Sprintf("deaf=%t", deaf), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stop := make(chan struct{})
+				nw := &network{t: t, deaf: deaf, serve: func(_ int, p *peer) { <-stop }}
+				ctx, cancel := cancelled(errSignal)
+				time.AfterFunc(time.Minute, cancel)
+				start := time.Now()
+				if err := Run(ctx, testService, &recorder{}, testOptions(nw)); !errors.Is(err, errSignal) {
+					t.Errorf("Run: %v", err)
+				}
+				if d := time.Since(start); d != time.Minute+2*time.Second {
+					t.Errorf("ended after %s, want 1m2s", d)
+				}
+				close(stop)
+				nw.wg.Wait()
+			})
+		})
+	}
+}
+
+func TestSecondSignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		nw := &network{t: t, serve: func(_ int, p *peer) { <-stop }}
+		ctx, cancel := cancelled(errSignal)
+		kill := make(chan struct{})
+		time.AfterFunc(time.Minute, cancel)
+		time.AfterFunc(time.Minute+100*time.Millisecond, func() { close(kill) })
+		o := testOptions(nw)
+		o.Kill = kill
+		start := time.Now()
+		if err := Run(ctx, testService, &recorder{}, o); !errors.Is(err, errSignal) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d != time.Minute+100*time.Millisecond {
+			t.Errorf("ended after %s, want 1m0.1s", d)
+		}
+		close(stop)
+		nw.wg.Wait()
+	})
+}
+
+func TestSignalWhileWaitingOrConnecting(t *testing.T) {
+	for name, refuse := range map[string]func(int, *http.Request) (*http.Response, error){
+		"waiting": func(int, *http.Request) (*http.Response, error) { return nil, errors.New("broken") },
+		"connecting": func(_ int, req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := cancelled(errSignal)
+				time.AfterFunc(700*time.Millisecond, cancel)
+				start := time.Now()
+				if err := Run(ctx, testService, &recorder{}, testOptions(&network{t: t, refuse: refuse})); !errors.Is(err, errSignal) {
+					t.Errorf("Run: %v", err)
+				}
+				if d := time.Since(start); d != 700*time.Millisecond {
+					t.Errorf("ended after %s, want 700ms", d)
+				}
+			})
+		})
+	}
+}
+
+func TestConnectTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(&network{t: t, refuse: func(_ int, req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}})
+		o.Retries = 0
+		start := time.Now()
+		err := Run(t.Context(), testService, &recorder{}, o)
+		if err == nil || !strings.Contains(err.Error(), "no connection within 10s") {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d != 10*time.Second {
+			t.Errorf("gave up after %s", d)
+		}
+	})
+}
+
+// A sink that is stuck must cost neither the connection nor an event: pings are
+// answered, our own go out, heartbeats go on.
+func TestBlockedSinkKeepsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 200
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			for i := range events {
+				p.text(fmt.Sprint(i))
+				p.send(wire.OpPing, "are you there")
+				heard := time.Now()
+				for {
+					f, ok := <-p.in
+					if !ok {
+						t.Errorf("connection lost at event %d", i)
+						return
+					}
+					if f.Opcode == wire.OpPing {
+						p.send(wire.OpPong, string(f.Payload))
+						continue
+					}
+					break
+				}
+				if d := time.Since(heard); d > 0 {
+					t.Errorf("event %d: answer to the ping took %s", i, d)
+				}
+				time.Sleep(5 * time.Second)
+			}
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.PingInterval, o.PingTimeout = 20*time.Second, 20*time.Second
+		sink := recorder{limit: events, gate: make(chan struct{})}
+		time.AfterFunc(events*5*time.Second, func() { close(sink.gate) })
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}
+
+// With a full buffer nothing more is read, and nothing is lost; pings of ours go
+// on, and the silence is not taken for the peer's.
+func TestFullBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 100
+		payload := strings.Repeat("x", 10_000)
+		var pings int
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			for range events {
+				p.text(payload)
+			}
+			for f := range p.in {
+				switch f.Opcode {
+				case wire.OpPing:
+					pings++
+					p.send(wire.OpPong, string(f.Payload))
+				case wire.OpClose:
+					p.send(wire.OpClose, string(f.Payload))
+					return
+				}
+			}
+		}}
+		o := testOptions(nw)
+		o.Buffer = 200_000
+		o.PingInterval, o.PingTimeout = 20*time.Second, 20*time.Second
+		sink := recorder{limit: events, gate: make(chan struct{})}
+		time.AfterFunc(time.Hour, func() { close(sink.gate) })
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if nw.connections() != 1 {
+			t.Errorf("%d connections, want 1", nw.connections())
+		}
+		nw.wg.Wait()
+		if pings < 170 {
+			t.Errorf("%d pings in an hour with a full buffer, want about 180", pings)
+		}
+	})
+}
+
+// A signal ends the run although the sink is stuck, and says what was not written.
+func TestSignalWithABlockedSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.text("a", "b", "c")
+			p.untilClose()
+		}}
+		ctx, cancel := cancelled(errSignal)
+		time.AfterFunc(time.Minute, cancel)
+		sink := recorder{gate: make(chan struct{})}
+		err := Run(ctx, testService, &sink, testOptions(nw))
+		u, ok := errors.AsType[*UnwrittenError](err)
+		if !ok || u.Events != 3 || !errors.Is(err, errSignal) {
+			t.Errorf("Run: %#v, want an UnwrittenError of 3 events", err)
+		}
+		close(sink.gate)
+		nw.wg.Wait()
+	})
+}
+
+// Nobody answers: neither data nor a pong within the limit.
+func TestDeadPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t}
+		stop := make(chan struct{})
+		nw.serve = func(n int, p *peer) {
+			if n == 1 {
+				<-stop // half open
+				return
+			}
+			p.text("x")
+			p.untilClose()
+		}
+		o := testOptions(nw)
+		o.PingInterval, o.PingTimeout = 20*time.Second, 7*time.Second
+		var d diary
+		o.Trace = d.trace()
+		start := time.Now()
+		if err := runTest(t, nw, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d < 27*time.Second || d > 28*time.Second {
+			t.Errorf("took %s, want 27s and a short wait", d)
+		}
+		i := slices.Index(d.states, Disconnected)
+		if i < 0 || d.statuses[i].Err.Error() != "connection lost: nothing came within 7s after a ping" {
+			t.Errorf("statuses %v", d.statuses)
+		}
+		close(stop)
+		nw.wg.Wait()
+	})
+}
+
+// A peer that answers pings is alive for as long as it likes.
+func TestQuietPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			end := time.After(24 * time.Hour)
+			for {
+				select {
+				case f := <-p.in:
+					p.send(wire.OpPong, string(f.Payload))
+				case <-end:
+					p.text("x")
+					p.untilClose()
+					return
+				}
+			}
+		}}
+		o := testOptions(nw)
+		o.PingInterval, o.PingTimeout = 20*time.Second, 20*time.Second
+		if err := runTest(t, nw, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if nw.connections() != 1 {
+			t.Errorf("%d connections, want 1", nw.connections())
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestPeerBreaksTheProtocol(t *testing.T) {
+	big := strings.Repeat("x", 1001)
+	tests := []struct {
+		name  string
+		send  []byte
+		text  string
+		code  int
+		class Class
+	}{
+		{"too big", frameBytes(wire.OpText, big), "message larger than the limit of 1000 bytes", wire.StatusTooBig, Refused},
+		{"masked", append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Masked: true, Length: 1}), 'x'),
+			"protocol error: the server masked a frame, which only clients may do", wire.StatusProtocol, Refused},
+		{"reserved opcode", frameBytes(0x3, ""), "protocol error: received unknown opcode Opcode(3)", wire.StatusProtocol, Refused},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var code int
+				nw := &network{t: t, serve: func(_ int, p *peer) {
+					p.conn.Write(frameBytes(wire.OpText, "fine"))
+					go p.conn.Write(tt.send)
+					_, code = p.untilClose()
+				}}
+				o := testOptions(nw)
+				o.MaxMessageSize = 1000
+				var sink recorder
+				err := runTest(t, nw, &sink, o)
+				f, ok := errors.AsType[*Failure](err)
+				if !ok || f.Class != tt.class || !strings.HasPrefix(err.Error(), tt.text[:30]) {
+					t.Errorf("Run: %v, want %s", err, tt.text)
+				}
+				nw.wg.Wait()
+				if code != tt.code {
+					t.Errorf("close code %d, want %d", code, tt.code)
+				}
+				if diff := cmp.Diff([]string{"fine"}, sink.events); diff != "" {
+					t.Errorf("events (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// Input goes out in order; a frame that could not be written waits for the next
+// connection, and the end of the input is not the end of the run.
+func TestInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := make(chan string, 10)
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			for range n { // one message on the first connection, two on the second
+				s, _ := p.next(wire.OpText)
+				got <- s
+			}
+			if n == 2 {
+				p.text("done")
+				p.untilClose()
+			}
+		}}
+		in := make(chan Frame)
+		go func() {
+			for _, s := range []string{"a", "b", "c"} {
+				time.Sleep(10 * time.Second)
+				in <- Text([]byte(s))
+			}
+			close(in)
+		}()
+		o := testOptions(nw)
+		o.Input = in
+		if err := runTest(t, nw, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+		if a, b, c := <-got, <-got, <-got; a+b+c != "abc" {
+			t.Errorf("got %q %q %q", a, b, c)
+		}
+	})
+}
+
+// A judge's free retry costs nothing, but only once.
+type freeService struct{ *Plain }
+
+func (freeService) Judge(error) Verdict { return Verdict{Class: Transient, Free: true} }
+
+func TestFreeRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) { return answer(404, nil, ""), nil }}
+		o := testOptions(nw)
+		o.Retries = 0
+		start := time.Now()
+		err := Run(t.Context(), freeService{testService}, &recorder{}, o)
+		if f, ok := errors.AsType[*Failure](err); !ok || f.Class != Transient {
+			t.Errorf("Run: %v", err)
+		}
+		if nw.connections() != 2 || time.Since(start) != 0 {
+			t.Errorf("%d attempts in %s, want 2 at once", nw.connections(), time.Since(start))
+		}
+	})
+}
+
+// Sessions get their time, and their blocking work runs beside the connection.
+type keeperService struct{ *Plain }
+
+type keeperSession struct {
+	plainSession
+	next time.Time
+	done int
+}
+
+func (s keeperService) Handshake(ctx context.Context) (*Handshake, error) {
+	hs, err := s.Plain.Handshake(ctx)
+	hs.Session = &keeperSession{}
+	return hs, err
+}
+
+func (s *keeperSession) Due(now time.Time) (Work, error) {
+	if s.next.IsZero() {
+		s.next = now.Add(7 * time.Second)
+	}
+	if now.Before(s.next) {
+		return Work{Next: s.next}, nil
+	}
+	s.next = now.Add(7 * time.Second)
+	return Work{Do: func(ctx context.Context) func(time.Time) (Work, error) {
+		select { // a slow command
+		case <-time.After(3 * time.Second):
+		case <-ctx.Done():
+		}
+		return func(now time.Time) (Work, error) {
+			s.done++
+			s.next = now.Add(7 * time.Second)
+			return Work{Step: Step{Send: []Frame{Text(fmt.Append(nil, s.done))}}, Next: s.next}, nil
+		}
+	}}, nil
+}
+
+func TestKeeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			for i := 1; i <= 3; i++ {
+				s, _ := p.next(wire.OpText)
+				if want := time.Duration(i) * 10 * time.Second; s != fmt.Sprint(i) || time.Since(start) != want {
+					t.Errorf("message %q after %s, want %d after %s", s, time.Since(start), i, want)
+				}
+			}
+			p.text("x")
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		svc := keeperService{testService}
+		if err := Run(t.Context(), svc, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestBackoff(t *testing.T) {
+	b := Backoff{Base: time.Second, Max: 30 * time.Second}
+	tests := []struct {
+		n      int
+		random float64
+		asked  time.Duration
+		want   time.Duration
+	}{
+		{0, 0, 0, 500 * time.Millisecond},
+		{0, 0.5, 0, 750 * time.Millisecond},
+		{1, 0, 0, time.Second},
+		{3, 0, 0, 4 * time.Second},
+		{5, 0, 0, 15 * time.Second},
+		{31, 0, 0, 15 * time.Second},
+		{1 << 30, 0, 0, 15 * time.Second},
+		{0, 0, time.Minute, time.Minute},
+	}
+	for _, tt := range tests {
+		if got := b.Delay(tt.n, tt.random, tt.asked); got != tt.want {
+			t.Errorf("Delay(%d, %v, %s) = %s, want %s", tt.n, tt.random, tt.asked, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,415 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A server is the loop of one connection. It owns the session and the timers,
+// and blocks neither on the network nor on the sink.
+type server struct {
+	*runner
+	link    *link
+	session Session
+	keeper  Keeper // nil when nothing falls due
+	address string
+
+	live    bool
+	paused  bool // the queue is full: nothing is read
+	resumed time.Time
+	next    time.Time
+	idleAt  time.Time
+	pingAt  time.Time
+	pinged  bool      // and nothing has been heard since
+	pingPut time.Time // when the ping was given to the writer
+	closing bool
+	closeBy time.Time
+	cause   error // of closing
+	work    chan func(time.Time) (Work, error)
+	working bool
+	cancel  context.CancelFunc // of the work
+	sending bool               // a frame of Input is with the writer
+}
+
+// serve speaks on an open connection until it ends, and returns why it ended: an
+// overError when the run is to end.
+func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
+	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &server{
+		runner: r, link: l, session: hs.Session, address: hs.Address,
+		work: make(chan func(time.Time) (Work, error), 1), cancel: cancel,
+	}
+	s.keeper, _ = hs.Session.(Keeper)
+	defer func() {
+		cancel()
+		l.close()
+		if s.working {
+			<-s.work
+		}
+		if s.sending {
+			select {
+			case <-l.out.wrote:
+				r.pending = nil
+			default:
+			}
+		}
+	}()
+	l.run()
+	err := s.loop(ctx, wctx)
+	if s.live {
+		r.liveUntil = l.tap.lastHeard()
+	}
+	if _, ok := errors.AsType[*overError](err); !ok {
+		s.status(Disconnected, s.address, err)
+	}
+	return err
+}
+
+func (s *server) loop(ctx, wctx context.Context) error {
+	now := time.Now()
+	if s.o.PingInterval > 0 {
+		s.pingAt = now.Add(s.o.PingInterval)
+	}
+	s.apply(s.session.Greet(now), now)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	done := ctx.Done()
+	for {
+		now = time.Now()
+		if err := s.due(wctx, now); err != nil {
+			if end := s.fail(err); end != nil {
+				return end
+			}
+		}
+		setTimer(timer, s.wake(now))
+
+		select {
+		case b, ok := <-s.incoming(now):
+			if !ok {
+				return s.ended()
+			}
+			if err := s.batch(b); err != nil {
+				if end := s.fail(err); end != nil {
+					return end
+				}
+			}
+		case <-s.queue.room:
+		case f, ok := <-s.input():
+			s.take(f, ok)
+		case <-s.link.out.wrote:
+			s.sending, s.pending = false, nil
+		case done := <-s.work:
+			s.working = false
+			w, err := done(time.Now())
+			if err == nil {
+				s.applyWork(w, wctx, time.Now())
+			} else if end := s.fail(err); end != nil {
+				return end
+			}
+		case <-timer.C:
+		case <-done:
+			done = nil
+			s.close(over(context.Cause(ctx)), s.o.CloseTimeout, wire.StatusNormal)
+		case <-s.sunk:
+			if s.closing {
+				return s.cause
+			}
+			// Nobody wants what may still come: only a short wait.
+			s.close(over(nil), min(s.o.CloseTimeout, 200*time.Millisecond), wire.StatusNormal)
+			s.discard()
+		case <-s.o.Kill:
+			return over(context.Cause(ctx))
+		}
+	}
+}
+
+// discard lets the loop run on after the sink has ended, until the peer has
+// answered the close frame.
+func (s *server) discard() {
+	t := time.NewTimer(time.Until(s.closeBy))
+	defer t.Stop()
+	for {
+		select {
+		case b, ok := <-s.link.batches:
+			if !ok {
+				return
+			}
+			s.o.free.put(b)
+		case <-t.C:
+			return
+		case <-s.o.Kill:
+			return
+		}
+	}
+}
+
+// incoming is the reader's channel, or nil while the queue is full.
+func (s *server) incoming(now time.Time) <-chan *batch {
+	full := s.queue.full()
+	if s.paused && !full {
+		// What was not read could not be heard: the clocks start anew.
+		s.pinged = false
+		s.resumed = now
+		s.rearmIdle(now)
+	}
+	s.paused = full
+	if full {
+		return nil
+	}
+	return s.link.batches
+}
+
+// input is the channel of Input, or nil when nothing more is to be taken now.
+func (s *server) input() <-chan Frame {
+	if s.closing || s.sending {
+		return nil
+	}
+	if s.pending != nil { // left over from the last connection
+		c := make(chan Frame, 1)
+		c <- *s.pending
+		return c
+	}
+	return s.o.Input
+}
+
+func (s *server) take(f Frame, ok bool) {
+	if !ok {
+		s.o.Input = nil
+		return
+	}
+	s.pending, s.sending = &f, true
+	s.put(f, true)
+}
+
+func (s *server) put(f Frame, confirm bool) {
+	s.o.Trace.frame(FrameRecord{Time: time.Now(), Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
+	s.link.out.put(f, confirm)
+}
+
+// batch looks at what came in and passes the events on.
+func (s *server) batch(b *batch) error {
+	var err error
+	n := 0
+	for i := range b.entries {
+		e := &b.entries[i]
+		if s.o.Trace.Frame != nil {
+			s.o.Trace.Frame(FrameRecord{Time: e.time, Direction: e.dir, Opcode: e.op, Payload: b.payload(e)})
+		}
+		if e.op.Control() {
+			continue
+		}
+		var step Step
+		step, err = s.session.Decode(Message{Data: b.payload(e), Binary: e.binary(), Time: e.time})
+		if err != nil {
+			break
+		}
+		s.apply(step, e.time)
+		if step.Event {
+			e.event = true
+			n++
+		}
+	}
+	if b.events = n; n == 0 {
+		s.o.free.put(b)
+		return err
+	}
+	s.rearmIdle(time.Now())
+	s.queue.put(b)
+	return err
+}
+
+func (s *server) rearmIdle(now time.Time) {
+	if s.o.Idle > 0 && s.live {
+		s.idleAt = now.Add(s.o.Idle)
+	}
+}
+
+func (e *entry) binary() bool { return e.op == wire.OpBinary }
+
+// apply does what the session wants.
+func (s *server) apply(step Step, now time.Time) {
+	for _, v := range step.Secrets {
+		s.o.Trace.secret(v)
+	}
+	for _, f := range step.Send {
+		if !s.closing {
+			s.put(f, false)
+		}
+	}
+	if step.Note != "" || step.Warning != "" {
+		s.o.Trace.step(step)
+	}
+	if step.Ready && !s.live {
+		s.live = true
+		s.failures = 0
+		s.freeTry = false
+		s.status(Ready, s.address, nil)
+		if !s.liveUntil.IsZero() {
+			s.o.Trace.status(Status{
+				Time: now, State: Gap, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address,
+				From: s.liveUntil, To: now,
+			})
+		}
+		s.rearmIdle(now)
+	}
+}
+
+// applyWork does what a Keeper wants.
+func (s *server) applyWork(w Work, wctx context.Context, now time.Time) {
+	s.next = w.Next
+	if w.Do != nil && !s.working {
+		s.working = true
+		go func() { s.work <- w.Do(wctx) }()
+	}
+	s.apply(w.Step, now)
+}
+
+// due does what time demands.
+func (s *server) due(wctx context.Context, now time.Time) error {
+	if s.closing {
+		if !now.Before(s.closeBy) {
+			return s.cause
+		}
+		return nil
+	}
+	if s.keeper != nil && !s.working {
+		w, err := s.keeper.Due(now)
+		if err != nil {
+			if !s.deaf(now) {
+				return err
+			}
+			w.Next = now.Add(time.Second)
+		}
+		s.applyWork(w, wctx, now)
+	}
+	if !s.idleAt.IsZero() && !s.paused && !now.Before(s.idleAt) {
+		s.idleAt = time.Time{}
+		return over(ErrIdle)
+	}
+	return s.keepAlive(now)
+}
+
+// deaf: what the session misses may have come without having been read, because
+// the queue is or was full until a moment ago.
+func (s *server) deaf(now time.Time) bool {
+	const grace = 5 * time.Second
+	return s.paused || !s.resumed.IsZero() && now.Before(s.resumed.Add(grace))
+}
+
+// keepAlive sends pings and finds out when nothing answers any more. The clock
+// runs from the moment that a ping went out, and stands while nothing is read;
+// the pings themselves go on then, because they are what the server hears.
+func (s *server) keepAlive(now time.Time) error {
+	if s.pingAt.IsZero() {
+		return nil
+	}
+	if s.pinged && !s.paused {
+		if sent := s.link.pingSent(); !sent.Before(s.pingPut) {
+			switch {
+			case !s.link.tap.lastHeard().Before(sent):
+				s.pinged = false
+			case s.o.PingTimeout > 0 && !now.Before(sent.Add(s.o.PingTimeout)):
+				return &LostError{fmt.Errorf("nothing came within %s after a ping", s.o.PingTimeout)}
+			}
+		}
+	}
+	if !now.Before(s.pingAt) {
+		s.pingAt = now.Add(s.o.PingInterval)
+		if !s.pinged || s.paused {
+			s.put(Frame{Opcode: wire.OpPing, Payload: []byte("hark")}, false)
+			s.pinged, s.pingPut = true, now
+		}
+	}
+	return nil
+}
+
+// pingDeadline is when the answer to the last ping is overdue. A ping that the
+// writer could not send yet is looked at again a little later.
+func (s *server) pingDeadline(now time.Time) time.Time {
+	if sent := s.link.pingSent(); !sent.Before(s.pingPut) {
+		return sent.Add(s.o.PingTimeout)
+	}
+	return now.Add(min(s.o.PingTimeout, time.Second))
+}
+
+// wake is when due must be called next.
+func (s *server) wake(now time.Time) time.Duration {
+	if s.closing {
+		return s.closeBy.Sub(now)
+	}
+	at := s.pingAt
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	if !s.working {
+		sooner(s.next)
+	}
+	if !s.paused {
+		sooner(s.idleAt)
+		if s.pinged && s.o.PingTimeout > 0 {
+			sooner(s.pingDeadline(now))
+		}
+	}
+	if at.IsZero() {
+		return -1
+	}
+	return max(at.Sub(now), 0)
+}
+
+// setTimer arms t, or stops it for a negative duration.
+func setTimer(t *time.Timer, d time.Duration) {
+	if d < 0 {
+		t.Stop()
+		return
+	}
+	t.Reset(d)
+}
+
+// fail decides what an error in the loop means: when the run is to end, or when
+// the peer has to be told, the closing handshake begins and the loop goes on
+// (nil); otherwise the connection is over.
+func (s *server) fail(err error) error {
+	if s.closing {
+		return s.cause
+	}
+	_, isOver := errors.AsType[*overError](err)
+	_, lost := errors.AsType[*LostError](err)
+	switch {
+	case isOver:
+		s.close(err, s.o.CloseTimeout, wire.StatusNormal)
+	case lost:
+		return err
+	case is[*ProtocolError](err):
+		s.close(err, s.o.CloseTimeout, wire.StatusProtocol)
+	default:
+		s.close(err, s.o.CloseTimeout, wire.StatusNormal)
+	}
+	return nil
+}
+
+// close begins the closing handshake (RFC 6455, section 7.1.2). What still comes
+// is taken until the peer has answered, or limit has passed.
+func (s *server) close(cause error, limit time.Duration, code int) {
+	if s.closing {
+		return
+	}
+	for _, f := range s.session.Farewell() {
+		s.put(f, false)
+	}
+	s.put(Frame{Opcode: wire.OpClose, Payload: wire.ClosePayload(code, "")}, false)
+	s.closing, s.cause, s.closeBy = true, cause, time.Now().Add(limit)
+}
+
+// ended says why the reader has ended.
+func (s *server) ended() error {
+	if s.closing {
+		return s.cause
+	}
+	return s.link.readErr
+}

@@ -1,0 +1,165 @@
+package proto
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A Service knows how to reach one kind of event stream. It is an immutable
+// value: everything that belongs to one connection lives in the Session of its
+// Handshake.
+type Service interface {
+	// Name is the word that users type: "octave", "drogue", "doshii", "connect".
+	Name() string
+	// Handshake prepares one attempt to connect. It is called anew for each
+	// attempt, because session ids and tokens go stale. ctx ends with the
+	// attempt's time limit.
+	Handshake(ctx context.Context) (*Handshake, error)
+}
+
+// A Handshake is what one attempt needs to open the socket, and the Session
+// that will speak on it.
+type Handshake struct {
+	// URL is the address of the socket, ws:// or wss://. It may carry
+	// credentials and is never shown; Address is.
+	URL string
+	// Address is URL without anything secret, for messages.
+	Address string
+	// Header goes out with the upgrade request.
+	Header http.Header
+	// Subprotocols are offered in this order (RFC 6455, section 1.9).
+	Subprotocols []string
+	// Secrets are the credentials that this attempt uses, so that whoever shows
+	// anything can withhold them.
+	Secrets []string
+	Session Session
+}
+
+// A Session is the codec of one connection: messages in, events and replies
+// out. It has no socket, no clock and no goroutine, so it can be tested with
+// tables, fuzzed, and fed from a tape. All its methods are called from one
+// goroutine.
+type Session interface {
+	// Greet returns what to send as soon as the socket is open.
+	Greet(now time.Time) Step
+	// Decode says what a message is. It must not keep m.Data. An error ends the
+	// connection; whether it is tried again is for the Judge.
+	Decode(m Message) (Step, error)
+	// Farewell returns what to send before the closing handshake.
+	Farewell() []Frame
+}
+
+// A Message is one complete WebSocket message as it came from the peer.
+type Message struct {
+	// Data is valid during the call that it is passed to, no longer.
+	Data []byte
+	// Binary tells a binary message from a text message.
+	Binary bool
+	// Time is when its last bytes were read from the connection.
+	Time time.Time
+}
+
+// A Frame is one message to send, or a control frame.
+type Frame struct {
+	Opcode  wire.Opcode
+	Payload []byte
+	// Secret marks a payload that carries a credential: traces withhold it.
+	Secret bool
+}
+
+// Text makes a text frame.
+func Text(payload []byte) Frame { return Frame{Opcode: wire.OpText, Payload: payload} }
+
+// A Step is what a Session wants done after it has looked at something. The
+// zero value means: nothing, the message was of no interest to anybody.
+type Step struct {
+	// Event: the message carries an event for the sink.
+	Event bool
+	// Ready: the stream is live from here on, as the service defines it.
+	Ready bool
+	// Send goes out now, in this order.
+	Send []Frame
+	// Note says in a few words what the message was, for people who asked to
+	// see more; empty for events.
+	Note string
+	// Warning is something that the user should know although the stream goes on.
+	Warning string
+	// Secrets are credentials that have come up since the handshake.
+	Secrets []string
+}
+
+// A Keeper is a Session with work that falls due by time: heartbeats,
+// acknowledgements to wait for, tokens to renew. Without it, nothing is due.
+type Keeper interface {
+	// Due is called when the time that it last returned has come, and after
+	// each batch of messages. An error ends the connection, unless what was
+	// missed may lie unread because the sink is slow; the Work is done anyway.
+	Due(now time.Time) (Work, error)
+}
+
+// Work is what a Keeper wants done now and when it wants to be asked again.
+type Work struct {
+	Step
+	// Do may block, on a network or a command; it runs beside the connection,
+	// one at a time, and ctx ends with the connection. What it returns is called
+	// where the Session's other methods are called.
+	Do func(ctx context.Context) (done func(now time.Time) (Work, error))
+	// Next is when Due wants to be called again; the zero time means never, or
+	// not before something else has happened.
+	Next time.Time
+}
+
+// A Judge is a Service that knows what its own failures mean. Without it, the
+// general rules of classify apply.
+type Judge interface {
+	// Judge looks at the error that ended an attempt to connect or a
+	// connection. It may return a better error for the user to read.
+	Judge(err error) Verdict
+}
+
+// A Verdict says what a failure means.
+type Verdict struct {
+	Class Class
+	// Free: try again at once without using up a retry. It is granted only once
+	// in a row.
+	Free bool
+}
+
+// A Class is the kind of a failure; each has an exit code of its own.
+type Class int
+
+const (
+	// Unknown leaves the decision to the general rules.
+	Unknown Class = iota
+	// Transient failures are worth another attempt.
+	Transient
+	// Unreachable: could not connect, and trying again would not help.
+	Unreachable
+	// Credentials were refused.
+	Credentials
+	// Refused: the service refuses the request, or speaks another protocol.
+	Refused
+	// Overdue: something that was awaited did not come in time.
+	Overdue
+)
+
+// An Event is what the sink gets: a message that carried an event.
+type Event struct {
+	Message
+	// Seq counts the events of a run, from 1.
+	Seq uint64
+}
+
+// A Sink takes the events of a run, in order and from one goroutine. It may
+// block: the connection goes on meanwhile.
+type Sink interface {
+	// Event takes one event. ev and its Data are valid during the call. An
+	// error ends the run and is what Run returns.
+	Event(ev *Event) error
+	// Flush is called when nothing more waits, so that what Event has buffered
+	// can go out in one write. It is also called before Run returns.
+	Flush() error
+}

@@ -1,0 +1,102 @@
+package proto
+
+import (
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A Trace reports what happens, without deciding what becomes of it. All its
+// functions are called from the goroutine that called Run, one at a time, and
+// may be nil. They must not block: the connection waits for them.
+type Trace struct {
+	// Status reports each turn in the life of the connection.
+	Status func(Status)
+	// Note reports messages that are no events: acknowledgements, pongs.
+	Note func(text string)
+	// Warning reports what the user should know although the stream goes on.
+	Warning func(text string)
+	// Frame reports each message and each control frame in both directions. Its
+	// payload is valid during the call. Looking at frames costs time, so nothing
+	// is collected when Frame is nil.
+	Frame func(FrameRecord)
+	// Secret reports a credential that was minted on the way, before it is used.
+	Secret func(value string)
+}
+
+// A State names a turn in the life of a connection.
+type State string
+
+const (
+	Connecting   State = "connecting"
+	Connected    State = "connected"
+	Ready        State = "ready"
+	Disconnected State = "disconnected"
+	Retrying     State = "retrying"
+	Gap          State = "gap"
+)
+
+// A Status is one turn in the life of the connection.
+type Status struct {
+	Time    time.Time
+	State   State
+	Service string
+	// Attempt counts the handshakes of a run, from 1.
+	Attempt int
+	// Address is where, without anything secret.
+	Address string
+	// Err is why: for Disconnected and Retrying.
+	Err error
+	// Delay is the wait before the next attempt: for Retrying.
+	Delay time.Duration
+	// Retry counts the retries in the window, from 1, and Retries is how many
+	// there may be: for Retrying.
+	Retry, Retries int
+	// From and To bound the time in which events may have been missed: for Gap.
+	From, To time.Time
+}
+
+// A Direction says who sent a frame.
+type Direction byte
+
+const (
+	In  Direction = '<' // from the server
+	Out Direction = '>' // from us
+)
+
+// A FrameRecord is one message or one control frame.
+type FrameRecord struct {
+	Time      time.Time
+	Direction Direction
+	Opcode    wire.Opcode
+	Payload   []byte
+	// Secret: the payload carries a credential and must not be shown.
+	Secret bool
+}
+
+func (t *Trace) status(s Status) {
+	if t.Status != nil {
+		t.Status(s)
+	}
+}
+
+func (t *Trace) frame(r FrameRecord) {
+	if t.Frame != nil {
+		t.Frame(r)
+	}
+}
+
+func (t *Trace) step(s Step) {
+	if s.Note != "" && t.Note != nil {
+		t.Note(s.Note)
+	}
+	if s.Warning != "" && t.Warning != nil {
+		t.Warning(s.Warning)
+	}
+}
+
+func (t *Trace) secret(v string) {
+	if v != "" && t.Secret != nil {
+		t.Secret(v)
+	}
+}
