@@ -1,0 +1,96 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/itchyny/gojq"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+const benchEvent = `{"specversion":"1.0","id":"6f8f2f0e-8a3b-4a55-9b1d-3f7c6f0a9e21","type":"io.drogue.event.v1","source":"drogue://demo-app/device-0042","datacontenttype":"application/json","subject":"state","time":"2026-11-05T10:22:31.482917Z","device":"device-0042","data":{"value":21.5,"ok":true}}`
+
+// benchEvents differ where those of a stream do.
+func benchEvents() []*proto.Event {
+	var events []*proto.Event
+	for i := range 4096 {
+		data := fmt.Appendf(nil, `{"specversion":"1.0","id":"6f8f%04x-8a3b-4a55-9b1d-3f7c6f0a9e21","type":"io.drogue.event.v1","source":"drogue://demo-app/device-%04d","datacontenttype":"application/json","subject":"state","time":"2026-11-05T10:22:%02d.%06dZ","device":"device-%04d","data":{"value":%d.%d,"ok":true}}`,
+			i, i%20, i%60, i*7, i%20, 15+i%12, i%10)
+		events = append(events, &proto.Event{Message: proto.Message{Data: data}, Seq: uint64(i + 1)})
+	}
+	return events
+}
+
+func BenchmarkEvent(b *testing.B) {
+	events := benchEvents()
+	for _, bm := range []struct {
+		name, expr string
+	}{
+		{"pass", ""},
+		{"select", `select(.data.value > 21)`},
+		{"object", `{id, v: .data.value}`},
+	} {
+		opts := Options{Count: 1 << 60}
+		if bm.expr != "" {
+			opts.Filter = mustCompile(b, bm.expr, Vars{})
+		}
+		b.Run(bm.name+"/own", func(b *testing.B) {
+			w := New(io.Discard, opts)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if err := w.Event(events[i%len(events)]); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+		b.Run(bm.name+"/std", func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if err := plainly(io.Discard, opts.Filter, events[i%len(events)].Data); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}
+
+// plainly does the same with encoding/json and gojq.Marshal, for comparison.
+func plainly(w io.Writer, f *Filter, data []byte) error {
+	if f == nil {
+		var line bytes.Buffer
+		if err := json.Compact(&line, data); err != nil {
+			return err
+		}
+		line.WriteByte('\n')
+		_, err := w.Write(line.Bytes())
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return err
+	}
+	iter := f.code.Run(v, f.values...)
+	for {
+		v, ok := iter.Next()
+		if !ok {
+			return nil
+		}
+		line, err := gojq.Marshal(v)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestConditions(t *testing.T) {
+	events := []string{`{"n":1}`, `{"n":2}`, `{"n":3}`, `{"n":4}`, `"five"`}
+	count := func(n uint64) func(*Options) { return func(o *Options) { o.Count = n } }
+	jq := func(expr string) func(*Options) { return func(o *Options) { o.Filter = mustCompile(t, expr, Vars{}) } }
+	until := func(expr string) func(*Options) {
+		f, err := Compile("--until", expr, Vars{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(o *Options) { o.Until = f }
+	}
+	fail := func(o *Options) { o.JQErrorFail = true }
+	type opts = []func(*Options)
+	tests := []struct {
+		name      string
+		opts      opts
+		condition string // "" when the stream has not ended; "error" for a FilterError
+		printed   string
+		unmet     string
+		warnings  int
+	}{
+		{"none", nil, "", "1 2 3 4 five", "", 0},
+		{"count", opts{count(2)}, "count", "1 2", "", 0},
+		{"count of all", opts{count(5)}, "count", "1 2 3 4 five", "", 0},
+		{"count not reached", opts{count(6)}, "", "1 2 3 4 five", "--count: 5 of 6 events", 0},
+		{"count after the filter", opts{count(2), jq(`select(.n? % 2 == 0)`)}, "count", "2 4", "", 0},
+		{"count counts events, not lines", opts{count(2), jq(`.n, -.n`)}, "count", "1 -1 2 -2", "", 0},
+		{"count with a filter that drops all", opts{count(1), jq(`empty`)}, "", "", "--count: 0 of 1 events", 0},
+		{"an event that failed half-way counts", opts{count(1), jq(`.n, error`)}, "count", "1", "", 1},
+		{"until", opts{until(`.n == 3`)}, "until", "1 2 3", "", 0},
+		{"until looks before the filter", opts{until(`.n == 3`), jq(`.n * 10`)}, "until", "10 20 30", "", 0},
+		{"until, and the filter drops the event", opts{until(`.n == 3`), jq(`select(.n < 3)`)}, "until", "1 2", "", 0},
+		{"until null and false do not match", opts{until(`null, false`)}, "", "1 2 3 4 five", "--until: no event matched null, false", 0},
+		{"until on text", opts{until(`. == "five"`)}, "until", "1 2 3 4 five", "", 0},
+		{"until fails", opts{until(`.n == 9`)}, "", "1 2 3 4 five", "--until: no event matched .n == 9", 1},
+		{"until fails, as an error", opts{until(`.n == 9`), fail}, "error", "1 2 3 4", "--until: no event matched .n == 9", 0},
+		{"until before count", opts{until(`.n == 2`), count(3)}, "until", "1 2", "--count: 2 of 3 events", 0},
+		{"count before until", opts{until(`.n == 3`), count(2)}, "count", "1 2", "--until: no event matched .n == 3", 0},
+		{"both by one event", opts{until(`.n == 2`), count(2)}, "until", "1 2", "", 0},
+		{"until although the filter fails", opts{until(`.n == 2`), jq(`if .n == 2 then error else . end`)}, "until", "1", "", 1},
+		{"the filter fails, as an error, before until", opts{until(`.n == 2`), jq(`if .n == 2 then error else . end`), fail}, "error", "1", "--until: no event matched .n == 2", 0},
+		{"halt", opts{jq(`if .n == 3 then "bye", halt else .n end`)}, "halt", "1 2 bye", "", 0},
+		{"halt in until", opts{until(`if .n == 3 then halt else false end`)}, "halt", "1 2", "--until: no event matched if .n == 3 then halt else false end", 0},
+		{"halt_error is an error", opts{jq(`if .n? == 3 then halt_error else .n? end`)}, "", "1 2 4", "", 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var o Options
+			for _, set := range tt.opts {
+				set(&o)
+			}
+			r := newRig(o)
+			err := r.texts(events...)
+			condition := ""
+			if ended, ok := errors.AsType[Ended](err); ok {
+				condition = ended.Condition
+			} else if _, ok := errors.AsType[*FilterError](err); ok {
+				condition = "error"
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if condition != tt.condition {
+				t.Errorf("ended by %v, want %q", err, tt.condition)
+			}
+			if err == nil {
+				if err := r.Flush(); err != nil {
+					t.Fatal(err)
+				}
+			} else if again := r.texts(events...); again != err {
+				t.Errorf("afterwards: %v", again)
+			}
+			got := strings.Join(strings.Fields(strings.NewReplacer(`{"n":`, "", "}", "", `"`, "").Replace(r.out.String())), " ")
+			if got != tt.printed {
+				t.Errorf("printed %s, want %s", got, tt.printed)
+			}
+			if got := strings.Join(r.Unmet(), "; "); got != tt.unmet {
+				t.Errorf("unmet %q, want %q", got, tt.unmet)
+			}
+			if len(r.warnings) != tt.warnings {
+				t.Errorf("warnings %q, want %d", r.warnings, tt.warnings)
+			}
+		})
+	}
+}
+
+func TestContextEndsFilter(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("time is up")
+	r := newRig(Options{Context: ctx, Filter: mustCompile(t, `if . == 2 then last(repeat(1)) else . end`, Vars{
+		Stderr: io.Discard,
+	}), JQErrorFail: true})
+	if err := r.texts("1"); err != nil {
+		t.Fatal(err)
+	}
+	cancel(cause)
+	if err := r.texts("2"); err != cause {
+		t.Errorf("ended by %v", err)
+	}
+	if r.out.String() != "1\n" || r.warnings != nil {
+		t.Errorf("printed %q, warnings %q", r.out.String(), r.warnings)
+	}
+}

@@ -1,0 +1,22 @@
+// Package output turns events into the bytes of stdout. It is the only home of
+// gojq.
+//
+//	          ┌─ --until ─▶ matched? ───────────────┐
+//	event ─▶ JSON value                              ▼
+//	          └─ --jq ─▶ values ─▶ lines ─▶ conditions ─▶ Ended
+//	                                 │
+//	                                 └▶ one 64 KiB buffer ─▶ stdout
+//
+// The rules:
+//
+//   - Each line is exactly one JSON value, whatever came in and whatever a filter
+//     made of it. Only raw output ([Options.Raw]) is exempt.
+//   - What a filter returns untouched is printed as it came: the bytes of the
+//     message, not another encoding of the same value.
+//   - Without a filter no value is decoded and nothing is allocated for an event.
+//   - Output is written when the buffer is full and when [Writer.Flush] says that
+//     nothing more waits, never once per event.
+//   - A [Filter] is compiled before anything is dialled, so that a mistake in it
+//     is a matter of usage; what goes wrong inside it later is a matter of one
+//     event.
+package output

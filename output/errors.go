@@ -1,0 +1,90 @@
+package output
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// Ended says that the stream ended as it was asked to.
+type Ended struct {
+	// Condition is what came true: "count" (--count), "until" (--until), or "halt"
+	// (an expression called halt).
+	Condition string
+}
+
+func (e Ended) Error() string { return "ended by " + e.Condition }
+
+// ErrStdoutClosed says that nobody reads stdout any more: | head -1. It wraps
+// syscall.EPIPE. No failure: there is nobody left to print for.
+var ErrStdoutClosed = fmt.Errorf("stdout is closed: %w", syscall.EPIPE)
+
+// A WriteError says that output could not be written: a full disk.
+type WriteError struct{ Err error }
+
+func (e *WriteError) Error() string { return "writing to stdout: " + e.Err.Error() }
+
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// A FilterError says that an expression failed on one event.
+type FilterError struct {
+	Flag  string // of the expression: "--jq"
+	Event uint64 // the number of the event in this run, from 1
+	Err   error
+}
+
+func (e *FilterError) Error() string {
+	return fmt.Sprintf("%s: event %d: %s", e.Flag, e.Event, e.Err)
+}
+
+func (e *FilterError) Unwrap() error { return e.Err }
+
+// writeError is the error for one that a write returned.
+func writeError(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		return ErrStdoutClosed
+	}
+	if runtime.GOOS == "windows" {
+		const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232) // ERROR_BROKEN_PIPE, ERROR_NO_DATA
+		if errors.Is(err, brokenPipe) || errors.Is(err, noData) {
+			return ErrStdoutClosed
+		}
+	}
+	return &WriteError{err}
+}
+
+// maxClean is how long a message may be that quotes what a server sent, in
+// characters.
+const maxClean = 500
+
+// clean makes a message that may quote what a server sent fit for one line of a
+// terminal: not too long, and without characters that would act on it.
+func clean(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > maxClean {
+			b.WriteString(ellipsis)
+			break
+		}
+		switch {
+		case r == '\n':
+			b.WriteString(`\n`)
+		case isControl(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// isControl tells whether r is a C0 or C1 control character, a line or paragraph
+// separator, or one of those that change the direction of writing.
+func isControl(r rune) bool {
+	return r < ' ' || 0x7F <= r && r <= 0x9F ||
+		r == 0x200E || r == 0x200F || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
+}

@@ -1,0 +1,233 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/itchyny/gojq"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+)
+
+// A Filter is a jq expression, compiled. It may be used by several goroutines.
+type Filter struct {
+	flag, expr string
+	code       *gojq.Code
+	values     []any // of the variables, in the order of their compilation
+}
+
+// Vars is what an expression sees beside its input. The zero value is ready.
+type Vars struct {
+	// Named holds the variables of --arg and --argjson. The first of a name
+	// counts, as in jq.
+	Named []Var
+	// Environ is where $ENV and env come from, in the form of os.Environ, which
+	// it should be; nil stands for an empty environment. Variables that begin
+	// with HARK_ are withheld: hark's own credentials are among them, and a
+	// filter that prints env must not print those. All others are there, as jq
+	// users expect.
+	Environ func() []string
+	// Stderr gets what the expression says by way of debug and stderr, in jq's
+	// form: debug writes ["DEBUG:",value] and a line feed, stderr the text alone.
+	// It must be safe for use by several goroutines if the Filter is used so.
+	// nil discards.
+	Stderr io.Writer
+}
+
+// A Var is a named value. Make it with Arg or ArgJSON.
+type Var struct {
+	name  string
+	value any
+}
+
+// Arg is the variable $name with a string as its value: --arg.
+func Arg(name, value string) (Var, error) {
+	if !validName(name) {
+		return Var{}, &ExprError{Flag: "--arg", Expr: name, Offset: -1, Msg: badName(name)}
+	}
+	return Var{name, strings.ToValidUTF8(value, "\uFFFD")}, nil
+}
+
+// ArgJSON is the variable $name with the value of a JSON text: --argjson. The
+// error is an *ExprError.
+func ArgJSON(name, text string) (Var, error) {
+	if !validName(name) {
+		return Var{}, &ExprError{Flag: "--argjson", Expr: name, Offset: -1, Msg: badName(name)}
+	}
+	var d jsontext.Decoder // of its own: its maps live as long as the variable
+	v, err := d.Decode([]byte(text))
+	if err != nil {
+		e := &ExprError{Flag: "--argjson " + name, Expr: text, Offset: -1, Msg: err.Error()}
+		if se, ok := errors.AsType[*jsontext.SyntaxError](err); ok {
+			e.Offset = se.Offset
+		}
+		return Var{}, e
+	}
+	return Var{name, v}, nil
+}
+
+func badName(name string) string {
+	return fmt.Sprintf("%q cannot be the name of a variable: use letters, digits and _, with no digit in front", name)
+}
+
+// Compile compiles a jq expression. flag is the flag that it came from, for
+// messages: "--jq". The error is an *ExprError.
+//
+// The language is gojq's, with debug and stderr. input and inputs do not exist,
+// because the expression is run once for each event; modules neither.
+func Compile(flag, expr string, vars Vars) (f *Filter, err error) {
+	defer func() {
+		// A bug of the compiler must be no worse than an expression that it does
+		// not know.
+		if r := recover(); r != nil {
+			f, err = nil, &ExprError{Flag: flag, Expr: expr, Offset: -1, Msg: fmt.Sprintf("cannot be compiled: %v", r)}
+		}
+	}()
+	query, err := gojq.Parse(expr)
+	if err != nil {
+		return nil, parseError(flag, expr, err)
+	}
+	if err := checkFormats(flag, expr); err != nil {
+		return nil, err
+	}
+	names, values := vars.bind()
+	stderr := vars.Stderr
+	if stderr == nil {
+		stderr = io.Discard
+	}
+	code, err := gojq.Compile(query,
+		gojq.WithVariables(names),
+		gojq.WithEnvironLoader(vars.environ),
+		gojq.WithFunction("debug", 0, 0, func(v any, _ []any) any { return debug(stderr, v) }),
+		gojq.WithFunction("stderr", 0, 0, func(v any, _ []any) any { return printTo(stderr, v) }),
+	)
+	if err != nil {
+		return nil, compileError(flag, expr, err)
+	}
+	return &Filter{flag: flag, expr: expr, code: code, values: values}, nil
+}
+
+// String returns the expression.
+func (f *Filter) String() string { return f.expr }
+
+// bind returns the variables as gojq wants them: $name for each, and $ARGS.
+func (v Vars) bind() (names []string, values []any) {
+	named := make(map[string]any, len(v.Named))
+	for _, nv := range v.Named {
+		if _, taken := named[nv.name]; taken {
+			continue
+		}
+		named[nv.name] = nv.value
+		names = append(names, "$"+nv.name)
+		values = append(values, nv.value)
+	}
+	names = append(names, "$ARGS")
+	values = append(values, map[string]any{"named": named, "positional": []any{}})
+	return names, values
+}
+
+func (v Vars) environ() []string {
+	if v.Environ == nil {
+		return nil
+	}
+	var seen []string
+	for _, kv := range v.Environ() {
+		if !strings.HasPrefix(kv, "HARK_") {
+			seen = append(seen, kv)
+		}
+	}
+	return seen
+}
+
+func debug(w io.Writer, v any) any {
+	line, err := jsontext.AppendValue([]byte(`["DEBUG:",`), v)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(append(line, "]\n"...)); err != nil {
+		return err
+	}
+	return v
+}
+
+func printTo(w io.Writer, v any) any {
+	text, ok := v.(string)
+	if !ok {
+		b, err := jsontext.AppendValue(nil, v)
+		if err != nil {
+			return err
+		}
+		text = string(b)
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	return v
+}
+
+// errHalt is what results.next returns for the expression's halt.
+var errHalt = errors.New("halt")
+
+// An interrupted is what results.next returns when the context has ended.
+type interrupted struct{ cause error }
+
+func (e interrupted) Error() string { return e.cause.Error() }
+
+// A results is one run of a Filter, which goes on as its values are asked for.
+type results struct {
+	ctx  context.Context
+	iter gojq.Iter
+}
+
+// run applies f to v, which must be of the types of jsontext.Decoder and is not
+// changed. When ctx ends, so does the run, at the next step of the expression: a
+// native function that takes long, such as gsub on a long text, is not
+// interrupted.
+func (f *Filter) run(ctx context.Context, v any) results {
+	return results{ctx, f.code.RunWithContext(ctx, v, f.values...)}
+}
+
+// next returns the next value; ok is false when there are no more. After an error
+// the run is over, as in the jq command. errHalt and interrupted are no failures;
+// all other errors, that of halt_error too, are about the expression and this
+// input.
+func (r results) next() (v any, ok bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			v, ok, err = nil, false, fmt.Errorf("internal error of the expression: %v", p)
+		}
+	}()
+	v, ok = r.iter.Next()
+	if !ok {
+		return nil, false, nil
+	}
+	if err, failed := v.(error); failed {
+		if r.ctx.Err() != nil && errors.Is(err, r.ctx.Err()) {
+			return nil, false, interrupted{context.Cause(r.ctx)}
+		}
+		if h, halted := errors.AsType[*gojq.HaltError](err); halted && h.ExitCode() == 0 && h.Value() == nil {
+			return nil, false, errHalt
+		}
+		// its text is made now: it may quote the input, which does not stay
+		return nil, false, errors.New(clean(err.Error()))
+	}
+	return v, true, nil
+}
+
+// matches tells whether f yields anything but false and null for v. It stops at
+// the first such value, as "first(f | select(.))" does.
+func (f *Filter) matches(ctx context.Context, v any) (bool, error) {
+	r := f.run(ctx, v)
+	for {
+		out, ok, err := r.next()
+		if err != nil || !ok {
+			return false, err
+		}
+		if out != nil && out != false {
+			return true, nil
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package output
+
+import (
+	"encoding/base64"
+	"io"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+)
+
+const (
+	// bufferSize is how many bytes may wait to be written.
+	bufferSize = 64 << 10
+	// slack is room beyond it for the line that goes over, so that the buffer need
+	// not grow for a usual one.
+	slack = 4 << 10
+	// partSize is how much of a long text is escaped at a time; each byte becomes
+	// at most six.
+	partSize = 8 << 10
+)
+
+// A lines is the way out: it puts lines into one buffer and writes the buffer
+// when it is full. Each method but flush and reserve adds one line. The errors
+// are those of writing, as writeError makes them.
+type lines struct {
+	w   io.Writer
+	buf []byte
+	out uint64 // bytes written to w
+}
+
+func newLines(w io.Writer) lines {
+	return lines{w: w, buf: make([]byte, 0, bufferSize+slack)}
+}
+
+// flush writes what waits.
+func (l *lines) flush() error {
+	if len(l.buf) == 0 {
+		return nil
+	}
+	err := l.write(l.buf)
+	if cap(l.buf) > 4*bufferSize { // the room for a giant, which is rare
+		l.buf = make([]byte, 0, bufferSize+slack)
+	}
+	l.buf = l.buf[:0]
+	return err
+}
+
+func (l *lines) write(b []byte) error {
+	n, err := l.w.Write(b)
+	l.out += uint64(n)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return writeError(err)
+	}
+	return nil
+}
+
+// reserve makes room for n bytes, of which there are at most bufferSize.
+func (l *lines) reserve(n int) error {
+	if len(l.buf)+n <= bufferSize {
+		return nil
+	}
+	return l.flush()
+}
+
+// end ends the line.
+func (l *lines) end() error {
+	l.buf = append(l.buf, '\n')
+	if len(l.buf) >= bufferSize {
+		return l.flush()
+	}
+	return nil
+}
+
+// message adds the JSON value in b, or says that it is none.
+func (l *lines) message(b []byte) (ok bool, err error) {
+	if len(b) < bufferSize {
+		if err := l.reserve(len(b) + 1); err != nil {
+			return false, err
+		}
+		if l.buf, ok = jsontext.AppendLine(l.buf, b); !ok {
+			return false, nil
+		}
+		return true, l.end()
+	}
+	ok, breaks := jsontext.Scan(b)
+	if !ok {
+		return false, nil
+	}
+	if err := l.flush(); err != nil {
+		return false, err
+	}
+	if !breaks { // not copied at all
+		if err := l.write(b); err != nil {
+			return false, err
+		}
+		return true, l.end()
+	}
+	for b = jsontext.TrimBreaks(b); len(b) > 0; {
+		n := min(len(b), bufferSize)
+		l.buf = append(l.buf, b[:n]...)
+		b = b[n:]
+		jsontext.FoldBreaks(l.buf)
+		if len(b) > 0 {
+			if err := l.flush(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, l.end()
+}
+
+// text adds the text in b as a JSON string.
+func (l *lines) text(b []byte) error {
+	if err := l.reserve(1); err != nil {
+		return err
+	}
+	l.buf = append(l.buf, '"')
+	for len(b) > 0 {
+		n := runeCut(b, partSize)
+		if err := l.reserve(6*n + 1); err != nil {
+			return err
+		}
+		l.buf = jsontext.AppendText(l.buf, b[:n])
+		b = b[n:]
+	}
+	l.buf = append(l.buf, '"')
+	return l.end()
+}
+
+// runeCut returns where to cut b, at most n bytes in, so that no character is cut
+// in two.
+func runeCut(b []byte, n int) int {
+	if len(b) <= n {
+		return len(b)
+	}
+	for i := n; i > n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(b[i]) {
+			return i
+		}
+	}
+	return n // that is no UTF-8 anyway
+}
+
+// binary adds the bytes in b as an object that holds them in Base64.
+func (l *lines) binary(b []byte) error {
+	const open, closing = `{"` + base64Member + `":"`, `"}`
+	if err := l.reserve(len(open)); err != nil {
+		return err
+	}
+	l.buf = append(l.buf, open...)
+	for len(b) > 0 {
+		n := min(len(b), 3*partSize)
+		if err := l.reserve(base64.StdEncoding.EncodedLen(n) + len(closing)); err != nil {
+			return err
+		}
+		l.buf = base64.StdEncoding.AppendEncode(l.buf, b[:n])
+		b = b[n:]
+	}
+	l.buf = append(l.buf, closing...)
+	return l.end()
+}
+
+// base64Member is where binary data that is not JSON stands, as in the JSON format
+// of CloudEvents, section 3.1.
+const base64Member = "data_base64"
+
+// raw adds the text of s as it is. With -r a line may be more than one.
+func (l *lines) raw(s string) error {
+	for len(s) > 0 {
+		n := min(len(s), bufferSize)
+		if err := l.reserve(n); err != nil {
+			return err
+		}
+		l.buf = append(l.buf, s[:n]...)
+		s = s[n:]
+	}
+	return l.end()
+}
