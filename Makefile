@@ -1,0 +1,61 @@
+# make           builds ./hark
+# make test      lint, then all tests; what they need is put into .deps first
+# make lint      the checks that need no running program
+# make bench     benchmarks
+# make fuzz      each fuzz target for FUZZTIME
+# make install   binary, manual and completions below DESTDIR and PREFIX
+
+GO       = go
+PREFIX   = /usr/local
+DESTDIR  =
+FUZZTIME = 10s
+
+# Parts of the command line library that hark has no use for.
+TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
+
+BIN   = $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+.PHONY: build install test lint deps bench fuzz clean
+
+build:
+	$(GO) build -trimpath -tags $(TAGS) -o hark .
+
+install: build
+	install -d $(BIN)
+	install -m 755 hark $(BIN)/hark
+	@# The manual and the completions, as far as there are any.
+	@put() { if [ -f "$$1" ]; then echo install "$$1" "$$2"; install -d "$${2%/*}"; install -m 644 "$$1" "$$2"; fi; }; \
+	put man/hark.1 $(SHARE)/man/man1/hark.1; \
+	put completions/hark.bash $(SHARE)/bash-completion/completions/hark; \
+	put completions/hark.zsh $(SHARE)/zsh/site-functions/_hark; \
+	put completions/hark.fish $(SHARE)/fish/vendor_completions.d/hark.fish
+
+test: lint deps
+	$(GO) test -race ./...
+
+lint:
+	@files=$$(gofmt -l $$($(GO) list -f '{{.Dir}}/*.go' ./...)); \
+	if [ -n "$$files" ]; then echo "run gofmt -w on:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) fix -diff ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+deps:
+	@tools/deps.sh
+
+bench:
+	$(GO) test -run='^$$' -bench=. -benchmem ./...
+
+# The go command fuzzes one target at a time.
+fuzz:
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -rf hark .deps

@@ -1,0 +1,251 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// connectOptions are what the flags of connect say.
+type connectOptions struct {
+	url          string
+	headers      []string
+	subprotocols []string
+	origin       string
+	send         []string
+	reconnect    bool
+}
+
+func (p *program) connectCommand() *cli.Command {
+	o, f := &connectOptions{}, newStreamFlags()
+	return &cli.Command{
+		Name:  "connect",
+		Usage: "stream what comes from any WebSocket",
+		UsageText: `hark connect ws://localhost:8080/events
+hark connect wss://stream.example.com -H 'Authorization: Bearer TOKEN' --send '{"subscribe":"orders"}'
+seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
+		ArgsUsage: "URL\nURL\tthe address of the WebSocket: ws:// or wss://",
+		Description: "Every message is an event. stdin is not read, unless --send - asks for it: then each " +
+			"line is a message, and the end of stdin means that there is no more to send.",
+		Flags: append([]cli.Flag{
+			&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Category: catLink,
+				Usage: "send the header `'NAME: VALUE'` with the handshake"},
+			&cli.StringSliceFlag{Name: "subprotocol", Category: catLink,
+				Usage: "offer the subprotocol `NAME`"},
+			&cli.StringFlag{Name: "origin", Category: catLink, Destination: &o.origin,
+				Usage: "send `URL` as the Origin header"},
+			&cli.StringSliceFlag{Name: "send", Category: catLink,
+				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
+			&cli.BoolFlag{Name: "reconnect", Category: catLink, Destination: &o.reconnect,
+				Usage: "connect again when the connection is lost"},
+		}, f.flags()...),
+		Action: func(c *cli.Context) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
+			o.url = c.Args().First()
+			o.headers, o.subprotocols, o.send = c.StringSlice("header"), c.StringSlice("subprotocol"), c.StringSlice("send")
+			if !o.reconnect {
+				if as := givenAs(c, "retries"); as != "" {
+					return usagef("%s needs --reconnect", as)
+				}
+				f.retries = 0
+			}
+			svc, stdin, err := o.service()
+			if err != nil {
+				return err
+			}
+			for _, v := range sensitive(svc) {
+				p.say.Add(v)
+			}
+			var input <-chan proto.Frame
+			if stdin {
+				input = p.lines(c.Context)
+			}
+			s := p.newStream(f)
+			defer s.close()
+			return s.run(c.Context, svc, input)
+		},
+	}
+}
+
+// service makes the service of the options; stdin tells that --send - was given.
+func (o *connectOptions) service() (svc *proto.Plain, stdin bool, err error) {
+	svc = &proto.Plain{Header: http.Header{}, Subprotocols: o.subprotocols}
+	if svc.URL, err = checkEndpoint(o.url); err != nil {
+		return nil, false, err
+	}
+	for _, h := range o.headers {
+		name, value, err := header(h)
+		if err != nil {
+			return nil, false, err
+		}
+		svc.Header.Add(name, value)
+	}
+	if o.origin != "" {
+		if !headerValue(o.origin) {
+			return nil, false, usagef("--origin: the value has a control character in it")
+		}
+		svc.Header.Set("Origin", o.origin)
+	}
+	for _, s := range o.subprotocols {
+		if !headerToken(s) {
+			return nil, false, usagef("--subprotocol %q: expected a name without spaces and separators", cut(s, 24))
+		}
+	}
+	for _, s := range o.send {
+		if s == "-" {
+			stdin = true
+			continue
+		}
+		svc.Greeting = append(svc.Greeting, proto.Text([]byte(s)))
+	}
+	return svc, stdin, nil
+}
+
+// handshakeHeaders belong to the handshake itself (RFC 6455, section 4.1).
+var handshakeHeaders = regexp.MustCompile(`(?i)^(connection|upgrade|sec-websocket-(key|version|extensions|protocol|accept))$`)
+
+// header takes NAME: VALUE apart. The message of an error leaves the value out.
+func header(text string) (name, value string, err error) {
+	name, value, ok := strings.Cut(text, ":")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	switch {
+	case !ok || !headerToken(name):
+		return "", "", usagef("--header %q: expected 'NAME: VALUE'", cut(name, 16))
+	case !headerValue(value):
+		return "", "", usagef("--header %s: the value has a control character in it", name)
+	case handshakeHeaders.MatchString(name):
+		e := usagef("--header %s: the handshake sets this header by itself", name)
+		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
+			e.Advice = "use --subprotocol"
+		}
+		return "", "", e
+	}
+	return name, value, nil
+}
+
+// headerToken tells whether s is a token, as the names of headers and of
+// subprotocols are (RFC 9110, section 5.6.2).
+func headerToken(s string) bool {
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// headerValue tells whether s may be the value of a header (RFC 9110, section 5.5).
+func headerValue(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
+}
+
+// serviceEndpoint reads the address of a service, to which a path is added. It
+// returns it without a slash at its end.
+func serviceEndpoint(address string) (string, error) {
+	if strings.Contains(address, "?") {
+		return "", usagef("--endpoint has a query (?…); give the address up to it")
+	}
+	address, err := checkEndpoint(address)
+	return strings.TrimRight(address, "/"), err
+}
+
+// checkEndpoint reads an address. Its messages leave out what may be a credential.
+func checkEndpoint(address string) (string, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil && !strings.Contains(address, "://"), err == nil && u.Scheme == "", err == nil && !strings.Contains(address, "://"):
+		e := usagef("address%s has no scheme", mention(address))
+		if host := mention(address); host != "" {
+			e.Advice = "did you mean ws://" + address + " or wss://" + address + "?"
+		}
+		return "", e
+	case err != nil:
+		// The reason would quote a part of the address.
+		e := usagef("address cannot be read")
+		e.Advice = "check host and port; in user names, passwords and paths, special characters are written as %XX"
+		return "", e
+	case u.Scheme != "ws" && u.Scheme != "wss" && u.Scheme != "http" && u.Scheme != "https":
+		return "", usagef("address begins with %s://: expected ws:// or wss://", cut(u.Scheme, 16))
+	case u.Hostname() == "":
+		return "", usagef("address has no host name")
+	case u.Fragment != "" || strings.Contains(address, "#"):
+		return "", usagef("address has a fragment (#…), which a WebSocket address must not have")
+	}
+	return address, nil
+}
+
+var sensitiveName = regexp.MustCompile(`(?i)auth|token|key|secret|password|cookie|session|sig`)
+
+// sensitive are the values of a plain WebSocket's address and headers that must
+// not be shown.
+func sensitive(svc *proto.Plain) []string {
+	var out []string
+	for name, values := range svc.Header {
+		if !sensitiveName.MatchString(name) {
+			continue
+		}
+		for _, v := range values {
+			out = append(out, v)
+			if _, credential, ok := strings.Cut(v, " "); ok {
+				out = append(out, credential)
+			}
+		}
+	}
+	u, err := url.Parse(svc.URL)
+	if err != nil {
+		return out
+	}
+	if password, ok := u.User.Password(); ok {
+		out = append(out, password)
+	}
+	for name, values := range u.Query() {
+		if sensitiveName.MatchString(name) {
+			out = append(out, values...)
+		}
+	}
+	return out
+}
+
+// lines gives each line of stdin as a text message. Its goroutine cannot be
+// joined: nothing can interrupt a read of stdin.
+func (p *program) lines(ctx context.Context) <-chan proto.Frame {
+	out := make(chan proto.Frame)
+	go func() {
+		defer close(out)
+		r := bufio.NewReader(p.Stdin)
+		for n := 1; ; n++ {
+			line, err := r.ReadBytes('\n')
+			if len(line) > 0 {
+				line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+				if !utf8.Valid(line) {
+					p.say.warning("line %d of stdin is not UTF-8, as a text message must be; the wrong bytes are sent as U+FFFD", n)
+					line = bytes.ToValidUTF8(line, []byte("\uFFFD"))
+				}
+				select {
+				case out <- proto.Text(line):
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
+				if err != io.EOF {
+					p.say.warning("stdin: %v; nothing more is sent", err)
+				}
+				return
+			}
+		}
+	}()
+	return out
+}

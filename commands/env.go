@@ -1,0 +1,52 @@
+package commands
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/mattn/go-isatty"
+)
+
+// An Env is the world of the program as it uses it, so that tests can make
+// another one. All fields are required.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// LookupEnv reads an environment variable, as os.LookupEnv does; Environ
+	// lists all of them.
+	LookupEnv func(name string) (string, bool)
+	Environ   func() []string
+	// Signals delivers what ends the program: the first politely, the second at
+	// once.
+	Signals <-chan os.Signal
+	// StderrTerminal: somebody is watching.
+	StderrTerminal bool
+	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
+	// ends.
+	Hangup func(ctx context.Context, gone func())
+}
+
+// System is the world of a process.
+func System() Env {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A write to a pipe that nobody reads must come back as an error instead of
+	// ending the process; unlike a signal that is ignored, one that is caught is
+	// not ignored by the commands that we start.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return Env{
+		Stdin:          os.Stdin,
+		Stdout:         os.Stdout,
+		Stderr:         os.Stderr,
+		LookupEnv:      os.LookupEnv,
+		Environ:        os.Environ,
+		Signals:        signals,
+		StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()) || isatty.IsCygwinTerminal(os.Stderr.Fd()),
+		Hangup: func(ctx context.Context, gone func()) {
+			watchHangup(ctx, int(os.Stdout.Fd()), gone)
+		},
+	}
+}

@@ -1,0 +1,187 @@
+package commands
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// Exit codes. They are a promise to scripts; the README and "hark help
+// exit-codes" have the same table.
+const (
+	exitOK          = 0
+	exitInternal    = 1 // internal error, or output could not be written
+	exitUsage       = 2 // flag, argument, jq expression
+	exitUnreachable = 3 // no connection: dns, tcp, proxy, tls, or an answer that is no upgrade
+	exitExpectation = 4 // an expectation failed
+	exitCredentials = 5 // credentials refused
+	exitRefused     = 6 // the service refused the request, or broke the protocol
+	exitOverdue     = 7 // a time limit passed with something still awaited
+	exitLost        = 8 // connection lost, and retrying is off or used up
+)
+
+// errMaxTime ends a stream at --max-time.
+var errMaxTime = errors.New("time limit of --max-time reached")
+
+// An awaitedError is the end of a stream on which something was still awaited.
+type awaitedError struct {
+	Err   error // why it ended; nil when the server closed it
+	Unmet []string
+}
+
+func (e *awaitedError) Error() string {
+	what := "the server closed the connection"
+	if e.Err != nil {
+		what = e.Err.Error()
+	}
+	return what + ", still awaited: " + strings.Join(e.Unmet, ", ")
+}
+
+func (e *awaitedError) Unwrap() error { return e.Err }
+
+// A hintError is an error with advice for the user.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+// withHint adds advice to err, unless there is none or err has some already.
+func withHint(err error, hint string) error {
+	if err == nil || hint == "" || hintOf(err) != "" {
+		return err
+	}
+	return &hintError{err, hint}
+}
+
+func hintOf(err error) string {
+	if e, ok := errors.AsType[*hintError](err); ok {
+		return e.hint
+	}
+	return ""
+}
+
+// report prints how the program ended, if there is anything to say, and returns
+// its exit code. It is the only place where errors become exit codes.
+func (p *program) report(err error) int {
+	code, silent := exitCode(err)
+	if silent {
+		return code
+	}
+	if u, ok := errors.AsType[*UsageError](err); ok && u.Shown {
+		return code
+	}
+	text := err.Error()
+	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
+		text += "\n" + e.Caret()
+	}
+	p.say.error("%s", text)
+	if h := hint(err); h != "" {
+		p.say.hint("%s", h)
+	}
+	return code
+}
+
+// exitCode maps an error to the exit code; silent errors are no news to the user.
+func exitCode(err error) (code int, silent bool) {
+	switch {
+	case err == nil, errors.Is(err, output.ErrStdoutClosed), is[output.Ended](err):
+		return exitOK, true
+	case is[*UsageError](err), is[*output.ExprError](err):
+		return exitUsage, false
+	case is[*commandExit](err):
+		e, _ := errors.AsType[*commandExit](err)
+		return e.code, true
+	case is[*output.WriteError](err):
+		return exitInternal, false
+	}
+	if a, ok := errors.AsType[*awaitedError](err); ok {
+		if a.Err == nil {
+			return exitLost, false
+		}
+		return exitOverdue, false
+	}
+	if s, ok := errors.AsType[*signalError](err); ok {
+		return s.exitCode(), !is[*proto.UnwrittenError](err)
+	}
+	switch {
+	case is[*proto.UnwrittenError](err):
+		return exitInternal, false
+	case errors.Is(err, errMaxTime), errors.Is(err, proto.ErrIdle):
+		return exitOK, true
+	}
+	if f, ok := errors.AsType[*proto.Failure](err); ok {
+		return failureCode(f), false
+	}
+	return exitInternal, false
+}
+
+func failureCode(f *proto.Failure) int {
+	switch f.Class {
+	case proto.Credentials:
+		return exitCredentials
+	case proto.Refused:
+		return exitRefused
+	case proto.Overdue:
+		return exitOverdue
+	case proto.Unreachable:
+		return exitUnreachable
+	}
+	if f.Connected {
+		return exitLost
+	}
+	return exitUnreachable
+}
+
+// hint is the advice for failures that every service has.
+func hint(err error) string {
+	if h := hintOf(err); h != "" {
+		return h
+	}
+	if u, ok := errors.AsType[*UsageError](err); ok {
+		return u.Hint()
+	}
+	if is[*proto.TooBigError](err) {
+		return "--max-message-size sets the limit, for example --max-message-size 256MiB"
+	}
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok {
+		return handshakeHint(h)
+	}
+	if is[*proto.LostError](err) || is[*proto.CloseError](err) {
+		if f, ok := errors.AsType[*proto.Failure](err); ok && f.Retries > 0 {
+			return "--retries and --retry-window set how often hark tries again"
+		}
+	}
+	return ""
+}
+
+func handshakeHint(h *proto.HandshakeError) string {
+	switch {
+	case is[*proto.ConnectTimeoutError](h.Err):
+		return "--connect-timeout sets how long hark waits"
+	case h.Status == 401 || h.Status == 403:
+		return "check the credentials"
+	case h.Status == 407:
+		return "the proxy wants credentials"
+	case h.Status >= 300 && h.Status < 400:
+		return "hark does not follow redirects; use the address that it leads to"
+	case h.Status != 0 && h.Status < 500:
+		return "check the path of the address"
+	case h.Stage == proto.StageDNS:
+		return "check the host name"
+	case h.Stage == proto.StageTLS:
+		return "the server's certificate was not accepted, or it does not speak TLS on this port"
+	case errors.Is(h.Err, io.EOF):
+		return "the server closed the connection without an answer; does it speak TLS (wss://)?"
+	}
+	return ""
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}

@@ -1,0 +1,335 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A topic is a help text about something other than a command.
+type topic struct {
+	// Name is one word, as in "hark help exit-codes".
+	Name string
+	// Summary is one line for the list of topics.
+	Summary string
+	// Text: paragraphs are wrapped, indented lines stay as they are.
+	Text string
+}
+
+// helpFor answers "help WORD…" on stdout.
+func (a *app) helpFor(words []string) error {
+	n := a.root
+	for i, word := range words {
+		c := n.child(word)
+		if c == nil && i == 0 {
+			return a.topicFor(word)
+		}
+		if c == nil {
+			return unknownCommand(n, word)
+		}
+		n = c
+	}
+	return a.writeHelp(a.config.Stdout, n)
+}
+
+func (a *app) topicFor(name string) error {
+	names := make([]string, len(a.config.Topics))
+	for i, t := range a.config.Topics {
+		names[i] = t.Name
+		if t.Name == name {
+			_, err := io.WriteString(a.config.Stdout, wrapText(t.Text, a.width(), 0))
+			return err
+		}
+	}
+	for _, c := range a.root.children {
+		if !c.cmd.Hidden {
+			names = append(names, c.cmd.Name)
+		}
+	}
+	err := &UsageError{Message: "no help about" + mention(name), Command: a.root.path}
+	if near := nearest(name, names); near != "" {
+		err.Suggestion = a.root.path + " help " + near
+	}
+	return err
+}
+
+func (a *app) width() int {
+	if a.config.Width == 0 {
+		return 80
+	}
+	return max(a.config.Width, 40)
+}
+
+// writeHelp writes the help of a command: examples first, because they are what
+// most readers are looking for.
+func (a *app) writeHelp(w io.Writer, n *node) error {
+	h := &helpText{width: a.width()}
+	if examples := strings.TrimSpace(n.cmd.UsageText); examples != "" {
+		h.heading("Examples")
+		for line := range strings.Lines(examples) {
+			h.line("  " + strings.TrimRight(line, "\n"))
+		}
+	}
+	h.heading("Usage")
+	h.line("  " + n.usageLine())
+	h.gap()
+	if usage := n.cmd.Usage; usage != "" {
+		h.text(strings.ToUpper(usage[:1]) + usage[1:] + ".")
+	}
+	if d := strings.TrimSpace(n.cmd.Description); d != "" {
+		h.gap()
+		h.text(d)
+	}
+	h.arguments(n)
+	h.commands(n)
+	h.options(n)
+	if n == a.root && len(a.config.Topics) > 0 {
+		h.heading("Topics")
+		var rows [][2]string
+		for _, t := range a.config.Topics {
+			rows = append(rows, [2]string{t.Name, t.Summary})
+		}
+		h.table(rows)
+	}
+	if n == a.root {
+		h.gap()
+		h.text(fmt.Sprintf("'%s help COMMAND' tells more about a command.", n.path))
+	}
+	_, err := io.WriteString(w, h.b.String())
+	return err
+}
+
+// usageLine is how the command is typed.
+func (n *node) usageLine() string {
+	line := n.path
+	if len(n.children) > 0 {
+		line += " COMMAND"
+	}
+	if slices.ContainsFunc(n.options, func(o *option) bool { return !o.builtin }) {
+		line += " [FLAGS]"
+	}
+	if synopsis, _, _ := strings.Cut(n.cmd.ArgsUsage, "\n"); synopsis != "" {
+		line += " " + synopsis
+	}
+	return line
+}
+
+// A helpText is a help text in the making.
+type helpText struct {
+	b     strings.Builder
+	width int
+}
+
+func (h *helpText) line(s string) { h.b.WriteString(strings.TrimRight(s, " ") + "\n") }
+
+// gap leaves one empty line, except at the beginning.
+func (h *helpText) gap() {
+	if h.b.Len() > 0 && !strings.HasSuffix(h.b.String(), "\n\n") {
+		h.b.WriteByte('\n')
+	}
+}
+
+func (h *helpText) heading(s string) {
+	h.gap()
+	h.line(s + ":")
+}
+
+func (h *helpText) text(s string) { h.b.WriteString(wrapText(s, h.width, 0)) }
+
+// table writes rows of a name and its explanation in two columns. A long name
+// stands on a line of its own.
+func (h *helpText) table(rows [][2]string) {
+	h.columns(rows, leftColumn(rows))
+}
+
+// leftColumn is the width that the names of a table need.
+func leftColumn(rows [][2]string) int {
+	const widest = 28
+	left := 0
+	for _, r := range rows {
+		if w := utf8.RuneCountInString(r[0]); w <= widest {
+			left = max(left, w)
+		}
+	}
+	return left
+}
+
+func (h *helpText) columns(rows [][2]string, left int) {
+	for _, r := range rows {
+		text := wrapText(r[1], h.width, left+4)
+		if w := utf8.RuneCountInString(r[0]); w <= left {
+			text = strings.TrimPrefix(text, strings.Repeat(" ", left+4))
+			h.b.WriteString("  " + r[0] + strings.Repeat(" ", left-w+2) + text)
+		} else {
+			h.line("  " + r[0])
+			h.b.WriteString(text)
+		}
+		if text == "" {
+			h.b.WriteByte('\n')
+		}
+	}
+}
+
+func (h *helpText) arguments(n *node) {
+	_, explained, ok := strings.Cut(n.cmd.ArgsUsage, "\n")
+	if !ok {
+		return
+	}
+	var rows [][2]string
+	for line := range strings.Lines(explained) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		rows = append(rows, [2]string{name, text})
+	}
+	h.heading("Arguments")
+	h.table(rows)
+}
+
+// commands lists what is below n, in the groups that the commands state, each
+// with all that stands between n and it: "octave subscribe".
+func (h *helpText) commands(n *node) {
+	var groups []string
+	rows := make(map[string][][2]string)
+	n.walk(func(c *node) {
+		if c == n || c.hiddenBelow(n) || len(c.children) > 0 {
+			return
+		}
+		top := c
+		for top.parent != n {
+			top = top.parent
+		}
+		group := top.cmd.Category
+		if !slices.Contains(groups, group) {
+			groups = append(groups, group)
+		}
+		rows[group] = append(rows[group], [2]string{strings.TrimPrefix(c.path, n.path+" "), c.cmd.Usage})
+	})
+	for _, g := range groups {
+		if g == "" {
+			h.heading("Commands")
+		} else {
+			h.heading(g)
+		}
+		h.table(rows[g])
+	}
+}
+
+// hiddenBelow tells whether n, or a command between it and top, is hidden.
+func (n *node) hiddenBelow(top *node) bool {
+	for ; n != top; n = n.parent {
+		if n.cmd.Hidden {
+			return true
+		}
+	}
+	return false
+}
+
+// options lists the flags of n in the groups that they state, those without a
+// group first, then those of the commands above it.
+func (h *helpText) options(n *node) {
+	groups := []string{"Flags"}
+	rows := make(map[string][][2]string)
+	left := 0
+	for at := n; at != nil; at = at.parent {
+		for _, o := range at.options {
+			if o.hidden {
+				continue
+			}
+			group := o.category
+			switch {
+			case at.parent == nil:
+				group = "Global flags"
+			case group == "":
+				group = "Flags"
+			}
+			if !slices.Contains(groups, group) {
+				groups = append(groups, group)
+			}
+			row := [2]string{o.left(), o.right()}
+			rows[group] = append(rows[group], row)
+			left = max(left, leftColumn([][2]string{row}))
+		}
+	}
+	for _, g := range groups {
+		if len(rows[g]) > 0 {
+			h.heading(g)
+			h.columns(rows[g], left)
+		}
+	}
+}
+
+// left is the flag as it is typed: "-n, --count N", "    --color[=WHEN]".
+func (o *option) left() string {
+	s := dashed(o.name())
+	switch short := o.short(); {
+	case short == "":
+		s = "    " + s
+	case short != o.name():
+		s = "-" + short + ", " + s
+	}
+	switch {
+	case o.takesValue:
+		s += " " + o.placeholder
+	case o.placeholder != "":
+		s += "[=" + o.placeholder + "]"
+	}
+	return s
+}
+
+// right is what the flag does, how else it can be set, and its default.
+func (o *option) right() string {
+	var notes []string
+	if o.repeats {
+		notes = append(notes, "repeatable")
+	}
+	if o.deflt != "" {
+		notes = append(notes, "default "+o.deflt)
+	}
+	if o.variable != "" {
+		notes = append(notes, o.variable)
+	}
+	if len(notes) == 0 {
+		return o.usage
+	}
+	return o.usage + " [" + strings.Join(notes, ", ") + "]"
+}
+
+// wrapText wraps paragraphs at width columns and indents them. Empty lines and
+// lines that are indented already stay.
+func wrapText(s string, width, indent int) string {
+	var b strings.Builder
+	column := 0
+	margin := strings.Repeat(" ", indent)
+	end := func() {
+		if column > 0 {
+			b.WriteByte('\n')
+		}
+		column = 0
+	}
+	for line := range strings.Lines(strings.TrimRight(s, "\n ")) {
+		line = strings.TrimRight(line, "\n ")
+		if line == "" || line[0] == ' ' || line[0] == '\t' {
+			end()
+			b.WriteString(strings.TrimRight(margin+line, " ") + "\n")
+			continue
+		}
+		for word := range strings.FieldsSeq(line) {
+			w := utf8.RuneCountInString(word)
+			if column > 0 && column+1+w > width {
+				end()
+			}
+			if column == 0 {
+				b.WriteString(margin)
+				column = indent
+			} else {
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += w
+		}
+	}
+	end()
+	return b.String()
+}

@@ -1,0 +1,83 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Main runs the command line args, without the name of the program, and returns
+// the exit code. At the second signal it returns at once, whatever is stuck.
+func Main(args []string, env Env) int {
+	p := &program{Env: env, say: &printer{w: env.Stderr}}
+	ctx, kill, stop := obey(context.Background(), env.Signals)
+	defer stop()
+	p.kill = kill
+	code := make(chan int, 1)
+	go func() { code <- p.main(ctx, args) }()
+	select {
+	case c := <-code:
+		return c
+	case <-kill:
+		if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
+			return s.exitCode()
+		}
+		return exitInternal
+	}
+}
+
+// A program is one run of hark.
+type program struct {
+	Env
+	say  *printer
+	kill <-chan struct{} // closed by the second signal
+}
+
+func (p *program) main(ctx context.Context, args []string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			code = p.report(fmt.Errorf("internal error: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	return p.report(p.app().Run(ctx, args))
+}
+
+// app is the tree of commands. To add a service is to add a line here.
+func (p *program) app() *app {
+	info, _ := debug.ReadBuildInfo()
+	return newApp(appConfig{
+		Root: &cli.Command{
+			Name:  "hark",
+			Usage: "listen to event streams over WebSocket, one JSON line per event",
+			UsageText: `hark drogue tail --emulator demo-app -n 5
+hark octave subscribe --emulator /demo/stream --jq '.value.elems'
+hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
+hark connect wss://stream.example.com/events | jq .`,
+			Description: "Events go to stdout, everything else to stderr. With --emulator a service " +
+				"command talks to a built-in stand-in for the service and needs no account.",
+			Subcommands: []*cli.Command{
+				p.octaveCommand(),
+				p.drogueCommand(),
+				p.doshiiCommand(),
+				p.connectCommand(),
+				p.emulateCommand(),
+			},
+		},
+		Version:   versionLine("hark", info),
+		Topics:    topics(),
+		Stdout:    p.Stdout,
+		Stderr:    p.Stderr,
+		LookupEnv: p.LookupEnv,
+	})
+}
+
+// version is how hark names itself to servers: "devel" or the module's version.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}

@@ -1,0 +1,225 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
+	"github.com/urfave/cli/v2"
+)
+
+// octaveOptions are what the flags of the Octave commands say.
+type octaveOptions struct {
+	endpoint   string
+	user       string
+	company    string
+	token      string
+	ackTimeout time.Duration
+	heartbeat  time.Duration
+	emulator   bool
+	streams    []string
+	typed      func(flag string) bool
+}
+
+func (p *program) octaveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "octave",
+		Usage: "events of Sierra Wireless Octave",
+		UsageText: `hark octave subscribe --emulator /demo/stream -n 5
+hark octave session --emulator`,
+		Subcommands: []*cli.Command{p.octaveSession(), p.octaveSubscribe()},
+	}
+}
+
+// account are the flags that say where the service is and who asks.
+func (o *octaveOptions) account() []cli.Flag {
+	return ownFlags("octave",
+		&cli.StringFlag{Name: "endpoint", Category: catService, Destination: &o.endpoint, DefaultText: wire.OctaveEndpoint,
+			Usage: "reach the session service at `URL`"},
+		&cli.StringFlag{Name: "company", Category: catService, Destination: &o.company,
+			Usage: "the `NAME` of the company"},
+		&cli.StringFlag{Name: "user", Category: catService, Destination: &o.user,
+			Usage: "the `NAME` of the user; leave it out for a restricted token"},
+		secretFlag(&cli.StringFlag{Name: "token", Category: catService, Destination: &o.token,
+			Usage: "master or restricted token, `SECRET`: " + secretForms}),
+		&cli.BoolFlag{Name: "emulator", Category: catService, Destination: &o.emulator,
+			Usage: "use the built-in stand-in instead of the service"},
+	)
+}
+
+func (p *program) octaveSession() *cli.Command {
+	o, f := &octaveOptions{}, newStreamFlags()
+	return &cli.Command{
+		Name:  "session",
+		Usage: "ask for a session and print it as one JSON line",
+		UsageText: `hark octave session --emulator
+hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r .url`,
+		Description: "Prints {\"id\":…,\"url\":…}. Both are credentials: whoever has them can open the " +
+			"socket. A session that nobody connects to expires within seconds.",
+		Flags: append(o.account(),
+			&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
+				Usage: "give the request `D`"}),
+		Action: func(c *cli.Context) error {
+			o.typed = typedFlags(c)
+			s := p.newStream(f)
+			defer s.close()
+			svc, err := s.octave(o)
+			if err != nil {
+				return err
+			}
+			return s.printSession(c.Context, svc)
+		},
+	}
+}
+
+func (p *program) octaveSubscribe() *cli.Command {
+	o, f := &octaveOptions{}, newStreamFlags()
+	return &cli.Command{
+		Name:  "subscribe",
+		Usage: "stream the events of one or more streams",
+		UsageText: `hark octave subscribe --emulator /demo/stream -n 5
+hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN \
+    /acme/devices/pump_07/level s53b1d1600cf27b75148de0ac --jq '.value.elems'`,
+		ArgsUsage: "STREAM…\nSTREAM\tthe id of a stream, or its path, which begins with a slash",
+		Description: "Asks for a session, opens its socket, subscribes to every STREAM and waits for all " +
+			"acknowledgements. A lost connection is redone with a new session.",
+		Flags: append(append(o.account(), ownFlags("octave",
+			&cli.DurationFlag{Name: "ack-timeout", Category: catService, Destination: &o.ackTimeout, Value: 10 * time.Second,
+				Usage: "wait `D` for the acknowledgement of a subscription"},
+			&cli.DurationFlag{Name: "heartbeat", Category: catService, Destination: &o.heartbeat, Value: wire.OctaveHeartbeat,
+				Usage: "send a heartbeat every `D`; 0 for none"},
+		)...), f.flags()...),
+		Action: func(c *cli.Context) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
+			if o.ackTimeout <= 0 {
+				return usagef("--ack-timeout %s: the duration must be positive", o.ackTimeout)
+			}
+			if o.heartbeat < 0 {
+				return usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
+			}
+			o.streams = unique(c.Args().Slice())
+			for _, st := range o.streams {
+				if err := checkOctaveStream(st); err != nil {
+					return err
+				}
+			}
+			o.typed = typedFlags(c)
+			s := p.newStream(f)
+			defer s.close()
+			svc, err := s.octave(o)
+			if err != nil {
+				return err
+			}
+			err = s.run(c.Context, svc, nil)
+			return withHint(err, octaveHint(err))
+		},
+	}
+}
+
+// checkOctaveStream finds what can be neither an id nor a path.
+func checkOctaveStream(s string) error {
+	switch {
+	case s == "" || strings.TrimSpace(s) != s:
+		return usagef("stream %q: expected an id or a path", s)
+	case strings.Contains(s, "/") && !strings.HasPrefix(s, "/"):
+		e := usagef("stream %q: a path begins with a slash", s)
+		e.Advice = "did you mean /" + s + "?"
+		return e
+	}
+	return nil
+}
+
+// unique leaves out what was said before: the service would send its events twice.
+func unique(words []string) []string {
+	var out []string
+	seen := make(map[string]bool)
+	for _, w := range words {
+		if !seen[w] {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// octave makes the service of the options.
+func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
+	if o.emulator {
+		err := s.emulate("octave", o.typed, &o.endpoint,
+			demo{"user", "HARK_OCTAVE_USER", &o.user},
+			demo{"company", "HARK_OCTAVE_COMPANY", &o.company},
+			demo{"token", "HARK_OCTAVE_TOKEN", &o.token})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if o.endpoint == "" {
+		o.endpoint = wire.OctaveEndpoint
+	}
+	endpoint, err := serviceEndpoint(o.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	for _, need := range []struct{ flag, value string }{{"company", o.company}, {"token", o.token}} {
+		if need.value == "" {
+			e := usagef("octave needs --%s", need.flag)
+			e.Advice = "set it or " + variableName("octave", need.flag) + ", or try --emulator"
+			return nil, e
+		}
+	}
+	tok, _, err := s.source("--token", secretRef(o.token))
+	if err != nil {
+		return nil, err
+	}
+	return &proto.Octave{
+		Endpoint: endpoint, User: o.user, Company: o.company, Token: tok,
+		Streams: o.streams, AckTimeout: o.ackTimeout, Heartbeat: o.heartbeat,
+		Client: s.client(),
+	}, nil
+}
+
+// printSession asks for a session and prints it.
+func (s *stream) printSession(ctx context.Context, svc *proto.Octave) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.flags.connectTimeout, &proto.ConnectTimeoutError{Limit: s.flags.connectTimeout})
+	defer cancel()
+	session, err := svc.NewSession(ctx)
+	if sig, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
+		return sig
+	}
+	if err != nil {
+		err = &proto.Failure{Class: proto.Classify(svc, err), Err: err}
+		return withHint(err, octaveHint(err))
+	}
+	line, err := json.Marshal(struct {
+		ID  string `json:"id"`
+		URL string `json:"url"`
+	}{session.ID, session.URL})
+	if err != nil {
+		return err
+	}
+	return writeLine(s.Stdout, line)
+}
+
+// octaveHint is the advice for Octave's own failures.
+func octaveHint(err error) string {
+	if r, ok := errors.AsType[*proto.RefusedError](err); ok {
+		switch r.Status {
+		case http.StatusNotFound:
+			return "the stream may not exist in this company; STREAM is an id, or a path that begins with a slash"
+		case http.StatusForbidden:
+			return "the token has no right to read this stream"
+		}
+	}
+	f, ok := errors.AsType[*proto.Failure](err)
+	if ok && f.Class == proto.Credentials {
+		return "check --company, --user and --token; with a restricted token, leave --user out"
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/hark-cli/hark/internal/secret"
+)
+
+// A printer writes the lines of stderr. It withholds every credential that it
+// has been told of and makes control characters harmless, because much of what
+// it prints comes from a server. It may be used by several goroutines.
+type printer struct {
+	secret.Redactor
+	w  io.Writer
+	mu sync.Mutex
+}
+
+// note prints something that was asked for.
+func (p *printer) note(format string, args ...any) { p.line("", fmt.Sprintf(format, args...)) }
+
+// warning prints what the user should know although the program goes on.
+func (p *printer) warning(format string, args ...any) {
+	p.line("warning: ", fmt.Sprintf(format, args...))
+}
+
+// error prints what ends the program.
+func (p *printer) error(format string, args ...any) { p.line("error: ", fmt.Sprintf(format, args...)) }
+
+// hint prints what to do about it.
+func (p *printer) hint(format string, args ...any) { p.line("hint: ", fmt.Sprintf(format, args...)) }
+
+// Write prints text that is not ours, of debug in an expression, as it is but for
+// credentials.
+func (p *printer) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.w.Write(p.Bytes(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func (p *printer) line(kind, text string) {
+	text = strings.Map(harmless, strings.ToValidUTF8(p.String(text), "\uFFFD"))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// Nothing can be done about a stderr that takes no more.
+	_, _ = io.WriteString(p.w, "hark: "+kind+strings.TrimRight(text, "\n")+"\n")
+}
+
+// harmless takes the characters out that a terminal would act upon.
+func harmless(r rune) rune {
+	if r == '\n' || r == '\t' {
+		return r
+	}
+	if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		return '\uFFFD'
+	}
+	return r
+}

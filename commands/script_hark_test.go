@@ -1,0 +1,34 @@
+//go:build unix
+
+package commands
+
+import (
+	"net/http/httptest"
+
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// scriptHark is the program as scripts run it.
+func scriptHark(args []string) int { return Main(args, System()) }
+
+// setupEmulators starts the emulators in the test process, fifty events a second,
+// and points the environment of the script at them.
+func setupEmulators(env *testscript.Env) error {
+	opts := emulator.DefaultOptions()
+	opts.Rate = 50
+	e, err := emulator.New(opts)
+	if err != nil {
+		return err
+	}
+	server := httptest.NewServer(e)
+	env.Defer(func() {
+		e.Close()
+		server.Close()
+	})
+	environ, err := e.Environ(server.URL)
+	env.Vars = append(env.Vars, environ...)
+	env.Setenv("EMULATOR", server.Listener.Addr().String())
+	env.Setenv("DEMO_ACCESS_TOKEN", emulator.DrogueAccessToken)
+	return err
+}

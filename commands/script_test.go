@@ -1,0 +1,363 @@
+//go:build unix
+
+package commands
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Scripts test hark as its users meet it: the test binary runs as the command
+// "hark", in a process of its own, and scripts look at what it prints, how it ends
+// and what it leaves behind. "go doc testscript" explains their language. Besides
+// its commands there are:
+//
+//	exits CODE CMD…         CMD ends with exactly that exit code, 128+n for signal n;
+//	                        stdout and stderr are there for what follows
+//	start NAME CMD…         CMD runs on, its output goes to NAME.out and NAME.err
+//	signal NAME INT|TERM    to a command that was started
+//	ended NAME CODE         waits for it, as exits does
+//	wait-for FILE REGEXP    until a line of FILE matches
+//	json [-count=N] FILE…   each line is one JSON value; N lines
+//	no-secret [-value=X] FILE…
+//	                        neither $SECRET nor X is there, in no encoding
+//
+// and the condition [node:PACKAGE].
+//
+// FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to
+// rewrite what cmp compares with.
+
+// scriptPatience is how long a script waits for something that must come. It is
+// no measure of speed: nothing but a broken program makes a script wait so long.
+const scriptPatience = 30 * time.Second
+
+// scriptSecret is a credential that looks different in every encoding.
+const scriptSecret = "s3cret/+=&hunter2?~"
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
+		"script-environ": func() { os.Exit(dumpEnviron(os.Args[1])) },
+	})
+}
+
+// TestScript runs all scripts below testdata/script.
+func TestScript(t *testing.T) {
+	var folders []string
+	err := filepath.WalkDir("testdata/script", func(path string, d fs.DirEntry, err error) error {
+		if folder := filepath.Dir(path); filepath.Ext(path) == ".txtar" && !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(folders) == 0 {
+		t.Fatal("there are no scripts in testdata/script")
+	}
+	for _, folder := range folders {
+		testscript.Run(t, scriptParams(folder))
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite the expected output of scripts")
+
+func scriptParams(folder string) testscript.Params {
+	return testscript.Params{
+		Dir:                 folder,
+		Setup:               setupScript,
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Condition:           scriptCondition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":     scriptExits,
+			"start":     scriptStart,
+			"signal":    scriptSignal,
+			"ended":     scriptEnded,
+			"wait-for":  scriptWaitFor,
+			"json":      scriptJSON,
+			"no-secret": scriptNoSecret,
+		},
+	}
+}
+
+// scriptCondition knows [node:PACKAGE]: Node.js is there, and "make test" has
+// installed the package.
+func scriptCondition(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "node:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	_, err := exec.LookPath("node")
+	info, statErr := os.Stat(filepath.Join("..", ".deps", "node_modules", name))
+	return err == nil && statErr == nil && info.IsDir(), nil
+}
+
+// setupScript makes the environment boring: what testscript grants, a home inside
+// the work folder, and nothing of the machine.
+func setupScript(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, "home")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	modules, err := filepath.Abs("../.deps/node_modules")
+	if err != nil {
+		return err
+	}
+	env.Setenv("HOME", home)
+	env.Setenv("TERM", "dumb")
+	env.Setenv("TZ", "UTC")
+	env.Setenv("SECRET", scriptSecret)
+	env.Setenv("NODE_PATH", modules)
+	if env.Getenv("GORACE") == "" {
+		env.Setenv("GORACE", "atexit_sleep_ms=10") // a second per command otherwise
+	}
+	started := make(map[string]*startedCommand)
+	env.Values[startedKey{}] = started
+	env.Defer(func() {
+		for _, s := range started {
+			s.cmd.Process.Kill()
+			<-s.done
+		}
+	})
+	return setupEmulators(env)
+}
+
+type startedKey struct{}
+
+// A startedCommand is one that runs beside its script.
+type startedCommand struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	err  error         // of Wait, once done
+}
+
+func startedOf(ts *testscript.TestScript) map[string]*startedCommand {
+	return ts.Value(startedKey{}).(map[string]*startedCommand)
+}
+
+func find(ts *testscript.TestScript, name string) *startedCommand {
+	s := startedOf(ts)[name]
+	if s == nil {
+		ts.Fatalf("nothing was started as %s", name)
+	}
+	return s
+}
+
+// scriptUse ends the script unless the arguments are as many as usage shows.
+func scriptUse(ts *testscript.TestScript, neg bool, args []string, least int, usage string) {
+	if neg {
+		ts.Fatalf("unsupported: ! %s", usage)
+	}
+	if len(args) < least {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	scriptUse(ts, neg, args, 2, "exits CODE CMD…")
+	checkExit(ts, args[1], args[0], ts.Exec(args[1], args[2:]...))
+}
+
+func checkExit(ts *testscript.TestScript, name, code string, err error) {
+	want, bad := strconv.Atoi(code)
+	ts.Check(bad)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			got = 128 + int(status.Signal())
+		}
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s ended with %d, want %d", name, got, want)
+	}
+}
+
+func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
+	scriptUse(ts, neg, args, 2, "start NAME CMD…")
+	name := args[0]
+	if startedOf(ts)[name] != nil {
+		ts.Fatalf("%s is started already", name)
+	}
+	// The script's environment is not to be had otherwise.
+	file := ts.MkAbs(".environ-" + name)
+	ts.Check(ts.Exec("script-environ", file))
+	var environ []string
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &environ))
+
+	path := args[1]
+	if !strings.ContainsRune(path, filepath.Separator) {
+		path = lookPath(ts, path)
+	}
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), environ
+	stdout, err := os.Create(ts.MkAbs(name + ".out"))
+	ts.Check(err)
+	defer stdout.Close()
+	stderr, err := os.Create(ts.MkAbs(name + ".err"))
+	ts.Check(err)
+	defer stderr.Close()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	ts.Check(cmd.Start())
+	s := &startedCommand{cmd: cmd, done: make(chan struct{})}
+	startedOf(ts)[name] = s
+	go func() {
+		s.err = cmd.Wait()
+		close(s.done)
+	}()
+}
+
+func lookPath(ts *testscript.TestScript, name string) string {
+	for _, folder := range filepath.SplitList(ts.Getenv("PATH")) {
+		path := filepath.Join(folder, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	ts.Fatalf("%s is not in PATH", name)
+	return ""
+}
+
+// dumpEnviron writes the environment that the script's commands get to a file.
+func dumpEnviron(file string) int {
+	data, err := json.Marshal(os.Environ())
+	if err == nil {
+		err = os.WriteFile(file, data, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
+	scriptUse(ts, neg, args, 2, "signal NAME INT|TERM")
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
+	sig, ok := signals[args[1]]
+	if !ok {
+		ts.Fatalf("unknown signal %s", args[1])
+	}
+	ts.Check(find(ts, args[0]).cmd.Process.Signal(sig))
+}
+
+func scriptEnded(ts *testscript.TestScript, neg bool, args []string) {
+	scriptUse(ts, neg, args, 2, "ended NAME CODE")
+	s := find(ts, args[0])
+	select {
+	case <-s.done:
+	case <-time.After(scriptPatience):
+		ts.Fatalf("%s has not ended", args[0])
+	}
+	fmt.Fprint(ts.Stdout(), ts.ReadFile(args[0]+".out"))
+	fmt.Fprint(ts.Stderr(), ts.ReadFile(args[0]+".err"))
+	checkExit(ts, args[0], args[1], s.err)
+}
+
+func scriptWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	scriptUse(ts, neg, args, 2, "wait-for FILE REGEXP")
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	var text []byte
+	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if text, err = os.ReadFile(ts.MkAbs(args[0])); err == nil && pattern.Match(text) {
+			return
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			ts.Check(err)
+		}
+	}
+	ts.Fatalf("nothing like %q has come to %s:\n%s", args[1], args[0], text)
+}
+
+func scriptJSON(ts *testscript.TestScript, neg bool, args []string) {
+	count := -1
+	if len(args) > 0 && strings.HasPrefix(args[0], "-count=") {
+		n, err := strconv.Atoi(strings.TrimPrefix(args[0], "-count="))
+		ts.Check(err)
+		count, args = n, args[1:]
+	}
+	scriptUse(ts, neg, args, 1, "json [-count=N] FILE…")
+	for _, file := range args {
+		text := ts.ReadFile(file)
+		lines := 0
+		for line := range strings.Lines(text) {
+			lines++
+			if !json.Valid([]byte(line)) {
+				ts.Fatalf("%s: line %d is not one JSON value: %s", file, lines, line)
+			}
+			if !strings.HasSuffix(line, "\n") {
+				ts.Fatalf("%s: line %d has no end", file, lines)
+			}
+		}
+		if lines == 0 && count != 0 {
+			ts.Fatalf("%s is empty", file)
+		}
+		if count >= 0 && lines != count {
+			ts.Fatalf("%s has %d lines, want %d", file, lines, count)
+		}
+	}
+}
+
+func scriptNoSecret(ts *testscript.TestScript, neg bool, args []string) {
+	secrets := []string{ts.Getenv("SECRET")}
+	for len(args) > 0 && strings.HasPrefix(args[0], "-value=") {
+		secrets = append(secrets, strings.TrimPrefix(args[0], "-value="))
+		args = args[1:]
+	}
+	scriptUse(ts, neg, args, 1, "no-secret [-value=X] FILE…")
+	if slices.Contains(secrets, "") {
+		ts.Fatalf("the secret is empty")
+	}
+	for _, file := range args {
+		text := ts.ReadFile(file)
+		for _, secret := range secrets {
+			for _, form := range disguises(secret) {
+				if before, _, ok := strings.Cut(text, form); ok {
+					line := strings.Count(before, "\n") + 1
+					ts.Fatalf("%s: line %d shows the secret, as %q", file, line, form)
+				}
+			}
+		}
+	}
+}
+
+// disguises lists what a secret looks like in URLs, JSON, Go strings, and in the
+// base64 of a longer text that ends with it, such as Basic credentials.
+func disguises(secret string) []string {
+	inJSON, _ := json.Marshal(secret)
+	forms := []string{
+		secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:],
+		strings.Trim(string(inJSON), `"`), fmt.Sprintf("%x", secret),
+	}
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for before := range 3 {
+			text := encoding.EncodeToString([]byte("..."[:before] + secret))
+			// The letters at both ends also depend on what stands beside.
+			forms = append(forms, text[(before*8+5)/6:len(text)-1])
+		}
+	}
+	return forms
+}

@@ -1,0 +1,134 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto"
+)
+
+// A secretRef is the value of a flag for a credential: the credential itself, or
+// where to find it.
+//
+//	env:NAME      an environment variable
+//	file:PATH     the content of a file, read each time that it is needed
+//	cmd:COMMAND   what a shell command prints, run each time that it is needed
+type secretRef string
+
+const secretForms = "a literal, env:NAME, file:PATH or cmd:COMMAND"
+
+// secretTimeout bounds a command that gives a credential.
+const secretTimeout = 30 * time.Second
+
+// source makes a source of the reference that is named by flag in its errors; nil
+// for an empty reference. renewable tells that it may give another value the
+// next time.
+func (p *program) source(flag string, ref secretRef) (src proto.TokenSource, renewable bool, err error) {
+	if ref == "" {
+		return nil, false, nil
+	}
+	kind, arg, ok := strings.Cut(string(ref), ":")
+	if !ok {
+		kind = ""
+	}
+	var get func(context.Context) (string, error)
+	switch kind {
+	case "env":
+		v, ok := p.LookupEnv(arg)
+		if !ok || v == "" {
+			return nil, false, usagef("%s: the environment variable %s is not set", flag, arg)
+		}
+		get = func(context.Context) (string, error) { return v, nil }
+	case "file":
+		get, renewable = func(context.Context) (string, error) { return readSecret(arg) }, true
+		if _, err := get(context.Background()); err != nil {
+			return nil, false, usagef("%s: %v", flag, err)
+		}
+	case "cmd":
+		get, renewable = func(ctx context.Context) (string, error) { return p.runSecret(ctx, arg) }, true
+	default:
+		get = func(context.Context) (string, error) { return string(ref), nil }
+	}
+	return func(ctx context.Context) (secret.Value, error) {
+		s, err := get(ctx)
+		if err == nil {
+			s = strings.TrimSpace(s)
+			p.say.Add(s)
+			err = usableSecret(s)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", flag, err)
+		}
+		return secret.Value(s), nil
+	}, renewable, nil
+}
+
+// usableSecret refuses what cannot travel in a header.
+func usableSecret(s string) error {
+	if s == "" {
+		return errors.New("the credential is empty")
+	}
+	for _, c := range []byte(s) {
+		if c < ' ' || c == 0x7f {
+			return errors.New("the credential has a line break or another control character in it")
+		}
+	}
+	return nil
+}
+
+// maxSecret is the largest file that is taken for a credential, in bytes.
+const maxSecret = 64 << 10
+
+func readSecret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > maxSecret {
+		return "", fmt.Errorf("%s is too large for a credential", path)
+	}
+	b, err := os.ReadFile(path)
+	return string(b), err
+}
+
+// runSecret runs a shell command. Its stderr is ours, so that it can say what is
+// wrong; it gets no stdin, which may be the user's data.
+func (p *program) runSecret(ctx context.Context, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+	defer cancel()
+	cmd := shell(ctx, command)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	cmd.Env = p.Environ()
+	err := cmd.Run()
+	if ctx.Err() == context.DeadlineExceeded {
+		return "", fmt.Errorf("the command gave no answer within %s", secretTimeout)
+	}
+	if err != nil {
+		if lines := strings.TrimSpace(complaint.String()); lines != "" {
+			return "", fmt.Errorf("the command failed: %w: %s", err, lines)
+		}
+		return "", fmt.Errorf("the command failed: %w", err)
+	}
+	return out.String(), nil
+}
+
+// shell is the command that runs a line of the user's shell language.
+func shell(ctx context.Context, line string) *exec.Cmd {
+	var cmd *exec.Cmd
+	if runtime.GOOS == "windows" {
+		cmd = exec.CommandContext(ctx, "cmd", "/c", line)
+	} else {
+		cmd = exec.CommandContext(ctx, "sh", "-c", line)
+	}
+	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
+	return cmd
+}

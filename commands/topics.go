@@ -1,0 +1,43 @@
+package commands
+
+// topics are what "hark help TOPIC" explains.
+func topics() []topic {
+	return []topic{
+		{Name: "exit-codes", Summary: "what the exit code says", Text: `0  ended as asked, or the server closed normally and nothing was awaited
+1  internal error, or output could not be written
+2  usage: flag, argument, jq expression
+3  could not connect: dns, tcp, proxy, tls, or an HTTP answer that is no upgrade
+4  an expectation failed
+5  credentials refused
+6  the service refused the request: unknown stream, no right to it, protocol error
+7  a time limit passed with something still awaited
+8  connection lost, and retrying is off or used up
+128+n  signal n
+
+A closed stdout, as in "hark … | head -1", ends hark quietly with 0.
+`},
+		{Name: "environment", Summary: "environment variables", Text: `Whatever a flag sets, an environment variable sets too: HARK_ and the name of the flag in capitals, with underscores for dashes; for a flag of one service, the service comes between. --help shows the name beside each flag.
+
+  HARK_COUNT=5              --count 5
+  HARK_OCTAVE_TOKEN=…       --token of hark octave
+  HARK_DROGUE_TOKEN=…       --token of hark drogue
+
+A flag wins over its variable; an empty variable counts as not set. A flag that can be repeated takes one value per line.
+`},
+		{Name: "secrets", Summary: "how to pass credentials", Text: `A flag for a credential takes:
+
+  env:NAME      the value of an environment variable
+  file:PATH     the content of a file
+  cmd:COMMAND   what a shell command prints, within 30 s
+  anything else the credential itself, which other users of the machine may see
+
+Files and commands are asked each time that a credential is needed, so a token can be renewed. No message shows a credential.
+`},
+		{Name: "output", Summary: "what is printed", Text: `stdout gets one line per event, and each line is one JSON value. With --format message, the default, it is what the service sent, byte for byte, except that line breaks between tokens become spaces. A text message that is not JSON becomes a JSON string; a binary message that is not JSON becomes {"data_base64":"…"}.
+
+--jq shapes what is printed, and -r prints strings without quotes. --until looks at each event before that; -n counts events of which something was printed.
+
+stderr gets everything else. When it is no terminal, that is only warnings and errors, and with -v what happens to the connection.
+`},
+	}
+}
