@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"math/rand/v2"
@@ -21,6 +20,9 @@ const (
 	DoshiiClientSecret = "demoClientSecretOfHarkEmulator"
 	// DoshiiLocationToken is the token of the point of sale at DemoLocation.
 	DoshiiLocationToken = "demoLocationTokenOfHarkEmulator"
+	// DoshiiVendor is the API name of the vendor of points of sale, whose token
+	// is a JWT of the demo app.
+	DoshiiVendor = "demo-vendor"
 )
 
 // Locations and devices.
@@ -37,13 +39,15 @@ const doshiiAPIVersion = "3.2.0"
 
 // doshii is the sockets and the REST interface.
 type doshii struct {
-	ctx  context.Context
+	core
 	opts DoshiiOptions
 
 	mu         sync.Mutex
+	rand       *rand.Rand
 	subscribed map[string]bool // locations of the demo app
 	devices    []wire.DoshiiDevice
 	conns      map[*doshiiConn]struct{}
+	kept       map[doshiiScope][]keptEvent
 
 	made *doshiiMaker // belongs to tick
 }
@@ -57,16 +61,18 @@ type doshiiEvent struct {
 	pos      bool   // for points of sale, not for apps
 }
 
-func newDoshii(ctx context.Context, opts Options) *doshii {
+func newDoshii(c core, opts Options) *doshii {
 	return &doshii{
-		ctx:        ctx,
+		core:       c,
 		opts:       opts.Doshii,
 		subscribed: map[string]bool{DemoLocation: true},
 		devices: []wire.DoshiiDevice{{
 			DoshiiID: DemoDevice, Name: "demo device", Ref: "demo-1", Events: []string{"order_created", "order_updated"},
 			Terminals: []string{}, Channels: []string{}, LocationIDs: []string{}, Version: "v1",
 		}},
+		rand:  newRand(opts.Seed, "doshii-devices"),
 		conns: make(map[*doshiiConn]struct{}),
+		kept:  make(map[doshiiScope][]keptEvent),
 		made:  &doshiiMaker{rand: newRand(opts.Seed, "doshii")},
 	}
 }
@@ -96,10 +102,11 @@ func (d *doshii) publish(e doshiiEvent) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for c := range d.conns {
-		if d.wants(c, e) {
+		if d.wants(c.doshiiScope, e) {
 			c.box.put(text)
 		}
 	}
+	d.keep(e, text)
 }
 
 // envelope wraps an event as the options say.
@@ -116,18 +123,24 @@ func (d *doshii) envelope(e doshiiEvent) wire.DoshiiMessage {
 // wants tells whether a socket gets an event: an app when it is subscribed to
 // the location and its device, if any, is interested; a point of sale when it is
 // at the location.
-func (d *doshii) wants(c *doshiiConn, e doshiiEvent) bool {
-	if c.pos || e.pos {
-		return c.pos && e.pos && e.location == c.location
+func (d *doshii) wants(s doshiiScope, e doshiiEvent) bool {
+	if s.pos || e.pos {
+		return s.pos && e.pos && s.at(e.location)
 	}
 	if !d.subscribed[e.location] {
 		return false
 	}
-	if c.device == "" {
+	if s.device == "" {
 		return true
 	}
-	i := slices.IndexFunc(d.devices, func(v wire.DoshiiDevice) bool { return v.DoshiiID == c.device })
+	i := slices.IndexFunc(d.devices, func(v wire.DoshiiDevice) bool { return v.DoshiiID == s.device })
 	return i >= 0 && doshiiInterest(d.devices[i], e)
+}
+
+// at tells whether a point of sale is at a location; a vendor has some at all of
+// them.
+func (s doshiiScope) at(location string) bool {
+	return s.pos && (location == s.location || s.vendor && mayUse(location))
 }
 
 // doshiiInterest: every list that is not empty must contain what the event has.
@@ -154,8 +167,12 @@ func doshiiChannel(name string) string {
 }
 
 func (d *doshii) serve(w http.ResponseWriter, r *http.Request, _ string) {
+	if path, ok := strings.CutPrefix(r.URL.Path, wire.DoshiiPathREST+"/"); ok {
+		d.serveREST(w, r, path)
+		return
+	}
 	switch r.URL.Path {
-	case wire.DoshiiPathApp, wire.DoshiiPathAppV3, wire.DoshiiPathPOS:
+	case wire.DoshiiPathApp, wire.DoshiiPathAppV3, wire.DoshiiPathPOS, wire.DoshiiPathVendor:
 		d.serveSocket(w, r)
 	default:
 		http.NotFound(w, r)

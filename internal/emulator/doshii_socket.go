@@ -10,56 +10,72 @@ import (
 	"github.com/hark-cli/hark/proto/wire"
 )
 
-// A doshiiConn is one socket of an app or of a point of sale.
-type doshiiConn struct {
-	*doshii
-	socket   *socket
-	box      *mailbox
-	pos      bool
+// A doshiiScope says what a socket gets.
+type doshiiScope struct {
+	pos      bool   // of a point of sale or of a vendor of them
+	vendor   bool   // of all locations
 	location string // of a point of sale
 	device   string // of an app, "" for none
 }
 
+// A doshiiConn is one socket.
+type doshiiConn struct {
+	*doshii
+	doshiiScope
+	socket *socket
+	box    *mailbox
+}
+
+// scope reads the credentials of a request.
+func (d *doshii) scope(r *http.Request) (s doshiiScope, ok bool) {
+	q := r.URL.Query()
+	switch token := q.Get(wire.DoshiiParamToken); r.URL.Path {
+	case wire.DoshiiPathPOS:
+		return doshiiScope{pos: true, location: DemoLocation}, token == DoshiiLocationToken
+	case wire.DoshiiPathVendor:
+		ok = doshiiJWT(token, time.Now()) == nil && q.Get(wire.DoshiiParamVendor) == DoshiiVendor
+		return doshiiScope{pos: true, vendor: true}, ok
+	}
+	return doshiiScope{device: q.Get(wire.DoshiiParamDevice)}, d.appAuth(q.Get(wire.DoshiiParamAuth))
+}
+
 // serveSocket authenticates and upgrades.
 func (d *doshii) serveSocket(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	c := &doshiiConn{doshii: d, box: newMailbox(), pos: r.URL.Path == wire.DoshiiPathPOS}
-	refused := false
-	if c.pos {
-		c.location = DemoLocation
-		refused = q.Get(wire.DoshiiParamToken) != DoshiiLocationToken
-	} else {
-		c.device = q.Get(wire.DoshiiParamDevice)
-		refused = !d.appAuth(q.Get(wire.DoshiiParamAuth))
+	faults, ok := d.faults.admit(w, r, Doshii, true, doshiiRefuse)
+	if !ok {
+		return
 	}
-	if refused && d.opts.RefuseBy != "close" {
+	scope, known := d.scope(r)
+	switch fault := handshakeFault(r, ordinary().versions); {
+	case !known && d.opts.RefuseBy != "close":
 		doshiiRefuse(w, http.StatusUnauthorized, "invalid credentials")
 		return
-	}
-	if c.device != "" && !refused && !d.hasDevice(c.device) {
+	case known && scope.device != "" && !d.hasDevice(scope.device):
 		doshiiRefuse(w, d.opts.UnknownDevice, "unknown device")
 		return
-	}
-	if fault := handshakeFault(r, ordinary().versions); fault != "" {
+	case fault != "":
 		doshiiRefuse(w, http.StatusBadRequest, fault)
 		return
 	}
-	if !refused {
-		// Before the answer, so that nothing published after it is missed.
-		d.enter(c)
-		defer d.leave(c)
-	}
-	s, err := upgrade(d.ctx, w, r, ordinary())
-	if err != nil {
+	c := &doshiiConn{doshii: d, doshiiScope: scope, box: newMailbox()}
+	// Before the answer, so that nothing published after it is missed.
+	if known && !d.enter(c) {
+		doshiiRefuse(w, http.StatusConflict, "the vendor is connected")
 		return
 	}
-	defer s.drop()
-	if refused {
+	s, err := upgrade(d.ctx, w, r, ordinary(), faults)
+	if err == nil && known {
+		c.socket = s
+		c.run()
+	} else if err == nil {
 		s.close(wire.StatusPolicy, "invalid credentials")
-		return
 	}
-	c.socket = s
-	c.run()
+	if known {
+		d.leave(c)
+	}
+	if err == nil {
+		s.drop()
+	}
 }
 
 func (d *doshii) hasDevice(id string) bool {
@@ -68,16 +84,71 @@ func (d *doshii) hasDevice(id string) bool {
 	return slices.ContainsFunc(d.devices, func(v wire.DoshiiDevice) bool { return v.DoshiiID == id })
 }
 
-func (d *doshii) enter(c *doshiiConn) {
+// enter lets a socket have events from now on, and those that were kept for it.
+// A vendor has only one.
+func (d *doshii) enter(c *doshiiConn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if c.vendor && d.connected(c.doshiiScope) {
+		return false
+	}
+	now := time.Now()
+	for _, k := range d.kept[c.doshiiScope] {
+		if now.Sub(k.at) <= d.replay(c.doshiiScope) {
+			c.box.put(k.text)
+		}
+	}
+	delete(d.kept, c.doshiiScope)
 	d.conns[c] = struct{}{}
+	return true
 }
 
+// leave begins to keep events for the next socket of the same scope, if this was
+// the last.
 func (d *doshii) leave(c *doshiiConn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.conns, c)
+	if d.replay(c.doshiiScope) > 0 && !d.connected(c.doshiiScope) {
+		d.kept[c.doshiiScope] = nil
+	}
+}
+
+func (d *doshii) connected(scope doshiiScope) bool {
+	for c := range d.conns {
+		if c.doshiiScope == scope {
+			return true
+		}
+	}
+	return false
+}
+
+// replay is for how long events are kept for a scope without a socket.
+func (d *doshii) replay(scope doshiiScope) time.Duration {
+	if scope.pos {
+		return d.opts.ReplayPOS
+	}
+	return d.opts.ReplayApp
+}
+
+// A keptEvent waits for a socket to come back.
+type keptEvent struct {
+	at   time.Time
+	text []byte
+}
+
+// keep stores an event for those scopes without a socket that want it.
+func (d *doshii) keep(e doshiiEvent, text []byte) {
+	now := time.Now()
+	for scope, kept := range d.kept {
+		if !d.wants(scope, e) {
+			continue
+		}
+		for len(kept) > 0 && (now.Sub(kept[0].at) > d.replay(scope) || len(kept) >= mailboxLimit) {
+			kept = kept[1:]
+		}
+		d.kept[scope] = append(kept, keptEvent{now, text})
+	}
 }
 
 func (c *doshiiConn) run() {
@@ -93,8 +164,10 @@ func (c *doshiiConn) run() {
 	defer stop()
 	check, stop := every(checkEvery)
 	defer stop()
-	for over := false; !over; {
+	for over := c.socket.begin(); !over; {
 		select {
+		case <-c.socket.due:
+			over = c.socket.elapsed()
 		case <-c.ctx.Done():
 			c.socket.close(wire.StatusGoingAway, "")
 			return
@@ -129,7 +202,9 @@ func (c *doshiiConn) push() (over bool) {
 		return true
 	}
 	for _, e := range events {
-		c.socket.queue(wire.OpText, e)
+		if c.socket.event(e) {
+			return true
+		}
 	}
 	return c.socket.flush() != nil
 }
@@ -137,6 +212,9 @@ func (c *doshiiConn) push() (over bool) {
 func (c *doshiiConn) say(v any) (over bool) {
 	return c.socket.send(wire.OpText, mustJSON(v)) != nil
 }
+
+// pong answers a heartbeat, unless a fault wants otherwise.
+func (c *doshiiConn) pong(v any) (over bool) { return c.socket.pong(wire.OpText, mustJSON(v)) }
 
 // receive handles one message of the client: pings are answered, pongs and what
 // cannot be understood are ignored.
@@ -155,7 +233,7 @@ func (c *doshiiConn) receive(f frame, first *deadline) (over bool) {
 	if json.Unmarshal(f.payload, &legacy) == nil {
 		if ms, ok := strings.CutPrefix(legacy, wire.DoshiiPrimusPing); ok {
 			first.stop()
-			return c.say(wire.DoshiiPrimusPong + ms)
+			return c.pong(wire.DoshiiPrimusPong + ms)
 		}
 		return false
 	}
@@ -166,9 +244,9 @@ func (c *doshiiConn) receive(f frame, first *deadline) (over bool) {
 	first.stop()
 	switch c.opts.Pong {
 	case "clock":
-		return c.say(wire.DoshiiPong(rawInt(time.Now().UnixMilli()), doshiiAPIVersion))
+		return c.pong(wire.DoshiiPong(rawInt(time.Now().UnixMilli()), doshiiAPIVersion))
 	case "bare":
-		return c.say(wire.DoshiiPong(m.Doshii.Ping, ""))
+		return c.pong(wire.DoshiiPong(m.Doshii.Ping, ""))
 	}
-	return c.say(wire.DoshiiPong(m.Doshii.Ping, doshiiAPIVersion))
+	return c.pong(wire.DoshiiPong(m.Doshii.Ping, doshiiAPIVersion))
 }

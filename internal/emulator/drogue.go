@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,15 +14,16 @@ import (
 var errNoDrogue = errors.New("this emulator does not serve drogue")
 
 // drogueRealmPath is where the issuer of tokens lives.
-const drogueRealmPath = "/drogue-sso/realms/drogue"
+const drogueRealmPath = "/" + drogueSSOPrefix + "/realms/drogue"
 
 // drogue is the WebSocket integration of Drogue Cloud with what it stands on:
 // accounts, tokens, applications and their topics.
 type drogue struct {
-	ctx    context.Context
+	core
 	opts   DrogueOptions
 	issuer *issuer
 	tokens *drogueTokens
+	logins *logins
 	apps   map[string]*drogueApp
 
 	made *drogueMaker // belongs to tick
@@ -37,16 +37,17 @@ type drogueApp struct {
 	topic     *topic
 }
 
-func newDrogue(ctx context.Context, opts Options) (*drogue, error) {
+func newDrogue(c core, opts Options) (*drogue, error) {
 	key, err := newIssuer()
 	if err != nil {
 		return nil, err
 	}
 	d := &drogue{
-		ctx:    ctx,
+		core:   c,
 		opts:   opts.Drogue,
 		issuer: key,
 		tokens: newDrogueTokens(newRand(opts.Seed, "drogue-tokens")),
+		logins: newLogins(newRand(opts.Seed, "drogue-logins")),
 		apps:   make(map[string]*drogueApp),
 		made:   newDrogueMaker(newRand(opts.Seed, "drogue")),
 	}
@@ -68,7 +69,18 @@ func drogueUserID(user string) string {
 	return randomUUID(newRand(0, "drogue-user/"+user))
 }
 
-func (d *drogue) prefixes() []string { return []string{"drogue"} }
+// Prefixes of the parts of an installation, each of which has a host of its own
+// in reality.
+const (
+	drogueSocketPrefix = "drogue"
+	drogueAPIPrefix    = "drogue-api"
+	drogueSSOPrefix    = "drogue-sso"
+	drogueHTTPPrefix   = "drogue-http"
+)
+
+func (d *drogue) prefixes() []string {
+	return []string{drogueSocketPrefix, drogueAPIPrefix, drogueSSOPrefix, drogueHTTPPrefix}
+}
 
 func (d *drogue) environ(base *url.URL) ([]string, error) {
 	token, err := d.token(base, DrogueUser, d.opts.TokenLifetime)
@@ -76,7 +88,9 @@ func (d *drogue) environ(base *url.URL) ([]string, error) {
 		return nil, err
 	}
 	return []string{
-		"HARK_DROGUE_ENDPOINT=" + socketBase(base) + "/drogue",
+		"HARK_DROGUE_ENDPOINT=" + socketBase(base) + "/" + drogueSocketPrefix,
+		"HARK_DROGUE_API=" + base.String() + "/" + drogueAPIPrefix,
+		"HARK_DROGUE_HTTP=" + base.String() + "/" + drogueHTTPPrefix,
 		"HARK_DROGUE_TOKEN=" + token,
 		"HARK_DEMO_APP=" + DemoApplication,
 		"HARK_DEMO_CHANNEL=" + DemoChannel,
@@ -100,13 +114,31 @@ func (d *drogue) publish(a *drogueApp, e drogueInput) {
 	a.topic.publish(key, event.Subject, b)
 }
 
-func (d *drogue) serve(w http.ResponseWriter, r *http.Request, _ string) {
-	d.serveSocket(w, r)
+func (d *drogue) serve(w http.ResponseWriter, r *http.Request, prefix string) {
+	if prefix == drogueSocketPrefix {
+		d.serveSocket(w, r)
+		return
+	}
+	if _, ok := d.faults.admit(w, r, Drogue, false, drogueRefuse); !ok {
+		return
+	}
+	switch prefix {
+	case drogueAPIPrefix:
+		d.serveAPI(w, r)
+	case drogueSSOPrefix:
+		d.serveSSO(w, r)
+	case drogueHTTPPrefix:
+		d.servePublish(w, r)
+	}
 }
 
 // serveSocket authenticates, then authorizes, then looks at the route and at the
 // upgrade, in this order (drogue-cloud, websocket-integration/src/lib.rs).
 func (d *drogue) serveSocket(w http.ResponseWriter, r *http.Request) {
+	faults, ok := d.faults.admit(w, r, Drogue, true, drogueRefuse)
+	if !ok {
+		return
+	}
 	segments := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i, s := range segments {
 		segments[i], _ = url.PathUnescape(s) // valid: the whole path was
@@ -153,14 +185,17 @@ func (d *drogue) serveSocket(w http.ResponseWriter, r *http.Request) {
 	// Before the answer, so that without a delay nothing published after it is
 	// missed.
 	c.consumer = app.topic.join(group)
-	defer c.consumer.leave(false)
-	s, err := upgrade(d.ctx, w, r, rules)
+	s, err := upgrade(d.ctx, w, r, rules, faults)
 	if err != nil {
+		c.consumer.leave(false)
 		return
 	}
-	defer s.drop()
 	c.socket = s
 	c.run()
+	// A server that thinks that the connection is over gives its partitions
+	// away, even if the client has heard nothing.
+	c.consumer.leave(s.crashed)
+	s.drop()
 }
 
 // rules are those of actix (actix-http, src/ws/codec.rs and frame.rs): what they
@@ -192,8 +227,10 @@ func (c *drogueConn) run() {
 	defer stop()
 	commit, stop := every(c.opts.Commit)
 	defer stop()
-	for over := false; !over; {
+	for over := c.socket.begin(); !over; {
 		select {
+		case <-c.socket.due:
+			over = c.socket.elapsed()
 		case <-c.ctx.Done():
 			return // a pod that is restarted says nothing either
 		case <-ping:
@@ -227,7 +264,9 @@ func (c *drogueConn) heartbeat(now time.Time) (over bool) {
 func (c *drogueConn) push() (over bool) {
 	for _, r := range c.consumer.poll() {
 		if c.channel == nil || r.subject == *c.channel {
-			c.socket.queue(wire.OpText, r.event)
+			if c.socket.event(r.event) {
+				return true
+			}
 		}
 	}
 	return c.socket.flush() != nil

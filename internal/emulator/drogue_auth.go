@@ -54,6 +54,11 @@ func (f *drogueRefusal) write(w http.ResponseWriter) {
 	_, _ = w.Write(mustJSON(f.body))
 }
 
+// drogueRefuse answers as a service of Drogue Cloud does that has failed.
+func drogueRefuse(w http.ResponseWriter, status int, text string) {
+	(&drogueRefusal{status, wire.DrogueError{Error: wire.DrogueInternal, Message: "Internal: " + text}}).write(w)
+}
+
 // drogueCredentials are the forms that came with a request.
 type drogueCredentials struct {
 	forms          int
@@ -150,15 +155,21 @@ func (a *drogueApp) mayRead(who drogueIdentity) bool {
 		slices.Contains(a.members, who.user)
 }
 
-// token makes an access token for a user, as the issuer below base would.
-func (d *drogue) token(base *url.URL, user string, lifetime time.Duration, roles ...string) (string, error) {
+// claims are those of an access token for a user, as the issuer below base makes
+// it.
+func (d *drogue) claims(base *url.URL, user string, lifetime time.Duration, roles ...string) claims {
 	now := time.Now()
-	return d.issuer.sign(claims{
+	return claims{
 		Issuer: base.String() + drogueRealmPath, Audience: audience{wire.DrogueClientID}, Subject: drogueUserID(user),
 		Type: "Bearer", Party: wire.DrogueClientID, Username: user,
 		IssuedAt: now.Unix(), Expires: now.Add(lifetime).Unix(),
 		ResourceAccess: map[string]drogueRoles{wire.DrogueClientID: {append([]string{"drogue-user"}, roles...)}},
-	})
+	}
+}
+
+// token makes an access token for a user.
+func (d *drogue) token(base *url.URL, user string, lifetime time.Duration, roles ...string) (string, error) {
+	return d.issuer.sign(d.claims(base, user, lifetime, roles...))
 }
 
 // DrogueToken makes an OpenID Connect access token of DrogueUser that expires

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // A drogueInput is what a device, or the system, sends to an application.
 type drogueInput struct {
 	kind           string // one of the wire.DrogueType… values
+	id             string // "" for a new one
 	channel        string
 	device, sender string
 	contentType    string // "" when the device says none
@@ -85,7 +87,7 @@ func (m *drogueMaker) event(a *drogueApp, in drogueInput, now time.Time) (wire.D
 	key := percentEncode(a.name) + "/" + percentEncode(in.sender)
 	e := wire.DrogueEvent{
 		SpecVersion: "1.0",
-		ID:          randomUUID(m.rand),
+		ID:          cmp.Or(in.id, randomUUID(m.rand)),
 		Type:        in.kind,
 		Source:      "drogue://" + a.name + "/" + percentEncode(in.device),
 		DataSchema:  in.dataSchema,
@@ -115,7 +117,7 @@ func drogueData(e *wire.DrogueEvent, contentType string, payload []byte) {
 	media, _, _ := mime.ParseMediaType(contentType)
 	switch {
 	case contentType == "" && len(payload) > 0 && json.Valid(payload), isJSONType(media):
-		e.DataContentType, e.Data = "application/json", payload
+		e.DataContentType, e.Data = "application/json", compactJSON(payload)
 	case media == "text/plain" && utf8.Valid(payload):
 		e.Data = mustJSON(string(payload))
 	default:

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
 )
 
 // demoKey signs the tokens of every emulator. It is public and protects
@@ -37,7 +39,6 @@ func newIssuer() (*issuer, error) {
 
 // claims are those of an access token of Keycloak that matter here.
 type claims struct {
-	ID             string                 `json:"jti,omitempty"`
 	Issuer         string                 `json:"iss"`
 	Audience       audience               `json:"aud"`
 	Subject        string                 `json:"sub"`
@@ -113,7 +114,7 @@ func (i *issuer) verify(token string, c any) error {
 }
 
 // drogueClients are the OAuth clients whose tokens the services accept.
-func drogueClients() []string { return []string{"drogue", "services"} }
+func drogueClients() []string { return []string{wire.DrogueClientID, DrogueServiceClient} }
 
 // validate applies the rules for access tokens (drogue-bazaar,
 // src/auth/openid/validate.rs): the client that a token was issued for must be

@@ -48,6 +48,12 @@ type service interface {
 	environ(base *url.URL) ([]string, error)
 }
 
+// A core is what the services share.
+type core struct {
+	ctx    context.Context // ends with the emulator
+	faults *faultSource
+}
+
 // An Emulator serves the emulated services over HTTP.
 type Emulator struct {
 	services []service
@@ -67,8 +73,14 @@ func New(opts Options, services ...string) (*Emulator, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &Emulator{handlers: make(map[string]service), ctx: ctx, cancel: cancel}
+	faults, err := newFaultSource(ctx, opts)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	c := core{ctx: ctx, faults: faults}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(services))) {
-		s, err := e.newService(name, opts)
+		s, err := newService(name, c, opts)
 		if err != nil {
 			cancel()
 			return nil, err
@@ -84,14 +96,14 @@ func New(opts Options, services ...string) (*Emulator, error) {
 	return e, nil
 }
 
-func (e *Emulator) newService(name string, opts Options) (service, error) {
+func newService(name string, c core, opts Options) (service, error) {
 	switch name {
 	case Octave:
-		return newOctave(e.ctx, opts), nil
+		return newOctave(c, opts), nil
 	case Drogue:
-		return newDrogue(e.ctx, opts)
+		return newDrogue(c, opts)
 	case Doshii:
-		return newDoshii(e.ctx, opts), nil
+		return newDoshii(c, opts), nil
 	}
 	return nil, fmt.Errorf("unknown service %q: there are %s", name, strings.Join(Services(), ", "))
 }

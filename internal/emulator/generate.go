@@ -51,6 +51,16 @@ func randomHex(r *rand.Rand, n int) string {
 	return hex.EncodeToString(b)[:n]
 }
 
+// randomAlnum returns n random letters and digits.
+func randomAlnum(r *rand.Rand, n int) string {
+	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = alphabet[r.IntN(len(alphabet))]
+	}
+	return string(b)
+}
+
 // randomUUID returns a UUID of version 4.
 func randomUUID(r *rand.Rand) string {
 	s := []byte(randomHex(r, 32))

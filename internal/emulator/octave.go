@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"math/rand/v2"
@@ -40,7 +39,7 @@ func octaveDevices() []string { return []string{"pump_01", "pump_02", "tank_01"}
 
 // octave is the session service, the sockets and the REST interface.
 type octave struct {
-	ctx   context.Context
+	core
 	opts  OctaveOptions
 	store *octaveStore
 
@@ -58,6 +57,8 @@ type octaveSession struct {
 	sockets int
 	// expires is when a session without a socket ends; zero is never.
 	expires time.Time
+	// faults are those of the session request, for its socket.
+	faults plan
 	// parked is what the last socket left, when sessions outlive sockets.
 	parked *octaveSubscriber
 }
@@ -72,25 +73,25 @@ func (a octaveAccess) mayRead(st *octaveStream) bool {
 	return !a.restricted || st.Path == DemoStream || strings.HasPrefix(st.Path, "/"+OctaveCompany+"/devices/")
 }
 
-func newOctave(ctx context.Context, opts Options) *octave {
+func newOctave(c core, opts Options) *octave {
 	o := &octave{
-		ctx:      ctx,
+		core:     c,
 		opts:     opts.Octave,
 		store:    newOctaveStore(newRand(opts.Seed, "octave-store")),
 		rand:     newRand(opts.Seed, "octave-sessions"),
 		sessions: make(map[string]*octaveSession),
 		made:     newRand(opts.Seed, "octave"),
 	}
-	o.store.add(DemoStream, "observations of all devices", wire.OctaveCapacityDefault)
+	o.store.create(DemoStream, "observations of all devices", wire.OctaveCapacityDefault)
 	for _, device := range octaveDevices() {
 		for _, name := range observations() {
-			o.store.add(devicePath(device, name), name+" of "+device, wire.OctaveCapacityDefault)
+			o.store.create(devicePath(device, name), name+" of "+device, wire.OctaveCapacityDefault)
 		}
-		o.store.add(devicePath(device, ":command"), "commands to "+device, wire.OctaveCapacityDefault)
+		o.store.create(devicePath(device, ":command"), "commands to "+device, wire.OctaveCapacityDefault)
 	}
-	o.store.add(DemoPrivateStream, "nobody has a right to it", wire.OctaveCapacityDefault).private = true
-	o.store.add(DemoUnkeptStream, "keeps no event", 0)
-	o.store.add(DemoLatestStream, "keeps the last event", 1)
+	o.store.create(DemoPrivateStream, "nobody has a right to it", wire.OctaveCapacityDefault).private = true
+	o.store.create(DemoUnkeptStream, "keeps no event", 0)
+	o.store.create(DemoLatestStream, "keeps the last event", 1)
 	return o
 }
 
@@ -103,7 +104,7 @@ func (o *octave) prefixes() []string { return []string{"octave"} }
 func (o *octave) environ(base *url.URL) ([]string, error) {
 	return []string{
 		"HARK_OCTAVE_ENDPOINT=" + base.String() + "/octave",
-		"HARK_OCTAVE_API=" + base.String() + "/octave/v5.0",
+		"HARK_OCTAVE_API=" + base.String() + "/octave" + octaveAPIPath,
 		"HARK_OCTAVE_USER=" + OctaveUser,
 		"HARK_OCTAVE_COMPANY=" + OctaveCompany,
 		"HARK_OCTAVE_TOKEN=" + OctaveToken,
@@ -119,11 +120,11 @@ func (o *octave) tick() {
 	name := names[o.observed%len(names)]
 	o.observed++
 	value := mustJSON(observe(o.made, name))
-	o.store.publish(o.store.find("", devicePath(device, name)), mustJSON(map[string]any{name: value}), byDevice)
-	o.store.publish(o.store.find("", DemoStream), mustJSON(map[string]any{"device": device, name: value}), byDevice)
+	o.store.publish(o.store.find("", devicePath(device, name)), octaveInput{elems: mustJSON(map[string]any{name: value}), origin: byDevice})
+	o.store.publish(o.store.find("", DemoStream), octaveInput{elems: mustJSON(map[string]any{"device": device, name: value}), origin: byDevice})
 	if o.observed%17 == 0 {
 		command := mustJSON(map[string]any{name: map[string]any{"enable": true, "period": 10 * (1 + o.made.IntN(6))}})
-		o.store.publish(o.store.find("", devicePath(device, ":command")), command, byDashboard)
+		o.store.publish(o.store.find("", devicePath(device, ":command")), octaveInput{elems: command, origin: byDashboard})
 	}
 }
 
@@ -131,6 +132,10 @@ func (o *octave) serve(w http.ResponseWriter, r *http.Request, _ string) {
 	path := r.URL.EscapedPath()
 	if path == wire.OctaveSessionPath {
 		o.serveSession(w, r)
+		return
+	}
+	if strings.HasPrefix(path, octaveAPIPath+"/") {
+		o.serveREST(w, r, strings.TrimPrefix(r.URL.Path, octaveAPIPath))
 		return
 	}
 	if id, ok := strings.CutPrefix(path, wire.OctaveSessionPath+"/"); ok {
@@ -150,6 +155,10 @@ func (o *octave) serveSession(w http.ResponseWriter, r *http.Request) {
 		octaveRefuse(w, http.StatusMethodNotAllowed, "a session is asked for with POST")
 		return
 	}
+	faults, ok := o.faults.admit(w, r, Octave, true, octaveRefuse)
+	if !ok {
+		return
+	}
 	access, refusal := o.authenticate(r, r.Header.Get(wire.OctaveHeaderCompany))
 	if refusal != "" {
 		octaveRefuse(w, o.opts.RefusedStatus, refusal)
@@ -158,9 +167,11 @@ func (o *octave) serveSession(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.forget()
 	id := o.sessionID()
-	s := &octaveSession{access: access}
+	s := &octaveSession{access: access, faults: faults}
 	s.wait(o.opts.UnusedSession)
-	o.sessions[id] = s
+	if !faults.sessionExpired {
+		o.sessions[id] = s
+	}
 	o.mu.Unlock()
 	octaveAnswer(w, wire.OctaveHead{OK: true, Status: http.StatusCreated, Errors: []string{}}, wire.OctaveSession{ID: id})
 }

@@ -14,13 +14,20 @@ func (o *octave) serveSocket(w http.ResponseWriter, r *http.Request, id string) 
 		octaveRefuse(w, http.StatusBadRequest, fault)
 		return
 	}
+	faults, ok := o.faults.admit(w, r, Octave, false, octaveRefuse)
+	if !ok {
+		return
+	}
 	session, sub := o.attach(id)
 	if session == nil {
 		octaveRefuse(w, o.opts.UnknownSession, wire.OctaveNotFound)
 		return
 	}
 	defer o.detach(id, session, sub)
-	s, err := upgrade(o.ctx, w, r, ordinary())
+	if r.Header.Get(FaultHeader) == "" {
+		faults = session.faults
+	}
+	s, err := upgrade(o.ctx, w, r, ordinary(), faults)
 	if err != nil {
 		return
 	}
@@ -75,8 +82,10 @@ type octaveConn struct {
 func (c *octaveConn) run() {
 	idle := newDeadline(c.opts.Idle)
 	defer idle.stop()
-	for {
+	for over := c.socket.begin(); !over; {
 		select {
+		case <-c.socket.due:
+			over = c.socket.elapsed()
 		case <-c.ctx.Done():
 			c.socket.close(wire.StatusGoingAway, "")
 			return
@@ -89,13 +98,9 @@ func (c *octaveConn) run() {
 				return
 			}
 			idle.reset()
-			if c.receive(f) {
-				return
-			}
+			over = c.receive(f)
 		case <-c.sub.box.wake:
-			if c.push() {
-				return
-			}
+			over = c.push()
 		}
 	}
 }
@@ -107,7 +112,9 @@ func (c *octaveConn) push() (over bool) {
 		return true
 	}
 	for _, e := range events {
-		c.socket.queue(wire.OpText, e)
+		if c.socket.event(e) {
+			return true
+		}
 	}
 	return c.socket.flush() != nil
 }
@@ -176,5 +183,9 @@ func (c *octaveConn) ack(req wire.OctaveRequest, status int, text string) (over 
 	if status != 0 {
 		head = wire.OctaveHead{MsgID: req.MsgID, Status: status, Errors: []string{text}, Messages: []string{}}
 	}
-	return c.socket.send(wire.OpText, mustJSON(wire.OctaveAnswer{Head: &head, Body: json.RawMessage("{}")})) != nil
+	body := json.RawMessage("{}")
+	if c.socket.faults.ackNull {
+		body = rawNull()
+	}
+	return c.socket.acknowledge(mustJSON(wire.OctaveAnswer{Head: &head, Body: body}), head.OK)
 }

@@ -24,6 +24,8 @@ const (
 
 // An octaveStore holds the streams of the company and their events.
 type octaveStore struct {
+	made time.Time
+
 	mu      sync.Mutex
 	rand    *rand.Rand
 	streams []*octaveStream // in the order of creation
@@ -36,7 +38,7 @@ type octaveStore struct {
 type octaveStream struct {
 	wire.OctaveStream
 	private     bool
-	events      []wire.OctaveEvent // oldest first
+	events      []wire.OctaveEvent // oldest first, some beyond the capacity
 	subscribers map[*octaveSubscriber]struct{}
 }
 
@@ -51,27 +53,31 @@ func newOctaveSubscriber() *octaveSubscriber {
 }
 
 func newOctaveStore(r *rand.Rand) *octaveStore {
-	return &octaveStore{rand: r, byID: make(map[string]*octaveStream), byPath: make(map[string]*octaveStream)}
+	return &octaveStore{made: time.Now(), rand: r, byID: make(map[string]*octaveStream), byPath: make(map[string]*octaveStream)}
 }
 
-// add makes a stream. The id follows from the path, so that it is the same in
-// every emulator; like a real one it begins with the second of its creation.
-func (s *octaveStore) add(path, description string, capacity int) *octaveStream {
+// streamID makes the id of a stream. It follows from the path, so that it is the
+// same in every emulator; its beginning stands for a second of creation.
+func streamID(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return "s6671a0f0" + hex.EncodeToString(sum[:8])
+}
+
+// create makes a stream, or returns nil when there is one of that path.
+func (s *octaveStore) create(path, description string, capacity int) *octaveStream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.addLocked(path, description, capacity)
-}
-
-func (s *octaveStore) addLocked(path, description string, capacity int) *octaveStream {
+	if s.byPath[path] != nil {
+		return nil
+	}
 	now := time.Now()
-	sum := sha256.Sum256([]byte(path))
 	st := &octaveStream{
 		OctaveStream: wire.OctaveStream{
 			Capacity:     capacity,
 			CreationDate: now.UnixMilli(),
 			CreatorID:    octaveDemoID,
 			Description:  description,
-			ID:           "s6671a0f0" + hex.EncodeToString(sum[:8]),
+			ID:           streamID(path),
 			LastEditDate: rawInt(now.UnixMilli()),
 			LastEditorID: octaveDemoID,
 			Path:         path,
@@ -122,20 +128,27 @@ type octaveOrigin int
 
 const (
 	byDevice    octaveOrigin = iota // the edge, some time ago
-	byREST                          // both dates the same, with a version
+	byREST                          // both dates the same
 	byDashboard                     // a command: no generatedDate
 )
 
+// An octaveInput is what somebody writes into a stream.
+type octaveInput struct {
+	elems  json.RawMessage
+	hash   *string
+	origin octaveOrigin
+}
+
 // publish stores an event and gives it to all who are subscribed to its stream.
-func (s *octaveStore) publish(st *octaveStream, elems json.RawMessage, origin octaveOrigin) wire.OctaveEvent {
+func (s *octaveStore) publish(st *octaveStream, in octaveInput) wire.OctaveEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	e := wire.OctaveEvent{
 		CreationDate: now.UnixMilli(),
 		CreatorID:    octaveDemoID,
-		Elems:        elems,
-		Hash:         rawNull(),
+		Elems:        in.elems,
+		Hash:         mustJSON(in.hash),
 		ID:           s.eventID(now),
 		LastEditDate: rawNull(),
 		Location:     rawNull(),
@@ -144,7 +157,7 @@ func (s *octaveStore) publish(st *octaveStream, elems json.RawMessage, origin oc
 		StreamID:     st.ID,
 		Tags:         json.RawMessage("{}"),
 	}
-	switch origin {
+	switch in.origin {
 	case byDevice:
 		e.CreatorID = octaveSystem
 		e.GeneratedDate = rawInt(now.UnixMilli() - 200 - s.rand.Int64N(3000))
@@ -154,7 +167,6 @@ func (s *octaveStore) publish(st *octaveStream, elems json.RawMessage, origin oc
 		}
 	case byREST:
 		e.GeneratedDate = rawInt(now.UnixMilli())
-		e.Version = rawInt(0)
 	case byDashboard:
 		e.GeneratedDate = rawNull()
 		e.LastEditDate, e.LastEditorID = rawInt(now.UnixMilli()), octaveDemoID
@@ -179,10 +191,17 @@ func (s *octaveStore) keep(st *octaveStream, e *wire.OctaveEvent) {
 		e.LastEditDate, e.LastEditorID = rawInt(e.CreationDate), e.CreatorID
 		st.events[0] = *e
 		return
-	case len(st.events) >= st.Capacity:
-		st.events = slices.Delete(st.events, 0, len(st.events)-st.Capacity+1)
 	}
 	st.events = append(st.events, *e)
+	// Not at each event: the rest moves down.
+	if over := len(st.events) - st.Capacity; over > st.Capacity/4 {
+		st.events = slices.Delete(st.events, 0, over)
+	}
+}
+
+// kept are the events within the capacity, oldest first.
+func (st *octaveStream) kept() []wire.OctaveEvent {
+	return st.events[max(0, len(st.events)-st.Capacity):]
 }
 
 // eventID begins with the second of the creation, as the form of MongoDB that it
@@ -192,8 +211,63 @@ func (s *octaveStore) eventID(now time.Time) string {
 	return fmt.Sprintf("e%08x%s%06x", uint32(now.Unix()), randomHex(s.rand, 10), s.counter&0xFFFFFF)
 }
 
-// list returns the streams below a path prefix that a reader may see, sorted by
-// path.
+// describe returns what the REST interface says of a stream.
+func (s *octaveStore) describe(st *octaveStream) wire.OctaveStream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return st.OctaveStream
+}
+
+// events returns what a stream keeps, oldest first.
+func (s *octaveStore) events(st *octaveStream) []json.RawMessage {
+	s.mu.Lock()
+	kept := slices.Clone(st.kept())
+	s.mu.Unlock()
+	return encodeEvents(kept)
+}
+
+func encodeEvents(events []wire.OctaveEvent) []json.RawMessage {
+	texts := make([]json.RawMessage, len(events))
+	for i, e := range events {
+		texts[i] = mustJSON(e)
+	}
+	return texts
+}
+
+// eventsBelow merges the events of all streams whose path begins with prefix,
+// oldest first.
+func (s *octaveStore) eventsBelow(prefix string, may func(*octaveStream) bool) []json.RawMessage {
+	var all []wire.OctaveEvent
+	s.mu.Lock()
+	for _, st := range s.streams {
+		if strings.HasPrefix(st.Path, prefix) && may(st) {
+			all = append(all, st.kept()...)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortStableFunc(all, func(a, b wire.OctaveEvent) int {
+		return cmp.Or(cmp.Compare(a.CreationDate, b.CreationDate), cmp.Compare(a.ID, b.ID))
+	})
+	return encodeEvents(all)
+}
+
+// lastSeen is when the last event below prefix was stored, or unless.
+func (s *octaveStore) lastSeen(prefix string, unless time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := int64(0)
+	for _, st := range s.streams {
+		if n := len(st.events); n > 0 && strings.HasPrefix(st.Path, prefix) {
+			last = max(last, st.events[n-1].CreationDate)
+		}
+	}
+	if last == 0 {
+		return unless
+	}
+	return time.UnixMilli(last)
+}
+
+// list returns the streams that a reader may see, sorted by path.
 func (s *octaveStore) list(may func(*octaveStream) bool) []wire.OctaveStream {
 	s.mu.Lock()
 	defer s.mu.Unlock()

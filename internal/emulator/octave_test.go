@@ -44,7 +44,7 @@ func (b *bench) octave() *octave {
 
 func (b *bench) publishOctave(path, elems string) {
 	o := b.octave()
-	o.store.publish(o.store.find("", path), json.RawMessage(elems), byREST)
+	o.store.publish(o.store.find("", path), octaveInput{elems: json.RawMessage(elems), origin: byREST})
 }
 
 func subscribeTo(path string) string {
@@ -165,7 +165,7 @@ func TestOctaveGrace(t *testing.T) {
 }
 
 func TestOctaveRequests(t *testing.T) {
-	id := newOctave(t.Context(), quiet()).store.find("", DemoStream).ID
+	id := newOctave(core{ctx: t.Context()}, quiet()).store.find("", DemoStream).ID
 	refused := func(msgID, text string, status int) string {
 		return fmt.Sprintf(`{"head":{%s"ok":false,"status":%d,"errors":[%q],"messages":[]},"body":{}}`, msgID, status, text)
 	}

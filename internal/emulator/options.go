@@ -16,6 +16,9 @@ type Options struct {
 	// Seed chooses what is made up. The same seed makes the same events, except
 	// for their times.
 	Seed uint64
+	// Faults happen to every connection, as FaultHeader has them; each entry
+	// counts its connections by itself.
+	Faults []string
 
 	Octave OctaveOptions
 	Drogue DrogueOptions
@@ -29,6 +32,8 @@ type OctaveOptions struct {
 	RefusedStatus int
 	// IgnoreUser: a restricted token is taken although X-Auth-User is there.
 	IgnoreUser bool
+	// NoRestrictedREST: the restricted token has no right to the REST interface.
+	NoRestrictedREST bool
 	// UnusedSession is how long a session id waits for its socket. Default 30 s;
 	// 0 is for ever.
 	UnusedSession time.Duration
@@ -73,6 +78,18 @@ type DrogueOptions struct {
 	Commit time.Duration
 	// NoAccessTokens: the installation takes no access tokens.
 	NoAccessTokens bool
+	// NoDiscovery: the public discovery document leaves the WebSocket
+	// integration out, as before 0.10.
+	NoDiscovery bool
+	// IssuedLifetime is how long the access tokens of the issuer are valid.
+	// Default 5 min, as Keycloak has it.
+	IssuedLifetime time.Duration
+	// KeepRefreshTokens: a refresh token can be used again. By default each use
+	// gives a new one and ends the old one.
+	KeepRefreshTokens bool
+	// DeviceFlow: the issuer has the device authorization grant. Default off, as
+	// in the usual set-up.
+	DeviceFlow bool
 }
 
 // DoshiiOptions are what is not known of Doshii.
@@ -102,6 +119,11 @@ type DoshiiOptions struct {
 	// HealthCheck is how often the server checks a point of sale. Default 0:
 	// never.
 	HealthCheck time.Duration
+	// ReplayPOS is how long events are kept for a point of sale that is gone, to
+	// be sent when it comes back. Default 10 min, as documented for venues.
+	ReplayPOS time.Duration
+	// ReplayApp is the same for apps. Default 0: nothing is kept.
+	ReplayApp time.Duration
 	// Malformed is the code of the close frame for a message that is not JSON.
 	// Default 0: such messages are ignored.
 	Malformed int
@@ -119,13 +141,14 @@ func DefaultOptions() Options {
 			IdleClose:      wire.StatusGoingAway,
 		},
 		Drogue: DrogueOptions{
-			Ping:          wire.DroguePing,
-			Timeout:       wire.DrogueTimeout,
-			AuthCheck:     wire.DrogueAuthCheck,
-			TokenLifetime: 24 * time.Hour,
-			Partitions:    3,
-			Retention:     10_000,
-			Commit:        5 * time.Second,
+			Ping:           wire.DroguePing,
+			Timeout:        wire.DrogueTimeout,
+			AuthCheck:      wire.DrogueAuthCheck,
+			TokenLifetime:  24 * time.Hour,
+			Partitions:     3,
+			Retention:      10_000,
+			IssuedLifetime: 5 * time.Minute,
+			Commit:         5 * time.Second,
 		},
 		Doshii: DoshiiOptions{
 			Idle:          wire.DoshiiIdle,
@@ -134,6 +157,7 @@ func DefaultOptions() Options {
 			UnknownDevice: 400,
 			Pong:          "echo",
 			Envelope:      "emit",
+			ReplayPOS:     10 * time.Minute,
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -62,12 +63,21 @@ type socket struct {
 	frames chan frame
 	err    error
 
-	conn  net.Conn
-	br    *bufio.Reader
-	rules socketRules
-	ctx   context.Context
-	gone  chan struct{} // closed by drop
-	out   []byte        // frames that wait for flush
+	// due fires when elapsed has something to do; nil when there is nothing.
+	due <-chan time.Time
+
+	conn   net.Conn
+	br     *bufio.Reader
+	rules  socketRules
+	ctx    context.Context
+	gone   chan struct{} // closed by drop
+	out    []byte        // frames that wait for flush
+	faults *mischief
+	// silent: nothing goes out any more and nothing comes in.
+	silent  atomic.Bool
+	crashed bool
+	timed   []timed // in the order of their times
+	timer   *time.Timer
 }
 
 // handshakeFault looks for what makes r no proper upgrade request (RFC 6455,
@@ -134,7 +144,7 @@ func answerPhrase(w http.ResponseWriter, status int, phrase string) {
 
 // upgrade answers the handshake of a request that handshakeFault has passed, and
 // starts to read. The socket must be dropped. ctx ends with the emulator.
-func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules socketRules) (*socket, error) {
+func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules socketRules, p plan) (*socket, error) {
 	conn, br, err := hijack(w)
 	if err != nil {
 		return nil, err
@@ -146,6 +156,7 @@ func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules 
 		rules:  rules,
 		ctx:    ctx,
 		gone:   make(chan struct{}),
+		faults: &mischief{plan: p},
 	}
 	s.out = fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: %s\r\n\r\n", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
@@ -166,6 +177,9 @@ func (s *socket) read() {
 		if err != nil {
 			s.err = err
 			return
+		}
+		if s.silent.Load() {
+			continue
 		}
 		f := frame{h.Opcode, payload, time.Now()}
 		if !h.Opcode.Control() {
@@ -261,7 +275,8 @@ func (s *socket) queue(op wire.Opcode, payload []byte) {
 // flush writes what is queued. It waits for a slow client as long as the rules
 // say, and shorter when the emulator is being closed.
 func (s *socket) flush() error {
-	if len(s.out) == 0 {
+	if len(s.out) == 0 || s.silent.Load() {
+		s.out = s.out[:0]
 		return nil
 	}
 	limit := s.rules.writeTimeout
@@ -290,7 +305,7 @@ func (s *socket) send(op wire.Opcode, payload []byte) error {
 func (s *socket) control(f frame) (over bool) {
 	switch f.opcode {
 	case wire.OpPing:
-		return s.send(wire.OpPong, f.payload) != nil
+		return s.pong(wire.OpPong, f.payload)
 	case wire.OpClose:
 		if err := s.send(wire.OpClose, f.payload); err == nil {
 			s.linger()
@@ -303,7 +318,7 @@ func (s *socket) control(f frame) (over bool) {
 // close sends a close frame and gives the client a moment to answer. Codes that
 // never travel mean: an empty close frame, or none at all.
 func (s *socket) close(code int, reason string) {
-	if code == wire.StatusAbnormal {
+	if code == wire.StatusAbnormal || s.silent.Load() {
 		return
 	}
 	if err := s.send(wire.OpClose, wire.ClosePayload(code, reason)); err == nil {
@@ -330,8 +345,20 @@ func (s *socket) linger() {
 	}
 }
 
-// drop ends the connection as it is and joins the reader.
+// drop ends the connection as it is and joins the reader. A silent connection
+// stays until the client has ended it.
 func (s *socket) drop() {
+	for s.silent.Load() {
+		select {
+		case _, ok := <-s.frames:
+			s.silent.Store(ok)
+		case <-s.ctx.Done():
+			s.silent.Store(false)
+		}
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	close(s.gone)
 	_ = s.conn.Close()
 	for range s.frames {

@@ -175,10 +175,10 @@ type DoshiiDevice struct {
 	DoshiiID    string   `json:"doshiiId,omitempty"`
 	Name        string   `json:"name,omitempty"`
 	Ref         string   `json:"ref,omitempty"`
-	Events      []string `json:"events,omitempty"`
-	Terminals   []string `json:"terminals,omitempty"`
-	Channels    []string `json:"channels,omitempty"`
-	LocationIDs []string `json:"locationIds,omitempty"`
+	Events      []string `json:"events,omitzero"`
+	Terminals   []string `json:"terminals,omitzero"`
+	Channels    []string `json:"channels,omitzero"`
+	LocationIDs []string `json:"locationIds,omitzero"`
 	Version     string   `json:"version,omitempty"`
 	CreatedAt   string   `json:"createdAt,omitempty"`
 	UpdatedAt   string   `json:"updatedAt,omitempty"`
