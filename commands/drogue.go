@@ -42,7 +42,7 @@ func (p *program) drogueTail() *cli.Command {
 		Name:  "tail",
 		Usage: "stream the events of an application, or of one of its channels",
 		UsageText: `hark drogue tail --emulator demo-app -n 5
-hark drogue tail --emulator demo-app/temperature --jq '.data.temp'
+hark drogue tail --emulator demo-app/temperature --jq .data
 hark drogue tail example-app --token 'cmd:drg whoami -t' --group ci
 hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN`,
 		ArgsUsage: "APP[/CHANNEL]\nAPP\tthe name of the application\nCHANNEL\tonly events with this subject",

@@ -32,7 +32,13 @@ type Env struct {
 // System is the world of a process.
 func System() Env {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		// nohup, and a shell that starts a job in the background, have the
+		// program ignore one of them, and mean it.
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
 	// A write to a pipe that nobody reads must come back as an error instead of
 	// ending the process; unlike a signal that is ignored, one that is caught is
 	// not ignored by the commands that we start.

@@ -158,8 +158,8 @@ func (s *stream) ending(err error, w *output.Writer) error {
 		return err
 	}
 	unmet := w.Unmet()
-	if limit && !s.live {
-		unmet = append([]string{"the connection"}, unmet...)
+	if !s.live {
+		unmet = append([]string{"the first sign that the stream is live"}, unmet...)
 	}
 	if len(unmet) == 0 {
 		return err
