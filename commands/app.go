@@ -49,6 +49,9 @@ type appConfig struct {
 	Root *cli.Command
 	// Topics are what "help TOPIC" knows besides the commands.
 	Topics []topic
+	// Words are what the arguments of a command ("emulate") may be, for
+	// completion.
+	Words map[string][]string
 	// Version is the line that --version prints.
 	Version string
 	// Stdout gets help that was asked for, and the version. Stderr gets help that
@@ -69,7 +72,15 @@ func newApp(c appConfig) *app {
 		Usage:     "explain a command or a topic",
 		UsageText: c.Root.Name + " help",
 		ArgsUsage: "[COMMAND…|TOPIC]",
-		Action:    func(ctx *cli.Context) error { return a.helpFor(ctx.Args().Slice()) },
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "print all commands and flags as JSON, for programs"},
+		},
+		Action: func(ctx *cli.Context) error {
+			if ctx.Bool("json") {
+				return a.writeJSON()
+			}
+			return a.helpFor(ctx.Args().Slice())
+		},
 	})
 	a.root = newNode(nil, c.Root)
 	a.root.options = append(a.root.options,
@@ -99,6 +110,9 @@ func newApp(c appConfig) *app {
 // does not fit the tree. Nothing but help that was asked for is written to
 // Stdout here.
 func (a *app) Run(ctx context.Context, argv []string) error {
+	if len(argv) > 0 && argv[0] == completeCommand {
+		return a.complete(a.config.Stdout, argv[1:])
+	}
 	line, err := permute(a.root, argv)
 	if err != nil {
 		return err

@@ -1,30 +1,49 @@
 #!/bin/sh
-# Puts what the tests need besides Go into .deps, in fixed versions: the package
-# ws of Node.js, a WebSocket server that hark's authors did not write. Does nothing
-# when it is there already.
+# Puts what the tests need besides Go into .deps, in fixed versions, and on Debian,
+# as root, installs what comes from its packages. Does nothing when it is there
+# already. What cannot be had is said, and the tests that need it are skipped.
 set -eu
 cd "$(dirname "$0")/.."
-
-ws=8.23.0
-
-have=.deps/node_modules/ws/package.json
-if command -v node >/dev/null && [ -f "$have" ] && grep -q "\"version\": \"$ws\"" "$have"; then
-	exit 0
-fi
-
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-		echo "deps: installing Node.js"
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null || true
-	fi
-fi
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-	echo "deps: Node.js or npm is missing: the tests against a foreign WebSocket server will be skipped"
-	exit 0
-fi
-
-echo "deps: installing ws $ws into .deps"
 mkdir -p .deps
-npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
-	--ignore-scripts --loglevel=error "ws@$ws" >/dev/null
+
+# debian COMMAND PACKAGE WHAT: a command from a Debian package.
+updated=
+debian() {
+	if command -v "$1" >/dev/null; then
+		return
+	fi
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		echo "deps: installing $2"
+		if [ -z "$updated" ]; then
+			apt-get update -qq >/dev/null 2>&1 || true
+			updated=1
+		fi
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $2 >/dev/null 2>&1 || true
+	fi
+	if ! command -v "$1" >/dev/null; then
+		echo "deps: $1 is missing: $3 will be skipped"
+	fi
+}
+
+# npm_package NAME VERSION: a package of Node.js, into .deps/node_modules.
+node_packages=
+npm_package() {
+	have=.deps/node_modules/$1/package.json
+	if [ -f "$have" ] && grep -q "\"version\": \"$2\"" "$have"; then
+		return
+	fi
+	node_packages="$node_packages $1@$2"
+}
+
+debian node 'nodejs npm' 'the tests against a foreign WebSocket server'
+debian mandoc mandoc 'the check of the manual'
+debian zsh zsh 'the completion test in zsh'
+debian fish fish 'the completion test in fish'
+
+npm_package ws 8.23.0
+
+if [ -n "$node_packages" ] && command -v npm >/dev/null; then
+	echo "deps: installing$node_packages into .deps"
+	npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
+		--ignore-scripts --loglevel=error $node_packages >/dev/null
+fi
