@@ -3,6 +3,7 @@ module github.com/hark-cli/hark
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/coder/websocket v1.8.15
 	github.com/google/go-cmp v0.7.0
 	github.com/itchyny/gojq v0.12.20

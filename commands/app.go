@@ -49,6 +49,9 @@ type appConfig struct {
 	Root *cli.Command
 	// Topics are what "help TOPIC" knows besides the commands.
 	Topics []topic
+	// Settings adds the settings of the configuration file to a command line; nil
+	// adds none.
+	Settings func(*commandLine) error
 	// Words are what the arguments of a command ("emulate") may be, for
 	// completion.
 	Words map[string][]string
@@ -130,6 +133,11 @@ func (a *app) Run(ctx context.Context, argv []string) error {
 		return &UsageError{Message: line.node.path + " needs a command", Command: line.node.path, Shown: true}
 	}
 	line.addEnvironment(a.config.LookupEnv)
+	if a.config.Settings != nil {
+		if err := a.config.Settings(line); err != nil {
+			return err
+		}
+	}
 	if err := line.checkArguments(); err != nil {
 		return err
 	}

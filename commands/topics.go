@@ -33,6 +33,24 @@ A flag wins over its variable; an empty variable counts as not set. A flag that 
 
 Files and commands are asked each time that a credential is needed, so a token can be renewed. No message shows a credential.
 `},
+		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.
+
+  retries = 20
+
+  [octave]
+  company = "acme"
+  token = "env:OCTAVE_TOKEN"
+
+  [profile.staging.octave]
+  endpoint = "https://octave.example.com"
+
+  [macros]
+  hello = '{"hello":"\${name}"}'
+
+--profile staging, or HARK_PROFILE=staging, adds what stands under profile.staging. The first that speaks wins: flag, variable, profile, file, default; 'hark config explain drogue tail' shows which one it was. A flag that can be repeated takes a list. Write references such as env:NAME in place of credentials. An unknown key or a value of the wrong type is an error with file and line.
+
+'hark config init octave' asks for what a service needs and writes it.
+`},
 		{Name: "output", Summary: "what is printed", Text: `stdout gets one line per event, and each line is one JSON value. With --format message, the default, it is what the service sent, byte for byte, except that line breaks between tokens become spaces. A text message that is not JSON becomes a JSON string; a binary message that is not JSON becomes {"data_base64":"…"}.
 
 --jq shapes what is printed, and -r prints strings without quotes. --until looks at each event before that; -n counts events of which something was printed.

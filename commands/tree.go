@@ -2,6 +2,7 @@ package commands
 
 import (
 	"flag"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -291,4 +292,24 @@ func shownDefault(text string) string {
 		}
 	}
 	return text
+}
+
+// rejects tries a value on the flag, without setting it, and says what is wrong
+// with it, or "".
+func (o *option) rejects(value string) string {
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	f := o.flag
+	if g, ok := f.(*cli.GenericFlag); ok {
+		// Its Value is the flag's own: work on it, and put the old value back.
+		old := g.Value.String()
+		defer g.Value.Set(old)
+	}
+	if err := f.Apply(set); err != nil {
+		return err.Error()
+	}
+	if err := set.Set(o.name(), value); err != nil {
+		return err.Error()
+	}
+	return ""
 }

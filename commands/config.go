@@ -1,0 +1,466 @@
+package commands
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/output"
+	"github.com/urfave/cli/v2"
+)
+
+// configPath is where the configuration file is: $HARK_CONFIG, or
+// hark/config.toml in $XDG_CONFIG_HOME or ~/.config (%AppData% on Windows).
+func (p *program) configPath() (string, error) {
+	if path, ok := p.LookupEnv("HARK_CONFIG"); ok && path != "" {
+		return path, nil
+	}
+	for _, base := range []struct{ variable, folder string }{
+		{"XDG_CONFIG_HOME", ""}, {"AppData", ""}, {"HOME", ".config"},
+	} {
+		if dir, ok := p.LookupEnv(base.variable); ok && filepath.IsAbs(dir) {
+			return filepath.Join(dir, base.folder, "hark", "config.toml"), nil
+		}
+	}
+	return "", usagef("no place for the configuration file: neither HARK_CONFIG nor XDG_CONFIG_HOME nor HOME is set")
+}
+
+// addConfig adds the settings of the configuration file to a command line: those
+// of the profile, then those that hold without one. A flag or a variable wins.
+func (p *program) addConfig(l *commandLine) error {
+	if l.node.child("config") != nil || strings.HasPrefix(l.node.path, "hark config") {
+		return nil // it must work on a file with mistakes
+	}
+	profile := l.value("profile")
+	path, err := p.configPath()
+	if err != nil {
+		if profile == "" {
+			return nil
+		}
+		return err
+	}
+	f, err := config.Read(path)
+	if err != nil {
+		return &UsageError{Message: err.Error(), Advice: "'hark config check' looks for mistakes"}
+	}
+	if err := checkConfig(l.node.root(), f); err != nil {
+		return err
+	}
+	return l.addSettings(f, profile)
+}
+
+// value is that of a flag as given so far, or "".
+func (l *commandLine) value(name string) string {
+	value := ""
+	for _, s := range l.settings {
+		if s.opt.name() == name {
+			value = s.value
+		}
+	}
+	return value
+}
+
+// addSettings adds what the file says about the flags of the command that are not
+// set yet.
+func (l *commandLine) addSettings(f *config.File, profile string) error {
+	if profile != "" && !slices.Contains(f.Profiles, profile) {
+		e := usagef("there is no profile %q in %s", cut(profile, 24), f.Path)
+		e.Suggestion = nearest(profile, f.Profiles)
+		if e.Suggestion == "" && len(f.Profiles) > 0 {
+			e.Advice = "there are: " + strings.Join(f.Profiles, ", ")
+		}
+		return e
+	}
+	given := make(map[*option]bool)
+	for _, s := range l.settings {
+		given[s.opt] = true
+	}
+	for _, of := range []string{profile, ""} {
+		for _, s := range f.Settings {
+			opt, at := l.node.named(s)
+			if opt == nil || s.Profile != of || given[opt] {
+				continue
+			}
+			given[opt] = true
+			for _, v := range s.Values {
+				l.settings = append(l.settings, setting{opt: opt, at: at, value: v, as: origin(f, s)})
+			}
+		}
+		if profile == "" {
+			break
+		}
+	}
+	return nil
+}
+
+func origin(f *config.File, s config.Setting) string {
+	return fmt.Sprintf("%s:%d: %s", f.Path, s.Line, s.Key())
+}
+
+// named finds the flag that a setting is about, at n or above it.
+func (n *node) named(s config.Setting) (*option, *node) {
+	opt, at := n.lookup(s.Name)
+	if opt == nil || opt.builtin || opt.variable != variableName(s.Service, s.Name) {
+		return nil, nil
+	}
+	return opt, at
+}
+
+// checkConfig finds settings that no command has, and values of a wrong type.
+func checkConfig(root *node, f *config.File) error {
+	for _, s := range f.Settings {
+		var opt *option
+		var names []string
+		root.walk(func(n *node) {
+			for _, o := range n.options {
+				if o.builtin {
+					continue
+				}
+				if o.variable == variableName(s.Service, o.name()) {
+					names = append(names, o.name())
+				}
+			}
+			if o, _ := n.named(s); o != nil {
+				opt = o
+			}
+		})
+		if opt == nil {
+			e := &UsageError{Message: fmt.Sprintf("%s:%d: unknown setting %s", f.Path, s.Line, s.Key()), Advice: "'hark help config' tells what the file may hold"}
+			if near := nearest(s.Name, names); near != "" {
+				e.Advice = fmt.Sprintf("did you mean %s?", near)
+			}
+			return e
+		}
+		if err := opt.accepts(s, f, root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accepts tries the values of a setting on a flag that nobody uses.
+func (o *option) accepts(s config.Setting, f *config.File, root *node) error {
+	if len(s.Values) > 1 && !o.repeats {
+		return &UsageError{Message: fmt.Sprintf("%s: expected one value", origin(f, s))}
+	}
+	for _, v := range s.Values {
+		if cause := o.rejects(v); cause != "" {
+			return setting{opt: o, value: v, as: origin(f, s)}.complain(cause, root)
+		}
+	}
+	return nil
+}
+
+func (p *program) configCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "config",
+		Usage:     "look at the configuration file and change it",
+		UsageText: "hark config path\nhark config explain octave subscribe",
+		Subcommands: []*cli.Command{
+			{
+				Name: "path", Usage: "print where the configuration file is", UsageText: "hark config path",
+				Action: func(*cli.Context) error {
+					path, err := p.configPath()
+					if err != nil {
+						return err
+					}
+					return writeLine(p.Stdout, []byte(path))
+				},
+			},
+			{
+				Name: "show", Usage: "print the settings of the file, credentials withheld", UsageText: "hark config show",
+				Action: func(c *cli.Context) error { return p.configShow(lineOf(c.Context).node.root()) },
+			},
+			{
+				Name: "explain", Usage: "print each setting of a command and where it comes from",
+				UsageText: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging",
+				ArgsUsage: "COMMAND…\nCOMMAND\tthe words of a command, such as drogue tail",
+				Action: func(c *cli.Context) error {
+					return p.configExplain(lineOf(c.Context), c.Args().Slice())
+				},
+			},
+			{
+				Name: "check", Usage: "look for mistakes in the file", UsageText: "hark config check",
+				Action: func(c *cli.Context) error { return p.configCheck(lineOf(c.Context).node.root()) },
+			},
+			{
+				Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", UsageText: "hark config edit",
+				Action: func(c *cli.Context) error { return p.configEdit(c) },
+			},
+			{
+				Name: "init", Usage: "ask for the settings of a service and write them",
+				UsageText: "hark config init octave",
+				ArgsUsage: "SERVICE\nSERVICE\toctave, drogue or doshii",
+				Action:    func(c *cli.Context) error { return p.configInit(c) },
+			},
+		},
+	}
+}
+
+func (p *program) readConfig() (*config.File, error) {
+	path, err := p.configPath()
+	if err != nil {
+		return nil, err
+	}
+	f, err := config.Read(path)
+	if err != nil {
+		return nil, &UsageError{Message: err.Error()}
+	}
+	return f, nil
+}
+
+// shownValue is a value as it may be shown: of a credential only where it comes
+// from.
+func shownValue(o *option, v string) string {
+	kind, _, ok := strings.Cut(v, ":")
+	if o == nil || !o.secret || ok && slices.Contains([]string{"env", "file", "cmd", "keyring"}, kind) {
+		return v
+	}
+	return "***"
+}
+
+func (p *program) configShow(root *node) error {
+	f, err := p.readConfig()
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(p.Stdout)
+	for _, s := range f.Settings {
+		var opt *option
+		root.walk(func(n *node) {
+			if o, _ := n.named(s); o != nil {
+				opt = o
+			}
+		})
+		for _, v := range s.Values {
+			fmt.Fprintf(w, "%s = %s\n", s.Key(), shownValue(opt, v))
+		}
+	}
+	return flushed(w)
+}
+
+func flushed(w *bufio.Writer) error {
+	if err := w.Flush(); err != nil {
+		return &output.WriteError{Err: err}
+	}
+	return nil
+}
+
+func (p *program) configCheck(root *node) error {
+	f, err := p.readConfig()
+	if err != nil {
+		return err
+	}
+	if err := checkConfig(root, f); err != nil {
+		return err
+	}
+	if f.Exposed && literalSecret(root, f) {
+		p.say.warning("%s holds a credential and others may read it; 'chmod 600' it, or write env:NAME, file:PATH or cmd:COMMAND", f.Path)
+	}
+	return nil
+}
+
+func literalSecret(root *node, f *config.File) bool {
+	found := false
+	for _, s := range f.Settings {
+		root.walk(func(n *node) {
+			if o, _ := n.named(s); o != nil && o.secret && shownValue(o, s.Values[0]) != s.Values[0] {
+				found = true
+			}
+		})
+	}
+	return found
+}
+
+// configExplain prints, for each flag of a command, its value and who set it.
+func (p *program) configExplain(line *commandLine, words []string) error {
+	n := line.node.root()
+	for _, word := range words {
+		c := n.child(word)
+		if c == nil {
+			return unknownCommand(n, word)
+		}
+		n = c
+	}
+	if len(n.children) > 0 {
+		return usagef("%s needs a command", n.path)
+	}
+	f, err := p.readConfig()
+	if err != nil {
+		return err
+	}
+	l := &commandLine{node: n}
+	l.addEnvironment(p.LookupEnv)
+	profile := line.value("profile")
+	if profile == "" {
+		profile = l.value("profile")
+	}
+	if err := l.addSettings(f, profile); err != nil {
+		return err
+	}
+	w := bufio.NewWriter(p.Stdout)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, at := range n.chain() {
+		for _, o := range at.options {
+			if o.builtin || o.hidden {
+				continue
+			}
+			rows := 0
+			for _, s := range l.settings {
+				if s.opt == o {
+					rows++
+					fmt.Fprintf(table, "%s\t%s\t%s\n", dashed(o.name()), shownValue(o, s.value), s.as)
+				}
+			}
+			if rows == 0 {
+				fmt.Fprintf(table, "%s\t%s\t%s\n", dashed(o.name()), o.deflt, "default")
+			}
+		}
+	}
+	table.Flush()
+	return flushed(w)
+}
+
+// configEdit opens the editor on the file, makes it if there is none, and checks
+// it afterwards.
+func (p *program) configEdit(c *cli.Context) error {
+	path, err := p.configPath()
+	if err != nil {
+		return err
+	}
+	if err := makeConfig(path, ""); err != nil {
+		return err
+	}
+	editor := "vi"
+	for _, name := range []string{"EDITOR", "VISUAL"} {
+		if v, ok := p.LookupEnv(name); ok && v != "" {
+			editor = v
+		}
+	}
+	// An editor may have arguments of its own, so the shell takes it apart.
+	cmd := shell(c.Context, editor+` "$HARK_CONFIG_FILE"`)
+	cmd.Env = append(p.Environ(), "HARK_CONFIG_FILE="+path)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, p.Stdout, p.Stderr
+	if err := cmd.Run(); err != nil {
+		return usagef("the editor %q failed: %v", editor, err)
+	}
+	return p.configCheck(lineOf(c.Context).node.root())
+}
+
+// makeConfig adds text to the file, which only its owner may read.
+func makeConfig(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(f, text)
+	return errors.Join(err, f.Close())
+}
+
+// question is what init asks for one setting.
+type question struct{ name, ask, deflt string }
+
+func questions(service string) []question {
+	switch service {
+	case "octave":
+		return []question{
+			{"company", "company", ""}, {"user", "user (empty for a restricted token)", ""},
+			{"token", "token, or better where to find it: env:NAME, file:PATH, cmd:COMMAND", "env:OCTAVE_TOKEN"},
+		}
+	case "drogue":
+		return []question{
+			{"endpoint", "endpoint (https:// of the API or wss:// of the socket)", ""},
+			{"user", "user", ""},
+			{"access-token", "access token, or better where to find it: env:NAME, file:PATH, cmd:COMMAND", "env:DROGUE_ACCESS_TOKEN"},
+		}
+	case "doshii":
+		return []question{
+			{"env", "environment: sandbox or live", "sandbox"},
+			{"client-id", "client id, or better where to find it: env:NAME, file:PATH, cmd:COMMAND", "env:DOSHII_CLIENT_ID"},
+		}
+	}
+	return nil
+}
+
+// configInit asks for the settings of a service on stderr, reads them from stdin,
+// and adds them to the file.
+func (p *program) configInit(c *cli.Context) error {
+	service := c.Args().First()
+	asked := questions(service)
+	if asked == nil {
+		return unknownService(service)
+	}
+	f, err := p.readConfig()
+	if err != nil {
+		return err
+	}
+	for _, s := range f.Settings {
+		if s.Profile == "" && s.Service == service {
+			e := usagef("%s:%d: there are settings of %s already", f.Path, s.Line, service)
+			e.Advice = "change them with 'hark config edit'"
+			return e
+		}
+	}
+	in := bufio.NewScanner(p.Stdin)
+	text := fmt.Sprintf("[%s]\n", service)
+	for _, q := range asked {
+		prompt := q.ask
+		if q.deflt != "" {
+			prompt += " [" + q.deflt + "]"
+		}
+		fmt.Fprintf(p.Stderr, "%s: ", prompt)
+		answer := ""
+		if in.Scan() {
+			answer = strings.TrimSpace(in.Text())
+		} else if in.Err() != nil || answer == "" && q.deflt == "" && q.name == "company" {
+			return usagef("stdin ended before everything was answered; nothing was written")
+		}
+		if answer == "" {
+			answer = q.deflt
+		}
+		if answer != "" {
+			text += fmt.Sprintf("%s = %s\n", q.name, tomlString(answer))
+		}
+	}
+	if _, err := config.Parse(f.Path, text); err != nil {
+		return usagef("%v; nothing was written", err)
+	}
+	if _, err := os.Stat(f.Path); !errors.Is(err, fs.ErrNotExist) {
+		text = "\n" + text
+	}
+	if err := makeConfig(f.Path, text); err != nil {
+		return err
+	}
+	p.say.note("written to %s", f.Path)
+	return nil
+}
+
+// tomlString writes a basic string of TOML.
+func tomlString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,254 @@
+// Package config reads the configuration file: settings of flags, of services, and
+// of profiles, and the macros of the prompt. What a setting means is not known
+// here, only where it stands; the flags themselves check it.
+//
+//	retries = 20                       # a flag of all commands: --retries
+//
+//	[octave]                           # flags of one service
+//	company = "acme"
+//	token = "env:OCTAVE_TOKEN"
+//
+//	[profile.staging]                  # the same again, for --profile staging
+//	retries = 3
+//	[profile.staging.octave]
+//	endpoint = "https://octave.example.com"
+//
+//	[macros]                           # /hello at the prompt
+//	hello = '{"hello":"${name}"}'
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// A Setting is one key of the file.
+type Setting struct {
+	// Profile is "" for settings that hold without one.
+	Profile string
+	// Service is "" for flags of all commands.
+	Service string
+	// Name is that of the flag, without dashes.
+	Name string
+	// Values are its values as a command line would have them; more than one for an
+	// array.
+	Values []string
+	// Line is where it stands, from 1.
+	Line int
+}
+
+// A File is a configuration file that has been read.
+type File struct {
+	Path     string
+	Settings []Setting
+	// Macros are texts by name.
+	Macros map[string]string
+	// Profiles are the names of those that the file has, sorted.
+	Profiles []string
+	// Exposed: others than the owner may read the file.
+	Exposed bool
+}
+
+// An Error is a mistake in the file.
+type Error struct {
+	Path string
+	Line int // 0 when it is not known
+	Msg  string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Path + ": " + e.Msg
+	}
+	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Msg)
+}
+
+// maxSize is the largest file that is read, in bytes.
+const maxSize = 1 << 20
+
+// Read reads a file. One that does not exist is an empty one. The error is an
+// *Error, or that of the file system.
+func Read(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &File{Path: path}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxSize {
+		return nil, &Error{Path: path, Msg: "too large for a configuration file"}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := Parse(path, string(text))
+	if err == nil {
+		f.Exposed = info.Mode().Perm()&0o077 != 0
+	}
+	return f, err
+}
+
+// Parse reads the text of a file; path is for messages.
+func Parse(path, text string) (*File, error) {
+	var tree map[string]any
+	if _, err := toml.Decode(text, &tree); err != nil {
+		if pe, ok := errors.AsType[toml.ParseError](err); ok {
+			return nil, &Error{Path: path, Line: pe.Position.Line, Msg: pe.Message}
+		}
+		return nil, &Error{Path: path, Msg: err.Error()}
+	}
+	p := &parser{file: &File{Path: path, Macros: make(map[string]string)}, lines: keyLines(text)}
+	for _, key := range slices.Sorted(maps.Keys(tree)) {
+		table, isTable := tree[key].(map[string]any)
+		switch {
+		case key == "profile" && isTable:
+			p.profiles(table)
+		case key == "macros" && isTable:
+			p.macros(table)
+		case isTable:
+			p.table("", key, table)
+		default:
+			p.setting("", "", key, tree[key])
+		}
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	return p.file, nil
+}
+
+// A parser turns the tree of a file into settings and keeps the first mistake.
+type parser struct {
+	file  *File
+	lines map[string]int
+	err   error
+}
+
+func (p *parser) fail(key, format string, args ...any) {
+	if p.err == nil {
+		p.err = &Error{Path: p.file.Path, Line: p.lines[key], Msg: fmt.Sprintf(format, args...)}
+	}
+}
+
+func (p *parser) profiles(tree map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		table, ok := tree[name].(map[string]any)
+		if !ok {
+			p.fail("profile."+name, "profile.%s: expected a table: [profile.%[1]s]", name)
+			continue
+		}
+		p.file.Profiles = append(p.file.Profiles, name)
+		for _, key := range slices.Sorted(maps.Keys(table)) {
+			if sub, ok := table[key].(map[string]any); ok {
+				p.table(name, key, sub)
+			} else {
+				p.setting(name, "", key, table[key])
+			}
+		}
+	}
+}
+
+func (p *parser) table(profile, service string, table map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(table)) {
+		p.setting(profile, service, key, table[key])
+	}
+}
+
+func (p *parser) setting(profile, service, name string, v any) {
+	s := Setting{Profile: profile, Service: service, Name: name}
+	key := s.Key()
+	s.Line = p.lines[key]
+	items, isList := v.([]any)
+	if !isList {
+		items = []any{v}
+	}
+	for _, item := range items {
+		text, ok := scalar(item)
+		if !ok {
+			p.fail(key, "%s: expected a string, a number, true or false, or a list of them", key)
+			return
+		}
+		s.Values = append(s.Values, text)
+	}
+	p.file.Settings = append(p.file.Settings, s)
+}
+
+func (p *parser) macros(table map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		text, ok := table[name].(string)
+		if !ok {
+			p.fail("macros."+name, "macros.%s: expected a string", name)
+			continue
+		}
+		p.file.Macros[name] = text
+	}
+}
+
+// Key is the setting as TOML names it: "profile.staging.octave.company".
+func (s Setting) Key() string {
+	var parts []string
+	if s.Profile != "" {
+		parts = append(parts, "profile", s.Profile)
+	}
+	if s.Service != "" {
+		parts = append(parts, s.Service)
+	}
+	return strings.Join(append(parts, s.Name), ".")
+}
+
+func scalar(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), true
+	}
+	return "", false
+}
+
+// keyLines finds the line of each key, which the library does not tell. It reads
+// the simple forms of TOML; a key that it misses is reported without a line.
+func keyLines(text string) map[string]int {
+	lines := make(map[string]int)
+	table, n := "", 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "["):
+			head, _, _ := strings.Cut(strings.Trim(line, "["), "]")
+			table = plainKey(head) + "."
+			lines[strings.TrimSuffix(table, ".")] = n
+		case strings.Contains(line, "=") && !strings.HasPrefix(line, "#"):
+			key, _, _ := strings.Cut(line, "=")
+			key = table + plainKey(key)
+			if _, ok := lines[key]; !ok {
+				lines[key] = n
+			}
+		}
+	}
+	return lines
+}
+
+// plainKey writes a dotted key without quotes and spaces.
+func plainKey(s string) string {
+	parts := strings.Split(s, ".")
+	for i, p := range parts {
+		parts[i] = strings.Trim(strings.TrimSpace(p), `"'`)
+	}
+	return strings.Join(parts, ".")
+}
