@@ -64,6 +64,8 @@ type appConfig struct {
 	LookupEnv func(name string) (value string, ok bool)
 	// Width of help texts in columns; 0 means 80.
 	Width int
+	// Page shows a help text that was asked for; nil writes it to Stdout.
+	Page func(text string) error
 }
 
 // newApp makes the command line of c. It adds the command help and the flags
@@ -122,12 +124,12 @@ func (a *app) Run(ctx context.Context, argv []string) error {
 	}
 	switch {
 	case line.asks("help"):
-		return a.writeHelp(a.config.Stdout, line.node)
+		return a.show(a.helpText(line.node))
 	case line.asks("version"):
 		_, err := fmt.Fprintln(a.config.Stdout, a.config.Version)
 		return err
 	case len(line.node.children) > 0:
-		if err := a.writeHelp(a.config.Stderr, line.node); err != nil {
+		if _, err := io.WriteString(a.config.Stderr, a.helpText(line.node)); err != nil {
 			return err
 		}
 		return &UsageError{Message: line.node.path + " needs a command", Command: line.node.path, Shown: true}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 )
 
 // An Env is the world of the program as it uses it, so that tests can make
@@ -24,6 +25,9 @@ type Env struct {
 	Signals <-chan os.Signal
 	// StderrTerminal: somebody is watching.
 	StderrTerminal bool
+	// Screen is the size of the terminal that stdout is, in columns and rows; 0, 0
+	// when it is none.
+	Screen func() (columns, rows int)
 	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
 	// ends.
 	Hangup func(ctx context.Context, gone func())
@@ -51,6 +55,13 @@ func System() Env {
 		Environ:        os.Environ,
 		Signals:        signals,
 		StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()) || isatty.IsCygwinTerminal(os.Stderr.Fd()),
+		Screen: func() (columns, rows int) {
+			columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
+			if err != nil {
+				return 0, 0
+			}
+			return columns, rows
+		},
 		Hangup: func(ctx context.Context, gone func()) {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)
 		},

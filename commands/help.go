@@ -31,7 +31,16 @@ func (a *app) helpFor(words []string) error {
 		}
 		n = c
 	}
-	return a.writeHelp(a.config.Stdout, n)
+	return a.show(a.helpText(n))
+}
+
+// show prints a help text that was asked for.
+func (a *app) show(text string) error {
+	if a.config.Page != nil {
+		return a.config.Page(text)
+	}
+	_, err := io.WriteString(a.config.Stdout, text)
+	return err
 }
 
 func (a *app) topicFor(name string) error {
@@ -39,8 +48,7 @@ func (a *app) topicFor(name string) error {
 	for i, t := range a.config.Topics {
 		names[i] = t.Name
 		if t.Name == name {
-			_, err := io.WriteString(a.config.Stdout, wrapText(t.Text, a.width(), 0))
-			return err
+			return a.show(wrapText(t.Text, a.width(), 0))
 		}
 	}
 	for _, c := range a.root.children {
@@ -62,9 +70,9 @@ func (a *app) width() int {
 	return max(a.config.Width, 40)
 }
 
-// writeHelp writes the help of a command: examples first, because they are what
-// most readers are looking for.
-func (a *app) writeHelp(w io.Writer, n *node) error {
+// helpText is the help of a command: examples first, because they are what most
+// readers are looking for.
+func (a *app) helpText(n *node) string {
 	h := &helpText{width: a.width()}
 	if examples := strings.TrimSpace(n.cmd.UsageText); examples != "" {
 		h.heading("Examples")
@@ -97,8 +105,7 @@ func (a *app) writeHelp(w io.Writer, n *node) error {
 		h.gap()
 		h.text(fmt.Sprintf("'%s help COMMAND' tells more about a command.", n.path))
 	}
-	_, err := io.WriteString(w, h.b.String())
-	return err
+	return h.b.String()
 }
 
 // usageLine is how the command is typed.

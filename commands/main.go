@@ -48,6 +48,7 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 // app is the tree of commands. To add a service is to add a line here.
 func (p *program) app() *app {
 	info, _ := debug.ReadBuildInfo()
+	columns, rows := p.Screen()
 	return newApp(appConfig{
 		Root: &cli.Command{
 			Name:  "hark",
@@ -79,6 +80,8 @@ hark connect wss://stream.example.com/events | jq .`,
 		Stdout:    p.Stdout,
 		Stderr:    p.Stderr,
 		LookupEnv: p.LookupEnv,
+		Width:     min(columns, 100),
+		Page:      func(text string) error { return p.page(text, rows) },
 	})
 }
 

@@ -44,6 +44,7 @@ func testApp() *app {
 		Stdin: strings.NewReader(""), Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer),
 		LookupEnv: func(string) (string, bool) { return "", false },
 		Environ:   func() []string { return nil },
+		Screen:    func() (int, int) { return 0, 0 },
 	}}
 	p.say = &printer{w: p.Stderr}
 	return p.app()

@@ -1,0 +1,32 @@
+package commands
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/hark-cli/hark/output"
+)
+
+// page prints a help text. On a terminal that it does not fit, it goes through
+// $HARK_PAGER, or $PAGER, if one is set.
+func (p *program) page(text string, rows int) error {
+	pager := ""
+	for _, name := range []string{"PAGER", "HARK_PAGER"} {
+		if v, ok := p.LookupEnv(name); ok {
+			pager = strings.TrimSpace(v)
+		}
+	}
+	if pager != "" && rows > 0 && strings.Count(text, "\n") >= rows {
+		cmd := shell(context.Background(), pager)
+		cmd.Env = append(p.Environ(), "LESS=FRX")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Stdout, p.Stderr
+		if cmd.Run() == nil {
+			return nil
+		}
+	}
+	if _, err := io.WriteString(p.Stdout, text); err != nil {
+		return &output.WriteError{Err: err}
+	}
+	return nil
+}
