@@ -66,6 +66,7 @@ func (d *doshii) serveSocket(w http.ResponseWriter, r *http.Request) {
 	s, err := upgrade(d.ctx, w, r, ordinary(), faults)
 	if err == nil && known {
 		c.socket = s
+		d.live.open()
 		c.run()
 	} else if err == nil {
 		s.close(wire.StatusPolicy, "invalid credentials")
@@ -201,10 +202,8 @@ func (c *doshiiConn) push() (over bool) {
 	if !ok {
 		return true
 	}
-	for _, e := range events {
-		if c.socket.event(e) {
-			return true
-		}
+	if slices.ContainsFunc(events, c.socket.event) {
+		return true
 	}
 	return c.socket.flush() != nil
 }

@@ -191,6 +191,7 @@ func (d *drogue) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.socket = s
+	d.live.open()
 	c.run()
 	// A server that thinks that the connection is over gives its partitions
 	// away, even if the client has heard nothing.

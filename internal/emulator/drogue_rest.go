@@ -80,6 +80,9 @@ func (d *drogue) endpoints(r *http.Request, socket bool) wire.DrogueEndpoints {
 		IssuerURL: base.String() + drogueRealmPath,
 		Registry:  &wire.DrogueURL{URL: base.JoinPath(drogueAPIPrefix).String()},
 	}
+	if d.opts.Issuer != nil {
+		e.IssuerURL = d.opts.Issuer.URL
+	}
 	if socket {
 		e.WebSocket = &wire.DrogueURL{URL: socketBase(base.JoinPath(drogueSocketPrefix))}
 	}

@@ -7,10 +7,20 @@
 //
 //	/octave        session service and sockets; REST below /octave/v5.0
 //	/drogue        WebSocket integration: /drogue/APP and /drogue/APP/CHANNEL
-//	/doshii        sockets: /doshii/app/socket, /doshii/app/socket/v3, …
+//	/drogue-api    discovery, whoami, access tokens
+//	/drogue-sso    OpenID Connect issuer: /drogue-sso/realms/drogue
+//	/drogue-http   endpoint of devices: /drogue-http/v1/CHANNEL
+//	/doshii        sockets: /doshii/app/socket, /doshii/app/socket/v3,
+//	               /doshii/pos/socket, /doshii/vendor/socket; REST below
+//	               /doshii/partner/v3
+//	/emulator      control: POST /emulator/events publishes events of any service
 //
 // so the endpoint of a service is the address of the emulator and its prefix,
-// as Environ prints it. Events are made up at a steady rate.
+// as Environ prints it. Events are made up at a steady rate, and published with
+// the services' own calls, with Publish, with Feed or at /emulator/events.
+//
+// Faults, by Options.Faults for all connections or by the request header
+// FaultHeader for one, break a connection in the ways that Faults lists.
 //
 // The package shares with the client nothing but proto/wire, and it speaks
 // WebSocket by itself (socket.go), so that it can also break the rules.
@@ -18,6 +28,7 @@ package emulator
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -44,6 +55,11 @@ type service interface {
 	serve(w http.ResponseWriter, r *http.Request, prefix string)
 	// tick makes up one event for everybody who listens.
 	tick()
+	// owns tells whether an event for Publish, of these members, is one of the
+	// service's.
+	owns(members map[string]json.RawMessage) bool
+	// take publishes an event.
+	take(event []byte) error
 	// environ returns the variables that point a client at the service.
 	environ(base *url.URL) ([]string, error)
 }
@@ -52,14 +68,15 @@ type service interface {
 type core struct {
 	ctx    context.Context // ends with the emulator
 	faults *faultSource
+	live   *gate
 }
 
 // An Emulator serves the emulated services over HTTP.
 type Emulator struct {
+	core
 	services []service
 	handlers map[string]service // by prefix
 
-	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	mu     sync.Mutex // orders Add against Wait
 	wg     sync.WaitGroup
@@ -71,16 +88,20 @@ func New(opts Options, services ...string) (*Emulator, error) {
 	if len(services) == 0 {
 		services = Services()
 	}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &Emulator{handlers: make(map[string]service), ctx: ctx, cancel: cancel}
 	faults, err := newFaultSource(ctx, opts)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	c := core{ctx: ctx, faults: faults}
+	e := &Emulator{
+		core: core{ctx: ctx, faults: faults, live: newGate()}, handlers: make(map[string]service), cancel: cancel,
+	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(services))) {
-		s, err := newService(name, c, opts)
+		s, err := newService(name, e.core, opts)
 		if err != nil {
 			cancel()
 			return nil, err
@@ -121,6 +142,10 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Unlock()
 	defer e.wg.Done()
 
+	if r.URL.Path == eventsPath {
+		e.serveEvents(w, r)
+		return
+	}
 	// The path is taken apart as it was sent: %2F is no separator.
 	prefix, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	s := e.handlers[prefix]

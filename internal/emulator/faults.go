@@ -138,7 +138,7 @@ func splitFaults(spec string) (items []string) {
 	for _, f := range Faults() {
 		known[f.Name] = true
 	}
-	for _, word := range strings.Fields(spec) {
+	for word := range strings.FieldsSeq(spec) {
 		name, _, _ := strings.Cut(word, "=")
 		if n := len(items); n > 0 && !known[name] && strings.HasPrefix(items[n-1], "close=") {
 			items[n-1] += " " + word

@@ -195,9 +195,8 @@ func (c *client) read() (wire.Opcode, []byte, error) {
 // ten minutes does not come.
 func (c *client) text() string {
 	c.t.Helper()
-	if err := c.conn.SetReadDeadline(time.Now().Add(10 * time.Minute)); err != nil {
-		c.t.Fatal(err)
-	}
+	// The server may be gone already, and what it has sent still be here.
+	_ = c.conn.SetReadDeadline(time.Now().Add(10 * time.Minute))
 	defer func() { _ = c.conn.SetReadDeadline(time.Time{}) }()
 	for {
 		op, payload, err := c.read()
@@ -259,6 +258,22 @@ func (c *client) wantDrop() {
 			c.t.Fatalf("waiting for the end: %v", err)
 		case op != wire.OpPing:
 			c.t.Fatalf("waiting for the end: %v frame %q", op, payload)
+		}
+	}
+}
+
+// ending reads to the end of the connection and says how it ended.
+func (c *client) ending() string {
+	for {
+		op, payload, err := c.read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return "drop"
+		case err != nil:
+			return err.Error()
+		case op == wire.OpClose:
+			code, _ := wire.ParseClose(payload)
+			return fmt.Sprint("close ", code)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -111,10 +112,8 @@ func (c *octaveConn) push() (over bool) {
 	if !ok {
 		return true
 	}
-	for _, e := range events {
-		if c.socket.event(e) {
-			return true
-		}
+	if slices.ContainsFunc(events, c.socket.event) {
+		return true
 	}
 	return c.socket.flush() != nil
 }
@@ -169,6 +168,7 @@ func (c *octaveConn) subscription(req wire.OctaveRequest) (over bool) {
 		c.store.unsubscribe(c.sub, st)
 	default:
 		c.store.subscribe(c.sub, st)
+		c.live.open()
 	}
 	return c.ack(req, 0, "")
 }

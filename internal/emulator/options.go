@@ -78,6 +78,9 @@ type DrogueOptions struct {
 	Commit time.Duration
 	// NoAccessTokens: the installation takes no access tokens.
 	NoAccessTokens bool
+	// Issuer takes the place of the emulator's own OpenID Connect issuer. Default
+	// nil. It has no flag.
+	Issuer *DrogueIssuer
 	// NoDiscovery: the public discovery document leaves the WebSocket
 	// integration out, as before 0.10.
 	NoDiscovery bool
@@ -90,6 +93,15 @@ type DrogueOptions struct {
 	// DeviceFlow: the issuer has the device authorization grant. Default off, as
 	// in the usual set-up.
 	DeviceFlow bool
+}
+
+// A DrogueIssuer is an OpenID Connect provider outside the emulator.
+type DrogueIssuer struct {
+	// URL is what the discovery document names.
+	URL string
+	// Verify checks an access token. It returns whose it is (a user name such as
+	// DrogueUser) and when it expires.
+	Verify func(token string) (user string, expires time.Time, err error)
 }
 
 // DoshiiOptions are what is not known of Doshii.

@@ -3,13 +3,13 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 )
 
 // shapes says which shape a message of the test data has, by the beginning of
@@ -31,35 +31,6 @@ var shapes = []struct {
 	{"doshii", "", DoshiiMessage{}},
 }
 
-// An archive is a file of the test data in the txtar format: a comment that
-// cites the source, then files, each after a line "-- name --".
-type archive struct {
-	Comment []byte
-	Files   []archiveFile
-}
-
-type archiveFile struct {
-	Name string
-	Data []byte
-}
-
-func readArchive(name string) (a archive, err error) {
-	b, err := os.ReadFile(name)
-	for line := range bytes.Lines(b) {
-		head, isHead := bytes.CutPrefix(bytes.TrimSpace(line), []byte("-- "))
-		if head, ok := bytes.CutSuffix(head, []byte(" --")); ok && isHead {
-			a.Files = append(a.Files, archiveFile{Name: string(head)})
-			continue
-		}
-		text := &a.Comment
-		if n := len(a.Files); n > 0 {
-			text = &a.Files[n-1].Data
-		}
-		*text = append(*text, line...)
-	}
-	return a, err
-}
-
 // Every message of the vendors' documents and of their public code survives the
 // shapes: what it says when decoded and encoded again is the same JSON.
 func TestVectors(t *testing.T) {
@@ -69,7 +40,7 @@ func TestVectors(t *testing.T) {
 			t.Fatalf("no messages of %s: %v", service, err)
 		}
 		for _, name := range archives {
-			a, err := readArchive(name)
+			a, err := txtar.ParseFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +57,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-func roundTrip(t *testing.T, service string, file archiveFile) {
+func roundTrip(t *testing.T, service string, file txtar.File) {
 	for _, s := range shapes {
 		if s.service != service || !strings.HasPrefix(file.Name, s.prefix) {
 			continue
@@ -119,7 +90,7 @@ func decode(t *testing.T, b []byte) (v any) {
 
 // The documents print members in a certain order, and so do the shapes.
 func TestMemberOrder(t *testing.T) {
-	a, err := readArchive(filepath.Join("..", "testdata", "octave", "vendor.txtar"))
+	a, err := txtar.ParseFile(filepath.Join("..", "testdata", "octave", "vendor.txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +122,7 @@ func TestMemberOrder(t *testing.T) {
 }
 
 func TestOctaveSocketPath(t *testing.T) {
-	a, err := readArchive(filepath.Join("..", "testdata", "octave", "vendor.txtar"))
+	a, err := txtar.ParseFile(filepath.Join("..", "testdata", "octave", "vendor.txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +190,7 @@ func TestDrogueEventText(t *testing.T) {
 }
 
 func FuzzDrogueEvent(f *testing.F) {
-	a, err := readArchive(filepath.Join("..", "testdata", "drogue", "events.txtar"))
+	a, err := txtar.ParseFile(filepath.Join("..", "testdata", "drogue", "events.txtar"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,0 +1,227 @@
+package emulator
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+const doshiiAPI = "/doshii" + wire.DoshiiPathREST
+
+// doshiiToken makes a JSON Web Token as the official SDK does.
+func doshiiToken(clientID, secret string, at time.Time) string {
+	enc := base64.RawURLEncoding
+	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
+		enc.EncodeToString(mustJSON(map[string]any{"clientId": clientID, "timestamp": at.Unix(), "iat": at.Unix()}))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return text + "." + enc.EncodeToString(mac.Sum(nil))
+}
+
+func doshiiBearer() string {
+	return "Authorization: Bearer " + doshiiToken(DoshiiClientID, DoshiiClientSecret, time.Now())
+}
+
+// The REST interface takes a JWT of the client secret within ten minutes.
+func TestDoshiiJWT(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		now := time.Now()
+		good := doshiiToken(DoshiiClientID, DoshiiClientSecret, now)
+		for _, test := range []struct {
+			name, header string
+			status       int
+		}{
+			{"good", "Bearer " + good, 200},
+			{"almost too old", "Bearer " + doshiiToken(DoshiiClientID, DoshiiClientSecret, now.Add(-10*time.Minute)), 200},
+			{"too old", "Bearer " + doshiiToken(DoshiiClientID, DoshiiClientSecret, now.Add(-11*time.Minute)), 401},
+			{"milliseconds", "Bearer " + doshiiToken(DoshiiClientID, DoshiiClientSecret, time.Unix(now.UnixMilli(), 0)), 401},
+			{"other secret", "Bearer " + doshiiToken(DoshiiClientID, "x", now), 401},
+			{"other client", "Bearer " + doshiiToken("x", DoshiiClientSecret, now), 401},
+			{"no scheme", good, 401},
+			{"garbage", "Bearer a.b.c", 401},
+			{"nothing", "", 401},
+		} {
+			if status, body := b.do("GET", doshiiAPI+"/locations", "", "Authorization: "+test.header); status != test.status {
+				t.Errorf("%s: %d %s", test.name, status, body)
+			}
+		}
+	})
+}
+
+// The subscription to a location decides which events come.
+func TestDoshiiSubscription(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		c := b.dial(appPath(wire.DoshiiPathApp))
+		publish := func() {
+			b.doshii().publish(doshiiEvent{name: "order_created", payload: []byte(`{}`), location: DemoSecondLocation})
+		}
+		publish()
+		c.wantQuiet(time.Second)
+		path := doshiiAPI + "/locations/" + DemoSecondLocation + "/subscription"
+		if status, body := b.do("POST", path, `{"mappedLocationId":"venue-1"}`, doshiiBearer()); status != 200 || !strings.Contains(string(body), `"message":`) {
+			t.Errorf("subscribing: %d %s", status, body)
+		}
+		if got := c.text(); !strings.HasPrefix(got, `{"emit":["location_subscription",{"id":"`+DemoSecondLocation+`","mappedLocationId":"venue-1","status":"subscribed"`) {
+			t.Errorf("got %s", got)
+		}
+		publish()
+		c.wantText(`{"emit":["order_created",{}]}`)
+		if status, _ := b.do("GET", doshiiAPI+"/locations/"+DemoSecondLocation, "", doshiiBearer()); status != 200 {
+			t.Errorf("the location: %d", status)
+		}
+		if status, body := b.do("DELETE", path, "", doshiiBearer()); status != 200 || !strings.Contains(string(body), `"message":`) {
+			t.Errorf("unsubscribing: %d %s", status, body)
+		}
+		publish()
+		c.wantQuiet(time.Second)
+		for _, test := range []struct {
+			method, path, body string
+			status             int
+		}{
+			{"POST", "/locations/" + DemoPrivateLocation + "/subscription", "", 403},
+			{"POST", "/locations/nowhere/subscription", "", 404},
+			{"POST", "/locations/" + DemoLocation + "/subscription", "{", 400},
+			{"PUT", "/locations/" + DemoLocation + "/subscription", "", 405},
+			{"GET", "/locations/" + DemoSecondLocation, "", 403},
+			{"GET", "/locations/nowhere", "", 404},
+			{"GET", "/nothing", "", 404},
+			{"POST", "/orders/1/subscription", "", 403},
+		} {
+			if status, body := b.do(test.method, doshiiAPI+test.path, test.body, doshiiBearer()); status != test.status {
+				t.Errorf("%s %s: %d %s", test.method, test.path, status, body)
+			}
+		}
+		if status, _ := b.do("POST", doshiiAPI+"/orders/1/subscription", "", doshiiBearer(), "doshii-location-id: "+DemoLocation); status != 200 {
+			t.Errorf("order subscription: %d", status)
+		}
+	})
+}
+
+// Devices: registered, read, updated with the current version, deleted, and used
+// to filter.
+func TestDoshiiDevices(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		devices := func(method, id, body string) (int, wire.DoshiiDevice) {
+			status, data := b.do(method, doshiiAPI+"/devices"+id, body, doshiiBearer())
+			return status, unmarshal[wire.DoshiiDevice](t, data)
+		}
+		status, made := devices("POST", "", `{"name":"n","ref":"r","events":["booking_created"],"terminals":[],"channels":[],"locationIds":[]}`)
+		if status != 200 || len(made.DoshiiID) != 8 || made.Version == "" || made.CreatedAt == "" {
+			t.Fatalf("%d %+v", status, made)
+		}
+		c := b.dial(appPath(wire.DoshiiPathAppV3, "deviceId="+made.DoshiiID))
+		b.doshii().publish(event("order_created"))
+		b.doshii().publish(event("booking_created"))
+		c.wantText(`{"emit":["booking_created",{"id":"1"}]}`)
+		if status, _ := devices("PUT", "/"+made.DoshiiID, `{"name":"m","version":"old"}`); status != 400 {
+			t.Errorf("an update of an old version: %d", status)
+		}
+		status, updated := devices("PUT", "/"+made.DoshiiID, `{"events":[],"version":"`+made.Version+`"}`)
+		if status != 200 || updated.Version == made.Version || len(updated.Events) != 0 || updated.Name != "n" {
+			t.Errorf("%d %+v", status, updated)
+		}
+		b.doshii().publish(event("order_created"))
+		c.wantText(`{"emit":["order_created",{"id":"1"}]}`)
+		if _, body := b.do("GET", doshiiAPI+"/devices", "", doshiiBearer()); len(unmarshal[[]wire.DoshiiDevice](t, body)) != 2 {
+			t.Errorf("listed %s", body)
+		}
+		if status, one := devices("GET", "/"+made.DoshiiID, ""); status != 200 || one.Version != updated.Version {
+			t.Errorf("%d %+v", status, one)
+		}
+		if status, _ := devices("DELETE", "/"+made.DoshiiID, ""); status != 200 {
+			t.Errorf("deleting: %d", status)
+		}
+		for _, test := range []struct {
+			method, id string
+			status     int
+		}{{"GET", "/" + made.DoshiiID, 404}, {"DELETE", "/" + made.DoshiiID, 404}, {"GET", "/" + DemoPrivateDevice, 403}, {"DELETE", "", 404}} {
+			if status, _ := devices(test.method, test.id, ""); status != test.status {
+				t.Errorf("%s %s: %d", test.method, test.id, status)
+			}
+		}
+		if status, _ := b.do("POST", doshiiAPI+"/devices", "{", doshiiBearer()); status != 400 {
+			t.Errorf("no device: %d", status)
+		}
+	})
+}
+
+// Doshii checklist 1: the socket of a vendor, of which there is one.
+func TestDoshiiVendor(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		path := "/doshii/vendor/socket?vendor=" + DoshiiVendor + "&token=" + doshiiToken(DoshiiClientID, DoshiiClientSecret, time.Now())
+		for _, bad := range []string{"/doshii/vendor/socket?vendor=x&token=" + doshiiToken(DoshiiClientID, DoshiiClientSecret, time.Now()), "/doshii/vendor/socket?vendor=" + DoshiiVendor} {
+			if _, res := b.upgrade(bad); res.StatusCode != 401 {
+				t.Errorf("%s: %s", bad, res.Status)
+			}
+		}
+		c := b.dial(path)
+		if _, res := b.upgrade(path); res.StatusCode != 409 {
+			t.Errorf("a second connection: %s", res.Status)
+		}
+		for _, location := range []string{DemoPrivateLocation, DemoSecondLocation, DemoLocation} {
+			b.doshii().publish(doshiiEvent{name: "at_" + location, payload: []byte(`{}`), location: location, pos: true})
+		}
+		c.wantText(`{"emit":["at_` + DemoSecondLocation + `",{}]}`)
+		c.wantText(`{"emit":["at_` + DemoLocation + `",{}]}`)
+	})
+}
+
+// Doshii checklist 11: what a point of sale has missed within ten minutes is
+// replayed; for apps only where that is switched on.
+func TestDoshiiReplay(t *testing.T) {
+	run := func(opts Options, path string, pos bool, want ...string) {
+		inBubble(t, opts, func(b *bench) {
+			publish := func(name string) {
+				e := event(name)
+				e.pos = pos
+				b.doshii().publish(e)
+			}
+			publish("before")
+			c := b.dial(path)
+			c.send(wire.OpClose, "")
+			c.wantClose(wire.StatusNone, "")
+			synctest.Wait()
+			publish("old")
+			time.Sleep(9 * time.Minute)
+			publish("recent")
+			time.Sleep(2 * time.Minute)
+			c = b.dial(path)
+			publish("live")
+			for _, name := range append(want, "live") {
+				c.wantText(`{"emit":["` + name + `",{"id":"1"}]}`)
+			}
+		})
+	}
+	run(quiet(), "/doshii/pos/socket?token="+DoshiiLocationToken, true, "recent")
+	run(quiet(), appPath(wire.DoshiiPathApp), false)
+	opts := quiet()
+	opts.Doshii.ReplayPOS, opts.Doshii.ReplayApp = 0, time.Hour
+	run(opts, "/doshii/pos/socket?token="+DoshiiLocationToken, true)
+	run(opts, appPath(wire.DoshiiPathApp), false, "old", "recent")
+}
+
+// The health of a location follows the socket of its point of sale.
+func TestDoshiiHealth(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		health := func() string {
+			_, body := b.do("GET", doshiiAPI+"/health/locations/"+DemoLocation, "", doshiiBearer())
+			return unmarshal[struct{ Status string }](t, body).Status
+		}
+		if got := health(); got != "inactive" {
+			t.Errorf("without a socket: %s", got)
+		}
+		b.dial("/doshii/pos/socket?token=" + DoshiiLocationToken)
+		if got := health(); got != "active" {
+			t.Errorf("with a socket: %s", got)
+		}
+		if _, body := b.do("GET", doshiiAPI+"/health/locations", "", doshiiBearer()); !strings.HasPrefix(string(body), "[{") {
+			t.Errorf("%s", body)
+		}
+	})
+}

@@ -1,0 +1,260 @@
+package emulator
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// publishEach publishes numbered events from first to last, each of another
+// device.
+func (b *bench) publishEach(first, last int) {
+	for n := first; n <= last; n++ {
+		b.publishDrogue("public-app", measure(fmt.Sprintf("dev-%d", n%9), "c", fmt.Sprint(n)))
+	}
+}
+
+// data collects the payloads of events until none comes for a second.
+func (c *client) data() (got []string) {
+	c.t.Helper()
+	for {
+		if err := c.conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			c.t.Fatal(err)
+		}
+		op, payload, err := c.read()
+		switch {
+		case err != nil:
+			if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
+				c.t.Fatal(err)
+			}
+			return got
+		case op == wire.OpText:
+			got = append(got, string(unmarshal[wire.DrogueEvent](c.t, payload).Data))
+		case op == wire.OpPing:
+			c.send(wire.OpPong, string(payload))
+		}
+	}
+}
+
+// leave closes the connection and waits until the server knows.
+func (c *client) leave() {
+	c.t.Helper()
+	c.send(wire.OpClose, "")
+	c.wantClose(wire.StatusNone, "")
+	synctest.Wait()
+}
+
+func sorted(lists ...[]string) []string { return slices.Sorted(slices.Values(slices.Concat(lists...))) }
+
+func numbered(first, last int) (ns []string) {
+	for n := first; n <= last; n++ {
+		ns = append(ns, fmt.Sprint(n))
+	}
+	return sorted(ns)
+}
+
+// Drogue checklist 8: every anonymous consumer gets everything, from when it came.
+func TestDrogueAnonymous(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		b.publishEach(1, 5)
+		one, two := b.dial("/drogue/public-app"), b.dial("/drogue/public-app")
+		b.publishEach(6, 20)
+		for _, c := range []*client{one, two} {
+			if got := sorted(c.data()); !slices.Equal(got, numbered(6, 20)) {
+				t.Errorf("got %v", got)
+			}
+		}
+		one.leave()
+		b.publishEach(21, 25)
+		if got := b.dial("/drogue/public-app").data(); got != nil {
+			t.Errorf("a new anonymous consumer got %v", got)
+		}
+		topic := b.drogue().apps["public-app"].topic
+		topic.mu.Lock()
+		defer topic.mu.Unlock()
+		if n := len(topic.groups); n != 2 {
+			t.Errorf("%d groups for two consumers", n)
+		}
+	})
+}
+
+// Drogue checklist 8: a group shares events by the partition of their sender; a
+// sender's events stay in order, and more members than partitions get nothing.
+func TestDrogueGroup(t *testing.T) {
+	inBubble(t, quiet(), func(b *bench) {
+		var members []*client
+		for range 4 {
+			members = append(members, b.dial("/drogue/public-app?group_id=g"))
+		}
+		other := b.dial("/drogue/public-app?group_id=h")
+		b.publishEach(1, 90)
+		var lists [][]string
+		idle := 0
+		for _, c := range members {
+			got := c.data()
+			lists = append(lists, got)
+			if got == nil {
+				idle++
+			}
+			last := map[int]int{}
+			for _, text := range got {
+				var n int
+				if _, err := fmt.Sscan(text, &n); err != nil {
+					t.Fatal(err)
+				}
+				if n < last[n%9] {
+					t.Errorf("%d came after %d of the same sender", n, last[n%9])
+				}
+				last[n%9] = n
+			}
+		}
+		if got := sorted(lists...); !slices.Equal(got, numbered(1, 90)) || idle != 1 {
+			t.Errorf("%d members without events, together %v", idle, got)
+		}
+		if got := sorted(other.data()); !slices.Equal(got, numbered(1, 90)) {
+			t.Errorf("another group got %v", got)
+		}
+	})
+	opts := quiet()
+	opts.Drogue.Partitions = 1
+	inBubble(t, opts, func(b *bench) {
+		one, two := b.dial("/drogue/public-app?group_id=g"), b.dial("/drogue/public-app?group_id=g")
+		b.publishEach(1, 9)
+		if a, b := one.data(), two.data(); (a == nil) == (b == nil) {
+			t.Errorf("one partition was read by two: %v, %v", a, b)
+		}
+	})
+}
+
+// Drogue checklist 8: a named group starts at the end and goes on where it
+// stopped, as far as the log reaches.
+func TestDrogueOffsets(t *testing.T) {
+	opts := quiet()
+	opts.Drogue.Partitions = 1
+	opts.Drogue.Retention = 40
+	inBubble(t, opts, func(b *bench) {
+		b.publishEach(1, 3)
+		c := b.dial("/drogue/public-app?group_id=")
+		b.publishEach(4, 6)
+		if got := sorted(c.data()); !slices.Equal(got, numbered(4, 6)) {
+			t.Errorf("a new group got %v", got)
+		}
+		c.leave()
+		b.publishEach(7, 12)
+		c = b.dial("/drogue/public-app?group_id=")
+		if got := sorted(c.data()); !slices.Equal(got, numbered(7, 12)) {
+			t.Errorf("the group went on with %v", got)
+		}
+		c.leave()
+		b.publishEach(13, 200)
+		c = b.dial("/drogue/public-app?group_id=")
+		if got := c.data(); len(got) < 40 || len(got) > 50 || got[len(got)-1] != "200" {
+			t.Errorf("beyond the retention: %v", got)
+		}
+	})
+}
+
+// Drogue checklist 8: what a channel does not want is consumed all the same, so
+// members of a group with different channels lose events.
+func TestDrogueGroupChannels(t *testing.T) {
+	opts := quiet()
+	opts.Drogue.Partitions = 1
+	inBubble(t, opts, func(b *bench) {
+		c := b.dial("/drogue/public-app/other?group_id=g")
+		b.publishEach(1, 5)
+		if got := c.data(); got != nil {
+			t.Errorf("another channel: %v", got)
+		}
+		c.leave()
+		if got := b.dial("/drogue/public-app/c?group_id=g").data(); got != nil {
+			t.Errorf("events came back: %v", got)
+		}
+	})
+}
+
+// Drogue checklist 8: until partitions are assigned, an anonymous consumer
+// misses events, and a group with offsets does not.
+func TestDrogueAssignDelay(t *testing.T) {
+	opts := quiet()
+	opts.Drogue.AssignDelay = 3 * time.Second
+	inBubble(t, opts, func(b *bench) {
+		anonymous := b.dial("/drogue/public-app")
+		b.publishEach(1, 5)
+		time.Sleep(4 * time.Second)
+		b.publishEach(6, 7)
+		if got := sorted(anonymous.data()); !slices.Equal(got, numbered(6, 7)) {
+			t.Errorf("anonymous: %v", got)
+		}
+		anonymous.leave()
+
+		c := b.dial("/drogue/public-app?group_id=g")
+		time.Sleep(4 * time.Second)
+		b.publishEach(11, 12)
+		if got := sorted(c.data()); !slices.Equal(got, numbered(11, 12)) {
+			t.Errorf("new group: %v", got)
+		}
+		c.leave()
+		c = b.dial("/drogue/public-app?group_id=g")
+		b.publishEach(21, 25)
+		start := time.Now()
+		c.wantQuiet(2 * time.Second)
+		first := c.datum()
+		if d := time.Since(start); d < 3*time.Second {
+			t.Errorf("the first event came after %v", d)
+		}
+		if got := sorted(c.data(), []string{first}); !slices.Equal(got, numbered(21, 25)) {
+			t.Errorf("back in the group: %v", got)
+		}
+	})
+}
+
+// Drogue checklist 9: after a crash what was read since the last commit comes
+// again.
+func TestDrogueCrash(t *testing.T) {
+	opts := quiet()
+	opts.Drogue.Partitions = 1
+	inBubble(t, opts, func(b *bench) {
+		c := b.dial("/drogue/public-app?group_id=g", FaultHeader+": crash=6")
+		b.publishEach(1, 4)
+		time.Sleep(100 * time.Millisecond)
+		for range 4 {
+			c.datum()
+		}
+		c.wantQuiet(6 * time.Second) // a commit
+		b.publishEach(5, 6)
+		if a, b := c.datum(), c.datum(); a != "5" || b != "6" {
+			t.Errorf("got %s, %s", a, b)
+		}
+		c.wantDrop()
+		synctest.Wait()
+		if got := b.dial("/drogue/public-app?group_id=g").data(); !slices.Equal(got, []string{"5", "6"}) {
+			t.Errorf("after the crash: %v", got)
+		}
+	})
+}
+
+// A connection that is half open keeps its partitions, and eats their events,
+// until the server misses its pongs.
+func TestDrogueZombie(t *testing.T) {
+	opts := quiet()
+	opts.Drogue.Partitions = 1
+	inBubble(t, opts, func(b *bench) {
+		zombie := b.dial("/drogue/public-app?group_id=g", FaultHeader+": silence")
+		c := b.dial("/drogue/public-app?group_id=g")
+		b.publishEach(1, 3)
+		time.Sleep(9 * time.Second) // ping unanswered at 5 s
+		if got := c.data(); got != nil {
+			t.Errorf("beside the zombie: %v", got)
+		}
+		c.wantQuiet(10 * time.Second)
+		b.publishEach(4, 5)
+		if got := c.data(); !slices.Equal(got, []string{"4", "5"}) {
+			t.Errorf("after the zombie: %v", got)
+		}
+		zombie.conn.Close()
+	})
+}
