@@ -128,11 +128,12 @@ type page struct{ b bytes.Buffer }
 func (m *page) line(s string) { m.b.WriteString(s + "\n") }
 
 func (m *page) macro(name string, args ...string) {
-	line := name
+	var line strings.Builder
+	line.WriteString(name)
 	for _, a := range args {
-		line += ` "` + strings.ReplaceAll(roff(a), `"`, `\(dq`) + `"`
+		line.WriteString(` "` + strings.ReplaceAll(roff(a), `"`, `\(dq`) + `"`)
 	}
-	m.line(line)
+	m.line(line.String())
 }
 
 // paragraph begins one, unless a heading has just done so.
