@@ -1,9 +1,9 @@
 package commands
 
 import (
-	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -23,50 +23,84 @@ import (
 type emulateOptions struct {
 	services []string
 	listen   string
-	rate     float64
-	seed     uint64
+	events   string
+	printEnv bool
 	command  []string
+	emulator emulator.Options
 }
 
 func (p *program) emulateCommand() *cli.Command {
-	o := &emulateOptions{}
-	d := emulator.DefaultOptions()
+	o := &emulateOptions{emulator: emulator.DefaultOptions()}
 	return &cli.Command{
 		Name:  "emulate",
 		Usage: "run stand-ins for services",
 		UsageText: `hark emulate octave drogue doshii --listen 127.0.0.1:8080
 hark emulate drogue -- hark drogue tail demo-app -n 5
-hark emulate octave --rate 100 -- make test`,
+hark emulate octave --rate 100 -- make test
+hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii listen -n 10`,
 		ArgsUsage: "SERVICE… [-- COMMAND…]\nSERVICE\toctave, drogue or doshii\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
-		Description: "Without COMMAND, prints the environment that points clients at the stand-ins, a " +
-			"variable a line, and serves until it gets a signal.",
-		Flags: []cli.Flag{
+		Description: "Serves REST, token, discovery and socket endpoints of each SERVICE on one address. Without " +
+			"COMMAND, prints the environment that points clients at it (endpoints, demo credentials, names to " +
+			"try), a variable a line, and serves until it gets a signal.\n\n" +
+			"Other credentials are refused as the service would refuse them; one stream, application, location " +
+			"and device is private. What no document tells about a service is a flag with a default.",
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "listen", Destination: &o.listen, Value: "127.0.0.1:0",
 				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
-			&cli.Float64Flag{Name: "rate", Destination: &o.rate, Value: d.Rate,
-				Usage: "make up `N` events per second for each service"},
-			&cli.Uint64Flag{Name: "seed", Destination: &o.seed,
-				Usage: "the same `N` makes up the same events"},
-		},
+			&cli.BoolFlag{Name: "print-env", Destination: &o.printEnv,
+				Usage: "print the environment also when there is a COMMAND, on stderr"},
+			&cli.Float64Flag{Name: "rate", Destination: &o.emulator.Rate, Value: o.emulator.Rate,
+				Usage: "make up `N` events per second for each service; with --events, read so many lines per second"},
+			&cli.StringFlag{Name: "events", Destination: &o.events,
+				Usage: "send the events in `FILE` instead, one JSON object a line, as hark prints them; - is stdin"},
+			&cli.Uint64Flag{Name: "seed", Destination: &o.emulator.Seed,
+				Usage: "the same `N` makes up the same events and the same chances"},
+			&cli.StringSliceFlag{Name: "fault",
+				Usage: "misbehave: `'FAULT…'`, see 'hark help faults'"},
+		}, emulatorFlags(&o.emulator)...),
 		Action: func(c *cli.Context) error {
 			before, after, dashes := dashArgs(c)
 			o.services, o.command = before, after
+			o.emulator.Faults = c.StringSlice("fault")
 			switch {
 			case len(o.services) == 0:
 				return usagef("emulate needs a SERVICE: %s", strings.Join(emulator.Services(), ", "))
 			case dashes && len(o.command) == 0:
 				return usagef("no COMMAND after --")
-			case !(o.rate >= 0 && o.rate <= 1e6):
-				return usagef("--rate %v: expected a number from 0 to 1000000", o.rate)
 			}
 			for _, s := range o.services {
 				if !slices.Contains(emulator.Services(), s) {
 					return unknownService(s)
 				}
 			}
+			if o.events != "" && givenAs(c, "rate") == "" {
+				o.emulator.Rate = 0
+			}
 			return p.emulate(c.Context, o)
 		},
 	}
+}
+
+// emulatorFlags are what is not known of the services, as flags.
+func emulatorFlags(opts *emulator.Options) []cli.Flag {
+	var flags []cli.Flag
+	opts.Flags().VisitAll(func(f *flag.Flag) {
+		service, _, _ := strings.Cut(f.Name, "-")
+		flags = append(flags, &cli.GenericFlag{
+			Name: f.Name, Usage: f.Usage, DefaultText: f.DefValue, Value: anyValue{f.Value},
+			Category: "What is not known of " + strings.ToUpper(service[:1]) + service[1:],
+		})
+	})
+	return flags
+}
+
+// An anyValue lets the flags of the library have a Value of package flag.
+type anyValue struct{ flag.Value }
+
+// IsBoolFlag tells whether the flag needs no value.
+func (v anyValue) IsBoolFlag() bool {
+	b, ok := v.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
 }
 
 func unknownService(name string) error {
@@ -77,16 +111,23 @@ func unknownService(name string) error {
 
 // emulate serves the stand-ins until ctx ends or the command has ended.
 func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
+	events, rate := io.ReadCloser(nil), 0.0
+	if o.events != "" {
+		var err error
+		if events, err = p.open(o.events); err != nil {
+			return usagef("--events: %v", err)
+		}
+		defer events.Close()
+		rate, o.emulator.Rate = o.emulator.Rate, 0
+	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return usagef("--listen %s: %v", o.listen, err)
 	}
-	opts := emulator.DefaultOptions()
-	opts.Rate, opts.Seed = o.rate, o.seed
-	e, err := emulator.New(opts, o.services...)
+	e, err := emulator.New(o.emulator, o.services...)
 	if err != nil {
 		l.Close()
-		return err
+		return usagef("%v", err)
 	}
 	server := &http.Server{Handler: e, ReadHeaderTimeout: 30 * time.Second}
 	served := make(chan error, 1)
@@ -100,18 +141,32 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 	if err != nil {
 		return err
 	}
+	if events != nil {
+		go func() { // it may be stuck in a read of stdin, so nobody waits for it
+			if err := e.Feed(ctx, events, rate); err != nil && ctx.Err() == nil {
+				p.say.warning("--events: %v", err)
+			}
+		}()
+	}
 	if len(o.command) > 0 {
+		if o.printEnv {
+			_, _ = io.WriteString(p.Stderr, strings.Join(environ, "\n")+"\n")
+		}
 		return p.runCommand(ctx, o.command, environ)
 	}
-	w := bufio.NewWriter(p.Stdout)
-	for _, v := range environ {
-		fmt.Fprintln(w, v)
-	}
-	if err := w.Flush(); err != nil {
+	if _, err := io.WriteString(p.Stdout, strings.Join(environ, "\n")+"\n"); err != nil {
 		return &output.WriteError{Err: err}
 	}
 	<-ctx.Done()
 	return context.Cause(ctx)
+}
+
+// open opens a file that a flag names; - is stdin.
+func (p *program) open(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(p.Stdin), nil
+	}
+	return os.Open(name)
 }
 
 // A commandExit is the end of a command that was run on the user's behalf, with

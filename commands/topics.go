@@ -1,5 +1,12 @@
 package commands
 
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hark-cli/hark/internal/emulator"
+)
+
 // topics are what "hark help TOPIC" explains.
 func topics() []topic {
 	return []topic{
@@ -33,6 +40,7 @@ A flag wins over its variable; an empty variable counts as not set. A flag that 
 
 Files and commands are asked each time that a credential is needed, so a token can be renewed. No message shows a credential.
 `},
+		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText()},
 		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.
 
   retries = 20
@@ -58,4 +66,16 @@ Files and commands are asked each time that a credential is needed, so a token c
 stderr gets everything else. When it is no terminal, that is only warnings and errors, and with -v what happens to the connection.
 `},
 	}
+}
+
+// faultsText is the table of faults of the emulator.
+func faultsText() string {
+	var b strings.Builder
+	b.WriteString("'hark emulate SERVICE --fault FAULT' makes a stand-in misbehave, on every connection. A client that " +
+		"sends the header " + emulator.FaultHeader + " asks for faults on its own connection alone, so a test needs no side channel: " +
+		"-H '" + emulator.FaultHeader + ": after=3 close=1001' with hark connect. Several faults are separated by spaces.\n\n")
+	for _, f := range emulator.Faults() {
+		fmt.Fprintf(&b, "  %-24s  %s\n", f, f.Meaning)
+	}
+	return b.String()
 }
