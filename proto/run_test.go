@@ -523,7 +523,7 @@ func TestDeadPeer(t *testing.T) {
 func TestQuietPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
-			end := time.After(24 * time.Hour)
+			end := time.After(2 * time.Hour)
 			for {
 				select {
 				case f := <-p.in:
