@@ -3,6 +3,7 @@
 # make lint      the checks that need no running program
 # make bench     benchmarks
 # make fuzz      each fuzz target for FUZZTIME
+# make dist      binaries, archives and packages of a release, into dist
 # make install   binary, manual and completions below DESTDIR and PREFIX
 
 GO       = go
@@ -16,7 +17,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint deps bench fuzz clean
+.PHONY: build install test lint deps bench fuzz dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -32,6 +33,7 @@ install: build
 	put completions/hark.fish $(SHARE)/fish/vendor_completions.d/hark.fish
 
 test: lint deps
+	cd tools/dist && $(GO) vet . && $(GO) test .
 	$(GO) test -race ./...
 
 lint:
@@ -57,5 +59,9 @@ fuzz:
 		done; \
 	done
 
+dist:
+	rm -rf dist
+	cd tools/dist && $(GO) run . -root ../.. -out ../../dist
+
 clean:
-	rm -rf hark .deps
+	rm -rf hark .deps dist
