@@ -202,6 +202,8 @@ type diary struct {
 	notes    []string
 	warnings []string
 	frames   []string
+
+	handshakes []HandshakeRecord
 }
 
 func (d *diary) trace() Trace {
@@ -210,6 +212,10 @@ func (d *diary) trace() Trace {
 		Note:    func(s string) { d.notes = append(d.notes, s) },
 		Warning: func(s string) { d.warnings = append(d.warnings, s) },
 		Frame: func(r FrameRecord) {
+			if r.Handshake != nil {
+				d.handshakes = append(d.handshakes, *r.Handshake)
+				return
+			}
 			payload := string(r.Payload)
 			if r.Secret {
 				payload = "secret"

@@ -16,8 +16,8 @@ type Trace struct {
 	Note func(text string)
 	// Warning reports what the user should know although the stream goes on.
 	Warning func(text string)
-	// Frame reports each message and each control frame in both directions. Its
-	// payload is valid during the call. Looking at frames costs time, so nothing
+	// Frame reports each opening handshake, each message and each control frame in
+	// both directions. Its payload is valid during the call. Looking at frames costs time, so nothing
 	// is collected when Frame is nil.
 	Frame func(FrameRecord)
 	// Secret reports a credential that was minted on the way, before it is used.
@@ -64,7 +64,15 @@ const (
 	Out Direction = '>' // from us
 )
 
-// A FrameRecord is one message or one control frame.
+// String is "in" or "out".
+func (d Direction) String() string {
+	if d == Out {
+		return "out"
+	}
+	return "in"
+}
+
+// A FrameRecord is one message or one control frame, or an opening handshake.
 type FrameRecord struct {
 	Time      time.Time
 	Direction Direction
@@ -72,6 +80,8 @@ type FrameRecord struct {
 	Payload   []byte
 	// Secret: the payload carries a credential and must not be shown.
 	Secret bool
+	// Handshake is nil for frames. Otherwise Opcode and Payload say nothing.
+	Handshake *HandshakeRecord
 }
 
 func (t *Trace) status(s Status) {

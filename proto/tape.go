@@ -1,0 +1,368 @@
+package proto
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A tape is a recording of what went over a connection, one JSON object a line:
+// a head, then a record for each handshake, each message and each control frame
+// in both directions.
+//
+//	{"format":"hark-tape","version":1,"time":"…","service":"drogue"}
+//	{"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
+//	{"time":"…","dir":"in","op":"text","text":"…"}
+//	{"time":"…","dir":"in","op":"binary","base64":"…"}
+//	{"time":"…","dir":"out","op":"text","withheld":true}
+//	{"time":"…","dir":"in","op":"close","code":1000,"reason":"bye"}
+//
+// Times are those of RFC 3339 with nanoseconds. A payload that is UTF-8 stands as
+// text, whatever its opcode, and any other in base64. A tape without a head, as
+// --format frames prints it, can be read too. A handshake begins a connection.
+const (
+	tapeFormat  = "hark-tape"
+	tapeVersion = 1
+)
+
+// A TapeHead is the first line of a tape.
+type TapeHead struct {
+	Time    time.Time
+	Service string // the name of the service; empty when the tape has no head
+}
+
+// A HandshakeRecord is one opening handshake. What it shows of the request is
+// without credentials.
+type HandshakeRecord struct {
+	URL    string
+	Header http.Header
+	// Status of the answer, 0 when there was none; then the rest is empty.
+	Status         int
+	ResponseHeader http.Header
+	// Body is the start of a refusal's body.
+	Body string
+}
+
+// tapeLine is any line of a tape.
+type tapeLine struct {
+	Format  string `json:"format,omitempty"`
+	Version int    `json:"version,omitempty"`
+
+	Time    time.Time `json:"time,omitzero"`
+	Service string    `json:"service,omitempty"`
+
+	Dir      string        `json:"dir,omitempty"`
+	Op       string        `json:"op,omitempty"`
+	Text     *string       `json:"text,omitempty"`
+	Base64   *[]byte       `json:"base64,omitempty"`
+	Code     int           `json:"code,omitempty"`
+	Reason   string        `json:"reason,omitempty"`
+	Withheld bool          `json:"withheld,omitempty"`
+	Request  *tapeRequest  `json:"request,omitempty"`
+	Response *tapeResponse `json:"response,omitempty"`
+}
+
+type tapeRequest struct {
+	URL    string      `json:"url"`
+	Header http.Header `json:"header,omitempty"`
+}
+
+type tapeResponse struct {
+	Status int         `json:"status"`
+	Header http.Header `json:"header,omitempty"`
+	Body   string      `json:"body,omitempty"`
+}
+
+// opHandshake is the op of a record that is no frame.
+const opHandshake = "handshake"
+
+// tapeOps are the opcodes of a tape.
+var tapeOps = []wire.Opcode{wire.OpText, wire.OpBinary, wire.OpPing, wire.OpPong, wire.OpClose}
+
+// AppendHead appends the first line of a tape to dst, its line break included.
+func AppendHead(dst []byte, h TapeHead) []byte {
+	return appendLine(dst, tapeLine{Format: tapeFormat, Version: tapeVersion, Time: h.Time.UTC(), Service: h.Service})
+}
+
+// AppendRecord appends r to dst as one line of a tape, its line break included.
+// The payload of a secret frame is left out.
+func AppendRecord(dst []byte, r FrameRecord) []byte {
+	if r.Handshake != nil {
+		return appendHandshake(dst, r)
+	}
+	dst = append(dst, `{"time":"`...)
+	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
+	dst = append(dst, `","dir":"`...)
+	dst = append(dst, r.Direction.String()...)
+	dst = append(dst, `","op":"`...)
+	dst = append(dst, r.Opcode.String()...)
+	switch {
+	case r.Secret:
+		dst = append(dst, `","withheld":true`...)
+	case r.Opcode == wire.OpClose:
+		code, reason := wire.ParseClose(r.Payload)
+		dst = append(dst, `","code":`...)
+		dst = strconv.AppendInt(dst, int64(code), 10)
+		if reason != "" {
+			dst = append(dst, `,"reason":`...)
+			dst = jsontext.AppendString(dst, reason)
+		}
+	case utf8.Valid(r.Payload):
+		dst = append(dst, `","text":`...)
+		dst = jsontext.AppendString(dst, r.Payload)
+	default:
+		dst = append(dst, `","base64":"`...)
+		dst = base64.StdEncoding.AppendEncode(dst, r.Payload)
+		dst = append(dst, '"')
+	}
+	return append(dst, "}\n"...)
+}
+
+func appendHandshake(dst []byte, r FrameRecord) []byte {
+	h := r.Handshake
+	l := tapeLine{
+		Time: r.Time.UTC(), Dir: r.Direction.String(), Op: opHandshake,
+		Request: &tapeRequest{h.URL, h.Header},
+	}
+	if h.Status != 0 {
+		l.Response = &tapeResponse{h.Status, h.ResponseHeader, h.Body}
+	}
+	return appendLine(dst, l)
+}
+
+func appendLine(dst []byte, l tapeLine) []byte {
+	w := bytes.NewBuffer(dst)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(l); err != nil {
+		panic(err) // only strings and numbers, which always have an encoding
+	}
+	return w.Bytes()
+}
+
+// A TapeError is a line that is none of a tape.
+type TapeError struct {
+	Line int // from 1
+	Err  error
+}
+
+func (e *TapeError) Error() string { return fmt.Sprintf("tape, line %d: %v", e.Line, e.Err) }
+func (e *TapeError) Unwrap() error { return e.Err }
+
+// ErrTapeCut says that a tape ends in the middle of a line, as one does whose
+// recording was cut off. What stands before is all there.
+var ErrTapeCut = errors.New("the tape ends in the middle of a line")
+
+// maxTapeLine is the longest line that is read, in bytes: a message of the
+// largest size that is usual, each byte escaped.
+const maxTapeLine = 512 << 20
+
+// A TapeReader reads a tape.
+type TapeReader struct {
+	// Head is zero when the tape has none.
+	Head TapeHead
+
+	r     *bufio.Reader
+	line  int
+	long  []byte // a line that is longer than the reader's buffer
+	first *FrameRecord
+	err   error
+}
+
+// NewTapeReader reads the head of the tape in r.
+func NewTapeReader(r io.Reader) (*TapeReader, error) {
+	t := &TapeReader{r: bufio.NewReaderSize(r, 64<<10)}
+	b, err := t.next()
+	switch {
+	case err == io.EOF:
+		return nil, errors.New("the tape is empty")
+	case err != nil:
+		return nil, err
+	}
+	l, err := parseTapeLine(b)
+	switch {
+	case err != nil && t.atEnd(b):
+		t.err = ErrTapeCut
+		return t, nil
+	case err != nil:
+		return nil, &TapeError{t.line, err}
+	case l.Format == "" && l.Op != "":
+		rec, err := l.record()
+		if err != nil {
+			return nil, &TapeError{t.line, err}
+		}
+		t.first = &rec
+		return t, nil
+	}
+	if err := l.head(); err != nil {
+		return nil, &TapeError{t.line, err}
+	}
+	t.Head = TapeHead{Time: l.Time, Service: l.Service}
+	return t, nil
+}
+
+// Records yields the records of the tape once, in their order. A payload is valid
+// until the next one is asked for. An error is the last thing that is yielded:
+// ErrTapeCut, a *TapeError, or one of reading.
+func (t *TapeReader) Records() iter.Seq2[FrameRecord, error] {
+	return func(yield func(FrameRecord, error) bool) {
+		if t.first != nil {
+			r := *t.first
+			t.first = nil
+			if !yield(r, nil) {
+				return
+			}
+		}
+		for t.err == nil {
+			r, err := t.read()
+			if t.err = err; err != nil {
+				break
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if t.err != io.EOF {
+			yield(FrameRecord{}, t.err)
+		}
+	}
+}
+
+// read returns the next record; further heads, of tapes one after the other, are
+// passed over.
+func (t *TapeReader) read() (FrameRecord, error) {
+	for {
+		b, err := t.next()
+		if err != nil {
+			return FrameRecord{}, err
+		}
+		l, err := parseTapeLine(b)
+		if err != nil && t.atEnd(b) {
+			return FrameRecord{}, ErrTapeCut
+		}
+		if err == nil && l.Format != "" {
+			if err = l.head(); err == nil {
+				continue
+			}
+		}
+		var r FrameRecord
+		if err == nil {
+			r, err = l.record()
+		}
+		if err != nil {
+			return FrameRecord{}, &TapeError{t.line, err}
+		}
+		return r, nil
+	}
+}
+
+// next returns the next line that is not empty, with its line break if it has one.
+func (t *TapeReader) next() ([]byte, error) {
+	for {
+		b, err := t.readLine()
+		if err != nil {
+			return nil, err
+		}
+		t.line++
+		if len(bytes.TrimSpace(b)) > 0 {
+			return b, nil
+		}
+	}
+}
+
+func (t *TapeReader) readLine() ([]byte, error) {
+	b, err := t.r.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		t.long = t.long[:0]
+		for err == bufio.ErrBufferFull {
+			t.long = append(t.long, b...)
+			if len(t.long) > maxTapeLine {
+				return nil, &TapeError{t.line + 1, fmt.Errorf("the line is longer than %d bytes", maxTapeLine)}
+			}
+			b, err = t.r.ReadSlice('\n')
+		}
+		t.long = append(t.long, b...)
+		b = t.long
+	}
+	if err == io.EOF && len(b) > 0 {
+		err = nil
+	}
+	return b, err
+}
+
+// atEnd tells whether b is the last line, without a line break.
+func (t *TapeReader) atEnd(b []byte) bool { return !bytes.HasSuffix(b, []byte("\n")) }
+
+func parseTapeLine(b []byte) (tapeLine, error) {
+	var l tapeLine
+	if err := json.Unmarshal(b, &l); err != nil {
+		return tapeLine{}, fmt.Errorf("no record of a tape: %w", err)
+	}
+	return l, nil
+}
+
+// head checks the head of a tape.
+func (l *tapeLine) head() error {
+	switch {
+	case l.Format != tapeFormat:
+		return errors.New("this is no tape: a first line with \"format\":\"" + tapeFormat + "\" is missing")
+	case l.Version != tapeVersion:
+		return fmt.Errorf("the tape has version %d of the format, and version %d can be read", l.Version, tapeVersion)
+	}
+	return nil
+}
+
+func (l *tapeLine) record() (FrameRecord, error) {
+	r := FrameRecord{Time: l.Time, Secret: l.Withheld}
+	switch l.Dir {
+	case "in":
+		r.Direction = In
+	case "out":
+		r.Direction = Out
+	default:
+		return r, fmt.Errorf("dir is %q: expected in or out", l.Dir)
+	}
+	if l.Op == opHandshake {
+		r.Handshake = &HandshakeRecord{}
+		if l.Request != nil {
+			r.Handshake.URL, r.Handshake.Header = l.Request.URL, l.Request.Header
+		}
+		if p := l.Response; p != nil {
+			r.Handshake.Status, r.Handshake.ResponseHeader, r.Handshake.Body = p.Status, p.Header, p.Body
+		}
+		return r, nil
+	}
+	i := slices.IndexFunc(tapeOps, func(op wire.Opcode) bool { return op.String() == l.Op })
+	if i < 0 {
+		return r, fmt.Errorf("op is %q: expected handshake, text, binary, ping, pong or close", l.Op)
+	}
+	r.Opcode = tapeOps[i]
+	switch {
+	case l.Withheld:
+	case r.Opcode == wire.OpClose:
+		if l.Code < 0 || l.Code > 0xFFFF {
+			return r, fmt.Errorf("code is %d: expected that of a close frame", l.Code)
+		}
+		r.Payload = wire.ClosePayload(l.Code, l.Reason)
+	case l.Base64 != nil:
+		r.Payload = *l.Base64
+	case l.Text != nil:
+		r.Payload = []byte(*l.Text)
+	default:
+		return r, errors.New("there is neither text nor base64")
+	}
+	return r, nil
+}

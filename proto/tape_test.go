@@ -1,0 +1,212 @@
+package proto
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+var tapeTime = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+
+// tapeTable has every kind of record with its line.
+func tapeTable() []struct {
+	record FrameRecord
+	line   string
+} {
+	at := func(d Direction, op wire.Opcode, payload string) FrameRecord {
+		return FrameRecord{Time: tapeTime, Direction: d, Opcode: op, Payload: []byte(payload)}
+	}
+	const in, out = `{"time":"2026-03-01T12:00:00.123456789Z","dir":"in","op":`, `{"time":"2026-03-01T12:00:00.123456789Z","dir":"out","op":`
+	closing := at(In, wire.OpClose, "")
+	closing.Payload = wire.ClosePayload(1001, "so \"long\"")
+	secret := FrameRecord{Time: tapeTime, Direction: Out, Opcode: wire.OpText, Secret: true}
+	upgraded := FrameRecord{Time: tapeTime, Direction: Out, Handshake: &HandshakeRecord{
+		URL: "ws://host/?…", Header: http.Header{"Authorization": {"***"}}, Status: 101, ResponseHeader: http.Header{"Server": {"a", "b"}},
+	}}
+	refused := FrameRecord{Time: tapeTime, Direction: Out, Handshake: &HandshakeRecord{URL: "ws://host/", Status: 403, Body: "<no>"}}
+	silent := FrameRecord{Time: tapeTime, Direction: Out, Handshake: &HandshakeRecord{URL: "ws://host/"}}
+	return []struct {
+		record FrameRecord
+		line   string
+	}{
+		{at(In, wire.OpText, `{"a": "<€>"}`), in + `"text","text":"{\"a\": \"<€>\"}"}`},
+		{at(In, wire.OpText, ""), in + `"text","text":""}`},
+		{at(In, wire.OpText, "two\nlines\u2028\x00"), in + `"text","text":"two\nlines` + "\u2028" + `\u0000"}`},
+		{at(In, wire.OpText, "\xff"), in + `"text","base64":"/w=="}`},
+		{at(Out, wire.OpBinary, "\x00\xff\x10"), out + `"binary","base64":"AP8Q"}`},
+		{at(Out, wire.OpBinary, "plain"), out + `"binary","text":"plain"}`},
+		{at(Out, wire.OpPing, "hark"), out + `"ping","text":"hark"}`},
+		{at(In, wire.OpPong, "\xfe"), in + `"pong","base64":"/g=="}`},
+		{closing, in + `"close","code":1001,"reason":"so \"long\""}`},
+		{at(Out, wire.OpClose, ""), out + `"close","code":1005}`},
+		{secret, out + `"text","withheld":true}`},
+		{upgraded, out + `"handshake","request":{"url":"ws://host/?…","header":{"Authorization":["***"]}},"response":{"status":101,"header":{"Server":["a","b"]}}}`},
+		{refused, out + `"handshake","request":{"url":"ws://host/"},"response":{"status":403,"body":"<no>"}}`},
+		{silent, out + `"handshake","request":{"url":"ws://host/"}}`},
+	}
+}
+
+func sameRecord(a, b FrameRecord) bool {
+	return a.Time.Equal(b.Time) && a.Direction == b.Direction && a.Opcode == b.Opcode && a.Secret == b.Secret &&
+		bytes.Equal(a.Payload, b.Payload) && cmp.Equal(a.Handshake, b.Handshake)
+}
+
+func TestTape(t *testing.T) {
+	var want []FrameRecord
+	tape := AppendHead(nil, TapeHead{Time: tapeTime, Service: "drogue"})
+	if got := string(tape); got != `{"format":"hark-tape","version":1,"time":"2026-03-01T12:00:00.123456789Z","service":"drogue"}`+"\n" {
+		t.Errorf("head: %s", got)
+	}
+	for _, tt := range tapeTable() {
+		n := len(tape)
+		tape = AppendRecord(tape, tt.record)
+		if got := string(tape[n:]); got != tt.line+"\n" {
+			t.Errorf("AppendRecord:\n%swant\n%s", got, tt.line)
+		}
+		want = append(want, tt.record)
+	}
+	// Whatever the pieces are that it comes in.
+	for name, r := range map[string]io.Reader{
+		"whole": bytes.NewReader(tape), "bytes": iotest.OneByteReader(bytes.NewReader(tape)), "no last break": bytes.NewReader(tape[:len(tape)-1]),
+	} {
+		head, got, err := readTape(r)
+		if err != nil || head.Service != "drogue" || !head.Time.Equal(tapeTime) {
+			t.Errorf("%s: head %v, error %v", name, head, err)
+		}
+		if !slices.EqualFunc(got, want, sameRecord) {
+			t.Errorf("%s:\n%s", name, cmp.Diff(want, got))
+		}
+	}
+}
+
+func readTape(r io.Reader) (TapeHead, []FrameRecord, error) {
+	t, err := NewTapeReader(r)
+	if err != nil {
+		return TapeHead{}, nil, err
+	}
+	var all []FrameRecord
+	for rec, err := range t.Records() {
+		if err != nil {
+			return t.Head, all, err
+		}
+		all = append(all, rec)
+	}
+	return t.Head, all, nil
+}
+
+func TestTapeErrors(t *testing.T) {
+	const head = `{"format":"hark-tape","version":1}` + "\n"
+	const good = `{"dir":"in","op":"text","text":"x"}` + "\n"
+	tests := []struct {
+		name, tape string
+		records    int
+		err        string // "" for none
+	}{
+		{"empty", "", 0, "the tape is empty"},
+		{"blank", "\n \n", 0, "the tape is empty"},
+		{"head alone", head, 0, ""},
+		{"no head", good + good, 2, ""},
+		{"two tapes", head + good + "\n" + head + good, 2, ""},
+		{"cut in the head", head[:12], 0, ErrTapeCut.Error()},
+		{"cut", head + good + good[:20], 1, ErrTapeCut.Error()},
+		{"cut before the break", head + good + good[:len(good)-1], 2, ""},
+		{"broken in the middle", head + good + good[:20] + "\n" + good, 1, "tape, line 3: no record of a tape: "},
+		{"another file", "{\"a\":1}\n", 0, `tape, line 1: this is no tape: a first line with "format":"hark-tape" is missing`},
+		{"text", "hello\nyou\n", 0, "tape, line 1: no record of a tape: "},
+		{"another format", `{"format":"x","version":1}` + "\n", 0, "tape, line 1: this is no tape: "},
+		{"of the future", `{"format":"hark-tape","version":2}` + "\n", 0, "tape, line 1: the tape has version 2 of the format, and version 1 can be read"},
+		{"direction", head + `{"dir":"up","op":"text","text":""}` + "\n", 0, `tape, line 2: dir is "up": expected in or out`},
+		{"opcode", head + good + `{"dir":"in","op":"poke"}` + "\n", 1, `tape, line 3: op is "poke": expected `},
+		{"no payload", head + `{"dir":"in","op":"text"}` + "\n", 0, "tape, line 2: there is neither text nor base64"},
+		{"code", head + `{"dir":"in","op":"close","code":70000}` + "\n", 0, "tape, line 2: code is 70000: expected that of a close frame"},
+		{"unknown member", head + `{"dir":"in","op":"text","text":"x","later":[1]}` + "\n", 1, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, got, err := readTape(strings.NewReader(tt.tape))
+			if len(got) != tt.records {
+				t.Errorf("%d records, want %d", len(got), tt.records)
+			}
+			if text := fmt.Sprint(err); (err != nil) != (tt.err != "") || err != nil && !strings.HasPrefix(text, tt.err) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+	broken := errors.New("broken disk")
+	_, got, err := readTape(io.MultiReader(strings.NewReader(head+good), iotest.ErrReader(broken)))
+	if len(got) != 1 || !errors.Is(err, broken) {
+		t.Errorf("%d records and %v, want one and the error of the reader", len(got), err)
+	}
+}
+
+// A payload is only good until the next record; whoever stops goes on there.
+func TestTapeInParts(t *testing.T) {
+	line := AppendRecord(nil, FrameRecord{Time: tapeTime, Direction: In, Opcode: wire.OpText, Payload: bytes.Repeat([]byte("long "), 40_000)})
+	r, err := NewTapeReader(bytes.NewReader(bytes.Repeat(line, 5)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for range 3 {
+		for rec, err := range r.Records() {
+			if err != nil || len(rec.Payload) != 200_000 {
+				t.Fatalf("%d bytes, error %v", len(rec.Payload), err)
+			}
+			if n++; n%2 == 0 {
+				break
+			}
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d records, want 5", n)
+	}
+}
+
+// What was recorded is read back as it was; and no file makes the reader panic.
+func FuzzTape(f *testing.F) {
+	for _, tt := range tapeTable() {
+		f.Add([]byte(tt.line), byte(tt.record.Opcode), tt.record.Payload)
+	}
+	f.Add([]byte(`{"format":"hark-tape","version":1}`), byte(wire.OpBinary), []byte("\xe2\x82"))
+	f.Fuzz(func(t *testing.T, file []byte, op byte, payload []byte) {
+		_, _, _ = readTape(bytes.NewReader(file))
+		want := FrameRecord{Time: tapeTime, Direction: Out, Opcode: tapeOps[int(op)%len(tapeOps)], Payload: payload}
+		if want.Opcode == wire.OpClose {
+			return // its payload is parsed
+		}
+		line := AppendRecord(nil, want)
+		if bytes.IndexByte(line, '\n') != len(line)-1 {
+			t.Fatalf("more than one line: %q", line)
+		}
+		_, got, err := readTape(bytes.NewReader(line))
+		if err != nil || len(got) != 1 || !sameRecord(got[0], want) {
+			t.Fatalf("%q became %v, %v", line, got, err)
+		}
+	})
+}
+
+func BenchmarkTapeReader(b *testing.B) {
+	line := AppendRecord(nil, FrameRecord{Time: tapeTime, Direction: In, Opcode: wire.OpText, Payload: []byte(
+		`{"specversion":"1.0","id":"3f1c2b9e-7b1d-4f0a-9d5e-0c1f2a3b4c5d","type":"io.drogue.event.v1","source":"drogue://demo-app/thermostat-1",` +
+			`"datacontenttype":"application/json","subject":"temperature","time":"2026-03-01T12:00:00.123Z","data":{"temp":21.5}}`)})
+	const n = 1000
+	tape := bytes.Repeat(line, n)
+	b.SetBytes(int64(len(line)))
+	for b.Loop() {
+		_, got, err := readTape(bytes.NewReader(tape))
+		if err != nil || len(got) != n {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
+}
