@@ -28,8 +28,9 @@ func (s *stream) trace() proto.Trace {
 
 func (s *stream) status(st proto.Status) {
 	switch st.State {
-	case proto.Ready:
+	case proto.Live:
 		s.live = true
+	case proto.Ready:
 		s.tell("ready, listening to %s", st.Address)
 	case proto.Connecting:
 		s.tell("connecting to %s", st.Address)

@@ -24,7 +24,7 @@ type link struct {
 	tap     *tap
 	limit   int64 // of a message, in bytes
 	free    pool
-	collect bool // control frames are wanted, for a trace
+	collect bool // all control frames are wanted, for a trace
 
 	// batches is closed when the reader has ended; readErr says why.
 	batches chan *batch
@@ -54,9 +54,9 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 	t.waiting = l.handOver
 	if l.collect {
 		t.sent = func(op wire.Opcode, p []byte) { l.control(Out, op, p) }
-		t.onPing = func(p []byte) { l.control(In, wire.OpPing, p) }
-		t.onPong = func(p []byte) { l.control(In, wire.OpPong, p) }
 	}
+	t.onPing = func(p []byte) { l.control(In, wire.OpPing, p) }
+	t.onPong = func(p []byte) { l.control(In, wire.OpPong, p) }
 	return l
 }
 

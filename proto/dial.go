@@ -13,6 +13,10 @@ import (
 // yet. ctx bounds the handshake only.
 func dial(ctx context.Context, hs *Handshake, o *Options) (*link, error) {
 	t := &tapper{base: o.transport()}
+	if o.Trace.Frame != nil {
+		begun := time.Now()
+		defer func() { o.Trace.frame(handshakeRecord(begun, hs, t)) }()
+	}
 	ws, _, err := websocket.Dial(ctx, hs.URL, &websocket.DialOptions{
 		HTTPClient: &http.Client{
 			Transport: t,

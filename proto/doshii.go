@@ -149,14 +149,14 @@ func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) Step {
 // only the former tells a round-trip time.
 func (s *doshiiSession) pong(number json.RawMessage, now time.Time) Step {
 	s.lastPong = now
-	note := "pong"
+	step := Step{Note: "pong", Ready: true, Heartbeat: true}
 	var ms int64
 	if json.Unmarshal(number, &ms) == nil {
 		if d := now.Sub(time.UnixMilli(ms)); d >= 0 && d < s.d.Heartbeat {
-			note = fmt.Sprintf("pong after %s", d.Round(time.Millisecond))
+			step.Note, step.RTT = fmt.Sprintf("pong after %s", d.Round(time.Millisecond)), d
 		}
 	}
-	return Step{Note: note, Ready: true}
+	return step
 }
 
 // primus takes a heartbeat of the form that Doshii had before 2018.
@@ -169,7 +169,7 @@ func (s *doshiiSession) primus(text string, now time.Time) Step {
 		}
 	case strings.HasPrefix(text, wire.DoshiiPrimusPong):
 		s.lastPong = now
-		return Step{Note: "pong", Ready: true}
+		return Step{Note: "pong", Ready: true, Heartbeat: true}
 	}
 	return Step{Note: "the server is about to close"}
 }

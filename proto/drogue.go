@@ -148,7 +148,7 @@ type drogueSession struct {
 // Greet has nothing to say: the server acknowledges nothing, so the stream is
 // live as soon as the socket is open.
 func (s *drogueSession) Greet(now time.Time) Step {
-	step := Step{Ready: true}
+	step := Step{Live: true}
 	if s.limited {
 		s.schedule(now)
 		step.Note = fmt.Sprintf("the token expires in %s", s.expires.Sub(now).Round(time.Second))
@@ -156,8 +156,16 @@ func (s *drogueSession) Greet(now time.Time) Step {
 	return step
 }
 
-// Decode takes every message for an event.
-func (s *drogueSession) Decode(Message) (Step, error) { return Step{Event: true}, nil }
+// Decode takes every message for an event. The first shows that the broker has
+// assigned the stream to this connection.
+func (s *drogueSession) Decode(Message) (Step, error) { return Step{Event: true, Ready: true}, nil }
+
+// Control implements ControlWatcher. What is published right after the upgrade is
+// missed, until the broker has assigned the stream; the server's first ping comes
+// some seconds later.
+func (s *drogueSession) Control(op wire.Opcode, _ time.Time) Step {
+	return Step{Ready: op == wire.OpPing}
+}
 
 // Farewell has nothing to say.
 func (s *drogueSession) Farewell() []Frame { return nil }

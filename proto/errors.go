@@ -149,6 +149,17 @@ func (e *UnwrittenError) Error() string {
 
 func (e *UnwrittenError) Unwrap() error { return e.Err }
 
+// An OverflowError ends a run whose sink was too slow for the buffer, with
+// OverflowFail.
+type OverflowError struct {
+	Limit  int // of the buffer, in bytes
+	Events int // that had no room any more
+}
+
+func (e *OverflowError) Error() string {
+	return fmt.Sprintf("the buffer of %d bytes is full, because the reader of the output is too slow; %d events were lost", e.Limit, e.Events)
+}
+
 // A Failure is what Run returns when it gives up: the last error, and what it means.
 type Failure struct {
 	Class Class

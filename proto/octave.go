@@ -213,7 +213,7 @@ func (s *octaveSession) Decode(m Message) (Step, error) {
 	case msg.Head != nil:
 		return s.answer(msg.Head)
 	case msg.Type == wire.OctaveTypeHeartbeat:
-		return Step{Note: "heartbeat answered"}, nil
+		return Step{Note: "heartbeat answered", Heartbeat: true}, nil
 	}
 	return Step{Note: "message of an unknown kind: " + excerpt(m.Data)}, nil
 }

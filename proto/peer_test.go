@@ -203,12 +203,23 @@ type diary struct {
 	warnings []string
 	frames   []string
 
+	heartbeats []Status
 	handshakes []HandshakeRecord
 }
 
 func (d *diary) trace() Trace {
 	return Trace{
-		Status:  func(s Status) { d.states = append(d.states, s.State); d.statuses = append(d.statuses, s) },
+		Status: func(s Status) {
+			switch s.State {
+			case Heartbeat:
+				d.heartbeats = append(d.heartbeats, s)
+				return
+			case Live:
+				return // always just before Ready, or earlier
+			}
+			d.states = append(d.states, s.State)
+			d.statuses = append(d.statuses, s)
+		},
 		Note:    func(s string) { d.notes = append(d.notes, s) },
 		Warning: func(s string) { d.warnings = append(d.warnings, s) },
 		Frame: func(r FrameRecord) {

@@ -101,6 +101,23 @@ func (q *queue) put(b *batch) {
 	signal(q.more)
 }
 
+// shed drops the oldest batches until the rest is within the limit, and returns
+// how many events went with them. The newest stays in any case.
+func (q *queue) shed(free pool) (events int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.items) > 1 && q.bytes > q.limit {
+		b := q.items[0]
+		q.items[0] = nil
+		q.items = q.items[1:]
+		q.bytes -= len(b.data)
+		q.events -= b.events
+		events += b.events
+		free.put(b)
+	}
+	return events
+}
+
 func (q *queue) full() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

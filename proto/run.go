@@ -25,8 +25,12 @@ type Options struct {
 	PingInterval, PingTimeout time.Duration
 	// MaxMessageSize is the largest message that is taken, in bytes.
 	MaxMessageSize int64
-	// Buffer is how many bytes of messages may wait for the sink.
-	Buffer int
+	// Buffer is how many bytes of messages may wait for the sink, and Overflow what
+	// happens when there are more.
+	Buffer   int
+	Overflow Overflow
+	// ReadyDelay is the wait before a stream that is ready is reported so.
+	ReadyDelay time.Duration
 	// Idle ends the run when the stream is live and no event has come for so long.
 	Idle time.Duration
 	// CloseTimeout bounds the closing handshake, and the wait for a sink that
@@ -42,6 +46,20 @@ type Options struct {
 
 	free pool
 }
+
+// Overflow says what becomes of events that come faster than the sink takes them,
+// when the buffer is full.
+type Overflow int
+
+const (
+	// OverflowBlock reads no more until there is room; the connection is kept
+	// meanwhile.
+	OverflowBlock Overflow = iota
+	// OverflowDropOldest drops what has waited longest, and reports how much.
+	OverflowDropOldest
+	// OverflowFail ends the run with an *OverflowError.
+	OverflowFail
+)
 
 // DefaultOptions are the settings that users get who set nothing.
 func DefaultOptions() Options {
@@ -73,6 +91,7 @@ func (o *Options) transport() http.RoundTripper {
 //   - ErrIdle;
 //   - nil, when the peer closed normally and there are no retries;
 //   - an *UnwrittenError, when events could not be given to the sink in time;
+//   - an *OverflowError, with OverflowFail;
 //   - a *Failure otherwise.
 //
 // All goroutines have ended when Run returns, except one that is stuck in a
@@ -88,6 +107,11 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	go r.sink(sink)
 	err := r.attempts(ctx)
 	r.queue.end()
+	if is[*OverflowError](err) { // there is no hope for the sink
+		var cancel func()
+		ctx, cancel = context.WithCancel(ctx)
+		cancel()
+	}
 	if lost := r.settle(ctx); lost > 0 {
 		return &UnwrittenError{Events: lost, Err: err}
 	}
@@ -111,8 +135,10 @@ type runner struct {
 	failures  int // in a row, for the backoff
 	connected bool
 	freeTry   bool      // a free retry was made since the stream was last live
-	liveUntil time.Time // when the last live stream was last heard
+	liveUntil time.Time // when the last stream that was ready was last heard
+	lostBy    error     // what ended that one
 	pending   *Frame    // of Input, taken but not yet written
+	dropped   drops
 }
 
 // An overError is returned by the inner functions when the run is to end.
@@ -207,8 +233,11 @@ func (r *runner) once(ctx context.Context) error {
 	unhook := r.interrupt(cancel)
 	defer unhook()
 
+	begun := time.Now()
 	hs, err := r.svc.Handshake(hctx)
-	if err == nil {
+	if err != nil {
+		r.unprepared(begun, err)
+	} else {
 		for _, v := range hs.Secrets {
 			r.o.Trace.secret(v)
 		}
@@ -217,6 +246,9 @@ func (r *runner) once(ctx context.Context) error {
 		if l, err = dial(hctx, hs, r.o); err == nil {
 			r.connected = true
 			r.status(Connected, hs.Address, nil)
+			if len(hs.Secrets) > 0 {
+				r.status(Authenticated, hs.Address, nil)
+			}
 			return r.serve(ctx, l, hs)
 		}
 	}
@@ -246,6 +278,15 @@ func (r *runner) interrupt(cancel func()) (unhook func()) {
 		cancel()
 	}()
 	return func() { close(done) }
+}
+
+// unprepared reports an attempt that ended before its address was known.
+func (r *runner) unprepared(begun time.Time, err error) {
+	st := Status{Time: begun, State: Connecting, Service: r.svc.Name(), Attempt: r.attempt}
+	if e, ok := errors.AsType[*HandshakeError](err); ok {
+		st.Address = e.Address
+	}
+	r.o.Trace.status(st)
 }
 
 func (r *runner) status(s State, address string, err error) {

@@ -18,8 +18,13 @@ type server struct {
 	keeper  Keeper // nil when nothing falls due
 	address string
 
+	watcher ControlWatcher // nil when control frames mean nothing
+
 	live    bool
-	paused  bool // the queue is full: nothing is read
+	ready   bool      // and reported so
+	readyAt time.Time // when it is to be reported
+	unheard bool      // our last ping has no pong yet
+	paused  bool      // the queue is full: nothing is read
 	resumed time.Time
 	next    time.Time
 	idleAt  time.Time
@@ -44,6 +49,7 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 		work: make(chan func(time.Time) (Work, error), 1), cancel: cancel,
 	}
 	s.keeper, _ = hs.Session.(Keeper)
+	s.watcher, _ = hs.Session.(ControlWatcher)
 	defer func() {
 		cancel()
 		l.close()
@@ -60,8 +66,9 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	}()
 	l.run()
 	err := s.loop(ctx, wctx)
-	if s.live {
-		r.liveUntil = l.tap.lastHeard()
+	r.reportDropped(time.Now())
+	if s.ready {
+		r.liveUntil, r.lostBy = l.tap.lastHeard(), err
 	}
 	if _, ok := errors.AsType[*overError](err); !ok {
 		s.status(Disconnected, s.address, err)
@@ -149,7 +156,7 @@ func (s *server) discard() {
 
 // incoming is the reader's channel, or nil while the queue is full.
 func (s *server) incoming(now time.Time) <-chan *batch {
-	full := s.queue.full()
+	full := s.o.Overflow == OverflowBlock && s.queue.full()
 	if s.paused && !full {
 		// What was not read could not be heard: the clocks start anew.
 		s.pinged = false
@@ -200,6 +207,7 @@ func (s *server) batch(b *batch) error {
 			s.o.Trace.Frame(FrameRecord{Time: e.time, Direction: e.dir, Opcode: e.op, Payload: b.payload(e)})
 		}
 		if e.op.Control() {
+			s.control(e)
 			continue
 		}
 		var step Step
@@ -218,7 +226,9 @@ func (s *server) batch(b *batch) error {
 		return err
 	}
 	s.rearmIdle(time.Now())
-	s.queue.put(b)
+	if oerr := s.enqueue(b); oerr != nil {
+		return oerr
+	}
 	return err
 }
 
@@ -243,19 +253,10 @@ func (s *server) apply(step Step, now time.Time) {
 	if step.Note != "" || step.Warning != "" {
 		s.o.Trace.step(step)
 	}
-	if step.Ready && !s.live {
-		s.live = true
-		s.failures = 0
-		s.freeTry = false
-		s.status(Ready, s.address, nil)
-		if !s.liveUntil.IsZero() {
-			s.o.Trace.status(Status{
-				Time: now, State: Gap, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address,
-				From: s.liveUntil, To: now,
-			})
-		}
-		s.rearmIdle(now)
+	if step.Heartbeat {
+		s.heartbeat(step.RTT, now)
 	}
+	s.readiness(step, now)
 }
 
 // applyWork does what a Keeper wants.
@@ -275,6 +276,10 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 			return s.cause
 		}
 		return nil
+	}
+	s.announce(now)
+	if s.dropsDue(now) {
+		s.reportDropped(now)
 	}
 	if s.keeper != nil && !s.working {
 		w, err := s.keeper.Due(now)
@@ -321,7 +326,7 @@ func (s *server) keepAlive(now time.Time) error {
 		s.pingAt = now.Add(s.o.PingInterval)
 		if !s.pinged || s.paused {
 			s.put(Frame{Opcode: wire.OpPing, Payload: []byte("hark")}, false)
-			s.pinged, s.pingPut = true, now
+			s.pinged, s.unheard, s.pingPut = true, true, now
 		}
 	}
 	return nil
@@ -350,6 +355,10 @@ func (s *server) wake(now time.Time) time.Duration {
 	if !s.working {
 		sooner(s.next)
 	}
+	if !s.ready {
+		sooner(s.readyAt)
+	}
+	sooner(s.dropped.due())
 	if !s.paused {
 		sooner(s.idleAt)
 		if s.pinged && s.o.PingTimeout > 0 {

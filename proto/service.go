@@ -78,8 +78,15 @@ func Text(payload []byte) Frame { return Frame{Opcode: wire.OpText, Payload: pay
 type Step struct {
 	// Event: the message carries an event for the sink.
 	Event bool
-	// Ready: the stream is live from here on, as the service defines it.
+	// Live: as far as the protocol tells, events may come from here on.
+	Live bool
+	// Ready: an event that happens from here on will come, as the service defines
+	// it. It implies Live.
 	Ready bool
+	// Heartbeat: the peer has answered a heartbeat, RTT after it was sent if that is
+	// known.
+	Heartbeat bool
+	RTT       time.Duration
 	// Send goes out now, in this order.
 	Send []Frame
 	// Note says in a few words what the message was, for people who asked to
@@ -98,6 +105,14 @@ type Keeper interface {
 	// each batch of messages. An error ends the connection, unless what was
 	// missed may lie unread because the sink is slow; the Work is done anyway.
 	Due(now time.Time) (Work, error)
+}
+
+// A ControlWatcher is a Session to which control frames mean something. Without
+// it, pings are answered, pongs count as signs of life, and that is all.
+type ControlWatcher interface {
+	// Control is told of each ping and pong from the peer, in the order of the
+	// messages.
+	Control(op wire.Opcode, now time.Time) Step
 }
 
 // Work is what a Keeper wants done now and when it wants to be asked again.

@@ -48,7 +48,11 @@ func inWorld(t *testing.T, service string, opts emulator.Options, f func(*world)
 		w.options = proto.DefaultOptions()
 		w.options.Transport = w.transport
 		w.options.Trace = proto.Trace{
-			Status:  func(s proto.Status) { w.statuses = append(w.statuses, s) },
+			Status: func(s proto.Status) {
+				if s.State != proto.Heartbeat && s.State != proto.Live {
+					w.statuses = append(w.statuses, s)
+				}
+			},
 			Warning: func(s string) { w.warnings = append(w.warnings, s) },
 			Note:    func(s string) { w.notes = append(w.notes, s) },
 		}
@@ -132,7 +136,7 @@ func TestHalfAnHour(t *testing.T) {
 				if d := time.Since(start); d < 29*time.Minute || d > 31*time.Minute {
 					t.Errorf("took %s", d)
 				}
-				if len(w.statuses) != 3 || len(w.warnings) != 0 {
+				if len(w.statuses) != 4 || len(w.warnings) != 0 {
 					t.Errorf("statuses %v, warnings %v", w.statuses, w.warnings)
 				}
 			})
@@ -253,7 +257,7 @@ func TestDrogueSurvivesABlockedOutput(t *testing.T) {
 				w.options.Buffer = buffer
 				w.options.PingInterval = 4 * time.Second
 				err := proto.Run(w.t.Context(), w.drogue("demo-app"), &tally{t: t, limit: 100, gate: gate}, w.options)
-				if !errors.Is(err, errTally) || len(w.statuses) != 3 {
+				if !errors.Is(err, errTally) || len(w.statuses) != 4 {
 					t.Errorf("Run: %v, statuses %v", err, w.statuses)
 				}
 			})

@@ -259,6 +259,8 @@ type tapper struct {
 	tap    *tap
 	answer *http.Response // with any other status than 101
 	body   []byte
+	asked  http.Header    // of the request
+	got    *http.Response // whatever its status
 }
 
 // bodyExcerpt is how much of a refusal's body is read, in bytes.
@@ -266,10 +268,12 @@ const bodyExcerpt = 4 << 10
 
 // RoundTrip implements http.RoundTripper.
 func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.asked = req.Header
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
+	t.got = resp
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.answer = resp
 		t.body, _ = io.ReadAll(io.LimitReader(resp.Body, bodyExcerpt))

@@ -28,12 +28,20 @@ type Trace struct {
 type State string
 
 const (
-	Connecting   State = "connecting"
-	Connected    State = "connected"
-	Ready        State = "ready"
+	Connecting State = "connecting"
+	Connected  State = "connected"
+	// Authenticated: the credentials of the attempt were taken.
+	Authenticated State = "authenticated"
+	// Live and Ready are those of a Step.
+	Live  State = "live"
+	Ready State = "ready"
+	// Heartbeat: the peer has answered a heartbeat or a ping of ours.
+	Heartbeat    State = "heartbeat"
 	Disconnected State = "disconnected"
 	Retrying     State = "retrying"
 	Gap          State = "gap"
+	// Dropped: events were dropped because the sink was too slow.
+	Dropped State = "dropped"
 )
 
 // A Status is one turn in the life of the connection.
@@ -54,6 +62,15 @@ type Status struct {
 	Retry, Retries int
 	// From and To bound the time in which events may have been missed: for Gap.
 	From, To time.Time
+	// Filled: the events of the gap were got in another way, so that none is
+	// missing. Reason says what interrupted the stream. Both are for Gap.
+	Filled bool
+	Reason string
+	// RTT is how long the answer took, 0 when that is not known: for Heartbeat.
+	RTT time.Duration
+	// Events is how many were dropped since the last such status, and Total how
+	// many in the run: for Dropped.
+	Events, Total uint64
 }
 
 // A Direction says who sent a frame.

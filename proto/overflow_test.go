@@ -1,0 +1,133 @@
+package proto
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// flood sends events of a kilobyte, one every second, and closes. It ends when the
+// client has gone.
+func flood(n int) func(int, *peer) {
+	return func(_ int, p *peer) {
+		for i := range n {
+			if !p.send(wire.OpText, fmt.Sprintf("%03d%s", i, strings.Repeat(".", 997))) {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+		p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+	}
+}
+
+func TestOverflowDropsTheOldest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: flood(100)}
+		o := testOptions(nw)
+		o.Retries, o.Buffer, o.Overflow = 0, 10_000, OverflowDropOldest
+		var d diary
+		o.Trace = d.trace()
+		sink := recorder{gate: make(chan struct{})}
+		go func() {
+			time.Sleep(50*time.Second + 500*time.Millisecond)
+			close(sink.gate)
+		}()
+		if err := runTest(t, nw, &sink, o); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		var total uint64
+		var last time.Time
+		for _, st := range d.statuses {
+			if st.State != Dropped {
+				continue
+			}
+			if total += st.Events; st.Total != total || st.Events == 0 {
+				t.Errorf("dropped %d, %d in all, want %d", st.Events, st.Total, total)
+			}
+			if !last.IsZero() && st.Time.Sub(last) < 5*time.Second {
+				t.Errorf("reported %s after the last report", st.Time.Sub(last))
+			}
+			last = st.Time
+		}
+		if total == 0 || int(total)+len(sink.events) != 100 {
+			t.Errorf("%d events and %d dropped, want 100 in all", len(sink.events), total)
+		}
+		// The first one was with the sink; then come the newest of those that waited.
+		if len(sink.events) != 59 || sink.events[0][:3] != "000" || sink.events[1][:3] != "042" || sink.events[58][:3] != "099" {
+			t.Errorf("%d events, from %.3s and %.3s", len(sink.events), sink.events[0], sink.events[1])
+		}
+		nw.wg.Wait()
+	})
+}
+
+// What cannot be reported at once is reported before the end.
+func TestEveryDroppedEventIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: flood(17)}
+		o := testOptions(nw)
+		o.Retries, o.Buffer, o.Overflow = 0, 1, OverflowDropOldest
+		var d diary
+		o.Trace = d.trace()
+		sink := recorder{gate: make(chan struct{})}
+		time.AfterFunc(time.Minute, func() { close(sink.gate) })
+		if err := runTest(t, nw, &sink, o); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		last := d.statuses[len(d.statuses)-2]
+		if last.State != Dropped || last.Total != 15 || len(sink.events) != 2 {
+			t.Errorf("%d events, last status but one %+v", len(sink.events), last)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestOverflowFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			var wg sync.WaitGroup
+			wg.Go(func() { flood(100)(n, p) })
+			p.untilClose()
+			p.conn.Close()
+			wg.Wait()
+		}}
+		o := testOptions(nw)
+		o.Buffer, o.Overflow = 10_000, OverflowFail
+		sink := recorder{gate: make(chan struct{})}
+		start := time.Now()
+		err := runTest(t, nw, &sink, o)
+		of, ok := errors.AsType[*OverflowError](err)
+		if !ok || of.Events != 1 || of.Limit != 10_000 {
+			t.Errorf("Run: %v", err)
+		}
+		if _, ok := errors.AsType[*UnwrittenError](err); !ok {
+			t.Errorf("Run: %v, want it to say that events are left", err)
+		}
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("ended after %s, although the sink will never go on", d)
+		}
+		close(sink.gate)
+		nw.wg.Wait()
+	})
+}
+
+// An event that is larger than the buffer is no overflow when nothing waits.
+func TestOneLargeEventIsNoOverflow(t *testing.T) {
+	for _, overflow := range []Overflow{OverflowBlock, OverflowDropOldest, OverflowFail} {
+		synctest.Test(t, func(t *testing.T) {
+			nw := &network{t: t, serve: flood(5)}
+			o := testOptions(nw)
+			o.Retries, o.Buffer, o.Overflow = 0, 100, overflow
+			var sink recorder
+			if err := runTest(t, nw, &sink, o); err != nil || len(sink.events) != 5 {
+				t.Errorf("Run: %v, %d events", err, len(sink.events))
+			}
+			nw.wg.Wait()
+		})
+	}
+}

@@ -1,0 +1,60 @@
+package proto
+
+import (
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// readiness takes note of how far the stream has come.
+func (s *server) readiness(step Step, now time.Time) {
+	if (step.Live || step.Ready) && !s.live {
+		s.live = true
+		s.failures = 0
+		s.freeTry = false
+		s.status(Live, s.address, nil)
+		s.rearmIdle(now)
+	}
+	if step.Ready && s.readyAt.IsZero() {
+		s.readyAt = now.Add(s.o.ReadyDelay)
+		s.announce(now)
+	}
+}
+
+// announce reports that the stream is ready, once it has been so for ReadyDelay,
+// and what may have been missed since the last one.
+func (s *server) announce(now time.Time) {
+	if s.ready || s.closing || s.readyAt.IsZero() || now.Before(s.readyAt) {
+		return
+	}
+	s.ready = true
+	s.status(Ready, s.address, nil)
+	if !s.liveUntil.IsZero() {
+		s.o.Trace.status(Status{
+			Time: now, State: Gap, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address,
+			From: s.liveUntil, To: now, Reason: s.lostBy.Error(),
+		})
+	}
+}
+
+// control looks at a control frame.
+func (s *server) control(e *entry) {
+	if e.dir != In {
+		return
+	}
+	if e.op == wire.OpPong && s.unheard {
+		if sent := s.link.pingSent(); !sent.Before(s.pingPut) && !e.time.Before(sent) {
+			s.unheard = false
+			s.heartbeat(e.time.Sub(sent), e.time)
+		}
+	}
+	if s.watcher != nil && e.op != wire.OpClose {
+		s.apply(s.watcher.Control(e.op, e.time), e.time)
+	}
+}
+
+func (s *server) heartbeat(rtt time.Duration, now time.Time) {
+	s.o.Trace.status(Status{
+		Time: now, State: Heartbeat, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address, RTT: rtt,
+	})
+}

@@ -1,0 +1,162 @@
+package proto
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// state returns the first status of that kind.
+func (d *diary) state(s State) (Status, bool) {
+	i := slices.IndexFunc(d.statuses, func(st Status) bool { return st.State == s })
+	if i < 0 {
+		return Status{}, false
+	}
+	return d.statuses[i], true
+}
+
+func TestReadiness(t *testing.T) {
+	drogue := &Drogue{Endpoint: "ws://test", Application: "app"}
+	tests := []struct {
+		name  string
+		svc   Service
+		serve func(p *peer)
+		delay time.Duration
+		after time.Duration // 0: never
+	}{
+		{"connect at once", testService, func(p *peer) {}, 0, 1},
+		{"connect with a delay", testService, func(p *peer) {}, 3 * time.Second, 3 * time.Second},
+		{"drogue at the first ping", drogue, func(p *peer) {
+			time.Sleep(5 * time.Second)
+			p.send(wire.OpPing, wire.DroguePingPayload)
+		}, 0, 5 * time.Second},
+		{"drogue, ping and delay", drogue, func(p *peer) {
+			time.Sleep(5 * time.Second)
+			p.send(wire.OpPing, "")
+			time.Sleep(5 * time.Second)
+			p.send(wire.OpPing, "")
+		}, 7 * time.Second, 12 * time.Second},
+		{"drogue at the first event", drogue, func(p *peer) { time.Sleep(time.Second); p.text("{}") }, 0, time.Second},
+		{"drogue not by a pong", drogue, func(p *peer) { p.send(wire.OpPong, "hark") }, 0, 0},
+		{"lost before the delay is over", testService, func(p *peer) { time.Sleep(time.Second); p.conn.Close() }, 3 * time.Second, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nw := &network{t: t, serve: func(_ int, p *peer) { tt.serve(p); p.untilClose() }}
+				o := testOptions(nw)
+				o.Retries, o.ReadyDelay = 0, tt.delay
+				var d diary
+				o.Trace = d.trace()
+				ctx, cancel := cancelled(errEnough)
+				start := time.Now()
+				time.AfterFunc(time.Minute, cancel)
+				_ = Run(ctx, tt.svc, &recorder{}, o)
+				st, ok := d.state(Ready)
+				if ok != (tt.after > 0) || ok && st.Time.Sub(start) != tt.after.Truncate(time.Second) {
+					t.Errorf("ready %v after %s, want %s", ok, st.Time.Sub(start), tt.after)
+				}
+				nw.wg.Wait()
+			})
+		})
+	}
+}
+
+// A stream is live before it is ready: the idle limit counts from then.
+func TestIdleDoesNotWaitForReadiness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) { p.untilClose() }}
+		o := testOptions(nw)
+		o.Idle = 2 * time.Second
+		start := time.Now()
+		err := Run(t.Context(), &Drogue{Endpoint: "ws://test", Application: "app"}, &recorder{}, o)
+		if d := time.Since(start); !errors.Is(err, ErrIdle) || d != o.Idle {
+			t.Errorf("%v after %s", err, d)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			for range 2 {
+				p.next(wire.OpPing)
+				time.Sleep(20 * time.Millisecond)
+				p.send(wire.OpPong, "other")
+				p.send(wire.OpPong, "hark")
+				p.send(wire.OpPong, "hark")
+			}
+			p.text("end")
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.PingInterval, o.PingTimeout = 20*time.Second, 20*time.Second
+		var d diary
+		o.Trace = d.trace()
+		o.Trace.Frame = nil
+		start := time.Now()
+		if err := runTest(t, nw, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if len(d.heartbeats) != 2 {
+			t.Fatalf("%d heartbeats, want one for each ping of ours: %v", len(d.heartbeats), d.heartbeats)
+		}
+		for i, h := range d.heartbeats {
+			want := time.Duration(i+1)*20*time.Second + 20*time.Millisecond
+			if h.RTT != 20*time.Millisecond || h.Time.Sub(start) != want {
+				t.Errorf("heartbeat after %s took %s", h.Time.Sub(start), h.RTT)
+			}
+		}
+		nw.wg.Wait()
+	})
+}
+
+// A gap reaches from the end of what was last ready to the next time that it is,
+// however many connections lie between.
+func TestGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			switch n {
+			case 1:
+				p.text("1")
+				time.Sleep(10 * time.Second)
+				p.send(wire.OpPing, "")
+				p.send(wire.OpClose, string(wire.ClosePayload(1012, "restart")))
+			case 2: // lost before its first ping
+				time.Sleep(time.Second)
+			case 3:
+				time.Sleep(5 * time.Second)
+				p.send(wire.OpPing, "")
+				p.text("2")
+				p.untilClose()
+			}
+		}}
+		o := testOptions(nw)
+		var d diary
+		o.Trace = d.trace()
+		if err := Run(t.Context(), &Drogue{Endpoint: "ws://test", Application: "app"}, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		want := []State{
+			Connecting, Connected, Ready, Disconnected, Retrying,
+			Connecting, Connected, Disconnected, Retrying,
+			Connecting, Connected, Ready, Gap,
+		}
+		if diff := cmp.Diff(want, d.states); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+		ready, gap := d.statuses[len(want)-2], d.statuses[len(want)-1]
+		if gap.From.Sub(start) != 10*time.Second || !gap.To.Equal(ready.Time) || gap.Filled ||
+			gap.Reason != "server closed the connection with status 1012: restart" {
+			t.Errorf("gap %+v", gap)
+		}
+		nw.wg.Wait()
+	})
+}
