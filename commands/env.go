@@ -23,6 +23,9 @@ type Env struct {
 	// Signals delivers what ends the program: the first politely, the second at
 	// once.
 	Signals <-chan os.Signal
+	// Questions delivers a signal whenever somebody wants to know how far the
+	// program has come.
+	Questions <-chan os.Signal
 	// StderrTerminal: somebody is watching.
 	StderrTerminal bool
 	// Screen is the size of the terminal that stdout is, in columns and rows; 0, 0
@@ -43,10 +46,11 @@ func System() Env {
 			signal.Notify(signals, s)
 		}
 	}
-	// A write to a pipe that nobody reads must come back as an error instead of
+	// A write to a pipe that nobody reads, or beyond a limit of the system for the
+	// size of a file, must come back as an error instead of
 	// ending the process; unlike a signal that is ignored, one that is caught is
 	// not ignored by the commands that we start.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signal.Notify(make(chan os.Signal, 1), deadWrites()...)
 	return Env{
 		Stdin:          os.Stdin,
 		Stdout:         os.Stdout,
@@ -54,6 +58,7 @@ func System() Env {
 		LookupEnv:      os.LookupEnv,
 		Environ:        os.Environ,
 		Signals:        signals,
+		Questions:      usr1(),
 		StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()) || isatty.IsCygwinTerminal(os.Stderr.Fd()),
 		Screen: func() (columns, rows int) {
 			columns, rows, err := term.GetSize(int(os.Stdout.Fd()))

@@ -21,6 +21,7 @@ const (
 	exitRefused     = 6 // the service refused the request, or broke the protocol
 	exitOverdue     = 7 // a time limit passed with something still awaited
 	exitLost        = 8 // connection lost, and retrying is off or used up
+	exitMissed      = 9 // events were lost, and the policy says that this is fatal
 )
 
 // errMaxTime ends a stream at --max-time.
@@ -70,6 +71,7 @@ func hintOf(err error) string {
 func (p *program) report(err error) int {
 	code, silent := exitCode(err)
 	if silent {
+		p.ended(err, code, "", "")
 		return code
 	}
 	if u, ok := errors.AsType[*UsageError](err); ok && u.Shown {
@@ -79,8 +81,12 @@ func (p *program) report(err error) int {
 	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
 		text += "\n" + e.Caret()
 	}
+	h := hint(err)
+	if p.ended(err, code, text, h) {
+		return code
+	}
 	p.say.error("%s", text)
-	if h := hint(err); h != "" {
+	if h != "" {
 		p.say.hint("%s", h)
 	}
 	return code
@@ -98,6 +104,10 @@ func exitCode(err error) (code int, silent bool) {
 		return e.code, true
 	case is[*output.WriteError](err):
 		return exitInternal, false
+	case is[*gapError](err), is[*proto.OverflowError](err):
+		return exitMissed, false
+	case is[*onReadyError](err):
+		return exitExpectation, false
 	}
 	if a, ok := errors.AsType[*awaitedError](err); ok {
 		if a.Err == nil {
@@ -111,7 +121,7 @@ func exitCode(err error) (code int, silent bool) {
 	switch {
 	case is[*proto.UnwrittenError](err):
 		return exitInternal, false
-	case errors.Is(err, errMaxTime), errors.Is(err, proto.ErrIdle):
+	case errors.Is(err, errMaxTime), errors.Is(err, proto.ErrIdle), errors.Is(err, proto.ErrTapeEnd):
 		return exitOK, true
 	}
 	if f, ok := errors.AsType[*proto.Failure](err); ok {
@@ -144,6 +154,9 @@ func hint(err error) string {
 	}
 	if u, ok := errors.AsType[*UsageError](err); ok {
 		return u.Hint()
+	}
+	if is[*proto.OverflowError](err) {
+		return "--buffer sets how much may wait; --overflow drop-oldest drops events instead"
 	}
 	if is[*proto.TooBigError](err) {
 		return "--max-message-size sets the limit, for example --max-message-size 256MiB"

@@ -17,6 +17,8 @@ const (
 	catOutput  = "Output"
 	catLink    = "Connection"
 	catService = "Service"
+	catStatus  = "Status"
+	catReady   = "When it is ready"
 )
 
 // streamFlags are the flags of every command that streams, by what they are about.
@@ -26,20 +28,26 @@ type streamFlags struct {
 	endFlags
 	outputFlags
 	linkFlags
+	statusFlags
+	readyFlags
+	tapeFlags
 }
 
 func newStreamFlags() *streamFlags {
-	return &streamFlags{outputFlags: newOutputFlags(), linkFlags: newLinkFlags()}
+	return &streamFlags{outputFlags: newOutputFlags(), linkFlags: newLinkFlags(), statusFlags: newStatusFlags()}
 }
 
 // flags declares them. Their values are read from the struct.
 func (f *streamFlags) flags() []cli.Flag {
-	return slices.Concat(f.endFlags.flags(), f.outputFlags.flags(), f.linkFlags.flags())
+	return slices.Concat(f.endFlags.flags(), f.readyFlags.flags(), f.outputFlags.flags(), f.tapeFlags.flags(),
+		f.statusFlags.flags(), f.linkFlags.flags())
 }
 
 // check finds values that make no sense.
 func (f *streamFlags) check(c *cli.Context) error {
-	for _, check := range []func(*cli.Context) error{f.endFlags.check, f.outputFlags.check, f.linkFlags.check} {
+	for _, check := range []func(*cli.Context) error{
+		f.endFlags.check, f.readyFlags.check, f.outputFlags.check, f.tapeFlags.check, f.statusFlags.check, f.linkFlags.check,
+	} {
 		if err := check(c); err != nil {
 			return err
 		}

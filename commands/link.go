@@ -16,6 +16,7 @@ type linkFlags struct {
 	pingTimeout    time.Duration
 	maxMessage     size
 	buffer         size
+	overflow       overflow
 }
 
 // newLinkFlags has the defaults of the engine.
@@ -44,7 +45,9 @@ func (f *linkFlags) flags() []cli.Flag {
 		&cli.GenericFlag{Name: "max-message-size", Category: catLink, Value: &f.maxMessage, DefaultText: f.maxMessage.String(),
 			Usage: "refuse messages larger than `SIZE`"},
 		&cli.GenericFlag{Name: "buffer", Category: catLink, Value: &f.buffer, DefaultText: f.buffer.String(),
-			Usage: "let `SIZE` of messages wait for a slow reader of stdout before reading less"},
+			Usage: "let `SIZE` of messages wait for a slow reader of stdout"},
+		&cli.GenericFlag{Name: "overflow", Category: catLink, Value: &f.overflow, DefaultText: f.overflow.String(),
+			Usage: "when the buffer is full, read no more, drop events, or end with 9: `block|drop-oldest|fail`"},
 	}
 }
 
@@ -79,5 +82,5 @@ func (f *linkFlags) engine(o *proto.Options) {
 	o.Retries, o.RetryWindow = f.retries, f.retryWindow
 	o.PingInterval, o.PingTimeout = f.pingInterval, f.pingTimeout
 	o.MaxMessageSize = int64(f.maxMessage)
-	o.Buffer = int(f.buffer)
+	o.Buffer, o.Overflow = int(f.buffer), proto.Overflow(f.overflow)
 }

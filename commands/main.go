@@ -34,6 +34,13 @@ type program struct {
 	Env
 	say  *printer
 	kill <-chan struct{} // closed by the second signal
+	// last tells whoever keeps a journal how the program ended, and returns whether
+	// that is all there is to tell; nil when nobody does.
+	last func(err error, code int, text, hint string) bool
+}
+
+func (p *program) ended(err error, code int, text, hint string) (told bool) {
+	return p.last != nil && p.last(err, code, text, hint)
 }
 
 func (p *program) main(ctx context.Context, args []string) (code int) {
@@ -71,6 +78,7 @@ hark connect wss://stream.example.com/events | jq .`,
 				p.configCommand(),
 				p.completionCommand(),
 				p.manCommand(),
+				p.playCommand(),
 			},
 		},
 		Version:   versionLine("hark", info),

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -16,6 +17,14 @@ type printer struct {
 	secret.Redactor
 	w  io.Writer
 	mu sync.Mutex
+	as func(kind, text string) // takes lines in the place of w, when not nil
+}
+
+// divert makes as take the lines in the place of stderr.
+func (p *printer) divert(as func(kind, text string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.as = as
 }
 
 // note prints something that was asked for.
@@ -47,6 +56,10 @@ func (p *printer) line(kind, text string) {
 	text = strings.Map(harmless, strings.ToValidUTF8(p.String(text), "\uFFFD"))
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.as != nil {
+		p.as(cmp.Or(strings.TrimSuffix(kind, ": "), "note"), text)
+		return
+	}
 	// Nothing can be done about a stderr that takes no more.
 	_, _ = io.WriteString(p.w, "hark: "+kind+strings.TrimRight(text, "\n")+"\n")
 }

@@ -1,10 +1,82 @@
 package commands
 
 import (
+	"errors"
+	"slices"
 	"time"
 
+	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
 )
+
+// statusFlags say who is told about the life of the connection, and what becomes
+// of events that were missed.
+type statusFlags struct {
+	status     string // "" means text, and only what people need who watch
+	statusFile string
+	onGap      string
+}
+
+func newStatusFlags() statusFlags { return statusFlags{onGap: "warn"} }
+
+func (f *statusFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "status", Category: catStatus, Destination: &f.status, DefaultText: "text on a terminal",
+			Usage: "tell on stderr what happens to the connection: `text|json|none`"},
+		&cli.StringFlag{Name: "status-file", Category: catStatus, Destination: &f.statusFile,
+			Usage: "write what happens to the connection as JSON to `FILE`, one record per line"},
+		&cli.StringFlag{Name: "on-gap", Category: catStatus, Destination: &f.onGap, Value: f.onGap,
+			Usage: "when a lost connection may have cost events: `warn|fail`"},
+	}
+}
+
+func (f *statusFlags) check(c *cli.Context) error {
+	for _, choice := range []struct {
+		name, value, words string
+		ok                 bool
+	}{
+		{"status", f.status, "text, json or none", f.status == "" || f.status == "text" || f.status == "json" || f.status == "none"},
+		{"on-gap", f.onGap, "warn or fail", f.onGap == "warn" || f.onGap == "fail"},
+	} {
+		if !choice.ok {
+			return usagef("%s %q: expected %s", givenAs(c, choice.name), cut(choice.value, 24), choice.words)
+		}
+	}
+	if f.statusFile == "-" {
+		e := usagef("%s -: stdout is for events", givenAs(c, "status-file"))
+		e.Advice = "--status json writes the records to stderr"
+		return e
+	}
+	return nil
+}
+
+// An overflow is the value of --overflow.
+type overflow proto.Overflow
+
+// overflows are the words for it, by number.
+var overflows = []string{proto.OverflowBlock: "block", proto.OverflowDropOldest: "drop-oldest", proto.OverflowFail: "fail"}
+
+// Set implements flag.Value.
+func (o *overflow) Set(text string) error {
+	i := slices.Index(overflows, text)
+	if i < 0 {
+		return errors.New("expected block, drop-oldest or fail")
+	}
+	*o = overflow(i)
+	return nil
+}
+
+// String implements flag.Value.
+func (o *overflow) String() string { return overflows[*o] }
+
+// A gapError ends a stream at the first gap, with --on-gap fail.
+type gapError struct{ from, to time.Time }
+
+func (e *gapError) Error() string {
+	return "the connection was lost, and events between " + e.from.Format(time.RFC3339) + " and " +
+		e.to.Format(time.RFC3339) + " may be missing"
+}
 
 // warn prints a warning, unless warnings are not wanted.
 func (s *stream) warn(format string, args ...any) {
@@ -23,24 +95,55 @@ func (s *stream) trace() proto.Trace {
 	if s.flags.verbose {
 		t.Note = func(text string) { s.say.note("%s", text) }
 	}
+	if s.tape != nil {
+		t.Frame = s.tape.frame
+	}
 	return t
 }
 
+// status takes note of a turn in the life of the connection and tells about it.
 func (s *stream) status(st proto.Status) {
-	switch st.State {
-	case proto.Live:
+	if st.State == proto.Live { // which is for us
 		s.live = true
+		return
+	}
+	s.journal.status(st)
+	if s.flags.status == "" || s.flags.status == "text" {
+		s.statusText(st)
+	}
+	switch {
+	case st.State == proto.Ready && !s.ready:
+		s.ready = true
+		s.whenReady(st)
+	case st.State == proto.Gap && !st.Filled && s.flags.onGap == "fail":
+		s.cancel(&gapError{st.From, st.To})
+	}
+}
+
+// statusText prints a turn for people: what they need, and the rest with -v.
+func (s *stream) statusText(st proto.Status) {
+	switch st.State {
 	case proto.Ready:
 		s.tell("ready, listening to %s", st.Address)
 	case proto.Connecting:
 		s.tell("connecting to %s", st.Address)
 	case proto.Connected:
 		s.tell("connected")
+	case proto.Authenticated:
+		s.detail("authenticated")
+	case proto.Disconnected:
+		s.detail("disconnected: %v", st.Err)
 	case proto.Retrying:
 		s.warn("%v; retrying in %s (%d of %d)", st.Err, st.Delay.Round(100*time.Millisecond), st.Retry, st.Retries)
 	case proto.Gap:
-		s.warn("connected again; events between %s and %s may be missing",
-			st.From.Format(time.RFC3339), st.To.Format(time.RFC3339))
+		from, to := st.From.Format(time.RFC3339), st.To.Format(time.RFC3339)
+		if st.Filled {
+			s.tell("connected again; what came between %s and %s was fetched", from, to)
+		} else {
+			s.warn("connected again; events between %s and %s may be missing", from, to)
+		}
+	case proto.Dropped:
+		s.warn("%d events were dropped, %d in all: the reader of stdout is too slow", st.Events, st.Total)
 	}
 }
 
@@ -49,4 +152,41 @@ func (s *stream) tell(format string, args ...any) {
 	if s.watched {
 		s.say.note(format, args...)
 	}
+}
+
+// detail prints a line for those who asked for more.
+func (s *stream) detail(format string, args ...any) {
+	if s.flags.verbose {
+		s.say.note(format, args...)
+	}
+}
+
+// endedBy says how a stream ended, for people.
+func endedBy(err error) string {
+	if c := condition(err); c != "" {
+		return "ended by " + c
+	}
+	return "ended"
+}
+
+// condition names what ended a stream, "" when that was a failure.
+func condition(err error) string {
+	if e, ok := errors.AsType[output.Ended](err); ok {
+		return e.Condition
+	}
+	switch {
+	case errors.Is(err, proto.ErrIdle):
+		return "idle"
+	case errors.Is(err, errMaxTime):
+		return "max-time"
+	case errors.Is(err, proto.ErrTapeEnd):
+		return "tape-end"
+	case errors.Is(err, output.ErrStdoutClosed):
+		return "stdout-closed"
+	case is[*signalError](err):
+		return "signal"
+	case err == nil, is[*awaitedError](err):
+		return "closed"
+	}
+	return ""
 }

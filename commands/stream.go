@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
@@ -21,13 +22,18 @@ type stream struct {
 	transport *http.Transport
 	standIn   *standIn // nil when the service is the real one
 	live      bool     // the stream was live at least once
+	ready     bool     // the stream was ready at least once
 	watched   bool     // somebody wants to see what happens
+	journal   *journal
+	tape      *recorder     // nil when nothing is recorded
+	command   *readyCommand // nil until it is started
+	cancel    context.CancelCauseFunc
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
 	return &stream{
 		program: p, flags: f, transport: newTransport(),
-		watched: !f.quiet && (f.verbose || p.StderrTerminal),
+		watched: !f.quiet && (f.verbose || f.status == "text" || f.status == "" && p.StderrTerminal),
 	}
 }
 
@@ -86,6 +92,19 @@ func typedFlags(c *cli.Context) func(flag string) bool {
 // failure ends it. Everything that the user can get wrong has been found when
 // it dials.
 func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
+	return s.follow(ctx, svc.Name(), func(ctx context.Context, w *output.Writer, o proto.Options) error {
+		s.flags.linkFlags.engine(&o)
+		s.flags.readyFlags.engine(&o)
+		o.Transport = userAgent{s.transport}
+		o.Input = input
+		o.Kill = s.kill
+		return proto.Run(ctx, svc, w, o)
+	})
+}
+
+// follow lets events come, from wherever, with everything around them that the
+// flags ask for.
+func (s *stream) follow(ctx context.Context, service string, events func(context.Context, *output.Writer, proto.Options) error) error {
 	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
 	defer bury()
 	go func() {
@@ -101,21 +120,85 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	s.cancel = cancel
 	if s.flags.maxTime > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, s.flags.maxTime, errMaxTime)
 		defer stop()
 	}
+	if err := s.keep(service, w); err != nil {
+		return err
+	}
+	if s.flags.readyFile != "" {
+		if err := removeStaleReadyFile(s.flags.readyFile); err != nil {
+			return err
+		}
+		defer func() {
+			if s.ready {
+				os.Remove(s.flags.readyFile)
+			}
+		}()
+	}
+	if s.flags.record != "" {
+		if s.tape, err = newRecorder(s.flags.record, service, &s.say.Redactor, cancel); err != nil {
+			return err
+		}
+	}
 	go s.Hangup(ctx, func() { cancel(output.ErrStdoutClosed) })
+	go s.answerQuestions(ctx)
 
 	o := proto.DefaultOptions()
-	s.flags.engine(&o)
 	o.Idle = s.flags.idle
-	o.Transport = userAgent{s.transport}
-	o.Input = input
-	o.Kill = s.kill
 	o.Trace = s.trace()
-	return s.ending(proto.Run(ctx, svc, w, o), w)
+	err = s.ending(events(ctx, w, o), w)
+	if s.tape != nil {
+		if terr := s.tape.close(); terr != nil {
+			err = terr
+		}
+	}
+	return s.finishReadyCommand(err)
+}
+
+// keep begins the journal of the stream.
+func (s *stream) keep(service string, w *output.Writer) error {
+	s.journal = &journal{service: service, redact: s.say.Bytes, written: w.Counts}
+	asJSON := s.flags.status == "json"
+	if asJSON {
+		s.journal.outs = append(s.journal.outs, s.Stderr)
+	}
+	if s.flags.statusFile != "" {
+		if err := s.journal.open(s.flags.statusFile); err != nil {
+			return err
+		}
+	}
+	if asJSON { // then stderr is for records only
+		s.say.divert(s.journal.text)
+	}
+	s.last = func(err error, code int, text, hint string) bool {
+		s.detail("%s: %s", endedBy(err), s.journal.counts())
+		s.journal.ended(err, code, text, hint)
+		if err := s.journal.close(); err != nil {
+			s.warn("--status-file: %v", err)
+		}
+		return asJSON
+	}
+	return nil
+}
+
+// answerQuestions prints the counters when somebody asks for them with a signal.
+func (s *stream) answerQuestions(ctx context.Context) {
+	for {
+		select {
+		case <-s.Questions:
+			if s.flags.status == "json" {
+				s.journal.asked()
+			} else {
+				s.say.note("%s", s.journal.counts())
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // writer is the end of the stream: filter, conditions, stdout. ctx ends an
@@ -153,13 +236,16 @@ func compile(flag, expr string, vars output.Vars) (*output.Filter, error) {
 
 // ending adds to the end of a run what was still awaited then.
 func (s *stream) ending(err error, w *output.Writer) error {
-	limit := errors.Is(err, errMaxTime) || errors.Is(err, proto.ErrIdle)
+	limit := errors.Is(err, errMaxTime) || errors.Is(err, proto.ErrIdle) || errors.Is(err, proto.ErrTapeEnd)
 	if err != nil && !limit || is[*proto.UnwrittenError](err) {
 		return err
 	}
 	unmet := w.Unmet()
 	if !s.live {
 		unmet = append([]string{"the first sign that the stream is live"}, unmet...)
+	}
+	if what := s.flags.awaited(); what != "" && !s.ready {
+		unmet = append(unmet, what)
 	}
 	if len(unmet) == 0 {
 		return err

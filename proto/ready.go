@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hark-cli/hark/proto/wire"
@@ -45,7 +46,9 @@ func (s *server) control(e *entry) {
 	if e.op == wire.OpPong && s.unheard {
 		if sent := s.link.pingSent(); !sent.Before(s.pingPut) && !e.time.Before(sent) {
 			s.unheard = false
-			s.heartbeat(e.time.Sub(sent), e.time)
+			rtt := e.time.Sub(sent)
+			s.o.Trace.step(Step{Note: fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))})
+			s.heartbeat(rtt, e.time)
 		}
 	}
 	if s.watcher != nil && e.op != wire.OpClose {

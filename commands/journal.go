@@ -1,0 +1,213 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// A statusRecord is one line of --status json and of --status-file. The help topic
+// "status" explains its members.
+type statusRecord struct {
+	Time    time.Time `json:"time"`
+	Status  string    `json:"status"`
+	Service string    `json:"service"`
+	Attempt int       `json:"attempt"`
+
+	Address     string `json:"address,omitempty"`
+	Error       string `json:"error,omitempty"`
+	HTTPStatus  int    `json:"http_status,omitempty"`
+	CloseCode   int    `json:"close_code,omitempty"`
+	CloseReason string `json:"close_reason,omitempty"`
+
+	RTT     float64 `json:"rtt_seconds,omitempty"`
+	Delay   float64 `json:"delay_seconds,omitempty"`
+	Retry   int     `json:"retry,omitempty"`
+	Retries int     `json:"retries,omitempty"`
+
+	From   time.Time `json:"from,omitzero"`
+	To     time.Time `json:"to,omitzero"`
+	Filled *bool     `json:"filled,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+
+	DroppedNow uint64 `json:"dropped_now,omitempty"`
+	Text       string `json:"text,omitempty"`
+
+	*statusCounters
+	*statusEnd
+}
+
+// statusCounters are what a stream has done.
+type statusCounters struct {
+	Events     uint64 `json:"events"`  // that came
+	Printed    uint64 `json:"printed"` // of which something was printed
+	Bytes      uint64 `json:"bytes"`   // written to stdout
+	Reconnects int    `json:"reconnects"`
+	Gaps       int    `json:"gaps"`
+	Dropped    uint64 `json:"dropped"` // because stdout was too slow
+}
+
+func (c *statusCounters) String() string {
+	return fmt.Sprintf("%d events, %d printed, %d bytes, %d reconnects, %d gaps, %d dropped",
+		c.Events, c.Printed, c.Bytes, c.Reconnects, c.Gaps, c.Dropped)
+}
+
+// statusEnd is how a stream ended.
+type statusEnd struct {
+	Condition string `json:"condition,omitempty"`
+	ExitCode  int    `json:"exit_code"`
+	Hint      string `json:"hint,omitempty"`
+}
+
+// A journal counts what happens to a stream and writes it down as JSON, where that
+// is wanted. It may be used by several goroutines.
+type journal struct {
+	service string
+	redact  func([]byte) []byte
+	written func() output.Counts
+
+	mu       sync.Mutex
+	outs     []io.Writer
+	file     *os.File // one of outs, or nil
+	failed   error    // of writing to file
+	attempt  int
+	counters statusCounters
+	connects int
+}
+
+// open makes the journal write to FILE too.
+func (j *journal) open(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return usagef("--status-file: %v", err)
+	}
+	j.file = f
+	j.outs = append(j.outs, f)
+	return nil
+}
+
+// close ends the file. It returns what went wrong with it.
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return nil
+	}
+	err := j.file.Close()
+	j.file = nil
+	if j.failed != nil {
+		err = j.failed
+	}
+	return err
+}
+
+// status writes a turn in the life of the connection.
+func (j *journal) status(st proto.Status) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.attempt = st.Attempt
+	r := statusRecord{
+		Time: st.Time, Status: string(st.State), Address: st.Address,
+		RTT: st.RTT.Seconds(), Delay: st.Delay.Seconds(), Retry: st.Retry, Retries: st.Retries,
+	}
+	r.fail(st.Err)
+	switch st.State {
+	case proto.Connected:
+		j.connects++
+		j.counters.Reconnects = j.connects - 1
+	case proto.Gap:
+		if !st.Filled {
+			j.counters.Gaps++
+		}
+		r.From, r.To, r.Filled, r.Reason = st.From.UTC(), st.To.UTC(), &st.Filled, st.Reason
+	case proto.Dropped:
+		j.counters.Dropped = st.Total
+		r.DroppedNow, r.statusCounters = st.Events, j.count()
+	}
+	j.write(r)
+}
+
+// fail takes the facts from an error.
+func (r *statusRecord) fail(err error) {
+	if err == nil {
+		return
+	}
+	r.Error = err.Error()
+	if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
+		r.HTTPStatus = e.Status
+	}
+	if e, ok := errors.AsType[*proto.CloseError](err); ok {
+		r.CloseCode, r.CloseReason = e.Code, e.Reason
+	}
+}
+
+// count returns the counters as they are now. j.mu is held.
+func (j *journal) count() *statusCounters {
+	c, w := j.counters, j.written()
+	c.Events, c.Printed, c.Bytes = w.Events, w.Printed, w.Bytes
+	return &c
+}
+
+// counts returns the counters as they are now.
+func (j *journal) counts() *statusCounters {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.count()
+}
+
+// text writes something that was said: a note, a warning.
+func (j *journal) text(kind, text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.write(statusRecord{Time: time.Now(), Status: kind, Text: text})
+}
+
+// asked writes the counters because somebody wants to see them.
+func (j *journal) asked() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.write(statusRecord{Time: time.Now(), Status: "counters", statusCounters: j.count()})
+}
+
+// ended writes the last record.
+func (j *journal) ended(err error, code int, text, hint string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := statusRecord{Time: time.Now(), Status: "ended", statusCounters: j.count()}
+	r.statusEnd = &statusEnd{Condition: condition(err), ExitCode: code, Hint: hint}
+	r.fail(err)
+	r.Error = text
+	j.write(r)
+}
+
+// write writes a record. j.mu is held.
+func (j *journal) write(r statusRecord) {
+	if len(j.outs) == 0 {
+		return
+	}
+	r.Time, r.Service, r.Attempt = r.Time.UTC(), j.service, j.attempt
+	for _, s := range []*string{&r.Error, &r.CloseReason, &r.Reason, &r.Text} {
+		*s = strings.Map(harmless, strings.ToValidUTF8(*s, "\uFFFD"))
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		panic(err) // strings and numbers always have an encoding
+	}
+	line := j.redact(b.Bytes())
+	for _, w := range j.outs {
+		if _, err := w.Write(line); err != nil && w == io.Writer(j.file) && j.failed == nil {
+			j.failed = err
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// players are the services that a tape can be of.
+func players() []proto.Player {
+	return []proto.Player{&proto.Octave{}, &proto.Drogue{}, &proto.Doshii{}, &proto.Plain{}}
+}
+
+func (p *program) playCommand() *cli.Command {
+	var as string
+	f := newStreamFlags()
+	return &cli.Command{
+		Name:  "play",
+		Usage: "run a tape through a filter and conditions, without a network",
+		UsageText: `hark play day.tape --jq .data
+hark play day.tape --until '.subject == "alarm"' --status json
+xz -dc day.tape.xz | hark play - --as connect`,
+		ArgsUsage: "TAPE\nTAPE\ta file that --record has made; - for stdin",
+		Description: "Prints what the stream printed that was recorded, or would have printed with these " +
+			"flags, as fast as it can. Times are those of the tape, for --idle and --max-time too.",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "as", Category: catService, Destination: &as, DefaultText: "what the tape says",
+				Usage: "take the tape for one of the service `octave|drogue|doshii|connect`"},
+		}, f.endFlags.flags(), f.outputFlags.flags(), f.statusFlags.flags()),
+		Action: func(c *cli.Context) error {
+			for _, check := range []func(*cli.Context) error{f.endFlags.check, f.outputFlags.check, f.statusFlags.check} {
+				if err := check(c); err != nil {
+					return err
+				}
+			}
+			if as != "" && playerOf(as) == nil {
+				return usagef("%s %q: expected %s", givenAs(c, "as"), cut(as, 24), strings.Join(playerNames(), ", "))
+			}
+			s := p.newStream(f)
+			defer s.close()
+			return s.play(c.Context, c.Args().First(), as)
+		},
+	}
+}
+
+func playerNames() []string {
+	var names []string
+	for _, p := range players() {
+		names = append(names, p.Name())
+	}
+	return names
+}
+
+func playerOf(service string) proto.Player {
+	for _, p := range players() {
+		if p.Name() == service {
+			return p
+		}
+	}
+	return nil
+}
+
+// openTape opens the tape of that path.
+func (p *program) openTape(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(p.Stdin), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return f, nil
+}
+
+// play runs a tape through everything that is behind the connection.
+func (s *stream) play(ctx context.Context, path, as string) error {
+	file, err := s.openTape(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in := &lazyReader{Reader: file}
+	tape, err := proto.NewTapeReader(in)
+	if err != nil {
+		return tapeError(path, err)
+	}
+	if as == "" {
+		as = tape.Head.Service
+	}
+	svc := playerOf(as)
+	if svc == nil {
+		e := usagef("%s does not say which service it is of", path)
+		if as != "" {
+			e = usagef("%s is of the unknown service %q", path, cut(as, 24))
+		}
+		e.Advice = "--as " + strings.Join(playerNames(), "|") + " says it"
+		return e
+	}
+	limit := s.flags.maxTime
+	s.flags.maxTime = 0 // which is about the clock on the wall
+	return s.follow(ctx, as, func(ctx context.Context, w *output.Writer, o proto.Options) error {
+		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
+		return tapeError(path, proto.Play(ctx, svc, until(tape.Records(), limit), w, o))
+	})
+}
+
+// tapeError is err with the name of the tape, if that is what it is about.
+func tapeError(path string, err error) error {
+	if e, ok := errors.AsType[*proto.TapeError](err); ok {
+		return usagef("%s: line %d: %v", path, e.Line, e.Err)
+	}
+	return err
+}
+
+// until ends a tape after so much time on it; 0 means never.
+func until(tape iter.Seq2[proto.FrameRecord, error], limit time.Duration) iter.Seq2[proto.FrameRecord, error] {
+	if limit == 0 {
+		return tape
+	}
+	return func(yield func(proto.FrameRecord, error) bool) {
+		var start time.Time
+		for r, err := range tape {
+			if start.IsZero() {
+				start = r.Time
+			}
+			if err == nil && r.Time.Sub(start) >= limit {
+				yield(proto.FrameRecord{}, errMaxTime)
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// A lazyReader calls before when it is asked to read, which may take its time.
+type lazyReader struct {
+	io.Reader
+	before func()
+}
+
+// Read implements io.Reader.
+func (r *lazyReader) Read(p []byte) (int, error) {
+	if r.before != nil {
+		r.before()
+	}
+	return r.Reader.Read(p)
+}

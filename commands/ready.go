@@ -1,0 +1,189 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// readyFlags say what happens when the stream is ready: when an event that
+// happens from then on will be printed.
+type readyFlags struct {
+	onReady    string
+	readyFile  string
+	readyOnly  bool
+	readyDelay time.Duration
+}
+
+func (f *readyFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "on-ready", Category: catReady, Destination: &f.onReady,
+			Usage: "run the shell command `COMMAND` once, beside the stream, when it is ready; its failure ends hark"},
+		&cli.StringFlag{Name: "ready-file", Category: catReady, Destination: &f.readyFile,
+			Usage: "create `FILE` when the stream is ready, and remove it at the end"},
+		&cli.BoolFlag{Name: "ready-only", Category: catReady, Destination: &f.readyOnly,
+			Usage: "end when the stream is ready"},
+		&cli.DurationFlag{Name: "ready-delay", Category: catReady, Destination: &f.readyDelay,
+			Usage: "wait `D` longer before the stream counts as ready"},
+	}
+}
+
+func (f *readyFlags) check(c *cli.Context) error {
+	if f.readyOnly && f.onReady != "" {
+		e := usagef("%s and %s exclude each other", givenAs(c, "ready-only"), givenAs(c, "on-ready"))
+		e.Advice = "in a shell: hark … --ready-only && COMMAND"
+		return e
+	}
+	return checkDuration(c, "ready-delay", f.readyDelay, true)
+}
+
+// engine sets the engine's options as the flags have them.
+func (f *readyFlags) engine(o *proto.Options) { o.ReadyDelay = f.readyDelay }
+
+// awaited tells, for a message, what waits for the stream to be ready.
+func (f *readyFlags) awaited() string {
+	switch {
+	case f.readyOnly:
+		return "--ready-only: the stream is not ready"
+	case f.onReady != "":
+		return "--on-ready: the stream is not ready"
+	case f.readyFile != "":
+		return "--ready-file: the stream is not ready"
+	}
+	return ""
+}
+
+// An onReadyError is a failure of the command of --on-ready.
+type onReadyError struct{ err error }
+
+func (e *onReadyError) Error() string { return "the command of --on-ready failed: " + e.err.Error() }
+func (e *onReadyError) Unwrap() error { return e.err }
+
+// whenReady does what is to be done when the stream is ready for the first time.
+func (s *stream) whenReady(st proto.Status) {
+	if s.flags.readyFile != "" {
+		if err := writeReadyFile(s.flags.readyFile, st); err != nil {
+			s.cancel(fmt.Errorf("--ready-file: %w", err))
+			return
+		}
+	}
+	if s.flags.readyOnly {
+		s.cancel(output.Ended{Condition: "ready-only"})
+		return
+	}
+	if s.flags.onReady != "" {
+		s.startReadyCommand()
+	}
+}
+
+// readyFileStart is how a file of --ready-file begins.
+const readyFileStart = `{"status":"ready",`
+
+// writeReadyFile makes the file appear with its whole content.
+func writeReadyFile(path string, st proto.Status) error {
+	b, err := json.Marshal(struct {
+		Status  string    `json:"status"`
+		Time    time.Time `json:"time"`
+		Service string    `json:"service"`
+		PID     int       `json:"pid"`
+	}{"ready", st.Time.UTC(), st.Service, os.Getpid()})
+	if err != nil {
+		return err
+	}
+	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(temporary, append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	return nil
+}
+
+// removeStaleReadyFile takes a file away that a killed hark has left behind, so that
+// nobody takes it for a sign of this one. Any other file is not touched.
+func removeStaleReadyFile(path string) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !bytes.HasPrefix(b, []byte(readyFileStart)) {
+		e := usagef("--ready-file: %s exists and is no file of hark's", path)
+		e.Advice = "remove it, or choose another name"
+		return e
+	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		return usagef("--ready-file: %v", err)
+	}
+	return nil
+}
+
+// A readyCommand is the command of --on-ready while it runs.
+type readyCommand struct {
+	stop context.CancelFunc
+	done chan error // gets what became of it; nil also when it was stopped
+}
+
+// startReadyCommand runs the command of --on-ready beside the stream. What it prints
+// goes to stderr, because stdout is for events, and it gets no stdin.
+func (s *stream) startReadyCommand() {
+	ctx, stop := context.WithCancel(context.Background())
+	cmd := shell(ctx, s.flags.onReady)
+	cmd.Stdout, cmd.Stderr, cmd.Env = s.Stderr, s.Stderr, s.Environ()
+	ownGroup(cmd)
+	s.command = &readyCommand{stop: stop, done: make(chan error, 1)}
+	go func() {
+		err := cmd.Run()
+		if errors.Is(err, exec.ErrWaitDelay) { // a grandchild has our stderr
+			err = nil
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cancel(&onReadyError{err})
+		} else {
+			err = nil
+		}
+		s.command.done <- err
+	}()
+}
+
+// commandGrace is how long the command of --on-ready may go on after the stream.
+const commandGrace = time.Second
+
+// finishReadyCommand waits a moment for the command of --on-ready, which is often
+// just about to end, and then ends it. Its failure is the stream's, unless that has
+// one of its own.
+func (s *stream) finishReadyCommand(err error) error {
+	if s.command == nil {
+		return err
+	}
+	defer s.command.stop()
+	if !is[*signalError](err) {
+		t := time.NewTimer(commandGrace)
+		defer t.Stop()
+		select {
+		case failure := <-s.command.done:
+			if code, _ := exitCode(err); failure != nil && code == exitOK {
+				return &onReadyError{failure}
+			}
+			return err
+		case <-t.C:
+		case <-s.kill:
+		}
+	}
+	s.command.stop()
+	<-s.command.done
+	return err
+}

@@ -1,0 +1,151 @@
+package commands
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// tapeFlags say whether a stream is recorded.
+type tapeFlags struct{ record string }
+
+func (f *tapeFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "record", Category: catOutput, Destination: &f.record,
+			Usage: "write every frame of both directions to `TAPE`, for hark play and hark replay"},
+	}
+}
+
+func (f *tapeFlags) check(c *cli.Context) error {
+	if f.record == "-" {
+		e := usagef("%s -: stdout is for events", givenAs(c, "record"))
+		e.Advice = "name a file"
+		return e
+	}
+	return nil
+}
+
+// recordLimit is how many bytes may wait to be written before the connection has to
+// wait too.
+const recordLimit = 16 << 20
+
+// A recorder writes a tape. Its goroutine writes whatever has come since it last
+// wrote, so the connection need not wait for the disk, and a batch of frames costs
+// one write.
+type recorder struct {
+	path    string
+	file    *os.File
+	secrets *secret.Redactor
+	fail    func(error) // called once, when the tape can be written no more
+	done    chan struct{}
+
+	mu      sync.Mutex
+	changed sync.Cond
+	buf     []byte
+	closed  bool
+	err     error
+}
+
+// newRecorder creates the tape, which only its owner can read.
+func newRecorder(path, service string, secrets *secret.Redactor, fail func(error)) (*recorder, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, usagef("--record: %v", err)
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if err := f.Chmod(0o600); err != nil { // it was there before
+			f.Close()
+			return nil, usagef("--record: %v", err)
+		}
+	}
+	r := &recorder{path: path, file: f, secrets: secrets, fail: fail, done: make(chan struct{})}
+	r.changed.L = &r.mu
+	r.buf = proto.AppendHead(nil, proto.TapeHead{Time: time.Now(), Service: service})
+	go r.write()
+	return r, nil
+}
+
+// frame records a frame. Credentials that are known by now are not recorded.
+func (r *recorder) frame(f proto.FrameRecord) {
+	f.Payload = r.secrets.Bytes(f.Payload)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.buf) > recordLimit && r.err == nil {
+		r.changed.Wait()
+	}
+	if r.err != nil {
+		return
+	}
+	n := len(r.buf)
+	r.buf = proto.AppendRecord(r.buf, f)
+	if f.Handshake != nil {
+		r.buf = append(r.buf[:n], r.secrets.Bytes(bytes.Clone(r.buf[n:]))...)
+	}
+	r.changed.Broadcast()
+}
+
+// close writes what is left and returns what went wrong.
+func (r *recorder) close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.changed.Broadcast()
+	r.mu.Unlock()
+	<-r.done
+	return r.err
+}
+
+func (r *recorder) write() {
+	defer close(r.done)
+	var spare []byte
+	var size int64
+	for {
+		r.mu.Lock()
+		for len(r.buf) == 0 && !r.closed {
+			r.changed.Wait()
+		}
+		b := r.buf
+		r.buf = spare[:0]
+		r.changed.Broadcast()
+		r.mu.Unlock()
+		if len(b) == 0 {
+			if err := r.file.Close(); err != nil {
+				r.failed(err)
+			}
+			return
+		}
+		n, err := r.file.Write(b)
+		if err != nil {
+			// What is on the tape ends with a whole record.
+			size += int64(bytes.LastIndexByte(b[:n], '\n') + 1)
+			_ = r.file.Truncate(size) // not every file can be
+			r.file.Close()
+			r.failed(err)
+			return
+		}
+		size += int64(n)
+		if spare = b; cap(spare) > 1<<20 {
+			spare = nil
+		}
+	}
+}
+
+// failed notes why the tape can be written no more.
+func (r *recorder) failed(err error) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	err = fmt.Errorf("writing the tape %s: %w", r.path, err)
+	r.mu.Lock()
+	r.err, r.buf = err, nil
+	r.changed.Broadcast()
+	r.mu.Unlock()
+	r.fail(err)
+}

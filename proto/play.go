@@ -1,0 +1,182 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A Player is a Service that can make sense of a tape.
+type Player interface {
+	Service
+	// Offline returns the codec of one connection that is not open.
+	Offline() Session
+}
+
+// Offline implements Player.
+func (p *Plain) Offline() Session { return plainSession{} }
+
+// Offline implements Player.
+func (d *Drogue) Offline() Session { return &drogueSession{d: d} }
+
+// Offline implements Player.
+func (d *Doshii) Offline() Session { return &doshiiSession{d: d} }
+
+// Offline implements Player.
+func (o *Octave) Offline() Session { return &octaveSession{o: o} }
+
+// ErrTapeEnd ends the play of a tape.
+var ErrTapeEnd = errors.New("the tape is over")
+
+// Play gives the events of a tape to sink, as Run would have done when it was
+// recorded, but as fast as sink takes them and without a network. Of the options,
+// it uses Idle, by the clock of the tape, and Trace. Play calls sink and Trace from
+// its own goroutine. It returns
+//
+//   - ErrTapeEnd, also when the tape is cut off, with a warning then;
+//   - the error of the sink, as it is;
+//   - the cause of ctx;
+//   - ErrIdle;
+//   - a *Failure, when the service had refused what was asked of it;
+//   - the error of the tape.
+func Play(ctx context.Context, svc Player, tape iter.Seq2[FrameRecord, error], sink Sink, o Options) error {
+	p := &player{svc: svc, sink: sink, o: &o}
+	err := p.play(ctx, tape)
+	if ferr := sink.Flush(); ferr != nil {
+		return ferr
+	}
+	return err
+}
+
+// A player is one call of Play.
+type player struct {
+	svc  Player
+	sink Sink
+	o    *Options
+
+	session Session // nil before the first connection
+	watcher ControlWatcher
+	attempt int
+	address string
+	ready   bool
+	heard   time.Time // when anything last came in
+	event   time.Time // when the last event came, or the stream was live
+	ev      Event
+}
+
+func (p *player) play(ctx context.Context, tape iter.Seq2[FrameRecord, error]) error {
+	for r, err := range tape {
+		switch {
+		case errors.Is(err, ErrTapeCut):
+			p.o.Trace.step(Step{Warning: err.Error() + "; what stands before it was read"})
+			return ErrTapeEnd
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		p.o.Trace.frame(r)
+		if err := p.record(r); err != nil {
+			return err
+		}
+	}
+	return ErrTapeEnd
+}
+
+func (p *player) record(r FrameRecord) error {
+	switch {
+	case r.Handshake != nil:
+		p.handshake(r.Time, r.Handshake)
+		return nil
+	case r.Direction == Out:
+		return nil
+	case p.session == nil: // a tape without handshakes
+		p.connected(r.Time)
+	}
+	if p.o.Idle > 0 && r.Time.Sub(p.event) >= p.o.Idle {
+		return ErrIdle
+	}
+	p.heard = r.Time
+	switch {
+	case r.Secret:
+	case r.Opcode == wire.OpClose:
+		code, reason := wire.ParseClose(r.Payload)
+		p.status(Status{Time: r.Time, State: Disconnected, Err: &CloseError{Code: code, Reason: reason}})
+	case r.Opcode.Control():
+		if p.watcher != nil {
+			p.apply(p.watcher.Control(r.Opcode, r.Time), r.Time)
+		}
+	default:
+		return p.message(Message{Data: r.Payload, Binary: r.Opcode == wire.OpBinary, Time: r.Time})
+	}
+	return nil
+}
+
+// handshake begins a connection, if it succeeded.
+func (p *player) handshake(now time.Time, h *HandshakeRecord) {
+	p.attempt++
+	p.address = h.URL
+	p.status(Status{Time: now, State: Connecting})
+	if h.Status != 101 {
+		e := &HandshakeError{Stage: StageUpgrade, Address: h.URL, Status: h.Status, Body: h.Body}
+		if h.Status == 0 {
+			e.Err = errors.New("no answer")
+		}
+		p.status(Status{Time: now, State: Disconnected, Err: e})
+		return
+	}
+	p.connected(now)
+}
+
+func (p *player) connected(now time.Time) {
+	p.attempt = max(p.attempt, 1)
+	p.session = p.svc.Offline()
+	p.watcher, _ = p.session.(ControlWatcher)
+	p.ready, p.event = false, now
+	p.status(Status{Time: now, State: Connected})
+	p.status(Status{Time: now, State: Live})
+	p.apply(p.session.Greet(now), now)
+	if !p.heard.IsZero() {
+		p.status(Status{Time: now, State: Gap, From: p.heard, To: now})
+	}
+}
+
+func (p *player) message(m Message) error {
+	step, err := p.session.Decode(m)
+	if err != nil {
+		v := judge(p.svc, err, true)
+		p.status(Status{Time: m.Time, State: Disconnected, Err: err})
+		if v.Class == Transient {
+			return nil // whoever recorded it went on with the next connection
+		}
+		return &Failure{Class: v.Class, Connected: true, Err: err}
+	}
+	p.apply(step, m.Time)
+	if !step.Event {
+		return nil
+	}
+	p.event = m.Time
+	p.ev.Seq++
+	p.ev.Message = m
+	return p.sink.Event(&p.ev)
+}
+
+// apply reports what a step says; there is nobody to send anything to.
+func (p *player) apply(step Step, now time.Time) {
+	p.o.Trace.step(step)
+	if step.Heartbeat {
+		p.status(Status{Time: now, State: Heartbeat, RTT: step.RTT})
+	}
+	if step.Ready && !p.ready {
+		p.ready = true
+		p.status(Status{Time: now, State: Ready})
+	}
+}
+
+func (p *player) status(st Status) {
+	st.Service, st.Attempt, st.Address = p.svc.Name(), p.attempt, p.address
+	p.o.Trace.status(st)
+}
