@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -106,7 +107,7 @@ func exitCode(err error) (code int, silent bool) {
 		return exitInternal, false
 	case is[*gapError](err), is[*proto.OverflowError](err):
 		return exitMissed, false
-	case is[*onReadyError](err):
+	case is[*onReadyError](err), is[*replay.Deviation](err):
 		return exitExpectation, false
 	}
 	if a, ok := errors.AsType[*awaitedError](err); ok {

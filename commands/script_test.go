@@ -32,7 +32,8 @@ import (
 //	exits CODE CMD…         CMD ends with exactly that exit code, 128+n for signal n;
 //	                        stdout and stderr are there for what follows
 //	start NAME CMD…         CMD runs on, its output goes to NAME.out and NAME.err
-//	signal NAME INT|TERM    to a command that was started
+//	signal NAME INT|TERM|HUP|USR1
+//	                        to a command that was started
 //	ended NAME CODE         waits for it, as exits does
 //	wait-for FILE REGEXP    until a line of FILE matches
 //	json [-count=N] FILE…   each line is one JSON value; N lines
@@ -254,8 +255,10 @@ func dumpEnviron(file string) int {
 }
 
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
-	scriptUse(ts, neg, args, 2, "signal NAME INT|TERM")
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
+	scriptUse(ts, neg, args, 2, "signal NAME INT|TERM|HUP|USR1")
+	signals := map[string]syscall.Signal{
+		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1,
+	}
 	sig, ok := signals[args[1]]
 	if !ok {
 		ts.Fatalf("unknown signal %s", args[1])

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -234,6 +235,12 @@ func compile(flag, expr string, vars output.Vars) (*output.Filter, error) {
 	return output.Compile(flag, expr, vars)
 }
 
+// An idleError is ErrIdle with the time that it was.
+type idleError struct{ limit time.Duration }
+
+func (e *idleError) Error() string { return fmt.Sprintf("no event for %s", e.limit) }
+func (e *idleError) Unwrap() error { return proto.ErrIdle }
+
 // ending adds to the end of a run what was still awaited then.
 func (s *stream) ending(err error, w *output.Writer) error {
 	limit := errors.Is(err, errMaxTime) || errors.Is(err, proto.ErrIdle) || errors.Is(err, proto.ErrTapeEnd)
@@ -251,7 +258,7 @@ func (s *stream) ending(err error, w *output.Writer) error {
 		return err
 	}
 	if errors.Is(err, proto.ErrIdle) {
-		err = fmt.Errorf("no event for %s", s.flags.idle)
+		err = &idleError{s.flags.idle}
 	}
 	return &awaitedError{Err: err, Unmet: unmet}
 }

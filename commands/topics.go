@@ -14,11 +14,12 @@ func topics() []topic {
 1  internal error, or output could not be written
 2  usage: flag, argument, jq expression
 3  could not connect: dns, tcp, proxy, tls, or an HTTP answer that is no upgrade
-4  an expectation failed
+4  an expectation failed, or the command of --on-ready
 5  credentials refused
 6  the service refused the request: unknown stream, no right to it, protocol error
 7  a time limit passed with something still awaited
 8  connection lost, and retrying is off or used up
+9  events were lost: --on-gap fail, --overflow fail
 128+n  signal n
 
 A closed stdout, as in "hark … | head -1", ends hark quietly with 0.
@@ -64,6 +65,52 @@ Files and commands are asked each time that a credential is needed, so a token c
 --jq shapes what is printed, and -r prints strings without quotes. --until looks at each event before that; -n counts events of which something was printed.
 
 stderr gets everything else. When it is no terminal, that is only warnings and errors, and with -v what happens to the connection.
+`},
+		{Name: "status", Summary: "the life of the connection, as records", Text: `--status json writes to stderr, and --status-file to a file, one JSON object per line for each turn in the life of the connection. With --status json nothing else stands on stderr: warnings are records too, and the error is in the last one. Only wrong usage, found before anything is dialled, is told in words.
+
+Every record has:
+
+  time      when, in UTC
+  status    what happened, see below
+  service   octave, drogue, doshii or connect
+  attempt   the number of the handshake in this run, from 1
+
+Where they are known: address, without credentials; error, what went wrong in words; http_status, the status of an HTTP answer that was no upgrade; close_code and close_reason, of the server's close frame. What else there is depends on the status:
+
+  connecting      an attempt begins
+  connected       the socket is open
+  authenticated   the credentials were taken
+  ready           an event that happens from now on will come
+  heartbeat       the server answered a heartbeat or ping; rtt_seconds
+  disconnected    the connection was lost
+  retrying        after delay_seconds; number retry of retries in the window
+  gap             events between from and to may be missing, unless filled is true; reason says what interrupted the stream
+  dropped         stdout was too slow; dropped_now since the last such record
+  warning, note   text; notes only with -v
+  counters        the process got the signal USR1
+  ended           the last record
+
+dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, tape-end, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
+
+A stream is ready when Octave has acknowledged all subscriptions; with the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream; with the first pong of Doshii; and as soon as any other socket is open. --ready-delay adds to that. --on-ready, --ready-file and --ready-only act then.
+`},
+		{Name: "tapes", Summary: "recording streams, and what to do with it", Text: `--record FILE writes every frame of both directions and every handshake to FILE, which only its owner can read. Credentials that hark knows are left out. Payloads are not secrets to hark: look at a tape before you give it away.
+
+  hark drogue tail --emulator demo-app -n 5 --record x.tape
+  hark play x.tape --jq .subject
+  hark replay x.tape --speed max
+
+hark play runs a tape through --jq, --format and the conditions, without a network. hark replay serves it to any WebSocket client.
+
+A tape is one JSON object per line: a head, and then records in the order of the frames.
+
+  {"format":"hark-tape","version":1,"time":"…","service":"drogue"}
+  {"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
+  {"time":"…","dir":"in","op":"text","text":"…"}
+  {"time":"…","dir":"in","op":"binary","base64":"…"}
+  {"time":"…","dir":"in","op":"close","code":1000,"reason":"…"}
+
+op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload that is UTF-8 stands as text, any other as base64; withheld takes its place when it carried a credential. A handshake begins a connection. A tape that is cut off is read up to there.
 `},
 	}
 }

@@ -153,7 +153,7 @@ func (e *UnwrittenError) Unwrap() error { return e.Err }
 // OverflowFail.
 type OverflowError struct {
 	Limit  int // of the buffer, in bytes
-	Events int // that had no room any more
+	Events int // at least, that were received and not given to the sink
 }
 
 func (e *OverflowError) Error() string {

@@ -107,12 +107,18 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	go r.sink(sink)
 	err := r.attempts(ctx)
 	r.queue.end()
-	if is[*OverflowError](err) { // there is no hope for the sink
+	full, overflow := errors.AsType[*OverflowError](err)
+	if overflow { // there is no hope for the sink
 		var cancel func()
 		ctx, cancel = context.WithCancel(ctx)
 		cancel()
 	}
-	if lost := r.settle(ctx); lost > 0 {
+	lost := r.settle(ctx)
+	switch {
+	case lost > 0 && overflow:
+		full.Events += lost
+		return full
+	case lost > 0:
 		return &UnwrittenError{Events: lost, Err: err}
 	}
 	if r.sinkErr != nil {

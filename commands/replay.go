@@ -1,0 +1,119 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hark-cli/hark/internal/replay"
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// replayOptions are what the flags of replay say.
+type replayOptions struct {
+	listen string
+	speed  speed
+	strict bool
+}
+
+func (p *program) replayCommand() *cli.Command {
+	o := &replayOptions{speed: 1}
+	return &cli.Command{
+		Name:  "replay",
+		Usage: "serve a tape to any WebSocket client",
+		UsageText: `hark replay day.tape --speed max
+hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
+		ArgsUsage: "TAPE\nTAPE\ta file that --record has made",
+		Description: "Prints the address, says to the client that connects there what the server said when the " +
+			"tape was recorded, and ends with the tape. Each further connection on the tape is for the next " +
+			"client. What the client on the tape sent is awaited for a second; with --strict for half a " +
+			"minute, and hark ends with 4 when something else comes. A tape of Octave answers requests for " +
+			"a session, too.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "listen", Destination: &o.listen, Value: "127.0.0.1:0",
+				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
+			&cli.GenericFlag{Name: "speed", Value: &o.speed, DefaultText: o.speed.String(),
+				Usage: "go `N` times as fast as recorded, or without any pause: 1, 10, max"},
+			&cli.BoolFlag{Name: "strict", Destination: &o.strict,
+				Usage: "end with 4 when the client does not send what the client on the tape has sent"},
+		},
+		Action: func(c *cli.Context) error { return p.replay(c.Context, c.Args().First(), o) },
+	}
+}
+
+// A speed is how much faster than recorded a tape goes; 0 means without any pause.
+type speed float64
+
+// Set implements flag.Value.
+func (s *speed) Set(text string) error {
+	if text == "max" {
+		*s = 0
+		return nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(f >= 1e-3 && f <= 1e6) || math.IsNaN(f) {
+		return errors.New("expected a number such as 1 or 10, or max")
+	}
+	*s = speed(f)
+	return nil
+}
+
+// String implements flag.Value.
+func (s *speed) String() string {
+	if *s == 0 {
+		return "max"
+	}
+	return strconv.FormatFloat(float64(*s), 'g', -1, 64)
+}
+
+// replay serves the tape until it is over or ctx ends.
+func (p *program) replay(ctx context.Context, path string, o *replayOptions) error {
+	file, err := p.openTape(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	tape, err := proto.NewTapeReader(file)
+	if err != nil {
+		return tapeError(path, err)
+	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return usagef("--listen %s: %v", o.listen, err)
+	}
+	options := replay.Options{Speed: float64(o.speed), Strict: o.strict, Patience: time.Second}
+	if o.strict {
+		options.Patience = 30 * time.Second
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	h := replay.New(serving, tape, options)
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	defer func() {
+		stop()
+		server.Close()
+		<-served
+		h.Close()
+	}()
+	if err := writeLine(p.Stdout, []byte("ws://"+l.Addr().String())); err != nil {
+		return err
+	}
+	select {
+	case <-h.Done():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	err = h.Err()
+	switch {
+	case errors.Is(err, proto.ErrTapeCut):
+		p.say.warning("%v; what stands before it was served", err)
+		return nil
+	}
+	return tapeError(path, err)
+}

@@ -1,0 +1,82 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// clocked tells whether a message of the client depends on the clock, so that no
+// other client can be held to it: heartbeats, and renewed tokens, which are all
+// that a client of Drogue Cloud has to say.
+func clocked(service string, data []byte) bool {
+	switch service {
+	case "drogue":
+		return true
+	case "octave":
+		var m wire.OctaveRequest
+		return json.Unmarshal(data, &m) == nil && m.Type == wire.OctaveTypeHeartbeat
+	case "doshii":
+		var m wire.DoshiiMessage
+		var text string
+		return json.Unmarshal(data, &m) == nil && m.Doshii != nil ||
+			json.Unmarshal(data, &text) == nil && wire.DoshiiIsPrimus(text)
+	}
+	return false
+}
+
+// same tells whether a client has sent what is on the tape: the same JSON value,
+// whatever its white space and order, or else the same bytes. What was withheld
+// from the tape may be anything.
+func same(tape, got []byte) bool {
+	if bytes.Equal(tape, got) || masked(string(tape), string(got)) {
+		return true
+	}
+	var a, b any
+	return decode(tape, &a) && decode(got, &b) && reflect.DeepEqual(a, b)
+}
+
+func decode(b []byte, v *any) bool {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return d.Decode(v) == nil && !d.More()
+}
+
+// masked tells whether got is tape with something in the place of each mask.
+func masked(tape, got string) bool {
+	parts := strings.Split(tape, secret.Mask)
+	if len(parts) == 1 || !strings.HasPrefix(got, parts[0]) {
+		return false
+	}
+	got = got[len(parts[0]):]
+	last := len(parts) - 1
+	for _, p := range parts[1:last] {
+		i := strings.Index(got, p)
+		if i < 0 {
+			return false
+		}
+		got = got[i+len(p):]
+	}
+	return strings.HasSuffix(got, parts[last])
+}
+
+// excerpt quotes the start of a message.
+func excerpt(b []byte) string {
+	const limit = 80
+	if !utf8.Valid(b) {
+		return "binary data"
+	}
+	s := string(b)
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	if s == "" {
+		return "an empty message"
+	}
+	return s
+}

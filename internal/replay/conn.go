@@ -1,0 +1,237 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+const (
+	// writeTimeout is how long a client may leave its data unread.
+	writeTimeout = time.Minute
+	// maxMessage is the largest message of a client, in bytes.
+	maxMessage = 64 << 20
+)
+
+// A message is one of the client.
+type message struct {
+	op   wire.Opcode
+	data []byte
+}
+
+// A conn is one connection that is being served. A goroutine reads; all else
+// belongs to the handler.
+type conn struct {
+	*Server
+	ws     *websocket.Conn
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	got    chan message // closed when the client has gone
+
+	waiting []message // that the client has sent and the tape has not come to
+	gone    bool      // got is closed
+	at      time.Time // when the last record was served
+	on      time.Time // its time on the tape
+}
+
+func newConn(s *Server, ws *websocket.Conn, start time.Time) *conn {
+	c := &conn{Server: s, ws: ws, got: make(chan message), at: time.Now(), on: start}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	ws.SetReadLimit(maxMessage)
+	c.wg.Go(c.read)
+	return c
+}
+
+func (c *conn) read() {
+	defer close(c.got)
+	for {
+		typ, data, err := c.ws.Read(c.ctx)
+		if err != nil {
+			return
+		}
+		select {
+		case c.got <- message{wire.Opcode(typ), data}:
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// close ends the connection as it is.
+func (c *conn) close() {
+	c.cancel()
+	c.ws.CloseNow()
+	c.wg.Wait()
+}
+
+// play serves the records of this connection.
+func (c *conn) play() error {
+	var ended *proto.FrameRecord // the close frame that came first
+	for {
+		r, ok := c.take()
+		if !ok {
+			break
+		}
+		if ended != nil {
+			continue // what was on its way then
+		}
+		due := c.due(r.Time)
+		switch {
+		case r.Opcode == wire.OpClose:
+			c.sleep(due)
+			ended = &r
+		case r.Direction == proto.Out && r.Opcode.Control():
+		case r.Direction == proto.Out:
+			if err := c.expect(r); err != nil {
+				return err
+			}
+		case r.Opcode == wire.OpPong: // the library answers pings
+		default:
+			c.sleep(due)
+			c.send(r)
+		}
+	}
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	if c.last != nil && ended == nil { // a broken tape
+		c.hangUp(websocket.StatusGoingAway, "the tape ends here")
+		return nil
+	}
+	return c.finish(ended)
+}
+
+// due is when a record is to be served.
+func (c *conn) due(on time.Time) time.Time {
+	if c.o.Speed > 0 && on.After(c.on) {
+		c.at = c.at.Add(time.Duration(float64(on.Sub(c.on)) / c.o.Speed))
+	}
+	if on.After(c.on) {
+		c.on = on
+	}
+	return c.at
+}
+
+// sleep waits until the time has come or the client has gone. What the client
+// sends meanwhile is kept.
+func (c *conn) sleep(until time.Time) {
+	c.wait(until, func() bool { return false })
+}
+
+// wait waits for enough to be true, which is asked after each message.
+func (c *conn) wait(until time.Time, enough func() bool) {
+	d := time.Until(until)
+	if d <= 0 || c.gone {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for !enough() {
+		select {
+		case m, ok := <-c.got:
+			if !ok {
+				c.gone = true
+				return
+			}
+			if !clocked(c.service, m.data) {
+				c.waiting = append(c.waiting, m)
+			}
+		case <-t.C:
+			return
+		case <-c.ctx.Done():
+			c.gone = true
+			return
+		}
+	}
+}
+
+// expect waits for what the client on the tape has sent.
+func (c *conn) expect(r proto.FrameRecord) error {
+	if clocked(c.service, r.Payload) {
+		return nil
+	}
+	now := time.Now()
+	c.wait(now.Add(c.o.Patience), func() bool { return len(c.waiting) > 0 })
+	if now := time.Now(); now.After(c.at) {
+		c.at = now
+	}
+	if c.ctx.Err() != nil {
+		return nil
+	}
+	if len(c.waiting) == 0 {
+		if !c.o.Strict {
+			return nil
+		}
+		return c.deviation("the client on the tape sent %s, and this one nothing", excerpt(r.Payload))
+	}
+	m := c.waiting[0]
+	c.waiting = c.waiting[1:]
+	if c.o.Strict && !r.Secret && !(m.op == r.Opcode && same(r.Payload, m.data)) {
+		return c.deviation("the client on the tape sent %s, and this one %s", excerpt(r.Payload), excerpt(m.data))
+	}
+	return nil
+}
+
+func (c *conn) deviation(format string, args ...any) error {
+	d := &Deviation{Connection: c.connection, Text: fmt.Sprintf(format, args...)}
+	c.hangUp(websocket.StatusPolicyViolation, "not what is on the tape")
+	return d
+}
+
+// send sends what the server on the tape has sent.
+func (c *conn) send(r proto.FrameRecord) {
+	if c.gone {
+		return
+	}
+	if r.Opcode == wire.OpPing {
+		c.wg.Go(func() { _ = c.ws.Ping(c.ctx) }) // the answer does not matter
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
+	defer cancel()
+	if err := c.ws.Write(ctx, websocket.MessageType(r.Opcode), r.Payload); err != nil {
+		c.gone = true
+	}
+}
+
+// finish ends the connection as it ended on the tape.
+func (c *conn) finish(ended *proto.FrameRecord) error {
+	_, more := c.peek()
+	switch {
+	case ended != nil && ended.Direction == proto.In:
+		code, reason := wire.ParseClose(ended.Payload)
+		c.hangUp(websocket.StatusCode(code), reason)
+	case ended != nil: // by the client
+		c.wait(time.Now().Add(c.o.Patience), func() bool { return false })
+		if !c.gone && c.o.Strict {
+			return c.deviation("the client on the tape closed the connection, and this one did not")
+		}
+		c.hangUp(websocket.StatusNormalClosure, "end of the tape")
+	case more: // it was lost
+	default:
+		c.hangUp(websocket.StatusNormalClosure, "end of the tape")
+	}
+	if c.o.Strict && len(c.waiting) > 0 {
+		return &Deviation{c.connection, fmt.Sprintf("the client sent %s, which is not on the tape", excerpt(c.waiting[0].data))}
+	}
+	return nil
+}
+
+// hangUp makes the closing handshake.
+func (c *conn) hangUp(code websocket.StatusCode, reason string) {
+	if c.gone {
+		return
+	}
+	c.wg.Go(func() {
+		for range c.got { // what the client still sends
+		}
+	})
+	_ = c.ws.Close(code, reason)
+	c.gone = true
+}

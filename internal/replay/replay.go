@@ -1,0 +1,203 @@
+// Package replay serves a tape to WebSocket clients: it says what the server said
+// when the tape was recorded, and can hold the client to what the client said then.
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// Options say how a tape is served.
+type Options struct {
+	// Speed is how much faster than recorded it goes; 0 means without any pause.
+	Speed float64
+	// Strict ends it with a *Deviation when a client does not send what the client
+	// on the tape has sent. Heartbeats and renewed tokens, which depend on the
+	// clock, and control frames may differ.
+	Strict bool
+	// Patience is how long a message of the client is awaited before the tape goes
+	// on without it or, with Strict, ends.
+	Patience time.Duration
+}
+
+// A Deviation is a client that does not do what the client on the tape did.
+type Deviation struct {
+	Connection int // on the tape, from 1
+	Text       string
+}
+
+func (d *Deviation) Error() string {
+	return fmt.Sprintf("connection %d: %s", d.Connection, d.Text)
+}
+
+// A Server serves the connections of a tape one after the other: the first client
+// gets the first one, and when that is over, the next client gets the next.
+type Server struct {
+	o       Options
+	service string
+	ctx     context.Context
+	turn    chan struct{} // held by the handler of the connection that is served
+	over    chan struct{} // closed when the tape is over, with err
+	once    sync.Once
+	err     error
+
+	// Guarded by turn.
+	next       func() (proto.FrameRecord, error, bool)
+	stop       func()
+	peeked     *proto.FrameRecord
+	through    bool  // the tape has no more records
+	last       error // of the tape, then
+	connection int
+}
+
+// New returns a server of the tape. Close must be called. ctx ends its connections.
+func New(ctx context.Context, tape *proto.TapeReader, o Options) *Server {
+	s := &Server{o: o, service: tape.Head.Service, ctx: ctx, turn: make(chan struct{}, 1), over: make(chan struct{})}
+	s.next, s.stop = iter.Pull2(tape.Records())
+	return s
+}
+
+// Done is closed when the tape is over.
+func (s *Server) Done() <-chan struct{} { return s.over }
+
+// Err says what ended the tape, when Done is closed: a *Deviation, an error of
+// reading, proto.ErrTapeCut; nil when all of it was served.
+func (s *Server) Err() error { return s.err }
+
+// Close waits for the connection that is being served, which must be about to end,
+// and ends the reading of the tape.
+func (s *Server) Close() {
+	s.turn <- struct{}{}
+	s.stop()
+	s.end(errors.New("closed"))
+}
+
+func (s *Server) end(err error) {
+	s.once.Do(func() {
+		s.err = err
+		close(s.over)
+	})
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	upgrade := strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	switch {
+	case !upgrade && s.service == "octave" && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, wire.OctaveSessionPath):
+		grantSession(w)
+		return
+	case !upgrade:
+		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
+		return
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-s.over:
+		http.Error(w, "the tape is over", http.StatusGone)
+		return
+	case <-r.Context().Done():
+		return
+	}
+	defer func() { <-s.turn }()
+	if _, ok := s.peek(); !ok {
+		http.Error(w, "the tape is over", http.StatusGone)
+		return
+	}
+	s.connection++
+	if err := s.serve(w, r); err != nil {
+		s.end(err)
+		return
+	}
+	if _, ok := s.peek(); !ok {
+		s.end(s.last)
+	}
+}
+
+// grantSession answers a request for a session as Octave does: tapes hold no
+// sessions, which are credentials.
+func grantSession(w http.ResponseWriter) {
+	body, err := json.Marshal(wire.OctaveSession{ID: "replay"})
+	if err != nil {
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	// The client may be gone: nobody is left to be told.
+	_ = json.NewEncoder(w).Encode(wire.OctaveAnswer{
+		Head: &wire.OctaveHead{OK: true, Status: http.StatusCreated, Messages: []string{wire.OctaveCreated}}, Body: body,
+	})
+}
+
+// peek returns the next record without taking it. It is valid until take.
+func (s *Server) peek() (*proto.FrameRecord, bool) {
+	if s.peeked == nil && !s.through {
+		if r, err, ok := s.next(); !ok || err != nil {
+			s.through, s.last = true, err
+		} else {
+			s.peeked = &r
+		}
+	}
+	return s.peeked, s.peeked != nil
+}
+
+// take returns the next record of this connection; false when there is none.
+func (s *Server) take() (proto.FrameRecord, bool) {
+	r, ok := s.peek()
+	if !ok || r.Handshake != nil {
+		return proto.FrameRecord{}, false
+	}
+	s.peeked = nil
+	return *r, true
+}
+
+// serve serves the next connection of the tape.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
+	first, _ := s.peek()
+	start := first.Time
+	accept := &websocket.AcceptOptions{InsecureSkipVerify: true} // whoever asks may have it
+	if h := first.Handshake; h != nil {
+		s.peeked = nil
+		switch h.Status {
+		case http.StatusSwitchingProtocols:
+			accept.Subprotocols = h.ResponseHeader.Values("Sec-Websocket-Protocol")
+		case 0:
+			if raw, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				raw.Close() // no answer
+			}
+			return nil
+		default:
+			refuse(w, h)
+			return nil
+		}
+	}
+	ws, err := websocket.Accept(w, r, accept)
+	if err != nil {
+		return nil // the client has been told
+	}
+	c := newConn(s, ws, start)
+	defer c.close()
+	return c.play()
+}
+
+// refuse answers as the server on the tape did.
+func refuse(w http.ResponseWriter, h *proto.HandshakeRecord) {
+	for _, name := range []string{"Content-Type", "Retry-After", "Location"} {
+		if v := h.ResponseHeader.Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
+	}
+	w.WriteHeader(h.Status)
+	_, _ = io.WriteString(w, h.Body)
+}
