@@ -31,6 +31,7 @@ func TestHarnessNotices(t *testing.T) {
 		{"start x sh -c true\nstart x sh", "started already"},
 		{"start x no-such-program", "not in PATH"},
 		{"signal y INT", "nothing was started as y"},
+		{"exits 0 script-memory 99 sh -c false", "script-memory ended with 1"},
 		{"json f\n-- f --\n{}\n{} {}\n", "line 2 is not one JSON value"},
 		{"json f\n-- f --\n", "is empty"},
 		{"json -count=2 f\n-- f --\n1\n", "has 1 lines, want 2"},
@@ -42,6 +43,9 @@ func TestHarnessNotices(t *testing.T) {
 		{"no-secret f\n-- f --\nws://host/?token=s3cret%2F%2B%3D%26hunter2%3F~\n", "shows the secret"},
 		{"env SECRET=\nno-secret f\n-- f --\n", "the secret is empty"},
 		{"no-secret -value=ABC f\n-- f --\nxABCx\n", "shows the secret"},
+	}
+	if !raceEnabled() {
+		tests = append(tests, struct{ script, want string }{"exits 0 script-memory 0 sh -c true", "held "})
 	}
 	for _, tt := range tests {
 		t.Run(tt.script, func(t *testing.T) {

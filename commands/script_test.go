@@ -14,6 +14,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +42,8 @@ import (
 //	no-secret [-value=X] FILE…
 //	                        neither $SECRET nor X is there, in no encoding
 //
-// and the condition [node:PACKAGE].
+// the conditions [node:PACKAGE] and [race], and the program "script-memory MIB CMD…",
+// which fails when CMD needs more memory than that (with -race only when CMD fails).
 //
 // FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to
 // rewrite what cmp compares with.
@@ -56,6 +59,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
 		"script-environ": func() { os.Exit(dumpEnviron(os.Args[1])) },
+		"script-memory":  func() { os.Exit(boundMemory(os.Args[1:])) },
 	})
 }
 
@@ -102,8 +106,11 @@ func scriptParams(folder string) testscript.Params {
 }
 
 // scriptCondition knows [node:PACKAGE]: Node.js is there, and "make test" has
-// installed the package.
+// installed the package; and [race].
 func scriptCondition(cond string) (bool, error) {
+	if cond == "race" {
+		return raceEnabled(), nil
+	}
 	name, ok := strings.CutPrefix(cond, "node:")
 	if !ok {
 		return false, fmt.Errorf("unknown condition %q", cond)
@@ -277,6 +284,38 @@ func scriptEnded(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprint(ts.Stdout(), ts.ReadFile(args[0]+".out"))
 	fmt.Fprint(ts.Stderr(), ts.ReadFile(args[0]+".err"))
 	checkExit(ts, args[0], args[1], s.err)
+}
+
+// boundMemory runs a command and fails when it has held more than so many MiB. It is
+// a process of its own because the system counts what a process held before it
+// became the command.
+func boundMemory(args []string) int {
+	limit, err := strconv.Atoi(args[0])
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err == nil {
+		err = cmd.Run()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	if runtime.GOOS == "darwin" { // bytes there, KiB elsewhere
+		peak >>= 10
+	}
+	if int(peak)>>10 > limit && !raceEnabled() {
+		fmt.Fprintf(os.Stderr, "%s held %d MiB, more than %d\n", args[1], peak>>10, limit)
+		return 1
+	}
+	return 0
+}
+
+// raceEnabled tells whether this is a build with -race, which takes several times
+// the memory.
+func raceEnabled() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 func scriptWaitFor(ts *testscript.TestScript, neg bool, args []string) {

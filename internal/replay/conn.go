@@ -217,21 +217,29 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 	default:
 		c.hangUp(websocket.StatusNormalClosure, "end of the tape")
 	}
+	if !c.gone { // it was left to break off
+		return nil
+	}
 	if c.o.Strict && len(c.waiting) > 0 {
 		return &Deviation{c.connection, fmt.Sprintf("the client sent %s, which is not on the tape", excerpt(c.waiting[0].data))}
 	}
 	return nil
 }
 
-// hangUp makes the closing handshake.
+// hangUp makes the closing handshake and takes what the client still sends.
 func (c *conn) hangUp(code websocket.StatusCode, reason string) {
 	if c.gone {
 		return
 	}
-	c.wg.Go(func() {
-		for range c.got { // what the client still sends
+	var rest sync.WaitGroup
+	rest.Go(func() {
+		for m := range c.got {
+			if len(c.waiting) == 0 && !clocked(c.service, m.data) {
+				c.waiting = append(c.waiting, m)
+			}
 		}
 	})
 	_ = c.ws.Close(code, reason)
+	rest.Wait()
 	c.gone = true
 }
