@@ -107,7 +107,7 @@ func (s *stream) play(ctx context.Context, path, as string) error {
 	}
 	limit := s.flags.maxTime
 	s.flags.maxTime = 0 // which is about the clock on the wall
-	return s.follow(ctx, as, func(ctx context.Context, w *output.Writer, o proto.Options) error {
+	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
 		return tapeError(path, proto.Play(ctx, svc, until(tape.Records(), limit), w, o))
 	})

@@ -93,7 +93,7 @@ func typedFlags(c *cli.Context) func(flag string) bool {
 // failure ends it. Everything that the user can get wrong has been found when
 // it dials.
 func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
-	return s.follow(ctx, svc.Name(), func(ctx context.Context, w *output.Writer, o proto.Options) error {
+	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		s.flags.linkFlags.engine(&o)
 		s.flags.readyFlags.engine(&o)
 		o.Transport = userAgent{s.transport}
@@ -105,7 +105,7 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 
 // follow lets events come, from wherever, with everything around them that the
 // flags ask for.
-func (s *stream) follow(ctx context.Context, service string, events func(context.Context, *output.Writer, proto.Options) error) error {
+func (s *stream) follow(ctx context.Context, svc proto.Service, events func(context.Context, *output.Writer, proto.Options) error) error {
 	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
 	defer bury()
 	go func() {
@@ -127,7 +127,7 @@ func (s *stream) follow(ctx context.Context, service string, events func(context
 		ctx, stop = context.WithTimeoutCause(ctx, s.flags.maxTime, errMaxTime)
 		defer stop()
 	}
-	if err := s.keep(service, w); err != nil {
+	if err := s.keep(svc.Name(), w); err != nil {
 		return err
 	}
 	if s.flags.readyFile != "" {
@@ -141,7 +141,7 @@ func (s *stream) follow(ctx context.Context, service string, events func(context
 		}()
 	}
 	if s.flags.record != "" {
-		if s.tape, err = newRecorder(s.flags.record, service, &s.say.Redactor, cancel); err != nil {
+		if s.tape, err = newRecorder(s.flags.record, svc.Name(), &s.say.Redactor, cancel); err != nil {
 			return err
 		}
 	}

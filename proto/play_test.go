@@ -1,0 +1,156 @@
+package proto
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// play plays a tape and returns why it ended.
+func play(t *testing.T, svc Player, tape []byte, sink Sink, o Options) error {
+	t.Helper()
+	r, err := NewTapeReader(bytes.NewReader(tape))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Play(t.Context(), svc, r.Records(), sink, o)
+}
+
+// What was recorded plays as it ran: the same events at the same times, the same
+// turns, the same notes.
+func TestPlayIsLikeRun(t *testing.T) {
+	svc := &Doshii{Endpoint: "ws://test", Path: "/app", Auth: StaticToken("secret-auth"), AppVersion: "1", Heartbeat: 30 * time.Second}
+	tape := AppendHead(nil, TapeHead{Service: svc.Name()})
+	var ran diary
+	var live recorder
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t,
+			refuse: func(n int, _ *http.Request) (*http.Response, error) {
+				if n == 2 {
+					return answer(503, nil, "busy"), nil
+				}
+				return nil, nil
+			},
+			serve: func(n int, p *peer) {
+				p.next(wire.OpText)
+				time.Sleep(time.Second)
+				p.text(`{"doshii":{"pong":0}}`, `{"emit":["a",1]}`)
+				p.send(wire.OpPing, "x")
+				p.text(`{"doshii":{"ping":7}}`, fmt.Sprintf(`{"emit":["b",%d]}`, n))
+				time.Sleep(time.Second)
+				if n == 3 {
+					p.untilClose()
+				}
+			},
+		}
+		o := testOptions(nw)
+		o.Trace = ran.trace()
+		o.Trace.Frame = func(r FrameRecord) { tape = AppendRecord(tape, r) }
+		live.limit = 4
+		if err := Run(t.Context(), svc, &live, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+	if strings.Contains(string(tape), "secret-auth") {
+		t.Errorf("the tape shows the credential:\n%s", tape)
+	}
+	var played diary
+	var sink recorder
+	o := Options{Trace: played.trace()}
+	if err := play(t, &Doshii{}, tape, &sink, o); !errors.Is(err, ErrTapeEnd) {
+		t.Errorf("Play: %v", err)
+	}
+	if diff := cmp.Diff(live.events, sink.events); diff != "" {
+		t.Errorf("events (-ran +played):\n%s", diff)
+	}
+	for i := range min(len(live.times), len(sink.times)) {
+		if !live.times[i].Equal(sink.times[i]) {
+			t.Errorf("event %d: ran at %s, played at %s", i+1, live.times[i], sink.times[i])
+		}
+	}
+	if diff := cmp.Diff(ran.notes, played.notes); diff != "" {
+		t.Errorf("notes (-ran +played):\n%s", diff)
+	}
+	want := []State{Connecting, Connected, Ready, Connecting, Disconnected, Connecting, Connected, Gap, Ready}
+	if diff := cmp.Diff(want, played.states); diff != "" {
+		t.Errorf("states (-want +played):\n%s", diff)
+	}
+	if len(played.handshakes) != 3 || played.handshakes[1].Status != 503 {
+		t.Errorf("handshakes %+v", played.handshakes)
+	}
+	if sink.flush == 0 {
+		t.Error("the sink was not flushed")
+	}
+}
+
+func TestPlayEnds(t *testing.T) {
+	tape := AppendHead(nil, TapeHead{Service: "connect"})
+	for i, op := range []wire.Opcode{wire.OpText, wire.OpPing, wire.OpBinary, wire.OpText} {
+		tape = AppendRecord(tape, FrameRecord{Time: tapeTime.Add(time.Duration(i) * time.Minute), Direction: In, Opcode: op, Payload: []byte{'0' + byte(i)}})
+	}
+	tests := []struct {
+		name   string
+		cut    int
+		idle   time.Duration
+		limit  int
+		err    error
+		events string
+	}{
+		{"at the end", 0, 0, 0, ErrTapeEnd, "0 2 3"},
+		{"by the sink", 0, 0, 2, errEnough, "0 2"},
+		{"idle, by the clock of the tape", 0, 2 * time.Minute, 0, ErrIdle, "0"},
+		{"a sign of life is no event", 0, time.Minute, 0, ErrIdle, "0"},
+		{"not idle", 0, 3 * time.Minute, 0, ErrTapeEnd, "0 2 3"},
+		{"where it is cut off", 5, 0, 0, ErrTapeEnd, "0 2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var d diary
+			sink := recorder{limit: tt.limit}
+			err := play(t, &Plain{}, tape[:len(tape)-tt.cut], &sink, Options{Idle: tt.idle, Trace: d.trace()})
+			if !errors.Is(err, tt.err) || strings.Join(sink.events, " ") != tt.events {
+				t.Errorf("%v after %q, want %v after %q", err, sink.events, tt.err, tt.events)
+			}
+			if (len(d.warnings) > 0) != (tt.cut > 0) {
+				t.Errorf("warnings %q", d.warnings)
+			}
+		})
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errEnough)
+	r, err := NewTapeReader(bytes.NewReader(tape))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Play(ctx, &Plain{}, r.Records(), &recorder{}, Options{}); !errors.Is(err, errEnough) {
+		t.Errorf("Play: %v, want the cause of its context", err)
+	}
+}
+
+// No tape makes a codec panic, whatever service it is said to be of.
+func FuzzPlay(f *testing.F) {
+	for _, tt := range tapeTable() {
+		f.Add([]byte(tt.line))
+	}
+	f.Add([]byte(`{"dir":"in","op":"text","text":"{\"emit\":[\"a\"]}"}` + "\n" + `{"dir":"in","op":"text","text":"{\"head\":{\"ok\":false,\"msgId\":1}}"}`))
+	players := []Player{&Plain{}, &Drogue{}, &Doshii{}, &Octave{}}
+	f.Fuzz(func(t *testing.T, tape []byte) {
+		for _, svc := range players {
+			r, err := NewTapeReader(bytes.NewReader(tape))
+			if err != nil {
+				return
+			}
+			_ = Play(t.Context(), svc, r.Records(), &recorder{}, Options{Idle: time.Hour})
+		}
+	})
+}
