@@ -156,6 +156,15 @@ func (l *link) handOver() {
 	} else {
 		l.cur = l.free.get()
 	}
+	if !l.collect && b.control() {
+		// Signs of life must not keep the reader from answering the next one.
+		select {
+		case l.batches <- b:
+		default:
+			l.free.put(b)
+		}
+		return
+	}
 	select {
 	case l.batches <- b:
 	case <-l.stop:

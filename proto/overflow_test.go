@@ -129,3 +129,29 @@ func TestOneLargeEventIsNoOverflow(t *testing.T) {
 		})
 	}
 }
+
+// A server that only wants to know whether we are alive is told so, however long the
+// sink is stuck.
+func TestPingsAreAnsweredWhileTheBufferIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := recorder{gate: make(chan struct{}), limit: 2}
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.text("one", "two")
+			for i := range 20 {
+				time.Sleep(time.Second)
+				p.send(wire.OpPing, fmt.Sprint(i))
+				if got, ok := p.next(wire.OpPong); !ok || got != fmt.Sprint(i) {
+					t.Errorf("ping %d was answered by %q", i, got)
+				}
+			}
+			close(sink.gate)
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.Buffer = 1
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,11 @@ func (b *batch) payload(e *entry) []byte {
 		return e.control
 	}
 	return b.data[e.start:e.end]
+}
+
+// control tells whether there is no message in the batch.
+func (b *batch) control() bool {
+	return len(b.data) == 0 && !slices.ContainsFunc(b.entries, func(e entry) bool { return !e.op.Control() })
 }
 
 // recycle is the largest buffer that is used again, in bytes: one giant message
