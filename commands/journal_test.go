@@ -143,8 +143,8 @@ func TestStatusRecords(t *testing.T) {
 	i := slices.IndexFunc(topics(), func(t topic) bool { return t.Name == "status" })
 	text := topics()[i].Text
 	all := reflect.TypeFor[documentedRecord]()
-	for f := range all.NumField() {
-		name := all.Field(f).Tag.Get("json")
+	for field := range all.Fields() {
+		name := field.Tag.Get("json")
 		if !seen[name] {
 			t.Errorf("no record had the member %s", name)
 		}
