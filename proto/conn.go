@@ -45,7 +45,7 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		ws: ws, tap: t,
 		limit:   o.MaxMessageSize,
 		free:    o.free,
-		collect: o.Trace.Frame != nil,
+		collect: o.Trace.Frame != nil || o.Frames,
 		batches: make(chan *batch, 1),
 		stop:    make(chan struct{}),
 		out:     outbox{wake: make(chan struct{}, 1), wrote: make(chan struct{}, 1)},

@@ -33,7 +33,7 @@ var ErrTapeEnd = errors.New("the tape is over")
 
 // Play gives the events of a tape to sink, as Run would have done when it was
 // recorded, but as fast as sink takes them and without a network. Of the options,
-// it uses Idle, by the clock of the tape, and Trace. Play calls sink and Trace from
+// it uses Idle, by the clock of the tape, Frames and Trace. Play calls sink and Trace from
 // its own goroutine. It returns
 //
 //   - ErrTapeEnd, also when the tape is cut off, with a warning then;
@@ -79,6 +79,11 @@ func (p *player) play(ctx context.Context, tape iter.Seq2[FrameRecord, error]) e
 			return context.Cause(ctx)
 		}
 		p.o.Trace.frame(r)
+		if p.o.Frames && r.Handshake == nil {
+			if err := p.give(Message{Data: r.Payload, Binary: r.Opcode == wire.OpBinary, Time: r.Time}, r); err != nil {
+				return err
+			}
+		}
 		if err := p.record(r); err != nil {
 			return err
 		}
@@ -159,8 +164,15 @@ func (p *player) message(m Message) error {
 		return nil
 	}
 	p.event = m.Time
-	p.ev.Seq++
-	p.ev.Message = m
+	if p.o.Frames {
+		return nil // the sink has it already
+	}
+	return p.give(m, FrameRecord{Direction: In})
+}
+
+// give gives the sink an event or a frame.
+func (p *player) give(m Message, r FrameRecord) error {
+	p.ev = Event{Message: m, Direction: r.Direction, Opcode: r.Opcode, Secret: r.Secret, Seq: p.ev.Seq + 1}
 	return p.sink.Event(&p.ev)
 }
 

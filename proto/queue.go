@@ -27,7 +27,8 @@ type entry struct {
 	time       time.Time
 	op         wire.Opcode
 	dir        Direction
-	event      bool
+	event      bool // it is for the sink
+	secret     bool
 }
 
 func (b *batch) payload(e *entry) []byte {

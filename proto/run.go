@@ -36,6 +36,9 @@ type Options struct {
 	// CloseTimeout bounds the closing handshake, and the wait for a sink that
 	// makes no progress once the run is to end.
 	CloseTimeout time.Duration
+	// Frames gives the sink every message and every control frame of both
+	// directions, in the order in which they went by, instead of events alone.
+	Frames bool
 	// Input is what to send besides what the session wants, in this order. A
 	// closed channel means no more to send. A frame that could not be written
 	// waits for the next connection.
@@ -329,6 +332,7 @@ func (r *runner) drain(s Sink) error {
 			}
 			ev.Seq++
 			ev.Data, ev.Binary, ev.Time = b.payload(e), e.binary(), e.time
+			ev.Direction, ev.Opcode, ev.Secret = e.dir, e.op, e.secret
 			if err := s.Event(&ev); err != nil {
 				return err
 			}

@@ -193,7 +193,11 @@ func (s *server) take(f Frame, ok bool) {
 }
 
 func (s *server) put(f Frame, confirm bool) {
-	s.o.Trace.frame(FrameRecord{Time: time.Now(), Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
+	now := time.Now()
+	s.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
+	if s.o.Frames {
+		s.queue.put(sent(f, now))
+	}
 	s.link.out.put(f, confirm)
 }
 
@@ -206,6 +210,7 @@ func (s *server) batch(b *batch) error {
 		if s.o.Trace.Frame != nil {
 			s.o.Trace.Frame(FrameRecord{Time: e.time, Direction: e.dir, Opcode: e.op, Payload: b.payload(e)})
 		}
+		e.event = s.o.Frames
 		if e.op.Control() {
 			s.control(e)
 			continue
@@ -221,15 +226,37 @@ func (s *server) batch(b *batch) error {
 			n++
 		}
 	}
-	if b.events = n; n == 0 {
+	if n > 0 {
+		s.rearmIdle(time.Now())
+	}
+	if b.events = n; s.o.Frames {
+		b.events = len(b.entries)
+	}
+	if b.events == 0 {
 		s.o.free.put(b)
 		return err
 	}
-	s.rearmIdle(time.Now())
 	if oerr := s.enqueue(b); oerr != nil {
 		return oerr
 	}
 	return err
+}
+
+// sent makes a batch of a frame that goes out, for a sink that wants them too. A
+// credential stays out of it.
+func sent(f Frame, now time.Time) *batch {
+	b := &batch{events: 1}
+	e := entry{op: f.Opcode, dir: Out, time: now, event: true, secret: f.Secret}
+	switch {
+	case f.Secret:
+	case f.Opcode.Control():
+		e.control = f.Payload
+	default:
+		b.data = append(b.data, f.Payload...)
+		e.end = len(b.data)
+	}
+	b.entries = append(b.entries, e)
+	return b
 }
 
 func (s *server) rearmIdle(now time.Time) {

@@ -161,9 +161,15 @@ const (
 	Overdue
 )
 
-// An Event is what the sink gets: a message that carried an event.
+// An Event is what the sink gets: a message that carried an event, or any frame
+// with Options.Frames.
 type Event struct {
 	Message
+	// Direction and Opcode say what frame it was. Secret: it carried a
+	// credential, which Data leaves out.
+	Direction Direction
+	Opcode    wire.Opcode
+	Secret    bool
 	// Seq counts the events of a run, from 1.
 	Seq uint64
 }
