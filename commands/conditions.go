@@ -1,15 +1,23 @@
 package commands
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
 )
 
 // endFlags say when a stream ends.
 type endFlags struct {
 	count   uint64
-	until   string
+	until   []string
+	failIf  []string
+	expect  []string
 	idle    time.Duration
 	maxTime time.Duration
 }
@@ -18,8 +26,12 @@ func (f *endFlags) flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.Uint64Flag{Name: "count", Aliases: []string{"n"}, Category: catEnd, Destination: &f.count,
 			Usage: "end after `N` events were printed"},
-		&cli.StringFlag{Name: "until", Category: catEnd, Destination: &f.until,
+		&cli.StringSliceFlag{Name: "until", Category: catEnd,
 			Usage: "end after the event for which the jq expression `EXPR` is true; it is printed"},
+		&cli.StringSliceFlag{Name: "expect", Category: catEnd,
+			Usage: "end when the jq expression `EXPR` was true for some event; given several times, when each was, in any order"},
+		&cli.StringSliceFlag{Name: "fail-if", Category: catEnd,
+			Usage: "end with exit code 4 after the event for which the jq expression `EXPR` is true; it is printed"},
 		&cli.DurationFlag{Name: "idle", Category: catEnd, Destination: &f.idle,
 			Usage: "end when no event has come for `D`"},
 		&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Category: catEnd, Destination: &f.maxTime,
@@ -28,6 +40,7 @@ func (f *endFlags) flags() []cli.Flag {
 }
 
 func (f *endFlags) check(c *cli.Context) error {
+	f.until, f.failIf, f.expect = c.StringSlice("until"), c.StringSlice("fail-if"), c.StringSlice("expect")
 	if as := givenAs(c, "count"); as != "" && f.count == 0 {
 		return usagef("%s 0: the number of events must be at least 1", as)
 	}
@@ -35,4 +48,145 @@ func (f *endFlags) check(c *cli.Context) error {
 		return err
 	}
 	return checkDuration(c, "max-time", f.maxTime, false)
+}
+
+// conditions are what the flags ask for, the weightiest first: by one event, a
+// failure beats a success.
+func (f *endFlags) conditions(vars output.Vars) ([]output.Condition, error) {
+	var all []output.Condition
+	for _, list := range []struct {
+		flag  string
+		exprs []string
+		make  func(*output.Filter) output.Condition
+	}{{"--fail-if", f.failIf, output.FailIf}, {"--until", f.until, output.Until}} {
+		for _, expr := range list.exprs {
+			filter, err := output.Compile(list.flag, expr, vars)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, list.make(filter))
+		}
+	}
+	var expected []*output.Filter
+	for _, expr := range f.expect {
+		filter, err := output.Compile("--expect", expr, vars)
+		if err != nil {
+			return nil, err
+		}
+		expected = append(expected, filter)
+	}
+	if len(expected) > 0 {
+		all = append(all, output.Expect(expected...))
+	}
+	if f.count > 0 {
+		all = append(all, output.Count(f.count))
+	}
+	return all, nil
+}
+
+// An awaitedError is the end of a stream on which something was still awaited.
+type awaitedError struct {
+	Err     error // why it ended; nil when the server closed it
+	Stream  []string
+	Unmet   []output.Outcome
+	expects int // how many expectations there were
+}
+
+// awaited makes the error for the end of a stream: err itself when nothing was
+// awaited, or when that is not what matters. stream lists what was awaited of the
+// stream itself, apart from conditions.
+func (s *stream) awaited(err error, stream []string, w *output.Writer) error {
+	e := &awaitedError{Err: err, Stream: stream, expects: len(s.flags.expect)}
+	switch {
+	case is[*proto.UnwrittenError](err), is[*output.WriteError](err):
+		return err
+	case errors.Is(err, proto.ErrIdle):
+		e.Err, e.Unmet = &idleError{s.flags.idle}, w.Unmet()
+	case err == nil, errors.Is(err, errMaxTime), errors.Is(err, proto.ErrTapeEnd):
+		e.Unmet = w.Unmet()
+	case is[output.Ended](err), is[*proto.Failure](err) && s.live:
+		// Another condition came first, or the failure says enough; but what was
+		// expected was not seen.
+		e.Stream, e.Unmet = nil, expectations(w.Unmet())
+	default:
+		return err
+	}
+	if len(e.Stream)+len(e.Unmet) == 0 {
+		return err
+	}
+	return e
+}
+
+func expectations(all []output.Outcome) []output.Outcome {
+	var out []output.Outcome
+	for _, o := range all {
+		if o.Condition == "expect" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Error has a line of its own for each expectation.
+func (e *awaitedError) Error() string {
+	awaited, lines := e.Stream, ""
+	for _, o := range e.Unmet {
+		if o.Condition == "expect" {
+			lines += "\n    " + o.Missing()
+		} else {
+			awaited = append(awaited, o.Missing())
+		}
+	}
+	switch n := len(expectations(e.Unmet)); {
+	case n == e.expects && n > 0:
+		awaited = append(awaited, plural(n, "expectation"))
+	case n > 0:
+		awaited = append(awaited, fmt.Sprintf("%d of %s", n, plural(e.expects, "expectation")))
+	}
+	return e.reason() + ", still awaited: " + strings.Join(awaited, ", ") + lines
+}
+
+func (e *awaitedError) reason() string {
+	ended, _ := errors.AsType[output.Ended](e.Err)
+	switch {
+	case e.Err == nil:
+		return "the server closed the connection"
+	case ended.Condition == "halt":
+		return "ended by halt"
+	case ended.Condition != "":
+		return "ended by --" + ended.Condition
+	}
+	return e.Err.Error()
+}
+
+// has tells whether o was awaited.
+func (e *awaitedError) has(o output.Outcome) bool {
+	return slices.ContainsFunc(e.Unmet, func(u output.Outcome) bool { return u.Condition == o.Condition && u.Expr == o.Expr })
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (e *awaitedError) Unwrap() error { return e.Err }
+
+// exitCode follows the table: an expectation that failed is told from a time
+// limit, a stream that was never there, and a connection that was lost.
+func (e *awaitedError) exitCode() int {
+	expected := len(expectations(e.Unmet)) > 0
+	if f, ok := errors.AsType[*proto.Failure](e.Err); ok {
+		return failureCode(f)
+	}
+	switch {
+	case errors.Is(e.Err, proto.ErrIdle):
+		return exitOverdue
+	case expected && len(e.Stream) == 0:
+		return exitExpectation
+	case e.Err == nil:
+		return exitLost
+	}
+	return exitOverdue
 }

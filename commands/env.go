@@ -31,6 +31,8 @@ type Env struct {
 	// Screen is the size of the terminal that stdout is, in columns and rows; 0, 0
 	// when it is none.
 	Screen func() (columns, rows int)
+	// StdoutTerminal: what is printed is for somebody to read.
+	StdoutTerminal bool
 	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
 	// ends.
 	Hangup func(ctx context.Context, gone func())
@@ -67,6 +69,7 @@ func System() Env {
 			}
 			return columns, rows
 		},
+		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()) || isatty.IsCygwinTerminal(os.Stdout.Fd()),
 		Hangup: func(ctx context.Context, gone func()) {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)
 		},

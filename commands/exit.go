@@ -3,7 +3,6 @@ package commands
 import (
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
@@ -27,22 +26,6 @@ const (
 
 // errMaxTime ends a stream at --max-time.
 var errMaxTime = errors.New("time limit of --max-time reached")
-
-// An awaitedError is the end of a stream on which something was still awaited.
-type awaitedError struct {
-	Err   error // why it ended; nil when the server closed it
-	Unmet []string
-}
-
-func (e *awaitedError) Error() string {
-	what := "the server closed the connection"
-	if e.Err != nil {
-		what = e.Err.Error()
-	}
-	return what + ", still awaited: " + strings.Join(e.Unmet, ", ")
-}
-
-func (e *awaitedError) Unwrap() error { return e.Err }
 
 // A hintError is an error with advice for the user.
 type hintError struct {
@@ -95,7 +78,10 @@ func (p *program) report(err error) int {
 
 // exitCode maps an error to the exit code; silent errors are no news to the user.
 func exitCode(err error) (code int, silent bool) {
+	a, awaited := errors.AsType[*awaitedError](err)
 	switch {
+	case awaited:
+		return a.exitCode(), false
 	case err == nil, errors.Is(err, output.ErrStdoutClosed), is[output.Ended](err):
 		return exitOK, true
 	case is[*UsageError](err), is[*output.ExprError](err):
@@ -107,14 +93,8 @@ func exitCode(err error) (code int, silent bool) {
 		return exitInternal, false
 	case is[*gapError](err), is[*proto.OverflowError](err):
 		return exitMissed, false
-	case is[*onReadyError](err), is[*replay.Deviation](err):
+	case is[*output.Failed](err), is[*onReadyError](err), is[*replay.Deviation](err):
 		return exitExpectation, false
-	}
-	if a, ok := errors.AsType[*awaitedError](err); ok {
-		if a.Err == nil {
-			return exitLost, false
-		}
-		return exitOverdue, false
 	}
 	if s, ok := errors.AsType[*signalError](err); ok {
 		return s.exitCode(), !is[*proto.UnwrittenError](err)

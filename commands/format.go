@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"context"
+	"slices"
 	"strings"
 
 	"github.com/hark-cli/hark/output"
@@ -14,13 +16,18 @@ type outputFlags struct {
 	args    []string
 	jsons   []string
 	raw     bool
+	null    bool
+	pretty  bool
+	color   string
+	time    bool
 	jqError string
+	reports []string
 	verbose bool
 	quiet   bool
 }
 
 func newOutputFlags() outputFlags {
-	return outputFlags{format: string(output.FormatMessage), jqError: "continue"}
+	return outputFlags{format: string(output.FormatMessage), color: "auto", jqError: "continue"}
 }
 
 func (f *outputFlags) flags() []cli.Flag {
@@ -36,7 +43,17 @@ func (f *outputFlags) flags() []cli.Flag {
 		&cli.StringFlag{Name: "jq-error", Category: catOutput, Destination: &f.jqError, Value: f.jqError,
 			Usage: "what an error inside an expression does: `continue|fail`"},
 		&cli.StringFlag{Name: "format", Category: catOutput, Destination: &f.format, Value: f.format,
-			Usage: "what is printed for an event: `message` prints what the service sent, on one line"},
+			Usage: "what is printed for an event, `message|cloudevents|frames`: what the service sent, a CloudEvent, or every frame in both directions"},
+		&cli.BoolFlag{Name: "null", Aliases: []string{"0"}, Category: catOutput, Destination: &f.null,
+			Usage: "end each record with a NUL character instead of a line feed"},
+		&cli.BoolFlag{Name: "pretty", Category: catOutput, Destination: &f.pretty,
+			Usage: "print JSON over several lines, indented"},
+		&cli.StringFlag{Name: "color", Category: catOutput, Destination: &f.color, Value: f.color,
+			Usage: "colour JSON: `auto|always|never`; auto colours on a terminal, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM allow"},
+		&cli.BoolFlag{Name: "time", Category: catOutput, Destination: &f.time,
+			Usage: "put the time of receipt in front of each record, on a terminal or with -r"},
+		&cli.StringSliceFlag{Name: "report", Category: catOutput,
+			Usage: "write what came of each condition to a file: `junit=FILE|tap=FILE|json=FILE`"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: catOutput, Destination: &f.verbose,
 			Usage: "tell on stderr what happens, heartbeats and acknowledgements included"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: catOutput, Destination: &f.quiet,
@@ -45,12 +62,15 @@ func (f *outputFlags) flags() []cli.Flag {
 }
 
 func (f *outputFlags) check(c *cli.Context) error {
-	f.args, f.jsons = c.StringSlice("arg"), c.StringSlice("argjson")
+	f.args, f.jsons, f.reports = c.StringSlice("arg"), c.StringSlice("argjson"), c.StringSlice("report")
 	if f.jqError != "continue" && f.jqError != "fail" {
-		return usagef("%s %q: expected continue or fail", givenAs(c, "jq-error"), f.jqError)
+		return usagef("%s %q: expected continue or fail", givenAs(c, "jq-error"), cut(f.jqError, 24))
 	}
 	if _, err := output.ParseFormat(f.format); err != nil {
-		return usagef("%s %q: %v", givenAs(c, "format"), f.format, err)
+		return usagef("%s %q: %v", givenAs(c, "format"), cut(f.format, 24), err)
+	}
+	if !slices.Contains([]string{"auto", "always", "never"}, f.color) {
+		return usagef("%s %q: expected auto, always or never", givenAs(c, "color"), cut(f.color, 24))
 	}
 	if f.raw && f.jq == "" {
 		return usagef("%s prints the strings that --jq makes; it needs --jq", givenAs(c, "raw-output"))
@@ -79,4 +99,76 @@ func (f *outputFlags) variables() ([]output.Var, error) {
 		}
 	}
 	return out, nil
+}
+
+// style is how records are shown.
+func (p *program) style(f *outputFlags) (output.Style, error) {
+	if f.time && !f.raw && !p.StdoutTerminal {
+		return output.Style{}, &UsageError{
+			Message: "--time makes lines that are not JSON, and stdout is not a terminal",
+			Advice:  "add --jq EXPR -r for lines of text, or use --format cloudevents, which has the time as recordedtime",
+		}
+	}
+	return output.Style{
+		Pretty:  f.pretty,
+		Color:   p.colored(f.color),
+		Visible: p.StdoutTerminal,
+		Time:    f.time,
+	}, nil
+}
+
+// colored decides about colour. NO_COLOR (no-color.org) weighs more than
+// CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors), and a flag more than any.
+func (p *program) colored(flag string) bool {
+	if flag != "auto" {
+		return flag == "always"
+	}
+	variable := func(name string) string {
+		v, _ := p.LookupEnv(name)
+		return v
+	}
+	switch force := variable("CLICOLOR_FORCE"); {
+	case variable("NO_COLOR") != "":
+		return false
+	case force != "" && force != "0":
+		return true
+	}
+	return p.StdoutTerminal && variable("TERM") != "dumb" && variable("CLICOLOR") != "0"
+}
+
+// writer is the end of the stream: filter, conditions, stdout. ctx ends an
+// expression that runs too long; it is not the context of the stream, whose last
+// events are still to be filtered when it has ended.
+func (s *stream) writer(ctx context.Context) (*output.Writer, error) {
+	f := s.flags
+	named, err := f.variables()
+	if err != nil {
+		return nil, err
+	}
+	vars := output.Vars{Named: named, Environ: s.Environ, Stderr: s.say}
+	o := output.Options{
+		Format:      output.Format(f.format),
+		Describe:    s.describe,
+		Raw:         f.raw,
+		Null:        f.null,
+		JQErrorFail: f.jqError == "fail",
+		Redact:      s.say.Bytes,
+		Context:     ctx,
+		Warn:        func(text string) { s.warn("%s", text) },
+	}
+	if len(f.reports) > 0 {
+		o.Keep = reportedEvents
+	}
+	if o.Style, err = s.style(&f.outputFlags); err != nil {
+		return nil, err
+	}
+	if f.jq != "" {
+		if o.Filter, err = output.Compile("--jq", f.jq, vars); err != nil {
+			return nil, err
+		}
+	}
+	if o.Conditions, err = f.conditions(vars); err != nil {
+		return nil, err
+	}
+	return output.New(s.Stdout, o), nil
 }

@@ -175,6 +175,10 @@ func condition(err error) string {
 		return e.Condition
 	}
 	switch {
+	case is[*output.Failed](err):
+		return "fail-if"
+	case is[*proto.Failure](err):
+		return ""
 	case errors.Is(err, proto.ErrIdle):
 		return "idle"
 	case errors.Is(err, errMaxTime):

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,7 +23,8 @@ type stream struct {
 	standIn   *standIn // nil when the service is the real one
 	live      bool     // the stream was live at least once
 	ready     bool     // the stream was ready at least once
-	watched   bool     // somebody wants to see what happens
+	describe  func(proto.Message) proto.Description
+	watched   bool // somebody wants to see what happens
 	journal   *journal
 	tape      *recorder     // nil when nothing is recorded
 	command   *readyCommand // nil until it is started
@@ -115,7 +115,14 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 		case <-dead.Done():
 		}
 	}()
+	if d, ok := svc.(proto.Describer); ok {
+		s.describe = d.Describe
+	}
 	w, err := s.writer(dead)
+	if err != nil {
+		return err
+	}
+	reports, err := s.openReports(svc.Name())
 	if err != nil {
 		return err
 	}
@@ -150,6 +157,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 
 	o := proto.DefaultOptions()
 	o.Idle = s.flags.idle
+	o.Frames = s.flags.format == string(output.FormatFrames)
 	o.Trace = s.trace()
 	err = s.ending(events(ctx, w, o), w)
 	if s.tape != nil {
@@ -157,7 +165,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 			err = terr
 		}
 	}
-	return s.finishReadyCommand(err)
+	return reports.write(s.finishReadyCommand(err), w)
 }
 
 // keep begins the journal of the stream.
@@ -202,39 +210,6 @@ func (s *stream) answerQuestions(ctx context.Context) {
 	}
 }
 
-// writer is the end of the stream: filter, conditions, stdout. ctx ends an
-// expression that runs too long; it is not the context of the stream, whose last
-// events are still to be filtered when it has ended.
-func (s *stream) writer(ctx context.Context) (*output.Writer, error) {
-	named, err := s.flags.variables()
-	if err != nil {
-		return nil, err
-	}
-	vars := output.Vars{Named: named, Environ: s.Environ, Stderr: s.say}
-	o := output.Options{
-		Format:      output.Format(s.flags.format),
-		Raw:         s.flags.raw,
-		JQErrorFail: s.flags.jqError == "fail",
-		Count:       s.flags.count,
-		Context:     ctx,
-		Warn:        func(text string) { s.warn("%s", text) },
-	}
-	if o.Filter, err = compile("--jq", s.flags.jq, vars); err != nil {
-		return nil, err
-	}
-	if o.Until, err = compile("--until", s.flags.until, vars); err != nil {
-		return nil, err
-	}
-	return output.New(s.Stdout, o), nil
-}
-
-func compile(flag, expr string, vars output.Vars) (*output.Filter, error) {
-	if expr == "" {
-		return nil, nil
-	}
-	return output.Compile(flag, expr, vars)
-}
-
 // An idleError is ErrIdle with the time that it was.
 type idleError struct{ limit time.Duration }
 
@@ -243,22 +218,12 @@ func (e *idleError) Unwrap() error { return proto.ErrIdle }
 
 // ending adds to the end of a run what was still awaited then.
 func (s *stream) ending(err error, w *output.Writer) error {
-	limit := errors.Is(err, errMaxTime) || errors.Is(err, proto.ErrIdle) || errors.Is(err, proto.ErrTapeEnd)
-	if err != nil && !limit || is[*proto.UnwrittenError](err) {
-		return err
-	}
-	unmet := w.Unmet()
+	var awaited []string
 	if !s.live {
-		unmet = append([]string{"the first sign that the stream is live"}, unmet...)
+		awaited = append(awaited, "the first sign that the stream is live")
 	}
 	if what := s.flags.awaited(); what != "" && !s.ready {
-		unmet = append(unmet, what)
+		awaited = append(awaited, what)
 	}
-	if len(unmet) == 0 {
-		return err
-	}
-	if errors.Is(err, proto.ErrIdle) {
-		err = &idleError{s.flags.idle}
-	}
-	return &awaitedError{Err: err, Unmet: unmet}
+	return s.awaited(err, awaited, w)
 }

@@ -22,6 +22,8 @@ func topics() []topic {
 9  events were lost: --on-gap fail, --overflow fail
 128+n  signal n
 
+4 stands for --fail-if, and for an --expect that matched nothing when --max-time, -n, --until or a normal close by the server ended the stream. With --idle it is 7, like everything else that is awaited then; so it is when --max-time passes before the stream is there at all. When the connection is lost for good it is 8, with the expectations that were not met on stderr.
+
 A closed stdout, as in "hark … | head -1", ends hark quietly with 0.
 `},
 		{Name: "environment", Summary: "environment variables", Text: `Whatever a flag sets, an environment variable sets too: HARK_ and the name of the flag in capitals, with underscores for dashes; for a flag of one service, the service comes between. --help shows the name beside each flag.
@@ -60,9 +62,64 @@ Files and commands are asked each time that a credential is needed, so a token c
 
 'hark config init octave' asks for what a service needs and writes it.
 `},
-		{Name: "output", Summary: "what is printed", Text: `stdout gets one line per event, and each line is one JSON value. With --format message, the default, it is what the service sent, byte for byte, except that line breaks between tokens become spaces. A text message that is not JSON becomes a JSON string; a binary message that is not JSON becomes {"data_base64":"…"}.
+		{Name: "conditions", Summary: "when a stream ends", Text: `Conditions compose; the first to come true ends the stream:
 
---jq shapes what is printed, and -r prints strings without quotes. --until looks at each event before that; -n counts events of which something was printed.
+  -n 5              5 events were printed, after the filter      0
+  --until EXPR      an event matches; it is printed              0
+  --expect EXPR     each --expect has matched some event         0
+  --fail-if EXPR    an event matches; it is printed              4
+  --idle D          no event came for D                          0, or 7
+  -m D, --max-time  D has passed                                 0, 7 or 4
+
+EXPR matches when it yields anything but false and null. It sees what would be printed without --jq: with --format cloudevents the CloudEvent, with --format frames each frame. --until and --fail-if can be given several times too, then any of them counts. When one event makes several true, the order is --fail-if, --until, --expect, -n.
+
+What was still awaited at the end stands on stderr: for each expression the number of events that it saw, and the value that came nearest when the value of one path was the reason, as in .data.temp > 21 or .type == "a" and .data.temp > 21. 'hark help exit-codes' has the codes, 'hark help reports' says how a CI system learns of it.
+`},
+		{Name: "reports", Summary: "what came of each condition, for CI", Text: `--report junit=FILE, --report tap=FILE and --report json=FILE write, when the stream has ended, one test case for the stream itself (connected, and nothing went wrong) and one for each condition: the time to the match and the event that matched, or what is missing and the last 5 events. No case has failed if and only if the exit code is 0. A condition that another one forestalled is skipped.
+
+A file is there in full or not at all, also when there was no connection. JUnit is what Jenkins, GitLab and others read; TAP has version 13: prove -e cat FILE. Credentials are withheld, and of a long event only the start is kept.
+
+The members of the JSON:
+
+  name service version started seconds exit_code
+  ended_by      count, until, expect, fail-if, halt, idle, max-time, closed,
+                stdout-closed, signal, error
+  error         what was said on stderr
+  events        that came
+  printed       of which something was printed
+  cases         name, condition, expr, status (passed, failed, error,
+                skipped), seconds, message, event, near (path, value)
+  last_events   event (its number), seconds, text
+`},
+		{Name: "output", Summary: "what is printed", Text: `stdout gets one line per event, and each line is one JSON value. By --format that is:
+
+  message       what the service sent
+  cloudevents   the event as CloudEvents 1.0 JSON
+  frames        every frame in both directions, pings and heartbeats
+                included, as on a tape: time, dir (in, out), op, text or
+                base64; a credential that was sent is withheld
+
+A message is printed byte for byte, except that line breaks between tokens become spaces. A text message that is not JSON becomes a JSON string; a binary message that is not JSON becomes {"data_base64":"…"}.
+
+The attributes of a CloudEvent, by service:
+
+           octave                  doshii              connect
+  id       of the event            run-number          run-number
+  source   octave://COMPANY        the socket's        the address,
+                                   address             without its query
+  type     com.sierrawireless      co.doshii.NAME      io.hark.message
+           .octave.event
+  subject  the stream's path       id of the payload
+  time     generated, or created   of receipt          of receipt
+  data     the event object        the payload         the message
+
+recordedtime is the time of receipt. Data that is not JSON has the datacontenttype text/plain, or application/octet-stream and data_base64. A message that is a CloudEvent already, as those of Drogue Cloud are, is printed as it came.
+
+--jq shapes what is printed, and -r prints strings without quotes. Conditions look at each event before that; -n counts events of which something was printed.
+
+-0 ends each record with a NUL character, for xargs -0. --pretty spreads JSON over several lines. --time puts the time of receipt in front of each record, which is no JSON then: on a terminal, or with -r.
+
+On a terminal JSON is coloured, and control characters and those that turn the direction of writing are shown as \uXXXX. In a pipe neither is done, unless --color always or CLICOLOR_FORCE asks for colour. --color never, NO_COLOR, CLICOLOR=0 and TERM=dumb switch it off; a flag weighs most, then NO_COLOR, then CLICOLOR_FORCE.
 
 stderr gets everything else. When it is no terminal, that is only warnings and errors, and with -v what happens to the connection.
 `},

@@ -34,11 +34,12 @@ func BenchmarkEvent(b *testing.B) {
 		{"select", `select(.data.value > 21)`},
 		{"object", `{id, v: .data.value}`},
 	} {
-		opts := Options{Count: 1 << 60}
+		var opts Options
 		if bm.expr != "" {
 			opts.Filter = mustCompile(b, bm.expr, Vars{})
 		}
 		b.Run(bm.name+"/own", func(b *testing.B) {
+			opts.Conditions = []Condition{Count(1 << 60)}
 			w := New(io.Discard, opts)
 			b.ReportAllocs()
 			i := 0

@@ -10,14 +10,25 @@ import (
 
 func TestConditions(t *testing.T) {
 	events := []string{`{"n":1}`, `{"n":2}`, `{"n":3}`, `{"n":4}`, `"five"`}
-	count := func(n uint64) func(*Options) { return func(o *Options) { o.Count = n } }
+	count := func(n uint64) func(*Options) {
+		return func(o *Options) { o.Conditions = append(o.Conditions, Count(n)) }
+	}
 	jq := func(expr string) func(*Options) { return func(o *Options) { o.Filter = mustCompile(t, expr, Vars{}) } }
-	until := func(expr string) func(*Options) {
-		f, err := Compile("--until", expr, Vars{})
+	on := func(make func(*Filter) Condition, flag, expr string) func(*Options) {
+		f, err := Compile(flag, expr, Vars{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return func(o *Options) { o.Until = f }
+		return func(o *Options) { o.Conditions = append(o.Conditions, make(f)) }
+	}
+	until := func(expr string) func(*Options) { return on(Until, "--until", expr) }
+	failIf := func(expr string) func(*Options) { return on(FailIf, "--fail-if", expr) }
+	expect := func(exprs ...string) func(*Options) {
+		var fs []*Filter
+		for _, expr := range exprs {
+			fs = append(fs, mustCompile(t, expr, Vars{}))
+		}
+		return func(o *Options) { o.Conditions = append(o.Conditions, Expect(fs...)) }
 	}
 	fail := func(o *Options) { o.JQErrorFail = true }
 	type opts = []func(*Options)
@@ -35,22 +46,37 @@ func TestConditions(t *testing.T) {
 		{"count not reached", opts{count(6)}, "", "1 2 3 4 five", "--count: 5 of 6 events", 0},
 		{"count after the filter", opts{count(2), jq(`select(.n? % 2 == 0)`)}, "count", "2 4", "", 0},
 		{"count counts events, not lines", opts{count(2), jq(`.n, -.n`)}, "count", "1 -1 2 -2", "", 0},
-		{"count with a filter that drops all", opts{count(1), jq(`empty`)}, "", "", "--count: 0 of 1 events", 0},
+		{"count with a filter that drops all", opts{count(1), jq(`empty`)}, "", "", "--count: 0 of 1 event", 0},
 		{"an event that failed half-way counts", opts{count(1), jq(`.n, error`)}, "count", "1", "", 1},
 		{"until", opts{until(`.n == 3`)}, "until", "1 2 3", "", 0},
 		{"until looks before the filter", opts{until(`.n == 3`), jq(`.n * 10`)}, "until", "10 20 30", "", 0},
 		{"until, and the filter drops the event", opts{until(`.n == 3`), jq(`select(.n < 3)`)}, "until", "1 2", "", 0},
-		{"until null and false do not match", opts{until(`null, false`)}, "", "1 2 3 4 five", "--until: no event matched null, false", 0},
+		{"until null and false do not match", opts{until(`null, false`)}, "", "1 2 3 4 five", "--until 'null, false': no match in 5 events", 0},
 		{"until on text", opts{until(`. == "five"`)}, "until", "1 2 3 4 five", "", 0},
-		{"until fails", opts{until(`.n == 9`)}, "", "1 2 3 4 five", "--until: no event matched .n == 9", 1},
-		{"until fails, as an error", opts{until(`.n == 9`), fail}, "error", "1 2 3 4", "--until: no event matched .n == 9", 0},
+		{"until fails", opts{until(`.n == 9`)}, "", "1 2 3 4 five", "--until '.n == 9': no match in 5 events, nearest .n: 4", 1},
+		{"until fails, as an error", opts{until(`.n == 9`), fail}, "error", "1 2 3 4", "--until '.n == 9': no match in 5 events, nearest .n: 4", 0},
 		{"until before count", opts{until(`.n == 2`), count(3)}, "until", "1 2", "--count: 2 of 3 events", 0},
-		{"count before until", opts{until(`.n == 3`), count(2)}, "count", "1 2", "--until: no event matched .n == 3", 0},
+		{"count before until", opts{until(`.n == 3`), count(2)}, "count", "1 2", "--until '.n == 3': no match in 2 events, nearest .n: 2", 0},
 		{"both by one event", opts{until(`.n == 2`), count(2)}, "until", "1 2", "", 0},
 		{"until although the filter fails", opts{until(`.n == 2`), jq(`if .n == 2 then error else . end`)}, "until", "1", "", 1},
-		{"the filter fails, as an error, before until", opts{until(`.n == 2`), jq(`if .n == 2 then error else . end`), fail}, "error", "1", "--until: no event matched .n == 2", 0},
+		{"the filter fails, as an error, before until", opts{until(`.n == 2`), jq(`if .n == 2 then error else . end`), fail}, "error", "1", "", 0},
 		{"halt", opts{jq(`if .n == 3 then "bye", halt else .n end`)}, "halt", "1 2 bye", "", 0},
-		{"halt in until", opts{until(`if .n == 3 then halt else false end`)}, "halt", "1 2", "--until: no event matched if .n == 3 then halt else false end", 0},
+		{"halt in until", opts{until(`if .n == 3 then halt else false end`)}, "halt", "1 2", "--until 'if .n == 3 then halt else false end': no match in 3 events", 0},
+		{"fail-if", opts{failIf(`.n == 3`)}, "fail-if", "1 2 3", "", 0},
+		{"fail-if is not awaited", opts{failIf(`.n == 9`)}, "", "1 2 3 4 five", "", 1},
+		{"fail-if before until by one event", opts{failIf(`.n == 2`), until(`.n == 2`), count(2)}, "fail-if", "1 2", "", 0},
+		{"until first", opts{failIf(`.n == 3`), until(`.n == 2`)}, "until", "1 2", "", 0},
+		{"fail-if, and the filter drops the event", opts{failIf(`.n == 3`), jq(`select(.n < 3)`)}, "fail-if", "1 2", "", 0},
+		{"fail-if although the filter halts", opts{failIf(`.n == 1`), jq(`halt`)}, "fail-if", "", "", 0},
+		{"several until", opts{until(`.n == 3`), until(`.n == 2`)}, "until", "1 2", "--until '.n == 3': no match in 2 events, nearest .n: 2", 0},
+		{"expect", opts{expect(`.n == 2`)}, "expect", "1 2", "", 0},
+		{"expect in any order", opts{expect(`.n == 3`, `.n == 1`, `.n == 2`)}, "expect", "1 2 3", "", 0},
+		{"one event meets several", opts{expect(`.n == 2`, `.n > 1`)}, "expect", "1 2", "", 0},
+		{"expect is not asked again", opts{expect(`.n == 1`, `.n == 4`)}, "expect", "1 2 3 4", "", 0},
+		{"expect looks before the filter", opts{expect(`.n == 2`), jq(`empty`)}, "expect", "", "", 0},
+		{"some unmet", opts{expect(`.n == 2`, `.n == 7`, `. == "six"`)}, "", "1 2 3 4 five", "--expect '.n == 7': no match in 5 events, nearest .n: 4; --expect '. == \"six\"': no match in 5 events, last .: \"five\"", 1},
+		{"count before expect", opts{expect(`.n == 2`, `.n == 4`), count(3)}, "count", "1 2 3", "--expect '.n == 4': no match in 3 events, nearest .n: 3", 0},
+		{"expect before count by one event", opts{expect(`.n == 2`), count(2)}, "expect", "1 2", "", 0},
 		{"halt_error is an error", opts{jq(`if .n? == 3 then halt_error else .n? end`)}, "", "1 2 4", "", 1},
 	}
 	for _, tt := range tests {
@@ -64,6 +90,8 @@ func TestConditions(t *testing.T) {
 			condition := ""
 			if ended, ok := errors.AsType[Ended](err); ok {
 				condition = ended.Condition
+			} else if failed, ok := errors.AsType[*Failed](err); ok {
+				condition = failed.Condition
 			} else if _, ok := errors.AsType[*FilterError](err); ok {
 				condition = "error"
 			} else if err != nil {
@@ -83,7 +111,11 @@ func TestConditions(t *testing.T) {
 			if got != tt.printed {
 				t.Errorf("printed %s, want %s", got, tt.printed)
 			}
-			if got := strings.Join(r.Unmet(), "; "); got != tt.unmet {
+			var unmet []string
+			for _, o := range r.Unmet() {
+				unmet = append(unmet, o.Missing())
+			}
+			if got := strings.Join(unmet, "; "); got != tt.unmet {
 				t.Errorf("unmet %q, want %q", got, tt.unmet)
 			}
 			if len(r.warnings) != tt.warnings {

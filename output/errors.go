@@ -11,8 +11,8 @@ import (
 
 // Ended says that the stream ended as it was asked to.
 type Ended struct {
-	// Condition is what came true: "count" (--count), "until" (--until), or "halt"
-	// (an expression called halt).
+	// Condition is what came true: "count", "until", "expect" (all of them), or
+	// "halt" (an expression called halt).
 	Condition string
 }
 
@@ -86,5 +86,5 @@ func clean(s string) string {
 // separator, or one of those that change the direction of writing.
 func isControl(r rune) bool {
 	return r < ' ' || 0x7F <= r && r <= 0x9F ||
-		r == 0x200E || r == 0x200F || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
+		r == 0x061C || r == 0x200E || r == 0x200F || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
 }

@@ -15,8 +15,11 @@ import (
 // A Filter is a jq expression, compiled. It may be used by several goroutines.
 type Filter struct {
 	flag, expr string
+	query      *gojq.Query
 	code       *gojq.Code
-	values     []any // of the variables, in the order of their compilation
+	names      []string // of the variables, with the $, in the order of their compilation
+	values     []any
+	compile    func(part *gojq.Query) (*gojq.Code, error)
 }
 
 // Vars is what an expression sees beside its input. The zero value is ready.
@@ -98,16 +101,24 @@ func Compile(flag, expr string, vars Vars) (f *Filter, err error) {
 	if stderr == nil {
 		stderr = io.Discard
 	}
-	code, err := gojq.Compile(query,
-		gojq.WithVariables(names),
-		gojq.WithEnvironLoader(vars.environ),
-		gojq.WithFunction("debug", 0, 0, func(v any, _ []any) any { return debug(stderr, v) }),
-		gojq.WithFunction("stderr", 0, 0, func(v any, _ []any) any { return printTo(stderr, v) }),
-	)
+	compile := func(stderr io.Writer) func(*gojq.Query) (*gojq.Code, error) {
+		return func(query *gojq.Query) (*gojq.Code, error) {
+			return gojq.Compile(query,
+				gojq.WithVariables(names),
+				gojq.WithEnvironLoader(vars.environ),
+				gojq.WithFunction("debug", 0, 0, func(v any, _ []any) any { return debug(stderr, v) }),
+				gojq.WithFunction("stderr", 0, 0, func(v any, _ []any) any { return printTo(stderr, v) }),
+			)
+		}
+	}
+	code, err := compile(stderr)(query)
 	if err != nil {
 		return nil, compileError(flag, expr, err)
 	}
-	return &Filter{flag: flag, expr: expr, code: code, values: values}, nil
+	return &Filter{
+		flag: flag, expr: expr, query: query, code: code, names: names, values: values,
+		compile: compile(io.Discard), // parts are run again, and have said it already
+	}, nil
 }
 
 // String returns the expression.

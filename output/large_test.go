@@ -120,7 +120,7 @@ func TestNoAllocations(t *testing.T) {
 		"line breaks": "{\n\"a\":\n1}\n",
 		"text":        "plain text, \"quoted\"",
 	} {
-		w := New(io.Discard, Options{Count: 1 << 60})
+		w := New(io.Discard, Options{Conditions: []Condition{Count(1 << 60)}})
 		ev := &proto.Event{Message: proto.Message{Data: []byte(data)}}
 		if n := testing.AllocsPerRun(1000, func() {
 			if err := w.Event(ev); err != nil {

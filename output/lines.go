@@ -2,7 +2,10 @@ package output
 
 import (
 	"encoding/base64"
+	"errors"
 	"io"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/jsontext"
@@ -26,10 +29,16 @@ type lines struct {
 	w   io.Writer
 	buf []byte
 	out uint64 // bytes written to w
+	// delim ends a record: a line feed or NUL.
+	delim byte
+	// style is nil when records go out as they are.
+	style *style
+	plain []byte    // a record before it is styled
+	at    time.Time // of the event that is being printed
 }
 
 func newLines(w io.Writer) lines {
-	return lines{w: w, buf: make([]byte, 0, bufferSize+slack)}
+	return lines{w: w, buf: make([]byte, 0, bufferSize+slack), delim: '\n'}
 }
 
 // flush writes what waits.
@@ -65,9 +74,9 @@ func (l *lines) reserve(n int) error {
 	return l.flush()
 }
 
-// end ends the line.
+// end ends the record.
 func (l *lines) end() error {
-	l.buf = append(l.buf, '\n')
+	l.buf = append(l.buf, l.delim)
 	if len(l.buf) >= bufferSize {
 		return l.flush()
 	}
@@ -76,6 +85,12 @@ func (l *lines) end() error {
 
 // message adds the JSON value in b, or says that it is none.
 func (l *lines) message(b []byte) (ok bool, err error) {
+	if l.style != nil {
+		if l.plain, ok = jsontext.AppendLine(l.plain[:0], b); !ok {
+			return false, nil
+		}
+		return true, l.styled()
+	}
 	if len(b) < bufferSize {
 		if err := l.reserve(len(b) + 1); err != nil {
 			return false, err
@@ -114,6 +129,10 @@ func (l *lines) message(b []byte) (ok bool, err error) {
 
 // text adds the text in b as a JSON string.
 func (l *lines) text(b []byte) error {
+	if l.style != nil {
+		l.plain = jsontext.AppendString(l.plain[:0], b)
+		return l.styled()
+	}
 	if err := l.reserve(1); err != nil {
 		return err
 	}
@@ -147,6 +166,11 @@ func runeCut(b []byte, n int) int {
 // binary adds the bytes in b as an object that holds them in Base64.
 func (l *lines) binary(b []byte) error {
 	const open, closing = `{"` + base64Member + `":"`, `"}`
+	if l.style != nil {
+		l.plain = base64.StdEncoding.AppendEncode(append(l.plain[:0], open...), b)
+		l.plain = append(l.plain, closing...)
+		return l.styled()
+	}
 	if err := l.reserve(len(open)); err != nil {
 		return err
 	}
@@ -167,8 +191,38 @@ func (l *lines) binary(b []byte) error {
 // of CloudEvents, section 3.1.
 const base64Member = "data_base64"
 
-// raw adds the text of s as it is. With -r a line may be more than one.
-func (l *lines) raw(s string) error {
+// value adds a value that a filter made. bad says that it has no JSON form.
+func (l *lines) value(v any) (bad, err error) {
+	if l.style != nil {
+		if l.plain, bad = jsontext.AppendValue(l.plain[:0], v); bad != nil {
+			return bad, nil
+		}
+		return nil, l.styled()
+	}
+	if l.buf, bad = jsontext.AppendValue(l.buf, v); bad != nil {
+		return bad, nil
+	}
+	return nil, l.end()
+}
+
+// errNUL: what reads the records could not tell where this one ends.
+var errNUL = errors.New("a text with a NUL character in it cannot be printed with --null")
+
+// raw adds the text of s as it is. With -r a line may be more than one. bad says
+// that it cannot be a record.
+func (l *lines) raw(s string) (bad, err error) {
+	if l.delim == 0 && strings.IndexByte(s, 0) >= 0 {
+		return errNUL, nil
+	}
+	return nil, l.rawText(s)
+}
+
+func (l *lines) rawText(s string) error {
+	if l.style != nil {
+		l.buf = l.style.appendTime(l.buf, l.at)
+		l.buf = l.style.appendRaw(l.buf, s)
+		return l.end()
+	}
 	for len(s) > 0 {
 		n := min(len(s), bufferSize)
 		if err := l.reserve(n); err != nil {
@@ -176,6 +230,16 @@ func (l *lines) raw(s string) error {
 		}
 		l.buf = append(l.buf, s[:n]...)
 		s = s[n:]
+	}
+	return l.end()
+}
+
+// styled adds the JSON value in l.plain.
+func (l *lines) styled() error {
+	l.buf = l.style.appendTime(l.buf, l.at)
+	l.buf = l.style.appendJSON(l.buf, l.plain)
+	if cap(l.plain) > 4*bufferSize {
+		l.plain = nil
 	}
 	return l.end()
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -22,17 +21,18 @@ const (
 	kindBinary             // an object with Base64
 )
 
-// value returns the JSON value that is printed for ev, in the types of
-// jsontext.Decoder, and what it was made from. It is valid until the next call.
-func (w *Writer) value(ev *proto.Event) (any, kind) {
-	v, err := w.dec.Decode(ev.Data)
+// value decodes what is printed for an event, in the types of jsontext.Decoder. It
+// is valid until the next call.
+func (w *Writer) value(s *sighting) {
+	v, err := w.dec.Decode(s.data)
 	switch {
 	case err == nil:
-		return v, kindJSON
-	case ev.Binary:
-		return map[string]any{base64Member: base64.StdEncoding.EncodeToString(ev.Data)}, kindBinary
+		s.value, s.kind = v, kindJSON
+	case s.binary:
+		s.value, s.kind = map[string]any{base64Member: base64.StdEncoding.EncodeToString(s.data)}, kindBinary
+	default:
+		s.value, s.kind = validText(s.data), kindText
 	}
-	return validText(ev.Data), kindText
 }
 
 // validText returns b with U+FFFD for each byte that is not part of valid UTF-8.
@@ -41,47 +41,69 @@ func validText(b []byte) string {
 	return strings.Map(func(r rune) rune { return r }, string(b))
 }
 
-// event prints ev and looks at the conditions.
+// event prints ev and asks the conditions.
 func (w *Writer) event(ev *proto.Event) error {
-	printed, matched := false, false
-	var err error
-	if w.opts.Filter == nil && w.opts.Until == nil && !(w.opts.Raw && mayBeString(ev.Data)) {
-		printed, err = true, w.message(ev)
-	} else {
-		v, k := w.value(ev)
-		if matched, err = w.until(ev, v); err == nil {
-			printed, err = w.shape(ev, v, k)
-		}
+	s := &w.sight
+	*s = sighting{ev: ev}
+	s.data, s.binary = w.record(ev)
+	w.lines.at = ev.Time
+	if len(w.memory.slots) > 0 {
+		w.memory.keep(w, ev, s.data)
 	}
-	if printed {
+	var err error
+	if w.sees || w.opts.Raw && mayBeString(s.data) {
+		w.value(s)
+		if err = w.look(s); err == nil {
+			err = w.shape(s)
+		}
+	} else {
+		err = w.whole(s, false)
+	}
+	if s.printed {
 		w.printed++
 	}
-	switch {
-	case err != nil && !errors.Is(err, errHalt):
+	if err != nil && !errors.Is(err, errHalt) {
 		return err
-	case matched:
-		w.matched.Store(true)
-		return Ended{Condition: "until"}
-	case printed && w.printed == w.opts.Count:
-		return Ended{Condition: "count"}
-	case err != nil:
+	}
+	return w.verdict(s, err != nil)
+}
+
+// verdict is how the stream ends with an event, if it does. All conditions are
+// asked, because they count.
+func (w *Writer) verdict(s *sighting, halt bool) error {
+	var end error
+	for _, c := range w.opts.Conditions {
+		if e := c.verdict(s); end == nil {
+			end = e
+		}
+	}
+	if end == nil && halt {
 		return Ended{Condition: "halt"}
+	}
+	return end
+}
+
+func (w *Writer) look(s *sighting) error {
+	for _, c := range w.opts.Conditions {
+		if err := c.look(w, s); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// message prints ev when nothing needs its value.
-func (w *Writer) message(ev *proto.Event) error {
-	ok, err := w.lines.message(ev.Data)
+// message prints an event when nothing needs its value.
+func (w *Writer) message(s *sighting) (bad, err error) {
+	ok, err := w.lines.message(s.data)
 	switch {
 	case ok || err != nil:
-		return err
-	case ev.Binary:
-		return w.lines.binary(ev.Data)
+		return nil, err
+	case s.binary:
+		return nil, w.lines.binary(s.data)
 	case w.opts.Raw:
-		return w.lines.raw(validText(ev.Data))
+		return w.lines.raw(validText(s.data))
 	}
-	return w.lines.text(ev.Data)
+	return nil, w.lines.text(s.data)
 }
 
 // mayBeString tells whether b, if it is JSON, is a string.
@@ -90,71 +112,73 @@ func mayBeString(b []byte) bool {
 	return len(b) > 0 && b[0] == '"'
 }
 
-// until tells whether ev is the one that --until waits for.
-func (w *Writer) until(ev *proto.Event, v any) (bool, error) {
-	if w.opts.Until == nil {
-		return false, nil
+// whole prints an event when there is no filter; decoded tells whether its value is
+// there.
+func (w *Writer) whole(s *sighting, decoded bool) error {
+	var bad, err error
+	if decoded {
+		bad, err = w.original(s)
+	} else {
+		bad, err = w.message(s)
 	}
-	matched, err := w.opts.Until.matches(w.opts.Context, v)
-	if err != nil {
-		return false, w.failure(w.opts.Until, ev, err)
+	if bad != nil {
+		return w.failure(nil, s.ev, bad)
 	}
-	return matched, nil
-}
-
-// shape prints what the filter makes of ev, whose value is v, and tells whether
-// that was anything.
-func (w *Writer) shape(ev *proto.Event, v any, k kind) (printed bool, err error) {
-	if w.opts.Filter == nil {
-		return true, w.original(ev, v, k)
-	}
-	r := w.opts.Filter.run(w.opts.Context, v)
-	for {
-		out, ok, err := r.next()
-		switch {
-		case err != nil:
-			return printed, w.failure(w.opts.Filter, ev, err)
-		case !ok:
-			return printed, nil
-		case same(v, out):
-			err = w.original(ev, v, k)
-		default:
-			var bad error
-			if bad, err = w.made(out); bad != nil {
-				return printed, w.failure(w.opts.Filter, ev, bad)
-			}
-		}
-		if err != nil {
-			return printed, err
-		}
-		printed = true
-	}
-}
-
-// original prints ev as it came.
-func (w *Writer) original(ev *proto.Event, v any, k kind) error {
-	if text, ok := v.(string); ok && w.opts.Raw {
-		return w.lines.raw(text)
-	}
-	switch k {
-	case kindBinary:
-		return w.lines.binary(ev.Data)
-	case kindText:
-		return w.lines.text(ev.Data)
-	}
-	_, err := w.lines.message(ev.Data)
+	s.printed = true
 	return err
 }
 
-// made prints a value that a filter made. bad says that it has no JSON form.
+// shape prints what the filter makes of an event.
+func (w *Writer) shape(s *sighting) error {
+	if w.opts.Filter == nil {
+		return w.whole(s, true)
+	}
+	r := w.opts.Filter.run(w.opts.Context, s.value)
+	for {
+		out, ok, err := r.next()
+		if err != nil {
+			return w.failure(w.opts.Filter, s.ev, err)
+		}
+		if !ok {
+			return nil
+		}
+		var bad error
+		if same(s.value, out) {
+			bad, err = w.original(s)
+		} else {
+			bad, err = w.made(out)
+		}
+		if bad != nil {
+			return w.failure(w.opts.Filter, s.ev, bad)
+		}
+		if err != nil {
+			return err
+		}
+		s.printed = true
+	}
+}
+
+// original prints an event as it came. bad says that it cannot be printed.
+func (w *Writer) original(s *sighting) (bad, err error) {
+	if text, ok := s.value.(string); ok && w.opts.Raw {
+		return w.lines.raw(text)
+	}
+	switch s.kind {
+	case kindBinary:
+		return nil, w.lines.binary(s.data)
+	case kindText:
+		return nil, w.lines.text(s.data)
+	}
+	_, err = w.lines.message(s.data)
+	return nil, err
+}
+
+// made prints a value that a filter made. bad says that it cannot be printed.
 func (w *Writer) made(v any) (bad, err error) {
 	if text, ok := v.(string); ok && w.opts.Raw {
-		return nil, w.lines.raw(text)
+		return w.lines.raw(text)
 	}
-	if w.lines.buf, bad = jsontext.AppendValue(w.lines.buf, v); bad != nil {
-		return bad, nil
-	}
-	return nil, w.lines.end()
+	return w.lines.value(v)
 }
 
 // failure deals with an error of an expression: nil when the stream goes on.
@@ -165,7 +189,10 @@ func (w *Writer) failure(f *Filter, ev *proto.Event, err error) error {
 	if i, ok := errors.AsType[interrupted](err); ok {
 		return i.cause
 	}
-	fe := &FilterError{Flag: f.flag, Event: ev.Seq, Err: err}
+	fe := &FilterError{Flag: "--raw-output", Event: ev.Seq, Err: err}
+	if f != nil {
+		fe.Flag = f.flag
+	}
 	if w.opts.JQErrorFail {
 		return fe
 	}

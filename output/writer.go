@@ -2,58 +2,79 @@ package output
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
-
-// A Format says what is printed for an event.
-type Format string
-
-// FormatMessage prints the message that carried the event, byte for byte, on one
-// line (see jsontext.AppendLine). A text message that is not JSON becomes a JSON
-// string, with U+FFFD for what is not UTF-8; a binary message that is not JSON
-// becomes {"data_base64":"…"}.
-const FormatMessage Format = "message"
-
-// ParseFormat returns the format of that name.
-func ParseFormat(name string) (Format, error) {
-	if f := Format(name); f == FormatMessage {
-		return f, nil
-	}
-	return "", fmt.Errorf("unknown format %q: use %s", name, FormatMessage)
-}
 
 // Options say what a Writer prints and when it has printed enough. The zero value
 // prints every event, without end.
 type Options struct {
 	// Format is FormatMessage when empty.
 	Format Format
+	// Describe says of messages what FormatCloudEvents prints; nil when nothing is
+	// known of them. Run is put in front of the number of an event to make the id
+	// of one that has none; a random one when empty.
+	Describe func(proto.Message) proto.Description
+	Run      string
 	// Filter makes of each event the values that are printed for it; nil prints the
 	// event.
 	Filter *Filter
 	// Raw prints a string as its text, not as JSON: jq -r.
 	Raw bool
+	// Null ends each record with a NUL character instead of a line feed.
+	Null bool
+	// Style shows records to people.
+	Style Style
 	// JQErrorFail makes the first failure of an expression the end of the stream. It
 	// is a warning otherwise, and what the expression had yielded before it for
 	// that event stays printed.
 	JQErrorFail bool
-	// Count ends the stream when that many events have been printed: events for
-	// which Filter left at least one line. 0 is no limit.
-	Count uint64
-	// Until ends the stream with the first event for which it yields anything but
-	// false and null. It looks at the event itself, whatever Filter makes of it;
-	// the event is printed like any other.
-	Until *Filter
+	// Conditions end the stream; by one event, the first of them.
+	Conditions []Condition
+	// Keep is how many of the last events Recent returns.
+	Keep int
+	// Start is when the stream began, for the times of outcomes: now when zero.
+	Start time.Time
+	// Redact takes credentials out of what is kept of events, and out of frames
+	// that were sent; nil leaves everything as it is.
+	Redact func([]byte) []byte
 	// Context, when it ends, ends an expression that is being run; nil is
 	// context.Background. It is here because a proto.Sink is not given any.
 	Context context.Context
 	// Warn is told what goes wrong without ending the stream; nil discards.
 	Warn func(msg string)
+}
+
+// defaults fills in what is missing.
+func (o *Options) defaults() {
+	if o.Format == "" {
+		o.Format = FormatMessage
+	}
+	if o.Run == "" {
+		var b [8]byte
+		rand.Read(b[:])
+		o.Run = hex.EncodeToString(b[:])
+	}
+	if o.Start.IsZero() {
+		o.Start = time.Now()
+	}
+	if o.Redact == nil {
+		o.Redact = func(b []byte) []byte { return b }
+	}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
 }
 
 // A Writer prints events: the proto.Sink of the program. It is for one goroutine,
@@ -62,6 +83,10 @@ type Writer struct {
 	opts            Options
 	lines           lines
 	dec             jsontext.Decoder
+	sight           sighting // of the event that is being printed
+	sees            bool     // somebody looks at the values of events
+	scratch         []byte   // a record that is no message
+	memory          memory
 	events, printed uint64
 	err             error // how it ended
 
@@ -69,37 +94,36 @@ type Writer struct {
 	published struct {
 		events, printed, bytes atomic.Uint64
 	}
-	matched atomic.Bool // Until has come true
 }
 
 // New returns a Writer that prints to w. It panics when ParseFormat would not have
 // returned opts.Format.
 func New(w io.Writer, opts Options) *Writer {
-	if opts.Format == "" {
-		opts.Format = FormatMessage
-	}
+	opts.defaults()
 	if _, err := ParseFormat(string(opts.Format)); err != nil {
 		panic(err)
 	}
-	if opts.Context == nil {
-		opts.Context = context.Background()
+	out := &Writer{opts: opts, lines: newLines(w), sees: opts.Filter != nil}
+	for _, c := range opts.Conditions {
+		out.sees = out.sees || c.sees()
 	}
-	if opts.Warn == nil {
-		opts.Warn = func(string) {}
+	out.lines.style = newStyle(opts.Style)
+	if opts.Null {
+		out.lines.delim = 0
 	}
-	return &Writer{opts: opts, lines: newLines(w)}
+	out.memory.slots = make([]slot, opts.Keep)
+	return out
 }
 
 // Event prints ev. The error is final, and returned again for whatever comes
 // later, of which nothing is printed:
 //
-//   - Ended, when a condition came true. If both did by one event it names "until",
-//     which looks at the event before it is printed.
+//   - Ended or *Failed, when a condition came true.
 //   - ErrStdoutClosed, or a *WriteError.
 //   - *FilterError, with JQErrorFail.
 //   - the cause of the end of Options.Context, when that cut an expression short.
 //
-// With the first and the last two, all lines are written before Event returns.
+// Except with the second, all lines are written before Event returns.
 func (w *Writer) Event(ev *proto.Event) error {
 	if w.err != nil {
 		return w.err
@@ -174,15 +198,17 @@ func (w *Writer) Counts() Counts {
 	}
 }
 
-// Unmet says, in one line for each, which conditions are still awaited. Any
-// goroutine may call it.
-func (w *Writer) Unmet() []string {
-	var unmet []string
-	if printed := w.published.printed.Load(); printed < w.opts.Count {
-		unmet = append(unmet, fmt.Sprintf("--count: %d of %d events", printed, w.opts.Count))
+// Outcomes says what has come of each expression and count, in the order of the
+// conditions. Any goroutine may call it.
+func (w *Writer) Outcomes() []Outcome {
+	var all []Outcome
+	for _, c := range w.opts.Conditions {
+		all = append(all, c.outcomes()...)
 	}
-	if w.opts.Until != nil && !w.matched.Load() {
-		unmet = append(unmet, "--until: no event matched "+clean(w.opts.Until.String()))
-	}
-	return unmet
+	return all
+}
+
+// Unmet returns the outcomes that are still awaited. Any goroutine may call it.
+func (w *Writer) Unmet() []Outcome {
+	return slices.DeleteFunc(w.Outcomes(), func(o Outcome) bool { return !o.Awaited() })
 }

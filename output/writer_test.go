@@ -97,7 +97,7 @@ func TestMessages(t *testing.T) {
 			}{
 				{Options{}, tt.want},
 				{Options{Filter: identity}, tt.want},
-				{Options{Until: mustCompile(t, "false", Vars{})}, tt.want},
+				{Options{Conditions: []Condition{Until(mustCompile(t, "false", Vars{}))}}, tt.want},
 				{Options{Raw: true}, raw},
 				{Options{Raw: true, Filter: identity}, raw},
 			} {
@@ -267,7 +267,7 @@ func TestFlushError(t *testing.T) {
 		t.Errorf("Flush: %v", err)
 	}
 	// a condition does not hide that its event could not be written
-	w = New(&faulty{err: syscall.ENOSPC}, Options{Count: 1})
+	w = New(&faulty{err: syscall.ENOSPC}, Options{Conditions: []Condition{Count(1)}})
 	if err := w.Event(&proto.Event{Message: proto.Message{Data: []byte("1")}}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("Event: %v", err)
 	}

@@ -1,0 +1,266 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+// A Condition says when a stream has shown enough, or what it must not show. It
+// looks at each event before the event is printed, and says afterwards whether the
+// stream ends with it. The conditions of a Writer are asked in their order, so
+// that by one event the first of them wins.
+//
+// A Condition is for one Writer. What it has seen is bounded in memory.
+type Condition interface {
+	// sees tells whether look wants the value of an event.
+	sees() bool
+	// look looks at an event that is about to be printed.
+	look(w *Writer, s *sighting) error
+	// verdict is nil, or how the stream ends with this event.
+	verdict(s *sighting) error
+	// outcomes says what has come of the condition; any goroutine may call it.
+	outcomes() []Outcome
+}
+
+// A sighting is one event as conditions see it.
+type sighting struct {
+	ev      *proto.Event
+	data    []byte // what is printed for it when there is no filter
+	binary  bool
+	value   any // of data, when somebody wants to see it
+	kind    kind
+	printed bool // the filter left something of it
+}
+
+// An Outcome says what has come of one expression or count.
+type Outcome struct {
+	// Condition is its name: "count", "until", "fail-if", "expect".
+	Condition string
+	Expr      string // "" for count
+	Want      uint64 // of count
+	// Met: it came true.
+	Met bool
+	// Events is how many events it has looked at, or counted.
+	Events uint64
+	// After is the time from the start of the stream to the event that met it, and
+	// Event an excerpt of that event.
+	After time.Duration
+	Event string
+	// Near is the value that came nearest, when it is known what was missing.
+	Near Near
+}
+
+// A Near is the value of a path that an expression depends on.
+type Near struct {
+	Path  string // ".data.temp"; "" when the reason is not known
+	Value string // its value as JSON, possibly cut
+	// Nearest: of all numbers seen it is the nearest to the one that was asked
+	// for. Otherwise it is the last value.
+	Nearest bool
+}
+
+// String returns "nearest .data.temp: 21.5", or "".
+func (n Near) String() string {
+	switch {
+	case n.Path == "":
+		return ""
+	case n.Nearest:
+		return "nearest " + n.Path + ": " + n.Value
+	}
+	return "last " + n.Path + ": " + n.Value
+}
+
+// Label is the condition as it was typed: --expect '.data.temp > 21'.
+func (o Outcome) Label() string {
+	if o.Condition == "count" {
+		return fmt.Sprintf("--count %d", o.Want)
+	}
+	return "--" + o.Condition + " '" + clean(o.Expr) + "'"
+}
+
+// Awaited tells whether the stream still waited for it.
+func (o Outcome) Awaited() bool { return !o.Met && o.Condition != "fail-if" }
+
+// Missing says in one line what is missing.
+func (o Outcome) Missing() string {
+	if o.Condition == "count" {
+		return fmt.Sprintf("--count: %d of %s", o.Events, events(o.Want))
+	}
+	text := o.Label() + ": no match in " + events(o.Events)
+	if n := o.Near.String(); n != "" {
+		text += ", " + n
+	}
+	return text
+}
+
+func events(n uint64) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return fmt.Sprintf("%d events", n)
+}
+
+// Count ends the stream when n events have been printed: events for which the
+// filter left at least one line.
+func Count(n uint64) Condition { return &count{want: n} }
+
+type count struct {
+	want    uint64
+	printed atomic.Uint64
+}
+
+func (c *count) sees() bool                    { return false }
+func (c *count) look(*Writer, *sighting) error { return nil }
+
+func (c *count) verdict(s *sighting) error {
+	if s.printed && c.printed.Add(1) == c.want {
+		return Ended{Condition: "count"}
+	}
+	return nil
+}
+
+func (c *count) outcomes() []Outcome {
+	n := c.printed.Load()
+	return []Outcome{{Condition: "count", Want: c.want, Met: n >= c.want, Events: n}}
+}
+
+// Until ends the stream with the first event for which f yields anything but false
+// and null. It looks at the event itself, whatever the filter makes of it; the
+// event is printed like any other.
+func Until(f *Filter) Condition { return &until{watch{name: "until", filter: f, reason: f.reason()}} }
+
+type until struct{ watch }
+
+func (u *until) verdict(*sighting) error {
+	if u.met {
+		return Ended{Condition: u.name}
+	}
+	return nil
+}
+
+// FailIf makes the first event for which f yields anything but false and null the
+// failure of the stream: a *Failed.
+func FailIf(f *Filter) Condition { return &failIf{watch{name: "fail-if", filter: f}} }
+
+type failIf struct{ watch }
+
+func (f *failIf) verdict(s *sighting) error {
+	if f.met {
+		return &Failed{Condition: f.name, Expr: f.filter.String(), Event: s.ev.Seq, Excerpt: f.event}
+	}
+	return nil
+}
+
+// Expect ends the stream when each of the expressions has matched some event, in
+// any order; one event may meet several.
+func Expect(fs ...*Filter) Condition {
+	e := &expect{}
+	for _, f := range fs {
+		e.watches = append(e.watches, &watch{name: "expect", filter: f, reason: f.reason()})
+	}
+	return e
+}
+
+type expect struct{ watches []*watch }
+
+func (e *expect) sees() bool { return true }
+
+func (e *expect) look(w *Writer, s *sighting) error {
+	for _, x := range e.watches {
+		if x.met {
+			continue
+		}
+		if err := x.look(w, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *expect) verdict(*sighting) error {
+	for _, x := range e.watches {
+		if !x.met {
+			return nil
+		}
+	}
+	return Ended{Condition: "expect"}
+}
+
+func (e *expect) outcomes() []Outcome {
+	var all []Outcome
+	for _, x := range e.watches {
+		all = append(all, x.outcomes()...)
+	}
+	return all
+}
+
+// A watch waits for the first event that an expression matches.
+type watch struct {
+	name   string
+	filter *Filter
+	reason *reason // nil when it cannot be known
+	met    bool
+
+	mu    sync.Mutex
+	seen  uint64
+	after time.Duration
+	event string
+	near  nearest
+}
+
+func (x *watch) sees() bool { return true }
+
+func (x *watch) look(w *Writer, s *sighting) error {
+	matched, err := x.filter.matches(w.opts.Context, s.value)
+	var missed *term
+	var excerpt string
+	switch {
+	case err != nil:
+		err = w.failure(x.filter, s.ev, err)
+	case matched:
+		excerpt = w.excerpt(s.data)
+	case x.reason != nil:
+		missed = x.reason.missed(w.opts.Context, s.value)
+	}
+	// What is above may take long or for ever, and must not keep outcomes waiting.
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.seen++
+	if matched {
+		x.met, x.event, x.after = true, excerpt, w.since(s.ev.Time)
+	}
+	if missed != nil {
+		x.near.note(missed, s.value, w.opts.Redact)
+	}
+	return err
+}
+
+func (x *watch) outcomes() []Outcome {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	o := Outcome{
+		Condition: x.name, Expr: x.filter.String(), Events: x.seen,
+		Met: x.met, After: x.after, Event: x.event,
+	}
+	if !o.Met {
+		o.Near = x.near.result()
+	}
+	return []Outcome{o}
+}
+
+// Failed says that the stream showed what it must not show.
+type Failed struct {
+	Condition string // "fail-if"
+	Expr      string
+	Event     uint64 // the number of the event in this run, from 1
+	Excerpt   string // of that event
+}
+
+func (f *Failed) Error() string {
+	return fmt.Sprintf("--%s '%s': event %d matched: %s", f.Condition, clean(f.Expr), f.Event, clean(strings.TrimSpace(f.Excerpt)))
+}

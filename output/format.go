@@ -1,0 +1,68 @@
+package output
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+// A Format says what is printed for an event.
+type Format string
+
+const (
+	// FormatMessage prints the message that carried the event, byte for byte, on
+	// one line (see jsontext.AppendLine). A text message that is not JSON becomes a
+	// JSON string, with U+FFFD for what is not UTF-8; a binary message that is not
+	// JSON becomes {"data_base64":"…"}.
+	FormatMessage Format = "message"
+	// FormatCloudEvents prints the event as CloudEvents 1.0 JSON. A message that is
+	// a CloudEvent already passes through as with FormatMessage.
+	FormatCloudEvents Format = "cloudevents"
+	// FormatFrames prints each frame as a line of a tape (see proto.AppendRecord);
+	// it is for a run with proto.Options.Frames.
+	FormatFrames Format = "frames"
+)
+
+// Formats are all of them.
+func Formats() []Format { return []Format{FormatMessage, FormatCloudEvents, FormatFrames} }
+
+// ParseFormat returns the format of that name.
+func ParseFormat(name string) (Format, error) {
+	if f := Format(name); slices.Contains(Formats(), f) {
+		return f, nil
+	}
+	var names []string
+	for _, f := range Formats() {
+		names = append(names, string(f))
+	}
+	return "", errors.New("unknown format: expected " + strings.Join(names, ", "))
+}
+
+// record makes of an event what is printed for it, before any filter. It is valid
+// until the next call.
+func (w *Writer) record(ev *proto.Event) (data []byte, binary bool) {
+	switch w.opts.Format {
+	case FormatCloudEvents:
+		if isCloudEvent(ev.Data) {
+			return ev.Data, false
+		}
+		w.scratch = w.appendCloudEvent(w.scratch[:0], ev)
+	case FormatFrames:
+		r := proto.FrameRecord{
+			Time: ev.Time, Direction: ev.Direction, Opcode: ev.Opcode, Payload: ev.Data, Secret: ev.Secret,
+		}
+		if r.Direction == proto.Out {
+			r.Payload = w.opts.Redact(r.Payload)
+		}
+		w.scratch = proto.AppendRecord(w.scratch[:0], r)
+	default:
+		return ev.Data, ev.Binary
+	}
+	data = w.scratch
+	if cap(data) > 4*bufferSize { // the room for a giant, which is rare
+		w.scratch = nil
+	}
+	return data, false
+}
