@@ -33,6 +33,7 @@ import (
 //
 //	exits CODE CMD…         CMD ends with exactly that exit code, 128+n for signal n;
 //	                        stdout and stderr are there for what follows
+//	on-terminal CODE CMD…   exits, with a terminal as stdout
 //	start NAME CMD…         CMD runs on, its output goes to NAME.out and NAME.err
 //	signal NAME INT|TERM|HUP|USR1
 //	                        to a command that was started
@@ -94,13 +95,14 @@ func scriptParams(folder string) testscript.Params {
 		RequireUniqueNames:  true,
 		Condition:           scriptCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     scriptExits,
-			"start":     scriptStart,
-			"signal":    scriptSignal,
-			"ended":     scriptEnded,
-			"wait-for":  scriptWaitFor,
-			"json":      scriptJSON,
-			"no-secret": scriptNoSecret,
+			"exits":       scriptExits,
+			"on-terminal": scriptOnTerminal,
+			"start":       scriptStart,
+			"signal":      scriptSignal,
+			"ended":       scriptEnded,
+			"wait-for":    scriptWaitFor,
+			"json":        scriptJSON,
+			"no-secret":   scriptNoSecret,
 		},
 	}
 }
@@ -209,18 +211,7 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	if startedOf(ts)[name] != nil {
 		ts.Fatalf("%s is started already", name)
 	}
-	// The script's environment is not to be had otherwise.
-	file := ts.MkAbs(".environ-" + name)
-	ts.Check(ts.Exec("script-environ", file))
-	var environ []string
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &environ))
-
-	path := args[1]
-	if !strings.ContainsRune(path, filepath.Separator) {
-		path = lookPath(ts, path)
-	}
-	cmd := exec.Command(path, args[2:]...)
-	cmd.Dir, cmd.Env = ts.MkAbs("."), environ
+	cmd := scriptCommand(ts, args[1:])
 	stdout, err := os.Create(ts.MkAbs(name + ".out"))
 	ts.Check(err)
 	defer stdout.Close()
@@ -235,6 +226,23 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 		s.err = cmd.Wait()
 		close(s.done)
 	}()
+}
+
+// scriptCommand is a command of a script that testscript does not run itself.
+func scriptCommand(ts *testscript.TestScript, args []string) *exec.Cmd {
+	// The script's environment is not to be had otherwise.
+	file := ts.MkAbs(".environ")
+	ts.Check(ts.Exec("script-environ", file))
+	var environ []string
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &environ))
+
+	path := args[0]
+	if !strings.ContainsRune(path, filepath.Separator) {
+		path = lookPath(ts, path)
+	}
+	cmd := exec.Command(path, args[1:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), environ
+	return cmd
 }
 
 func lookPath(ts *testscript.TestScript, name string) string {
