@@ -95,3 +95,37 @@ func plainly(w io.Writer, f *Filter, data []byte) error {
 		}
 	}
 }
+
+// BenchmarkFormats is what the other formats and conditions add to an event.
+func BenchmarkFormats(b *testing.B) {
+	events := benchEvents()
+	octave := []byte(`{"type":"message","resource":"s6671a0f09b1c2d3e4f506172","value":{"creationDate":1718870401337,"creatorId":"i000000000000000000000001","elems":{"temp":23.2,"level":true},"generatedDate":1718870398120,"hash":null,"id":"e6673e181a1b2c3d4e5f60718","path":"/acme_water/devices/pump_07/set_1","streamId":"s6671a0f09b1c2d3e4f506172","tags":{}}}`)
+	for _, bm := range []struct {
+		name string
+		opts Options
+		data []byte
+	}{
+		{"cloudevents/drogue", Options{Format: FormatCloudEvents, Describe: (&proto.Drogue{}).Describe}, nil},
+		{"cloudevents/octave", Options{Format: FormatCloudEvents, Describe: (&proto.Octave{Company: "acme_water"}).Describe}, octave},
+		{"frames", Options{Format: FormatFrames}, nil},
+		{"color", Options{Style: Style{Color: true, Visible: true}}, nil},
+		{"keep", Options{Keep: 5}, nil},
+		{"expect", Options{Conditions: []Condition{Expect(mustCompile(b, `.data.value > 1000`, Vars{}))}}, nil},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			w := New(io.Discard, bm.opts)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				ev := events[i%len(events)]
+				if bm.data != nil {
+					ev = &proto.Event{Message: proto.Message{Data: bm.data}, Seq: uint64(i)}
+				}
+				if err := w.Event(ev); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}

@@ -1,7 +1,6 @@
 package output
 
 import (
-	"bytes"
 	"encoding/base64"
 	"mime"
 	"net/url"
@@ -40,7 +39,10 @@ func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) []byte {
 		dst = strconv.AppendUint(append(dst, '-'), ev.Seq, 10)
 		dst = append(dst, '"')
 	}
-	dst = appendAttribute(dst, "source", uri(d.Source), plainSource)
+	if !w.uris.has(d.Source, uri) {
+		d.Source = ""
+	}
+	dst = appendAttribute(dst, "source", d.Source, plainSource)
 	dst = appendAttribute(dst, "type", attribute(d.Type), plainType)
 	dst = appendAttribute(dst, "subject", attribute(d.Subject), "")
 	at := d.Time.UTC()
@@ -107,16 +109,57 @@ func attribute(s string) string {
 	return s
 }
 
-// uri returns s if it is a URI reference, or "".
-func uri(s string) string {
-	if _, err := url.Parse(s); err != nil {
-		return ""
+// uri tells whether s is a URI reference.
+func uri(s string) bool {
+	_, err := url.Parse(s)
+	return err == nil && attribute(s) != ""
+}
+
+// mediaType tells whether s is the type of a content (RFC 2045, section 5.1).
+func mediaType(s string) bool {
+	_, _, err := mime.ParseMediaType(s)
+	return err == nil
+}
+
+// A verified remembers values that were looked at and found good, because the
+// same few come again and again.
+type verified map[string]bool
+
+const (
+	maxVerified     = 1000 // values are remembered
+	maxVerifiedSize = 1000 // bytes long at most
+)
+
+// has tells whether good holds for value.
+func (v verified) has(value string, good func(string) bool) bool {
+	if v[value] {
+		return true
 	}
-	return attribute(s)
+	if !good(value) {
+		return false
+	}
+	if len(v) >= maxVerified {
+		clear(v)
+	}
+	if len(value) <= maxVerifiedSize {
+		v[strings.Clone(value)] = true
+	}
+	return true
+}
+
+// hasJSON is has for a string in JSON.
+func (v verified) hasJSON(value []byte, good func(string) bool) bool {
+	if v[string(value)] {
+		return true
+	}
+	return v.has(string(value), func(string) bool {
+		s, ok := jsontext.String(value)
+		return ok && good(s)
+	})
 }
 
 // isCloudEvent tells whether b is a CloudEvent in the JSON format already.
-func isCloudEvent(b []byte) bool {
+func (w *Writer) isCloudEvent(b []byte) bool {
 	const required = 4
 	seen, wrong := 0, false
 	var data, contentType []byte
@@ -125,17 +168,22 @@ func isCloudEvent(b []byte) bool {
 		case "specversion":
 			seen++
 			wrong = string(value) != `"1.0"`
-		case "id", "source", "type":
+		case "id", "type":
 			seen++
-			wrong = !isText(value, string(name) == "source")
+			wrong = !isText(value)
+		case "source":
+			seen++
+			wrong = !w.uris.hasJSON(value, uri)
 		case "data", "data_base64":
 			wrong = data != nil || string(name) == "data_base64" && !isBase64(value)
 			data = value
+		case "dataschema":
+			wrong = !w.uris.hasJSON(value, uri)
 		case "datacontenttype":
+			wrong = !w.types.hasJSON(value, mediaType)
 			contentType = value
-			fallthrough
 		default:
-			wrong = !isAttribute(string(name), value)
+			wrong = !isAttribute(name, value)
 		}
 		return !wrong
 	})
@@ -145,20 +193,28 @@ func isCloudEvent(b []byte) bool {
 // fits tells whether data may have that type: unless it is JSON, it must be a
 // string (CloudEvents 1.0.2, JSON format, section 3.1).
 func fits(data, contentType []byte) bool {
-	s, ok := jsontext.String(contentType)
-	if !ok || len(data) == 0 || data[0] == '"' || string(data) == "null" {
+	if len(data) == 0 || data[0] == '"' || string(data) == "null" || string(contentType) == `"application/json"` {
 		return true
+	}
+	s, ok := jsontext.String(contentType)
+	if !ok {
+		return true // there is none
 	}
 	media, _, _ := mime.ParseMediaType(s)
 	_, subtype, _ := strings.Cut(media, "/")
 	return subtype == "json" || strings.HasSuffix(subtype, "+json")
 }
 
-func isText(value []byte, isURI bool) bool {
-	s, ok := jsontext.String(value)
-	if isURI {
-		return ok && uri(s) != ""
+// isText tells whether value is a string that may be the value of an attribute.
+func isText(value []byte) bool {
+	plain := len(value) > 2 && value[0] == '"' && value[1] != ' '
+	for _, c := range value {
+		plain = plain && ' ' <= c && c < 0x7F && c != '\\'
 	}
+	if plain {
+		return true
+	}
+	s, ok := jsontext.String(value)
 	return ok && attribute(s) != ""
 }
 
@@ -173,30 +229,26 @@ func isBase64(value []byte) bool {
 
 // isAttribute tells whether name and value are an optional attribute or an
 // extension.
-func isAttribute(name string, value []byte) bool {
-	for _, c := range []byte(name) {
+func isAttribute(name, value []byte) bool {
+	for _, c := range name {
 		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9') {
 			return false
 		}
 	}
-	s, isString := jsontext.String(value)
-	switch name {
+	switch string(name) {
 	case "":
 		return false
 	case "subject":
-		return isText(value, false)
+		return isText(value)
 	case "time":
+		s, ok := jsontext.String(value)
 		_, err := time.Parse(time.RFC3339Nano, s)
-		return isString && err == nil
-	case "dataschema":
-		return isText(value, true)
-	case "datacontenttype":
-		_, _, err := mime.ParseMediaType(s)
-		return isString && err == nil
+		return ok && err == nil
 	}
-	if isString || bytes.Equal(value, []byte("true")) || bytes.Equal(value, []byte("false")) {
+	switch value[0] {
+	case '"', 't', 'f':
 		return true
 	}
 	_, err := strconv.ParseInt(string(value), 10, 32)
-	return err == nil && value[0] != '+'
+	return err == nil
 }

@@ -45,7 +45,7 @@ func ParseFormat(name string) (Format, error) {
 func (w *Writer) record(ev *proto.Event) (data []byte, binary bool) {
 	switch w.opts.Format {
 	case FormatCloudEvents:
-		if isCloudEvent(ev.Data) {
+		if w.isCloudEvent(ev.Data) {
 			return ev.Data, false
 		}
 		w.scratch = w.appendCloudEvent(w.scratch[:0], ev)

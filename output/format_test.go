@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -129,9 +130,26 @@ func TestIsCloudEvent(t *testing.T) {
 		`[]`: false,
 		``:   false,
 	} {
-		if got := isCloudEvent([]byte(in)); got != want {
+		if got := newRig(Options{Format: FormatCloudEvents}).isCloudEvent([]byte(in)); got != want {
 			t.Errorf("%s: %v, want %v", in, got, want)
 		}
+	}
+}
+
+// Only so much is remembered of sources.
+func TestVerifiedIsBounded(t *testing.T) {
+	r := newRig(Options{Format: FormatCloudEvents})
+	for i := range 3 * maxVerified {
+		source := fmt.Sprintf("s%d", i)
+		if i%2 == 0 {
+			source += strings.Repeat("x", maxVerifiedSize)
+		}
+		if !r.isCloudEvent(fmt.Appendf(nil, `{"specversion":"1.0","id":"1","source":%q,"type":"t"}`, source)) {
+			t.Fatal(source)
+		}
+	}
+	if n := len(r.uris); n == 0 || n > maxVerified {
+		t.Errorf("%d sources are remembered", n)
 	}
 }
 

@@ -86,6 +86,7 @@ type Writer struct {
 	sight           sighting // of the event that is being printed
 	sees            bool     // somebody looks at the values of events
 	scratch         []byte   // a record that is no message
+	uris, types     verified
 	memory          memory
 	events, printed uint64
 	err             error // how it ended
@@ -103,7 +104,10 @@ func New(w io.Writer, opts Options) *Writer {
 	if _, err := ParseFormat(string(opts.Format)); err != nil {
 		panic(err)
 	}
-	out := &Writer{opts: opts, lines: newLines(w), sees: opts.Filter != nil}
+	out := &Writer{
+		opts: opts, lines: newLines(w), sees: opts.Filter != nil,
+		uris: make(verified), types: make(verified),
+	}
 	for _, c := range opts.Conditions {
 		out.sees = out.sees || c.sees()
 	}
