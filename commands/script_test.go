@@ -138,6 +138,11 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("TZ", "UTC")
 	env.Setenv("SECRET", scriptSecret)
 	env.Setenv("NODE_PATH", modules)
+	examples, err := filepath.Abs("../examples")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
 	if env.Getenv("GORACE") == "" {
 		env.Setenv("GORACE", "atexit_sleep_ms=10") // a second per command otherwise
 	}

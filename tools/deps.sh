@@ -37,6 +37,7 @@ npm_package() {
 
 debian node 'nodejs npm' 'the tests against a foreign WebSocket server'
 debian mandoc mandoc 'the check of the manual'
+debian curl curl 'the smoke test of examples/'
 debian xmllint libxml2-utils 'the check of JUnit reports against their schema'
 debian zsh zsh 'the completion test in zsh'
 debian fish fish 'the completion test in fish'

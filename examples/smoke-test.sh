@@ -1,0 +1,28 @@
+#!/bin/sh
+# A smoke test of everything between a device and those who listen to it: one
+# reading goes in as a device sends it, and has to come out of the stream.
+#
+#     hark emulate drogue --rate 0 -- examples/smoke-test.sh
+#
+# The device speaks when the stream is ready, neither before nor on a guess; with
+# Drogue Cloud, which says nothing, that is its first ping, after 5 s. The exit code
+# is 0 when the reading came, and 4 when another one did or none; a CI system reads
+# why in smoke-test.xml.
+#
+# With an installation of your own, set HARK_DROGUE_ENDPOINT and HARK_DROGUE_TOKEN
+# to reach its stream, and what stands below to reach it as a device.
+set -eu
+
+APP=${APP:-demo-app}
+DEVICE=${DEVICE:-smoke-test}
+PASSWORD=${PASSWORD:-demoDevicePassword}
+SENT=${SENT:-21.5} EXPECTED=${EXPECTED:-21.5} LIMIT=${LIMIT:-20s}
+export APP DEVICE PASSWORD SENT
+
+exec hark drogue tail "$APP/temperature" \
+	--on-ready 'curl -fsS -u "$DEVICE@$APP:$PASSWORD" -H "Content-Type: application/json" \
+		--data "{\"temp\":$SENT}" "$HARK_DROGUE_HTTP/v1/temperature"' \
+	--argjson "expected=$EXPECTED" --arg "device=$DEVICE" \
+	--expect '.device == $device and .data.temp == $expected' \
+	--max-time "$LIMIT" \
+	--report junit=smoke-test.xml
