@@ -6,16 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
-)
-
-const (
-	// writeTimeout is how long a client may leave its data unread.
-	writeTimeout = time.Minute
-	// maxMessage is the largest message of a client, in bytes.
-	maxMessage = 64 << 20
 )
 
 // A message is one of the client.
@@ -28,7 +20,7 @@ type message struct {
 // belongs to the handler.
 type conn struct {
 	*Server
-	ws     *websocket.Conn
+	ws     *socket
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -40,10 +32,9 @@ type conn struct {
 	on      time.Time // its time on the tape
 }
 
-func newConn(s *Server, ws *websocket.Conn, start time.Time) *conn {
+func newConn(s *Server, ws *socket, start time.Time) *conn {
 	c := &conn{Server: s, ws: ws, got: make(chan message), at: time.Now(), on: start}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
-	ws.SetReadLimit(maxMessage)
 	c.wg.Go(c.read)
 	return c
 }
@@ -51,12 +42,12 @@ func newConn(s *Server, ws *websocket.Conn, start time.Time) *conn {
 func (c *conn) read() {
 	defer close(c.got)
 	for {
-		typ, data, err := c.ws.Read(c.ctx)
+		m, err := c.ws.read()
 		if err != nil {
 			return
 		}
 		select {
-		case c.got <- message{wire.Opcode(typ), data}:
+		case c.got <- m:
 		case <-c.ctx.Done():
 			return
 		}
@@ -66,7 +57,7 @@ func (c *conn) read() {
 // close ends the connection as it is.
 func (c *conn) close() {
 	c.cancel()
-	c.ws.CloseNow()
+	c.ws.conn.Close()
 	c.wg.Wait()
 }
 
@@ -91,7 +82,7 @@ func (c *conn) play() error {
 			if err := c.expect(r); err != nil {
 				return err
 			}
-		case r.Opcode == wire.OpPong: // the library answers pings
+		case r.Opcode == wire.OpPong: // the reader answers pings itself
 		default:
 			c.sleep(due)
 			c.send(r)
@@ -101,7 +92,7 @@ func (c *conn) play() error {
 		return context.Cause(c.ctx)
 	}
 	if c.last != nil && ended == nil { // a broken tape
-		c.hangUp(websocket.StatusGoingAway, "the tape ends here")
+		c.hangUp(wire.ClosePayload(wire.StatusGoingAway, "the tape ends here"))
 		return nil
 	}
 	return c.finish(ended)
@@ -128,6 +119,10 @@ func (c *conn) sleep(until time.Time) {
 func (c *conn) wait(until time.Time, enough func() bool) {
 	d := time.Until(until)
 	if d <= 0 || c.gone {
+		return
+	}
+	if err := c.ws.flush(); err != nil {
+		c.gone = true
 		return
 	}
 	t := time.NewTimer(d)
@@ -180,7 +175,7 @@ func (c *conn) expect(r proto.FrameRecord) error {
 
 func (c *conn) deviation(format string, args ...any) error {
 	d := &Deviation{Connection: c.connection, Text: fmt.Sprintf(format, args...)}
-	c.hangUp(websocket.StatusPolicyViolation, "not what is on the tape")
+	c.hangUp(wire.ClosePayload(wire.StatusPolicy, "not what is on the tape"))
 	return d
 }
 
@@ -189,13 +184,7 @@ func (c *conn) send(r proto.FrameRecord) {
 	if c.gone {
 		return
 	}
-	if r.Opcode == wire.OpPing {
-		c.wg.Go(func() { _ = c.ws.Ping(c.ctx) }) // the answer does not matter
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
-	defer cancel()
-	if err := c.ws.Write(ctx, websocket.MessageType(r.Opcode), r.Payload); err != nil {
+	if err := c.ws.queue(r.Opcode, r.Payload); err != nil {
 		c.gone = true
 	}
 }
@@ -205,17 +194,17 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 	_, more := c.peek()
 	switch {
 	case ended != nil && ended.Direction == proto.In:
-		code, reason := wire.ParseClose(ended.Payload)
-		c.hangUp(websocket.StatusCode(code), reason)
+		c.hangUp(ended.Payload)
 	case ended != nil: // by the client
 		c.wait(time.Now().Add(c.o.Patience), func() bool { return false })
 		if !c.gone && c.o.Strict {
 			return c.deviation("the client on the tape closed the connection, and this one did not")
 		}
-		c.hangUp(websocket.StatusNormalClosure, "end of the tape")
+		c.hangUp(wire.ClosePayload(wire.StatusNormal, "end of the tape"))
 	case more: // it was lost
+		c.drop()
 	default:
-		c.hangUp(websocket.StatusNormalClosure, "end of the tape")
+		c.hangUp(wire.ClosePayload(wire.StatusNormal, "end of the tape"))
 	}
 	if !c.gone { // it was left to break off
 		return nil
@@ -227,19 +216,34 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 }
 
 // hangUp makes the closing handshake and takes what the client still sends.
-func (c *conn) hangUp(code websocket.StatusCode, reason string) {
+func (c *conn) hangUp(payload []byte) {
 	if c.gone {
 		return
 	}
-	var rest sync.WaitGroup
-	rest.Go(func() {
-		for m := range c.got {
-			if len(c.waiting) == 0 && !clocked(c.service, m.data) {
-				c.waiting = append(c.waiting, m)
-			}
-		}
-	})
-	_ = c.ws.Close(code, reason)
-	rest.Wait()
 	c.gone = true
+	if c.ws.send(wire.OpClose, payload) == nil {
+		c.drain()
+	}
+}
+
+// drop ends the connection without a closing handshake, but so that the client gets
+// all that came before.
+func (c *conn) drop() {
+	if c.gone || c.ws.flush() != nil {
+		return
+	}
+	if half, ok := c.ws.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+		c.drain()
+	}
+}
+
+// drain takes what the client still sends.
+func (c *conn) drain() {
+	_ = c.ws.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+	for m := range c.got {
+		if len(c.waiting) == 0 && !clocked(c.service, m.data) {
+			c.waiting = append(c.waiting, m)
+		}
+	}
 }

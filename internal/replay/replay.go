@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -166,12 +165,12 @@ func (s *Server) take() (proto.FrameRecord, bool) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	first, _ := s.peek()
 	start := first.Time
-	accept := &websocket.AcceptOptions{InsecureSkipVerify: true} // whoever asks may have it
+	var subprotocol string
 	if h := first.Handshake; h != nil {
 		s.peeked = nil
 		switch h.Status {
 		case http.StatusSwitchingProtocols:
-			accept.Subprotocols = h.ResponseHeader.Values("Sec-Websocket-Protocol")
+			subprotocol = h.ResponseHeader.Get("Sec-Websocket-Protocol")
 		case 0:
 			if raw, _, err := http.NewResponseController(w).Hijack(); err == nil {
 				raw.Close() // no answer
@@ -182,9 +181,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	ws, err := websocket.Accept(w, r, accept)
+	ws, err := upgrade(w, r, subprotocol)
 	if err != nil {
-		return nil // the client has been told
+		return nil // the client has been told, or is gone
 	}
 	c := newConn(s, ws, start)
 	defer c.close()
