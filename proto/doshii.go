@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,21 +17,33 @@ import (
 	"github.com/hark-cli/hark/proto/wire"
 )
 
-// Doshii is the event socket of Doshii for apps (Doshii help centre,
-// "Connection – App partners").
+// Doshii is the event socket of Doshii for apps, points of sale and vendors of
+// points of sale (Doshii help centre, "Connection – App partners" and
+// "Connection" of the POS partners).
 type Doshii struct {
 	// Endpoint is the base of the socket; ws, wss, http and https are taken.
 	Endpoint string
 	// Path is that of the socket, wire.DoshiiPathAppV3 or another one.
 	Path string
-	// Auth gives the value of the auth parameter: DoshiiAuth of a client id.
-	Auth TokenSource
+	// Exactly one of Auth and Token is set. Auth gives the value of the auth
+	// parameter of an app: DoshiiAuth of its client id. Token gives that of the
+	// token parameter: a location token, or DoshiiVendorJWT with Vendor.
+	Auth  TokenSource
+	Token TokenSource
+	// Vendor is the API name of a vendor.
+	Vendor string
 	// DeviceID narrows the events to the interests of a registered device.
 	DeviceID string
 	// AppVersion is what the heartbeats say of us.
 	AppVersion string
 	// Heartbeat is the time between heartbeats.
 	Heartbeat time.Duration
+	// Events are the names of the events that count; the others are dropped. An
+	// empty list lets everything pass, unknown messages included.
+	Events []string
+	// Quiet is called when a connection has brought answers to heartbeats for
+	// wire.DoshiiQuiet but no event; nil for nobody. It must not block.
+	Quiet func()
 }
 
 // DoshiiAuth is the value of the auth parameter for a client id: its base64
@@ -65,16 +78,23 @@ func (d *Doshii) Handshake(ctx context.Context) (*Handshake, error) {
 		return nil, &HandshakeError{Stage: StageUpgrade, Address: bareAddress(d.Endpoint), Err: &ProtocolError{err}}
 	}
 	base += d.Path
-	auth, err := token(ctx, d.Auth, base)
+	query, source, param := url.Values{}, d.Auth, wire.DoshiiParamAuth
+	if d.Token != nil {
+		source, param = d.Token, wire.DoshiiParamToken
+	}
+	credential, err := token(ctx, source, base)
 	if err != nil {
 		return nil, err
 	}
-	query := url.Values{wire.DoshiiParamAuth: {auth.Reveal()}}
+	query.Set(param, credential.Reveal())
 	if d.DeviceID != "" {
 		query.Set(wire.DoshiiParamDevice, d.DeviceID)
 	}
-	hs := &Handshake{URL: base + "?" + query.Encode(), Address: base, Secrets: []string{auth.Reveal()}}
-	if id, err := base64.StdEncoding.DecodeString(auth.Reveal()); err == nil {
+	if d.Vendor != "" {
+		query.Set(wire.DoshiiParamVendor, d.Vendor)
+	}
+	hs := &Handshake{URL: base + "?" + query.Encode(), Address: base, Secrets: []string{credential.Reveal()}}
+	if id, err := base64.StdEncoding.DecodeString(credential.Reveal()); err == nil && d.Token == nil {
 		hs.Secrets = append(hs.Secrets, string(id))
 	}
 	hs.Session = &doshiiSession{d: d}
@@ -97,11 +117,15 @@ type doshiiSession struct {
 	d        *Doshii
 	beat     time.Time // of the next heartbeat
 	lastPong time.Time // or when the socket was opened
+	quiet    time.Time // when to say that only pongs have come; zero when said, or not so
 }
 
 // Greet sends the first heartbeat, which completes the handshake.
 func (s *doshiiSession) Greet(now time.Time) Step {
 	s.lastPong, s.beat = now, now.Add(s.d.Heartbeat)
+	if s.d.Quiet != nil {
+		s.quiet = now.Add(wire.DoshiiQuiet)
+	}
 	return Step{Send: []Frame{s.ping(now)}}
 }
 
@@ -115,10 +139,30 @@ var doshiiEvent = []byte(`{"emit":["`)
 // Decode tells events from heartbeats. Whatever is neither is passed on as an
 // event, unchanged: vendors add things.
 func (s *doshiiSession) Decode(m Message) (Step, error) {
-	if bytes.HasPrefix(m.Data, doshiiEvent) {
-		return Step{Event: true}, nil
+	if name, ok := emitted(m.Data); ok && name != wire.DoshiiHealthCheck {
+		return s.event(name), nil
 	}
 	return s.decode(m.Data, m.Time, true), nil
+}
+
+// emitted reads the name of an event that stands as Doshii writes it; false when
+// a closer look is needed.
+func emitted(data []byte) (name string, ok bool) {
+	rest, ok := bytes.CutPrefix(data, doshiiEvent)
+	if !ok {
+		return "", false
+	}
+	end := bytes.IndexByte(rest, '"')
+	if end < 0 || bytes.IndexByte(rest[:end], '\\') >= 0 {
+		return "", false
+	}
+	return string(rest[:end]), true
+}
+
+// event decides about an event; one without a name is a message of another kind.
+func (s *doshiiSession) event(name string) Step {
+	s.quiet = time.Time{}
+	return Step{Event: len(s.d.Events) == 0 || slices.Contains(s.d.Events, name)}
 }
 
 func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) Step {
@@ -128,21 +172,33 @@ func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) Step {
 	}
 	var msg wire.DoshiiMessage
 	if json.Unmarshal(data, &msg) != nil {
-		return Step{Event: true}
+		return s.event("")
 	}
 	switch {
 	case msg.Doshii != nil && msg.Doshii.Pong != nil:
 		return s.pong(msg.Doshii.Pong, now)
 	case msg.Doshii != nil && msg.Doshii.Ping != nil:
-		return Step{
-			Note: "ping of the server answered",
-			Send: []Frame{Text(mustJSON(wire.DoshiiPong(msg.Doshii.Ping, s.d.AppVersion)))},
-		}
+		return s.answer(msg.Doshii.Ping, "ping of the server answered")
 	case msg.Type == "message" && msg.Data != nil && outer:
 		// The help pages print messages the way a browser wraps them.
 		return s.decode(msg.Data, now, false)
 	}
-	return Step{Event: true}
+	name, payload := msg.NameAndPayload()
+	var check struct {
+		Ping json.RawMessage `json:"ping"`
+	}
+	if name == wire.DoshiiHealthCheck && json.Unmarshal(payload, &check) == nil && check.Ping != nil {
+		// A heartbeat in the clothes of an event; those who ask for it get it.
+		step := s.answer(check.Ping, "health check answered")
+		step.Event = slices.Contains(s.d.Events, name)
+		return step
+	}
+	return s.event(name)
+}
+
+// answer is the pong for a ping of the server.
+func (s *doshiiSession) answer(ping json.RawMessage, note string) Step {
+	return Step{Note: note, Send: []Frame{Text(mustJSON(wire.DoshiiPong(ping, s.d.AppVersion)))}}
 }
 
 // pong takes a sign of life. The number is the ping's own or the server's clock;
@@ -189,6 +245,13 @@ func (s *doshiiSession) Due(now time.Time) (Work, error) {
 	}
 	if dead.Before(w.Next) {
 		w.Next = dead
+	}
+	if !s.quiet.IsZero() && !now.Before(s.quiet) {
+		s.quiet = time.Time{}
+		s.d.Quiet()
+	}
+	if !s.quiet.IsZero() && s.quiet.Before(w.Next) {
+		w.Next = s.quiet
 	}
 	return w, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -17,7 +18,12 @@ import (
 // application, one per message (Drogue Cloud documentation, "WebSocket
 // integration").
 type Drogue struct {
-	// Endpoint is the base of the integration; ws, wss, http and https are taken.
+	// API is the base of the installation's API, which is asked at each attempt
+	// where the integration is, through Client.
+	API    string
+	Client *http.Client
+	// Endpoint is the base of the integration when API is empty; ws, wss, http and
+	// https are taken.
 	Endpoint string
 	// Application is required; Channel narrows the stream to one subject.
 	Application, Channel string
@@ -35,6 +41,9 @@ type Drogue struct {
 	AuthInQuery bool
 	// Renewable: Token may give another token the next time.
 	Renewable bool
+
+	// Filter says which events count; the others are dropped.
+	Filter DrogueFilter
 }
 
 // Name implements Service.
@@ -42,9 +51,29 @@ func (d *Drogue) Name() string { return "drogue" }
 
 // Handshake implements Service.
 func (d *Drogue) Handshake(ctx context.Context) (*Handshake, error) {
-	base, err := socketURL(d.Endpoint)
+	var c *DrogueCredential // once per attempt: asking may run a command
+	credential := func(address string) (DrogueCredential, error) {
+		if c == nil {
+			got, err := d.credential(ctx, address)
+			if err != nil {
+				return got, err
+			}
+			c = &got
+		}
+		return *c, nil
+	}
+	endpoint := d.Endpoint
+	if d.API != "" {
+		api := DrogueAPI{Base: d.API, Client: d.Client}
+		var err error
+		endpoint, err = api.socket(ctx, func() (DrogueCredential, error) { return credential(bareAddress(d.API)) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	base, err := socketURL(endpoint)
 	if err != nil {
-		return nil, &HandshakeError{Stage: StageUpgrade, Address: bareAddress(d.Endpoint), Err: &ProtocolError{err}}
+		return nil, &HandshakeError{Stage: StageUpgrade, Address: bareAddress(endpoint), Err: &ProtocolError{err}}
 	}
 	base += "/" + url.PathEscape(d.Application)
 	if d.Channel != "" {
@@ -58,57 +87,58 @@ func (d *Drogue) Handshake(ctx context.Context) (*Handshake, error) {
 	if len(query) > 0 {
 		hs.Address += "?" + query.Encode()
 	}
-	s := &drogueSession{d: d}
-	if err := d.authenticate(ctx, hs, query, s); err != nil {
+	cred, err := credential(hs.Address)
+	if err != nil {
 		return nil, err
 	}
+	d.authenticate(cred, hs, query)
 	if len(query) > 0 {
 		hs.URL += "?" + query.Encode()
+	}
+	s := &drogueSession{d: d}
+	if s.expires, s.limited = expiry(cred.Token); s.limited {
+		s.obtained = time.Now()
 	}
 	hs.Session = s
 	return hs, nil
 }
 
+// credential asks for what the user has given.
+func (d *Drogue) credential(ctx context.Context, address string) (c DrogueCredential, err error) {
+	if d.Token != nil {
+		c.Token, err = token(ctx, d.Token, address)
+		return c, err
+	}
+	c.User = d.User
+	c.AccessToken, err = token(ctx, d.AccessToken, address)
+	return c, err
+}
+
 // authenticate adds the credentials, in one form only: two valid forms together
 // are an error for the server.
-func (d *Drogue) authenticate(ctx context.Context, hs *Handshake, query url.Values, s *drogueSession) error {
-	switch {
-	case d.Token != nil:
-		t, err := token(ctx, d.Token, hs.Address)
-		if err != nil {
-			return err
+func (d *Drogue) authenticate(c DrogueCredential, hs *Handshake, query url.Values) {
+	for _, v := range []string{c.Token.Reveal(), c.AccessToken.Reveal()} {
+		if v != "" {
+			hs.Secrets = append(hs.Secrets, v)
 		}
-		s.expires, s.limited = expiry(t)
-		s.obtained = time.Now()
-		hs.Secrets = []string{t.Reveal()}
-		if d.AuthInQuery {
-			query.Set(wire.DrogueParamToken, t.Reveal())
-			return nil
-		}
-		hs.Header.Set("Authorization", "Bearer "+t.Reveal())
-	case d.AccessToken != nil:
-		t, err := token(ctx, d.AccessToken, hs.Address)
-		if err != nil {
-			return err
-		}
-		hs.Secrets = []string{t.Reveal()}
-		if d.AuthInQuery {
-			query.Set(wire.DrogueParamUsername, d.User)
-			query.Set(wire.DrogueParamAPIKey, t.Reveal())
-			return nil
-		}
-		req := http.Request{Header: hs.Header}
-		req.SetBasicAuth(d.User, t.Reveal())
-		_, basic, _ := strings.Cut(hs.Header.Get("Authorization"), " ")
+	}
+	if d.AuthInQuery {
+		c.query(query)
+		return
+	}
+	c.header(hs.Header)
+	if basic, ok := strings.CutPrefix(hs.Header.Get("Authorization"), "Basic "); ok {
 		hs.Secrets = append(hs.Secrets, basic)
 	}
-	return nil
 }
 
 // Judge implements Judge, after the close codes and statuses that the server's
 // source has (drogue-cloud, websocket-integration/src/wshandler/mod.rs, and
 // drogue-bazaar, src/auth/error.rs).
 func (d *Drogue) Judge(err error) Verdict {
+	if is[*CredentialError](err) {
+		return Verdict{Class: Credentials}
+	}
 	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Stage == StageUpgrade {
 		switch e.Status {
 		case http.StatusForbidden:
@@ -135,11 +165,13 @@ func (d *Drogue) Judge(err error) Verdict {
 	return Verdict{}
 }
 
-// A drogueSession is the codec of one connection. Every message is an event; what
-// there is to do is to keep the token fresh.
+// A drogueSession is the codec of one connection. Every message is an event,
+// unless a filter does not want it; what there is to do is to keep the token
+// fresh.
 type drogueSession struct {
 	d        *Drogue
-	limited  bool // the token of this connection expires
+	decoder  jsontext.Decoder // for the filter
+	limited  bool             // the token of this connection expires
 	expires  time.Time
 	obtained time.Time
 	ask      time.Time // when to ask for a new token
@@ -156,9 +188,12 @@ func (s *drogueSession) Greet(now time.Time) Step {
 	return step
 }
 
-// Decode takes every message for an event. The first shows that the broker has
-// assigned the stream to this connection.
-func (s *drogueSession) Decode(Message) (Step, error) { return Step{Event: true, Ready: true}, nil }
+// Decode takes every message for an event that passes the filter. The first, even
+// one that does not pass, shows that the broker has assigned the stream to this
+// connection.
+func (s *drogueSession) Decode(m Message) (Step, error) {
+	return Step{Ready: true, Event: s.d.Filter.empty() || s.d.Filter.match(&s.decoder, m.Data)}, nil
+}
 
 // Control implements ControlWatcher. What is published right after the upgrade is
 // missed, until the broker has assigned the stream; the server's first ping comes

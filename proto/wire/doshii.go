@@ -58,6 +58,9 @@ const (
 	// DoshiiIdle is the server's assumed limit of silence: that of Primus, whose
 	// envelope Doshii uses. The vendor publishes none.
 	DoshiiIdle = 35 * time.Second
+	// DoshiiQuiet is how long a connection that brings nothing but answers to
+	// heartbeats looks as if it were in order.
+	DoshiiQuiet = time.Minute
 	// DoshiiJWTWindow is how long a JWT of the REST interface is valid after its
 	// timestamp.
 	DoshiiJWTWindow = 10 * time.Minute
@@ -117,6 +120,22 @@ type DoshiiMessage struct {
 	Event  string          `json:"event,omitempty"`
 	Data   json.RawMessage `json:"data,omitzero"`
 }
+
+// NameAndPayload returns what the message says of an event, in whichever envelope;
+// an empty name when it is none.
+func (m *DoshiiMessage) NameAndPayload() (name string, payload json.RawMessage) {
+	if name, ok := m.Emit.Name(); ok {
+		return name, m.Emit.Payload()
+	}
+	if m.Event != "" {
+		return m.Event, m.Data
+	}
+	return m.Type, m.Data
+}
+
+// DoshiiHealthCheck is the event by which the server asks a point of sale for a
+// pong (Doshii help centre, "Upon Health check").
+const DoshiiHealthCheck = "health_check"
 
 // A DoshiiEmit is the value of emit: the name of the event, its payload, and
 // possibly more.
@@ -183,3 +202,18 @@ type DoshiiDevice struct {
 	CreatedAt   string   `json:"createdAt,omitempty"`
 	UpdatedAt   string   `json:"updatedAt,omitempty"`
 }
+
+// DoshiiHeaderLocation names the location that a request is about.
+const DoshiiHeaderLocation = "doshii-location-id"
+
+// DoshiiClaims are those of the JSON Web Tokens that clients sign, with a
+// timestamp in seconds: of an app for the REST interface, or of a vendor for its
+// socket.
+type DoshiiClaims struct {
+	ClientID  string `json:"clientId,omitempty"`
+	Vendor    string `json:"vendor,omitempty"`
+	Timestamp int64  `json:"timestamp"`
+}
+
+// DoshiiREST is the base of the REST interface for apps in an environment.
+func DoshiiREST(env string) string { return "https://" + env + ".doshii.co" + DoshiiPathREST }

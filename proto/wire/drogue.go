@@ -328,3 +328,15 @@ const (
 
 // DrogueClientID is the public OAuth 2.0 client of command lines.
 const DrogueClientID = "drogue"
+
+// The HTTP endpoint, on which devices publish (drogue-cloud,
+// http-endpoint/src/telemetry.rs).
+const (
+	// DroguePathPublish is followed by the channel.
+	DroguePathPublish = "/v1/"
+
+	DrogueParamApplication = "application"
+	DrogueParamDevice      = "device"
+	// DrogueParamAs names the device that a gateway sends for.
+	DrogueParamAs = "as"
+)

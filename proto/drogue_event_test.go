@@ -1,0 +1,109 @@
+package proto
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+)
+
+func TestDrogueFilter(t *testing.T) {
+	const event = `{"specversion":"1.0","id":"1","type":"io.drogue.event.v1","subject":"gw1","data":{"device":"in the data"},"sender":"gw1","device":"sensor7"}`
+	tests := []struct {
+		name   string
+		filter DrogueFilter
+		event  string
+		want   bool
+	}{
+		{"none", DrogueFilter{}, event, true},
+		{"none, no JSON", DrogueFilter{}, "hello", true},
+		{"device", DrogueFilter{Devices: []string{"sensor7"}}, event, true},
+		{"device is not the sender", DrogueFilter{Devices: []string{"gw1"}}, event, false},
+		{"sender is not the device", DrogueFilter{Senders: []string{"sensor7"}}, event, false},
+		{"sender", DrogueFilter{Senders: []string{"gw1"}}, event, true},
+		{"not in the data", DrogueFilter{Devices: []string{"in the data"}}, event, false},
+		{"type", DrogueFilter{Types: []string{"io.drogue.event.v1"}}, event, true},
+		{"type is no prefix", DrogueFilter{Types: []string{"io.drogue.event"}}, event, false},
+		{"one of several", DrogueFilter{Devices: []string{"x", "sensor7"}}, event, true},
+		{"all of them", DrogueFilter{Devices: []string{"sensor7"}, Senders: []string{"gw2"}}, event, false},
+		{"names have no capitals", DrogueFilter{Devices: []string{"x"}}, `{"Device":"x"}`, false},
+		{"escaped", DrogueFilter{Devices: []string{"é"}}, `{"device":"\u00e9"}`, true},
+		{"no string", DrogueFilter{Devices: []string{"1"}}, `{"device":1}`, false},
+		{"absent", DrogueFilter{Devices: []string{""}}, `{}`, false},
+		{"no object", DrogueFilter{Devices: []string{"x"}}, `["device"]`, false},
+		{"no JSON", DrogueFilter{Devices: []string{"x"}}, `device x`, false},
+	}
+	for _, tt := range tests {
+		s := &drogueSession{d: &Drogue{Filter: tt.filter}}
+		step, err := s.Decode(Message{Data: []byte(tt.event)})
+		if err != nil || step.Event != tt.want {
+			t.Errorf("%s: %v, %v, want %v", tt.name, step.Event, err, tt.want)
+		}
+	}
+}
+
+func TestDrogueDecode(t *testing.T) {
+	tests := []struct{ name, event, want string }{
+		{"text", `{"a":1, "datacontenttype":"text/plain; charset=utf-8" , "data_base64": "aGkgIsOpIg==" , "device":"d"}`,
+			`{"a":1, "datacontenttype":"text/plain; charset=utf-8" , "data":"hi \"é\"" , "device":"d"}`},
+		{"the type may come later", `{"data_base64":"aGk=","datacontenttype":"text/csv"}`, `{"data":"hi","datacontenttype":"text/csv"}`},
+		{"JSON that a rule relabelled", `{"datacontenttype":"application/json","data_base64":"eyJ0ZW1wIjoxLjEwfQ=="}`,
+			`{"datacontenttype":"application/json","data":{"temp":1.10}}`},
+		{"JSON on lines", `{"datacontenttype":"application/senml+json","data_base64":"WwoxCl0K"}`,
+			`{"datacontenttype":"application/senml+json","data":[ 1 ]}`},
+		{"XML", `{"datacontenttype":"application/xml","data_base64":"PGEvPg=="}`, `{"datacontenttype":"application/xml","data":"<a/>"}`},
+		{"empty text", `{"datacontenttype":"text/plain","data_base64":""}`, `{"datacontenttype":"text/plain","data":""}`},
+		{"no JSON although it says so", `{"datacontenttype":"application/json","data_base64":"aGk="}`, ""},
+		{"binary", `{"datacontenttype":"application/octet-stream","data_base64":"aGk="}`, ""},
+		{"no type", `{"data_base64":"aGk="}`, ""},
+		{"not UTF-8", `{"datacontenttype":"text/plain","data_base64":"/w=="}`, ""},
+		{"another charset", `{"datacontenttype":"text/plain; charset=iso-8859-1","data_base64":"6Q=="}`, ""},
+		{"no base64", `{"datacontenttype":"text/plain","data_base64":"***"}`, ""},
+		{"both", `{"datacontenttype":"text/plain","data":1,"data_base64":"aGk="}`, ""},
+		{"data", `{"datacontenttype":"text/plain","data":"data_base64"}`, ""},
+		{"inside the data", `{"datacontenttype":"text/plain","data":{"data_base64":"aGk="}}`, ""},
+		{"no string", `{"datacontenttype":"text/plain","data_base64":5}`, ""},
+		{"cut off", `{"datacontenttype":"text/plain","data_base64"`, ""},
+		{"no name", `{"data_base64":"aGk=",5`, ""},
+		{"no object", `"data_base64"`, ""},
+	}
+	for _, tt := range tests {
+		want := tt.want
+		if want == "" {
+			want = tt.event
+		}
+		in := []byte(tt.event)
+		if got := DrogueDecode(in); string(got) != want {
+			t.Errorf("%s: %s, want %s", tt.name, got, want)
+		}
+		if string(in) != tt.event {
+			t.Errorf("%s: the event was changed", tt.name)
+		}
+	}
+}
+
+// Whatever comes, valid JSON stays valid, and other attributes stay.
+func FuzzDrogueDecode(f *testing.F) {
+	f.Add([]byte(`{"datacontenttype":"text/plain","data_base64":"aGk=","x":[1]}`))
+	f.Add([]byte(`{"data_base64":"aGk=","datacontenttype":"application/json"`))
+	f.Add([]byte(`{"data_base64":"MQ==","datacontenttype":"application/json","data_base64":""}`))
+	f.Fuzz(func(t *testing.T, event []byte) {
+		got := DrogueDecode(event)
+		before, _ := jsontext.Scan(event)
+		after, _ := jsontext.Scan(got)
+		if before != after {
+			t.Fatalf("%s became %s", event, got)
+		}
+		if bytes.Equal(got, event) || !before {
+			return
+		}
+		var in, out map[string]any
+		if json.Unmarshal(event, &in) != nil || json.Unmarshal(got, &out) != nil {
+			t.Fatalf("%s became %s", event, got)
+		}
+		if in["datacontenttype"] != out["datacontenttype"] || len(in) != len(out) {
+			t.Fatalf("%s became %s", event, got)
+		}
+	})
+}

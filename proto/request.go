@@ -1,0 +1,75 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Stages of requests over HTTP that are not about a session.
+const (
+	// StageDiscovery asks an installation where its endpoints are.
+	StageDiscovery Stage = "discovery"
+	// StageRequest is a request that the user has asked for: to publish, to list.
+	StageRequest Stage = "request"
+)
+
+// request sends a request and returns the body of an answer with a status below
+// 300. Every other end is a *HandshakeError of the stage.
+func request(client *http.Client, req *http.Request, stage Stage) ([]byte, error) {
+	address := bareAddress(req.URL.String())
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, httpError(req.Context(), stage, address, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, httpError(req.Context(), stage, address, err)
+	}
+	if resp.StatusCode >= 300 {
+		return nil, &HandshakeError{
+			Stage: stage, Address: address, Status: resp.StatusCode, Body: excerpt(body),
+			RetryAfter: retryAfter(resp.Header, time.Now()),
+		}
+	}
+	return body, nil
+}
+
+// newRequest makes a request of a stage.
+func newRequest(ctx context.Context, stage Stage, method, address string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, &HandshakeError{Stage: stage, Address: bareAddress(address), Err: &ProtocolError{bare(ctx, err)}}
+	}
+	return req, nil
+}
+
+// RequestFailure says what the failure of a request that the user has asked for
+// means. Unlike a socket, a REST interface is there when it answers: a status
+// that complains about the request is a refusal.
+func RequestFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
+	class := classify(err, false)
+	if is[*CredentialError](err) {
+		class = Credentials
+	}
+	if e, ok := errors.AsType[*HandshakeError](err); ok && class == Unreachable && e.Status >= 400 {
+		class = Refused
+	}
+	return &Failure{Class: class, Err: err}
+}
+
+// A CredentialError is the failure of a TokenSource that only the user can end:
+// there is no login, or the server has ended it.
+type CredentialError struct{ Err error }
+
+func (e *CredentialError) Error() string { return e.Err.Error() }
+func (e *CredentialError) Unwrap() error { return e.Err }
