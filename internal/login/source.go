@@ -1,0 +1,140 @@
+package login
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/internal/tokenstore"
+)
+
+// ErrNone: nobody has logged in.
+var ErrNone = errors.New("not logged in")
+
+// An EndedError is a login that the provider does not renew any more.
+type EndedError struct{ Err error }
+
+func (e *EndedError) Error() string { return fmt.Sprintf("the login has ended: %v", e.Err) }
+func (e *EndedError) Unwrap() error { return e.Err }
+
+// A Keeper keeps the login of one place in a store, and its token fresh. It may be
+// used by several goroutines, and by several processes with the same store.
+type Keeper struct {
+	Store *tokenstore.Store
+	// Key names the login in the store.
+	Key string
+	// Client sends the requests to the provider.
+	Client *http.Client
+	// Secret is told each credential before it is used, Warn what went wrong
+	// although there is a token.
+	Secret func(value string)
+	Warn   func(text string)
+}
+
+// Load returns the stored login, or ErrNone.
+func (k *Keeper) Load(ctx context.Context) (*Login, error) {
+	b, err := k.Store.Get(ctx, k.Key)
+	if errors.Is(err, tokenstore.ErrNone) {
+		return nil, ErrNone
+	}
+	if err != nil {
+		return nil, err
+	}
+	var l Login
+	if err := json.Unmarshal(b, &l); err != nil {
+		return nil, fmt.Errorf("the stored login cannot be read: %w", err)
+	}
+	k.tell(&l)
+	return &l, nil
+}
+
+// Save stores a login and says where.
+func (k *Keeper) Save(ctx context.Context, l *Login) (where string, err error) {
+	k.tell(l)
+	b, err := json.Marshal(l)
+	if err != nil {
+		return "", err
+	}
+	return k.Store.Put(ctx, k.Key, b)
+}
+
+func (k *Keeper) tell(l *Login) {
+	if k.Secret != nil {
+		k.Secret(l.AccessToken)
+		k.Secret(l.RefreshToken)
+	}
+}
+
+// Token returns an access token that is good for some more time, renewed if need
+// be. A new refresh token is stored before the old one, which may have ended with
+// it, is forgotten. The error is ErrNone or an *EndedError when the user has to
+// log in.
+func (k *Keeper) Token(ctx context.Context) (secret.Value, error) {
+	l, err := k.Load(ctx)
+	if err != nil {
+		return "", err
+	}
+	if l.fresh(time.Now()) {
+		return secret.Value(l.AccessToken), nil
+	}
+	// Another process may renew it in the same moment; a refresh token is good
+	// for one use.
+	sum := sha256.Sum256([]byte(k.Key))
+	unlock, err := k.Store.Lock(ctx, "login-"+hex.EncodeToString(sum[:8]))
+	if err != nil {
+		return "", fmt.Errorf("the stored login: %w", err)
+	}
+	defer unlock()
+	if l, err = k.Load(ctx); err != nil {
+		return "", err
+	}
+	if l.fresh(time.Now()) {
+		return secret.Value(l.AccessToken), nil
+	}
+	if l.RefreshToken == "" {
+		return "", &EndedError{errors.New("the server gave no refresh token")}
+	}
+	if err := k.renew(ctx, l); err != nil {
+		return "", err
+	}
+	return secret.Value(l.AccessToken), nil
+}
+
+func (k *Keeper) renew(ctx context.Context, l *Login) error {
+	if err := renew(ctx, k.Client, l); err != nil {
+		if r, ok := errors.AsType[*RefusedError](err); ok && r.Final() {
+			return &EndedError{err}
+		}
+		return err
+	}
+	// What the provider has replaced must not be lost because the run ends now.
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if _, err := k.Save(sctx, l); err != nil && k.Warn != nil {
+		k.Warn(fmt.Sprintf("the renewed login could not be stored: %v", err))
+	}
+	return nil
+}
+
+// Forget removes the stored login and returns it, or ErrNone.
+func (k *Keeper) Forget(ctx context.Context) (*Login, error) {
+	l, err := k.Load(ctx)
+	if errors.Is(err, ErrNone) {
+		return nil, err
+	}
+	// What cannot be read can still be removed.
+	found, derr := k.Store.Delete(ctx, k.Key)
+	switch {
+	case derr != nil:
+		return nil, derr
+	case err != nil && !found:
+		return nil, err
+	}
+	return l, nil
+}

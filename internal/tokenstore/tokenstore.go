@@ -1,0 +1,233 @@
+// Package tokenstore keeps logins: in the keyring of the desktop or, where there is
+// none, in a file that only its owner can read. What is kept is opaque to it.
+package tokenstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// A Place says where logins are kept.
+type Place string
+
+const (
+	Auto    Place = "auto" // the keyring, or the file where there is no keyring
+	Keyring Place = "keyring"
+	File    Place = "file"
+)
+
+// ErrNone is what Get returns when there is nothing under the key.
+var ErrNone = errors.New("nothing is stored")
+
+// A Store keeps values under keys. It may be used by several processes at once.
+type Store struct {
+	folder string
+	place  Place
+	ring   ring
+}
+
+// Open returns the store whose file is in folder, which need not exist.
+func Open(folder string, place Place) *Store {
+	return &Store{folder: folder, place: place, ring: systemRing{}}
+}
+
+// A ring is the keyring of a desktop.
+type ring interface {
+	get(key string) (string, error)
+	set(key, value string) error
+	remove(key string) error
+}
+
+// service is how hark's entries are named in the keyring.
+const service = "hark"
+
+type systemRing struct{}
+
+func (systemRing) get(key string) (string, error) { return keyring.Get(service, key) }
+func (systemRing) set(key, value string) error    { return keyring.Set(service, key, value) }
+func (systemRing) remove(key string) error        { return keyring.Delete(service, key) }
+
+// ringTimeout bounds a call of the keyring, which may ask the user for a password,
+// or hang.
+const ringTimeout = 30 * time.Second
+
+// patiently calls f, which cannot be interrupted, and stops waiting for it when ctx
+// ends or f takes too long.
+func patiently(ctx context.Context, f func() error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ringTimeout, fmt.Errorf("the keyring gave no answer within %s", ringTimeout))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Get returns what is stored under key, or ErrNone.
+func (s *Store) Get(ctx context.Context, key string) (json.RawMessage, error) {
+	// A value in the file is newer than one in the keyring: storing in the keyring
+	// removes it from the file.
+	if s.place != Keyring {
+		all, err := s.read()
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := all[key]; ok {
+			return v, nil
+		}
+	}
+	if s.place == File {
+		return nil, ErrNone
+	}
+	var value string
+	err := patiently(ctx, func() (err error) {
+		value, err = s.ring.get(key)
+		return err
+	})
+	switch {
+	case err == nil:
+		return json.RawMessage(value), nil
+	case errors.Is(err, keyring.ErrNotFound), s.place == Auto && ctx.Err() == nil:
+		return nil, ErrNone
+	}
+	return nil, fmt.Errorf("keyring: %w", err)
+}
+
+// Put stores value under key and says where: "the keyring" or the name of the file.
+func (s *Store) Put(ctx context.Context, key string, value json.RawMessage) (where string, err error) {
+	if s.place != File {
+		err := patiently(ctx, func() error { return s.ring.set(key, string(value)) })
+		switch {
+		case err == nil && s.place == Auto:
+			return "the keyring", s.change(ctx, func(all map[string]json.RawMessage) { delete(all, key) })
+		case err == nil:
+			return "the keyring", nil
+		case s.place == Keyring:
+			return "", fmt.Errorf("keyring: %w", err)
+		case ctx.Err() != nil:
+			return "", err
+		}
+	}
+	return s.path(), s.change(ctx, func(all map[string]json.RawMessage) { all[key] = value })
+}
+
+// Delete removes what is stored under key, wherever it is. found tells whether
+// there was something.
+func (s *Store) Delete(ctx context.Context, key string) (found bool, err error) {
+	if s.place != File {
+		err := patiently(ctx, func() error { return s.ring.remove(key) })
+		if err != nil && !errors.Is(err, keyring.ErrNotFound) && s.place == Keyring {
+			return false, fmt.Errorf("keyring: %w", err)
+		}
+		found = err == nil
+	}
+	if s.place == Keyring {
+		return found, nil
+	}
+	err = s.change(ctx, func(all map[string]json.RawMessage) {
+		_, here := all[key]
+		found = found || here
+		delete(all, key)
+	})
+	return found, err
+}
+
+func (s *Store) path() string { return filepath.Join(s.folder, "logins.json") }
+
+// read reads the file; one that does not exist is empty.
+func (s *Store) read() (map[string]json.RawMessage, error) {
+	b, err := os.ReadFile(s.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w); remove it and log in again", s.path(), err)
+	}
+	return all, nil
+}
+
+// change changes the file, unless there is nothing to change: the new one takes the
+// place of the old one in one step, and nobody but the owner can read either.
+func (s *Store) change(ctx context.Context, f func(map[string]json.RawMessage)) error {
+	if _, err := os.Stat(s.path()); errors.Is(err, fs.ErrNotExist) {
+		all := make(map[string]json.RawMessage)
+		if f(all); len(all) == 0 {
+			return nil
+		}
+	}
+	unlock, err := s.Lock(ctx, "file")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	all, err := s.read()
+	if err != nil {
+		return err
+	}
+	if all == nil {
+		all = make(map[string]json.RawMessage)
+	}
+	f(all)
+	b, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(s.folder, ".logins-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(append(b, '\n'))
+	if cerr := temp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(temp.Name(), s.path())
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+	}
+	return err
+}
+
+// Lock waits until no other process holds the lock of that name, and takes it. It
+// is for what must not happen twice at once, such as using up a refresh token.
+func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error) {
+	if err := os.MkdirAll(s.folder, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(s.folder, name+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		ok, err := tryLock(f)
+		if ok {
+			return func() { f.Close() }, nil // which gives the lock back
+		}
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			f.Close()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
