@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -10,26 +11,27 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// drogueOptions are what the flags of the Drogue Cloud commands say.
+// drogueOptions are what the flags of "drogue tail" say.
 type drogueOptions struct {
-	endpoint    string
-	token       string
-	user        string
-	accessToken string
+	drogueAccount
 	inQuery     bool
 	group       string
-	emulator    bool
+	filter      proto.DrogueFilter
+	decode      bool
 	application string
 	channel     string
-	typed       func(flag string) bool
 }
 
 func (p *program) drogueCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "drogue",
-		Usage:       "events of Drogue Cloud",
-		UsageText:   `hark drogue tail --emulator demo-app -n 5`,
-		Subcommands: []*cli.Command{p.drogueTail()},
+		Name:  "drogue",
+		Usage: "events of Drogue Cloud",
+		UsageText: `hark drogue tail --emulator demo-app -n 5
+hark drogue login --endpoint https://api.example.com
+hark drogue tail --endpoint https://api.example.com example-app`,
+		Subcommands: []*cli.Command{
+			p.drogueTail(), p.droguePublish(), p.drogueLogin(), p.drogueLogout(), p.drogueWhoami(), p.drogueEndpoints(),
+		},
 	}
 }
 
@@ -43,27 +45,30 @@ func (p *program) drogueTail() *cli.Command {
 		Usage: "stream the events of an application, or of one of its channels",
 		UsageText: `hark drogue tail --emulator demo-app -n 5
 hark drogue tail --emulator demo-app/temperature --jq .data
-hark drogue tail example-app --token 'cmd:drg whoami -t' --group ci
+hark drogue tail example-app --endpoint https://api.example.com --group ci
+hark drogue tail example-app --device sensor-7 --type io.drogue.event.v1
+hark drogue tail example-app --token 'cmd:drg whoami -t'
 hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN`,
 		ArgsUsage: "APP[/CHANNEL]\nAPP\tthe name of the application\nCHANNEL\tonly events with this subject",
-		Description: "Without credentials only applications that are open to everybody can be read. A token " +
-			"that comes from a command or a file is renewed on the open connection before it expires.",
-		Flags: append(ownFlags("drogue",
-			&cli.StringFlag{Name: "endpoint", Category: catService, Destination: &o.endpoint, DefaultText: wire.DrogueEndpoint,
-				Usage: "reach the WebSocket integration at `URL`"},
-			secretFlag(&cli.StringFlag{Name: "token", Category: catService, Destination: &o.token,
-				Usage: "OpenID Connect access token, `SECRET`: " + secretForms}),
-			&cli.StringFlag{Name: "user", Category: catService, Destination: &o.user,
-				Usage: "the user `NAME` of --access-token"},
-			secretFlag(&cli.StringFlag{Name: "access-token", Category: catService, Destination: &o.accessToken,
-				Usage: "personal access token, `SECRET`: " + secretForms}),
+		Description: `Credentials are those of --token or --access-token, or of the login that 'hark drogue login' has stored for the same address; without any, only applications that are open to everybody can be read. A token of a login, a command or a file is renewed on the open connection before it expires.
+
+Without --group nothing is replayed: events that are sent while the connection is down are missed. Members of one --group must all read the same channel, with the same filters: the server counts an event as read when it has reached any member, and drops it there if that member has asked for another channel.
+
+--device, --sender and --type compare the CloudEvents attributes of these names. What does not match is not counted.`,
+		Flags: append(ownFlags("drogue", append(o.drogueAccount.flags("the API is at `URL` and is asked where the socket is; with wss:// or ws://, the socket itself"),
 			&cli.BoolFlag{Name: "auth-in-query", Category: catService, Destination: &o.inQuery,
 				Usage: "send the credentials in the address instead of a header"},
 			&cli.StringFlag{Name: "group", Category: catService, Destination: &o.group,
-				Usage: "read as a member of consumer group `ID`: members share the events, and a member that comes back goes on where it was"},
-			&cli.BoolFlag{Name: "emulator", Category: catService, Destination: &o.emulator,
-				Usage: "use the built-in stand-in instead of the service"},
-		), f.flags()...),
+				Usage: "read as a member of consumer group `ID`: members share the events, and a member that comes back goes on where it was; all must read the same channel"},
+			&cli.StringFlag{Name: "device", Category: catService, Destination: &o.filter.Device,
+				Usage: "only events about the device `NAME`"},
+			&cli.StringFlag{Name: "sender", Category: catService, Destination: &o.filter.Sender,
+				Usage: "only events that the device `NAME` has sent, for itself or as a gateway"},
+			&cli.StringFlag{Name: "type", Category: catService, Destination: &o.filter.Type,
+				Usage: "only events of `TYPE`, such as " + wire.DrogueTypeConnection},
+			&cli.BoolFlag{Name: "decode", Category: catService, Destination: &o.decode,
+				Usage: "turn data_base64 of a text content type into data"},
+		)...), f.flags()...),
 		Action: func(c *cli.Context) error {
 			if err := f.check(c); err != nil {
 				return err
@@ -74,11 +79,14 @@ hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN
 			o.typed = typedFlags(c)
 			s := p.newStream(f)
 			defer s.close()
-			svc, err := s.drogue(o)
+			svc, err := s.drogue(c.Context, o)
 			if err != nil {
 				return err
 			}
-			err = s.run(c.Context, svc, nil)
+			if o.decode {
+				s.wrap = func(next proto.Sink) proto.Sink { return drogueDecoder{next} }
+			}
+			err = s.run(c.Context, s.adviseOnGroups(svc, o), nil)
 			return withHint(err, drogueHint(err))
 		},
 	}
@@ -94,59 +102,89 @@ func (o *drogueOptions) address(arg string) error {
 	return nil
 }
 
-// check finds credentials that exclude each other: the server refuses two forms
-// at once.
-func (o *drogueOptions) check() error {
-	switch {
-	case o.token != "" && o.accessToken != "":
-		return usagef("--token and --access-token exclude each other")
-	case o.token != "" && o.user != "":
-		return usagef("--user goes with --access-token, not with --token")
-	case o.accessToken != "" && o.user == "":
-		return usagef("--access-token needs --user")
-	case o.user != "" && o.accessToken == "":
-		return usagef("--user needs --access-token")
-	case o.inQuery && o.token == "" && o.accessToken == "":
-		return usagef("--auth-in-query needs --token or --access-token")
-	case strings.Contains(o.user, ":"):
-		return usagef("--user must not contain a colon")
-	}
-	return nil
-}
-
 // drogue makes the service of the options.
-func (s *stream) drogue(o *drogueOptions) (*proto.Drogue, error) {
-	if o.emulator {
-		err := s.emulate("drogue", o.typed, &o.endpoint,
-			demo{"token", "HARK_DROGUE_TOKEN", &o.token},
-			demo{"user", "", &o.user}, demo{"access-token", "", &o.accessToken})
-		if err != nil {
-			return nil, err
-		}
+func (s *stream) drogue(ctx context.Context, o *drogueOptions) (*proto.Drogue, error) {
+	if err := s.emulateDrogue(&o.drogueAccount); err != nil {
+		return nil, err
 	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if o.endpoint == "" {
-		o.endpoint = wire.DrogueEndpoint
-	}
-	endpoint, err := serviceEndpoint(o.endpoint)
+	api, socket, err := o.addresses()
 	if err != nil {
 		return nil, err
 	}
-	svc := &proto.Drogue{
-		Endpoint: endpoint, Application: o.application, Channel: o.channel, Group: o.group,
-		User: o.user, AuthInQuery: o.inQuery,
-	}
-	if svc.Token, svc.Renewable, err = s.source("--token", secretRef(o.token)); err != nil {
+	c, err := s.credentials(ctx, &o.drogueAccount, api)
+	if err != nil {
 		return nil, err
 	}
-	svc.AccessToken, _, err = s.source("--access-token", secretRef(o.accessToken))
-	return svc, err
+	if o.inQuery && c.token == nil && c.accessToken == nil {
+		return nil, usagef("--auth-in-query needs --token or --access-token, or a stored login")
+	}
+	if socket != "" {
+		api = ""
+	}
+	return &proto.Drogue{
+		API: api, Client: s.client(), Endpoint: socket,
+		Application: o.application, Channel: o.channel, Group: o.group,
+		Token: c.token, Renewable: c.renewable, AccessToken: c.accessToken, User: c.user,
+		AuthInQuery: o.inQuery, Filter: o.filter,
+	}, nil
+}
+
+// A drogueDecoder is a sink that decodes text on its way to the next one.
+type drogueDecoder struct{ proto.Sink }
+
+func (d drogueDecoder) Event(ev *proto.Event) error {
+	ev.Data = proto.DrogueDecode(ev.Data)
+	return d.Sink.Event(ev)
+}
+
+const (
+	adviceGroup = "without --group nothing is replayed: events that are sent while the connection is down are missed; " +
+		"with --group ID the stream goes on where it was"
+	adviceSameGroup = "every member of a group must read the same channel with the same filters: an event that reaches " +
+		"a member which does not want it is lost to the others"
+)
+
+// adviseOnGroups says what can be lost. That nothing is replayed is said at once to
+// those who watch, and otherwise when the stream has been interrupted.
+func (s *stream) adviseOnGroups(svc *proto.Drogue, o *drogueOptions) proto.Service {
+	switch {
+	case o.group != "" && s.watched && (o.channel != "" || o.filter != (proto.DrogueFilter{})):
+		s.warn("%s", adviceSameGroup)
+	case o.group == "" && s.flags.retries > 0 && s.standIn == nil:
+		if !s.watched {
+			return &interrupted{Drogue: svc, again: func() { s.warn("%s", adviceGroup) }}
+		}
+		s.warn("%s", adviceGroup)
+	}
+	return svc
+}
+
+// interrupted is a service that tells when a connection follows another one.
+type interrupted struct {
+	*proto.Drogue
+	attempts int
+	again    func()
+}
+
+// Handshake implements proto.Service.
+func (i *interrupted) Handshake(ctx context.Context) (*proto.Handshake, error) {
+	if i.attempts++; i.attempts == 2 {
+		i.again()
+	}
+	return i.Drogue.Handshake(ctx)
 }
 
 // drogueHint is the advice for Drogue Cloud's own failures.
 func drogueHint(err error) string {
+	if is[*proto.CredentialError](err) {
+		return "log in with 'hark drogue login', or give --token or --access-token"
+	}
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageDiscovery {
+		return drogueDiscoveryHint(h)
+	}
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageUpgrade {
 		switch h.Status {
 		case http.StatusNotFound:
@@ -162,13 +200,26 @@ func drogueHint(err error) string {
 	}
 	switch {
 	case c.Reason == wire.DrogueTokenExpired:
-		return "let hark renew the token: --token 'cmd:COMMAND' or --token file:PATH, or use a personal access token"
+		return "let hark renew the token: 'hark drogue login', --token 'cmd:COMMAND' or --token file:PATH; or use a personal access token"
 	case c.Code == wire.StatusPolicy:
 		return "the user of the new token has no right to the application"
 	case strings.HasPrefix(c.Reason, wire.DrogueRefreshFailed):
 		return "the server did not take the new token; see what --token gives"
 	case c.Reason == wire.DrogueStreamError:
 		return "the application may have been deleted, or the message broker of the server is in trouble"
+	}
+	return ""
+}
+
+// drogueDiscoveryHint is the advice when the API does not say where things are.
+func drogueDiscoveryHint(h *proto.HandshakeError) string {
+	switch {
+	case h.Status == http.StatusUnauthorized || h.Status == http.StatusForbidden:
+		return "the credentials were rejected"
+	case h.Status != 0 && h.Status < 500:
+		return "is this the address of the API? --endpoint wss://… names the socket directly"
+	case is[*proto.ProtocolError](h):
+		return "name the socket directly with --endpoint wss://…, or with ws:// if it is meant to be without TLS"
 	}
 	return ""
 }

@@ -299,7 +299,7 @@ func TestComplete(t *testing.T) {
 		want  string // candidates, separated by spaces
 	}{
 		{"dr", "drogue"},
-		{"drogue ", "tail"},
+		{"drogue ", "tail publish login logout whoami endpoints"},
 		{"help exit", "exit-codes"},
 		{"drogue tail --jq-er", "--jq-error"},
 		{"drogue tail --jq-error ", "continue fail"},

@@ -40,6 +40,7 @@ import (
 //	ended NAME CODE         waits for it, as exits does
 //	wait-for FILE REGEXP    until a line of FILE matches
 //	json [-count=N] FILE…   each line is one JSON value; N lines
+//	browse URL              opens URL as a browser does, prints what it leads to
 //	no-secret [-value=X] FILE…
 //	                        neither $SECRET nor X is there, in no encoding
 //
@@ -59,6 +60,7 @@ const scriptSecret = "s3cret/+=&hunter2?~"
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
+		"browse":         func() { os.Exit(browse(os.Args[1])) },
 		"script-environ": func() { os.Exit(dumpEnviron(os.Args[1])) },
 		"script-memory":  func() { os.Exit(boundMemory(os.Args[1:])) },
 	})

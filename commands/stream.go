@@ -29,6 +29,7 @@ type stream struct {
 	tape      *recorder     // nil when nothing is recorded
 	command   *readyCommand // nil until it is started
 	cancel    context.CancelCauseFunc
+	wrap      func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
@@ -99,7 +100,11 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		o.Transport = userAgent{s.transport}
 		o.Input = input
 		o.Kill = s.kill
-		return proto.Run(ctx, svc, w, o)
+		var sink proto.Sink = w
+		if s.wrap != nil {
+			sink = s.wrap(w)
+		}
+		return proto.Run(ctx, svc, sink, o)
 	})
 }
 

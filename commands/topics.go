@@ -42,6 +42,8 @@ A flag wins over its variable; an empty variable counts as not set. A flag that 
   anything else the credential itself, which other users of the machine may see
 
 Files and commands are asked each time that a credential is needed, so a token can be renewed. No message shows a credential.
+
+'hark drogue login' stores a login in the keyring or, where there is none, in logins.json below $XDG_STATE_HOME/hark or the folder for configuration, which only its owner can read. --token-store file keeps the keyring out of it.
 `},
 		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText()},
 		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.

@@ -192,7 +192,7 @@ func (s *drogueSession) Greet(now time.Time) Step {
 // one that does not pass, shows that the broker has assigned the stream to this
 // connection.
 func (s *drogueSession) Decode(m Message) (Step, error) {
-	return Step{Ready: true, Event: s.d.Filter.empty() || s.d.Filter.match(&s.decoder, m.Data)}, nil
+	return Step{Ready: true, Event: s.d.Filter == (DrogueFilter{}) || s.d.Filter.match(&s.decoder, m.Data)}, nil
 }
 
 // Control implements ControlWatcher. What is published right after the upgrade is

@@ -14,14 +14,12 @@ import (
 )
 
 // A DrogueFilter narrows the events by their CloudEvents attributes. An event
-// passes when each list that is not empty has the event's value.
+// passes when it has each value that is not empty.
 type DrogueFilter struct {
-	Devices []string // device: what the data is about
-	Senders []string // sender: who was connected
-	Types   []string // type
+	Device string // device: what the data is about
+	Sender string // sender: who was connected
+	Type   string // type
 }
-
-func (f *DrogueFilter) empty() bool { return len(f.Devices)+len(f.Senders)+len(f.Types) == 0 }
 
 // match tells whether an event passes. A message that is no event does not.
 func (f *DrogueFilter) match(d *jsontext.Decoder, data []byte) bool {
@@ -33,14 +31,14 @@ func (f *DrogueFilter) match(d *jsontext.Decoder, data []byte) bool {
 	if !ok {
 		return false
 	}
-	in := func(list []string, attribute string) bool {
-		if len(list) == 0 {
-			return true
+	for _, want := range []struct{ attribute, value string }{
+		{wire.DrogueDevice, f.Device}, {wire.DrogueSender, f.Sender}, {"type", f.Type},
+	} {
+		if want.value != "" && event[want.attribute] != want.value {
+			return false
 		}
-		value, ok := event[attribute].(string)
-		return ok && slices.Contains(list, value)
 	}
-	return in(f.Devices, wire.DrogueDevice) && in(f.Senders, wire.DrogueSender) && in(f.Types, "type")
+	return true
 }
 
 // DrogueDecode returns an event with data in the place of data_base64 when the

@@ -92,6 +92,7 @@ func (d *drogue) environ(base *url.URL) ([]string, error) {
 		"HARK_DROGUE_API=" + base.String() + "/" + drogueAPIPrefix,
 		"HARK_DROGUE_HTTP=" + base.String() + "/" + drogueHTTPPrefix,
 		"HARK_DROGUE_TOKEN=" + token,
+		"HARK_DROGUE_PASSWORD=" + DrogueDevicePassword,
 		"HARK_DEMO_APP=" + DemoApplication,
 		"HARK_DEMO_CHANNEL=" + DemoChannel,
 	}, nil

@@ -125,6 +125,19 @@ func (l *Login) fresh(now time.Time) bool {
 	return now.Before(l.Expires.Add(-margin))
 }
 
+// Inspect reads who an access token is for and when it expires, without checking
+// it; both are zero when it does not tell.
+func Inspect(accessToken string) (user string, expires time.Time) {
+	c := claimsOf(accessToken)
+	if c.Expires > 0 {
+		expires = time.Unix(c.Expires, 0)
+	}
+	if c.Username != "" {
+		return c.Username, expires
+	}
+	return c.Email, expires
+}
+
 // claims are those of a token that are of interest to its bearer.
 type claims struct {
 	Expires  int64  `json:"exp"`

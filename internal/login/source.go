@@ -106,17 +106,25 @@ func (k *Keeper) Token(ctx context.Context) (secret.Value, error) {
 	return secret.Value(l.AccessToken), nil
 }
 
+// renewTimeout bounds a renewal.
+const renewTimeout = 10 * time.Second
+
+// renew renews a login and stores it. Once asked, the provider may have replaced
+// the refresh token, so the answer is waited for even when ctx ends meanwhile.
 func (k *Keeper) renew(ctx context.Context, l *Login) error {
-	if err := renew(ctx, k.Client, l); err != nil {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx = context.WithoutCancel(ctx)
+	rctx, cancel := context.WithTimeoutCause(ctx, renewTimeout, fmt.Errorf("no answer within %s", renewTimeout))
+	defer cancel()
+	if err := renew(rctx, k.Client, l); err != nil {
 		if r, ok := errors.AsType[*RefusedError](err); ok && r.Final() {
 			return &EndedError{err}
 		}
 		return err
 	}
-	// What the provider has replaced must not be lost because the run ends now.
-	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	if _, err := k.Save(sctx, l); err != nil && k.Warn != nil {
+	if _, err := k.Save(ctx, l); err != nil && k.Warn != nil {
 		k.Warn(fmt.Sprintf("the renewed login could not be stored: %v", err))
 	}
 	return nil

@@ -340,3 +340,6 @@ const (
 	// DrogueParamAs names the device that a gateway sends for.
 	DrogueParamAs = "as"
 )
+
+// DrogueAPI is the base of the API of the public installation.
+const DrogueAPI = "https://api.sandbox.drogue.cloud"

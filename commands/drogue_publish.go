@@ -1,0 +1,231 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// droguePublishOptions are what the flags of "drogue publish" say.
+type droguePublishOptions struct {
+	drogueSite
+	httpEndpoint string
+	application  string
+	channel      string
+	device       string
+	as           string
+	password     string
+	username     string
+	contentType  string
+}
+
+func (p *program) droguePublish() *cli.Command {
+	o, f := &droguePublishOptions{}, newStreamFlags()
+	return &cli.Command{
+		Name:  "publish",
+		Usage: "send events as a device does",
+		UsageText: `hark emulate drogue -- hark drogue publish demo-app/temperature --device dev-1 '{"temp":21.5}'
+seq 3 | hark drogue publish example-app/counter --device dev-1 --password env:DEVICE_PASSWORD -
+hark drogue publish example-app/btmesh --device gw-1 --password env:DEVICE_PASSWORD --as sensor-7 '{"on":true}'`,
+		ArgsUsage: "APP/CHANNEL [DATA|-]\nAPP\tthe name of the application\nCHANNEL\twhat becomes the subject of the event\n" +
+			"DATA\tthe data of one event; - or nothing sends an event for each line of stdin that is not empty",
+		Description: `Sends through the HTTP endpoint of the installation, with the credentials of a device, which have nothing to do with those of users. Data that is JSON is sent as application/json, other text as text/plain, the rest as application/octet-stream, unless --content-type says otherwise. The first event that is refused ends it.`,
+		Flags: append(ownFlags("drogue", append(o.drogueSite.flags("the API is at `URL` and is asked where the HTTP endpoint is"),
+			&cli.StringFlag{Name: "http", Category: catService, Destination: &o.httpEndpoint,
+				Usage: "the HTTP endpoint for devices is at `URL`; the API is not asked"},
+			&cli.StringFlag{Name: "device", Category: catService, Destination: &o.device,
+				Usage: "the `NAME` of the device"},
+			secretFlag(&cli.StringFlag{Name: "password", Category: catService, Destination: &o.password,
+				Usage: "the password of the device, `SECRET`: " + secretForms}),
+			&cli.StringFlag{Name: "username", Category: catService, Destination: &o.username,
+				Usage: "--password is that of the device's user `NAME`"},
+			&cli.StringFlag{Name: "as", Category: catService, Destination: &o.as,
+				Usage: "send for the device `NAME`, whose gateway --device is"},
+			&cli.StringFlag{Name: "content-type", Category: catService, Destination: &o.contentType,
+				Usage: "the data is of `TYPE`"},
+		)...), connectTimeoutFlag(f)),
+		Action: func(c *cli.Context) error {
+			o.typed = typedFlags(c)
+			if err := o.check(c.Args().First()); err != nil {
+				return err
+			}
+			s := p.newStream(f)
+			defer s.close()
+			pub, err := s.publisher(c.Context, o)
+			if err != nil {
+				return withHint(err, droguePublishHint(err))
+			}
+			err = s.publish(c.Context, pub, o.contentType, c.Args().Slice()[1:])
+			return withHint(err, droguePublishHint(err))
+		},
+	}
+}
+
+func (o *droguePublishOptions) check(arg string) error {
+	app, channel, _ := strings.Cut(arg, "/")
+	switch {
+	case app == "" || channel == "":
+		return usagef("%q: expected APP/CHANNEL", arg)
+	case o.device == "":
+		return usagef("publish needs --device")
+	case o.username != "" && o.password == "":
+		return usagef("--username needs --password")
+	case strings.Contains(o.username, ":"):
+		return usagef("--username must not contain a colon")
+	case o.password != "" && o.username == "" && strings.Contains(o.device, ":"):
+		e := usagef("--device %q: a name with a colon cannot be sent with a password of its own", cut(o.device, 40))
+		e.Advice = "use a user of the device: --username"
+		return e
+	case !headerValue(o.contentType):
+		return usagef("--content-type: the value has a control character in it")
+	}
+	o.application, o.channel = app, channel
+	return nil
+}
+
+// publisher finds the HTTP endpoint.
+func (s *stream) publisher(ctx context.Context, o *droguePublishOptions) (*proto.DroguePublisher, error) {
+	password, _, err := s.source("--password", secretRef(o.password))
+	if err != nil {
+		return nil, err
+	}
+	p := &proto.DroguePublisher{
+		Application: o.application, Channel: o.channel, Device: o.device, As: o.as,
+		Password: password, Username: o.username, Client: s.client(),
+	}
+	// An address of the environment is not about the installation that was typed.
+	if o.httpEndpoint != "" && (o.typed("http") || !o.typed("endpoint") && !o.typed("api")) {
+		p.Endpoint, err = serviceEndpoint(o.httpEndpoint)
+		if err == nil && !isHTTP(p.Endpoint) {
+			err = usagef("--http takes an address that begins with https:// or http://")
+		}
+		return p, err
+	}
+	api, err := o.needAPI("publish")
+	if err != nil {
+		if u, ok := errors.AsType[*UsageError](err); ok && u.Advice != "" {
+			u.Advice += ", or the HTTP endpoint itself as --http https://…"
+		}
+		return nil, err
+	}
+	p.Endpoint, err = within(ctx, s, func(ctx context.Context) (string, error) {
+		a := proto.DrogueAPI{Base: api, Client: s.client()}
+		doc, _, err := a.Endpoints(ctx)
+		if err != nil {
+			return "", err
+		}
+		if doc.HTTP == nil || doc.HTTP.URL == "" {
+			return "", &proto.Failure{Class: proto.Refused, Err: errNoHTTP}
+		}
+		return strings.TrimRight(doc.HTTP.URL, "/"), a.Trusted(doc.HTTP.URL)
+	})
+	return p, err
+}
+
+var errNoHTTP = errors.New("the installation does not tell where its HTTP endpoint is")
+
+// publish sends the data of the arguments, or the lines of stdin.
+func (s *stream) publish(ctx context.Context, p *proto.DroguePublisher, contentType string, data []string) error {
+	send := func(data []byte) error {
+		_, err := within(ctx, s, func(ctx context.Context) (any, error) { return nil, p.Publish(ctx, contentType, data) })
+		return err
+	}
+	if len(data) > 0 && data[0] != "-" {
+		return send([]byte(data[0]))
+	}
+	lines, failed := inputLines(ctx, s.Stdin)
+	sent := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case l, ok := <-lines:
+			if !ok {
+				if err := <-failed; err != nil {
+					return fmt.Errorf("stdin: %w", err)
+				}
+				s.tell("%d events sent", sent)
+				return nil
+			}
+			if err := send(l.text); err != nil {
+				return &lineError{l.number, sent, err}
+			}
+			sent++
+		}
+	}
+}
+
+// A lineError is the failure of what one line of stdin asked for.
+type lineError struct {
+	line, before int
+	err          error
+}
+
+func (e *lineError) Error() string {
+	return fmt.Sprintf("line %d of stdin (%d events sent before it): %v", e.line, e.before, e.err)
+}
+func (e *lineError) Unwrap() error { return e.err }
+
+// An inputLine is a line of stdin, without its end.
+type inputLine struct {
+	number int
+	text   []byte
+}
+
+// inputLines gives the lines of r that are not empty, and then the error that ended
+// them, nil for the end of r. Its goroutine cannot be joined: nothing can interrupt
+// a read of stdin.
+func inputLines(ctx context.Context, r io.Reader) (<-chan inputLine, <-chan error) {
+	lines, failed := make(chan inputLine), make(chan error, 1)
+	go func() {
+		defer close(lines)
+		b := bufio.NewReader(r)
+		for n := 1; ; n++ {
+			text, err := b.ReadBytes('\n')
+			text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+			if len(text) > 0 {
+				select {
+				case lines <- inputLine{n, text}:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
+				if err == io.EOF {
+					err = nil
+				}
+				failed <- err
+				return
+			}
+		}
+	}()
+	return lines, failed
+}
+
+// droguePublishHint is the advice when an event was not taken.
+func droguePublishHint(err error) string {
+	if errors.Is(err, errNoHTTP) {
+		return "name it: --http https://…"
+	}
+	h, ok := errors.AsType[*proto.HandshakeError](err)
+	if !ok || h.Stage != proto.StageRequest {
+		return drogueHint(err)
+	}
+	switch h.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "the device was not accepted: check APP, --device, --password and --username; these are credentials of a device, not of a user"
+	case http.StatusNotFound:
+		return "is this the HTTP endpoint for devices? 'hark drogue endpoints' tells"
+	case http.StatusNotAcceptable:
+		return "the installation did not take the event: the data may not be what --content-type says"
+	}
+	return ""
+}
