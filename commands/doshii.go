@@ -3,9 +3,11 @@ package commands
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hark-cli/hark/internal/secret"
@@ -14,59 +16,115 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// doshiiOptions are what the flags of the Doshii commands say.
+// doshiiAccount are the flags that say which environment is meant and who asks.
+type doshiiAccount struct {
+	endpoint     string
+	api          string
+	env          string
+	clientID     string
+	clientSecret string
+	emulator     bool
+	typed        func(flag string) bool
+}
+
+// doshiiOptions are what the flags of "doshii listen" say.
 type doshiiOptions struct {
-	endpoint   string
-	env        string
-	path       string
-	clientID   string
-	authToken  string
-	deviceID   string
-	appVersion string
-	heartbeat  time.Duration
-	emulator   bool
-	typed      func(flag string) bool
+	doshiiAccount
+	path          string
+	hostStyle     string
+	authToken     string
+	locationToken string
+	vendor        string
+	deviceID      string
+	appVersion    string
+	heartbeat     time.Duration
+	eventNames    string
+	events        []string
 }
 
 func (p *program) doshiiCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "doshii",
-		Usage:       "events of Doshii",
-		UsageText:   `hark doshii listen --emulator -n 5`,
-		Subcommands: []*cli.Command{p.doshiiListen()},
+		Name:  "doshii",
+		Usage: "events of Doshii",
+		UsageText: `hark doshii listen --emulator -n 5
+hark doshii subscribe-location LOCATION --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET
+hark doshii listen --client-id env:DOSHII_CLIENT_ID`,
+		Subcommands: []*cli.Command{
+			p.doshiiListen(), p.doshiiSubscribe(), p.doshiiUnsubscribe(), p.doshiiDevices(),
+		},
 	}
+}
+
+// presets are the names that --path has for the sockets.
+var presets = map[string]string{
+	"app-v3": wire.DoshiiPathAppV3,
+	"app":    wire.DoshiiPathApp,
+	"pos":    wire.DoshiiPathPOS,
+	"vendor": wire.DoshiiPathVendor,
+}
+
+// hostStyles are the names that --host-style has for the generations of host names.
+var hostStyles = map[string]string{
+	"current": wire.DoshiiHostCurrent, "middle": wire.DoshiiHostMiddle, "oldest": wire.DoshiiHostOldest,
+}
+
+func (o *doshiiAccount) envFlag() cli.Flag {
+	return &cli.StringFlag{Name: "env", Category: catService, Destination: &o.env, Value: wire.DoshiiSandbox,
+		Usage: "the environment: `sandbox|live`"}
+}
+
+func (o *doshiiAccount) clientFlags(secretUse string) []cli.Flag {
+	return []cli.Flag{
+		secretFlag(&cli.StringFlag{Name: "client-id", Category: catService, Destination: &o.clientID,
+			Usage: "the app's client id as the dashboard shows it, `SECRET`: " + secretForms}),
+		secretFlag(&cli.StringFlag{Name: "client-secret", Category: catService, Destination: &o.clientSecret, Usage: secretUse}),
+	}
+}
+
+func (o *doshiiAccount) emulatorFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "emulator", Category: catService, Destination: &o.emulator,
+		Usage: "use the built-in stand-in instead of the service"}
 }
 
 func (p *program) doshiiListen() *cli.Command {
 	o, f := &doshiiOptions{}, newStreamFlags()
 	return &cli.Command{
 		Name:  "listen",
-		Usage: "stream the events of an app",
+		Usage: "stream the events of an app, a point of sale, or a vendor of them",
 		UsageText: `hark doshii listen --emulator -n 5
 hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
-hark doshii listen --client-id env:DOSHII_CLIENT_ID --env sandbox --jq '.emit[1]'`,
-		Description: "Events come only for locations that the app is subscribed to. Until one does, " +
-			"heartbeats and their answers are the only traffic; -v shows them.",
-		Flags: append(ownFlags("doshii",
+hark doshii listen --client-id env:DOSHII_CLIENT_ID --env sandbox --jq '.emit[1]'
+hark doshii listen --client-id env:DOSHII_CLIENT_ID --events order_created,order_updated
+hark doshii listen --location-token env:DOSHII_LOCATION_TOKEN --env live
+hark doshii listen --vendor myposco --client-secret env:DOSHII_VENDOR_KEY`,
+		Description: `An app gets events only for locations that it is subscribed to: see 'hark doshii subscribe-location'. Until one comes, heartbeats and their answers are the only traffic; -v shows them.
+
+With --location-token, or --path pos, it listens as the point of sale of one location, and with --vendor as a vendor of cloud points of sale; a vendor's token is signed anew for each connection. Health checks of the service are answered and are no events, unless --events names health_check.`,
+		Flags: append(ownFlags("doshii", slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "endpoint", Category: catService, Destination: &o.endpoint,
 				Usage: "reach the socket at `URL` instead of the address that --env gives"},
-			&cli.StringFlag{Name: "env", Category: catService, Destination: &o.env, Value: wire.DoshiiSandbox,
-				Usage: "the environment: `sandbox|live`"},
-			&cli.StringFlag{Name: "path", Category: catService, Destination: &o.path, Value: wire.DoshiiPathAppV3,
-				Usage: "the `PATH` of the socket; older documents have " + wire.DoshiiPathApp},
-			secretFlag(&cli.StringFlag{Name: "client-id", Category: catService, Destination: &o.clientID,
-				Usage: "the app's client id as the dashboard shows it, `SECRET`: " + secretForms}),
+			o.envFlag(),
+			&cli.StringFlag{Name: "host-style", Category: catService, Destination: &o.hostStyle, Value: "current",
+				Usage: "the generation of host names: `current|middle|oldest`, socket.ENV, ENV-socket or ENV.doshii.co"},
+			&cli.StringFlag{Name: "path", Category: catService, Destination: &o.path, DefaultText: "app-v3",
+				Usage: "the socket: `app-v3|app|pos|vendor`, or its path, which begins with a slash"},
+		}, o.clientFlags("the vendor key that signs the token of --vendor, `SECRET`"), []cli.Flag{
 			secretFlag(&cli.StringFlag{Name: "auth-token", Category: catService, Destination: &o.authToken,
 				Usage: "send `SECRET` as it is instead of encoding --client-id"}),
+			secretFlag(&cli.StringFlag{Name: "location-token", Category: catService, Destination: &o.locationToken,
+				Usage: "the token of a location, `SECRET`: listen as its point of sale"}),
+			&cli.StringFlag{Name: "vendor", Category: catService, Destination: &o.vendor,
+				Usage: "listen as the vendor with the API name `NAME`"},
 			&cli.StringFlag{Name: "device-id", Category: catService, Destination: &o.deviceID,
 				Usage: "only events that the registered device `ID` is interested in"},
+			&cli.StringFlag{Name: "events", Category: catService, Destination: &o.eventNames,
+				Usage: "only events of these names: `NAME,…`"},
 			&cli.StringFlag{Name: "app-version", Category: catService, Destination: &o.appVersion, Value: "1.0.0",
 				Usage: "the `VERSION` that heartbeats state"},
 			&cli.DurationFlag{Name: "heartbeat", Category: catService, Destination: &o.heartbeat, Value: wire.DoshiiHeartbeatPeriod,
 				Usage: "send a heartbeat every `D`"},
-			&cli.BoolFlag{Name: "emulator", Category: catService, Destination: &o.emulator,
-				Usage: "use the built-in stand-in instead of the service"},
-		), f.flags()...),
+			o.emulatorFlag(),
+		})...), f.flags()...),
 		Action: func(c *cli.Context) error {
 			if err := f.check(c); err != nil {
 				return err
@@ -81,26 +139,97 @@ hark doshii listen --client-id env:DOSHII_CLIENT_ID --env sandbox --jq '.emit[1]
 			if err != nil {
 				return err
 			}
+			if !f.quiet {
+				svc.Quiet = s.quietHint(o)
+			}
 			err = s.run(c.Context, svc, nil)
 			return withHint(err, o.hint(err))
 		},
 	}
 }
 
-func (o *doshiiOptions) check() error {
+func (o *doshiiAccount) check() error {
 	switch {
 	case o.env != wire.DoshiiSandbox && o.env != wire.DoshiiLive:
 		return usagef("--env %q: expected sandbox or live", o.env)
-	case o.typed("env") && (o.typed("endpoint") || o.emulator):
-		return usagef("--env chooses the vendor's address; it excludes --endpoint and --emulator")
-	case !strings.HasPrefix(o.path, "/"):
-		return usagef("--path %q: a path begins with a slash", o.path)
+	case o.typed("env") && o.emulator:
+		return usagef("--env chooses the vendor's address; it excludes --emulator")
+	}
+	return nil
+}
+
+func (o *doshiiOptions) check() error {
+	if err := o.doshiiAccount.check(); err != nil {
+		return err
+	}
+	if err := o.choosePath(); err != nil {
+		return err
+	}
+	switch {
+	case o.typed("env") && o.typed("endpoint"):
+		return usagef("--env chooses the vendor's address; it excludes --endpoint")
+	case hostStyles[o.hostStyle] == "":
+		return usagef("--host-style %q: expected current, middle or oldest", cut(o.hostStyle, 24))
+	case o.typed("host-style") && (o.typed("endpoint") || o.emulator):
+		return usagef("--host-style chooses the vendor's address; it excludes --endpoint and --emulator")
 	case o.clientID != "" && o.authToken != "" && !o.emulator:
 		return usagef("--client-id and --auth-token exclude each other")
+	case o.locationToken != "" && o.vendor != "" && o.typed("location-token") && o.typed("vendor"):
+		return usagef("--location-token and --vendor exclude each other")
+	case o.deviceID != "" && o.token():
+		return usagef("--device-id is for apps; a point of sale gets all events of its location")
 	case o.heartbeat <= 0:
 		return usagef("--heartbeat %s: the duration must be positive", o.heartbeat)
 	}
+	var err error
+	o.events, err = nameList("events", o.eventNames)
+	return err
+}
+
+// choosePath resolves --path. Without it, the credentials tell: those that were
+// typed rather than those of the environment, which may have several.
+func (o *doshiiOptions) choosePath() error {
+	switch path := o.path; {
+	case strings.HasPrefix(path, "/"):
+		return nil
+	case path != "":
+		preset, ok := presets[path]
+		if !ok {
+			e := usagef("--path %q: expected app-v3, app, pos, vendor, or a path that begins with a slash", cut(path, 40))
+			e.Suggestion = nearest(path, slices.Sorted(maps.Keys(presets)))
+			return e
+		}
+		o.path = preset
+	case o.typed("vendor"):
+		o.path = wire.DoshiiPathVendor
+	case o.typed("location-token"):
+		o.path = wire.DoshiiPathPOS
+	case o.clientID != "" || o.authToken != "" || o.emulator:
+		o.path = wire.DoshiiPathAppV3
+	case o.vendor != "":
+		o.path = wire.DoshiiPathVendor
+	case o.locationToken != "":
+		o.path = wire.DoshiiPathPOS
+	default:
+		o.path = wire.DoshiiPathAppV3
+	}
 	return nil
+}
+
+// token tells whether the socket takes a token rather than a client id.
+func (o *doshiiOptions) token() bool {
+	switch o.path {
+	case wire.DoshiiPathPOS, wire.DoshiiPathVendor:
+		return true
+	case wire.DoshiiPathAppV3, wire.DoshiiPathApp:
+		return false
+	}
+	return o.typed("location-token") || o.typed("vendor") // a path of the user's own
+}
+
+// asVendor tells which of the tokens it is.
+func (o *doshiiOptions) asVendor() bool {
+	return o.path == wire.DoshiiPathVendor || o.path != wire.DoshiiPathPOS && o.typed("vendor")
 }
 
 // doshii makes the service of the options.
@@ -111,22 +240,118 @@ func (s *stream) doshii(o *doshiiOptions) (*proto.Doshii, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.demoCredentials(o)
 	}
-	if o.endpoint == "" {
-		o.endpoint = wire.DoshiiEndpoint(o.env, wire.DoshiiHostCurrent)
+	// What was typed wins over an endpoint of the environment.
+	if o.endpoint == "" || o.typed("env") || o.typed("host-style") {
+		o.endpoint = wire.DoshiiEndpoint(o.env, hostStyles[o.hostStyle])
 	}
 	endpoint, err := serviceEndpoint(o.endpoint)
 	if err != nil {
 		return nil, err
 	}
-	auth, err := s.doshiiAuth(o)
+	d := &proto.Doshii{
+		Endpoint: endpoint, Path: o.path, DeviceID: o.deviceID,
+		AppVersion: o.appVersion, Heartbeat: o.heartbeat, Events: o.events,
+	}
+	switch {
+	case o.token() && o.asVendor():
+		d.Vendor = o.vendor
+		d.Token, err = s.vendorToken(o)
+	case o.token():
+		d.Token, err = s.locationToken(o)
+	default:
+		d.Auth, err = s.doshiiAuth(o)
+	}
+	return d, err
+}
+
+// demoCredentials fills in what --emulator needs for the sockets of points of sale
+// and vendors.
+func (s *stream) demoCredentials(o *doshiiOptions) {
+	for _, d := range []demo{
+		{"location-token", "HARK_DOSHII_LOCATION_TOKEN", &o.locationToken},
+		{"vendor", "HARK_DOSHII_VENDOR", &o.vendor},
+		{"client-secret", "HARK_DOSHII_CLIENT_SECRET", &o.clientSecret},
+	} {
+		if !o.typed(d.flag) {
+			*d.setting = s.standIn.demo[d.variable]
+		}
+	}
+}
+
+// locationToken is the source of the token of a point of sale.
+func (s *stream) locationToken(o *doshiiOptions) (proto.TokenSource, error) {
+	src, _, err := s.source("--location-token", secretRef(o.locationToken))
+	if err == nil && src == nil {
+		e := usagef("a point of sale needs --location-token")
+		e.Advice = "set it or " + variableName("doshii", "location-token")
+		return nil, e
+	}
+	return src, err
+}
+
+// vendorToken is the source of a vendor's token, signed anew each time: it is valid
+// for ten minutes.
+func (s *stream) vendorToken(o *doshiiOptions) (proto.TokenSource, error) {
+	if o.vendor == "" {
+		return nil, usagef("--path vendor needs --vendor")
+	}
+	key, _, err := s.source("--client-secret", secretRef(o.clientSecret))
 	if err != nil {
 		return nil, err
 	}
-	return &proto.Doshii{
-		Endpoint: endpoint, Path: o.path, Auth: auth, DeviceID: o.deviceID,
-		AppVersion: o.appVersion, Heartbeat: o.heartbeat,
+	if key == nil {
+		e := usagef("--vendor needs --client-secret")
+		e.Advice = "set it or " + variableName("doshii", "client-secret") + " to the vendor key"
+		return nil, e
+	}
+	return func(ctx context.Context) (secret.Value, error) {
+		k, err := key(ctx)
+		if err != nil {
+			return "", err
+		}
+		return proto.DoshiiVendorJWT(time.Now(), o.vendor, k), nil
 	}, nil
+}
+
+// quietHint says what must be true for events to come, once, unless some have come
+// on an earlier connection.
+func (s *stream) quietHint(o *doshiiOptions) func() {
+	var events atomic.Bool
+	s.wrap = func(next proto.Sink) proto.Sink { return &eventSeen{next, &events} }
+	said := false
+	return func() {
+		if said || events.Load() {
+			return
+		}
+		said = true
+		s.say.hint("%s", o.quietText())
+	}
+}
+
+// eventSeen is a sink that remembers whether it has got an event.
+type eventSeen struct {
+	proto.Sink
+	seen *atomic.Bool
+}
+
+func (e *eventSeen) Event(ev *proto.Event) error {
+	e.seen.Store(true)
+	return e.Sink.Event(ev)
+}
+
+func (o *doshiiOptions) quietText() string {
+	text := "the connection is in order, but no event has come for " + wire.DoshiiQuiet.String() + "; for events to come, "
+	if o.token() {
+		return text + "an app must do something at the location, such as placing an order, and the credentials must be those of " + o.env
+	}
+	text += "the app must be subscribed to a location ('hark doshii subscribe-location ID', or the dashboard) in the same environment, " +
+		"and something must happen at its point of sale; events of an order come to apps that created, changed or paid it"
+	if o.deviceID != "" {
+		text += "; the device of --device-id must be interested in them ('hark doshii devices list')"
+	}
+	return text
 }
 
 // doshiiAuth is the source of the auth parameter.
@@ -135,40 +360,49 @@ func (s *stream) doshiiAuth(o *doshiiOptions) (proto.TokenSource, error) {
 		src, _, err := s.source("--auth-token", secretRef(o.authToken))
 		return src, err
 	}
-	id, _, err := s.source("--client-id", secretRef(o.clientID))
+	id, err := s.doshiiClientID(o.clientID, "--client-id or --auth-token")
 	if err != nil {
 		return nil, err
-	}
-	if id == nil {
-		e := usagef("doshii needs --client-id or --auth-token")
-		e.Advice = "set it or " + variableName("doshii", "client-id") + ", or try --emulator"
-		return nil, e
-	}
-	encode := func(v secret.Value) (secret.Value, error) {
-		if proto.DoshiiEncoded(v) {
-			e := usagef("--client-id: the value is in base64 already")
-			e.Advice = "give the client id as the dashboard shows it, or the encoded value with --auth-token"
-			return "", e
-		}
-		return proto.DoshiiAuth(v), nil
-	}
-	// A literal can be checked before anything is dialled.
-	if kind, _, _ := strings.Cut(o.clientID, ":"); !slices.Contains([]string{"cmd"}, kind) {
-		v, err := id(context.Background())
-		if err != nil {
-			return nil, usagef("%v", err)
-		}
-		if _, err := encode(v); err != nil {
-			return nil, err
-		}
 	}
 	return func(ctx context.Context) (secret.Value, error) {
 		v, err := id(ctx)
 		if err != nil {
 			return "", err
 		}
-		return encode(v)
+		return proto.DoshiiAuth(v), nil
 	}, nil
+}
+
+// doshiiClientID is the source of the client id. needed names the flags that would
+// do.
+func (s *stream) doshiiClientID(ref, needed string) (proto.TokenSource, error) {
+	id, _, err := s.source("--client-id", secretRef(ref))
+	if err != nil {
+		return nil, err
+	}
+	if id == nil {
+		e := usagef("doshii needs %s", needed)
+		e.Advice = "set it or " + variableName("doshii", "client-id") + ", or try --emulator"
+		return nil, e
+	}
+	checked := func(ctx context.Context) (secret.Value, error) {
+		v, err := id(ctx)
+		if err == nil && proto.DoshiiEncoded(v) {
+			e := usagef("--client-id: the value is in base64 already")
+			e.Advice = "give the client id as the dashboard shows it, or the encoded value with --auth-token"
+			return "", e
+		}
+		return v, err
+	}
+	// What is at hand can be checked before anything is dialled.
+	if kind, _, _ := strings.Cut(ref, ":"); kind != "cmd" {
+		if _, err := checked(context.Background()); is[*UsageError](err) {
+			return nil, err
+		} else if err != nil {
+			return nil, usagef("%v", err)
+		}
+	}
+	return checked, nil
 }
 
 // hint is the advice for Doshii's own failures.
@@ -179,6 +413,12 @@ func (o *doshiiOptions) hint(err error) string {
 	}
 	switch h.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
+		switch {
+		case o.token() && o.asVendor():
+			return "check --vendor, --client-secret and --env; the clock of this machine must be right, too"
+		case o.token():
+			return "check --location-token and --env"
+		}
 		return "check --client-id and --env: sandbox and live have different client ids"
 	case http.StatusBadRequest:
 		return "check --device-id"

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -138,5 +139,10 @@ func (a *DoshiiAPI) call(ctx context.Context, method, path, location string, bod
 	if location != "" {
 		req.Header.Set(wire.DoshiiHeaderLocation, location)
 	}
-	return request(a.Client, req, StageRequest)
+	answer, err := request(a.Client, req, StageRequest)
+	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Status == http.StatusForbidden {
+		// Bad credentials are a 401.
+		return nil, &Failure{Class: Refused, Err: err}
+	}
+	return answer, err
 }

@@ -25,14 +25,16 @@ debian() {
 	fi
 }
 
-# npm_package NAME VERSION: a package of Node.js, into .deps/node_modules.
+# npm_package NAME VERSION: a package of Node.js, into .deps/node_modules. When one
+# is missing all are installed: npm removes what it is not told of.
 node_packages=
+node_missing=
 npm_package() {
-	have=.deps/node_modules/$1/package.json
-	if [ -f "$have" ] && grep -q "\"version\": \"$2\"" "$have"; then
-		return
-	fi
 	node_packages="$node_packages $1@$2"
+	have=.deps/node_modules/$1/package.json
+	if ! [ -f "$have" ] || ! grep -q "\"version\": \"$2\"" "$have"; then
+		node_missing=1
+	fi
 }
 
 debian node 'nodejs npm' 'the tests against a foreign WebSocket server'
@@ -43,8 +45,9 @@ debian zsh zsh 'the completion test in zsh'
 debian fish fish 'the completion test in fish'
 
 npm_package ws 8.23.0
+npm_package doshii-partner-node-sdk 7.0.2
 
-if [ -n "$node_packages" ] && command -v npm >/dev/null; then
+if [ -n "$node_missing" ] && command -v npm >/dev/null; then
 	echo "deps: installing$node_packages into .deps"
 	npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel=error $node_packages >/dev/null

@@ -86,6 +86,7 @@ func (d *doshii) environ(base *url.URL) ([]string, error) {
 		"HARK_DOSHII_CLIENT_ID=" + DoshiiClientID,
 		"HARK_DOSHII_CLIENT_SECRET=" + DoshiiClientSecret,
 		"HARK_DOSHII_LOCATION_TOKEN=" + DoshiiLocationToken,
+		"HARK_DOSHII_VENDOR=" + DoshiiVendor,
 		"HARK_DEMO_LOCATION=" + DemoLocation,
 		"HARK_DEMO_DEVICE=" + DemoDevice,
 	}, nil

@@ -17,10 +17,11 @@ import (
 	"github.com/hark-cli/hark/proto/wire"
 )
 
-// doshiiJWT checks a JSON Web Token of the client: HS256 with the client secret,
-// the client id, and a timestamp in seconds within the window (Doshii help
-// centre, "App Authentication").
-func doshiiJWT(token string, now time.Time) error {
+// doshiiJWT checks a JSON Web Token of an app: HS256 with the client secret, the
+// client id, and a timestamp in seconds within the window (Doshii help centre,
+// "App Authentication"). A vendor's has the API name in the place of the client
+// id ("Connection" of the POS partners).
+func doshiiJWT(token string, now time.Time, vendor bool) error {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return errors.New("token has not three parts")
@@ -36,10 +37,7 @@ func doshiiJWT(token string, now time.Time) error {
 	var head struct {
 		Algorithm string `json:"alg"`
 	}
-	var body struct {
-		ClientID  string `json:"clientId"`
-		Timestamp int64  `json:"timestamp"`
-	}
+	var body wire.DoshiiClaims
 	if err := errors.Join(json.Unmarshal(raw[0], &head), json.Unmarshal(raw[1], &body)); err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
@@ -50,7 +48,9 @@ func doshiiJWT(token string, now time.Time) error {
 		return fmt.Errorf("token is signed with %q", head.Algorithm)
 	case !hmac.Equal(raw[2], mac.Sum(nil)):
 		return errors.New("token has a wrong signature")
-	case body.ClientID != DoshiiClientID:
+	case vendor && body.Vendor != DoshiiVendor:
+		return errors.New("token is of an unknown vendor")
+	case !vendor && body.ClientID != DoshiiClientID:
 		return errors.New("token is of an unknown client")
 	case age > wire.DoshiiJWTWindow || age < -wire.DoshiiJWTWindow:
 		return errors.New("token is too old or from the future")
@@ -85,7 +85,7 @@ func (d *doshii) serveREST(w http.ResponseWriter, r *http.Request, path string) 
 		return
 	}
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if err := doshiiJWT(token, time.Now()); !ok || err != nil {
+	if err := doshiiJWT(token, time.Now(), false); !ok || err != nil {
 		doshiiMessage(w, http.StatusUnauthorized, "unauthorized")
 		return
 	}

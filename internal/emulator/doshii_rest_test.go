@@ -16,9 +16,13 @@ const doshiiAPI = "/doshii" + wire.DoshiiPathREST
 
 // doshiiToken makes a JSON Web Token as the official SDK does.
 func doshiiToken(clientID, secret string, at time.Time) string {
+	return doshiiSigned(map[string]any{"clientId": clientID, "timestamp": at.Unix(), "iat": at.Unix()}, secret)
+}
+
+func doshiiSigned(claims map[string]any, secret string) string {
 	enc := base64.RawURLEncoding
 	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
-		enc.EncodeToString(mustJSON(map[string]any{"clientId": clientID, "timestamp": at.Unix(), "iat": at.Unix()}))
+		enc.EncodeToString(mustJSON(claims))
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(text))
 	return text + "." + enc.EncodeToString(mac.Sum(nil))
@@ -154,8 +158,13 @@ func TestDoshiiDevices(t *testing.T) {
 // Doshii checklist 1: the socket of a vendor, of which there is one.
 func TestDoshiiVendor(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
-		path := "/doshii/vendor/socket?vendor=" + DoshiiVendor + "&token=" + doshiiToken(DoshiiClientID, DoshiiClientSecret, time.Now())
-		for _, bad := range []string{"/doshii/vendor/socket?vendor=x&token=" + doshiiToken(DoshiiClientID, DoshiiClientSecret, time.Now()), "/doshii/vendor/socket?vendor=" + DoshiiVendor} {
+		vendor := doshiiSigned(map[string]any{"vendor": DoshiiVendor, "timestamp": time.Now().Unix()}, DoshiiClientSecret)
+		path := "/doshii/vendor/socket?vendor=" + DoshiiVendor + "&token=" + vendor
+		for _, bad := range []string{
+			"/doshii/vendor/socket?vendor=x&token=" + vendor, "/doshii/vendor/socket?vendor=" + DoshiiVendor,
+			// The token of an app, which names no vendor.
+			"/doshii/vendor/socket?vendor=" + DoshiiVendor + "&token=" + doshiiToken(DoshiiClientID, DoshiiClientSecret, time.Now()),
+		} {
 			if _, res := b.upgrade(bad); res.StatusCode != 401 {
 				t.Errorf("%s: %s", bad, res.Status)
 			}

@@ -33,7 +33,7 @@ func (d *doshii) scope(r *http.Request) (s doshiiScope, ok bool) {
 	case wire.DoshiiPathPOS:
 		return doshiiScope{pos: true, location: DemoLocation}, token == DoshiiLocationToken
 	case wire.DoshiiPathVendor:
-		ok = doshiiJWT(token, time.Now()) == nil && q.Get(wire.DoshiiParamVendor) == DoshiiVendor
+		ok = doshiiJWT(token, time.Now(), true) == nil && q.Get(wire.DoshiiParamVendor) == DoshiiVendor
 		return doshiiScope{pos: true, vendor: true}, ok
 	}
 	return doshiiScope{device: q.Get(wire.DoshiiParamDevice)}, d.appAuth(q.Get(wire.DoshiiParamAuth))
