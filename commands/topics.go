@@ -10,17 +10,19 @@ import (
 // topics are what "hark help TOPIC" explains.
 func topics() []topic {
 	return []topic{
-		{Name: "exit-codes", Summary: "what the exit code says", Text: `0  ended as asked, or the server closed normally and nothing was awaited
-1  internal error, or output could not be written
-2  usage: flag, argument, jq expression
-3  could not connect: dns, tcp, proxy, tls, or an HTTP answer that is no upgrade
-4  an expectation failed, or the command of --on-ready
-5  credentials refused
-6  the service refused the request: unknown stream, no right to it, protocol error
-7  a time limit passed with something still awaited
-8  connection lost, and retrying is off or used up
-9  events were lost: --on-gap fail, --overflow fail
-128+n  signal n
+		{Name: "exit-codes", Summary: "what the exit code says", Text: `The exit code says which kind of end it was:
+
+  0      ended as asked, or the server closed normally and nothing was awaited
+  1      internal error, or output could not be written
+  2      usage: flag, argument, jq expression
+  3      could not connect: dns, tcp, proxy, tls, or an HTTP answer that is no upgrade
+  4      an expectation failed, or the command of --on-ready
+  5      credentials refused
+  6      the service refused the request: unknown stream, no right to it, protocol error
+  7      a time limit passed with something still awaited
+  8      connection lost, and retrying is off or used up
+  9      events were lost: --on-gap fail, --overflow fail
+  128+n  signal n
 
 4 stands for --fail-if, and for an --expect that matched nothing when --max-time, -n, --until or a normal close by the server ended the stream. With --idle it is 7, like everything else that is awaited then; so it is when --max-time passes before the stream is there at all. When the connection is lost for good it is 8, with the expectations that were not met on stderr.
 
