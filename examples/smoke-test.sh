@@ -10,18 +10,17 @@
 # why in smoke-test.xml.
 #
 # With an installation of your own, set HARK_DROGUE_ENDPOINT and HARK_DROGUE_TOKEN
-# to reach its stream, and what stands below to reach it as a device.
+# to reach its stream, HARK_DROGUE_PASSWORD to reach it as a device, and APP and
+# DEVICE.
 set -eu
 
 APP=${APP:-demo-app}
 DEVICE=${DEVICE:-smoke-test}
-PASSWORD=${PASSWORD:-demoDevicePassword}
 SENT=${SENT:-21.5} EXPECTED=${EXPECTED:-21.5} LIMIT=${LIMIT:-20s}
-export APP DEVICE PASSWORD SENT
+export APP DEVICE SENT
 
 exec hark drogue tail "$APP/temperature" \
-	--on-ready 'curl -fsS -u "$DEVICE@$APP:$PASSWORD" -H "Content-Type: application/json" \
-		--data "{\"temp\":$SENT}" "$HARK_DROGUE_HTTP/v1/temperature"' \
+	--on-ready 'hark drogue publish "$APP/temperature" --device "$DEVICE" "{\"temp\":$SENT}"' \
 	--argjson "expected=$EXPECTED" --arg "device=$DEVICE" \
 	--expect '.device == $device and .data.temp == $expected' \
 	--max-time "$LIMIT" \
