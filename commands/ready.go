@@ -160,7 +160,7 @@ func (s *stream) startReadyCommand() {
 }
 
 // commandGrace is how long the command of --on-ready may go on after the stream.
-const commandGrace = time.Second
+const commandGrace = 2 * time.Second
 
 // finishReadyCommand waits a moment for the command of --on-ready, which is often
 // just about to end, and then ends it. Its failure is the stream's, unless that has
