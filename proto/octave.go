@@ -155,6 +155,7 @@ type octaveSession struct {
 	awaited  map[string]string // msgId → stream
 	deadline time.Time         // of the acknowledgements
 	beat     time.Time         // of the next heartbeat
+	byHand   octaveByHand
 }
 
 // Greet subscribes to every stream.
@@ -223,6 +224,9 @@ func (s *octaveSession) answer(h *wire.OctaveHead) (Step, error) {
 	var id string
 	_ = json.Unmarshal(h.MsgID, &id) // a number is none of ours
 	stream, ok := s.awaited[id]
+	if step, byHand := s.byHand.answer(id, h); byHand {
+		return step, nil
+	}
 	if !ok {
 		return Step{Note: "answer to another request"}, nil
 	}

@@ -42,8 +42,11 @@ type Options struct {
 	// Input is what to send besides what the session wants, in this order. A
 	// closed channel means no more to send. A frame that could not be written
 	// waits for the next connection.
-	Input <-chan Frame
-	Trace Trace
+	// Control frames among them go out as they are, and a close frame begins the
+	// closing handshake.
+	Input    <-chan Frame
+	Steering Steering
+	Trace    Trace
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
 
@@ -108,7 +111,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	}
 	o.free = make(pool, 4)
 	go r.sink(sink)
-	err := r.attempts(ctx)
+	err := r.steer(ctx)
 	r.queue.end()
 	full, overflow := errors.AsType[*OverflowError](err)
 	if overflow { // there is no hope for the sink
@@ -157,12 +160,16 @@ func (e *overError) Error() string { return "over" }
 
 func over(cause error) error { return &overError{cause} }
 
-// attempts is the outer loop: attempt, judge, wait, again.
+// attempts is the outer loop: attempt, judge, wait, again. It returns an overError
+// when the run is to end.
 func (r *runner) attempts(ctx context.Context) error {
 	for {
 		err := r.once(ctx)
-		if o, ok := errors.AsType[*overError](err); ok {
-			return o.cause
+		switch {
+		case is[*overError](err), errors.Is(err, ErrClosedHere):
+			return err
+		case errors.Is(err, errAgain):
+			continue
 		}
 		v := r.judge(err)
 		if ce, ok := errors.AsType[*CloseError](err); ok && ce.normal() && r.o.Retries == 0 && v.Class == Transient {
@@ -176,9 +183,6 @@ func (r *runner) attempts(ctx context.Context) error {
 			return &Failure{Class: v.Class, Connected: r.connected, Err: err}
 		}
 		if err := r.wait(ctx, err); err != nil {
-			if o, ok := errors.AsType[*overError](err); ok {
-				return o.cause
-			}
 			return err
 		}
 	}
@@ -224,6 +228,8 @@ func (r *runner) wait(ctx context.Context, err error) error {
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return nil
+	case <-r.o.Steering.Again:
 		return nil
 	case <-ctx.Done():
 		return over(context.Cause(ctx))

@@ -118,6 +118,10 @@ func (s *server) loop(ctx, wctx context.Context) error {
 				return end
 			}
 		case <-timer.C:
+		case f := <-s.o.Steering.Ask:
+			s.apply(f(s.session, time.Now()), time.Now())
+		case <-s.o.Steering.Again:
+			s.close(errAgain, s.o.CloseTimeout, wire.StatusNormal)
 		case <-done:
 			done = nil
 			s.close(over(context.Cause(ctx)), s.o.CloseTimeout, wire.StatusNormal)
@@ -186,6 +190,10 @@ func (s *server) input() <-chan Frame {
 func (s *server) take(f Frame, ok bool) {
 	if !ok {
 		s.o.Input = nil
+		return
+	}
+	if f.Opcode == wire.OpClose {
+		s.closeHere(f.Payload)
 		return
 	}
 	s.pending, s.sending = &f, true
@@ -277,7 +285,7 @@ func (s *server) apply(step Step, now time.Time) {
 			s.put(f, false)
 		}
 	}
-	if step.Note != "" || step.Warning != "" {
+	if step.Note != "" || step.Answer != "" || step.Warning != "" {
 		s.o.Trace.step(step)
 	}
 	if step.Heartbeat {
@@ -427,19 +435,6 @@ func (s *server) fail(err error) error {
 		s.close(err, s.o.CloseTimeout, wire.StatusNormal)
 	}
 	return nil
-}
-
-// close begins the closing handshake (RFC 6455, section 7.1.2). What still comes
-// is taken until the peer has answered, or limit has passed.
-func (s *server) close(cause error, limit time.Duration, code int) {
-	if s.closing {
-		return
-	}
-	for _, f := range s.session.Farewell() {
-		s.put(f, false)
-	}
-	s.put(Frame{Opcode: wire.OpClose, Payload: wire.ClosePayload(code, "")}, false)
-	s.closing, s.cause, s.closeBy = true, cause, time.Now().Add(limit)
 }
 
 // ended says why the reader has ended.

@@ -92,6 +92,8 @@ type Step struct {
 	// Note says in a few words what the message was, for people who asked to
 	// see more; empty for events.
 	Note string
+	// Answer tells a person what has become of a Command.
+	Answer string
 	// Warning is something that the user should know although the stream goes on.
 	Warning string
 	// Secrets are credentials that have come up since the handshake.

@@ -14,6 +14,8 @@ type Trace struct {
 	Status func(Status)
 	// Note reports messages that are no events: acknowledgements, pongs.
 	Note func(text string)
+	// Answer reports what has become of a Command.
+	Answer func(text string)
 	// Warning reports what the user should know although the stream goes on.
 	Warning func(text string)
 	// Frame reports each opening handshake, each message and each control frame in
@@ -116,6 +118,9 @@ func (t *Trace) frame(r FrameRecord) {
 func (t *Trace) step(s Step) {
 	if s.Note != "" && t.Note != nil {
 		t.Note(s.Note)
+	}
+	if s.Answer != "" && t.Answer != nil {
+		t.Answer(s.Answer)
 	}
 	if s.Warning != "" && t.Warning != nil {
 		t.Warning(s.Warning)

@@ -1,0 +1,25 @@
+package proto
+
+import (
+	"errors"
+	"time"
+)
+
+// Commands implements Commanded.
+func (d *Drogue) Commands() []Command {
+	return []Command{{Name: "refresh", Help: "get a new token and send it on this connection"}}
+}
+
+// Command implements Commander.
+func (s *drogueSession) Command(name string, _ []string, now time.Time) (Step, string, error) {
+	switch {
+	case name != "refresh":
+		return Step{}, "", errors.New("unknown command")
+	case !s.limited:
+		return Step{}, "", errors.New("this connection has no token that expires")
+	case !s.d.Renewable:
+		return Step{}, "", errors.New("there is no other token to be had: give it with --token cmd:COMMAND or --token file:PATH")
+	}
+	s.ask = now // Due does the rest
+	return Step{}, "asking for a new token", nil
+}

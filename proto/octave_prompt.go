@@ -1,0 +1,108 @@
+package proto
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// Commands implements Commanded.
+func (o *Octave) Commands() []Command {
+	return []Command{
+		{Name: "subscribe", Args: "STREAM…", Help: "subscribe to more streams, by id or path", Lasting: true},
+		{Name: "unsubscribe", Args: "STREAM…", Help: "end subscriptions", Lasting: true},
+		{Name: "streams", Help: "list the subscriptions of this connection"},
+	}
+}
+
+// An octaveByHand is what a person has changed about the subscriptions of one
+// connection. A request of theirs that is refused is a warning, not the end of the
+// connection.
+type octaveByHand struct {
+	requests int
+	awaited  map[string]octaveAsked // msgId → request
+	added    []string
+	ended    map[string]bool
+}
+
+type octaveAsked struct{ typ, stream string }
+
+// Command implements Commander.
+func (s *octaveSession) Command(name string, args []string, now time.Time) (Step, string, error) {
+	h := &s.byHand
+	switch name {
+	case "streams":
+		list := s.subscribed()
+		if len(list) == 0 {
+			return Step{}, "no subscriptions", nil
+		}
+		return Step{}, strings.Join(list, "\n"), nil
+	case "subscribe", "unsubscribe":
+		if len(args) == 0 {
+			return Step{}, "", fmt.Errorf("/%s needs the id or the path of a stream", name)
+		}
+	default:
+		return Step{}, "", errors.New("unknown command")
+	}
+	if h.awaited == nil {
+		h.awaited = make(map[string]octaveAsked)
+	}
+	typ := wire.OctaveTypeSubscribe
+	if name == "unsubscribe" {
+		typ = wire.OctaveTypeUnsubscribe
+	}
+	var step Step
+	for _, stream := range args {
+		if slices.Contains(s.subscribed(), stream) == (typ == wire.OctaveTypeSubscribe) {
+			is := map[bool]string{true: "already", false: "not"}[typ == wire.OctaveTypeSubscribe]
+			return Step{}, "", fmt.Errorf("%s subscribed to %s", is, stream)
+		}
+		h.requests++
+		id := "by-hand-" + strconv.Itoa(h.requests)
+		h.awaited[id] = octaveAsked{typ, stream}
+		step.Send = append(step.Send, octaveRequest(id, typ, stream))
+	}
+	return step, "", nil
+}
+
+// subscribed lists the streams of which events come.
+func (s *octaveSession) subscribed() []string {
+	waiting := slices.Collect(maps.Values(s.awaited))
+	var list []string
+	for _, stream := range slices.Concat(s.o.Streams, s.byHand.added) {
+		if !s.byHand.ended[stream] && !slices.Contains(waiting, stream) {
+			list = append(list, stream)
+		}
+	}
+	return list
+}
+
+// answer takes the answer to a request that was made by hand.
+func (h *octaveByHand) answer(id string, head *wire.OctaveHead) (Step, bool) {
+	asked, ok := h.awaited[id]
+	if !ok {
+		return Step{}, false
+	}
+	delete(h.awaited, id)
+	if !head.OK {
+		err := &RefusedError{Request: asked.typ + " " + asked.stream, Status: head.Status, Reasons: head.Errors}
+		return Step{Warning: err.Error()}, true
+	}
+	if asked.typ == wire.OctaveTypeUnsubscribe {
+		if h.ended == nil {
+			h.ended = make(map[string]bool)
+		}
+		h.ended[asked.stream] = true
+		h.added = slices.DeleteFunc(h.added, func(s string) bool { return s == asked.stream })
+		return Step{Answer: "unsubscribed from " + asked.stream}, true
+	}
+	delete(h.ended, asked.stream)
+	h.added = append(h.added, asked.stream)
+	return Step{Answer: "subscribed to " + asked.stream}, true
+}

@@ -1,0 +1,104 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// Steering is for a run with a person at it: what can be asked of it from outside
+// while it goes on. The zero value asks nothing.
+type Steering struct {
+	// Again asks for a new connection: in place of the one that is open, or at once
+	// while a retry is waited for. When it is not nil, the run does not end with a
+	// failure that is final, nor when the peer closes: it reports Held and waits
+	// for Again. What is asked for while an attempt is being made is done after it.
+	Again <-chan struct{}
+	// Ask brings functions that are called with the session of the connection, where
+	// its other methods are called. What they return is done. Nothing is received
+	// while there is no connection.
+	Ask <-chan func(s Session, now time.Time) Step
+}
+
+// Held is the state of a run that waits for Steering.Again. Err is the failure, or
+// nil after a normal end.
+const Held State = "held"
+
+// A Command is something that a person at a prompt can tell a service to do,
+// besides sending messages.
+type Command struct {
+	Name string // without a slash
+	Args string // synopsis: "STREAM…"
+	Help string // lower case, no full stop
+	// Lasting: it is to be told again to the session of the next connection.
+	Lasting bool
+}
+
+// A Commanded is a Service whose sessions are Commanders.
+type Commanded interface {
+	// Commands lists what its sessions understand.
+	Commands() []Command
+}
+
+// A Commander is a Session that takes the commands of its service.
+type Commander interface {
+	// Command carries out the command of that name. text is what to tell the person
+	// at once; an error is about what was typed and does no harm to the connection.
+	Command(name string, args []string, now time.Time) (step Step, text string, err error)
+}
+
+var (
+	// errAgain ends a connection in whose place a new one was asked for.
+	errAgain = errors.New("a new connection was asked for")
+	// ErrClosedHere ends a connection that was closed by a close frame of
+	// Options.Input. Run returns it, or reports it with Held.
+	ErrClosedHere = errors.New("closed from here")
+)
+
+// steer makes attempts until the run is to end.
+func (r *runner) steer(ctx context.Context) error {
+	for {
+		err := r.attempts(ctx)
+		if o, ok := errors.AsType[*overError](err); ok {
+			return o.cause
+		}
+		if r.o.Steering.Again == nil {
+			return err
+		}
+		r.status(Held, "", err)
+		select {
+		case <-r.o.Steering.Again:
+			r.failures, r.freeTry, r.budget.spent = 0, false, nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-r.o.Kill:
+			return context.Cause(ctx)
+		case <-r.sunk:
+			return nil
+		}
+	}
+}
+
+// closeHere begins the closing handshake with a close frame of Input.
+func (s *server) closeHere(payload []byte) {
+	s.shut(ErrClosedHere, s.o.CloseTimeout, payload)
+}
+
+// close begins the closing handshake (RFC 6455, section 7.1.2). What still comes
+// is taken until the peer has answered, or limit has passed.
+func (s *server) close(cause error, limit time.Duration, code int) {
+	s.shut(cause, limit, wire.ClosePayload(code, ""))
+}
+
+func (s *server) shut(cause error, limit time.Duration, payload []byte) {
+	if s.closing {
+		return
+	}
+	for _, f := range s.session.Farewell() {
+		s.put(f, false)
+	}
+	s.put(Frame{Opcode: wire.OpClose, Payload: payload}, false)
+	s.closing, s.cause, s.closeBy = true, cause, time.Now().Add(limit)
+}
