@@ -28,7 +28,7 @@ func arrows() []arrow {
 	return []arrow{
 		{".", []string{"commands"}, nil,
 			"the program hands its arguments over and does nothing else"},
-		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "completions", "man", "internal/login", "internal/tokenstore"}, []string{"internal/repotest"},
+		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "internal/lineedit", "completions", "man", "internal/login", "internal/tokenstore"}, []string{"internal/repotest"},
 			"commands puts everything together, so nothing may need it"},
 		{"output", []string{"proto", "proto/wire", "internal/jsontext"}, []string{"internal/repotest"},
 			"output makes bytes of events; it knows neither services nor flags"},
@@ -46,6 +46,7 @@ func arrows() []arrow {
 		{"internal/login", []string{"internal/secret", "internal/tokenstore"}, []string{"proto", "internal/emulator"},
 			"it gets tokens; what they open is not its business"},
 		{"internal/tokenstore", nil, nil, "a leaf: what it keeps is opaque to it"},
+		{"internal/lineedit", nil, nil, "it knows keys and a screen, not what is typed"},
 		{"internal/repotest", nil, nil, "it looks at files, not at code"},
 		{"completions", nil, nil, "it holds generated files"},
 		{"man", nil, nil, "it holds the manual"},
@@ -68,10 +69,13 @@ func homes() []home {
 	return []home{
 		{"github.com/urfave/cli/v2", []string{"commands"}, false,
 			"how a command line is read is decided in one place, behind shims"},
-		{"github.com/chzyer/readline", []string{"commands"}, false, terminal},
+		{"github.com/chzyer/readline", []string{"internal/lineedit"}, false,
+			"its faults are dealt with in one place"},
+		{"github.com/mattn/go-runewidth", []string{"internal/lineedit"}, false,
+			"only what draws needs to know how wide a character is"},
 		{"github.com/mattn/go-isatty", []string{"commands"}, false, terminal},
-		{"golang.org/x/term", []string{"commands"}, false, terminal},
-		{"golang.org/x/sys", []string{"commands"}, false, "only commands deals with the operating system"},
+		{"golang.org/x/term", []string{"commands", "internal/lineedit"}, true, terminal},
+		{"golang.org/x/sys", []string{"commands", "internal/lineedit"}, false, "only commands and the line editor deal with the operating system"},
 		{"golang.org/x/net/http/httpguts", []string{"commands"}, false,
 			"headers that users type are checked where they are typed"},
 		{"github.com/itchyny/gojq", []string{"output"}, true,
@@ -89,6 +93,7 @@ func homes() []home {
 		{"github.com/creack/pty", nil, true, "it is for tests"},
 		{"github.com/cloudevents/sdk-go/v2", nil, true,
 			"it is a second opinion about what is printed, and too slow to print it"},
+		{"github.com/hinshun/vt10x", nil, true, "it is for tests"},
 		{"golang.org/x/tools/txtar", nil, true, "it is for tests"},
 	}
 }

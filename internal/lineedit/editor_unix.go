@@ -1,0 +1,427 @@
+//go:build unix
+
+package lineedit
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/chzyer/readline"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// maxWaiting is how much printed text may wait for the terminal, in bytes.
+const maxWaiting = 256 << 10
+
+// An editor is the Editor for terminals.
+type editor struct {
+	config  Config
+	terms   *term.State // the modes in which the terminal was found
+	pump    *pump
+	signals chan os.Signal
+	watched sync.WaitGroup
+	stopped chan struct{} // closed when the loop has ended
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	out     []byte   // printed, not yet on the terminal
+	todo    []func() // for the loop
+	prompt  string
+	news    []event // for Line
+	newLine []string
+	closing bool
+	dead    bool // nothing more is read or shown
+
+	loop loop
+}
+
+// An event is what Line returns.
+type event struct {
+	text string
+	err  error
+}
+
+// New takes the terminal over. Close gives it back.
+func New(c Config) (Editor, error) {
+	e := &editor{config: c, prompt: c.Prompt, stopped: make(chan struct{})}
+	e.changed = sync.NewCond(&e.mu)
+	e.loop = loop{e: e, history: append([]string(nil), c.History...)}
+	e.loop.at = len(e.loop.history)
+	var err error
+	if e.pump, err = newPump(int(c.In.Fd())); err != nil {
+		return nil, err
+	}
+	if e.terms, err = term.GetState(int(c.In.Fd())); err == nil {
+		err = e.raw()
+	}
+	if err != nil {
+		e.pump.close()
+		return nil, err
+	}
+	rl, err := readline.NewEx(&readline.Config{
+		Stdin: e.pump, Stdout: io.Discard, Stderr: io.Discard,
+		HistoryLimit: -1, DisableAutoSaveHistory: true,
+		FuncIsTerminal:      func() bool { return false }, // then it draws nothing
+		FuncMakeRaw:         func() error { return nil },
+		FuncExitRaw:         func() error { return nil },
+		FuncGetWidth:        func() int { return 80 },
+		FuncOnWidthChanged:  func(func()) {},
+		FuncFilterInputRune: e.loop.filter,
+		Listener:            readline.FuncListener(e.loop.changed),
+	})
+	if err != nil {
+		e.pump.close()
+		e.cooked()
+		return nil, err
+	}
+	rl.Terminal.KickRead() // once: none of the keys that would wait for it gets there
+	e.signals = make(chan os.Signal, 4)
+	signal.Notify(e.signals, syscall.SIGWINCH, syscall.SIGCONT)
+	e.watched.Go(e.watch)
+	e.do(func() {})
+	return e, nil
+}
+
+// watch tells the loop of a new size, and of a resumption after which the modes of
+// the terminal may be other ones.
+func (e *editor) watch() {
+	for s := range e.signals {
+		e.do(func() {
+			if s == syscall.SIGCONT && !e.loop.lent {
+				_ = e.raw()
+			}
+		})
+	}
+}
+
+// raw sets the modes for typing key by key; pastes come in brackets.
+func (e *editor) raw() error {
+	if _, err := term.MakeRaw(int(e.config.In.Fd())); err != nil {
+		return err
+	}
+	_, err := e.config.Out.WriteString("\x1b[?2004h")
+	return err
+}
+
+// cooked sets the modes in which the terminal was found.
+func (e *editor) cooked() {
+	_, _ = e.config.Out.WriteString("\x1b[?2004l")
+	_ = term.Restore(int(e.config.In.Fd()), e.terms)
+}
+
+// do has f called in the loop, and the line drawn after it.
+func (e *editor) do(f func()) {
+	e.mu.Lock()
+	e.todo = append(e.todo, f)
+	e.mu.Unlock()
+	e.pump.wake()
+}
+
+// Line implements Editor.
+func (e *editor) Line() (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.news) == 0 && !e.closing && !e.dead {
+		e.changed.Wait()
+	}
+	if len(e.news) == 0 {
+		return "", io.EOF
+	}
+	n := e.news[0]
+	e.news = e.news[1:]
+	return n.text, n.err
+}
+
+func (e *editor) tell(text string, err error) {
+	e.mu.Lock()
+	e.news = append(e.news, event{text, err})
+	e.mu.Unlock()
+	e.changed.Broadcast()
+}
+
+// Print implements Editor.
+func (e *editor) Print(text []byte) {
+	e.mu.Lock()
+	for len(e.out) > maxWaiting && !e.closing && !e.dead {
+		e.changed.Wait()
+	}
+	e.mu.Unlock()
+	e.Post(text)
+}
+
+// Post implements Editor.
+func (e *editor) Post(text []byte) {
+	e.mu.Lock()
+	e.out = appendLines(e.out, text)
+	e.mu.Unlock()
+	e.pump.wake()
+}
+
+// SetPrompt implements Editor.
+func (e *editor) SetPrompt(prompt string) {
+	e.mu.Lock()
+	e.prompt = prompt
+	e.mu.Unlock()
+	e.pump.wake()
+}
+
+// Remember implements Editor.
+func (e *editor) Remember(line string) {
+	e.mu.Lock()
+	e.newLine = append(e.newLine, line)
+	e.mu.Unlock()
+	e.pump.wake()
+}
+
+// Lend implements Editor.
+func (e *editor) Lend(f func() error) error {
+	e.pump.pause()
+	left := make(chan struct{})
+	e.do(func() {
+		e.loop.write(e.loop.screen.erase(nil))
+		e.loop.send()
+		e.loop.lent = true
+		e.cooked()
+		close(left)
+	})
+	select {
+	case <-left:
+	case <-e.stopped:
+		return io.EOF
+	}
+	err := f()
+	e.do(func() {
+		e.loop.lent = false
+		_ = e.raw()
+	})
+	e.pump.resume()
+	return err
+}
+
+// Close implements Editor.
+func (e *editor) Close() error {
+	e.mu.Lock()
+	again := e.closing
+	e.closing = true
+	e.mu.Unlock()
+	e.changed.Broadcast()
+	if again {
+		return nil
+	}
+	signal.Stop(e.signals)
+	close(e.signals)
+	e.watched.Wait()
+	e.pump.close()
+	select {
+	case <-e.stopped:
+	case <-time.After(time.Second): // the terminal takes no more
+	}
+	e.cooked()
+	return nil
+}
+
+// suspend stops the process, as the terminal does for Ctrl-Z in the modes in which
+// it was found.
+func (e *editor) suspend() {
+	e.loop.write(e.loop.screen.erase(nil))
+	e.loop.send()
+	e.cooked()
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
+	defer signal.Stop(resumed)
+	if err := syscall.Kill(0, syscall.SIGTSTP); err == nil {
+		select {
+		case <-resumed:
+		case <-time.After(500 * time.Millisecond): // the signal is ignored: nobody could resume us
+		}
+	}
+	_ = e.raw()
+}
+
+// A pump reads the terminal and gives readline the keys, or a wake-up first.
+type pump struct {
+	fd      int
+	control [2]*os.File // a pipe that gets the reader out of its wait
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	keys    []byte
+	keyboard
+	awake  bool // a wake-up waits
+	paused bool
+	idle   bool // the reader has seen paused
+	closed bool
+	done   sync.WaitGroup
+}
+
+func newPump(fd int) (*pump, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p := &pump{fd: fd, control: [2]*os.File{r, w}}
+	p.changed = sync.NewCond(&p.mu)
+	p.done.Go(p.read)
+	return p, nil
+}
+
+// read takes what is typed until the pump is closed or the terminal is gone. It
+// waits with poll and not with read, so that it does not take what is typed for
+// another program that has the terminal for a while.
+func (p *pump) read() {
+	buf := make([]byte, 4096)
+	for {
+		p.mu.Lock()
+		for p.paused && !p.closed {
+			p.idle = true
+			p.changed.Broadcast()
+			p.changed.Wait()
+		}
+		p.idle = false
+		closed, partial := p.closed, p.partial()
+		p.mu.Unlock()
+		if closed {
+			return
+		}
+		patience := -1
+		if partial {
+			patience = 50 // milliseconds, for the rest of a key
+		}
+		fds := []unix.PollFd{
+			{Fd: int32(p.fd), Events: unix.POLLIN},
+			{Fd: int32(p.control[0].Fd()), Events: unix.POLLIN},
+		}
+		n, err := unix.Poll(fds, patience)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			p.hangup()
+			return
+		case n == 0:
+			p.mu.Lock()
+			p.keys = p.timeout(p.keys)
+			p.mu.Unlock()
+			p.changed.Broadcast()
+			continue
+		case fds[1].Revents != 0:
+			_, _ = p.control[0].Read(buf[:64])
+			continue
+		}
+		got, err := unix.Read(p.fd, buf)
+		if err == unix.EINTR || err == unix.EAGAIN {
+			continue
+		}
+		if err != nil || got <= 0 {
+			p.hangup()
+			return
+		}
+		p.mu.Lock()
+		p.keys = p.feed(p.keys, buf[:got])
+		p.mu.Unlock()
+		p.changed.Broadcast()
+	}
+}
+
+func (p *pump) hangup() {
+	p.mu.Lock()
+	p.keys = append(p.keys, string(keyHangup)...)
+	p.mu.Unlock()
+	p.changed.Broadcast()
+}
+
+// Read implements io.Reader for readline.
+func (p *pump) Read(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.keys) == 0 && !p.awake {
+		if p.closed {
+			return 0, io.EOF
+		}
+		p.changed.Wait()
+	}
+	if p.awake {
+		p.awake = false
+		return copy(b, string(keyWake)), nil
+	}
+	n := 0
+	for n < len(p.keys) {
+		size := keyLength(p.keys[n:])
+		if n+size > len(b) {
+			break
+		}
+		n += size
+	}
+	copy(b, p.keys[:n])
+	p.keys = append(p.keys[:0], p.keys[n:]...)
+	return n, nil
+}
+
+// Close implements io.Closer for readline.
+func (p *pump) Close() error { return nil }
+
+// wake has the loop called although no key was pressed.
+func (p *pump) wake() {
+	p.mu.Lock()
+	p.awake = true
+	p.mu.Unlock()
+	p.changed.Broadcast()
+}
+
+// busy tells whether more keys wait.
+func (p *pump) busy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.keys) > 0
+}
+
+// pasted is the text of the next keyPaste.
+func (p *pump) pasted() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.pastes) == 0 {
+		return ""
+	}
+	text := p.pastes[0]
+	p.pastes = p.pastes[1:]
+	return text
+}
+
+// pause returns when nothing is read from the terminal any more.
+func (p *pump) pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = true
+	p.kick()
+	for !p.idle && !p.closed {
+		p.changed.Wait()
+	}
+}
+
+func (p *pump) resume() {
+	p.mu.Lock()
+	p.paused = false
+	p.mu.Unlock()
+	p.changed.Broadcast()
+}
+
+func (p *pump) kick() { fmt.Fprint(p.control[1], ".") }
+
+// close ends the reader; readline gets the end of the file after a last wake-up.
+func (p *pump) close() {
+	p.mu.Lock()
+	p.closed, p.awake = true, true
+	p.keys = nil
+	p.kick()
+	p.mu.Unlock()
+	p.changed.Broadcast()
+	p.done.Wait()
+	p.control[0].Close()
+	p.control[1].Close()
+}

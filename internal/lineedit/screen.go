@@ -1,0 +1,163 @@
+package lineedit
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// A layout is a line as it stands on a screen: its rows, each with at most the
+// columns of the screen, and where the cursor is in them.
+type layout struct {
+	rows     []string
+	row, col int
+}
+
+// arrange breaks prompt and line into rows. The prompt may have colour (SGR
+// sequences), which takes no room.
+func arrange(prompt string, line []rune, pos, columns int) layout {
+	columns = max(columns, 2)
+	var l layout
+	var b strings.Builder
+	col := 0
+	end := func() {
+		l.rows = append(l.rows, b.String())
+		b.Reset()
+		col = 0
+	}
+	put := func(text string, width int) {
+		if col+width > columns {
+			end()
+		}
+		b.WriteString(text)
+		col += width
+	}
+	for i, runes := 0, []rune(prompt); i < len(runes); i++ {
+		if runes[i] != '\x1b' {
+			put(string(runes[i]), width(runes[i]))
+			continue
+		}
+		for ; i < len(runes); i++ {
+			b.WriteRune(runes[i])
+			if runes[i] == 'm' {
+				break
+			}
+		}
+	}
+	for i, r := range line {
+		w := width(r)
+		if i == pos {
+			if col+w > columns {
+				end()
+			}
+			l.row, l.col = len(l.rows), col
+		}
+		if r == '\t' {
+			r = ' '
+		}
+		put(string(r), w)
+	}
+	if pos >= len(line) {
+		if col >= columns {
+			end()
+		}
+		l.row, l.col = len(l.rows), col
+	}
+	end()
+	return l
+}
+
+// width is how many columns a rune takes.
+func width(r rune) int {
+	if r == '\t' {
+		return 1
+	}
+	return runewidth.RuneWidth(r)
+}
+
+// within cuts a layout down to height rows around the cursor.
+func (l layout) within(height int) layout {
+	height = max(height, 1)
+	if len(l.rows) <= height {
+		return l
+	}
+	first := min(max(l.row-height+1, 0), len(l.rows)-height)
+	if l.row < first {
+		first = l.row
+	}
+	l.rows, l.row = l.rows[first:first+height], l.row-first
+	return l
+}
+
+// A screen draws the line at the bottom of what was printed. It belongs to one
+// goroutine.
+type screen struct {
+	shown bool
+	row   int // of the cursor, below the first row of what is drawn
+}
+
+// erase appends what takes the line off the screen; the cursor is then where its
+// first row began.
+func (s *screen) erase(b []byte) []byte {
+	if !s.shown {
+		return b
+	}
+	b = append(b, '\r')
+	if s.row > 0 {
+		b = fmt.Appendf(b, "\x1b[%dA", s.row)
+	}
+	s.shown, s.row = false, 0
+	return append(b, "\x1b[J"...)
+}
+
+// draw appends what puts the line onto the screen.
+func (s *screen) draw(b []byte, l layout) []byte {
+	for i, row := range l.rows {
+		if i > 0 {
+			b = append(b, "\r\n"...)
+		}
+		b = append(b, row...)
+	}
+	if up := len(l.rows) - 1 - l.row; up > 0 {
+		b = fmt.Appendf(b, "\x1b[%dA", up)
+	}
+	b = append(b, '\r')
+	if l.col > 0 {
+		b = fmt.Appendf(b, "\x1b[%dC", l.col)
+	}
+	s.shown, s.row = true, l.row
+	return b
+}
+
+// lines appends text with the line ends of a terminal in raw mode.
+func appendLines(b, text []byte) []byte {
+	if len(text) == 0 {
+		return b
+	}
+	b = append(b, bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))...)
+	if text[len(text)-1] != '\n' {
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+// columnsOf sets words in columns, for a list of what fits.
+func columnsOf(words []string, columns int) string {
+	widest := 0
+	for _, w := range words {
+		widest = max(widest, runewidth.StringWidth(w))
+	}
+	perRow := max(1, columns/(widest+2))
+	var b strings.Builder
+	for i, w := range words {
+		b.WriteString(w)
+		if (i+1)%perRow == 0 || i == len(words)-1 {
+			b.WriteByte('\n')
+			continue
+		}
+		b.WriteString(strings.Repeat(" ", widest+2-runewidth.StringWidth(w)))
+	}
+	return b.String()
+}
