@@ -23,25 +23,41 @@ type connectOptions struct {
 	origin       string
 	send         []string
 	reconnect    bool
+	address      string // --connect
+	auth         string
+	slash        bool
 }
 
 func (p *program) connectCommand() *cli.Command {
 	o, f := &connectOptions{}, newStreamFlags()
 	return &cli.Command{
 		Name:  "connect",
-		Usage: "stream what comes from any WebSocket",
+		Usage: "stream what comes from any WebSocket, or talk to it",
 		UsageText: `hark connect ws://localhost:8080/events
 hark connect wss://stream.example.com -H 'Authorization: Bearer TOKEN' --send '{"subscribe":"orders"}'
 seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
-		ArgsUsage: "URL\nURL\tthe address of the WebSocket: ws:// or wss://",
-		Description: "Every message is an event. stdin is not read, unless --send - asks for it: then each " +
-			"line is a message, and the end of stdin means that there is no more to send.",
+		ArgsUsage: "[URL]\nURL\tthe address of the WebSocket: ws:// or wss://",
+		Description: "On a terminal it opens a prompt: what you type is sent, and /help lists what else there is. " +
+			"Elsewhere, and with --send -, it streams: every message is an event.\n\n" +
+			"stdin is not read, unless --send - or -i asks for it. With --send - each line is a message, and the " +
+			"end of stdin means that there is no more to send; with -i lines are carried out as at the prompt, " +
+			"and the end of stdin ends hark after --linger.\n\n" +
+			"Who comes from wscat finds its flags here: -c, -H, -s, -o, -w, -P, --execute, --auth, --slash. Where a letter means " +
+			"something else to hark or to curl, theirs wins: -n is --count, -x is kept for a proxy; see 'hark help prompt'.",
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Category: catLink,
 				Usage: "send the header `'NAME: VALUE'` with the handshake"},
-			&cli.StringSliceFlag{Name: "subprotocol", Category: catLink,
+			&cli.StringFlag{Name: "connect", Aliases: []string{"c"}, Category: catPrompt, Destination: &o.address,
+				Usage: "the address, for those who are used to write it as `URL` of a flag"},
+			&cli.StringSliceFlag{Name: "execute", Category: catPrompt,
+				Usage: "carry out `LINE` as at the prompt instead of asking for lines, and end after --linger"},
+			&cli.BoolFlag{Name: "slash", Category: catPrompt, Destination: &o.slash,
+				Usage: "does nothing: lines that begin with a slash are commands anyway"},
+			secretFlag(&cli.StringFlag{Name: "auth", Category: catLink, Destination: &o.auth,
+				Usage: "send USER:PASSWORD with HTTP Basic authentication, `SECRET`: " + secretForms}),
+			&cli.StringSliceFlag{Name: "subprotocol", Aliases: []string{"s"}, Category: catLink,
 				Usage: "offer the subprotocol `NAME`"},
-			&cli.StringFlag{Name: "origin", Category: catLink, Destination: &o.origin,
+			&cli.StringFlag{Name: "origin", Aliases: []string{"o"}, Category: catLink, Destination: &o.origin,
 				Usage: "send `URL` as the Origin header"},
 			&cli.StringSliceFlag{Name: "send", Category: catLink,
 				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
@@ -49,10 +65,14 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				Usage: "connect again when the connection is lost"},
 		}, f.flags()...),
 		Action: func(c *cli.Context) error {
+			f.execute = c.StringSlice("execute")
+			f.auto = true
 			if err := f.check(c); err != nil {
 				return err
 			}
-			o.url = c.Args().First()
+			if err := o.target(c.Args().First()); err != nil {
+				return err
+			}
 			o.headers, o.subprotocols, o.send = c.StringSlice("header"), c.StringSlice("subprotocol"), c.StringSlice("send")
 			if !o.reconnect {
 				if as := givenAs(c, "retries"); as != "" {
@@ -64,11 +84,18 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			if err != nil {
 				return err
 			}
+			if err := p.basic(c.Context, svc, o.auth); err != nil {
+				return err
+			}
 			for _, v := range sensitive(svc) {
 				p.say.Add(v)
 			}
 			var input <-chan proto.Frame
 			if stdin {
+				if f.interactive || len(f.execute) > 0 {
+					return usagef("--send - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.interactive])
+				}
+				f.auto = false
 				input = p.lines(c.Context)
 			}
 			s := p.newStream(f)
@@ -76,6 +103,43 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			return s.run(c.Context, svc, input)
 		},
 	}
+}
+
+// target is the address: the argument, or that of --connect.
+func (o *connectOptions) target(argument string) error {
+	switch {
+	case o.address != "" && argument != "":
+		return usagef("--connect and the argument are both an address; give one")
+	case o.address == "" && argument == "":
+		e := usagef("hark connect needs URL")
+		e.Advice = "for example: hark connect wss://stream.example.com"
+		return e
+	case argument == "" && !strings.Contains(o.address, "://"):
+		o.address = "ws://" + o.address // as wscat has it
+	}
+	o.url = argument + o.address
+	return nil
+}
+
+// basic adds credentials to the handshake (RFC 7617).
+func (p *program) basic(ctx context.Context, svc *proto.Plain, auth string) error {
+	get, _, err := p.source("--auth", secretRef(auth))
+	if err != nil || get == nil {
+		return err
+	}
+	v, err := get(ctx)
+	if err != nil {
+		return err
+	}
+	p.say.Add(v.Reveal())
+	user, password, ok := strings.Cut(v.Reveal(), ":")
+	if !ok {
+		return usagef("--auth: expected USER:PASSWORD")
+	}
+	req := http.Request{Header: svc.Header}
+	req.SetBasicAuth(user, password)
+	p.say.Add(password)
+	return nil
 }
 
 // service makes the service of the options; stdin tells that --send - was given.

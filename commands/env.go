@@ -5,14 +5,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
+	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
 )
 
 // An Env is the world of the program as it uses it, so that tests can make
-// another one. All fields are required.
+// another one. All fields but Editor are required.
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -33,6 +35,9 @@ type Env struct {
 	Screen func() (columns, rows int)
 	// StdoutTerminal: what is printed is for somebody to read.
 	StdoutTerminal bool
+	// Editor takes over the terminal that stdin and stdout are; nil when they are none,
+	// or one on which lines cannot be edited. In and Out are filled in.
+	Editor func(lineedit.Config) (lineedit.Editor, error)
 	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
 	// ends.
 	Hangup func(ctx context.Context, gone func())
@@ -70,8 +75,20 @@ func System() Env {
 			return columns, rows
 		},
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()) || isatty.IsCygwinTerminal(os.Stdout.Fd()),
+		Editor:         systemEditor(),
 		Hangup: func(ctx context.Context, gone func()) {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)
 		},
+	}
+}
+
+// systemEditor edits lines on the terminal of the process.
+func systemEditor() func(lineedit.Config) (lineedit.Editor, error) {
+	if !isatty.IsTerminal(os.Stdin.Fd()) || !isatty.IsTerminal(os.Stdout.Fd()) || os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" {
+		return nil
+	}
+	return func(c lineedit.Config) (lineedit.Editor, error) {
+		c.In, c.Out = os.Stdin, os.Stdout
+		return lineedit.New(c)
 	}
 }

@@ -19,6 +19,7 @@ const (
 	catService = "Service"
 	catStatus  = "Status"
 	catReady   = "When it is ready"
+	catPrompt  = "Prompt"
 )
 
 // streamFlags are the flags of every command that streams, by what they are about.
@@ -31,22 +32,23 @@ type streamFlags struct {
 	statusFlags
 	readyFlags
 	tapeFlags
+	promptFlags
 }
 
 func newStreamFlags() *streamFlags {
-	return &streamFlags{outputFlags: newOutputFlags(), linkFlags: newLinkFlags(), statusFlags: newStatusFlags()}
+	return &streamFlags{outputFlags: newOutputFlags(), linkFlags: newLinkFlags(), statusFlags: newStatusFlags(), promptFlags: newPromptFlags()}
 }
 
 // flags declares them. Their values are read from the struct.
 func (f *streamFlags) flags() []cli.Flag {
 	return slices.Concat(f.endFlags.flags(), f.readyFlags.flags(), f.outputFlags.flags(), f.tapeFlags.flags(),
-		f.statusFlags.flags(), f.linkFlags.flags())
+		f.statusFlags.flags(), f.linkFlags.flags(), f.promptFlags.flags())
 }
 
 // check finds values that make no sense.
 func (f *streamFlags) check(c *cli.Context) error {
 	for _, check := range []func(*cli.Context) error{
-		f.endFlags.check, f.readyFlags.check, f.outputFlags.check, f.tapeFlags.check, f.statusFlags.check, f.linkFlags.check,
+		f.endFlags.check, f.readyFlags.check, f.outputFlags.check, f.tapeFlags.check, f.statusFlags.check, f.linkFlags.check, f.promptFlags.check,
 	} {
 		if err := check(c); err != nil {
 			return err

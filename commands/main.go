@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 )
@@ -12,7 +13,7 @@ import (
 // Main runs the command line args, without the name of the program, and returns
 // the exit code. At the second signal it returns at once, whatever is stuck.
 func Main(args []string, env Env) int {
-	p := &program{Env: env, say: &printer{w: env.Stderr}}
+	p := &program{Env: env, say: &printer{w: env.Stderr}, rescue: new(atomic.Pointer[rescue])}
 	ctx, kill, stop := obey(context.Background(), env.Signals)
 	defer stop()
 	p.kill = kill
@@ -22,6 +23,9 @@ func Main(args []string, env Env) int {
 	case c := <-code:
 		return c
 	case <-kill:
+		if r := p.rescue.Load(); r != nil {
+			r.f()
+		}
 		if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
 			return s.exitCode()
 		}
@@ -37,11 +41,15 @@ type program struct {
 	// last tells whoever keeps a journal how the program ended, and returns whether
 	// that is all there is to tell; nil when nobody does.
 	last func(err error, code int, text, hint string) bool
+	// rescue gives the terminal back when nothing else can; nil when it is not ours.
+	rescue *atomic.Pointer[rescue]
 }
 
 func (p *program) ended(err error, code int, text, hint string) (told bool) {
 	return p.last != nil && p.last(err, code, text, hint)
 }
+
+type rescue struct{ f func() }
 
 func (p *program) main(ctx context.Context, args []string) (code int) {
 	defer func() {

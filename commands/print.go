@@ -27,6 +27,13 @@ func (p *printer) divert(as func(kind, text string)) {
 	p.as = as
 }
 
+// redirect has lines written to w from now on.
+func (p *printer) redirect(w io.Writer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.w = w
+}
+
 // note prints something that was asked for.
 func (p *printer) note(format string, args ...any) { p.line("", fmt.Sprintf(format, args...)) }
 

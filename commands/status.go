@@ -183,6 +183,10 @@ func condition(err error) string {
 		return "idle"
 	case errors.Is(err, errMaxTime):
 		return "max-time"
+	case errors.Is(err, errLinger):
+		return "linger"
+	case errors.Is(err, errQuit):
+		return "quit"
 	case errors.Is(err, proto.ErrTapeEnd):
 		return "tape-end"
 	case errors.Is(err, output.ErrStdoutClosed):

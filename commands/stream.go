@@ -30,6 +30,7 @@ type stream struct {
 	command   *readyCommand // nil until it is started
 	cancel    context.CancelCauseFunc
 	wrap      func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
+	screen    *captured                   // what a prompt on a terminal shows; nil without one
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
@@ -94,12 +95,18 @@ func typedFlags(c *cli.Context) func(flag string) bool {
 // failure ends it. Everything that the user can get wrong has been found when
 // it dials.
 func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
+	if s.talks() && s.Editor != nil && len(s.flags.execute) == 0 {
+		s.capture()
+	}
 	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		s.flags.linkFlags.engine(&o)
 		s.flags.readyFlags.engine(&o)
 		o.Transport = userAgent{s.transport}
 		o.Input = input
 		o.Kill = s.kill
+		if s.talks() {
+			return s.converse(ctx, svc, o, w)
+		}
 		var sink proto.Sink = w
 		if s.wrap != nil {
 			sink = s.wrap(w)

@@ -151,7 +151,7 @@ Where they are known: address, without credentials; error, what went wrong in wo
   counters        the process got the signal USR1
   ended           the last record
 
-dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, tape-end, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
+dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, tape-end, linger, quit, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
 
 A stream is ready when Octave has acknowledged all subscriptions; with the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream; with the first pong of Doshii; and as soon as any other socket is open. --ready-delay adds to that. --on-ready, --ready-file and --ready-only act then.
 `},
@@ -172,6 +172,31 @@ A tape is one JSON object per line: a head, and then records in the order of the
   {"time":"…","dir":"in","op":"close","code":1000,"reason":"…"}
 
 op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload that is UTF-8 stands as text, any other as base64; withheld takes its place when it carried a credential. A handshake begins a connection. A tape that is cut off is read up to there.
+`},
+		{Name: "prompt", Summary: "talking to a server at the prompt", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. What you type is sent as a text message; what comes appears above the line that you are typing, marked with <.
+
+  /help                lists the commands, with those of the service
+  //TEXT               sends /TEXT, which would be a command otherwise
+  Tab                  completes commands, and names and JSON keys that were seen
+  Up, Down, Ctrl-R     go through the history of this endpoint, and search in it
+  Ctrl-C               throws the line away; on an empty line, leaves
+  Ctrl-D               on an empty line, leaves
+  Ctrl-Z               suspends hark
+
+A line that begins a JSON object or array goes on until the value is complete; an empty line sends what there is. A paste is one line, its line ends become spaces; /edit opens $VISUAL or $EDITOR for more.
+
+The history is kept in $XDG_STATE_HOME/hark (~/.local/state/hark), for its owner only. Lines that begin with a space, or that seem to have a credential in them, are left out.
+
+When stdin or stdout is no terminal, -i carries out the lines of stdin one after the other, from when the connection is there: stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8.
+
+  printf 'hello\n/ping\n' | hark connect -i ws://localhost:8080
+
+Macros are texts of the configuration file, with places to fill in:
+
+  [macros]
+  hello = '{"hello":"${name}"}'        # /hello name=World
+
+Flags of wscat on connect: -c URL, -H, -s (--subprotocol), -o (--origin), -w SECONDS (--linger, -1 for never), -P (--show-ping-pong), --execute LINE, --auth USER:PASSWORD, --slash. Where a letter is taken, hark and curl win: -n is --count, -x is for a proxy, so wscat's -x is --execute. 'hark serve' is wscat's -l.
 `},
 	}
 }

@@ -120,7 +120,7 @@ func (s *server) loop(ctx, wctx context.Context) error {
 		case <-timer.C:
 		case f := <-s.o.Steering.Ask:
 			s.apply(f(s.session, time.Now()), time.Now())
-		case <-s.o.Steering.Again:
+		case <-s.again():
 			s.close(errAgain, s.o.CloseTimeout, wire.StatusNormal)
 		case <-done:
 			done = nil

@@ -81,6 +81,15 @@ func (r *runner) steer(ctx context.Context) error {
 	}
 }
 
+// again is Steering.Again, or nil while the connection is being closed: what is asked
+// for then is done after it.
+func (s *server) again() <-chan struct{} {
+	if s.closing {
+		return nil
+	}
+	return s.o.Steering.Again
+}
+
 // closeHere begins the closing handshake with a close frame of Input.
 func (s *server) closeHere(payload []byte) {
 	s.shut(ErrClosedHere, s.o.CloseTimeout, payload)

@@ -1,0 +1,212 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/internal/lineedit"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// promptFlags are about somebody who talks back, at a prompt or from a pipe.
+type promptFlags struct {
+	interactive bool
+	linger      linger
+	pings       bool
+
+	auto    bool     // on a terminal, the prompt opens by itself
+	execute []string // lines to carry out in place of stdin
+}
+
+func newPromptFlags() promptFlags { return promptFlags{linger: linger(time.Second)} }
+
+func (f *promptFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Category: catPrompt, Destination: &f.interactive,
+			Usage: "open a prompt; when stdin is no terminal, carry out its lines: see 'hark help prompt'"},
+		&cli.GenericFlag{Name: "linger", Aliases: []string{"w"}, Category: catPrompt, Value: &f.linger, DefaultText: f.linger.String(),
+			Usage: "after the last line of stdin, end when nothing has come for `D`; -1 for never"},
+		&cli.BoolFlag{Name: "show-ping-pong", Aliases: []string{"P"}, Category: catPrompt, Destination: &f.pings,
+			Usage: "at the prompt, show pings and pongs"},
+	}
+}
+
+func (f *promptFlags) check(c *cli.Context) error {
+	if as := givenAs(c, "linger"); strings.HasPrefix(as, "-") && !f.interactive && len(f.execute) == 0 && !f.auto {
+		return usagef("%s needs --interactive", as)
+	}
+	return nil
+}
+
+// A linger is a time to wait, as a flag: a duration, seconds without a unit, or -1
+// for ever.
+type linger time.Duration
+
+// forever is the linger that does not end.
+const forever linger = -1
+
+// Set implements flag.Value.
+func (l *linger) Set(text string) error {
+	if text == "-1" {
+		*l = forever
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if n, nerr := strconv.ParseFloat(text, 64); nerr == nil {
+		d, err = time.Duration(n*float64(time.Second)), nil
+	}
+	if err != nil || d < 0 {
+		return errors.New("expected a duration such as 500ms or 2s, or -1 for never")
+	}
+	*l = linger(d)
+	return nil
+}
+
+// String implements flag.Value.
+func (l *linger) String() string {
+	if *l == forever {
+		return "-1"
+	}
+	return time.Duration(*l).String()
+}
+
+// talks tells whether somebody talks back on this stream.
+func (s *stream) talks() bool {
+	f := &s.flags.promptFlags
+	return f.interactive || len(f.execute) > 0 || f.auto && s.Editor != nil
+}
+
+var (
+	// errQuit ends a stream because that was asked for at the prompt.
+	errQuit = errors.New("ended at the prompt")
+	// errLinger ends a stream at --linger.
+	errLinger = errors.New("nothing came for the time of --linger")
+)
+
+// A captured is the output of a stream on its way to a view.
+type captured struct {
+	bytes.Buffer
+	colour, pretty, time bool // as the flags have them
+}
+
+// capture has what the stream prints go to a view, which shows it in its own way.
+func (s *stream) capture() {
+	f := s.flags
+	s.screen = &captured{colour: s.colored(f.color), pretty: f.pretty, time: f.time}
+	f.color, f.pretty, f.time = "never", false, false
+	s.Stdout, s.StdoutTerminal = s.screen, false
+}
+
+// converse is a stream with somebody who talks back: what they type goes out, or
+// is a command.
+func (s *stream) converse(ctx context.Context, svc proto.Service, o proto.Options, w *output.Writer) error {
+	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
+	defer bury()
+	t := newTalk(s, svc, s.cancel)
+	t.dead, t.cmdline, t.macroTexts = dead, lineOf(ctx), s.macroTexts()
+	lines := s.stdinLines()
+	var sink proto.Sink = w
+	switch {
+	case len(s.flags.execute) > 0:
+		lines = given(s.flags.execute)
+	case s.screen != nil:
+		v, err := t.open(w)
+		if err != nil {
+			return err
+		}
+		defer t.shut()
+		sink, lines = v, t.ed.Line
+	}
+	if s.wrap != nil {
+		sink = s.wrap(sink)
+	}
+	t.steer(&o)
+	result := make(chan error, 1)
+	go func() { result <- proto.Run(ctx, svc, sink, o) }()
+	go t.read(ctx, lines)
+	err := t.loop(ctx, result)
+	if errors.Is(err, errQuit) && t.failure != nil {
+		return t.failure
+	}
+	return err
+}
+
+// stdinLines reads lines of stdin, however long.
+func (p *program) stdinLines() func() (string, error) {
+	in := bufio.NewReader(p.Stdin)
+	return func() (string, error) {
+		line, err := in.ReadString('\n')
+		if err != nil && line == "" {
+			return "", err
+		}
+		return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
+	}
+}
+
+// open takes the terminal over.
+func (t *talk) open(w *output.Writer) (*view, error) {
+	name, err := t.historyPath()
+	var past []string
+	if err == nil {
+		t.history, past, err = lineedit.OpenHistory(name)
+	}
+	if err != nil {
+		t.warn("the history is not kept: %v", err)
+	}
+	t.past = past
+	ed, err := t.Editor(lineedit.Config{Prompt: t.promptText(false), History: past, Complete: t.complete})
+	if err != nil {
+		return nil, fmt.Errorf("opening the prompt: %w", err)
+	}
+	t.ed, t.terminal = ed, true
+	t.rescue.Store(&rescue{func() { ed.Close() }})
+	if t.StderrTerminal {
+		t.say.redirect(postWriter{ed})
+	}
+	t.view = &view{
+		ed: ed, colour: t.colour, pretty: t.screen.pretty, times: t.screen.time, words: &t.words, log: &t.log,
+		w: w, buf: &t.screen.Buffer, asIs: t.asIs(),
+	}
+	return t.view, nil
+}
+
+// shut gives the terminal back.
+func (t *talk) shut() {
+	t.ed.Close()
+	t.rescue.Store(nil)
+	if t.StderrTerminal {
+		t.say.redirect(t.Stderr)
+	}
+}
+
+// A postWriter writes above the line that is being typed.
+type postWriter struct{ lineedit.Editor }
+
+// Write implements io.Writer.
+func (w postWriter) Write(b []byte) (int, error) {
+	w.Post(b)
+	return len(b), nil
+}
+
+// macroTexts are the macros of the configuration file; a file with mistakes was
+// found before.
+func (p *program) macroTexts() map[string]string {
+	path, err := p.configPath()
+	if err != nil {
+		return nil
+	}
+	f, err := config.Read(path)
+	if err != nil {
+		return nil
+	}
+	return f.Macros
+}

@@ -1,0 +1,437 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A promptCommand is what a line that begins with a slash can ask for.
+type promptCommand struct {
+	name string
+	args string // synopsis
+	help string // lower case, no full stop
+	run  func(t *talk, rest string) error
+	// words are what may stand after it, for completion.
+	words func(t *talk) []string
+}
+
+// promptCommands are those that every prompt has.
+func promptCommands() []promptCommand {
+	return []promptCommand{
+		{"help", "", "list the commands", (*talk).cmdHelp, nil},
+		{"ping", "[N]", "send one or N pings and tell how long the pongs take", (*talk).cmdPing, nil},
+		{"close", "[CODE [REASON]]", "close the connection with this status", (*talk).cmdClose, nil},
+		{"binary", "HEX|@FILE", "send a binary message", (*talk).cmdBinary, nil},
+		{"file", "PATH", "send the content of a file as one message", (*talk).cmdFile, nil},
+		{"jq", "EXPR|off", "show what the jq expression makes of each message", (*talk).cmdJQ, (*talk).exprWords},
+		{"until", "EXPR|off", "end after the message for which the jq expression is true", (*talk).cmdUntil, (*talk).exprWords},
+		{"format", "FORMAT", "what is shown for a message, as --format has it", (*talk).cmdFormat, (*talk).formatWords},
+		{"pretty", "", "show JSON over several lines, or not", (*talk).cmdPretty, nil},
+		{"time", "", "show when messages came and how long after the one before, or not", (*talk).cmdTime, nil},
+		{"edit", "", "write a message in $EDITOR", (*talk).cmdEdit, nil},
+		{"save", "FILE", "write what was sent and received as a smoke test", (*talk).cmdSave, nil},
+		{"history", "", "list what was typed", (*talk).cmdHistory, nil},
+		{"status", "", "tell about the connection", (*talk).cmdStatus, nil},
+		{"reconnect", "", "connect again", (*talk).cmdReconnect, nil},
+		{"quit", "", "close the connection and leave", (*talk).cmdQuit, nil},
+	}
+}
+
+// commands are those of this prompt: the general ones, those of the service, and
+// the macros.
+func (t *talk) commands() []promptCommand {
+	all := promptCommands()
+	if svc, ok := t.svc.(proto.Commanded); ok {
+		for _, c := range svc.Commands() {
+			all = append(all, promptCommand{c.Name, c.Args, c.Help, func(t *talk, rest string) error {
+				return t.serviceCommand(c, rest)
+			}, (*talk).seenWords})
+		}
+	}
+	for _, m := range t.macros() {
+		all = append(all, promptCommand{m.name, m.synopsis(), "send: " + cut(m.text, 40), func(t *talk, rest string) error {
+			text, err := m.expand(rest)
+			if err == nil {
+				t.message([]byte(text))
+			}
+			return err
+		}, nil})
+	}
+	return all
+}
+
+// command carries out a line without its slash.
+func (t *talk) command(line string) error {
+	name, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	all := t.commands()
+	for _, c := range all {
+		if c.name == name {
+			if c.args == "" && rest != "" {
+				return usagef("/%s takes no arguments", name)
+			}
+			if c.args != "" && c.args[0] != '[' && rest == "" {
+				return usagef("/%s needs %s", name, c.args)
+			}
+			return c.run(t, rest)
+		}
+	}
+	e := usagef("unknown command /%s", cut(name, 24))
+	var names []string
+	for _, c := range all {
+		names = append(names, c.name)
+	}
+	if near := nearest(name, names); near != "" {
+		e.Advice = "did you mean /" + near + "? "
+	}
+	e.Advice += "/help lists the commands, //" + cut(name, 24) + " sends it as a message"
+	return e
+}
+
+func (t *talk) cmdHelp(string) error {
+	var b strings.Builder
+	for _, c := range t.commands() {
+		fmt.Fprintf(&b, "%-24s %s\n", strings.TrimSpace("/"+c.name+" "+c.args), c.help)
+	}
+	b.WriteString("//TEXT                   send /TEXT as a message\nanything else            send it as a message; JSON may go on over several lines")
+	t.answer(b.String())
+	return nil
+}
+
+func (t *talk) cmdPing(rest string) error {
+	n := 1
+	if rest != "" {
+		var err error
+		if n, err = strconv.Atoi(rest); err != nil || n < 1 {
+			return usagef("/ping %s: expected how many, 1 or more", cut(rest, 24))
+		}
+	}
+	if !t.up {
+		return errNotConnected()
+	}
+	t.pinging.left = n
+	t.nextPing()
+	return nil
+}
+
+func errNotConnected() error {
+	e := usagef("there is no connection")
+	e.Advice = "/reconnect connects again"
+	return e
+}
+
+func (t *talk) cmdClose(rest string) error {
+	code, reason, _ := strings.Cut(rest, " ")
+	n := wire.StatusNormal
+	if code != "" {
+		var err error
+		if n, err = strconv.Atoi(code); err != nil {
+			return usagef("/close %s: expected a status such as 1000", cut(code, 24))
+		}
+	}
+	switch {
+	case n < 1000 || n > 4999 || n == 1004 || n == wire.StatusNone || n == wire.StatusAbnormal || n == 1015 || n > 1015 && n < 3000:
+		return usagef("/close %d: a close frame carries 1000 to 1003, 1007 to 1014, or 3000 to 4999", n)
+	case len(reason) > wire.MaxControlPayload-2:
+		return usagef("/close: the reason has %d bytes, at most %d fit", len(reason), wire.MaxControlPayload-2)
+	case !t.up:
+		return errNotConnected()
+	}
+	t.send(proto.Frame{Opcode: wire.OpClose, Payload: wire.ClosePayload(n, reason)})
+	return nil
+}
+
+func (t *talk) cmdBinary(rest string) error {
+	if path, ok := strings.CutPrefix(rest, "@"); ok {
+		return t.sendFile(path, true)
+	}
+	b, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(strings.TrimPrefix(rest, "0x")))
+	if err != nil {
+		return usagef("/binary: expected hexadecimal digits in pairs, such as 00ff10, or @FILE")
+	}
+	t.send(frameOf(b, true))
+	return nil
+}
+
+func (t *talk) cmdFile(rest string) error { return t.sendFile(rest, false) }
+
+func (t *talk) sendFile(path string, binary bool) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return &UsageError{Message: err.Error()}
+	}
+	f := frameOf(b, binary)
+	if !binary && f.Opcode == wire.OpBinary {
+		t.answer(path + " is no text: it goes as a binary message")
+	}
+	t.send(f)
+	return nil
+}
+
+// A streamShape is the part of the flags that can be changed at the prompt.
+func (t *talk) reshape(change func(f *streamFlags)) error {
+	if t.view == nil {
+		return usagef("this can only be changed on a terminal; use the flag of that name")
+	}
+	before := *t.flags
+	change(t.flags)
+	if err := t.shape(); err != nil {
+		*t.flags = before
+		return err
+	}
+	return nil
+}
+
+// shape has the view show what the flags say.
+func (t *talk) shape() error {
+	w, err := t.writer(t.dead)
+	if err == nil {
+		t.view.use(w, t.asIs())
+	}
+	return err
+}
+
+// asIs tells whether nothing shapes the messages.
+func (t *talk) asIs() bool { return t.flags.jq == "" && t.flags.format == string(output.FormatMessage) }
+
+func (t *talk) cmdJQ(rest string) error {
+	if rest == "off" {
+		rest = ""
+	}
+	return t.reshape(func(f *streamFlags) { f.jq, f.raw = rest, f.raw && rest != "" })
+}
+
+func (t *talk) cmdUntil(rest string) error {
+	var exprs []string
+	if rest != "off" {
+		exprs = []string{rest}
+	}
+	return t.reshape(func(f *streamFlags) { f.until = exprs })
+}
+
+func (t *talk) cmdFormat(rest string) error {
+	if _, err := output.ParseFormat(rest); err != nil {
+		return usagef("/format: %v", err)
+	}
+	return t.reshape(func(f *streamFlags) { f.format = rest })
+}
+
+func (t *talk) cmdPretty(string) error {
+	return t.toggle("pretty", func(v *view) *bool { return &v.pretty })
+}
+func (t *talk) cmdTime(string) error {
+	return t.toggle("time", func(v *view) *bool { return &v.times })
+}
+
+func (t *talk) toggle(name string, of func(*view) *bool) error {
+	if t.view == nil {
+		return usagef("/%s is for a terminal", name)
+	}
+	t.view.mu.Lock()
+	b := of(t.view)
+	*b = !*b
+	on := *b
+	t.view.mu.Unlock()
+	t.answer(name + map[bool]string{true: " on", false: " off"}[on])
+	return nil
+}
+
+// cmdEdit has a message written in an editor of the user's choice.
+func (t *talk) cmdEdit(string) error {
+	if t.ed == nil {
+		return usagef("/edit is for a terminal")
+	}
+	editor := "vi"
+	for _, name := range []string{"EDITOR", "VISUAL"} {
+		if v, ok := t.LookupEnv(name); ok && v != "" {
+			editor = v
+		}
+	}
+	f, err := os.CreateTemp("", "hark-*.json")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := f.Close(); err != nil {
+		return err
+	}
+	err = t.ed.Lend(func() error {
+		// Through a shell, because the variable may have arguments in it.
+		cmd := exec.Command("sh", "-c", editor+` "$1"`, "sh", f.Name())
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return cmd.Run()
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", editor, err)
+	}
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		return err
+	}
+	if b = bytes.TrimRight(b, "\r\n"); len(b) == 0 {
+		t.answer("nothing written, nothing sent")
+		return nil
+	}
+	t.answer(paint(t.colour, sgrSent, "> ") + strings.ReplaceAll(visible(string(b)), "\n", "\n  "))
+	t.message(b)
+	return nil
+}
+
+func (t *talk) cmdHistory(string) error {
+	lines := t.past[max(0, len(t.past)-50):]
+	if len(lines) == 0 {
+		t.answer("nothing yet")
+		return nil
+	}
+	t.answer(strings.Join(lines, "\n"))
+	return nil
+}
+
+func (t *talk) cmdStatus(string) error {
+	state := "connecting"
+	switch {
+	case t.up:
+		state = fmt.Sprintf("connected to %s for %s", t.address, time.Since(t.since).Round(time.Second))
+	case t.held && t.closed != "":
+		state = "closed: " + t.closed
+	case t.held:
+		state = "not connected"
+	}
+	t.answer(fmt.Sprintf("%s; %d sent, %d received, %d waiting to be sent", state, t.sent, t.received.Load(), len(t.queue)))
+	return nil
+}
+
+func (t *talk) cmdReconnect(string) error {
+	if !t.up && !t.held && !t.ever {
+		return usagef("the first connection is being made")
+	}
+	select {
+	case t.again <- struct{}{}:
+		t.held, t.up = false, false
+	default:
+	}
+	return nil
+}
+
+func (t *talk) cmdQuit(string) error {
+	t.quit(nil)
+	return nil
+}
+
+// serviceCommand gives the session a command of its service.
+func (t *talk) serviceCommand(c proto.Command, rest string) error {
+	if !t.up {
+		return errNotConnected()
+	}
+	ask := func(s proto.Session, now time.Time) proto.Step {
+		commander, ok := s.(proto.Commander)
+		if !ok {
+			return proto.Step{}
+		}
+		step, text, err := commander.Command(c.Name, strings.Fields(rest), now)
+		t.post(func() {
+			if err != nil {
+				t.commandFailed(err)
+				return
+			}
+			if c.Lasting {
+				t.lasting = append(t.lasting, c.Name+" "+rest)
+			}
+			if text != "" {
+				t.answer(text)
+			}
+		})
+		return step
+	}
+	select {
+	case t.ask <- ask:
+		return nil
+	default:
+		return errors.New("the command before it has not been carried out yet")
+	}
+}
+
+func (t *talk) commandFailed(err error) {
+	e := &UsageError{Message: err.Error()}
+	if !t.terminal {
+		t.quit(e)
+		return
+	}
+	t.tellError(e)
+}
+
+// A macro is a text of the configuration file with places to fill in: ${name}.
+type macro struct{ name, text string }
+
+// macros are those of the configuration file, by name.
+func (t *talk) macros() []macro {
+	var all []macro
+	for name, text := range t.macroTexts {
+		all = append(all, macro{name, text})
+	}
+	slices.SortFunc(all, func(a, b macro) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// places are the names of what is to be filled in, in their order.
+func (m macro) places() []string {
+	var names []string
+	for _, part := range strings.Split(m.text, "${")[1:] {
+		if name, _, ok := strings.Cut(part, "}"); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (m macro) synopsis() string {
+	var parts []string
+	for _, name := range m.places() {
+		parts = append(parts, name+"=VALUE")
+	}
+	return strings.Join(parts, " ")
+}
+
+// expand fills the places in from NAME=VALUE words; the value of the last one may
+// have spaces.
+func (m macro) expand(rest string) (string, error) {
+	places := m.places()
+	values := make(map[string]string)
+	last := ""
+	for _, word := range strings.Fields(rest) {
+		name, value, ok := strings.Cut(word, "=")
+		switch {
+		case ok && slices.Contains(places, name):
+			values[name], last = value, name
+		case last != "":
+			values[last] += " " + word
+		default:
+			return "", usagef("/%s: expected %s", m.name, m.synopsis())
+		}
+	}
+	text := m.text
+	for _, name := range places {
+		value, ok := values[name]
+		if !ok {
+			return "", usagef("/%s needs %s=VALUE", m.name, name)
+		}
+		text = strings.ReplaceAll(text, "${"+name+"}", value)
+	}
+	if !utf8.ValidString(text) {
+		return "", usagef("/%s: the text is not UTF-8", m.name)
+	}
+	return text, nil
+}

@@ -1,0 +1,516 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hark-cli/hark/internal/lineedit"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A talk is a stream and somebody who talks back. What follows from what they type
+// and from what happens to the connection is decided in one goroutine, that of
+// loop; others post to it.
+//
+//	stdin or editor ─ read ─▶ lines ─┐                ┌─▶ input, again, ask ─▶ proto.Run
+//	proto.Trace ────────────▶ posts ─┴─▶ loop ─▶ run ─┤
+//	                                                  └─▶ answer ─▶ terminal or stderr
+//	proto.Run ─ events ─▶ view ─▶ terminal, or output.Writer ─▶ stdout
+type talk struct {
+	*stream
+	svc  proto.Service
+	end  context.CancelCauseFunc
+	dead context.Context // ends an expression that runs too long
+
+	terminal bool
+	ed       lineedit.Editor   // nil without a terminal
+	view     *view             // nil without a terminal
+	history  *lineedit.History // nil when it is not kept
+	past     []string          // its lines
+	colour   bool
+
+	input chan proto.Frame
+	again chan struct{}
+	ask   chan func(proto.Session, time.Time) proto.Step
+	lines chan typed
+
+	mu     sync.Mutex
+	posts  []func()
+	posted chan struct{}
+
+	up       bool // there is a connection
+	ever     bool // there was one
+	held     bool // the run waits for again
+	closing  bool // a close frame of ours is on its way
+	since    time.Time
+	address  string
+	closed   string // code and reason of the last close frame
+	eof      bool   // there are no more lines
+	queue    []proto.Frame
+	acted    time.Time    // when something was last sent, or the connection came up
+	heard    atomic.Int64 // when something last came, Unix nanoseconds
+	sent     int
+	received atomic.Uint64
+	pinging  pinging
+	lasting  []string // commands to repeat on the next connection
+	begun    string   // a JSON value of several lines, as far as it was typed
+	failure  error    // what to end with, after errQuit
+
+	words      words
+	log        transcript
+	cmdline    *commandLine
+	macroTexts map[string]string
+}
+
+// A typed is a line of the person, or the end of them.
+type typed struct {
+	text string
+	err  error
+}
+
+func newTalk(s *stream, svc proto.Service, end context.CancelCauseFunc) *talk {
+	return &talk{
+		stream: s, svc: svc, end: end, colour: s.screen != nil && s.screen.colour,
+		input:  make(chan proto.Frame),
+		again:  make(chan struct{}, 1),
+		ask:    make(chan func(proto.Session, time.Time) proto.Step, 1),
+		lines:  make(chan typed),
+		posted: make(chan struct{}, 1),
+	}
+}
+
+// steer connects the talk to the engine.
+func (t *talk) steer(o *proto.Options) {
+	o.Input = t.input
+	o.Steering = proto.Steering{Again: t.again, Ask: t.ask}
+	status, frame := o.Trace.Status, o.Trace.Frame
+	o.Trace.Status = func(st proto.Status) {
+		if st.State != proto.Held && status != nil {
+			status(st)
+		}
+		t.post(func() { t.status(st) })
+	}
+	o.Trace.Answer = func(text string) { t.post(func() { t.answer(text) }) }
+	o.Trace.Frame = func(r proto.FrameRecord) {
+		if frame != nil {
+			frame(r)
+		}
+		if r.Direction == proto.In {
+			t.heard.Store(r.Time.UnixNano())
+			t.received.Add(1)
+		}
+		if r.Opcode.Control() {
+			r.Payload = append([]byte(nil), r.Payload...)
+			t.post(func() { t.control(r) })
+		}
+	}
+}
+
+// post has f called in the loop. It never blocks.
+func (t *talk) post(f func()) {
+	t.mu.Lock()
+	t.posts = append(t.posts, f)
+	t.mu.Unlock()
+	select {
+	case t.posted <- struct{}{}:
+	default:
+	}
+}
+
+// read brings the lines to the loop. Its goroutine cannot be joined: nothing can
+// interrupt a read of stdin.
+func (t *talk) read(ctx context.Context, next func() (string, error)) {
+	for {
+		text, err := next()
+		select {
+		case t.lines <- typed{text, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil && err != lineedit.ErrInterrupt {
+			return
+		}
+	}
+}
+
+// given yields the lines of a list.
+func given(lines []string) func() (string, error) {
+	return func() (string, error) {
+		if len(lines) == 0 {
+			return "", io.EOF
+		}
+		line := lines[0]
+		lines = lines[1:]
+		return line, nil
+	}
+}
+
+// loop goes on until the run has ended, and returns why it did.
+func (t *talk) loop(ctx context.Context, result <-chan error) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(t.wait(time.Now()))
+		var input chan<- proto.Frame
+		var next proto.Frame
+		if len(t.queue) > 0 {
+			input, next = t.input, t.queue[0]
+		}
+		var lines <-chan typed
+		if t.listens() {
+			lines = t.lines
+		}
+		select {
+		case err := <-result:
+			return err
+		case input <- next:
+			t.queue = t.queue[1:]
+			t.acted = time.Now()
+			t.sent++
+			t.closing = next.Opcode == wire.OpClose
+		case l := <-lines:
+			t.typed(l)
+		case <-t.posted:
+			t.mu.Lock()
+			posts := t.posts
+			t.posts = nil
+			t.mu.Unlock()
+			for _, f := range posts {
+				f()
+			}
+		case <-timer.C:
+		case <-ctx.Done():
+			return <-result
+		}
+	}
+}
+
+// listens tells whether the next line may be taken. A script is carried out line
+// after line, on a connection; a person may type whenever they want.
+func (t *talk) listens() bool {
+	if t.eof {
+		return false
+	}
+	return t.terminal || (t.up && !t.closing || t.held) && len(t.queue) == 0 && !t.pinging.on
+}
+
+// wait does what time demands and returns when it wants to be asked again.
+func (t *talk) wait(now time.Time) time.Duration {
+	wait := time.Hour
+	if t.pinging.on {
+		left := t.pinging.at.Add(pingPatience).Sub(now)
+		if left <= 0 {
+			t.pinging = pinging{}
+			t.answer(fmt.Sprintf("no pong within %s", pingPatience))
+		} else {
+			wait = left
+		}
+	}
+	if !t.eof || t.terminal || !t.up || len(t.queue) > 0 || t.pinging.on || t.flags.linger == forever {
+		return wait
+	}
+	last := t.acted
+	if heard := time.Unix(0, t.heard.Load()); heard.After(last) {
+		last = heard
+	}
+	left := last.Add(time.Duration(t.flags.linger)).Sub(now)
+	if left <= 0 {
+		t.end(errLinger)
+		return wait
+	}
+	return min(wait, left)
+}
+
+// typed takes a line.
+func (t *talk) typed(l typed) {
+	switch {
+	case l.err == lineedit.ErrInterrupt:
+		if t.begun != "" || l.text != "" {
+			t.begin("")
+			return
+		}
+		t.quit(nil)
+	case l.err != nil:
+		if l.err != io.EOF {
+			t.warn("stdin: %v; nothing more is read", l.err)
+		}
+		t.eof = true
+		t.acted = time.Now()
+		if t.terminal {
+			t.quit(nil)
+		} else if t.held {
+			t.quit(t.failure)
+		}
+	default:
+		t.line(l.text)
+	}
+}
+
+// line is a message or a command.
+func (t *talk) line(text string) {
+	if t.terminal {
+		t.remember(text)
+		if t.begun != "" && text == "" { // enough: as it is
+			text = t.begun
+			t.begin("")
+			t.message([]byte(text))
+			return
+		}
+		if t.begun != "" {
+			text = t.begun + "\n" + text
+		}
+		if unfinished(text) {
+			t.begin(text)
+			return
+		}
+		t.begin("")
+		if text == "" {
+			return
+		}
+	}
+	var err error
+	switch {
+	case strings.HasPrefix(text, "//"):
+		t.message([]byte(text[1:]))
+	case strings.HasPrefix(text, "/"):
+		err = t.command(text[1:])
+	default:
+		t.message([]byte(text))
+	}
+	if err == nil {
+		return
+	}
+	if !t.terminal { // a script with a mistake
+		t.quit(err)
+		return
+	}
+	t.tellError(err)
+}
+
+// tellError says what was wrong with a command.
+func (t *talk) tellError(err error) {
+	text := err.Error()
+	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
+		text += "\n" + e.Caret()
+	}
+	t.say.error("%s", text)
+	if u, ok := errors.AsType[*UsageError](err); ok && u.Hint() != "" {
+		t.say.hint("%s", u.Hint())
+	}
+}
+
+// message sends a text message.
+func (t *talk) message(text []byte) {
+	t.send(proto.Text(toUTF8(text)))
+}
+
+// send puts a frame into the queue, unless nobody will take it.
+func (t *talk) send(f proto.Frame) {
+	if t.held {
+		err := &proto.Failure{Class: proto.Transient, Connected: t.ever, Err: errors.New("not sent, the connection is closed")}
+		if t.terminal {
+			t.tellError(&UsageError{Message: err.Error(), Advice: "/reconnect connects again"})
+			return
+		}
+		t.quit(err)
+		return
+	}
+	if !f.Opcode.Control() {
+		t.log.add(proto.Out, f.Opcode == wire.OpBinary, f.Payload)
+	}
+	t.queue = append(t.queue, f)
+}
+
+// quit ends the stream. What was typed before goes out first.
+func (t *talk) quit(err error) {
+	t.failure = err
+	t.eof = true
+	if len(t.queue) > 0 && t.up && err == nil {
+		// They are in the engine's hands before it learns of the end.
+		for _, f := range t.queue {
+			select {
+			case t.input <- f:
+			case <-time.After(time.Second):
+			}
+		}
+		t.queue = nil
+	}
+	t.end(errQuit)
+}
+
+// status learns of a turn in the life of the connection.
+func (t *talk) status(st proto.Status) {
+	switch st.State {
+	case proto.Connecting:
+		t.held = false
+	case proto.Connected:
+		t.up, t.ever, t.held, t.closing, t.closed = true, true, false, false, ""
+		t.since, t.address, t.acted = st.Time, st.Address, st.Time
+		t.repeat()
+	case proto.Disconnected:
+		t.up, t.closing = false, false
+		t.pinging = pinging{}
+	case proto.Held:
+		t.up, t.held = false, true
+		t.isHeld(st.Err)
+	}
+	if t.ed != nil {
+		t.ed.SetPrompt(t.promptText(t.begun != ""))
+	}
+}
+
+// isHeld deals with a connection that is gone for good, unless somebody wants it
+// back.
+func (t *talk) isHeld(err error) {
+	here := errors.Is(err, proto.ErrClosedHere)
+	if !t.terminal {
+		left := len(t.queue)
+		switch {
+		case left > 0:
+			t.quit(&proto.Failure{Class: proto.Transient, Connected: t.ever, Err: fmt.Errorf("%s not sent: %w", messages(left), why(err))})
+		case err != nil && !here:
+			t.quit(err)
+		case t.eof:
+			t.quit(nil)
+		}
+		return
+	}
+	if !t.ever {
+		t.quit(err)
+		return
+	}
+	if n := len(t.queue); n > 0 {
+		t.queue = nil
+		t.warn("%s not sent", messages(n))
+	}
+	text := "the connection is closed"
+	if t.closed != "" {
+		text += ": " + t.closed
+	}
+	if err != nil && !here {
+		t.say.error("%v", err)
+		if h := hint(err); h != "" {
+			t.say.hint("%s", h)
+		}
+	} else {
+		t.say.note("%s", text)
+	}
+	t.say.hint("/reconnect connects again, /quit ends")
+}
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message was"
+	}
+	return fmt.Sprintf("%d messages were", n)
+}
+
+// why is the reason of an end, also of a normal one.
+func why(err error) error {
+	if err == nil {
+		return errors.New("the server closed the connection")
+	}
+	return err
+}
+
+// repeat gives the session of a new connection the commands that last.
+func (t *talk) repeat() {
+	lasting := t.lasting
+	t.lasting = nil
+	for _, line := range lasting {
+		if err := t.command(line); err != nil {
+			t.warn("/%s: %v", line, err)
+		}
+	}
+}
+
+// promptText is what stands before the line.
+func (t *talk) promptText(more bool) string {
+	mark := "> "
+	switch {
+	case more:
+		mark = "… "
+	case t.held:
+		mark = "(closed) > "
+	}
+	return paint(t.colour, sgrSent, mark)
+}
+
+// begin keeps the beginning of a value of several lines.
+func (t *talk) begin(text string) {
+	if t.begun == text {
+		return
+	}
+	t.begun = text
+	if t.ed != nil {
+		t.ed.SetPrompt(t.promptText(text != ""))
+	}
+}
+
+// answer tells what a command has found out.
+func (t *talk) answer(text string) {
+	if t.terminal {
+		t.ed.Post([]byte(t.say.String(text) + "\n"))
+		return
+	}
+	t.say.note("%s", text)
+}
+
+// A pinging is a row of pings that is going on.
+type pinging struct {
+	on      bool
+	left    int
+	number  int
+	payload string
+	at      time.Time // when the last one was given out
+	went    time.Time // when it went out
+}
+
+// pingPatience is how long /ping waits for a pong.
+const pingPatience = 5 * time.Second
+
+// nextPing sends the next ping of a row.
+func (t *talk) nextPing() {
+	p := &t.pinging
+	p.left--
+	p.number++
+	p.on, p.at, p.went = true, time.Now(), time.Time{}
+	p.payload = fmt.Sprintf("hark %d", p.number)
+	t.send(proto.Frame{Opcode: wire.OpPing, Payload: []byte(p.payload)})
+}
+
+// control looks at a control frame.
+func (t *talk) control(r proto.FrameRecord) {
+	p := &t.pinging
+	switch {
+	case r.Opcode == wire.OpClose && r.Direction == proto.In:
+		code, reason := wire.ParseClose(r.Payload)
+		t.closed = strings.TrimSpace(fmt.Sprintf("%d %s", code, reason))
+		if code == wire.StatusNone {
+			t.closed = "no status"
+		}
+	case !p.on || string(r.Payload) != p.payload:
+	case r.Opcode == wire.OpPing && r.Direction == proto.Out:
+		p.went = r.Time
+	case r.Opcode == wire.OpPong && r.Direction == proto.In:
+		t.answer(fmt.Sprintf("pong %d after %s", p.number, r.Time.Sub(p.went).Round(10*time.Microsecond)))
+		if p.left > 0 {
+			t.nextPing()
+		} else {
+			number := p.number
+			*p = pinging{number: number}
+		}
+	}
+	if t.flags.pings && r.Opcode != wire.OpClose {
+		mark := map[proto.Direction]string{proto.In: "< ", proto.Out: "> "}[r.Direction]
+		t.answer(mark + r.Opcode.String() + " " + visible(string(r.Payload)))
+	}
+}
