@@ -2,7 +2,6 @@ package commands
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -134,54 +133,58 @@ func errNotConnected() error {
 }
 
 func (t *talk) cmdClose(rest string) error {
-	code, reason, _ := strings.Cut(rest, " ")
-	n := wire.StatusNormal
-	if code != "" {
-		var err error
-		if n, err = strconv.Atoi(code); err != nil {
-			return usagef("/close %s: expected a status such as 1000", cut(code, 24))
-		}
+	code, reason, err := closeArguments(rest)
+	if err != nil {
+		return err
 	}
-	switch {
-	case n < 1000 || n > 4999 || n == 1004 || n == wire.StatusNone || n == wire.StatusAbnormal || n == 1015 || n > 1015 && n < 3000:
-		return usagef("/close %d: a close frame carries 1000 to 1003, 1007 to 1014, or 3000 to 4999", n)
-	case len(reason) > wire.MaxControlPayload-2:
-		return usagef("/close: the reason has %d bytes, at most %d fit", len(reason), wire.MaxControlPayload-2)
-	case !t.up:
+	if !t.up {
 		return errNotConnected()
 	}
-	t.send(proto.Frame{Opcode: wire.OpClose, Payload: wire.ClosePayload(n, reason)})
+	t.send(proto.Frame{Opcode: wire.OpClose, Payload: wire.ClosePayload(code, reason)})
 	return nil
 }
 
-func (t *talk) cmdBinary(rest string) error {
-	if path, ok := strings.CutPrefix(rest, "@"); ok {
-		return t.sendFile(path, true)
+// closeArguments reads [CODE [REASON]] (RFC 6455, section 7.4).
+func closeArguments(rest string) (code int, reason string, err error) {
+	text, reason, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	code = wire.StatusNormal
+	if text != "" {
+		if code, err = strconv.Atoi(text); err != nil {
+			return 0, "", usagef("/close %s: expected a status such as 1000", cut(text, 24))
+		}
 	}
-	b, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(strings.TrimPrefix(rest, "0x")))
+	switch {
+	case code < 1000 || code > 4999 || code == 1004 || code == wire.StatusNone || code == wire.StatusAbnormal || code >= 1015 && code < 3000:
+		return 0, "", usagef("/close %d: a close frame carries 1000 to 1003, 1007 to 1014, or 3000 to 4999", code)
+	case len(reason) > wire.MaxControlPayload-2:
+		return 0, "", usagef("/close: the reason has %d bytes, at most %d fit", len(reason), wire.MaxControlPayload-2)
+	}
+	return code, reason, nil
+}
+
+func (t *talk) cmdBinary(rest string) error {
+	b, err := binaryArgument(rest)
 	if err != nil {
-		return usagef("/binary: expected hexadecimal digits in pairs, such as 00ff10, or @FILE")
+		return err
 	}
 	t.send(frameOf(b, true))
 	return nil
 }
 
-func (t *talk) cmdFile(rest string) error { return t.sendFile(rest, false) }
-
-func (t *talk) sendFile(path string, binary bool) error {
-	b, err := os.ReadFile(path)
+func (t *talk) cmdFile(rest string) error {
+	b, err := os.ReadFile(rest)
 	if err != nil {
 		return &UsageError{Message: err.Error()}
 	}
-	f := frameOf(b, binary)
-	if !binary && f.Opcode == wire.OpBinary {
-		t.answer(path + " is no text: it goes as a binary message")
+	f := frameOf(b, false)
+	if f.Opcode == wire.OpBinary {
+		t.answer(rest + " is no text: it goes as a binary message")
 	}
 	t.send(f)
 	return nil
 }
 
-// A streamShape is the part of the flags that can be changed at the prompt.
+// reshape changes flags that say what is shown.
 func (t *talk) reshape(change func(f *streamFlags)) error {
 	if t.view == nil {
 		return usagef("this can only be changed on a terminal; use the flag of that name")

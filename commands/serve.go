@@ -1,0 +1,487 @@
+package commands
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hark-cli/hark/internal/hub"
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/lineedit"
+	"github.com/hark-cli/hark/output"
+	"github.com/urfave/cli/v2"
+)
+
+// serveOptions are what the flags of serve say.
+type serveOptions struct {
+	address      string
+	echo         bool
+	cert, key    string
+	count        uint64
+	maxTime      time.Duration
+	maxMessage   size
+	subprotocols []string
+	verbose      bool
+}
+
+func (p *program) serveCommand() *cli.Command {
+	o := &serveOptions{maxMessage: 64 << 20}
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "be a WebSocket server for any number of clients",
+		UsageText: `hark serve 8080 --echo
+hark serve :8443 --cert cert.pem --key key.pem
+tail -f events.ndjson | hark serve 8080`,
+		ArgsUsage: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one",
+		Description: "Each message goes to stdout as one JSON line, with the number of the client: " +
+			`{"client":1,"data":…}; what is binary and not JSON as {"client":1,"data_base64":"…"}.` + "\n\n" +
+			"Each line of stdin goes to all clients, /to N TEXT to one; the first line waits for the first client. The " +
+			"end of stdin is not the end. On a terminal there is a prompt; /help lists its commands.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "echo", Destination: &o.echo, Usage: "send each message back to who sent it"},
+			&cli.StringFlag{Name: "cert", Destination: &o.cert, Usage: "serve wss:// with the certificate in `FILE` (PEM)"},
+			&cli.StringFlag{Name: "key", Destination: &o.key, Usage: "its private key in `FILE` (PEM)"},
+			&cli.StringSliceFlag{Name: "subprotocol", Aliases: []string{"s"}, Usage: "agree to the subprotocol `NAME`"},
+			&cli.Uint64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "end after `N` messages"},
+			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Destination: &o.maxTime, Usage: "end after `D` in any case"},
+			&cli.GenericFlag{Name: "max-message-size", Value: &o.maxMessage, DefaultText: o.maxMessage.String(),
+				Usage: "refuse messages larger than `SIZE`"},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Destination: &o.verbose, Usage: "tell on stderr who comes and goes"},
+		},
+		Action: func(c *cli.Context) error {
+			o.address, o.subprotocols = c.Args().First(), c.StringSlice("subprotocol")
+			switch {
+			case (o.cert == "") != (o.key == ""):
+				return usagef("--cert and --key go together")
+			case givenAs(c, "count") != "" && o.count == 0:
+				return usagef("%s 0: the number of messages must be at least 1", givenAs(c, "count"))
+			case o.maxMessage < 1:
+				return usagef("--max-message-size must be at least 1")
+			}
+			if err := checkDuration(c, "max-time", o.maxTime, false); err != nil {
+				return err
+			}
+			for _, s := range o.subprotocols {
+				if !headerToken(s) {
+					return usagef("--subprotocol %q: expected a name without spaces and separators", cut(s, 24))
+				}
+			}
+			return p.serve(c.Context, o)
+		},
+	}
+}
+
+// listen opens the socket of an address as users write it.
+func (o *serveOptions) listen() (net.Listener, string, error) {
+	address, scheme := o.address, "ws"
+	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
+		address = "127.0.0.1:" + address
+	}
+	var config *tls.Config
+	if o.cert != "" {
+		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return nil, "", usagef("--cert and --key: %v", err)
+		}
+		scheme, config = "wss", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, "", usagef("%s: %v", o.address, err)
+	}
+	where := scheme + "://" + l.Addr().String()
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	return l, where, nil
+}
+
+// A serving is one run of hark serve.
+type serving struct {
+	*program
+	o       *serveOptions
+	hub     *hub.Hub
+	ed      lineedit.Editor // nil without a terminal
+	colour  bool
+	watched bool
+	end     context.CancelCauseFunc
+
+	mu    sync.Mutex // of what follows
+	line  []byte
+	count uint64
+	first chan struct{} // closed when the first client is there
+	there bool
+}
+
+// serve serves clients until ctx ends, or a condition does.
+func (p *program) serve(ctx context.Context, o *serveOptions) error {
+	l, where, err := o.listen()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if o.maxTime > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, o.maxTime, errMaxTime)
+		defer stop()
+	}
+	s := &serving{
+		program: p, o: o, end: cancel, first: make(chan struct{}),
+		colour: p.colored("auto"), watched: o.verbose || p.StderrTerminal,
+	}
+	s.hub = hub.New(hub.Options{Echo: o.echo, Subprotocols: o.subprotocols, MaxMessage: int64(o.maxMessage), Event: s.event})
+	next := p.stdinLines()
+	if p.Editor != nil {
+		if err := s.open(); err != nil {
+			l.Close()
+			return err
+		}
+		defer s.shut()
+		next = s.ed.Line
+	} else {
+		go p.Hangup(ctx, func() { cancel(output.ErrStdoutClosed) })
+	}
+	server := &http.Server{Handler: s.hub, ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(s.errors(), "", 0)}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	if s.watched || strings.HasSuffix(o.address, ":0") || o.address == "0" {
+		p.say.note("listening on %s", where)
+	}
+	go s.read(ctx, next)
+	<-ctx.Done()
+	l.Close()
+	s.hub.Close(2 * time.Second)
+	server.Close()
+	<-served
+	if err := context.Cause(ctx); !errors.Is(err, errQuit) {
+		return err
+	}
+	return nil
+}
+
+// open takes the terminal over, shut gives it back.
+func (s *serving) open() error {
+	var err error
+	s.ed, err = s.Editor(lineedit.Config{Prompt: paint(s.colour, sgrSent, "> "), Complete: s.complete})
+	if err != nil {
+		return fmt.Errorf("opening the prompt: %w", err)
+	}
+	s.rescue.Store(&rescue{func() { s.ed.Close() }})
+	if s.StderrTerminal {
+		s.say.redirect(postWriter{s.ed})
+	}
+	return nil
+}
+
+func (s *serving) shut() {
+	s.ed.Close()
+	s.rescue.Store(nil)
+	if s.StderrTerminal {
+		s.say.redirect(s.Stderr)
+	}
+}
+
+// errors is where the HTTP server complains: handshakes that failed are news for
+// those who watch.
+func (s *serving) errors() io.Writer {
+	return logWriter(func(b []byte) (int, error) {
+		if s.watched {
+			s.say.warning("%s", strings.TrimSpace(string(b)))
+		}
+		return len(b), nil
+	})
+}
+
+type logWriter func([]byte) (int, error)
+
+// Write implements io.Writer.
+func (f logWriter) Write(b []byte) (int, error) { return f(b) }
+
+// event prints what a client does.
+func (s *serving) event(e hub.Event) {
+	switch e.Kind {
+	case hub.Connected:
+		if s.watched {
+			s.say.note("client %d connected from %s, %s", e.Client, e.Address, e.Path)
+		}
+		if !s.there {
+			s.there = true
+			close(s.first)
+		}
+	case hub.Gone:
+		if !s.watched {
+			return
+		}
+		if e.Code < 0 {
+			s.say.note("client %d is gone without a close frame", e.Client)
+		} else {
+			s.say.note("client %d left: %s", e.Client, strings.TrimSpace(fmt.Sprint(e.Code, " ", e.Reason)))
+		}
+	case hub.Message:
+		s.message(e)
+	}
+}
+
+// message prints a message, up to --count.
+func (s *serving) message(e hub.Event) {
+	if s.o.count > 0 && s.count >= s.o.count {
+		return
+	}
+	s.count++
+	if s.ed != nil {
+		mark := paint(s.colour, sgrReceived, fmt.Sprintf("%d< ", e.Client))
+		text := visible(string(toUTF8(e.Data)))
+		if ok, _ := jsontext.Scan(e.Data); e.Binary && !ok {
+			text = dump(e.Data)
+		}
+		s.ed.Print([]byte(mark + strings.ReplaceAll(text, "\n", "\n  ") + "\n"))
+	} else {
+		s.line = appendClientLine(s.line[:0], e)
+		if _, err := s.Stdout.Write(s.line); err != nil {
+			if errors.Is(err, syscall.EPIPE) {
+				s.end(output.ErrStdoutClosed)
+			} else {
+				s.end(&output.WriteError{Err: err})
+			}
+		}
+	}
+	if s.count == s.o.count {
+		s.end(output.Ended{Condition: "count"})
+	}
+}
+
+// appendClientLine appends the record of a message.
+func appendClientLine(b []byte, e hub.Event) []byte {
+	b = fmt.Appendf(b, `{"client":%d,"data`, e.Client)
+	at := len(b)
+	b = append(b, `":`...)
+	if line, ok := jsontext.AppendLine(b, e.Data); ok {
+		b = line
+	} else if e.Binary {
+		b = append(b[:at], `_base64":"`...)
+		b = base64.StdEncoding.AppendEncode(b, e.Data)
+		b = append(b, '"')
+	} else {
+		b = append(b, '"')
+		b = append(jsontext.AppendText(b, e.Data), '"')
+	}
+	return append(b, "}\n"...)
+}
+
+// read carries out lines until there are none.
+func (s *serving) read(ctx context.Context, next func() (string, error)) {
+	for {
+		text, err := next()
+		switch {
+		case err == lineedit.ErrInterrupt && text != "":
+			continue
+		case err != nil && s.ed != nil:
+			s.end(errQuit)
+			return
+		case err == io.EOF:
+			return
+		case err != nil:
+			s.say.warning("stdin: %v; nothing more is sent", err)
+			return
+		}
+		if s.ed == nil {
+			select {
+			case <-s.first:
+			case <-ctx.Done():
+				return
+			}
+		} else if text != "" {
+			s.ed.Remember(text)
+		}
+		if err := s.command(text); err != nil {
+			s.say.error("%v", err)
+		}
+	}
+}
+
+// serveCommands are what lines with a slash can ask for.
+func serveCommands() [][2]string {
+	return [][2]string{
+		{"/to N TEXT", "send TEXT to client N alone; TEXT may be a /binary"},
+		{"/binary HEX|@FILE", "send a binary message to all"},
+		{"/ping [N]", "ping a client, or all"},
+		{"/close [N [CODE [REASON]]]", "close the connection of a client, or of all"},
+		{"/clients", "list the clients"},
+		{"/help", "list the commands"},
+		{"/quit", "close all connections and leave"},
+		{"//TEXT", "send /TEXT to all"},
+		{"TEXT", "send TEXT to all"},
+	}
+}
+
+// complete finds commands.
+func (s *serving) complete(line []rune, pos int) (int, []string) {
+	var all []string
+	for _, c := range serveCommands() {
+		if name, _, args := strings.Cut(c[0], " "); strings.HasPrefix(name, "/") && !strings.HasPrefix(name, "//") {
+			if args {
+				name += " "
+			}
+			all = append(all, name)
+		}
+	}
+	if !strings.HasPrefix(string(line[:pos]), "/") {
+		return pos, nil
+	}
+	return 0, fitting(all, string(line[:pos]))
+}
+
+// command carries out a line.
+func (s *serving) command(text string) error {
+	switch {
+	case text == "" && s.ed != nil:
+		return nil
+	case strings.HasPrefix(text, "//"):
+		return s.hub.Send(0, false, toUTF8([]byte(text[1:])))
+	case !strings.HasPrefix(text, "/"):
+		return s.hub.Send(0, false, toUTF8([]byte(text)))
+	}
+	name, rest, _ := strings.Cut(text[1:], " ")
+	switch name {
+	case "to":
+		return s.to(rest)
+	case "binary":
+		return s.binary(0, rest)
+	case "ping":
+		return s.ping(rest)
+	case "close":
+		return s.closeClient(rest)
+	case "clients":
+		list := s.hub.Clients()
+		s.answer(strings.Trim(fmt.Sprint(list), "[]"), "nobody")
+	case "help":
+		var b strings.Builder
+		for _, c := range serveCommands() {
+			fmt.Fprintf(&b, "%-28s%s\n", c[0], c[1])
+		}
+		s.answer(strings.TrimSuffix(b.String(), "\n"), "")
+	case "quit":
+		s.end(errQuit)
+	default:
+		var names []string
+		for _, c := range serveCommands() {
+			names = append(names, strings.TrimPrefix(strings.Fields(c[0])[0], "/"))
+		}
+		hint := "/help lists the commands"
+		if near := nearest(name, names); near != "" {
+			hint = "did you mean /" + near + "?"
+		}
+		return fmt.Errorf("unknown command /%s; %s", cut(name, 24), hint)
+	}
+	return nil
+}
+
+func (s *serving) answer(text, none string) {
+	if text == "" {
+		text = none
+	}
+	if s.ed != nil {
+		s.ed.Post([]byte(text))
+		return
+	}
+	s.say.note("%s", text)
+}
+
+// clientNumber takes the number of a client off the front of a text; 0 when there
+// is none and none is needed.
+func clientNumber(text string, needed bool) (number int, rest string, err error) {
+	word, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	if word == "" && !needed {
+		return 0, "", nil
+	}
+	number, err = strconv.Atoi(word)
+	if err != nil || number < 1 {
+		return 0, "", fmt.Errorf("%q: expected the number of a client", cut(word, 24))
+	}
+	return number, rest, nil
+}
+
+func (s *serving) to(rest string) error {
+	n, text, err := clientNumber(rest, true)
+	if err != nil {
+		return err
+	}
+	if arg, ok := strings.CutPrefix(text, "/binary "); ok {
+		return s.binary(n, arg)
+	}
+	return s.hub.Send(n, false, toUTF8([]byte(text)))
+}
+
+func (s *serving) binary(n int, arg string) error {
+	b, err := binaryArgument(strings.TrimSpace(arg))
+	if err != nil {
+		return err
+	}
+	return s.hub.Send(n, true, b)
+}
+
+// binaryArgument is HEX or @FILE.
+func binaryArgument(arg string) ([]byte, error) {
+	if path, ok := strings.CutPrefix(arg, "@"); ok {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, &UsageError{Message: err.Error()}
+		}
+		return b, nil
+	}
+	b, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(strings.TrimPrefix(arg, "0x")))
+	if err != nil {
+		return nil, usagef("/binary: expected hexadecimal digits in pairs, such as 00ff10, or @FILE")
+	}
+	return b, nil
+}
+
+func (s *serving) ping(rest string) error {
+	n, _, err := clientNumber(rest, false)
+	if err != nil {
+		return err
+	}
+	list := s.hub.Clients()
+	if n > 0 {
+		list = []int{n}
+	}
+	for _, n := range list {
+		err := s.hub.Ping(n, func(d time.Duration, err error) {
+			if err != nil {
+				s.answer(fmt.Sprintf("client %d: no pong within 5s", n), "")
+				return
+			}
+			s.answer(fmt.Sprintf("client %d: pong after %s", n, d.Round(10*time.Microsecond)), "")
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *serving) closeClient(rest string) error {
+	n, rest, err := clientNumber(rest, false)
+	if err != nil {
+		return err
+	}
+	code, reason, err := closeArguments(rest)
+	if err != nil {
+		return err
+	}
+	return s.hub.Disconnect(n, code, reason)
+}
