@@ -42,6 +42,7 @@ func promptCommands() []promptCommand {
 		{"time", "", "show when messages came and how long after the one before, or not", (*talk).cmdTime, nil},
 		{"edit", "", "write a message in $EDITOR", (*talk).cmdEdit, nil},
 		{"save", "FILE", "write what was sent and received as a smoke test", (*talk).cmdSave, nil},
+		{"record", "FILE|off", "write every frame from now on to a tape", (*talk).cmdRecord, nil},
 		{"history", "", "list what was typed", (*talk).cmdHistory, nil},
 		{"status", "", "tell about the connection", (*talk).cmdStatus, nil},
 		{"reconnect", "", "connect again", (*talk).cmdReconnect, nil},
@@ -290,6 +291,24 @@ func (t *talk) cmdEdit(string) error {
 	}
 	t.answer(paint(t.colour, sgrSent, "> ") + strings.ReplaceAll(visible(string(b)), "\n", "\n  "))
 	t.message(b)
+	return nil
+}
+
+// cmdRecord begins a tape, or ends it.
+func (t *talk) cmdRecord(rest string) error {
+	if r := t.tape.Swap(nil); r != nil {
+		if err := r.close(); err != nil {
+			return err
+		}
+	}
+	if rest == "off" {
+		return nil
+	}
+	r, err := newRecorder(rest, t.svc.Name(), &t.say.Redactor, t.end)
+	if err != nil {
+		return err
+	}
+	t.tape.Store(r)
 	return nil
 }
 

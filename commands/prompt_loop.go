@@ -64,6 +64,7 @@ type talk struct {
 	begun    string   // a JSON value of several lines, as far as it was typed
 	failure  error    // what to end with, after errQuit
 
+	tape       atomic.Pointer[recorder] // of /record; nil when there is none
 	words      words
 	log        transcript
 	cmdline    *commandLine
@@ -102,6 +103,9 @@ func (t *talk) steer(o *proto.Options) {
 	o.Trace.Frame = func(r proto.FrameRecord) {
 		if frame != nil {
 			frame(r)
+		}
+		if tape := t.tape.Load(); tape != nil {
+			tape.frame(r)
 		}
 		if r.Direction == proto.In {
 			t.heard.Store(r.Time.UnixNano())
