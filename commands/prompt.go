@@ -134,6 +134,7 @@ func (s *stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 	go func() { result <- proto.Run(ctx, svc, sink, o) }()
 	go t.read(ctx, lines)
 	err := t.loop(ctx, result)
+	t.up = false
 	if terr := t.cmdRecord("off"); terr != nil {
 		return terr
 	}

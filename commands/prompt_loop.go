@@ -299,6 +299,23 @@ func (t *talk) line(text string) {
 	t.tellError(err)
 }
 
+// settle waits until the engine has done what it was given before.
+func (t *talk) settle() {
+	if !t.up {
+		return
+	}
+	done := make(chan struct{})
+	select {
+	case t.ask <- func(proto.Session, time.Time) proto.Step { close(done); return proto.Step{} }:
+	default:
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Second): // the connection has ended meanwhile
+	}
+}
+
 // tellError says what was wrong with a command.
 func (t *talk) tellError(err error) {
 	text := err.Error()
