@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/url"
@@ -18,9 +19,8 @@ import (
 // connectOptions are what the flags of connect say.
 type connectOptions struct {
 	url          string
-	headers      []string
 	subprotocols []string
-	origin       string
+	user         string
 	send         []string
 	reconnect    bool
 }
@@ -37,12 +37,10 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 		Description: "Every message is an event. stdin is not read, unless --send - asks for it: then each " +
 			"line is a message, and the end of stdin means that there is no more to send.",
 		Flags: append([]cli.Flag{
-			&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Category: catLink,
-				Usage: "send the header `'NAME: VALUE'` with the handshake"},
+			pairFlag(&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Category: catLink, Destination: &o.user,
+				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference: " + secretForms}),
 			&cli.StringSliceFlag{Name: "subprotocol", Category: catLink,
 				Usage: "offer the subprotocol `NAME`"},
-			&cli.StringFlag{Name: "origin", Category: catLink, Destination: &o.origin,
-				Usage: "send `URL` as the Origin header"},
 			&cli.StringSliceFlag{Name: "send", Category: catLink,
 				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
 			&cli.BoolFlag{Name: "reconnect", Category: catLink, Destination: &o.reconnect,
@@ -53,7 +51,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				return err
 			}
 			o.url = c.Args().First()
-			o.headers, o.subprotocols, o.send = c.StringSlice("header"), c.StringSlice("subprotocol"), c.StringSlice("send")
+			o.subprotocols, o.send = c.StringSlice("subprotocol"), c.StringSlice("send")
 			if !o.reconnect {
 				if as := givenAs(c, "retries"); as != "" {
 					return usagef("%s needs --reconnect", as)
@@ -64,8 +62,9 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			if err != nil {
 				return err
 			}
-			for _, v := range sensitive(svc) {
-				p.say.Add(v)
+			p.say.Add(sensitiveAddress(svc.URL)...)
+			if err := o.login(c, p, f.header, svc); err != nil {
+				return err
 			}
 			var input <-chan proto.Frame
 			if stdin {
@@ -83,19 +82,6 @@ func (o *connectOptions) service() (svc *proto.Plain, stdin bool, err error) {
 	svc = &proto.Plain{Header: http.Header{}, Subprotocols: o.subprotocols}
 	if svc.URL, err = checkEndpoint(o.url); err != nil {
 		return nil, false, err
-	}
-	for _, h := range o.headers {
-		name, value, err := header(h)
-		if err != nil {
-			return nil, false, err
-		}
-		svc.Header.Add(name, value)
-	}
-	if o.origin != "" {
-		if !headerValue(o.origin) {
-			return nil, false, usagef("--origin: the value has a control character in it")
-		}
-		svc.Header.Set("Origin", o.origin)
 	}
 	for _, s := range o.subprotocols {
 		if !headerToken(s) {
@@ -188,34 +174,22 @@ func checkEndpoint(address string) (string, error) {
 
 var sensitiveName = regexp.MustCompile(`(?i)auth|token|key|secret|password|cookie|session|sig`)
 
-// sensitive are the values of a plain WebSocket's address and headers that must
-// not be shown.
-func sensitive(svc *proto.Plain) []string {
-	var out []string
-	for name, values := range svc.Header {
-		if !sensitiveName.MatchString(name) {
-			continue
-		}
-		for _, v := range values {
-			out = append(out, v)
-			if _, credential, ok := strings.Cut(v, " "); ok {
-				out = append(out, credential)
-			}
-		}
+// login adds the credentials of --user.
+func (o *connectOptions) login(c *cli.Context, p *program, header http.Header, svc *proto.Plain) error {
+	if o.user == "" {
+		return nil
 	}
-	u, err := url.Parse(svc.URL)
+	as := givenAs(c, "user")
+	if header.Get("Authorization") != "" {
+		return usagef("%s and the header Authorization exclude each other", as)
+	}
+	user, password, err := p.userPassword(c.Context, as, o.user)
 	if err != nil {
-		return out
+		return err
 	}
-	if password, ok := u.User.Password(); ok {
-		out = append(out, password)
-	}
-	for name, values := range u.Query() {
-		if sensitiveName.MatchString(name) {
-			out = append(out, values...)
-		}
-	}
-	return out
+	p.say.AddPair(user, password)
+	svc.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	return nil
 }
 
 // lines gives each line of stdin as a text message. Its goroutine cannot be

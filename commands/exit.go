@@ -157,12 +157,17 @@ func handshakeHint(h *proto.HandshakeError) string {
 	switch {
 	case is[*proto.ConnectTimeoutError](h.Err):
 		return "--connect-timeout sets how long hark waits"
-	case h.Status == 401 || h.Status == 403:
+	case h.Stage != proto.StageProxy && (h.Status == 401 || h.Status == 403):
 		return "check the credentials"
 	case h.Status == 407:
-		return "the proxy wants credentials"
+		return "the proxy wants credentials: --proxy-user USER:PASSWORD"
+	case h.Stage == proto.StageProxy:
+		return proxyHint(h)
 	case h.Status >= 300 && h.Status < 400:
-		return "hark does not follow redirects; use the address that it leads to"
+		if h.Err != nil {
+			return "use the address that it leads to"
+		}
+		return "-L follows redirects"
 	case h.Status != 0 && h.Status < 500:
 		return "check the path of the address"
 	case h.Stage == proto.StageDNS:
@@ -173,6 +178,18 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "the server closed the connection without an answer; does it speak TLS (wss://)?"
 	}
 	return ""
+}
+
+func proxyHint(h *proto.HandshakeError) string {
+	switch p, ok := errors.AsType[*proto.ProxyError](h.Err); {
+	case ok && p.Refused:
+		return "the proxy wants other credentials: --proxy-user USER:PASSWORD"
+	case h.Status == 403:
+		return "the proxy does not allow this host or port; ask who runs it"
+	case h.Status != 0:
+		return "the proxy did not reach the server; see whether its address is right from there"
+	}
+	return "check --proxy, or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; NO_PROXY lists hosts to reach directly"
 }
 
 func is[E error](err error) bool {

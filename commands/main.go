@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 )
@@ -37,6 +38,10 @@ type program struct {
 	// last tells whoever keeps a journal how the program ended, and returns whether
 	// that is all there is to tell; nil when nobody does.
 	last func(err error, code int, text, hint string) bool
+	// quiet: warnings are not wanted.
+	quiet bool
+	// warnedFiles are files with credentials that others can read.
+	warnedFiles sync.Map
 }
 
 func (p *program) ended(err error, code int, text, hint string) (told bool) {
@@ -49,7 +54,7 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 			code = p.report(fmt.Errorf("internal error: %v\n%s", r, debug.Stack()))
 		}
 	}()
-	return p.report(p.app().Run(ctx, args))
+	return p.report(p.app().Run(context.WithValue(ctx, programKey{}, p), args))
 }
 
 // app is the tree of commands. To add a service is to add a line here.
@@ -68,6 +73,7 @@ hark connect wss://stream.example.com/events | jq .`,
 				"command talks to a built-in stand-in for the service and needs no account.",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "profile", Usage: "take settings from the profile `NAME` of the configuration file"},
+				&cli.BoolFlag{Name: "no-warn-secrets", Usage: "no warning when a credential stands on the command line"},
 			},
 			Subcommands: []*cli.Command{
 				p.octaveCommand(),
@@ -91,6 +97,7 @@ hark connect wss://stream.example.com/events | jq .`,
 		LookupEnv: p.LookupEnv,
 		Width:     min(columns, 100),
 		Page:      func(text string) error { return p.page(text, rows) },
+		Before:    p.observe,
 	})
 }
 

@@ -52,6 +52,19 @@ func (p *printer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// plain prints lines that were asked for, as they are but for credentials and
+// control characters.
+func (p *printer) plain(lines []string) {
+	var b strings.Builder
+	for _, line := range lines {
+		line = strings.Map(harmless, strings.ToValidUTF8(p.String(line), "\uFFFD"))
+		b.WriteString(strings.TrimRight(strings.ReplaceAll(line, "\n", " "), " ") + "\n")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = io.WriteString(p.w, b.String())
+}
+
 func (p *printer) line(kind, text string) {
 	text = strings.Map(harmless, strings.ToValidUTF8(p.String(text), "\uFFFD"))
 	p.mu.Lock()

@@ -19,7 +19,7 @@ import (
 type stream struct {
 	*program
 	flags     *streamFlags
-	transport *http.Transport
+	transport *proto.NetworkTransport
 	standIn   *standIn // nil when the service is the real one
 	live      bool     // the stream was live at least once
 	ready     bool     // the stream was ready at least once
@@ -32,8 +32,11 @@ type stream struct {
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
+	if f.network == nil {
+		f.network = &proto.Network{}
+	}
 	return &stream{
-		program: p, flags: f, transport: newTransport(),
+		program: p, flags: f, transport: proto.NewTransport(f.network),
 		watched: !f.quiet && (f.verbose || f.status == "text" || f.status == "" && p.StderrTerminal),
 	}
 }
@@ -41,7 +44,7 @@ func (p *program) newStream(f *streamFlags) *stream {
 // client sends a service's own requests over the same transport as the stream.
 func (s *stream) client() *http.Client {
 	return &http.Client{
-		Transport:     userAgent{s.transport},
+		Transport:     moreHeaders{userAgent{s.transport, s.flags.noAgent}, s.flags.header},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -72,7 +75,7 @@ func (s *stream) emulate(service string, typed func(flag string) bool, endpoint 
 			*d.setting = e.demo[d.variable]
 		}
 	}
-	s.transport.DialContext = e.network.DialContext
+	s.flags.network.Dial = e.network.DialContext
 	return nil
 }
 
@@ -96,11 +99,21 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		s.flags.linkFlags.engine(&o)
 		s.flags.readyFlags.engine(&o)
-		o.Transport = userAgent{s.transport}
+		o.Transport = userAgent{s.handshakes(), s.flags.noAgent}
+		o.Dial = s.flags.dial()
 		o.Input = input
 		o.Kill = s.kill
-		return proto.Run(ctx, svc, w, o)
+		err := proto.Run(ctx, svc, w, o)
+		return withHint(err, s.flags.tlsFlags.hint(err))
 	})
+}
+
+// handshakes is the transport of opening handshakes.
+func (s *stream) handshakes() http.RoundTripper {
+	if s.flags.include {
+		return includer{s.transport, s.say}
+	}
+	return s.transport
 }
 
 // follow lets events come, from wherever, with everything around them that the

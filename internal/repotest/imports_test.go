@@ -69,6 +69,8 @@ func homes() []home {
 		{"github.com/mattn/go-isatty", []string{"commands"}, false, terminal},
 		{"golang.org/x/term", []string{"commands"}, false, terminal},
 		{"golang.org/x/sys", []string{"commands"}, false, "only commands deals with the operating system"},
+		{"github.com/zalando/go-keyring", []string{"commands"}, true,
+			"credentials that users name are looked up where they are named"},
 		{"golang.org/x/net/http/httpguts", []string{"commands"}, false,
 			"headers that users type are checked where they are typed"},
 		{"github.com/itchyny/gojq", []string{"output"}, true,
