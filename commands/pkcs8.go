@@ -58,7 +58,7 @@ type pbkdf2Params struct {
 }
 
 // maxIterations bounds the time that a file can cost.
-const maxIterations = 10_000_000
+const maxIterations = 2_000_000
 
 // decryptPKCS8 returns the PKCS #8 key inside an encrypted one.
 func decryptPKCS8(der, passphrase []byte) ([]byte, error) {

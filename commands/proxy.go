@@ -199,7 +199,7 @@ func bypassed(list, host, port string) bool {
 			continue
 		}
 		entry = strings.TrimPrefix(strings.TrimPrefix(entry, "*"), ".")
-		if entry = strings.TrimSuffix(entry, "."); entry != "" && (host == entry || strings.HasSuffix(host, "."+entry)) {
+		if entry = strings.TrimSuffix(entry, "."); entry != "" && addressErr != nil && (host == entry || strings.HasSuffix(host, "."+entry)) {
 			return true
 		}
 	}

@@ -9,9 +9,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hark-cli/hark/proto"
@@ -31,9 +34,11 @@ type tlsFlags struct {
 	pin      string
 	min      string
 	keylog   bool
+	// asked: a server has asked for a client certificate.
+	asked *atomic.Bool
 }
 
-func newTLSFlags() tlsFlags { return tlsFlags{min: "1.2"} }
+func newTLSFlags() tlsFlags { return tlsFlags{min: "1.2", asked: new(atomic.Bool)} }
 
 var tlsVersions = map[string]uint16{
 	"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
@@ -115,6 +120,10 @@ func authorities(as, path string) (*x509.CertPool, error) {
 // clientCertificate reads what --cert, --key and --pass name.
 func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Config) error {
 	if f.cert == "" {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			f.asked.Store(true)
+			return &tls.Certificate{}, nil // none
+		}
 		for _, flag := range []string{"key", "pass"} {
 			if as := givenAs(c, flag); as != "" {
 				return usagef("%s needs --cert", as)
@@ -244,6 +253,10 @@ func (f *tlsFlags) hint(err error) string {
 		}
 		return "the server did not accept the client certificate of --cert"
 	}
+	if h.Status == 0 && h.Stage == proto.StageUpgrade && f.asked.Load() {
+		// With TLS 1.3 the refusal comes after the handshake, and can get lost.
+		return "the server asked for a client certificate: --cert FILE --key FILE"
+	}
 	if h.Stage != proto.StageTLS {
 		return ""
 	}
@@ -266,10 +279,18 @@ func (f *tlsFlags) hint(err error) string {
 	if is[*pinError](err) {
 		return "if the server has a new key and you have that from its operator, change --pinnedpubkey"
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return f.alertHint(uint8(alert))
+	return f.alertHint(alertOf(err))
+}
+
+// alertOf is the alert that a server has sent, 0 for none. crypto/tls has it in a
+// type that is not exported.
+func alertOf(err error) uint8 {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 {
+			return uint8(v.Uint())
+		}
 	}
-	return ""
+	return 0
 }
 
 func (f *tlsFlags) alertHint(alert uint8) string {
@@ -284,7 +305,10 @@ func (f *tlsFlags) alertHint(alert uint8) string {
 	case alertProtocolVersion:
 		return "the server speaks only older versions of TLS: --tls-min 1.0 allows them"
 	case alertHandshakeFailure:
-		return "client and server have no cipher in common, or the server wants a client certificate: --cert FILE --key FILE"
+		if f.cert == "" {
+			return "the server may want a client certificate: --cert FILE --key FILE; or client and server have no cipher in common"
+		}
+		return "the server may not accept the client certificate of --cert; or client and server have no cipher in common"
 	}
 	return ""
 }

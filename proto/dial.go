@@ -125,6 +125,7 @@ func origin(u *url.URL) string {
 // dialOnce makes the opening handshake without following redirects. answer is
 // what the server said when that was no upgrade.
 func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *http.Response, err error) {
+	ctx = context.WithValue(ctx, progressKey{}, &progress{})
 	t := &tapper{base: o.transport()}
 	if o.Trace.Frame != nil {
 		begun := time.Now()
@@ -176,6 +177,9 @@ func networkError(ctx context.Context, stage Stage, address string, err error) *
 			e.Err = p
 		}
 		return e
+	}
+	if ctx.Err() != nil && stage == StageUpgrade {
+		stage = reached(ctx)
 	}
 	return &HandshakeError{Stage: stage, Address: address, Err: bare(ctx, err)}
 }

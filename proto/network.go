@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -82,6 +83,28 @@ type NetworkTransport struct {
 // net/http dials with a context of its own, which only has the values.
 type requestKey struct{}
 
+// progress is how far an attempt has come, for when it is cut short.
+type progress struct{ stage atomic.Pointer[Stage] }
+
+type progressKey struct{}
+
+// begin says that a stage of the attempt that ctx belongs to has begun.
+func begin(ctx context.Context, stage Stage) {
+	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
+		p.stage.Store(&stage)
+	}
+}
+
+// reached is the stage that the attempt of ctx has come to.
+func reached(ctx context.Context) Stage {
+	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
+		if s := p.stage.Load(); s != nil {
+			return *s
+		}
+	}
+	return StageUpgrade
+}
+
 // NewTransport makes the transport of a network. Proxies of the environment are
 // none of its business: Network.Proxy is.
 func NewTransport(n *Network) *NetworkTransport {
@@ -120,10 +143,14 @@ func (n *Network) connect(ctx context.Context, secure bool, addr string) (net.Co
 		return nil, err
 	}
 	conn, err := n.reach(ctx, secure, host, port)
-	if err != nil || !secure {
-		return conn, err
+	if err == nil && secure {
+		begin(ctx, StageTLS)
+		conn, err = n.encrypt(ctx, conn, n.TLS, host, StageTLS)
 	}
-	return n.encrypt(ctx, conn, n.TLS, host, StageTLS)
+	if err == nil {
+		begin(ctx, StageUpgrade)
+	}
+	return conn, err
 }
 
 // reach opens the connection below TLS.
@@ -134,6 +161,7 @@ func (n *Network) reach(ctx context.Context, secure bool, host, port string) (ne
 	if n.Socket != "" {
 		var d net.Dialer
 		start := time.Now()
+		begin(ctx, StageTCP)
 		conn, err := d.DialContext(ctx, "unix", n.Socket)
 		n.report(StageReport{Stage: StageTCP, Address: n.Socket, Took: time.Since(start), Err: err})
 		return conn, err
@@ -162,6 +190,7 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 	}
 	address := net.JoinHostPort(host, port)
 	start := time.Now()
+	begin(ctx, StageTCP)
 	if n.Resolve != nil {
 		if addresses := n.Resolve(host, port); len(addresses) > 0 {
 			conn, err := dialOne(ctx, family, addresses, port)
@@ -172,7 +201,9 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 	var found []string
 	looked := start
 	dctx := httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { begin(ctx, StageDNS) },
 		DNSDone: func(info httptrace.DNSDoneInfo) {
+			begin(ctx, StageTCP)
 			looked = time.Now()
 			for _, a := range info.Addrs {
 				found = append(found, a.String())

@@ -54,6 +54,7 @@ func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net
 		return nil, &stageError{StageProxy, &ProxyError{Address: p.Address(), Err: bare(ctx, err)}}
 	}
 	start := time.Now()
+	begin(ctx, StageProxy)
 	if p.Kind == "https" {
 		if conn, err = n.encrypt(ctx, conn, n.ProxyTLS, p.Host, StageProxy); err != nil {
 			err = &ProxyError{Address: p.Address(), Err: err}

@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,9 +108,7 @@ func TestHandshakeStrictness(t *testing.T) {
 				o.Retries = 0
 				o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
 					resp, err := nw.RoundTrip(req)
-					for name, values := range tt.header {
-						resp.Header[name] = values
-					}
+					maps.Copy(resp.Header, tt.header)
 					return resp, err
 				})
 				err := Run(t.Context(), &Plain{URL: "ws://test/", Subprotocols: []string{"v1", "v2"}}, &recorder{}, o)
@@ -311,18 +311,23 @@ func TestHostileHandshakes(t *testing.T) {
 				}
 			}
 		}, "exceeded"},
-		{"no HTTP", func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n") }, "malformed HTTP response"},
+		{"no HTTP", func(c net.Conn) {
+			io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n")
+			time.Sleep(time.Second)
+		}, "malformed HTTP response"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var wg sync.WaitGroup
+				defer wg.Wait()
 				n := NewTransport(&Network{MaxHeader: 64 << 10, Dial: func(context.Context, string, string) (net.Conn, error) {
 					client, server := net.Pipe()
-					go func() {
+					wg.Go(func() {
 						defer server.Close()
-						go io.Copy(io.Discard, server)
+						wg.Go(func() { io.Copy(io.Discard, server) })
 						tt.serve(server)
-					}()
+					})
 					return client, nil
 				}})
 				defer n.CloseIdleConnections()
