@@ -142,6 +142,9 @@ func hint(err error) string {
 	if is[*proto.TooBigError](err) {
 		return "--max-message-size sets the limit, for example --max-message-size 256MiB"
 	}
+	if is[*output.TimeoutError](err) {
+		return "--jq-timeout sets how long an expression may take for one event, 0 for no limit"
+	}
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok {
 		return handshakeHint(h)
 	}

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -119,19 +120,20 @@ func (s *stream) handshakes() http.RoundTripper {
 // follow lets events come, from wherever, with everything around them that the
 // flags ask for.
 func (s *stream) follow(ctx context.Context, svc proto.Service, events func(context.Context, *output.Writer, proto.Options) error) error {
-	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
-	defer bury()
+	dead, bury := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer bury(nil)
 	go func() {
 		select {
 		case <-s.kill:
-			bury()
+			bury(nil)
 		case <-dead.Done():
 		}
 	}()
 	if d, ok := svc.(proto.Describer); ok {
 		s.describe = d.Describe
 	}
-	w, err := s.writer(dead)
+	dog := output.NewWatchdog(s.flags.jqTimeout)
+	w, err := s.writer(dog.Context(dead))
 	if err != nil {
 		return err
 	}
@@ -167,12 +169,23 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	}
 	go s.Hangup(ctx, func() { cancel(output.ErrStdoutClosed) })
 	go s.answerQuestions(ctx)
+	if s.flags.jqTimeout > 0 {
+		go dog.Watch(dead, func(late *output.TimeoutError) {
+			bury(late)
+			cancel(late)
+		})
+	}
 
 	o := proto.DefaultOptions()
 	o.Idle = s.flags.idle
 	o.Frames = s.flags.format == string(output.FormatFrames)
 	o.Trace = s.trace()
-	err = s.ending(events(ctx, w, o), w)
+	err = events(ctx, w, o)
+	if late, ok := errors.AsType[*output.TimeoutError](err); ok {
+		err = late // if it hangs, that is what events wait for
+	} else {
+		err = s.ending(err, w)
+	}
 	if s.tape != nil {
 		if terr := s.tape.close(); terr != nil {
 			err = terr
