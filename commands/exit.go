@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"io"
+	"syscall"
 
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
@@ -173,8 +174,14 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "-L follows redirects"
 	case h.Status != 0 && h.Status < 500:
 		return "check the path of the address"
+	case h.Status >= 500:
+		return "the server, or what stands in front of it, is in trouble; try again later"
 	case h.Stage == proto.StageDNS:
 		return "check the host name"
+	case h.Stage == proto.StageTCP && errors.Is(h.Err, syscall.ECONNREFUSED):
+		return "nothing listens at that address: check host and port, and that the server runs"
+	case h.Stage == proto.StageTCP:
+		return "check host and port, and the way to the network: a firewall, a VPN, or --proxy"
 	case h.Stage == proto.StageTLS:
 		return "the server's certificate was not accepted, or it does not speak TLS on this port"
 	case errors.Is(h.Err, io.EOF):

@@ -40,6 +40,8 @@ type program struct {
 	last func(err error, code int, text, hint string) bool
 	// quiet: warnings are not wanted.
 	quiet bool
+	// exam is what doctor wants instead of a stream; nil otherwise.
+	exam *examination
 	// warnedFiles are files with credentials that others can read.
 	warnedFiles sync.Map
 }
@@ -80,6 +82,7 @@ hark connect wss://stream.example.com/events | jq .`,
 				p.drogueCommand(),
 				p.doshiiCommand(),
 				p.connectCommand(),
+				p.doctorCommand(),
 				p.emulateCommand(),
 				p.configCommand(),
 				p.completionCommand(),

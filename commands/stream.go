@@ -97,6 +97,9 @@ func typedFlags(c *cli.Context) func(flag string) bool {
 // failure ends it. Everything that the user can get wrong has been found when
 // it dials.
 func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
+	if s.exam != nil {
+		return s.examine(ctx, svc, input)
+	}
 	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		s.flags.linkFlags.engine(&o)
 		s.flags.readyFlags.engine(&o)
