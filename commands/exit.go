@@ -54,6 +54,7 @@ func hintOf(err error) string {
 // report prints how the program ended, if there is anything to say, and returns
 // its exit code. It is the only place where errors become exit codes.
 func (p *program) report(err error) int {
+	p.say.release()
 	code, silent := exitCode(err)
 	if silent {
 		p.ended(err, code, "", "")

@@ -18,13 +18,42 @@ type printer struct {
 	w  io.Writer
 	mu sync.Mutex
 	as func(kind, text string) // takes lines in the place of w, when not nil
+	// held are lines that wait for divert or release.
+	held    []heldLine
+	holding bool
 }
 
-// divert makes as take the lines in the place of stderr.
+type heldLine struct{ kind, text string }
+
+// hold keeps lines until it is known where they go.
+func (p *printer) hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holding = true
+	p.as = func(kind, text string) { p.held = append(p.held, heldLine{kind, text}) }
+}
+
+// divert makes as take the lines in the place of stderr, those held too.
 func (p *printer) divert(as func(kind, text string)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.as = as
+	p.as, p.holding = as, false
+	for _, h := range p.held {
+		as(h.kind, h.text)
+	}
+	p.held = nil
+}
+
+// release prints what is held after all.
+func (p *printer) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.held {
+		_, _ = io.WriteString(p.w, "hark: "+strings.TrimPrefix(h.kind+": ", "note: ")+h.text+"\n")
+	}
+	if p.holding {
+		p.as, p.held, p.holding = nil, nil, false
+	}
 }
 
 // note prints something that was asked for.
@@ -62,6 +91,10 @@ func (p *printer) plain(lines []string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.as != nil {
+		p.as("note", strings.TrimRight(b.String(), "\n"))
+		return
+	}
 	_, _ = io.WriteString(p.w, b.String())
 }
 

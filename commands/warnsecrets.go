@@ -9,6 +9,9 @@ import (
 // wanted, and whether a credential stands on it for everybody to see.
 func (p *program) observe(line *commandLine) {
 	p.quiet = line.isSet("quiet")
+	if line.value("status") == "json" {
+		p.say.hold() // stderr will be for records only
+	}
 	if line.isSet("no-warn-secrets") {
 		return
 	}
