@@ -90,7 +90,12 @@ func (l *link) close() {
 }
 
 // read reads messages until the connection ends, and says why it did.
-func (l *link) read() error {
+func (l *link) read() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = l.broke(r)
+		}
+	}()
 	for {
 		typ, r, err := l.ws.Reader(context.Background())
 		if err != nil {
@@ -115,6 +120,20 @@ func (l *link) read() error {
 			l.handOver()
 		}
 	}
+}
+
+// broke is the end of the reader when the library has panicked. It does so when a
+// close frame comes between the fragments of a compressed message (v1.8.15): a
+// server must not be able to end the program by that.
+func (l *link) broke(panicked any) error {
+	if l.inside {
+		l.cur.data, l.inside = l.cur.data[:l.start], false
+	}
+	if p := l.tap.peerClose; p != nil {
+		code, reason := wire.ParseClose(p)
+		return l.lost(websocket.CloseError{Code: websocket.StatusCode(code), Reason: reason})
+	}
+	return &ProtocolError{fmt.Errorf("the WebSocket library failed: %v", panicked)}
 }
 
 // readMessage appends one message to the current batch.

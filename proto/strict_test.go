@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha1"
@@ -82,6 +83,31 @@ func TestStrictness(t *testing.T) {
 	}
 }
 
+// A close frame within a compressed message is a close frame.
+func TestCloseWithinACompressedMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.conn.Write(append(wire.AppendHeader(nil, wire.Header{RSV: 4, Opcode: wire.OpText, Length: 1}), '0'))
+			p.send(wire.OpClose, "\x03\xf3oops")
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.Retries = 0
+		o.Dial.Compression = true
+		o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+			resp, err := nw.RoundTrip(req)
+			resp.Header.Set("Sec-Websocket-Extensions", "permessage-deflate")
+			return resp, err
+		})
+		var sink recorder
+		err := runTest(t, nw, &sink, o)
+		if c, ok := errors.AsType[*CloseError](err); !ok || c.Code != wire.StatusInternal || c.Reason != "oops" || len(sink.events) > 0 {
+			t.Errorf("Run: %v, %q", err, sink.events)
+		}
+		nw.wg.Wait()
+	})
+}
+
 // What was not asked for must not be granted.
 func TestHandshakeStrictness(t *testing.T) {
 	tests := []struct {
@@ -149,11 +175,11 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 		if d := time.Since(start); d != outboxPatience {
 			t.Errorf("gave up after %s, want %s", d, outboxPatience)
 		}
+		nw.wg.Wait()
 		// What was read makes answers for one batch more than the outbox holds.
 		if limit := outboxFrames + 4*readBuffer; sent > limit {
 			t.Errorf("%d messages were taken, want at most %d", sent, limit)
 		}
-		nw.wg.Wait()
 	})
 }
 
@@ -325,6 +351,9 @@ func TestHostileHandshakes(t *testing.T) {
 					client, server := net.Pipe()
 					wg.Go(func() {
 						defer server.Close()
+						if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil {
+							return
+						}
 						wg.Go(func() { io.Copy(io.Discard, server) })
 						tt.serve(server)
 					})

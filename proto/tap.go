@@ -34,6 +34,8 @@ type tap struct {
 	readErr error
 	readAt  time.Time // of the last bytes
 	in      tracker
+	// peerClose is the payload of the server's close frame; nil before it came.
+	peerClose []byte
 	// waiting is called when nothing is buffered and the next read may block.
 	waiting func()
 	// sent is called with each control frame that the library writes by itself:
@@ -129,7 +131,7 @@ func (t *tap) stamp(n int) {
 // saw looks at what the library is about to get. Of bytes that break a rule which
 // the library does not know, it gets those before.
 func (t *tap) saw(p []byte) (int, error) {
-	n, v := t.in.feed(p, nil)
+	n, v := t.in.feed(p, t.noteClose)
 	if v == nil {
 		return n, nil
 	}
@@ -139,6 +141,12 @@ func (t *tap) saw(p []byte) (int, error) {
 		return n, nil
 	}
 	return 0, v.err
+}
+
+func (t *tap) noteClose(op wire.Opcode, payload []byte) {
+	if op == wire.OpClose && t.peerClose == nil {
+		t.peerClose = append([]byte{}, payload...)
+	}
 }
 
 // fail tells the server what it did wrong. Nothing that it sends is read after
