@@ -9,7 +9,7 @@
 GO       = go
 PREFIX   = /usr/local
 DESTDIR  =
-FUZZTIME = 10s
+FUZZTIME = 1m
 
 # Parts of the command line library that hark has no use for.
 TAGS = urfave_cli_no_docs,urfave_cli_no_suggest

@@ -47,6 +47,8 @@ type appConfig struct {
 	// Root carries the name of the program, its global flags and its commands.
 	// newApp takes possession of it.
 	Root *cli.Command
+	// Before, if not nil, is told of each command line that is carried out.
+	Before func(*commandLine)
 	// Topics are what "help TOPIC" knows besides the commands.
 	Topics []topic
 	// Settings adds the settings of the configuration file to a command line; nil
@@ -142,6 +144,9 @@ func (a *app) Run(ctx context.Context, argv []string) error {
 	}
 	if err := line.checkArguments(); err != nil {
 		return err
+	}
+	if a.config.Before != nil {
+		a.config.Before(line)
 	}
 	err = a.lib.RunContext(context.WithValue(ctx, lineKey{}, line), line.argv())
 	if raw, ok := errors.AsType[*parseError](err); ok {

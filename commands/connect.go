@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/url"
@@ -18,9 +19,8 @@ import (
 // connectOptions are what the flags of connect say.
 type connectOptions struct {
 	url          string
-	headers      []string
 	subprotocols []string
-	origin       string
+	user         string
 	send         []string
 	reconnect    bool
 	address      string // --connect
@@ -45,8 +45,6 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			"Who comes from wscat finds its flags here: -c, -H, -s, -o, -w, -P, --execute, --auth, --slash. Where a letter means " +
 			"something else to hark or to curl, theirs wins: -n is --count, -x is kept for a proxy; see 'hark help prompt'.",
 		Flags: append([]cli.Flag{
-			&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Category: catLink,
-				Usage: "send the header `'NAME: VALUE'` with the handshake"},
 			&cli.StringFlag{Name: "connect", Aliases: []string{"c"}, Category: catPrompt, Destination: &o.address,
 				Usage: "the address, for those who are used to write it as `URL` of a flag"},
 			&cli.StringSliceFlag{Name: "execute", Category: catPrompt,
@@ -57,8 +55,8 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				Usage: "send USER:PASSWORD with HTTP Basic authentication, `SECRET`: " + secretForms}),
 			&cli.StringSliceFlag{Name: "subprotocol", Aliases: []string{"s"}, Category: catLink,
 				Usage: "offer the subprotocol `NAME`"},
-			&cli.StringFlag{Name: "origin", Aliases: []string{"o"}, Category: catLink, Destination: &o.origin,
-				Usage: "send `URL` as the Origin header"},
+			pairFlag(&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Category: catLink, Destination: &o.user,
+				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference: " + secretForms}),
 			&cli.StringSliceFlag{Name: "send", Category: catLink,
 				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
 			&cli.BoolFlag{Name: "reconnect", Category: catLink, Destination: &o.reconnect,
@@ -73,7 +71,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			if err := o.target(c.Args().First()); err != nil {
 				return err
 			}
-			o.headers, o.subprotocols, o.send = c.StringSlice("header"), c.StringSlice("subprotocol"), c.StringSlice("send")
+			o.subprotocols, o.send = c.StringSlice("subprotocol"), c.StringSlice("send")
 			if !o.reconnect {
 				if as := givenAs(c, "retries"); as != "" {
 					return usagef("%s needs --reconnect", as)
@@ -87,8 +85,9 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			if err := p.basic(c.Context, svc, o.auth); err != nil {
 				return err
 			}
-			for _, v := range sensitive(svc) {
-				p.say.Add(v)
+			p.say.Add(sensitiveAddress(svc.URL)...)
+			if err := o.login(c, p, f.header, svc); err != nil {
+				return err
 			}
 			var input <-chan proto.Frame
 			if stdin {
@@ -147,19 +146,6 @@ func (o *connectOptions) service() (svc *proto.Plain, stdin bool, err error) {
 	svc = &proto.Plain{Header: http.Header{}, Subprotocols: o.subprotocols}
 	if svc.URL, err = checkEndpoint(o.url); err != nil {
 		return nil, false, err
-	}
-	for _, h := range o.headers {
-		name, value, err := header(h)
-		if err != nil {
-			return nil, false, err
-		}
-		svc.Header.Add(name, value)
-	}
-	if o.origin != "" {
-		if !headerValue(o.origin) {
-			return nil, false, usagef("--origin: the value has a control character in it")
-		}
-		svc.Header.Set("Origin", o.origin)
 	}
 	for _, s := range o.subprotocols {
 		if !headerToken(s) {
@@ -252,34 +238,22 @@ func checkEndpoint(address string) (string, error) {
 
 var sensitiveName = regexp.MustCompile(`(?i)auth|token|key|secret|password|cookie|session|sig`)
 
-// sensitive are the values of a plain WebSocket's address and headers that must
-// not be shown.
-func sensitive(svc *proto.Plain) []string {
-	var out []string
-	for name, values := range svc.Header {
-		if !sensitiveName.MatchString(name) {
-			continue
-		}
-		for _, v := range values {
-			out = append(out, v)
-			if _, credential, ok := strings.Cut(v, " "); ok {
-				out = append(out, credential)
-			}
-		}
+// login adds the credentials of --user.
+func (o *connectOptions) login(c *cli.Context, p *program, header http.Header, svc *proto.Plain) error {
+	if o.user == "" {
+		return nil
 	}
-	u, err := url.Parse(svc.URL)
+	as := givenAs(c, "user")
+	if header.Get("Authorization") != "" {
+		return usagef("%s and the header Authorization exclude each other", as)
+	}
+	user, password, err := p.userPassword(c.Context, as, o.user)
 	if err != nil {
-		return out
+		return err
 	}
-	if password, ok := u.User.Password(); ok {
-		out = append(out, password)
-	}
-	for name, values := range u.Query() {
-		if sensitiveName.MatchString(name) {
-			out = append(out, values...)
-		}
-	}
-	return out
+	p.say.AddPair(user, password)
+	svc.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	return nil
 }
 
 // lines gives each line of stdin as a text message. Its goroutine cannot be

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime"
@@ -45,6 +46,8 @@ type Env struct {
 
 // System is the world of a process.
 func System() Env {
+	// net/http logs what servers send out of turn, which is not for stderr.
+	log.SetOutput(io.Discard)
 	signals := make(chan os.Signal, 2)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		// nohup, and a shell that starts a job in the background, have the

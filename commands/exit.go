@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"io"
+	"syscall"
 
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
@@ -53,6 +54,7 @@ func hintOf(err error) string {
 // report prints how the program ended, if there is anything to say, and returns
 // its exit code. It is the only place where errors become exit codes.
 func (p *program) report(err error) int {
+	p.say.release()
 	code, silent := exitCode(err)
 	if silent {
 		p.ended(err, code, "", "")
@@ -142,6 +144,9 @@ func hint(err error) string {
 	if is[*proto.TooBigError](err) {
 		return "--max-message-size sets the limit, for example --max-message-size 256MiB"
 	}
+	if is[*output.TimeoutError](err) {
+		return "--jq-timeout sets how long an expression may take for one event, 0 for no limit"
+	}
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok {
 		return handshakeHint(h)
 	}
@@ -157,22 +162,45 @@ func handshakeHint(h *proto.HandshakeError) string {
 	switch {
 	case is[*proto.ConnectTimeoutError](h.Err):
 		return "--connect-timeout sets how long hark waits"
-	case h.Status == 401 || h.Status == 403:
+	case h.Stage != proto.StageProxy && (h.Status == 401 || h.Status == 403):
 		return "check the credentials"
 	case h.Status == 407:
-		return "the proxy wants credentials"
+		return "the proxy wants credentials: --proxy-user USER:PASSWORD"
+	case h.Stage == proto.StageProxy:
+		return proxyHint(h)
 	case h.Status >= 300 && h.Status < 400:
-		return "hark does not follow redirects; use the address that it leads to"
+		if h.Err != nil {
+			return "use the address that it leads to"
+		}
+		return "-L follows redirects"
 	case h.Status != 0 && h.Status < 500:
 		return "check the path of the address"
+	case h.Status >= 500:
+		return "the server, or what stands in front of it, is in trouble; try again later"
 	case h.Stage == proto.StageDNS:
 		return "check the host name"
+	case h.Stage == proto.StageTCP && errors.Is(h.Err, syscall.ECONNREFUSED):
+		return "nothing listens at that address: check host and port, and that the server runs"
+	case h.Stage == proto.StageTCP:
+		return "check host and port, and the way to the network: a firewall, a VPN, or --proxy"
 	case h.Stage == proto.StageTLS:
 		return "the server's certificate was not accepted, or it does not speak TLS on this port"
 	case errors.Is(h.Err, io.EOF):
 		return "the server closed the connection without an answer; does it speak TLS (wss://)?"
 	}
 	return ""
+}
+
+func proxyHint(h *proto.HandshakeError) string {
+	switch p, ok := errors.AsType[*proto.ProxyError](h.Err); {
+	case ok && p.Refused:
+		return "the proxy wants other credentials: --proxy-user USER:PASSWORD"
+	case h.Status == 403:
+		return "the proxy does not allow this host or port; ask who runs it"
+	case h.Status != 0:
+		return "the proxy did not reach the server; see whether its address is right from there"
+	}
+	return "check --proxy, or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; NO_PROXY lists hosts to reach directly"
 }
 
 func is[E error](err error) bool {

@@ -33,22 +33,27 @@ type streamFlags struct {
 	readyFlags
 	tapeFlags
 	promptFlags
+	watchFlags
 }
 
 func newStreamFlags() *streamFlags {
-	return &streamFlags{outputFlags: newOutputFlags(), linkFlags: newLinkFlags(), statusFlags: newStatusFlags(), promptFlags: newPromptFlags()}
+	return &streamFlags{
+		outputFlags: newOutputFlags(), linkFlags: newLinkFlags(), statusFlags: newStatusFlags(),
+		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(),
+	}
 }
 
 // flags declares them. Their values are read from the struct.
 func (f *streamFlags) flags() []cli.Flag {
 	return slices.Concat(f.endFlags.flags(), f.readyFlags.flags(), f.outputFlags.flags(), f.tapeFlags.flags(),
-		f.statusFlags.flags(), f.linkFlags.flags(), f.promptFlags.flags())
+		f.statusFlags.flags(), f.linkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags())
 }
 
 // check finds values that make no sense.
 func (f *streamFlags) check(c *cli.Context) error {
 	for _, check := range []func(*cli.Context) error{
-		f.endFlags.check, f.readyFlags.check, f.outputFlags.check, f.tapeFlags.check, f.statusFlags.check, f.linkFlags.check, f.promptFlags.check,
+		f.endFlags.check, f.readyFlags.check, f.outputFlags.check, f.tapeFlags.check, f.statusFlags.check, f.linkFlags.check,
+		f.promptFlags.check, f.watchFlags.check,
 	} {
 		if err := check(c); err != nil {
 			return err

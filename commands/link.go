@@ -17,6 +17,7 @@ type linkFlags struct {
 	maxMessage     size
 	buffer         size
 	overflow       overflow
+	networkFlags
 }
 
 // newLinkFlags has the defaults of the engine.
@@ -27,11 +28,12 @@ func newLinkFlags() linkFlags {
 		retries:        d.Retries, retryWindow: d.RetryWindow,
 		pingInterval: d.PingInterval, pingTimeout: d.PingTimeout,
 		maxMessage: size(d.MaxMessageSize), buffer: size(d.Buffer),
+		networkFlags: newNetworkFlags(),
 	}
 }
 
 func (f *linkFlags) flags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
 			Usage: "give an attempt to connect `D`"},
 		&cli.IntFlag{Name: "retries", Category: catLink, Destination: &f.retries, Value: f.retries,
@@ -48,7 +50,7 @@ func (f *linkFlags) flags() []cli.Flag {
 			Usage: "let `SIZE` of messages wait for a slow reader of stdout"},
 		&cli.GenericFlag{Name: "overflow", Category: catLink, Value: &f.overflow, DefaultText: f.overflow.String(),
 			Usage: "when the buffer is full, read no more, drop events, or end with 9: `block|drop-oldest|fail`"},
-	}
+	}, f.networkFlags.flags()...)
 }
 
 func (f *linkFlags) check(c *cli.Context) error {
@@ -73,7 +75,7 @@ func (f *linkFlags) check(c *cli.Context) error {
 	if f.buffer < 1 {
 		return usagef("--buffer must be at least 1")
 	}
-	return nil
+	return f.networkFlags.check(c)
 }
 
 // engine sets the engine's options as the flags have them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
@@ -43,6 +44,12 @@ type program struct {
 	last func(err error, code int, text, hint string) bool
 	// rescue gives the terminal back when nothing else can; nil when it is not ours.
 	rescue *atomic.Pointer[rescue]
+	// quiet: warnings are not wanted.
+	quiet bool
+	// exam is what doctor wants instead of a stream; nil otherwise.
+	exam *examination
+	// warnedFiles are files with credentials that others can read.
+	warnedFiles sync.Map
 }
 
 func (p *program) ended(err error, code int, text, hint string) (told bool) {
@@ -57,7 +64,7 @@ func (p *program) main(ctx context.Context, args []string) (code int) {
 			code = p.report(fmt.Errorf("internal error: %v\n%s", r, debug.Stack()))
 		}
 	}()
-	return p.report(p.app().Run(ctx, args))
+	return p.report(p.app().Run(context.WithValue(ctx, programKey{}, p), args))
 }
 
 // app is the tree of commands. To add a service is to add a line here.
@@ -76,6 +83,7 @@ hark connect wss://stream.example.com/events | jq .`,
 				"command talks to a built-in stand-in for the service and needs no account.",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "profile", Usage: "take settings from the profile `NAME` of the configuration file"},
+				&cli.BoolFlag{Name: "no-warn-secrets", Usage: "no warning when a credential stands on the command line"},
 			},
 			Subcommands: []*cli.Command{
 				p.octaveCommand(),
@@ -83,6 +91,7 @@ hark connect wss://stream.example.com/events | jq .`,
 				p.doshiiCommand(),
 				p.connectCommand(),
 				p.serveCommand(),
+				p.doctorCommand(),
 				p.emulateCommand(),
 				p.configCommand(),
 				p.completionCommand(),
@@ -100,6 +109,7 @@ hark connect wss://stream.example.com/events | jq .`,
 		LookupEnv: p.LookupEnv,
 		Width:     min(columns, 100),
 		Page:      func(text string) error { return p.page(text, rows) },
+		Before:    p.observe,
 	})
 }
 

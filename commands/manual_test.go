@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -123,7 +124,10 @@ func sharedFlags(root commandDoc) []flagDoc {
 }
 
 // A page is a manual page in the making.
-type page struct{ b bytes.Buffer }
+type page struct {
+	b         bytes.Buffer
+	described []flagDoc // for a command
+}
 
 func (m *page) line(s string) { m.b.WriteString(s + "\n") }
 
@@ -211,35 +215,30 @@ func (m *page) command(c commandDoc, shared []flagDoc) {
 		m.line(roff(a.Usage))
 	}
 	var own []flagDoc
+	var elsewhere []string
 	streams := false
 	for _, f := range c.Flags {
-		isShared := false
-		for _, s := range shared {
-			isShared = isShared || s.Name == f.Name && s.Variable == f.Variable
-		}
-		streams = streams || isShared && f.Name == "--jq"
-		if !isShared || !streamFlag(c, shared) {
+		same := func(g flagDoc) bool { return g.Name == f.Name && g.Variable == f.Variable }
+		switch {
+		case slices.ContainsFunc(shared, same):
+			streams = streams || f.Name == "--jq"
+			elsewhere = append(elsewhere, f.Name)
+		case slices.ContainsFunc(m.described, same) && strings.HasPrefix(c.Path, "hark doctor "):
+			elsewhere = append(elsewhere, f.Name)
+		default:
 			own = append(own, f)
 		}
 	}
 	m.flags(own)
-	if streams {
+	m.described = append(m.described, own...)
+	switch {
+	case streams:
 		m.paragraph()
 		m.line("Besides, it takes the flags of all commands that stream, below.")
+	case len(elsewhere) > 0:
+		m.paragraph()
+		m.line(roff("Besides, it takes these flags of the commands that stream: " + strings.Join(elsewhere, ", ") + "."))
 	}
-}
-
-// streamFlag tells whether a command has all the flags that streams share.
-func streamFlag(c commandDoc, shared []flagDoc) bool {
-	n := 0
-	for _, f := range c.Flags {
-		for _, s := range shared {
-			if f.Name == s.Name {
-				n++
-			}
-		}
-	}
-	return n == len(shared)
 }
 
 func (m *page) flags(flags []flagDoc) {

@@ -61,10 +61,13 @@ func (p *program) octaveSession() *cli.Command {
 hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r .url`,
 		Description: "Prints {\"id\":…,\"url\":…}. Both are credentials: whoever has them can open the " +
 			"socket. A session that nobody connects to expires within seconds.",
-		Flags: append(o.account(),
+		Flags: append(append(o.account(),
 			&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
-				Usage: "give the request `D`"}),
+				Usage: "give the request `D`"}), f.networkFlags.flags()...),
 		Action: func(c *cli.Context) error {
+			if err := f.networkFlags.check(c); err != nil {
+				return err
+			}
 			o.typed = typedFlags(c)
 			s := p.newStream(f)
 			defer s.close()
@@ -195,7 +198,7 @@ func (s *stream) printSession(ctx context.Context, svc *proto.Octave) error {
 	}
 	if err != nil {
 		err = &proto.Failure{Class: proto.Classify(svc, err), Err: err}
-		return withHint(err, octaveHint(err))
+		return withHint(withHint(err, s.flags.tlsFlags.hint(err)), octaveHint(err))
 	}
 	line, err := json.Marshal(struct {
 		ID  string `json:"id"`

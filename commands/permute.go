@@ -101,6 +101,12 @@ func (p *permuter) plain(word string) {
 		p.line.typed = append(p.line.typed, word)
 		return
 	}
+	if c := n.child("connect"); c != nil && n.parent != nil && strings.Contains(word, "://") {
+		// "hark doctor wss://…"
+		p.line.node = c
+		p.line.args = append(p.line.args, word)
+		return
+	}
 	if word == "help" { // "hark drogue help"
 		opt, at := n.lookup("help")
 		p.line.settings = append(p.line.settings, setting{opt, at, "true", word, []string{word}})

@@ -18,13 +18,42 @@ type printer struct {
 	w  io.Writer
 	mu sync.Mutex
 	as func(kind, text string) // takes lines in the place of w, when not nil
+	// held are lines that wait for divert or release.
+	held    []heldLine
+	holding bool
 }
 
-// divert makes as take the lines in the place of stderr.
+type heldLine struct{ kind, text string }
+
+// hold keeps lines until it is known where they go.
+func (p *printer) hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holding = true
+	p.as = func(kind, text string) { p.held = append(p.held, heldLine{kind, text}) }
+}
+
+// divert makes as take the lines in the place of stderr, those held too.
 func (p *printer) divert(as func(kind, text string)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.as = as
+	p.as, p.holding = as, false
+	for _, h := range p.held {
+		as(h.kind, h.text)
+	}
+	p.held = nil
+}
+
+// release prints what is held after all.
+func (p *printer) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.held {
+		_, _ = io.WriteString(p.w, "hark: "+strings.TrimPrefix(h.kind+": ", "note: ")+h.text+"\n")
+	}
+	if p.holding {
+		p.as, p.held, p.holding = nil, nil, false
+	}
 }
 
 // redirect has lines written to w from now on.
@@ -57,6 +86,23 @@ func (p *printer) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// plain prints lines that were asked for, as they are but for credentials and
+// control characters.
+func (p *printer) plain(lines []string) {
+	var b strings.Builder
+	for _, line := range lines {
+		line = strings.Map(harmless, strings.ToValidUTF8(p.String(line), "\uFFFD"))
+		b.WriteString(strings.TrimRight(strings.ReplaceAll(line, "\n", " "), " ") + "\n")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.as != nil {
+		p.as("note", strings.TrimRight(b.String(), "\n"))
+		return
+	}
+	_, _ = io.WriteString(p.w, b.String())
 }
 
 func (p *printer) line(kind, text string) {

@@ -3,7 +3,9 @@
 package commands
 
 import (
+	"net"
 	"net/http/httptest"
+	"strconv"
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,6 +31,14 @@ func setupEmulators(env *testscript.Env) error {
 	environ, err := e.Environ(server.URL)
 	env.Vars = append(env.Vars, environ...)
 	env.Setenv("EMULATOR", server.Listener.Addr().String())
+	for _, name := range []string{"FREE_PORT", "FREE_PORT2"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		l.Close()
+	}
 	env.Setenv("DEMO_ACCESS_TOKEN", emulator.DrogueAccessToken)
 	return err
 }

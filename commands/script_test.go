@@ -44,8 +44,10 @@ import (
 //	no-secret [-value=X] FILE…
 //	                        neither $SECRET nor X is there, in no encoding
 //
-// the conditions [node:PACKAGE] and [race], and the program "script-memory MIB CMD…",
-// which fails when CMD needs more memory than that (with -race only when CMD fails).
+// the conditions [node:PACKAGE], [python:PACKAGE] and [race], and the program
+// "script-memory MIB CMD…", which fails when CMD needs more memory than that (with
+// -race only when CMD fails). $EMULATOR is where the stand-ins are, and $FREE_PORT
+// and $FREE_PORT2 are ports for a server that wants to be told.
 //
 // FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to
 // rewrite what cmp compares with.
@@ -63,6 +65,7 @@ func TestMain(m *testing.M) {
 		"browse":         func() { os.Exit(browse(os.Args[1])) },
 		"script-environ": func() { os.Exit(dumpEnviron(os.Args[1])) },
 		"script-memory":  func() { os.Exit(boundMemory(os.Args[1:])) },
+		"tls-server":     func() { os.Exit(serveTLS()) },
 	})
 }
 
@@ -109,19 +112,22 @@ func scriptParams(folder string) testscript.Params {
 	}
 }
 
-// scriptCondition knows [node:PACKAGE]: Node.js is there, and "make test" has
-// installed the package; and [race].
+// scriptCondition knows [node:PACKAGE] and [python:PACKAGE]: the language is
+// there, and "make test" has installed the package; and [race].
 func scriptCondition(cond string) (bool, error) {
 	if cond == "race" {
 		return raceEnabled(), nil
 	}
-	name, ok := strings.CutPrefix(cond, "node:")
-	if !ok {
-		return false, fmt.Errorf("unknown condition %q", cond)
+	for _, l := range []struct{ prefix, command, folder string }{
+		{"node:", "node", "node_modules"}, {"python:", "python3", "python"},
+	} {
+		if name, ok := strings.CutPrefix(cond, l.prefix); ok {
+			_, err := exec.LookPath(l.command)
+			info, statErr := os.Stat(filepath.Join("..", ".deps", l.folder, name))
+			return err == nil && statErr == nil && info.IsDir(), nil
+		}
 	}
-	_, err := exec.LookPath("node")
-	info, statErr := os.Stat(filepath.Join("..", ".deps", "node_modules", name))
-	return err == nil && statErr == nil && info.IsDir(), nil
+	return false, fmt.Errorf("unknown condition %q", cond)
 }
 
 // setupScript makes the environment boring: what testscript grants, a home inside
@@ -131,7 +137,7 @@ func setupScript(env *testscript.Env) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
 	}
-	modules, err := filepath.Abs("../.deps/node_modules")
+	deps, err := filepath.Abs("../.deps")
 	if err != nil {
 		return err
 	}
@@ -139,12 +145,14 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("TERM", "dumb")
 	env.Setenv("TZ", "UTC")
 	env.Setenv("SECRET", scriptSecret)
-	env.Setenv("NODE_PATH", modules)
 	examples, err := filepath.Abs("../examples")
 	if err != nil {
 		return err
 	}
 	env.Setenv("EXAMPLES", examples)
+	env.Setenv("NODE_PATH", filepath.Join(deps, "node_modules"))
+	env.Setenv("PYTHONPATH", filepath.Join(deps, "python"))
+	env.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 	if env.Getenv("GORACE") == "" {
 		env.Setenv("GORACE", "atexit_sleep_ms=10") // a second per command otherwise
 	}

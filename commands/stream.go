@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,7 +20,7 @@ import (
 type stream struct {
 	*program
 	flags     *streamFlags
-	transport *http.Transport
+	transport *proto.NetworkTransport
 	standIn   *standIn // nil when the service is the real one
 	live      bool     // the stream was live at least once
 	ready     bool     // the stream was ready at least once
@@ -34,8 +35,11 @@ type stream struct {
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
+	if f.network == nil {
+		f.network = &proto.Network{}
+	}
 	return &stream{
-		program: p, flags: f, transport: newTransport(),
+		program: p, flags: f, transport: proto.NewTransport(f.network),
 		watched: !f.quiet && (f.verbose || f.status == "text" || f.status == "" && p.StderrTerminal),
 	}
 }
@@ -43,7 +47,7 @@ func (p *program) newStream(f *streamFlags) *stream {
 // client sends a service's own requests over the same transport as the stream.
 func (s *stream) client() *http.Client {
 	return &http.Client{
-		Transport:     userAgent{s.transport},
+		Transport:     moreHeaders{userAgent{s.transport, s.flags.noAgent}, s.flags.header},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -74,7 +78,7 @@ func (s *stream) emulate(service string, typed func(flag string) bool, endpoint 
 			*d.setting = e.demo[d.variable]
 		}
 	}
-	s.transport.DialContext = e.network.DialContext
+	s.flags.network.Dial = e.network.DialContext
 	return nil
 }
 
@@ -95,13 +99,17 @@ func typedFlags(c *cli.Context) func(flag string) bool {
 // failure ends it. Everything that the user can get wrong has been found when
 // it dials.
 func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
+	if s.exam != nil {
+		return s.examine(ctx, svc, input)
+	}
 	if s.talks() && s.Editor != nil && len(s.flags.execute) == 0 {
 		s.capture()
 	}
 	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		s.flags.linkFlags.engine(&o)
 		s.flags.readyFlags.engine(&o)
-		o.Transport = userAgent{s.transport}
+		o.Transport = userAgent{s.handshakes(), s.flags.noAgent}
+		o.Dial = s.flags.dial()
 		o.Input = input
 		o.Kill = s.kill
 		if s.talks() {
@@ -111,26 +119,36 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		if s.wrap != nil {
 			sink = s.wrap(w)
 		}
-		return proto.Run(ctx, svc, sink, o)
+		err := proto.Run(ctx, svc, sink, o)
+		return withHint(err, s.flags.tlsFlags.hint(err))
 	})
+}
+
+// handshakes is the transport of opening handshakes.
+func (s *stream) handshakes() http.RoundTripper {
+	if s.flags.include {
+		return includer{s.transport, s.say}
+	}
+	return s.transport
 }
 
 // follow lets events come, from wherever, with everything around them that the
 // flags ask for.
 func (s *stream) follow(ctx context.Context, svc proto.Service, events func(context.Context, *output.Writer, proto.Options) error) error {
-	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
-	defer bury()
+	dead, bury := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer bury(nil)
 	go func() {
 		select {
 		case <-s.kill:
-			bury()
+			bury(nil)
 		case <-dead.Done():
 		}
 	}()
 	if d, ok := svc.(proto.Describer); ok {
 		s.describe = d.Describe
 	}
-	w, err := s.writer(dead)
+	dog := output.NewWatchdog(s.flags.jqTimeout)
+	w, err := s.writer(dog.Context(dead))
 	if err != nil {
 		return err
 	}
@@ -166,12 +184,23 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	}
 	go s.Hangup(ctx, func() { cancel(output.ErrStdoutClosed) })
 	go s.answerQuestions(ctx)
+	if s.flags.jqTimeout > 0 {
+		go dog.Watch(dead, func(late *output.TimeoutError) {
+			bury(late)
+			cancel(late)
+		})
+	}
 
 	o := proto.DefaultOptions()
 	o.Idle = s.flags.idle
 	o.Frames = s.flags.format == string(output.FormatFrames)
 	o.Trace = s.trace()
-	err = s.ending(events(ctx, w, o), w)
+	err = events(ctx, w, o)
+	if late, ok := errors.AsType[*output.TimeoutError](err); ok {
+		err = late // if it hangs, that is what events wait for
+	} else {
+		err = s.ending(err, w)
+	}
 	if s.tape != nil {
 		if terr := s.tape.close(); terr != nil {
 			err = terr

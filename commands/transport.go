@@ -2,40 +2,48 @@ package commands
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
 )
 
-// newTransport opens the connections of a stream. For https and wss it uses the
-// proxy of the environment.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy: func(req *http.Request) (*url.URL, error) {
-			if req.URL.Scheme != "https" {
-				return nil, nil // net/http would not tunnel, as RFC 6455 wants
-			}
-			return http.ProxyFromEnvironment(req)
-		},
-		TLSHandshakeTimeout: 10 * time.Second,
-		IdleConnTimeout:     30 * time.Second,
-		// One more request per connection is rare, and header bombs are not.
-		MaxResponseHeaderBytes: 256 << 10,
-	}
+// userAgent is a RoundTripper that says who we are, unless the request does or it
+// is not to be said.
+type userAgent struct {
+	base http.RoundTripper
+	none bool
 }
-
-// userAgent is a RoundTripper that says who we are, unless the request does.
-type userAgent struct{ base http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (u userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("User-Agent") == "" {
 		req = req.Clone(req.Context())
 		req.Header.Set("User-Agent", "hark/"+version())
+		if u.none {
+			req.Header["User-Agent"] = []string{""} // net/http would name itself
+		}
 	}
 	return u.base.RoundTrip(req)
+}
+
+// moreHeaders is a RoundTripper that adds the headers that the user wants to the
+// service's own requests, except those that the request has.
+type moreHeaders struct {
+	base   http.RoundTripper
+	header http.Header
+}
+
+// RoundTrip implements http.RoundTripper.
+func (m moreHeaders) RoundTrip(req *http.Request) (*http.Response, error) {
+	if len(m.header) > 0 {
+		req = req.Clone(req.Context())
+		for name, values := range m.header {
+			if _, taken := req.Header[name]; !taken {
+				req.Header[name] = values
+			}
+		}
+	}
+	return m.base.RoundTrip(req)
 }
 
 // A standIn is the emulator of one service in this process.

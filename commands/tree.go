@@ -107,6 +107,7 @@ type option struct {
 	takesValue  bool
 	repeats     bool // each occurrence adds a value
 	secret      bool
+	pair        bool // of a user name and a secret
 	hidden      bool
 	builtin     bool // --help, --version: answered before the library runs
 }
@@ -176,6 +177,7 @@ type marked struct {
 	cli.Flag
 	service string
 	secret  bool
+	pair    bool
 }
 
 func markOf(f cli.Flag) marked {
@@ -207,6 +209,13 @@ func secretFlag(f cli.Flag) cli.Flag {
 	return m
 }
 
+// pairFlag is a secretFlag whose value is a user name, a colon and a password.
+func pairFlag(f cli.Flag) cli.Flag {
+	m := markOf(secretFlag(f))
+	m.pair = true
+	return m
+}
+
 // variableName is the environment variable that stands in for a flag.
 func variableName(service, name string) string {
 	words := []string{"hark"}
@@ -219,7 +228,7 @@ func variableName(service, name string) string {
 // newOption reads what there is to know from a flag as it was declared.
 func newOption(f cli.Flag) *option {
 	m := markOf(f)
-	o := &option{flag: m.Flag, names: m.Names(), secret: m.secret}
+	o := &option{flag: m.Flag, names: m.Names(), secret: m.secret, pair: m.pair}
 	o.variable = variableName(m.service, o.name())
 	if d, ok := m.Flag.(cli.DocGenerationFlag); ok {
 		o.takesValue = d.TakesValue()

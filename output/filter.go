@@ -191,6 +191,8 @@ func (e interrupted) Error() string { return e.cause.Error() }
 type results struct {
 	ctx  context.Context
 	iter gojq.Iter
+	f    *Filter
+	dog  *Watchdog
 }
 
 // run applies f to v, which must be of the types of jsontext.Decoder and is not
@@ -198,7 +200,7 @@ type results struct {
 // native function that takes long, such as gsub on a long text, is not
 // interrupted.
 func (f *Filter) run(ctx context.Context, v any) results {
-	return results{ctx, f.code.RunWithContext(ctx, v, f.values...)}
+	return results{ctx, f.code.RunWithContext(ctx, v, f.values...), f, watchdogOf(ctx)}
 }
 
 // next returns the next value; ok is false when there are no more. After an error
@@ -211,6 +213,8 @@ func (r results) next() (v any, ok bool, err error) {
 			v, ok, err = nil, false, fmt.Errorf("internal error of the expression: %v", p)
 		}
 	}()
+	r.dog.enter(r.f)
+	defer r.dog.leave()
 	v, ok = r.iter.Next()
 	if !ok {
 		return nil, false, nil

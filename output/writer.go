@@ -90,6 +90,7 @@ type Writer struct {
 	memory          memory
 	events, printed uint64
 	err             error // how it ended
+	dog             *Watchdog
 
 	// what other goroutines may ask for, as of the last write or Flush
 	published struct {
@@ -116,6 +117,7 @@ func New(w io.Writer, opts Options) *Writer {
 		out.lines.delim = 0
 	}
 	out.memory.slots = make([]slot, opts.Keep)
+	out.dog = watchdogOf(opts.Context)
 	return out
 }
 
@@ -133,6 +135,7 @@ func (w *Writer) Event(ev *proto.Event) error {
 		return w.err
 	}
 	w.events++
+	w.dog.at(ev.Seq)
 	before := w.lines.out
 	w.err = w.event(ev)
 	if w.err != nil {

@@ -7,8 +7,8 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 	"github.com/hark-cli/hark/proto/wire"
@@ -48,7 +48,7 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		collect: o.Trace.Frame != nil || o.Frames,
 		batches: make(chan *batch, 1),
 		stop:    make(chan struct{}),
-		out:     outbox{wake: make(chan struct{}, 1), wrote: make(chan struct{}, 1)},
+		out:     newOutbox(),
 	}
 	l.cur = l.free.get()
 	t.waiting = l.handOver
@@ -65,6 +65,9 @@ func (l *link) run() {
 	l.wg.Go(func() {
 		l.readErr = l.read()
 		l.handOver()
+		if is[*ProtocolError](l.readErr) || is[*TooBigError](l.readErr) {
+			l.tap.linger()
+		}
 		close(l.batches)
 	})
 	l.wg.Go(func() {
@@ -87,7 +90,12 @@ func (l *link) close() {
 }
 
 // read reads messages until the connection ends, and says why it did.
-func (l *link) read() error {
+func (l *link) read() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = l.broke(r)
+		}
+	}()
 	for {
 		typ, r, err := l.ws.Reader(context.Background())
 		if err != nil {
@@ -101,11 +109,31 @@ func (l *link) read() error {
 			b.data = b.data[:l.start] // a part of a message is no message
 			return l.lost(err)
 		}
+		if typ == websocket.MessageText && !utf8.Valid(b.data[l.start:]) {
+			b.data = b.data[:l.start]
+			v := breach(wire.StatusInvalid, "invalid UTF-8", "the server sent a text message that is not UTF-8")
+			l.tap.fail(v)
+			return v.err
+		}
 		b.entries = append(b.entries, entry{start: l.start, end: len(b.data), op: wire.Opcode(typ), dir: In, time: l.tap.readAt})
-		if len(b.data) >= batchSize {
+		if len(b.data) >= batchSize || len(b.entries) >= batchEntries {
 			l.handOver()
 		}
 	}
+}
+
+// broke is the end of the reader when the library has panicked. It does so when a
+// close frame comes between the fragments of a compressed message (v1.8.15): a
+// server must not be able to end the program by that.
+func (l *link) broke(panicked any) error {
+	if l.inside {
+		l.cur.data, l.inside = l.cur.data[:l.start], false
+	}
+	if p := l.tap.peerClose; p != nil {
+		code, reason := wire.ParseClose(p)
+		return l.lost(websocket.CloseError{Code: websocket.StatusCode(code), Reason: reason})
+	}
+	return &ProtocolError{fmt.Errorf("the WebSocket library failed: %v", panicked)}
 }
 
 // readMessage appends one message to the current batch.
@@ -171,7 +199,18 @@ func (l *link) handOver() {
 	}
 }
 
+// batchEntries is how many messages are handed over at once, and maxEntries how
+// many entries a batch may have: control frames cannot be handed over by
+// themselves, and of a flood of them, a trace gets no more than that.
+const (
+	batchEntries = 4 << 10
+	maxEntries   = 16 << 10
+)
+
 func (l *link) control(dir Direction, op wire.Opcode, p []byte) {
+	if len(l.cur.entries) >= maxEntries && op != wire.OpClose {
+		return
+	}
 	at := l.tap.readAt
 	if dir == Out {
 		at = time.Now()
@@ -239,6 +278,7 @@ func (l *link) write() error {
 			if err := l.send(&frames[i].Frame); err != nil {
 				return err
 			}
+			l.out.sent(&frames[i])
 			if frames[i].confirm {
 				signal(l.out.wrote)
 			}
@@ -263,64 +303,3 @@ func (l *link) send(f *Frame) error {
 
 // pingSent is when the last ping of ours went out.
 func (l *link) pingSent() time.Time { return l.tap.start.Add(time.Duration(l.out.pinged.Load())) }
-
-// An outbox holds frames for the writer. Putting never blocks.
-type outbox struct {
-	wake   chan struct{}
-	wrote  chan struct{} // a frame that asked for it has been written
-	pinged atomic.Int64  // nanoseconds after the tap's start
-
-	mu     sync.Mutex
-	frames []outgoing
-	ended  bool
-	err    error
-}
-
-type outgoing struct {
-	Frame
-	confirm bool
-}
-
-func (o *outbox) put(f Frame, confirm bool) {
-	o.mu.Lock()
-	o.frames = append(o.frames, outgoing{f, confirm})
-	o.mu.Unlock()
-	signal(o.wake)
-}
-
-func (o *outbox) take() ([]outgoing, bool) {
-	for {
-		o.mu.Lock()
-		frames, ended := o.frames, o.ended
-		o.frames = nil
-		o.mu.Unlock()
-		if ended {
-			return nil, false
-		}
-		if len(frames) > 0 {
-			return frames, true
-		}
-		<-o.wake
-	}
-}
-
-func (o *outbox) close() {
-	o.mu.Lock()
-	o.ended = true
-	o.mu.Unlock()
-	signal(o.wake)
-}
-
-func (o *outbox) fail(err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err == nil {
-		o.err = err
-	}
-}
-
-func (o *outbox) failure() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.err
-}

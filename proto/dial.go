@@ -3,44 +3,162 @@ package proto
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 )
 
+// DialOptions are what a run wants of the opening handshake, besides what the
+// service wants.
+type DialOptions struct {
+	// Header goes out with the upgrade request; what the service sets wins.
+	Header http.Header
+	// Compression offers permessage-deflate (RFC 7692). The server chooses whether
+	// the context is kept from message to message.
+	Compression bool
+	// MaxRedirects is how many redirects are followed; 0 means none.
+	MaxRedirects int
+}
+
 // dial makes the opening handshake of hs. The returned link has no goroutines
 // yet. ctx bounds the handshake only.
 func dial(ctx context.Context, hs *Handshake, o *Options) (*link, error) {
+	at := *hs
+	at.Header = hs.Header.Clone()
+	if at.Header == nil {
+		at.Header = http.Header{}
+	}
+	for name, values := range o.Dial.Header {
+		if _, taken := at.Header[name]; !taken {
+			at.Header[name] = values
+		}
+	}
+	for hop := 0; ; hop++ {
+		l, answer, err := dialOnce(ctx, &at, o)
+		if err == nil || !redirects(answer) || hop >= o.Dial.MaxRedirects {
+			if e, ok := errors.AsType[*HandshakeError](err); ok && redirects(answer) && hop > 0 {
+				e.Err = fmt.Errorf("%d redirects were followed", hop)
+			}
+			return l, err
+		}
+		if err := at.follow(answer.Header.Get("Location")); err != nil {
+			return nil, &HandshakeError{Stage: StageUpgrade, Address: at.Address, Status: answer.StatusCode, Err: err}
+		}
+	}
+}
+
+// redirects tells whether an answer leads to another address.
+func redirects(answer *http.Response) bool {
+	if answer == nil {
+		return false
+	}
+	switch answer.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return answer.Header.Get("Location") != ""
+	}
+	return false
+}
+
+// follow makes location the address of the handshake. No header but the harmless
+// ones goes to another origin, and a service with credentials of its own does not
+// go there at all, because its session may send them later.
+func (hs *Handshake) follow(location string) error {
+	from, err := url.Parse(hs.URL)
+	if err != nil {
+		return errors.New("its address cannot be read")
+	}
+	to, err := from.Parse(location)
+	if err != nil {
+		return errors.New("the address that it leads to cannot be read")
+	}
+	switch to.Scheme {
+	case "http":
+		to.Scheme = "ws"
+	case "https":
+		to.Scheme = "wss"
+	case "ws", "wss":
+	default:
+		return fmt.Errorf("it leads to an address of the scheme %q", excerpt([]byte(to.Scheme)))
+	}
+	if to.Hostname() == "" {
+		return errors.New("the address that it leads to has no host name")
+	}
+	to.Fragment = ""
+	address := bareAddress(to.String())
+	if origin(from) != origin(to) {
+		if len(hs.Secrets) > 0 {
+			return fmt.Errorf("it leads to another origin, %s, where the credentials must not go", address)
+		}
+		harmless := http.Header{}
+		for _, name := range []string{"User-Agent", "Accept-Language", "Origin"} {
+			if v, ok := hs.Header[name]; ok {
+				harmless[name] = v
+			}
+		}
+		hs.Header = harmless
+	}
+	hs.URL, hs.Address = to.String(), address
+	return nil
+}
+
+// origin is what RFC 6454, section 4, compares, with ws for http.
+func origin(u *url.URL) string {
+	port := u.Port()
+	scheme := u.Scheme
+	switch scheme {
+	case "http":
+		scheme = "ws"
+	case "https":
+		scheme = "wss"
+	}
+	if port == "" {
+		port = map[string]string{"ws": "80", "wss": "443"}[scheme]
+	}
+	return scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+}
+
+// dialOnce makes the opening handshake without following redirects. answer is
+// what the server said when that was no upgrade.
+func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *http.Response, err error) {
+	ctx = context.WithValue(ctx, progressKey{}, &progress{})
 	t := &tapper{base: o.transport()}
 	if o.Trace.Frame != nil {
 		begun := time.Now()
 		defer func() { o.Trace.frame(handshakeRecord(begun, hs, t)) }()
 	}
+	compression := websocket.CompressionDisabled
+	if o.Dial.Compression {
+		compression = websocket.CompressionContextTakeover
+	}
 	ws, _, err := websocket.Dial(ctx, hs.URL, &websocket.DialOptions{
 		HTTPClient: &http.Client{
 			Transport: t,
-			// Redirects are not followed: a secret header would go along.
+			// net/http would take headers with secrets along.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		HTTPHeader:   hs.Header,
-		Subprotocols: hs.Subprotocols,
+		HTTPHeader:      hs.Header,
+		Subprotocols:    hs.Subprotocols,
+		CompressionMode: compression,
 		OnPingReceived: func(ctx context.Context, p []byte) bool {
 			t.tap.onPing(p)
 			return true
 		},
 		OnPongReceived: func(ctx context.Context, p []byte) { t.tap.onPong(p) },
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		ws.SetReadLimit(o.MaxMessageSize)
-		return newLink(ws, t.tap, o), nil
-	}
-	if t.tap != nil {
+		return newLink(ws, t.tap, o), nil, nil
+	case t.tap != nil:
 		t.tap.Close()
-		return nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{reason(err)}}
-	}
-	if t.answer != nil {
-		return nil, &HandshakeError{
+		return nil, nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{reason(err)}}
+	case t.answer != nil:
+		return nil, t.answer, &HandshakeError{
 			Stage:      StageUpgrade,
 			Address:    hs.Address,
 			Status:     t.answer.StatusCode,
@@ -48,7 +166,57 @@ func dial(ctx context.Context, hs *Handshake, o *Options) (*link, error) {
 			RetryAfter: retryAfter(t.answer.Header, time.Now()),
 		}
 	}
-	return nil, &HandshakeError{Stage: stageOf(err), Address: hs.Address, Err: bare(ctx, err)}
+	return nil, nil, networkError(ctx, stageOf(err), hs.Address, err)
+}
+
+// networkError is a failure before there was an answer.
+func networkError(ctx context.Context, stage Stage, address string, err error) *HandshakeError {
+	if p, ok := errors.AsType[*ProxyError](err); ok && ctx.Err() == nil {
+		e := &HandshakeError{Stage: StageProxy, Address: p.Address, Status: p.Status}
+		if p.Status == 0 {
+			e.Err = p
+		}
+		return e
+	}
+	if ctx.Err() != nil && stage == StageUpgrade {
+		stage = reached(ctx)
+	}
+	return &HandshakeError{Stage: stage, Address: address, Err: bare(ctx, err)}
+}
+
+// checkUpgrade finds what the server has granted without having been asked for it
+// (RFC 6455, section 4.1).
+func checkUpgrade(req *http.Request, resp *http.Response) error {
+	chosen := resp.Header.Values("Sec-Websocket-Protocol")
+	if len(chosen) > 1 {
+		return &ProtocolError{fmt.Errorf("the server chose %d subprotocols", len(chosen))}
+	}
+	if len(chosen) == 1 && !listed(req.Header.Values("Sec-Websocket-Protocol"), chosen[0]) {
+		return &ProtocolError{fmt.Errorf("the server chose the subprotocol %q, which was not offered", excerpt([]byte(chosen[0])))}
+	}
+	for _, line := range resp.Header.Values("Sec-Websocket-Extensions") {
+		for ext := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(ext, ";")
+			if name = strings.TrimSpace(name); name != "" && !listed(req.Header.Values("Sec-Websocket-Extensions"), name) {
+				return &ProtocolError{fmt.Errorf("the server uses the extension %q, which was not negotiated", excerpt([]byte(name)))}
+			}
+		}
+	}
+	return nil
+}
+
+// listed tells whether one of the elements of a list in a header, without its
+// parameters, is name.
+func listed(lines []string, name string) bool {
+	for _, line := range lines {
+		for element := range strings.SplitSeq(line, ",") {
+			element, _, _ = strings.Cut(element, ";")
+			if strings.EqualFold(strings.TrimSpace(element), strings.TrimSpace(name)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // reason is the innermost error: what the library wraps around it repeats the
@@ -69,5 +237,5 @@ func httpError(ctx context.Context, stage Stage, address string, err error) erro
 	if s := stageOf(err); s != StageUpgrade {
 		stage = s
 	}
-	return &HandshakeError{Stage: stage, Address: address, Err: bare(ctx, err)}
+	return networkError(ctx, stage, address, err)
 }

@@ -207,6 +207,9 @@ func classify(err error, connected bool) Class {
 }
 
 func classifyHandshake(e *HandshakeError, connected bool) Class {
+	if p, ok := errors.AsType[*ProxyError](e.Err); ok && p.Refused {
+		return Credentials
+	}
 	switch s := e.Status; {
 	case s == 0:
 		if connected {
@@ -236,6 +239,9 @@ func permanent(err error) bool {
 
 // stageOf finds out how far an attempt came from the error of net/http.
 func stageOf(err error) Stage {
+	if e, ok := errors.AsType[*stageError](err); ok {
+		return e.stage
+	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return StageDNS
 	}
@@ -281,6 +287,9 @@ func bare(ctx context.Context, err error) error {
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
+	}
+	if e, ok := errors.AsType[*stageError](err); ok {
+		err = e.err
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return &lookupError{e} // without the address of the name server

@@ -14,6 +14,8 @@ type Options struct {
 	// Transport opens connections, for the upgrade as well as for the service's
 	// own requests. nil means a plain one without a proxy.
 	Transport http.RoundTripper
+	// Dial is what the opening handshake asks for.
+	Dial DialOptions
 	// ConnectTimeout bounds one handshake, the service's own requests included.
 	ConnectTimeout time.Duration
 	// Retries is how many retries there may be within RetryWindow.

@@ -105,6 +105,7 @@ func (s *server) loop(ctx, wctx context.Context) error {
 				}
 			}
 		case <-s.queue.room:
+		case <-s.link.out.room:
 		case f, ok := <-s.input():
 			s.take(f, ok)
 		case <-s.link.out.wrote:
@@ -160,7 +161,7 @@ func (s *server) discard() {
 
 // incoming is the reader's channel, or nil while the queue is full.
 func (s *server) incoming(now time.Time) <-chan *batch {
-	full := s.o.Overflow == OverflowBlock && s.queue.full()
+	full := s.o.Overflow == OverflowBlock && s.queue.full() || s.link.out.full()
 	if s.paused && !full {
 		// What was not read could not be heard: the clocks start anew.
 		s.pinged = false
@@ -316,6 +317,9 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 	if s.dropsDue(now) {
 		s.reportDropped(now)
 	}
+	if at := s.link.out.stuck(); !at.IsZero() && !now.Before(at) {
+		return &LostError{fmt.Errorf("the server has not read for %s what it was sent", outboxPatience)}
+	}
 	if s.keeper != nil && !s.working {
 		w, err := s.keeper.Due(now)
 		if err != nil {
@@ -387,6 +391,7 @@ func (s *server) wake(now time.Time) time.Duration {
 			at = t
 		}
 	}
+	sooner(s.link.out.stuck())
 	if !s.working {
 		sooner(s.next)
 	}

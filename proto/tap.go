@@ -4,11 +4,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -32,6 +34,8 @@ type tap struct {
 	readErr error
 	readAt  time.Time // of the last bytes
 	in      tracker
+	// peerClose is the payload of the server's close frame; nil before it came.
+	peerClose []byte
 	// waiting is called when nothing is buffered and the next read may block.
 	waiting func()
 	// sent is called with each control frame that the library writes by itself:
@@ -58,6 +62,7 @@ func newTap(rwc io.ReadWriteCloser) *tap {
 	return &tap{
 		rwc:   rwc,
 		buf:   make([]byte, readBuffer),
+		in:    tracker{server: true},
 		turn:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 		start: time.Now(),
@@ -67,7 +72,17 @@ func newTap(rwc io.ReadWriteCloser) *tap {
 	}
 }
 
-var errMasked = &ProtocolError{errors.New("the server masked a frame, which only clients may do")}
+// A violation is what the rules do not allow the server, with the status code
+// that it is told (RFC 6455, section 7.1.7).
+type violation struct {
+	code   int
+	reason string // for the close frame
+	err    *ProtocolError
+}
+
+func breach(code int, reason, text string) *violation {
+	return &violation{code, reason, &ProtocolError{errors.New(text)}}
+}
 
 // Read implements io.Reader for the library.
 func (t *tap) Read(p []byte) (int, error) {
@@ -113,15 +128,51 @@ func (t *tap) stamp(n int) {
 	}
 }
 
+// saw looks at what the library is about to get. Of bytes that break a rule which
+// the library does not know, it gets those before.
 func (t *tap) saw(p []byte) (int, error) {
-	t.in.feed(p, nil)
-	if t.in.masked {
-		// RFC 6455, section 5.1: fail the connection with 1002.
-		_ = t.inject(wire.OpClose, wire.ClosePayload(wire.StatusProtocol, "masked frame"))
-		t.readErr = errMasked
-		return 0, errMasked
+	n, v := t.in.feed(p, t.noteClose)
+	if v == nil {
+		return n, nil
 	}
-	return len(p), nil
+	t.fail(v)
+	t.r, t.w = 0, 0
+	if n > 0 {
+		return n, nil
+	}
+	return 0, v.err
+}
+
+func (t *tap) noteClose(op wire.Opcode, payload []byte) {
+	if op == wire.OpClose && t.peerClose == nil {
+		t.peerClose = append([]byte{}, payload...)
+	}
+}
+
+// fail tells the server what it did wrong. Nothing that it sends is read after
+// that.
+func (t *tap) fail(v *violation) {
+	t.readErr = v.err
+	// A server that reads nothing must not stop us.
+	stop := time.AfterFunc(failTimeout, func() { t.Close() })
+	defer stop.Stop()
+	_ = t.inject(wire.OpClose, wire.ClosePayload(v.code, v.reason))
+}
+
+// failTimeout bounds what is still done for a connection that has failed.
+const failTimeout = time.Second
+
+// linger reads on, for nothing, until the server has closed its side: if the
+// connection were closed with data unread, TCP would reset it, and the server
+// could lose our close frame. It is for the reading goroutine.
+func (t *tap) linger() {
+	stop := time.AfterFunc(failTimeout, func() { t.Close() })
+	defer stop.Stop()
+	for {
+		if _, err := t.rwc.Read(t.buf); err != nil {
+			return
+		}
+	}
 }
 
 // lastHeard is when bytes last came in.
@@ -194,62 +245,87 @@ func (t *tap) Close() error {
 
 // A tracker follows a byte stream from frame to frame.
 type tracker struct {
+	server  bool // the stream comes from a server, and is checked
 	head    [14]byte
 	have    int // bytes of head
 	h       wire.Header
 	left    uint64 // bytes of the payload still to come
 	payload []byte // of a control frame
-	masked  bool   // a frame with a mask was seen
 }
 
 // boundary tells whether the stream stands between two frames.
 func (t *tracker) boundary() bool { return t.have == 0 && t.left == 0 }
 
 // feed takes the next bytes and calls control with each complete control frame.
-func (t *tracker) feed(p []byte, control func(wire.Opcode, []byte)) {
+// When they break a rule, good is how many come before that.
+func (t *tracker) feed(p []byte, control func(wire.Opcode, []byte)) (good int, v *violation) {
+	size := len(p)
 	for len(p) > 0 {
+		good = size - len(p)
 		switch {
 		case t.left > 0:
 			n := int(min(t.left, uint64(len(p))))
-			if control != nil && t.h.Opcode.Control() && len(t.payload)+n <= wire.MaxControlPayload {
+			if t.h.Opcode.Control() && len(t.payload)+n <= wire.MaxControlPayload {
 				t.payload = append(t.payload, p[:n]...)
 			}
 			t.left -= uint64(n)
 			p = p[n:]
-			t.end(control)
+			v = t.end(control)
 		case t.have == 0:
 			h, n := wire.ParseHeader(p)
 			if n == 0 {
 				t.have = copy(t.head[:], p)
-				return
+				return size, nil
 			}
 			p = p[n:]
-			t.begin(h, control)
+			v = t.begin(h, n, control)
 		default:
 			t.head[t.have] = p[0]
 			t.have++
 			p = p[1:]
 			if h, n := wire.ParseHeader(t.head[:t.have]); n > 0 {
 				t.have = 0
-				t.begin(h, control)
+				v = t.begin(h, n, control)
 			}
 		}
-	}
-}
-
-func (t *tracker) begin(h wire.Header, control func(wire.Opcode, []byte)) {
-	t.h, t.left, t.payload = h, h.Length, t.payload[:0]
-	t.masked = t.masked || h.Masked
-	t.end(control)
-}
-
-func (t *tracker) end(control func(wire.Opcode, []byte)) {
-	if t.left == 0 && control != nil && t.h.Opcode.Control() {
-		if t.h.Masked {
-			wire.Mask(t.payload, t.h.Mask, 0)
+		if v != nil {
+			return good, v
 		}
+	}
+	return size, nil
+}
+
+func (t *tracker) begin(h wire.Header, size int, control func(wire.Opcode, []byte)) *violation {
+	if t.server {
+		switch {
+		case h.Masked:
+			// RFC 6455, section 5.1
+			return breach(wire.StatusProtocol, "masked frame", "the server masked a frame, which only clients may do")
+		case size > 2 && h.Length < 126, size > 4 && h.Length <= 0xFFFF, h.Length > math.MaxInt64:
+			// RFC 6455, section 5.2
+			return breach(wire.StatusProtocol, "length of a frame", "the server encoded the length of a frame in a form that is not allowed")
+		}
+	}
+	t.h, t.left, t.payload = h, h.Length, t.payload[:0]
+	return t.end(control)
+}
+
+// end looks at a control frame that is complete.
+func (t *tracker) end(control func(wire.Opcode, []byte)) *violation {
+	if t.left > 0 || !t.h.Opcode.Control() {
+		return nil
+	}
+	if t.h.Masked {
+		wire.Mask(t.payload, t.h.Mask, 0)
+	}
+	if t.server && t.h.Opcode == wire.OpClose && len(t.payload) > 2 && !utf8.Valid(t.payload[2:]) {
+		// RFC 6455, section 7.1.6
+		return breach(wire.StatusInvalid, "invalid UTF-8", "the reason in the server's close frame is not UTF-8")
+	}
+	if control != nil {
 		control(t.h.Opcode, t.payload)
 	}
+	return nil
 }
 
 // A tapper is the RoundTripper of one opening handshake: it puts a tap into the
@@ -280,6 +356,10 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		resp.Body = http.NoBody
 		return resp, nil
+	}
+	if err := checkUpgrade(req, resp); err != nil {
+		resp.Body.Close()
+		return nil, err
 	}
 	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
 		t.tap = newTap(rwc)

@@ -44,6 +44,27 @@ debian xmllint libxml2-utils 'the check of JUnit reports against their schema'
 debian zsh zsh 'the completion test in zsh'
 debian fish fish 'the completion test in fish'
 
+debian nginx nginx-light 'the tests behind nginx'
+debian tinyproxy tinyproxy 'the tests through an HTTP proxy'
+debian microsocks microsocks 'the tests through a SOCKS proxy'
+
+# python_package NAME VERSION: a package of Python, into .deps/python.
+python_package() {
+	if [ -d ".deps/python/$1-$2.dist-info" ]; then
+		return
+	fi
+	if python3 -m pip --version >/dev/null 2>&1; then
+		echo "deps: installing $1 $2 into .deps"
+		rm -rf .deps/python
+		python3 -m pip install --quiet --disable-pip-version-check --no-compile --target .deps/python "$1==$2" || true
+	fi
+	if [ ! -d ".deps/python/$1-$2.dist-info" ]; then
+		echo "deps: Python or its package $1 is missing: the tests against that server will be skipped"
+	fi
+}
+
+python_package websockets 15.0.1
+
 npm_package ws 8.23.0
 npm_package doshii-partner-node-sdk 7.0.2
 

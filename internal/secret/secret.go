@@ -7,9 +7,12 @@ package secret
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -57,8 +60,9 @@ type Redactor struct {
 }
 
 // Add makes the redactor know a credential in the forms in which it travels: as
-// it is, percent-encoded for a path and for a query, as JSON string, and in
-// base64 of both alphabets.
+// it is, percent-encoded for a user, a path and a query, as JSON and as Go string,
+// in hexadecimal, and in base64 of both alphabets, also inside the base64 of a
+// longer text.
 func (r *Redactor) Add(values ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,19 +79,48 @@ func (r *Redactor) Add(values ...string) {
 	slices.SortStableFunc(r.forms, func(a, b []byte) int { return len(b) - len(a) })
 }
 
+// AddPair makes the redactor know a password, and the pair as Basic
+// authentication sends it (RFC 7617).
+func (r *Redactor) AddPair(user, password string) { r.Add(password, user+":"+password) }
+
 func forms(v string) []string {
 	quoted := fmt.Sprintf("%q", v)
-	return []string{
+	inJSON, _ := json.Marshal(v) // a string has an encoding
+	out := []string{
 		v,
-		url.PathEscape(v),
-		url.QueryEscape(v),
 		quoted[1 : len(quoted)-1],
-		base64.StdEncoding.EncodeToString([]byte(v)),
-		base64.RawStdEncoding.EncodeToString([]byte(v)),
-		base64.URLEncoding.EncodeToString([]byte(v)),
-		url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(v))),
+		string(inJSON[1 : len(inJSON)-1]),
+		hex.EncodeToString([]byte(v)),
+		strings.ToUpper(hex.EncodeToString([]byte(v))),
 	}
+	std := base64.StdEncoding.EncodeToString([]byte(v))
+	for _, encoded := range []string{
+		url.PathEscape(v), url.QueryEscape(v), url.UserPassword("", v).String()[1:],
+		(&url.URL{Path: "/" + v}).EscapedPath()[1:], url.QueryEscape(std),
+	} {
+		out = append(out, encoded, lowerEscapes(encoded))
+	}
+	for _, alphabet := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		out = append(out, alphabet.EncodeToString([]byte(v)), alphabet.WithPadding(base64.NoPadding).EncodeToString([]byte(v)))
+		for before := range 3 {
+			// The letters at both ends also depend on what stands beside.
+			text := alphabet.WithPadding(base64.NoPadding).EncodeToString([]byte("..."[:before] + v))
+			if core := text[(before*8+5)/6 : (before+len(v))*8/6]; len(core) >= shortestCore {
+				out = append(out, core)
+			}
+		}
+	}
+	return out
 }
+
+// shortestCore is the length below which the inner part of a base64 text is not
+// looked for.
+const shortestCore = 8
+
+var escapes = regexp.MustCompile("%[0-9A-F]{2}")
+
+// lowerEscapes writes the digits of percent-encoding in lower case.
+func lowerEscapes(s string) string { return escapes.ReplaceAllStringFunc(s, strings.ToLower) }
 
 // String returns s with Mask in place of every known credential.
 func (r *Redactor) String(s string) string {

@@ -231,3 +231,10 @@ func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error
 		}
 	}
 }
+
+// ErrNoEntry says that the keyring has no such entry.
+var ErrNoEntry = keyring.ErrNotFound
+
+// Lookup reads an entry of the system's keyring that somebody else has made there.
+// The error is ErrNoEntry, or that there is no keyring.
+func Lookup(service, name string) (string, error) { return keyring.Get(service, name) }

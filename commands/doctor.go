@@ -1,0 +1,220 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// doctorCommand makes its commands of those that stream, so it reaches a service
+// exactly as they do: where they would stream, it examines.
+func (p *program) doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "find out at which stage a connection fails, and why",
+		UsageText: `hark doctor drogue --emulator demo-app --wait 10s
+hark doctor octave --emulator /demo/stream --json
+hark doctor wss://stream.example.com/events`,
+		Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
+			"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
+			"An address stands for 'connect' and itself.",
+		Subcommands: []*cli.Command{
+			p.examining(p.octaveSubscribe(), "octave", "[STREAM…]"),
+			p.examining(p.drogueTail(), "drogue", ""),
+			p.examining(p.doshiiListen(), "doshii", ""),
+			p.examining(p.connectCommand(), "connect", ""),
+		},
+	}
+}
+
+// examining turns a command that streams into one that examines.
+func (p *program) examining(c *cli.Command, name, synopsis string) *cli.Command {
+	e := &examination{target: name, program: p}
+	var asJSON bool
+	c.UsageText = "hark doctor " + name + " --emulator"
+	switch name {
+	case "octave":
+		c.UsageText += " /demo/stream"
+	case "drogue":
+		c.UsageText += " demo-app"
+	case "connect":
+		c.UsageText = "hark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s"
+	}
+	c.Usage = "examine the way to " + map[string]string{
+		"octave": "Sierra Wireless Octave", "drogue": "Drogue Cloud", "doshii": "Doshii", "connect": "any WebSocket",
+	}[name]
+	c.Name, c.Description = name, ""
+	if synopsis != "" {
+		_, explained, _ := strings.Cut(c.ArgsUsage, "\n")
+		c.ArgsUsage = synopsis + "\n" + explained
+	}
+	c.Flags = slices.DeleteFunc(c.Flags, irrelevantToDoctor)
+	c.Flags = append(c.Flags,
+		&cli.DurationFlag{Name: "wait", Destination: &e.wait, Usage: "wait `D` for the first event; without it, none is awaited"},
+		&cli.BoolFlag{Name: "json", Destination: &asJSON, Usage: "print the findings as JSON"})
+	stream := c.Action
+	c.Action = func(ctx *cli.Context) error {
+		if err := checkDuration(ctx, "wait", e.wait, false); err != nil {
+			return err
+		}
+		p.exam = e
+		err := stream(ctx)
+		if !e.begun { // a mistake was found before anything was dialled
+			return err
+		}
+		if s, ok := errors.AsType[*signalError](err); ok {
+			return s
+		}
+		return e.print(err, asJSON)
+	}
+	return c
+}
+
+// irrelevantToDoctor tells flags apart that say nothing about the way to a service.
+func irrelevantToDoctor(f cli.Flag) bool {
+	name := f.Names()[0]
+	if name == "verbose" || name == "quiet" {
+		return false
+	}
+	category := ""
+	if c, ok := markOf(f).Flag.(cli.CategorizableFlag); ok {
+		category = c.GetCategory()
+	}
+	return !slices.Contains([]string{catService, catLink, catProxy, catTLS}, category) ||
+		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow", "reconnect"}, name)
+}
+
+// The stages of an examination.
+const (
+	stageAuth      proto.Stage = "auth"
+	stageSubscribe proto.Stage = "subscribe"
+	stageEvent     proto.Stage = "first event"
+)
+
+var doctorStages = []proto.Stage{
+	proto.StageDNS, proto.StageTCP, proto.StageProxy, proto.StageTLS, proto.StageUpgrade,
+	stageAuth, stageSubscribe, stageEvent,
+}
+
+// errExamined ends a stream of which enough has been seen.
+var errExamined = errors.New("examined")
+
+// examine connects to svc once and records how it goes.
+func (s *stream) examine(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
+	e := s.exam
+	e.begin(s)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	o := proto.DefaultOptions()
+	s.flags.linkFlags.engine(&o)
+	o.Retries = 0
+	o.Transport = userAgent{examTransport{s.handshakes(), e}, s.flags.noAgent}
+	o.Dial = s.flags.dial()
+	o.Input = input
+	o.Kill = s.kill
+	o.Trace = proto.Trace{
+		Status:  func(st proto.Status) { e.status(st, cancel, s.flags.connectTimeout) },
+		Warning: func(text string) { s.warn("%s", text) },
+		Secret:  func(v string) { s.say.Add(v) },
+	}
+	if s.flags.verbose {
+		o.Trace.Note = func(text string) { s.say.note("%s", text) }
+	}
+	if octave, ok := svc.(*proto.Octave); ok && len(octave.Streams) == 0 {
+		e.nothingToSubscribe = true
+	}
+	err := proto.Run(ctx, svc, e, o)
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+	if errors.Is(err, errExamined) {
+		return nil
+	}
+	if err == nil { // the server closed it normally
+		err = &proto.Failure{Class: proto.Transient, Connected: true, Err: errors.New("the server closed the connection")}
+	}
+	return withHint(err, s.flags.tlsFlags.hint(err))
+}
+
+// status follows the life of the connection.
+func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc, limit time.Duration) {
+	switch st.State {
+	case proto.Connecting:
+		e.address = st.Address
+		if e.target == "octave" { // the session request is where the credentials count
+			e.done(stageAuth, max(0, st.Time.Sub(e.start)-e.networkTime()), "a session was granted")
+		}
+	case proto.Connected:
+		e.connected, e.at = true, st.Time
+		if e.nothingToSubscribe {
+			cancel(errExamined)
+			return
+		}
+		e.limit(limit, cancel, &proto.OverdueError{What: "sign that the stream is live", Limit: limit})
+	case proto.Live:
+		if e.timer != nil {
+			e.timer.Stop()
+		}
+		e.ready = true
+		e.done(stageSubscribe, st.Time.Sub(e.at), "the stream is live")
+		e.at = st.Time
+		if e.wait <= 0 {
+			cancel(errExamined)
+			return
+		}
+		e.limit(e.wait, cancel, &proto.OverdueError{What: "event", Limit: e.wait})
+	}
+}
+
+func (e *examination) limit(d time.Duration, cancel context.CancelCauseFunc, overdue error) {
+	e.timer = time.AfterFunc(d, func() {
+		cancel(&proto.Failure{Class: proto.Overdue, Connected: true, Err: overdue})
+	})
+}
+
+// Event implements proto.Sink: the first one is enough, if it is awaited at all.
+func (e *examination) Event(ev *proto.Event) error {
+	if e.wait <= 0 {
+		return nil
+	}
+	e.mu.Lock()
+	e.event = ev.Time
+	e.bytes = len(ev.Data)
+	e.mu.Unlock()
+	return errExamined
+}
+
+// Flush implements proto.Sink.
+func (e *examination) Flush() error { return nil }
+
+// examTransport looks at the answers to opening handshakes.
+type examTransport struct {
+	base http.RoundTripper
+	e    *examination
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t examTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	start, before := time.Now(), t.e.networkTime()
+	resp, err := t.base.RoundTrip(req)
+	took := max(0, time.Since(start)-(t.e.networkTime()-before))
+	if err == nil {
+		detail := fmt.Sprintf("HTTP %d", resp.StatusCode)
+		if p := resp.Header.Get("Sec-Websocket-Protocol"); p != "" {
+			detail += ", subprotocol " + p
+		}
+		if x := resp.Header.Get("Sec-Websocket-Extensions"); x != "" {
+			detail += ", " + x
+		}
+		t.e.done(proto.StageUpgrade, took, detail)
+	}
+	return resp, err
+}

@@ -1,0 +1,314 @@
+package commands
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// An examination is what doctor finds out.
+type examination struct {
+	*program
+	target string
+	wait   time.Duration
+
+	// Owned by the goroutine that called Run.
+	begun, connected, ready bool
+	nothingToSubscribe      bool
+	inProcess               bool
+	start, at               time.Time
+	address                 string
+	timer                   *time.Timer
+
+	mu    sync.Mutex
+	found map[proto.Stage]*finding
+	event time.Time // of the first one
+	bytes int
+}
+
+// States of a stage.
+const (
+	stateOK      = "ok"
+	stateWarning = "warning"
+	stateFailed  = "failed"
+	stateSkipped = "skipped"
+	stateNever   = "not reached"
+)
+
+// A finding is what is known of one stage.
+type finding struct {
+	Stage proto.Stage `json:"stage"`
+	State string      `json:"state"`
+	// MS is how long it took, in milliseconds; absent when it is not known.
+	MS     *float64      `json:"ms,omitempty"`
+	Detail string        `json:"detail,omitempty"`
+	TLS    string        `json:"tls_version,omitempty"`
+	Chain  []certificate `json:"chain,omitempty"`
+}
+
+// A certificate is one of the server's chain.
+type certificate struct {
+	Subject string    `json:"subject"`
+	Issuer  string    `json:"issuer"`
+	Expires time.Time `json:"expires"`
+	Days    int       `json:"days"`
+}
+
+func (e *examination) begin(s *stream) {
+	e.begun, e.start, e.found = true, time.Now(), make(map[proto.Stage]*finding)
+	e.inProcess = s.standIn != nil
+	s.flags.network.Report = e.report
+}
+
+// report takes what the network says of a step. It may come from any goroutine.
+func (e *examination) report(r proto.StageReport) {
+	f := &finding{Stage: r.Stage, State: stateOK, MS: milliseconds(r.Took)}
+	switch {
+	case r.Stage == proto.StageDNS:
+		f.Detail = r.Address + ": " + strings.Join(r.Addresses, ", ")
+	case r.Stage == proto.StageTCP && r.Peer != nil:
+		f.Detail = r.Peer.String()
+	case r.Stage == proto.StageTCP:
+		f.Detail = r.Address
+	case r.Stage == proto.StageProxy:
+		f.Detail = r.Address
+	case r.TLS != nil:
+		f.chain(r.TLS)
+	}
+	if r.Err != nil {
+		f.State = stateFailed
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if old := e.found[r.Stage]; old == nil || old.State == stateOK && r.Err != nil {
+		e.found[r.Stage] = f
+	}
+}
+
+// expiresSoon is when a certificate is worth a warning, in days.
+const expiresSoon = 14
+
+// chain describes TLS and its certificates.
+func (f *finding) chain(s *tls.ConnectionState) {
+	if s.Version != 0 {
+		f.TLS = tls.VersionName(s.Version)
+		f.Detail = f.TLS
+	}
+	for _, c := range s.PeerCertificates {
+		days := int(math.Floor(time.Until(c.NotAfter).Hours() / 24))
+		f.Chain = append(f.Chain, certificate{
+			Subject: nameOf(c, c.Subject.CommonName), Issuer: c.Issuer.CommonName, Expires: c.NotAfter.UTC(), Days: days,
+		})
+	}
+	if len(f.Chain) == 0 {
+		return
+	}
+	leaf := f.Chain[0]
+	text := "certificate of " + leaf.Subject + " by " + leaf.Issuer
+	switch {
+	case leaf.Days < 0:
+		text += fmt.Sprintf(", expired %d days ago", -leaf.Days)
+	default:
+		text += fmt.Sprintf(", expires in %d days", leaf.Days)
+		if leaf.Days < expiresSoon {
+			f.State = stateWarning
+		}
+	}
+	if f.Detail != "" {
+		text = f.Detail + ", " + text
+	}
+	f.Detail = text
+}
+
+func nameOf(c *x509.Certificate, common string) string {
+	if len(c.DNSNames) > 0 {
+		return c.DNSNames[0]
+	}
+	return common
+}
+
+func milliseconds(d time.Duration) *float64 {
+	return new(math.Round(float64(d)/float64(time.Microsecond)) / 1000)
+}
+
+func (e *examination) done(stage proto.Stage, took time.Duration, detail string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.found[stage] = &finding{Stage: stage, State: stateOK, MS: milliseconds(took), Detail: detail}
+}
+
+// networkTime is how long the stages below HTTP took so far.
+func (e *examination) networkTime() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var sum float64
+	for _, stage := range []proto.Stage{proto.StageDNS, proto.StageTCP, proto.StageProxy, proto.StageTLS} {
+		if f := e.found[stage]; f != nil && f.MS != nil {
+			sum += *f.MS
+		}
+	}
+	return time.Duration(sum * float64(time.Millisecond))
+}
+
+// failedStage is where err happened.
+func (e *examination) failedStage(err error) proto.Stage {
+	class := proto.Unknown
+	if f, ok := errors.AsType[*proto.Failure](err); ok {
+		class = f.Class
+	}
+	h, ok := errors.AsType[*proto.HandshakeError](err)
+	switch {
+	case ok && (h.Stage == proto.StageDNS || h.Stage == proto.StageTCP || h.Stage == proto.StageProxy || h.Stage == proto.StageTLS):
+		return h.Stage
+	case ok && (h.Stage == proto.StageSession || h.Stage == proto.StageToken):
+		return stageAuth
+	case class == proto.Credentials:
+		return stageAuth
+	case ok:
+		return proto.StageUpgrade
+	case !e.ready:
+		return stageSubscribe
+	}
+	return stageEvent
+}
+
+// findings are the stages in their order, when err was the end.
+func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		failed = e.failedStage(err)
+	}
+	if !e.event.IsZero() {
+		e.found[stageEvent] = &finding{
+			Stage: stageEvent, State: stateOK, MS: milliseconds(e.event.Sub(e.at)), Detail: fmt.Sprintf("%d bytes", e.bytes),
+		}
+	}
+	if e.connected && e.found[stageAuth] == nil && failed != stageAuth {
+		e.found[stageAuth] = &finding{Stage: stageAuth, State: stateOK, Detail: "nothing was refused"}
+	}
+	beyond := false
+	for _, stage := range doctorStages {
+		f := e.found[stage]
+		switch {
+		case stage == failed:
+			beyond = true
+			if f == nil {
+				f = &finding{Stage: stage}
+			}
+			f.State, f.Detail = stateFailed, e.say.String(strings.Map(harmless, err.Error()))
+		case f != nil && beyond && f.State == stateOK && stage != stageAuth:
+		case f == nil && (beyond || stage == proto.StageUpgrade):
+			f = &finding{Stage: stage, State: stateNever}
+		case f == nil:
+			f = &finding{Stage: stage, State: stateSkipped, Detail: e.whyNot(stage)}
+		case f.State == stateFailed: // of an address that another one stood in for
+			f.State = stateWarning
+		}
+		all = append(all, f)
+	}
+	return all, failed
+}
+
+// whyNot says why a stage was left out.
+func (e *examination) whyNot(stage proto.Stage) string {
+	switch stage {
+	case proto.StageDNS:
+		if e.inProcess {
+			return "the stand-in is in this process"
+		}
+		return "no name to look up"
+	case proto.StageTCP:
+		return "no connection to open"
+	case proto.StageProxy:
+		return "none"
+	case proto.StageTLS:
+		return "not asked for"
+	case stageSubscribe:
+		return "no stream was given"
+	case stageEvent:
+		return "not awaited; --wait 30s would"
+	}
+	return ""
+}
+
+// print shows the findings on stdout, and returns how the program ends.
+func (e *examination) print(err error, asJSON bool) error {
+	all, failed := e.findings(err)
+	code, _ := exitCode(err)
+	advice := ""
+	if err != nil {
+		advice = hint(err)
+	}
+	address := e.address
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && address == "" {
+		address = h.Address
+	}
+	var text []byte
+	if asJSON {
+		report := struct {
+			Target  string      `json:"target"`
+			Address string      `json:"address,omitempty"`
+			OK      bool        `json:"ok"`
+			Exit    int         `json:"exit_code"`
+			Failed  proto.Stage `json:"failed,omitempty"`
+			Error   string      `json:"error,omitempty"`
+			Hint    string      `json:"hint,omitempty"`
+			Stages  []*finding  `json:"stages"`
+		}{e.target, address, err == nil, code, failed, "", advice, all}
+		if err != nil {
+			report.Error = err.Error()
+		}
+		b, jerr := json.Marshal(report)
+		if jerr != nil {
+			return jerr
+		}
+		text = append(b, '\n')
+	} else {
+		text = []byte(findingsText(all, address, advice))
+	}
+	if _, werr := e.Stdout.Write(e.say.Bytes(text)); werr != nil {
+		return &output.WriteError{Err: werr}
+	}
+	if err != nil {
+		return &commandExit{code}
+	}
+	return nil
+}
+
+// findingsText is the table for people.
+func findingsText(all []*finding, address, advice string) string {
+	var b strings.Builder
+	if address != "" {
+		fmt.Fprintln(&b, address)
+	}
+	for _, f := range all {
+		took := ""
+		if f.MS != nil {
+			took = fmt.Sprintf("%.1f ms", *f.MS)
+		}
+		state := map[string]string{stateOK: "ok", stateWarning: "warn", stateFailed: "FAIL"}[f.State]
+		if state == "" {
+			state = "-"
+		}
+		detail := f.Detail
+		if f.State == stateNever {
+			detail = stateNever
+		}
+		line := fmt.Sprintf("%-4s  %-11s  %10s  %s", state, f.Stage, took, detail)
+		b.WriteString(strings.TrimRight(strings.Map(harmless, strings.ReplaceAll(line, "\n", " ")), " ") + "\n")
+	}
+	if advice != "" {
+		fmt.Fprintln(&b, "hint: "+advice)
+	}
+	return b.String()
+}

@@ -1,0 +1,122 @@
+package commands
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/hark-cli/hark/internal/secret"
+)
+
+// An includer is a RoundTripper that shows opening handshakes on stderr, without
+// their credentials: --include.
+type includer struct {
+	base http.RoundTripper
+	say  *printer
+}
+
+// RoundTrip implements http.RoundTripper.
+func (i includer) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Header.Get("Upgrade") == "" {
+		return i.base.RoundTrip(req)
+	}
+	host := req.Host
+	if host == "" {
+		host = req.URL.Host
+	}
+	lines := []string{fmt.Sprintf("> GET %s HTTP/1.1", harmlessTarget(req.URL)), "> Host: " + host}
+	i.say.plain(append(lines, headerLines(">", req.Header)...))
+	resp, err := i.base.RoundTrip(req)
+	if err == nil {
+		lines := []string{fmt.Sprintf("< %s %s", resp.Proto, resp.Status)}
+		i.say.plain(append(lines, headerLines("<", resp.Header)...))
+	}
+	return resp, err
+}
+
+// headerLines are the lines of a header, sorted, with Mask for credentials.
+func headerLines(mark string, header http.Header) []string {
+	var lines []string
+	for name, values := range header {
+		for _, v := range values {
+			lines = append(lines, mark+" "+name+": "+harmlessHeader(name, v))
+		}
+	}
+	slices.Sort(lines)
+	return append(lines, mark)
+}
+
+// harmlessHeader is the value of a header without credentials.
+func harmlessHeader(name, value string) string {
+	switch {
+	case strings.EqualFold(name, "Location"):
+		u, err := url.Parse(value)
+		if err != nil {
+			return secret.Mask
+		}
+		if u.User != nil {
+			u.User = url.User(secret.Mask)
+		}
+		target := harmlessTarget(u)
+		if u.Host == "" {
+			return target
+		}
+		return u.Scheme + "://" + u.Host + target
+	case strings.EqualFold(name, "Set-Cookie"):
+		cookie, _, _ := strings.Cut(value, "=")
+		return cookie + "=" + secret.Mask
+	case !sensitiveHeader(name):
+		return value
+	}
+	if scheme, _, ok := strings.Cut(value, " "); ok && strings.HasSuffix(strings.ToLower(name), "authorization") {
+		return scheme + " " + secret.Mask
+	}
+	return secret.Mask
+}
+
+// harmlessTarget is path and query of an address, without the values of
+// parameters that are credentials by their names.
+func harmlessTarget(u *url.URL) string {
+	target := u.EscapedPath()
+	if target == "" {
+		target = "/"
+	}
+	if u.RawQuery == "" {
+		return target
+	}
+	var parts []string
+	for part := range strings.SplitSeq(u.RawQuery, "&") {
+		name, _, ok := strings.Cut(part, "=")
+		if decoded, err := url.QueryUnescape(name); ok && (err != nil || sensitiveName.MatchString(decoded)) {
+			part = name + "=" + secret.Mask
+		}
+		parts = append(parts, part)
+	}
+	return target + "?" + strings.Join(parts, "&")
+}
+
+// sensitiveHeader tells whether the values of a header are credentials, by its
+// name: Sec-WebSocket-Key is none, and what a server asks for is none either.
+func sensitiveHeader(name string) bool {
+	name = strings.ToLower(name)
+	return sensitiveName.MatchString(name) && !strings.HasPrefix(name, "sec-websocket-") && !strings.HasSuffix(name, "-authenticate")
+}
+
+// sensitiveHeaders are the values of a header that must not be shown.
+func sensitiveHeaders(header http.Header) []string {
+	var out []string
+	for name, values := range header {
+		if !sensitiveHeader(name) {
+			continue
+		}
+		for _, v := range values {
+			out = append(out, v)
+			if _, credential, ok := strings.Cut(v, " "); ok {
+				out = append(out, credential)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,259 @@
+package commands
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// catProxy is the heading of flags about proxies.
+const catProxy = "Proxy"
+
+// networkFlags say how a connection is opened; the names are curl's. check makes
+// the network of them.
+type networkFlags struct {
+	headers     []string
+	agent       string
+	origin      string
+	resolve     []string
+	connectTo   []string
+	unixSocket  string
+	ipv4, ipv6  bool
+	location    bool
+	maxRedirs   int
+	compression string
+	include     bool
+
+	proxyFlags
+	tlsFlags
+
+	// What check has made of them.
+	header    http.Header
+	noAgent   bool // the header User-Agent is not sent
+	network   *proto.Network
+	redirects int
+}
+
+func newNetworkFlags() networkFlags {
+	return networkFlags{maxRedirs: 10, compression: "off", tlsFlags: newTLSFlags()}
+}
+
+func (f *networkFlags) flags() []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Category: catLink,
+			Usage: "send the header `'NAME: VALUE'` with the handshake; @FILE reads headers from a file, one a line"},
+		&cli.StringFlag{Name: "user-agent", Aliases: []string{"A"}, Category: catLink, Destination: &f.agent,
+			Usage: "send `NAME` as the User-Agent header"},
+		&cli.StringFlag{Name: "origin", Category: catLink, Destination: &f.origin,
+			Usage: "send `URL` as the Origin header"},
+		&cli.StringFlag{Name: "compression", Category: catLink, Destination: &f.compression, Value: f.compression,
+			Usage: "offer the extension permessage-deflate: `on|off`"},
+		&cli.BoolFlag{Name: "location", Aliases: []string{"L"}, Category: catLink, Destination: &f.location,
+			Usage: "follow redirects; headers and credentials do not go to another origin"},
+		&cli.IntFlag{Name: "max-redirs", Category: catLink, Destination: &f.maxRedirs, Value: f.maxRedirs,
+			Usage: "follow at most `N` redirects"},
+		&cli.BoolFlag{Name: "include", Category: catLink, Destination: &f.include,
+			Usage: "show request and response of the opening handshake on stderr"},
+		&cli.StringSliceFlag{Name: "resolve", Category: catLink,
+			Usage: "use these addresses for a host: `HOST:PORT:ADDRESS[,ADDRESS…]`; * is any host"},
+		&cli.StringSliceFlag{Name: "connect-to", Category: catLink,
+			Usage: "connect to another host and port: `HOST:PORT:HOST2:PORT2`; an empty part is any, or the same"},
+		&cli.StringFlag{Name: "unix-socket", Category: catLink, Destination: &f.unixSocket,
+			Usage: "connect to the Unix domain socket `PATH`"},
+		&cli.BoolFlag{Name: "ipv4", Aliases: []string{"4"}, Category: catLink, Destination: &f.ipv4,
+			Usage: "use IPv4 addresses only"},
+		&cli.BoolFlag{Name: "ipv6", Aliases: []string{"6"}, Category: catLink, Destination: &f.ipv6,
+			Usage: "use IPv6 addresses only"},
+	}, f.proxyFlags.flags(), f.tlsFlags.flags())
+}
+
+// check finds values that make no sense, and makes the network.
+func (f *networkFlags) check(c *cli.Context) error {
+	p := programOf(c.Context)
+	f.headers, f.resolve, f.connectTo = c.StringSlice("header"), c.StringSlice("resolve"), c.StringSlice("connect-to")
+	if err := f.checkHeaders(c, p); err != nil {
+		return err
+	}
+	switch {
+	case f.compression != "on" && f.compression != "off":
+		return usagef("%s %q: expected on or off", givenAs(c, "compression"), f.compression)
+	case f.maxRedirs < 0:
+		return usagef("%s %d: the number of redirects must not be negative", givenAs(c, "max-redirs"), f.maxRedirs)
+	case f.ipv4 && f.ipv6:
+		return usagef("%s and %s exclude each other", givenAs(c, "ipv4"), givenAs(c, "ipv6"))
+	case f.unixSocket != "" && f.proxy != "":
+		return usagef("%s and %s exclude each other", givenAs(c, "unix-socket"), givenAs(c, "proxy"))
+	}
+	if f.location {
+		f.redirects = f.maxRedirs
+	}
+	// One more request per connection is rare, and header bombs are not.
+	n := &proto.Network{Socket: f.unixSocket, MaxHeader: 256 << 10}
+	switch {
+	case f.ipv4:
+		n.Family = "tcp4"
+	case f.ipv6:
+		n.Family = "tcp6"
+	}
+	var err error
+	if n.Resolve, err = resolving(f.resolve); err != nil {
+		return err
+	}
+	if n.ConnectTo, err = connecting(f.connectTo); err != nil {
+		return err
+	}
+	if n.Proxy, err = f.choose(c, p); err != nil {
+		return err
+	}
+	if err := f.tlsFlags.configure(c, p, n); err != nil {
+		return err
+	}
+	if n.ProxyTLS, err = f.proxyTLS(); err != nil {
+		return err
+	}
+	f.network = n
+	return nil
+}
+
+// checkHeaders reads the headers.
+func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
+	f.header = http.Header{}
+	for _, text := range f.headers {
+		lines := []string{text}
+		if file, ok := strings.CutPrefix(text, "@"); ok {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return usagef("--header: %v", err)
+			}
+			lines = strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' || r == '\r' })
+		}
+		for _, line := range lines {
+			name, value, err := header(line)
+			if err != nil {
+				return err
+			}
+			f.header.Add(name, value)
+		}
+	}
+	p.say.Add(sensitiveHeaders(f.header)...)
+	for _, h := range []struct{ flag, name, value string }{{"origin", "Origin", f.origin}, {"user-agent", "User-Agent", f.agent}} {
+		as := givenAs(c, h.flag)
+		switch {
+		case as == "":
+			continue
+		case !headerValue(h.value):
+			return usagef("%s: the value has a control character in it", as)
+		case h.value == "" && h.flag == "user-agent":
+			f.noAgent = true
+		default:
+			f.header.Set(h.name, h.value)
+		}
+	}
+	return nil
+}
+
+// dial are the wishes of the flags for the opening handshake.
+func (f *networkFlags) dial() proto.DialOptions {
+	return proto.DialOptions{Header: f.header, Compression: f.compression == "on", MaxRedirects: f.redirects}
+}
+
+// resolving makes the function of --resolve.
+func resolving(items []string) (func(host, port string) []string, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	table := make(map[string][]string)
+	for _, item := range items {
+		parts := splitColons(item, 3)
+		if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+			return nil, usagef("--resolve %q: expected HOST:PORT:ADDRESS[,ADDRESS…]", cut(item, 60))
+		}
+		var addresses []string
+		for a := range strings.SplitSeq(parts[2], ",") {
+			a = strings.Trim(a, "[]")
+			if _, err := netip.ParseAddr(a); err != nil {
+				return nil, usagef("--resolve %q: %q is no IP address", cut(item, 60), cut(a, 40))
+			}
+			addresses = append(addresses, a)
+		}
+		table[hostPort(parts[0], parts[1])] = addresses
+	}
+	return func(host, port string) []string {
+		if a, ok := table[hostPort(host, port)]; ok {
+			return a
+		}
+		return table[hostPort("*", port)]
+	}, nil
+}
+
+// connecting makes the function of --connect-to. The first that fits counts.
+func connecting(items []string) (func(host, port string) (string, string), error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	var rules [][]string
+	for _, item := range items {
+		parts := splitColons(item, 4)
+		if len(parts) != 4 {
+			return nil, usagef("--connect-to %q: expected HOST:PORT:HOST2:PORT2", cut(item, 60))
+		}
+		rules = append(rules, parts)
+	}
+	return func(host, port string) (string, string) {
+		for _, r := range rules {
+			if r[0] != "" && !strings.EqualFold(r[0], host) || r[1] != "" && r[1] != port {
+				continue
+			}
+			if r[2] != "" {
+				host = r[2]
+			}
+			if r[3] != "" {
+				port = r[3]
+			}
+			break
+		}
+		return host, port
+	}, nil
+}
+
+func hostPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
+
+// splitColons splits s at its first n-1 colons that are not in brackets, and takes
+// the brackets of IPv6 addresses off.
+func splitColons(s string, n int) []string {
+	var parts []string
+	depth, from := 0, 0
+	for i, c := range s {
+		switch {
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case c == ':' && depth == 0 && len(parts) < n-1:
+			parts = append(parts, s[from:i])
+			from = i + 1
+		}
+	}
+	parts = append(parts, s[from:])
+	for i, p := range parts {
+		if strings.HasPrefix(p, "[") && strings.HasSuffix(p, "]") {
+			parts[i] = p[1 : len(p)-1]
+		}
+	}
+	return parts
+}
+
+type programKey struct{}
+
+// programOf is the program that runs an Action, from its context.
+func programOf(ctx context.Context) *program {
+	p, _ := ctx.Value(programKey{}).(*program)
+	return p
+}

@@ -1,0 +1,359 @@
+package commands
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// catTLS is the heading of flags about TLS.
+const catTLS = "TLS"
+
+// tlsFlags say what is expected of a server's certificate, and which one we show.
+type tlsFlags struct {
+	insecure bool
+	cacert   string
+	cert     string
+	key      string
+	pass     string
+	pin      string
+	min      string
+	keylog   bool
+	// asked: a server has asked for a client certificate.
+	asked *atomic.Bool
+}
+
+func newTLSFlags() tlsFlags { return tlsFlags{min: "1.2", asked: new(atomic.Bool)} }
+
+var tlsVersions = map[string]uint16{
+	"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
+}
+
+func (f *tlsFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "insecure", Aliases: []string{"k"}, Category: catTLS, Destination: &f.insecure,
+			Usage: "do not check the server's certificate"},
+		&cli.StringFlag{Name: "cacert", Category: catTLS, Destination: &f.cacert,
+			Usage: "trust the authorities in `FILE`, and no others"},
+		&cli.StringFlag{Name: "cert", Category: catTLS, Destination: &f.cert,
+			Usage: "show the client certificate in `FILE`, PEM"},
+		&cli.StringFlag{Name: "key", Category: catTLS, Destination: &f.key,
+			Usage: "the private key of --cert, `FILE`, PEM; the file of --cert may hold it too"},
+		secretFlag(&cli.StringFlag{Name: "pass", Category: catTLS, Destination: &f.pass,
+			Usage: "the passphrase of the private key, `SECRET`: " + secretForms}),
+		&cli.StringFlag{Name: "pinnedpubkey", Category: catTLS, Destination: &f.pin,
+			Usage: "accept only servers with this public key: `sha256//HASH[;…]`, or a file with the key"},
+		&cli.StringFlag{Name: "tls-min", Category: catTLS, Destination: &f.min, Value: f.min,
+			Usage: "the oldest version of TLS: `1.0|1.1|1.2|1.3`"},
+		&cli.BoolFlag{Name: "tls-keylog", Category: catTLS, Destination: &f.keylog,
+			Usage: "add the keys of the connection to the file that SSLKEYLOGFILE names, to decrypt a capture"},
+	}
+}
+
+// configure makes the TLS settings of n.
+func (f *tlsFlags) configure(c *cli.Context, p *program, n *proto.Network) error {
+	version, ok := tlsVersions[f.min]
+	if !ok {
+		return usagef("%s %q: expected 1.0, 1.1, 1.2 or 1.3", givenAs(c, "tls-min"), f.min)
+	}
+	config := &tls.Config{MinVersion: version, InsecureSkipVerify: f.insecure}
+	var err error
+	if f.cacert != "" {
+		if config.RootCAs, err = authorities(givenAs(c, "cacert"), f.cacert); err != nil {
+			return err
+		}
+	}
+	if f.pin != "" {
+		pins, err := readPins(givenAs(c, "pinnedpubkey"), f.pin)
+		if err != nil {
+			return err
+		}
+		config.VerifyConnection = func(s tls.ConnectionState) error { return checkPin(s, pins) }
+	}
+	if err := f.clientCertificate(c, p, config); err != nil {
+		return err
+	}
+	if f.keylog {
+		path, _ := p.LookupEnv("SSLKEYLOGFILE")
+		if path == "" {
+			return usagef("%s needs the environment variable SSLKEYLOGFILE", givenAs(c, "tls-keylog"))
+		}
+		// It stays open for the life of the program.
+		w, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return usagef("SSLKEYLOGFILE: %v", err)
+		}
+		config.KeyLogWriter = w
+	}
+	n.TLS = config
+	return nil
+}
+
+// authorities reads a file of certificates in PEM.
+func authorities(as, path string) (*x509.CertPool, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef("%s: %v", as, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, usagef("%s: %s holds no certificate in PEM", as, path)
+	}
+	return pool, nil
+}
+
+// clientCertificate reads what --cert, --key and --pass name.
+func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Config) error {
+	if f.cert == "" {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			f.asked.Store(true)
+			return &tls.Certificate{}, nil // none
+		}
+		for _, flag := range []string{"key", "pass"} {
+			if as := givenAs(c, flag); as != "" {
+				return usagef("%s needs --cert", as)
+			}
+		}
+		return nil
+	}
+	certPEM, err := os.ReadFile(f.cert)
+	if err != nil {
+		return usagef("--cert: %v", err)
+	}
+	keyFlag, keyFile, keyPEM := "--key", f.key, []byte(nil)
+	if f.key == "" {
+		keyFlag, keyFile, keyPEM = "--cert", f.cert, certPEM
+	} else if keyPEM, err = os.ReadFile(f.key); err != nil {
+		return usagef("--key: %v", err)
+	}
+	src, _, err := p.source("--pass", secretRef(f.pass))
+	if err != nil {
+		return err
+	}
+	key, err := privateKey(keyPEM, func() ([]byte, error) {
+		if src == nil {
+			return nil, errPassphrase
+		}
+		v, err := src(c.Context)
+		return []byte(v.Reveal()), err
+	})
+	if err != nil {
+		u := usagef("%s: %s: %v", keyFlag, keyFile, err)
+		if errors.Is(err, errPassphrase) {
+			u.Advice = "give its passphrase with --pass: " + secretForms
+		} else if errors.Is(err, errNoKey) && f.key == "" {
+			u.Advice = "give the file of the private key with --key"
+		}
+		return u
+	}
+	pair, err := tls.X509KeyPair(certPEM, key)
+	if err != nil {
+		return usagef("--cert: %s: %s", f.cert, strings.TrimPrefix(err.Error(), "tls: "))
+	}
+	if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
+		p.warn("the client certificate of --cert expired on %s", pair.Leaf.NotAfter.Format(time.DateOnly))
+	}
+	// It is shown in any case: a server that does not want it says more than one
+	// that gets none.
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	return nil
+}
+
+// A pinError is a server with another public key than --pinnedpubkey has.
+type pinError struct{ got [sha256.Size]byte }
+
+func (e *pinError) Error() string {
+	return "the server's public key is not the one of --pinnedpubkey; it is sha256//" + base64.StdEncoding.EncodeToString(e.got[:])
+}
+
+// readPins reads hashes, or the hash of a public key in a file.
+func readPins(as, text string) ([][sha256.Size]byte, error) {
+	var pins [][sha256.Size]byte
+	if !strings.HasPrefix(text, "sha256//") {
+		b, err := os.ReadFile(text)
+		if err != nil {
+			return nil, usagef("%s: expected sha256//HASH or a file: %v", as, err)
+		}
+		if block, _ := pem.Decode(b); block != nil {
+			b = block.Bytes
+			if block.Type == "CERTIFICATE" {
+				cert, err := x509.ParseCertificate(b)
+				if err != nil {
+					return nil, usagef("%s: %s: %v", as, text, err)
+				}
+				b = cert.RawSubjectPublicKeyInfo
+			}
+		}
+		if _, err := x509.ParsePKIXPublicKey(b); err != nil {
+			return nil, usagef("%s: %s holds no public key", as, text)
+		}
+		return append(pins, sha256.Sum256(b)), nil
+	}
+	for item := range strings.SplitSeq(text, ";") {
+		hash, ok := strings.CutPrefix(strings.TrimSpace(item), "sha256//")
+		b, err := base64.StdEncoding.DecodeString(hash)
+		if !ok || err != nil || len(b) != sha256.Size {
+			return nil, usagef("%s %q: expected sha256// and the hash of the public key in base64, 44 characters", as, cut(item, 60))
+		}
+		pins = append(pins, [sha256.Size]byte(b))
+	}
+	return pins, nil
+}
+
+func checkPin(s tls.ConnectionState, pins [][sha256.Size]byte) error {
+	if len(s.PeerCertificates) == 0 {
+		return errors.New("the server showed no certificate")
+	}
+	got := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
+	if slices.Contains(pins, got) {
+		return nil
+	}
+	return &pinError{got}
+}
+
+// Alerts of TLS (RFC 8446, section 6.2) by which servers refuse a client's
+// certificate.
+const (
+	alertHandshakeFailure    = 40
+	alertBadCertificate      = 42
+	alertUnsupported         = 43
+	alertRevoked             = 44
+	alertExpired             = 45
+	alertCertificateUnknown  = 46
+	alertUnknownCA           = 48
+	alertAccessDenied        = 49
+	alertProtocolVersion     = 70
+	alertCertificateRequired = 116
+)
+
+// hint is the advice for a failure of TLS.
+func (f *tlsFlags) hint(err error) string {
+	h, ok := errors.AsType[*proto.HandshakeError](err)
+	if !ok {
+		return ""
+	}
+	if h.Status == 400 && strings.Contains(h.Body, "SSL certificate") { // as nginx says it
+		if f.cert == "" {
+			return "the server wants a client certificate: --cert FILE --key FILE"
+		}
+		return "the server did not accept the client certificate of --cert"
+	}
+	if h.Status == 0 && h.Stage == proto.StageUpgrade && f.asked.Load() {
+		// With TLS 1.3 the refusal comes after the handshake, and can get lost.
+		return "the server asked for a client certificate: --cert FILE --key FILE"
+	}
+	if h.Stage != proto.StageTLS {
+		return ""
+	}
+	if ca, ok := errors.AsType[x509.CertificateInvalidError](err); ok && ca.Reason == x509.Expired {
+		if ca.Cert != nil && time.Now().Before(ca.Cert.NotBefore) {
+			return "the certificate is not yet valid: check this machine's clock"
+		}
+		return "the server's operator has to renew the certificate; check this machine's clock too; -k does not check certificates"
+	}
+	if he, ok := errors.AsType[x509.HostnameError](err); ok {
+		if names := he.Certificate.DNSNames; len(names) > 0 {
+			return "the certificate is for " + strings.Join(names[:min(3, len(names))], ", ") +
+				": use that name in the address, with --connect-to or --resolve if it leads elsewhere"
+		}
+		return "the certificate names another host; use the name that it is for"
+	}
+	if is[x509.UnknownAuthorityError](err) {
+		return "--cacert FILE trusts the authority that signed the certificate; -k does not check certificates"
+	}
+	if is[*pinError](err) {
+		return "if the server has a new key and you have that from its operator, change --pinnedpubkey"
+	}
+	return f.alertHint(alertOf(err))
+}
+
+// alertOf is the alert that a server has sent, 0 for none. crypto/tls has it in a
+// type that is not exported.
+func alertOf(err error) uint8 {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 {
+			return uint8(v.Uint())
+		}
+	}
+	return 0
+}
+
+func (f *tlsFlags) alertHint(alert uint8) string {
+	switch alert {
+	case alertCertificateRequired:
+		return "the server wants a client certificate: --cert FILE --key FILE"
+	case alertBadCertificate, alertUnsupported, alertRevoked, alertExpired, alertCertificateUnknown, alertUnknownCA, alertAccessDenied:
+		if f.cert == "" {
+			return "the server may want a client certificate: --cert FILE --key FILE"
+		}
+		return "the server did not accept the client certificate of --cert; another authority may have to sign it"
+	case alertProtocolVersion:
+		return "the server speaks only older versions of TLS: --tls-min 1.0 allows them"
+	case alertHandshakeFailure:
+		if f.cert == "" {
+			return "the server may want a client certificate: --cert FILE --key FILE; or client and server have no cipher in common"
+		}
+		return "the server may not accept the client certificate of --cert; or client and server have no cipher in common"
+	}
+	return ""
+}
+
+var (
+	errPassphrase = errors.New("the private key is encrypted")
+	errNoKey      = errors.New("there is no private key in PEM")
+)
+
+// privateKey finds the private key in PEM text, decrypted, in PEM.
+func privateKey(text []byte, passphrase func() ([]byte, error)) ([]byte, error) {
+	for rest := text; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			if bytes.Contains(text, []byte("-----BEGIN PKCS7")) || len(text) > 0 && text[0] == 0x30 {
+				return nil, fmt.Errorf("%w; convert other forms with openssl", errNoKey)
+			}
+			return nil, errNoKey
+		}
+		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			continue
+		}
+		encrypted := block.Type == "ENCRYPTED PRIVATE KEY"
+		legacy := block.Headers["DEK-Info"] != ""
+		if !encrypted && !legacy {
+			return pem.EncodeToMemory(block), nil
+		}
+		pass, err := passphrase()
+		if err != nil {
+			return nil, err
+		}
+		if encrypted {
+			block.Bytes, err = decryptPKCS8(block.Bytes, pass)
+			block.Type = "PRIVATE KEY"
+		} else {
+			//lint:ignore SA1019 it is weak, but the file is what the user has
+			block.Bytes, err = x509.DecryptPEMBlock(block, pass)
+			if errors.Is(err, x509.IncorrectPasswordError) {
+				err = errWrongPassphrase
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		block.Headers = nil
+		return pem.EncodeToMemory(block), nil
+	}
+}

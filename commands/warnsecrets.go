@@ -1,0 +1,99 @@
+package commands
+
+import (
+	"net/url"
+	"strings"
+)
+
+// observe looks at a command line before it is carried out: whether warnings are
+// wanted, and whether a credential stands on it for everybody to see.
+func (p *program) observe(line *commandLine) {
+	p.quiet = line.isSet("quiet")
+	if line.value("status") == "json" {
+		p.say.hold() // stderr will be for records only
+	}
+	if line.isSet("no-warn-secrets") {
+		return
+	}
+	for _, s := range line.settings {
+		if !strings.HasPrefix(s.as, "-") || !s.showsSecret() {
+			continue
+		}
+		instead := "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME, or set " + s.opt.variable
+		switch s.opt.name() {
+		case "header":
+			instead = "-H @FILE, or set " + s.opt.variable
+		case "proxy":
+			instead = "--proxy-user, or set " + s.opt.variable
+		}
+		p.warnSecret(s.as, instead)
+		return
+	}
+	for _, arg := range line.args {
+		if strings.Contains(arg, "://") && len(sensitiveAddress(arg)) > 0 {
+			p.warnSecret("the address", "-u or -H, or keep the line out of sight of others")
+			return
+		}
+	}
+}
+
+func (p *program) warnSecret(where, instead string) {
+	p.warn("the credential in %s is on the command line, where other users of the machine may see it: use %s "+
+		"(--no-warn-secrets silences this)", where, instead)
+}
+
+// warn prints a warning, unless warnings are not wanted.
+func (p *program) warn(format string, args ...any) {
+	if !p.quiet {
+		p.say.warning(format, args...)
+	}
+}
+
+// isSet tells whether a boolean flag is set, by its long name.
+func (l *commandLine) isSet(name string) bool {
+	for _, s := range l.settings {
+		if s.opt.name() == name {
+			return s.value != "false" && s.value != "0"
+		}
+	}
+	return false
+}
+
+// showsSecret tells whether the value of a flag is a credential itself, not a
+// reference to one.
+func (s setting) showsSecret() bool {
+	switch name := s.opt.name(); {
+	case name == "header":
+		name, value, _ := strings.Cut(s.value, ":")
+		return sensitiveHeader(strings.TrimSpace(name)) && strings.TrimSpace(value) != ""
+	case !s.opt.secret:
+		return false
+	case name == "proxy":
+		proxy, err := parseProxy("", s.value)
+		return err == nil && proxy != nil && proxy.Password != ""
+	case isReference(s.value):
+		return false
+	case s.opt.pair:
+		_, password, _ := strings.Cut(s.value, ":")
+		return password != "" && !isReference(password)
+	}
+	return s.value != ""
+}
+
+// sensitiveAddress are the parts of an address that must not be shown.
+func sensitiveAddress(address string) []string {
+	var out []string
+	u, err := url.Parse(address)
+	if err != nil {
+		return out
+	}
+	if password, ok := u.User.Password(); ok && password != "" {
+		out = append(out, password)
+	}
+	for name, values := range u.Query() {
+		if sensitiveName.MatchString(name) {
+			out = append(out, values...)
+		}
+	}
+	return out
+}

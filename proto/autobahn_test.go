@@ -1,0 +1,173 @@
+package proto
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// TestAutobahn runs the client cases of the Autobahn test suite when AUTOBAHN_URL
+// names its fuzzing server:
+//
+//	docker run --rm -p 9001:9001 crossbario/autobahn-testsuite
+//	AUTOBAHN_URL=ws://127.0.0.1:9001 go test ./proto -run Autobahn
+func TestAutobahn(t *testing.T) {
+	url := os.Getenv("AUTOBAHN_URL")
+	if url == "" {
+		t.Skip("AUTOBAHN_URL does not name a fuzzing server of the Autobahn test suite")
+	}
+	for _, failed := range autobahn(t, strings.TrimRight(url, "/")) {
+		t.Error(failed)
+	}
+}
+
+// autobahn runs all cases and lists those that failed.
+func autobahn(t *testing.T, url string) (failed []string) {
+	count, err := strconv.Atoi(autobahnAsk(t, url+"/getCaseCount"))
+	if err != nil || count < 1 {
+		t.Fatalf("the number of cases: %d, %v", count, err)
+	}
+	for n := 1; n <= count; n++ {
+		autobahnRun(t, fmt.Sprintf("%s/runCase?case=%d&agent=hark", url, n), echo{})
+		var status struct{ Behavior string }
+		answer := autobahnAsk(t, fmt.Sprintf("%s/getCaseStatus?case=%d&agent=hark", url, n))
+		if err := json.Unmarshal([]byte(answer), &status); err != nil {
+			t.Fatalf("the status of case %d: %q", n, answer)
+		}
+		if status.Behavior == "FAILED" {
+			failed = append(failed, fmt.Sprintf("case %d: %s %s", n, status.Behavior,
+				autobahnAsk(t, fmt.Sprintf("%s/getCaseInfo?case=%d&agent=hark", url, n))))
+		}
+	}
+	autobahnRun(t, url+"/updateReports?agent=hark", plainSession{})
+	return failed
+}
+
+// autobahnAsk is the one message that an address sends.
+func autobahnAsk(t *testing.T, url string) string {
+	t.Helper()
+	events := autobahnRun(t, url, plainSession{})
+	if len(events) == 0 {
+		t.Fatalf("%s: no answer", url)
+	}
+	return events[0]
+}
+
+func autobahnRun(t *testing.T, url string, s Session) []string {
+	o := DefaultOptions()
+	o.Retries = 0
+	o.ConnectTimeout = time.Minute
+	o.PingInterval = 0
+	o.Dial.Compression = true
+	sink := &recorder{}
+	err := Run(t.Context(), autobahnService{url, s}, sink, o)
+	if h, ok := errors.AsType[*HandshakeError](err); ok {
+		t.Fatalf("%s: %v", url, h)
+	}
+	return sink.got()
+}
+
+type autobahnService struct {
+	url     string
+	session Session
+}
+
+func (autobahnService) Name() string { return "autobahn" }
+
+func (a autobahnService) Handshake(context.Context) (*Handshake, error) {
+	return &Handshake{URL: a.url, Address: a.url, Session: a.session}, nil
+}
+
+// echo sends every message back.
+type echo struct{}
+
+func (echo) Greet(time.Time) Step { return Step{Ready: true} }
+
+func (echo) Decode(m Message) (Step, error) {
+	op := wire.OpText
+	if m.Binary {
+		op = wire.OpBinary
+	}
+	return Step{Send: []Frame{{Opcode: op, Payload: bytes.Clone(m.Data)}}}, nil
+}
+
+func (echo) Farewell() []Frame { return nil }
+
+// The test itself is tested against a small server that plays the part: the
+// second of its two cases is one that hark cannot pass.
+func TestAutobahnHarness(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var asked []string
+	echoed := make(map[string]string)
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.URL.Path)
+		mu.Unlock()
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprintf(rw, "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+			acceptKey(r.Header.Get("Sec-WebSocket-Key")))
+		rw.Flush()
+		p := &peer{t: t, conn: conn, in: make(chan Frame, 10)}
+		go p.read()
+		n := r.URL.Query().Get("case")
+		switch r.URL.Path {
+		case "/getCaseCount":
+			p.text("2")
+		case "/runCase":
+			p.text("hello " + n)
+			text, _ := p.next(wire.OpText)
+			mu.Lock()
+			echoed[n] = text
+			mu.Unlock()
+		case "/getCaseStatus":
+			mu.Lock()
+			verdict := "OK"
+			if echoed[n] != "hello 1" {
+				verdict = "FAILED"
+			}
+			mu.Unlock()
+			p.text(`{"behavior": "` + verdict + `"}`)
+		case "/getCaseInfo":
+			p.text(`{"id": "1.2"}`)
+		}
+		p.send(wire.OpClose, "\x03\xe8")
+		p.untilClose()
+	})}
+	go s.Serve(l)
+	defer s.Close()
+	failed := autobahn(t, "ws://"+l.Addr().String())
+	if len(failed) != 1 || !strings.Contains(failed[0], "case 2") || !strings.Contains(failed[0], `"1.2"`) {
+		t.Errorf("failed: %q", failed)
+	}
+	if last := asked[len(asked)-1]; last != "/updateReports" {
+		t.Errorf("the last request was %s", last)
+	}
+}

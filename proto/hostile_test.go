@@ -1,0 +1,224 @@
+package proto
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// FuzzConnection gives a connection whatever bytes, in pieces of whatever size:
+// it ends, without a panic, and what it yields as text is UTF-8.
+func FuzzConnection(f *testing.F) {
+	for _, seed := range [][]byte{
+		frameBytes(wire.OpText, `{"a":1}`),
+		append(frameBytes(wire.OpPing, "x"), frameBytes(wire.OpBinary, "\xff")...),
+		frameBytes(wire.OpClose, "\x03\xe8bye"),
+		frameBytes(wire.OpText, "\xff"),
+		append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 1}), 'a'),
+		wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 1 << 60}),
+		wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, RSV: 4, Length: 2}),
+	} {
+		f.Add(seed, uint8(0), false)
+		f.Add(seed, uint8(1), true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, piece uint8, compression bool) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			go func() {
+				for range p.in {
+				}
+			}()
+			for rest := data; len(rest) > 0; {
+				n := len(rest)
+				if piece > 0 {
+					n = min(n, int(piece))
+				}
+				if _, err := p.conn.Write(rest[:n]); err != nil {
+					return
+				}
+				rest = rest[n:]
+			}
+		}}
+		o := testOptions(nw)
+		o.Retries = 0
+		o.MaxMessageSize = 1 << 16
+		o.Dial.Compression = compression
+		o.Trace.Frame = func(FrameRecord) {}
+		if compression {
+			o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+				resp, err := nw.RoundTrip(req)
+				resp.Header.Set("Sec-Websocket-Extensions", "permessage-deflate")
+				return resp, err
+			})
+		}
+		sink := &checking{t: t, limit: 1 << 16}
+		_ = Run(context.Background(), testService, sink, o)
+		nw.wg.Wait()
+	})
+}
+
+// checking is a sink that minds the rules.
+type checking struct {
+	t     *testing.T
+	limit int
+}
+
+func (c *checking) Event(ev *Event) error {
+	if !ev.Binary && !bytes.Equal(bytes.ToValidUTF8(ev.Data, nil), ev.Data) {
+		c.t.Errorf("a text message that is not UTF-8: %q", ev.Data)
+	}
+	if len(ev.Data) > c.limit {
+		c.t.Errorf("a message of %d bytes", len(ev.Data))
+	}
+	return nil
+}
+
+func (c *checking) Flush() error { return nil }
+
+// FuzzProxyAnswer gives a tunnel whatever answer of a proxy.
+func FuzzProxyAnswer(f *testing.F) {
+	f.Add("http", []byte("HTTP/1.1 200 OK\r\n\r\nx"))
+	f.Add("http", []byte("HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\nhello"))
+	f.Add("socks5h", []byte("\x05\x02\x01\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50x"))
+	f.Add("socks5h", []byte("\x05\x00\x05\x00\x00\x03\x01a\x00\x50"))
+	f.Fuzz(func(t *testing.T, kind string, answer []byte) {
+		client, server := net.Pipe()
+		defer client.Close()
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer server.Close()
+		wg.Go(func() { io.Copy(io.Discard, server) })
+		wg.Go(func() {
+			server.Write(answer)
+			server.Close()
+		})
+		p := &Proxy{Kind: kind, Host: "proxy", Port: "1", User: "u", Password: "p"}
+		if strings.HasPrefix(kind, "socks") {
+			var n Network
+			_ = n.socks(context.Background(), client, p, "host", "80")
+		} else if conn, err := connectThrough(client, p, "host:80", 4096); err == nil {
+			conn.Close()
+		}
+	})
+}
+
+// FuzzHandshake gives an opening handshake whatever answer.
+func FuzzHandshake(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 302 Found\r\nLocation: ws://[::1\r\nContent-Length: 0\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 302 Found\r\nLocation: //other/?token=1#x\r\nContent-Length: 0\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 503 No\r\nRetry-After: 99999999999\r\n\r\nbody\x00\x1b[31m"))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		var wg sync.WaitGroup
+		n := NewTransport(&Network{MaxHeader: 4096, Dial: func(context.Context, string, string) (net.Conn, error) {
+			client, server := net.Pipe()
+			wg.Go(func() {
+				defer server.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil {
+					return
+				}
+				wg.Go(func() { io.Copy(io.Discard, server) })
+				server.Write(answer)
+			})
+			return client, nil
+		}})
+		o := DefaultOptions()
+		o.Transport = n
+		o.Retries = 0
+		o.Dial.MaxRedirects = 3
+		err := Run(context.Background(), &Plain{URL: "ws://test/a", Header: http.Header{"X-Api-Key": {"k"}}}, &recorder{}, o)
+		n.CloseIdleConnections()
+		wg.Wait()
+		if err != nil && strings.ContainsAny(err.Error(), "\x1b\x00") {
+			t.Errorf("control characters in %q", err)
+		}
+	})
+}
+
+// Two thousand times: connect, stream, be cut off. Nothing is left behind.
+func TestNothingIsLeftBehind(t *testing.T) {
+	cycles := 2000
+	if testing.Short() {
+		cycles = 200
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	server := newCuttingServer(l)
+	defer server.Close()
+
+	n := NewTransport(&Network{})
+	run := func(cycles int) {
+		sink := &recorder{}
+		o := DefaultOptions()
+		o.Transport = n
+		o.Retries = cycles - 1
+		o.RetryWindow = time.Hour
+		o.Backoff = Backoff{}
+		o.MaxMessageSize = 1 << 20
+		err := Run(t.Context(), &Plain{URL: "ws://" + l.Addr().String()}, sink, o)
+		if f, ok := errors.AsType[*Failure](err); !ok || f.Retries != cycles-1 {
+			t.Fatalf("Run: %v", err)
+		}
+		if got := len(sink.got()); got != 3*cycles {
+			t.Fatalf("%d events, want %d", got, 3*cycles)
+		}
+	}
+	measure := func() (goroutines, descriptors int, heap uint64) {
+		n.CloseIdleConnections()
+		for range 200 { // what has ended needs a moment to be gone
+			runtime.GC()
+			if goroutines = runtime.NumGoroutine(); goroutines <= 6 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if entries, err := os.ReadDir("/proc/self/fd"); err == nil {
+			descriptors = len(entries)
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return goroutines, descriptors, m.HeapAlloc
+	}
+	run(50) // what is made once is made here
+	g0, d0, h0 := measure()
+	run(cycles)
+	g1, d1, h1 := measure()
+	if g1 > g0+2 || d1 > d0+2 || h1 > h0+2<<20 {
+		t.Errorf("goroutines %d → %d, descriptors %d → %d, heap %d → %d", g0, g1, d0, d1, h0, h1)
+	}
+}
+
+// newCuttingServer sends three messages on each connection and cuts it.
+func newCuttingServer(l net.Listener) *http.Server {
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Accept: " + acceptKey(r.Header.Get("Sec-WebSocket-Key")) + "\r\n\r\n")
+		for _, text := range []string{"one", "two", "three"} {
+			rw.Write(frameBytes(wire.OpText, text))
+		}
+		rw.Flush()
+		conn.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, conn)
+	})}
+	go s.Serve(l)
+	return s
+}

@@ -1,0 +1,286 @@
+package proto
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A Network opens the connections below HTTP and WebSocket: which address is
+// dialled, through which proxy, with which TLS. The zero value dials directly. It
+// must not be changed once it is in use.
+//
+//	host:port ─ ConnectTo ─┬─ Socket ────────────────────────────────┬─ TLS ─▶
+//	                       ├─ Proxy ─▶ dial it ─ ProxyTLS ─ CONNECT ──┤
+//	                       └─ Resolve ─▶ dial ───────────────────────┘
+type Network struct {
+	// TLS is for servers, ProxyTLS for proxies that are reached over TLS; nil
+	// means the defaults of crypto/tls.
+	TLS, ProxyTLS *tls.Config
+	// Proxy chooses the proxy for a host as the user knows it; nil, or a nil
+	// result, means none.
+	Proxy func(secure bool, host, port string) (*Proxy, error)
+	// ConnectTo gives another host and port to connect to; TLS and HTTP still
+	// name the first one.
+	ConnectTo func(host, port string) (string, string)
+	// Resolve gives the addresses of a host instead of the resolver; an empty
+	// result leaves it to the resolver.
+	Resolve func(host, port string) []string
+	// Family is "tcp4" or "tcp6" to use that alone, "" for both.
+	Family string
+	// Socket is the path of a Unix domain socket to dial in any case.
+	Socket string
+	// Dial, when not nil, takes the place of all of this but TLS.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Report is told of each step on the way, done or failed, from the goroutines
+	// that dial. It may be called when the request that wanted the connection is
+	// over.
+	Report func(StageReport)
+	// MaxHeader bounds the header of an answer, in bytes.
+	MaxHeader int64
+}
+
+// A StageReport is one step on the way to an open socket.
+type StageReport struct {
+	Stage   Stage
+	Address string // without anything secret
+	Took    time.Duration
+	// Peer is where the connection leads: after StageTCP.
+	Peer net.Addr
+	// Proxy is the kind of the proxy: for StageProxy.
+	Proxy string
+	// Addresses are what a name stands for: after StageDNS.
+	Addresses []string
+	// TLS is the state of the connection: after StageTLS, also of one that was
+	// not accepted, as far as it is known.
+	TLS *tls.ConnectionState
+	Err error
+}
+
+// A stageError says how far a connection had come when it failed.
+type stageError struct {
+	stage Stage
+	err   error
+}
+
+func (e *stageError) Error() string { return e.err.Error() }
+func (e *stageError) Unwrap() error { return e.err }
+
+// A NetworkTransport sends HTTP requests over a Network, and gives up the
+// connection that it is about to open for a request when that request is over.
+type NetworkTransport struct {
+	http    *http.Transport
+	network *Network
+}
+
+// requestKey is the key of the context of the request that a dial is for.
+// net/http dials with a context of its own, which only has the values.
+type requestKey struct{}
+
+// progress is how far an attempt has come, for when it is cut short.
+type progress struct{ stage atomic.Pointer[Stage] }
+
+type progressKey struct{}
+
+// begin says that a stage of the attempt that ctx belongs to has begun.
+func begin(ctx context.Context, stage Stage) {
+	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
+		p.stage.Store(&stage)
+	}
+}
+
+// reached is the stage that the attempt of ctx has come to.
+func reached(ctx context.Context) Stage {
+	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
+		if s := p.stage.Load(); s != nil {
+			return *s
+		}
+	}
+	return StageUpgrade
+}
+
+// NewTransport makes the transport of a network. Proxies of the environment are
+// none of its business: Network.Proxy is.
+func NewTransport(n *Network) *NetworkTransport {
+	dial := func(secure bool) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, _, addr string) (net.Conn, error) {
+			if rctx, ok := ctx.Value(requestKey{}).(context.Context); ok {
+				stopped, cancel := context.WithCancel(ctx)
+				defer cancel()
+				defer context.AfterFunc(rctx, cancel)()
+				ctx = stopped
+			}
+			return n.connect(ctx, secure, addr)
+		}
+	}
+	return &NetworkTransport{network: n, http: &http.Transport{
+		DialContext:            dial(false),
+		DialTLSContext:         dial(true),
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: n.MaxHeader,
+	}}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *NetworkTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	return t.http.RoundTrip(req.WithContext(context.WithValue(ctx, requestKey{}, ctx)))
+}
+
+// CloseIdleConnections ends the connections that no request uses.
+func (t *NetworkTransport) CloseIdleConnections() { t.http.CloseIdleConnections() }
+
+// connect opens a connection to a server.
+func (n *Network) connect(ctx context.Context, secure bool, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := n.reach(ctx, secure, host, port)
+	if err == nil && secure {
+		begin(ctx, StageTLS)
+		conn, err = n.encrypt(ctx, conn, n.TLS, host, StageTLS)
+	}
+	if err == nil {
+		begin(ctx, StageUpgrade)
+	}
+	return conn, err
+}
+
+// reach opens the connection below TLS.
+func (n *Network) reach(ctx context.Context, secure bool, host, port string) (net.Conn, error) {
+	if n.Dial != nil {
+		return n.Dial(ctx, "tcp", net.JoinHostPort(host, port))
+	}
+	if n.Socket != "" {
+		var d net.Dialer
+		start := time.Now()
+		begin(ctx, StageTCP)
+		conn, err := d.DialContext(ctx, "unix", n.Socket)
+		n.report(StageReport{Stage: StageTCP, Address: n.Socket, Took: time.Since(start), Err: err})
+		return conn, err
+	}
+	var proxy *Proxy
+	if n.Proxy != nil {
+		var err error
+		if proxy, err = n.Proxy(secure, host, port); err != nil {
+			return nil, &stageError{StageProxy, err}
+		}
+	}
+	if n.ConnectTo != nil {
+		host, port = n.ConnectTo(host, port)
+	}
+	if proxy != nil {
+		return n.through(ctx, proxy, host, port)
+	}
+	return n.tcp(ctx, host, port)
+}
+
+// tcp looks a host up and dials it.
+func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) {
+	family := "tcp"
+	if n.Family != "" {
+		family = n.Family
+	}
+	address := net.JoinHostPort(host, port)
+	start := time.Now()
+	begin(ctx, StageTCP)
+	if n.Resolve != nil {
+		if addresses := n.Resolve(host, port); len(addresses) > 0 {
+			conn, err := dialOne(ctx, family, addresses, port)
+			n.reportTCP(address, start, conn, err)
+			return conn, err
+		}
+	}
+	var found []string
+	looked := start
+	dctx := httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { begin(ctx, StageDNS) },
+		DNSDone: func(info httptrace.DNSDoneInfo) {
+			begin(ctx, StageTCP)
+			looked = time.Now()
+			for _, a := range info.Addrs {
+				found = append(found, a.String())
+			}
+		},
+	})
+	dctx, cancel := context.WithCancel(dctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	var d net.Dialer
+	conn, err := d.DialContext(dctx, family, address)
+	_, unknown := errors.AsType[*net.DNSError](err)
+	if looked != start || unknown {
+		r := StageReport{Stage: StageDNS, Address: host, Took: looked.Sub(start), Addresses: found}
+		if unknown {
+			r.Took, r.Err = time.Since(start), err
+		}
+		n.report(r)
+	}
+	if !unknown {
+		n.reportTCP(address, looked, conn, err)
+	}
+	return conn, err
+}
+
+func (n *Network) reportTCP(address string, start time.Time, conn net.Conn, err error) {
+	r := StageReport{Stage: StageTCP, Address: address, Took: time.Since(start), Err: err}
+	if err == nil {
+		r.Peer = conn.RemoteAddr()
+	}
+	n.report(r)
+}
+
+// dialOne dials one address after the other.
+func dialOne(ctx context.Context, family string, addresses []string, port string) (net.Conn, error) {
+	var d net.Dialer
+	var first error
+	for _, a := range addresses {
+		conn, err := d.DialContext(ctx, family, net.JoinHostPort(strings.Trim(a, "[]"), port))
+		if err == nil {
+			return conn, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// encrypt makes the TLS handshake on conn, which it closes when that fails.
+func (n *Network) encrypt(ctx context.Context, conn net.Conn, config *tls.Config, host string, stage Stage) (net.Conn, error) {
+	if config == nil {
+		config = &tls.Config{}
+	}
+	config = config.Clone()
+	if config.ServerName == "" {
+		config.ServerName = strings.TrimSuffix(host, ".")
+	}
+	start := time.Now()
+	tc := tls.Client(conn, config)
+	err := tc.HandshakeContext(ctx)
+	if stage == StageTLS {
+		state := tc.ConnectionState()
+		if ce, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			state.PeerCertificates = ce.UnverifiedCertificates
+		}
+		n.report(StageReport{Stage: stage, Address: host, Took: time.Since(start), TLS: &state, Err: err})
+	}
+	if err != nil {
+		conn.Close()
+		return nil, &stageError{stage, err}
+	}
+	return tc, nil
+}
+
+func (n *Network) report(r StageReport) {
+	if n.Report != nil {
+		n.Report(r)
+	}
+}

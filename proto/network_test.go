@@ -1,0 +1,223 @@
+package proto
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// through makes one request for a tunnel over a pipe to a server that plays a
+// script, and returns what the proxy got.
+func through(t *testing.T, p *Proxy, serve func(net.Conn)) (net.Conn, error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		serve(c)
+	}()
+	p.Host, p.Port, _ = net.SplitHostPort(l.Addr().String())
+	n := &Network{Proxy: func(bool, string, string) (*Proxy, error) { return p, nil }, MaxHeader: 64 << 10}
+	return n.connect(t.Context(), false, "target.example:80")
+}
+
+func TestConnectThroughProxy(t *testing.T) {
+	got := make(chan *http.Request, 1)
+	conn, err := through(t, &Proxy{Kind: "http", User: "alice", Password: "p:w"}, func(c net.Conn) {
+		req, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		got <- req
+		// The first bytes of the server come along with the answer.
+		io.WriteString(c, "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nhello")
+		io.WriteString(c, " world")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	req := <-got
+	if req.Method != "CONNECT" || req.Host != "target.example:80" {
+		t.Errorf("%s %s", req.Method, req.Host)
+	}
+	if want := "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:p:w")); req.Header.Get("Proxy-Authorization") != want {
+		t.Errorf("Proxy-Authorization: %s", req.Header.Get("Proxy-Authorization"))
+	}
+	if b, err := io.ReadAll(conn); err != nil || string(b) != "hello world" {
+		t.Errorf("through the tunnel came %q, %v", b, err)
+	}
+}
+
+func TestProxyTroubles(t *testing.T) {
+	head := func(c net.Conn) { http.ReadRequest(bufio.NewReader(c)) }
+	tests := []struct {
+		name    string
+		proxy   Proxy
+		serve   func(net.Conn)
+		text    string
+		refused bool
+	}{
+		{"credentials", Proxy{Kind: "http"}, func(c net.Conn) {
+			head(c)
+			io.WriteString(c, "HTTP/1.1 407 No\r\n\r\n")
+		}, "HTTP 407 Proxy Authentication Required", true},
+		{"hangs up", Proxy{Kind: "http"}, func(c net.Conn) { head(c) }, "closed the connection without an answer", false},
+		{"header bomb", Proxy{Kind: "http"}, func(c net.Conn) {
+			head(c)
+			io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+			for {
+				if _, err := io.WriteString(c, "X: "+strings.Repeat("x", 1000)+"\r\n"); err != nil {
+					return
+				}
+			}
+		}, "the header of its answer is too large", false},
+		{"no HTTP", Proxy{Kind: "http"}, func(c net.Conn) {
+			head(c)
+			io.WriteString(c, "SSH-2.0-x\r\n\r\n")
+		}, "malformed HTTP", false},
+		{"no SOCKS", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad\r\n\r\n") }, "does not speak SOCKS 5", false},
+		{"no method", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\xff") }, "other credentials", true},
+		{"wants what we have not", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x02") }, "other credentials", true},
+		{"password refused", Proxy{Kind: "socks5h", User: "a", Password: "b"}, func(c net.Conn) { io.WriteString(c, "\x05\x02\x01\x01") }, "refused the user name or the password", true},
+		{"unreachable", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x00\x05\x04\x00\x01\x00\x00\x00\x00\x00\x00") }, "host unreachable", false},
+		{"unknown code", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x00\x05\x63\x00\x01\x00\x00\x00\x00\x00\x00") }, "SOCKS error 99", false},
+		{"cut short", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x00\x05\x00\x00") }, "closed the connection", false},
+		{"too long", Proxy{Kind: "socks5h", User: strings.Repeat("x", 256), Password: "p"}, func(c net.Conn) {}, "up to 255 bytes", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			conn, err := through(t, &tt.proxy, func(c net.Conn) {
+				tt.serve(c)
+				// Let the client read before the connection is reset.
+				c.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, c)
+			})
+			if err == nil {
+				conn.Close()
+				t.Fatal("the proxy was taken for a good one")
+			}
+			p, ok := errors.AsType[*ProxyError](err)
+			if !ok || !strings.Contains(err.Error(), tt.text) || p.Refused != tt.refused || stageOf(err) != StageProxy {
+				t.Errorf("%v (%#v), want %s", err, p, tt.text)
+			}
+		})
+	}
+}
+
+func TestSOCKS(t *testing.T) {
+	var got bytes.Buffer
+	var mu sync.Mutex
+	conn, err := through(t, &Proxy{Kind: "socks5h", User: "alice", Password: "secret"}, func(c net.Conn) {
+		read := func(n int) {
+			b := make([]byte, n)
+			io.ReadFull(c, b)
+			mu.Lock()
+			got.Write(b)
+			mu.Unlock()
+		}
+		read(4)
+		io.WriteString(c, "\x05\x02")
+		read(1 + 1 + 5 + 1 + 6)
+		io.WriteString(c, "\x01\x00")
+		read(4 + 1 + 14 + 2)
+		io.WriteString(c, "\x05\x00\x00\x03\x03abc\x00\x01hello")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if b, err := io.ReadAll(conn); err != nil || string(b) != "hello" {
+		t.Errorf("through the tunnel came %q, %v", b, err)
+	}
+	want := "\x05\x02\x00\x02" + "\x01\x05alice\x06secret" + "\x05\x01\x00\x03\x0etarget.example\x00\x50"
+	if got.String() != want {
+		t.Errorf("the proxy got %q, want %q", got.String(), want)
+	}
+}
+
+// An attempt that is cut short says where.
+func TestTimeoutNamesTheStage(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	for _, tt := range []struct {
+		url   string
+		proxy *Proxy
+		stage Stage
+	}{
+		{"ws://" + l.Addr().String(), nil, StageUpgrade},
+		{"wss://" + l.Addr().String(), nil, StageTLS},
+		{"ws://target.example", &Proxy{Kind: "http", Host: host, Port: port}, StageProxy},
+		{"ws://target.example", &Proxy{Kind: "https", Host: host, Port: port}, StageProxy},
+		{"ws://target.example", &Proxy{Kind: "socks5h", Host: host, Port: port}, StageProxy},
+	} {
+		n := NewTransport(&Network{Proxy: func(bool, string, string) (*Proxy, error) { return tt.proxy, nil }})
+		o := DefaultOptions()
+		o.Transport = n
+		o.Retries = 0
+		o.ConnectTimeout = 50 * time.Millisecond
+		err := Run(t.Context(), &Plain{URL: tt.url}, &recorder{}, o)
+		h, ok := errors.AsType[*HandshakeError](err)
+		if !ok || h.Stage != tt.stage || !is[*ConnectTimeoutError](err) {
+			t.Errorf("%s through %v: %v, want stage %s", tt.url, tt.proxy, err, tt.stage)
+		}
+		n.CloseIdleConnections()
+	}
+}
+
+func TestReports(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	var mu sync.Mutex
+	var got []Stage
+	n := &Network{Report: func(r StageReport) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, r.Stage)
+		if r.Stage == StageDNS && r.Err == nil && len(r.Addresses) == 0 {
+			t.Error("no addresses were found")
+		}
+	}}
+	for _, tt := range []struct {
+		host string
+		want []Stage
+	}{
+		{"localhost", []Stage{StageDNS, StageTCP}},
+		{"127.0.0.1", []Stage{StageTCP}},
+		{"host.invalid", []Stage{StageDNS}},
+	} {
+		got = nil
+		conn, err := n.connect(context.Background(), false, net.JoinHostPort(tt.host, port))
+		if err == nil {
+			conn.Close()
+		}
+		if len(got) != len(tt.want) || got[0] != tt.want[0] {
+			t.Errorf("%s: %v, want %v (%v)", tt.host, got, tt.want, err)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package proto
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// A Proxy is what connections are made through.
+type Proxy struct {
+	// Kind is "http", "https" (over TLS), "socks5" (names are looked up here) or
+	// "socks5h" (by the proxy).
+	Kind       string
+	Host, Port string
+	// User and Password are its credentials; none when User is empty.
+	User, Password string
+}
+
+// Address is the proxy without its credentials.
+func (p *Proxy) Address() string { return p.Kind + "://" + net.JoinHostPort(p.Host, p.Port) }
+
+// A ProxyError is a proxy that did not connect us.
+type ProxyError struct {
+	Address string // without anything secret
+	// Status is the HTTP status of its answer, 0 when there was none.
+	Status int
+	// Refused: it is our credentials that it did not take, or the lack of them.
+	Refused bool
+	Err     error
+}
+
+func (e *ProxyError) Error() string {
+	if e.Status != 0 {
+		return fmt.Sprintf("HTTP %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return e.Err.Error()
+}
+
+func (e *ProxyError) Unwrap() error { return e.Err }
+
+// through connects to host and port through p. WebSockets in the clear are
+// tunnelled too (RFC 6455, section 4.1).
+func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net.Conn, error) {
+	// The proxy's own address is not what --connect-to or --resolve are about,
+	// except that a name may be fixed.
+	conn, err := n.tcp(ctx, p.Host, p.Port)
+	if err != nil {
+		return nil, &stageError{StageProxy, &ProxyError{Address: p.Address(), Err: bare(ctx, err)}}
+	}
+	start := time.Now()
+	begin(ctx, StageProxy)
+	if p.Kind == "https" {
+		if conn, err = n.encrypt(ctx, conn, n.ProxyTLS, p.Host, StageProxy); err != nil {
+			err = &ProxyError{Address: p.Address(), Err: err}
+			n.report(StageReport{Stage: StageProxy, Address: p.Address(), Proxy: p.Kind, Took: time.Since(start), Err: err})
+			return nil, &stageError{StageProxy, err}
+		}
+	}
+	ended := context.AfterFunc(ctx, func() { conn.Close() })
+	tunnel := conn
+	switch p.Kind {
+	case "socks5", "socks5h":
+		err = n.socks(ctx, conn, p, host, port)
+	default:
+		tunnel, err = connectThrough(conn, p, net.JoinHostPort(host, port), n.MaxHeader)
+	}
+	if !ended() && err == nil {
+		err = ctx.Err()
+	}
+	n.report(StageReport{Stage: StageProxy, Address: p.Address(), Proxy: p.Kind, Took: time.Since(start), Err: err})
+	if err != nil {
+		conn.Close()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		if _, ok := errors.AsType[*ProxyError](err); !ok {
+			err = &ProxyError{Address: p.Address(), Err: err}
+		}
+		return nil, &stageError{StageProxy, err}
+	}
+	return tunnel, nil
+}
+
+// connectThrough asks an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
+func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (net.Conn, error) {
+	request := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
+	if p.User != "" {
+		request += "Proxy-Authorization: Basic " +
+			base64.StdEncoding.EncodeToString([]byte(p.User+":"+p.Password)) + "\r\n"
+	}
+	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+		return nil, err
+	}
+	if maxHeader == 0 {
+		maxHeader = 256 << 10
+	}
+	// A header bomb ends with an unexpected EOF; what the server says of itself
+	// behind the answer stays in the buffer.
+	limit := &io.LimitedReader{R: conn, N: maxHeader}
+	br := bufio.NewReader(limit)
+	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		if limit.N <= 0 {
+			return nil, errors.New("the header of its answer is too large")
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("it closed the connection without an answer")
+		}
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, &ProxyError{
+			Address: p.Address(), Status: resp.StatusCode,
+			Refused: resp.StatusCode == http.StatusProxyAuthRequired,
+		}
+	}
+	if br.Buffered() > 0 {
+		rest, _ := br.Peek(br.Buffered())
+		return &aheadConn{Conn: conn, ahead: rest}, nil
+	}
+	return conn, nil
+}
+
+// An aheadConn is a connection of which something has been read already.
+type aheadConn struct {
+	net.Conn
+	ahead []byte
+}
+
+// Read implements io.Reader.
+func (c *aheadConn) Read(p []byte) (int, error) {
+	if len(c.ahead) > 0 {
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}

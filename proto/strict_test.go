@@ -1,0 +1,377 @@
+package proto
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// What the library lets pass ends the connection with the status that RFC 6455
+// has for it; what came before it, even in the same piece, is an event.
+func TestStrictness(t *testing.T) {
+	long := wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 300})
+	long = append(long[:2:2], 0, 5)
+	half := append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 2}), "\xe2\x82"...)
+	half = append(half, wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpContinuation, Length: 1})...)
+	tests := []struct {
+		name string
+		send []byte
+		text string
+		code int
+	}{
+		{"text", frameBytes(wire.OpText, "a\xffb"), "protocol error: the server sent a text message that is not UTF-8", wire.StatusInvalid},
+		{"fragments", append(bytes.Clone(half), '('), "protocol error: the server sent a text message that is not UTF-8", wire.StatusInvalid},
+		{"close reason", frameBytes(wire.OpClose, "\x03\xe8bye\xff"), "protocol error: the reason in the server's close frame is not UTF-8", wire.StatusInvalid},
+		{"masked", append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Masked: true, Length: 1}), 'x'),
+			"protocol error: the server masked a frame", wire.StatusProtocol},
+		{"length", append(long, "hello"...), "protocol error: the server encoded the length of a frame", wire.StatusProtocol},
+		{"short close", frameBytes(wire.OpClose, "\x03"), "protocol error: close payload", wire.StatusProtocol},
+		{"close code", frameBytes(wire.OpClose, "\x07\xd0"), "protocol error: invalid status code", wire.StatusProtocol},
+		{"long ping", frameBytes(wire.OpPing, strings.Repeat("x", 126)), "protocol error: received control frame payload with invalid length", wire.StatusProtocol},
+		{"reserved bit", wire.AppendHeader(nil, wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}), "protocol error: received header with unexpected rsv bits", wire.StatusProtocol},
+	}
+	for _, tt := range tests {
+		for _, together := range []bool{true, false} {
+			t.Run(tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var code int
+					nw := &network{t: t, serve: func(_ int, p *peer) {
+						fine := frameBytes(wire.OpText, "fine €")
+						if together {
+							go p.conn.Write(append(fine, tt.send...))
+						} else {
+							p.conn.Write(fine)
+							go func() {
+								for i := range tt.send {
+									p.conn.Write(tt.send[i : i+1])
+								}
+							}()
+						}
+						_, code = p.untilClose()
+					}}
+					var sink recorder
+					err := runTest(t, nw, &sink, testOptions(nw))
+					f, ok := errors.AsType[*Failure](err)
+					if !ok || f.Class != Refused || !strings.HasPrefix(err.Error(), tt.text) {
+						t.Errorf("Run: %v, want %s", err, tt.text)
+					}
+					nw.wg.Wait()
+					if code != tt.code {
+						t.Errorf("close code %d, want %d", code, tt.code)
+					}
+					if diff := cmp.Diff([]string{"fine €"}, sink.events); diff != "" {
+						t.Errorf("events (-want +got):\n%s", diff)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A close frame within a compressed message is a close frame.
+func TestCloseWithinACompressedMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.conn.Write(append(wire.AppendHeader(nil, wire.Header{RSV: 4, Opcode: wire.OpText, Length: 1}), '0'))
+			p.send(wire.OpClose, "\x03\xf3oops")
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.Retries = 0
+		o.Dial.Compression = true
+		o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+			resp, err := nw.RoundTrip(req)
+			resp.Header.Set("Sec-Websocket-Extensions", "permessage-deflate")
+			return resp, err
+		})
+		var sink recorder
+		err := runTest(t, nw, &sink, o)
+		if c, ok := errors.AsType[*CloseError](err); !ok || c.Code != wire.StatusInternal || c.Reason != "oops" || len(sink.events) > 0 {
+			t.Errorf("Run: %v, %q", err, sink.events)
+		}
+		nw.wg.Wait()
+	})
+}
+
+// What was not asked for must not be granted.
+func TestHandshakeStrictness(t *testing.T) {
+	tests := []struct {
+		name   string
+		header http.Header
+		text   string
+	}{
+		{"subprotocol", http.Header{"Sec-Websocket-Protocol": {"v9"}}, `the server chose the subprotocol "v9", which was not offered`},
+		{"two subprotocols", http.Header{"Sec-Websocket-Protocol": {"v1", "v2"}}, "the server chose 2 subprotocols"},
+		{"list of subprotocols", http.Header{"Sec-Websocket-Protocol": {"v1, v2"}}, `the server chose the subprotocol "v1, v2"`},
+		{"extension", http.Header{"Sec-Websocket-Extensions": {"permessage-deflate; server_no_context_takeover"}}, `the server uses the extension "permessage-deflate", which was not negotiated`},
+		{"accept", http.Header{"Sec-Websocket-Accept": {"x"}}, "invalid Sec-WebSocket-Accept"},
+		{"connection", http.Header{"Connection": {"close"}}, "does not contain Upgrade"},
+		{"good", http.Header{"Sec-Websocket-Protocol": {"v2"}}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nw := &network{t: t, serve: func(_ int, p *peer) {
+					p.send(wire.OpClose, "\x03\xe8")
+					p.untilClose()
+				}}
+				o := testOptions(nw)
+				o.Retries = 0
+				o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+					resp, err := nw.RoundTrip(req)
+					maps.Copy(resp.Header, tt.header)
+					return resp, err
+				})
+				err := Run(t.Context(), &Plain{URL: "ws://test/", Subprotocols: []string{"v1", "v2"}}, &recorder{}, o)
+				if tt.text == "" {
+					if err != nil {
+						t.Errorf("Run: %v", err)
+					}
+				} else if f, ok := errors.AsType[*Failure](err); !ok || f.Class != Unreachable || !strings.Contains(err.Error(), tt.text) {
+					t.Errorf("Run: %v, want %s", err, tt.text)
+				}
+				nw.wg.Wait()
+			})
+		})
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// A server that asks for answers and takes none fills no memory: nothing more is
+// read from it, and in the end it is given up.
+func TestAnswersThatNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		nw := &network{t: t, deaf: true, serve: func(_ int, p *peer) {
+			for p.send(wire.OpText, "ask") {
+				sent++
+			}
+		}}
+		o := testOptions(nw)
+		o.Retries = 0
+		start := time.Now()
+		err := Run(t.Context(), asking{}, &recorder{}, o)
+		if _, ok := errors.AsType[*LostError](err); !ok || !strings.Contains(err.Error(), "has not read") {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d != outboxPatience {
+			t.Errorf("gave up after %s, want %s", d, outboxPatience)
+		}
+		nw.wg.Wait()
+		// What was read makes answers for one batch more than the outbox holds.
+		if limit := outboxFrames + 4*readBuffer; sent > limit {
+			t.Errorf("%d messages were taken, want at most %d", sent, limit)
+		}
+	})
+}
+
+// asking is a service that answers every message.
+type asking struct{}
+
+func (asking) Name() string { return "asking" }
+
+func (a asking) Handshake(context.Context) (*Handshake, error) {
+	return &Handshake{URL: "ws://test/", Session: a}, nil
+}
+
+func (asking) Greet(time.Time) Step { return Step{Ready: true} }
+
+func (asking) Decode(m Message) (Step, error) {
+	return Step{Send: []Frame{Text(bytes.Clone(m.Data))}}, nil
+}
+
+func (asking) Farewell() []Frame { return nil }
+
+// A slow reader of stdout, and a server that sends nothing but heads of frames.
+func TestFloodOfEmptyMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 100_000
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.conn.Write(bytes.Repeat(frameBytes(wire.OpText, ""), n))
+			p.send(wire.OpClose, "\x03\xe8")
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.Retries = 0
+		var sink recorder
+		if err := runTest(t, nw, &sink, o); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if len(sink.events) != n {
+			t.Errorf("got %d events, want %d", len(sink.events), n)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestRedirects(t *testing.T) {
+	server := func(t *testing.T, location func(path string) string) (*network, *[]*http.Request) {
+		var seen []*http.Request
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.send(wire.OpClose, "\x03\xe8")
+			p.untilClose()
+		}}
+		nw.refuse = func(_ int, req *http.Request) (*http.Response, error) {
+			seen = append(seen, req)
+			if to := location(req.URL.Path); to != "" {
+				return answer(http.StatusFound, http.Header{"Location": {to}}, ""), nil
+			}
+			return nil, nil
+		}
+		return nw, &seen
+	}
+	to := func(m map[string]string) func(string) string { return func(p string) string { return m[p] } }
+	header := http.Header{"Authorization": {"Basic x"}, "X-Api-Key": {"k"}, "Cookie": {"c"}, "Origin": {"http://o"}}
+	tests := []struct {
+		name     string
+		location func(string) string
+		max      int
+		err      string
+		last     string // address of the last request
+		secrets  bool   // it has them
+	}{
+		{"off", to(map[string]string{"/a": "/b"}), 0, "HTTP 302 Found", "http://test/a", true},
+		{"same origin", to(map[string]string{"/a": "/b?x=1", "/b": "http://TEST:80/c"}), 5, "", "http://TEST:80/c", true},
+		{"other port", to(map[string]string{"/a": "ws://test:81/c"}), 5, "", "http://test:81/c", false},
+		{"other scheme", to(map[string]string{"/a": "wss://test/c"}), 5, "", "https://test/c", false},
+		{"back again", to(map[string]string{"/a": "http://other/b", "/b": "http://test/c"}), 5, "", "http://test/c", false},
+		{"endless", to(map[string]string{"/a": "/a"}), 3, "HTTP 302 Found: 3 redirects were followed", "http://test/a", true},
+		{"no WebSocket", to(map[string]string{"/a": "file:///etc/passwd"}), 3, `it leads to an address of the scheme "file"`, "http://test/a", true},
+		{"nowhere", to(map[string]string{"/a": "http:///x"}), 3, "has no host name", "http://test/a", true},
+		{"unreadable", to(map[string]string{"/a": "http://[::1/"}), 3, "cannot be read", "http://test/a", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nw, seen := server(t, tt.location)
+				o := testOptions(nw)
+				o.Retries = 0
+				o.Dial = DialOptions{MaxRedirects: tt.max, Header: http.Header{"X-More": {"m"}, "X-Api-Key": {"not this"}}}
+				err := Run(t.Context(), &Plain{URL: "ws://test/a", Header: header}, &recorder{}, o)
+				if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+					t.Errorf("Run: %v, want %q", err, tt.err)
+				}
+				last := (*seen)[len(*seen)-1]
+				if got := last.URL.String(); got != tt.last {
+					t.Errorf("the last request went to %s, want %s", got, tt.last)
+				}
+				for _, name := range []string{"Authorization", "X-Api-Key", "Cookie", "X-More"} {
+					if got := last.Header.Get(name) != ""; got != tt.secrets {
+						t.Errorf("%s: %t, want %t", name, got, tt.secrets)
+					}
+				}
+				if got := last.Header.Get("X-Api-Key"); tt.secrets && got != "k" {
+					t.Errorf("X-Api-Key: %s, want the one of the service", got)
+				}
+				nw.wg.Wait()
+			})
+		})
+	}
+}
+
+// A service whose session may send credentials does not leave its origin.
+func TestServiceStaysAtItsOrigin(t *testing.T) {
+	hs := Handshake{URL: "wss://a/x?token=1", Address: "wss://a/x", Secrets: []string{"1"}}
+	if err := hs.follow("wss://b/x"); err == nil || !strings.Contains(err.Error(), "another origin, wss://b/x,") {
+		t.Errorf("follow: %v", err)
+	}
+	if err := hs.follow("/y"); err != nil || hs.URL != "wss://a/y" {
+		t.Errorf("follow: %v, %s", err, hs.URL)
+	}
+}
+
+// A handshake that comes byte by byte ends with the time for it, and one without
+// end ends with the limit of its size.
+func TestHostileHandshakes(t *testing.T) {
+	sum := sha1.Sum([]byte("key" + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	head := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
+	drip := func(c net.Conn, s string, endless bool) {
+		for i := 0; endless || i < len(s); i++ {
+			if _, err := c.Write([]byte{s[i%len(s)]}); err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}
+	tests := []struct {
+		name  string
+		serve func(net.Conn)
+		text  string
+	}{
+		{"drip of the header", func(c net.Conn) { drip(c, head, false) }, "no connection within 10s"},
+		{"drip of an error", func(c net.Conn) {
+			io.WriteString(c, "HTTP/1.1 500 Oh\r\nContent-Length: 100000\r\n\r\n")
+			drip(c, "x", true)
+		}, "HTTP 500 Internal Server Error: xxxxxxxxxx"},
+		{"header bomb", func(c net.Conn) {
+			io.WriteString(c, head)
+			for {
+				if _, err := io.WriteString(c, "X-Fill: "+strings.Repeat("x", 1000)+"\r\n"); err != nil {
+					return
+				}
+			}
+		}, "server response headers exceeded 65536 bytes"},
+		{"interim answers", func(c net.Conn) {
+			for {
+				if _, err := io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nX-Fill: "+strings.Repeat("x", 1000)+"\r\n\r\n"); err != nil {
+					return
+				}
+			}
+		}, "exceeded"},
+		{"no HTTP", func(c net.Conn) {
+			io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n")
+			time.Sleep(time.Second)
+		}, "malformed HTTP response"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var wg sync.WaitGroup
+				defer wg.Wait()
+				n := NewTransport(&Network{MaxHeader: 64 << 10, Dial: func(context.Context, string, string) (net.Conn, error) {
+					client, server := net.Pipe()
+					wg.Go(func() {
+						defer server.Close()
+						if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil {
+							return
+						}
+						wg.Go(func() { io.Copy(io.Discard, server) })
+						tt.serve(server)
+					})
+					return client, nil
+				}})
+				defer n.CloseIdleConnections()
+				o := DefaultOptions()
+				o.Transport = n
+				o.Retries = 0
+				start := time.Now()
+				err := Run(t.Context(), testService, &recorder{}, o)
+				if err == nil || !strings.Contains(err.Error(), tt.text) {
+					t.Errorf("Run: %v, want %s", err, tt.text)
+				}
+				if d := time.Since(start); d > o.ConnectTimeout {
+					t.Errorf("it took %s, more than %s", d, o.ConnectTimeout)
+				}
+			})
+		})
+	}
+}
