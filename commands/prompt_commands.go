@@ -368,6 +368,7 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 		}
 		step, text, err := commander.Command(c.Name, strings.Fields(rest), now)
 		t.post(func() {
+			t.asking = false
 			if err != nil {
 				t.commandFailed(err)
 				return
@@ -383,9 +384,10 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 	}
 	select {
 	case t.ask <- ask:
+		t.asking = true
 		return nil
 	default:
-		return errors.New("the command before it has not been carried out yet")
+		return errors.New("the commands before it have not been carried out yet")
 	}
 }
 
@@ -436,7 +438,7 @@ func (m macro) expand(rest string) (string, error) {
 	places := m.places()
 	values := make(map[string]string)
 	last := ""
-	for _, word := range strings.Fields(rest) {
+	for word := range strings.FieldsSeq(rest) {
 		name, value, ok := strings.Cut(word, "=")
 		switch {
 		case ok && slices.Contains(places, name):

@@ -49,6 +49,7 @@ type talk struct {
 	up       bool // there is a connection
 	ever     bool // there was one
 	held     bool // the run waits for again
+	asking   bool // a command of the service is being carried out
 	closing  bool // a close frame of ours is on its way
 	since    time.Time
 	address  string
@@ -82,7 +83,7 @@ func newTalk(s *stream, svc proto.Service, end context.CancelCauseFunc) *talk {
 		stream: s, svc: svc, end: end, colour: s.screen != nil && s.screen.colour,
 		input:  make(chan proto.Frame),
 		again:  make(chan struct{}, 1),
-		ask:    make(chan func(proto.Session, time.Time) proto.Step, 1),
+		ask:    make(chan func(proto.Session, time.Time) proto.Step, 16),
 		lines:  make(chan typed),
 		posted: make(chan struct{}, 1),
 	}
@@ -203,7 +204,7 @@ func (t *talk) listens() bool {
 	if t.eof {
 		return false
 	}
-	return t.terminal || (t.up && !t.closing || t.held) && len(t.queue) == 0 && !t.pinging.on
+	return t.terminal || (t.up && !t.closing || t.held) && len(t.queue) == 0 && !t.pinging.on && !t.asking
 }
 
 // wait does what time demands and returns when it wants to be asked again.
@@ -377,7 +378,7 @@ func (t *talk) status(st proto.Status) {
 		t.since, t.address, t.acted = st.Time, st.Address, st.Time
 		t.repeat()
 	case proto.Disconnected:
-		t.up, t.closing = false, false
+		t.up, t.closing, t.asking = false, false, false
 		t.pinging = pinging{}
 	case proto.Held:
 		t.up, t.held = false, true

@@ -216,11 +216,12 @@ func (t *talk) rerun() []string {
 	if t.cmdline == nil {
 		return words
 	}
-	first := strings.Join(append(words, t.cmdline.typed...), " ")
+	var first strings.Builder
+	first.WriteString(strings.Join(append(words, t.cmdline.typed...), " "))
 	for _, a := range t.cmdline.args {
-		first += " " + shellWord(t.say.String(a))
+		first.WriteString(" " + shellWord(t.say.String(a)))
 	}
-	out := []string{first}
+	out := []string{first.String()}
 	for _, s := range t.cmdline.settings {
 		if leftOut.MatchString(s.opt.name()) || !strings.HasPrefix(s.as, "-") {
 			continue

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -261,6 +262,33 @@ func TestPromptEnds(t *testing.T) {
 			x.ended(tt.code)
 		})
 	}
+}
+
+// Whatever ends hark, the terminal is as it was.
+func TestPromptCrash(t *testing.T) {
+	x := startTTY(t, `sh -c 'echo $$ >$HOME/pid; exec $HARK connect $URL -q'; echo crashed; read line; echo "shell has $line"`)
+	x.ready()
+	x.keys("half")
+	x.until("> half")
+	b, err := os.ReadFile(filepath.Join(x.home, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if s, err := term.GetState(int(x.near.Fd())); err == nil && *s == x.before {
+			break
+		}
+	}
+	x.keys("words\n")
+	x.until("shell has words")
+	x.ended(0)
 }
 
 // Nobody there is a failure, not a prompt.

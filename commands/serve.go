@@ -14,7 +14,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -119,7 +118,7 @@ type serving struct {
 	watched bool
 	end     context.CancelCauseFunc
 
-	mu    sync.Mutex // of what follows
+	// Of event, which is called by one at a time.
 	line  []byte
 	count uint64
 	first chan struct{} // closed when the first client is there

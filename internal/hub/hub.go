@@ -120,15 +120,12 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.last++
 	number := h.last
+	h.clients[number] = c // whoever learns of it can write to it
 	h.done.Add(1)
 	h.mu.Unlock()
 	defer h.done.Done()
 
-	// It is reported before anybody can write to it.
 	h.event(Event{Kind: Connected, Client: number, Address: r.RemoteAddr, Path: r.URL.Path})
-	h.mu.Lock()
-	h.clients[number] = c
-	h.mu.Unlock()
 	var writer sync.WaitGroup
 	writer.Go(c.write)
 	err = h.read(number, c)

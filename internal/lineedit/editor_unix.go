@@ -27,6 +27,7 @@ type editor struct {
 	signals chan os.Signal
 	watched sync.WaitGroup
 	stopped chan struct{} // closed when the loop has ended
+	unguard func()        // nil when there is no guard
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -57,11 +58,14 @@ func New(c Config) (Editor, error) {
 	if e.pump, err = newPump(int(c.In.Fd())); err != nil {
 		return nil, err
 	}
+	// Without a guard, only a crash leaves the terminal as it should not.
+	e.unguard, _ = guard(c.In)
 	if e.terms, err = term.GetState(int(c.In.Fd())); err == nil {
 		err = e.raw()
 	}
 	if err != nil {
 		e.pump.close()
+		e.unguarded()
 		return nil, err
 	}
 	rl, err := readline.NewEx(&readline.Config{
@@ -78,6 +82,7 @@ func New(c Config) (Editor, error) {
 	if err != nil {
 		e.pump.close()
 		e.cooked()
+		e.unguarded()
 		return nil, err
 	}
 	rl.Terminal.KickRead() // once: none of the keys that would wait for it gets there
@@ -223,7 +228,14 @@ func (e *editor) Close() error {
 	case <-time.After(time.Second): // the terminal takes no more
 	}
 	e.cooked()
+	e.unguarded()
 	return nil
+}
+
+func (e *editor) unguarded() {
+	if e.unguard != nil {
+		e.unguard()
+	}
 }
 
 // suspend stops the process, as the terminal does for Ctrl-Z in the modes in which

@@ -83,10 +83,7 @@ func (l layout) within(height int) layout {
 	if len(l.rows) <= height {
 		return l
 	}
-	first := min(max(l.row-height+1, 0), len(l.rows)-height)
-	if l.row < first {
-		first = l.row
-	}
+	first := min(l.row, min(max(l.row-height+1, 0), len(l.rows)-height))
 	l.rows, l.row = l.rows[first:first+height], l.row-first
 	return l
 }
