@@ -4,6 +4,7 @@
 # make bench     benchmarks
 # make fuzz      each fuzz target for FUZZTIME
 # make dist      binaries, archives and packages of a release, into dist
+# make demo-repl a session at the prompt, in tmux
 # make install   binary, manual and completions below DESTDIR and PREFIX
 
 GO       = go
@@ -17,7 +18,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint deps bench fuzz dist clean
+.PHONY: build install test lint deps bench demo-repl fuzz dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -49,6 +50,9 @@ deps:
 
 bench:
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
+
+demo-repl: build
+	@tools/demo-repl.sh
 
 # The go command fuzzes one target at a time.
 fuzz:
