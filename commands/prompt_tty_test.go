@@ -423,3 +423,20 @@ func TestPromptHistory(t *testing.T) {
 		t.Errorf("history %q, %v", b, err)
 	}
 }
+
+// What /save writes runs, and passes against the same server.
+func TestPromptSave(t *testing.T) {
+	x := startTTY(t, `cd $HOME; $HARK connect $URL -q; PATH=$HOME:$PATH; export PATH; sh smoke.txt; echo "smoke test: $?"`)
+	x.ready()
+	x.keys("it's me\r")
+	x.sent("it's me")
+	x.say(`{"id":"a1b2","greeting":"hello"}`)
+	x.until("< {\"id\":\"a1b2\",\"greeting\":\"hello\"}\n>")
+	x.keys("/save smoke.txt\r")
+	x.until("saved; run it with: sh smoke.txt\n>")
+	x.keys("/quit\r")
+	x.sent("it's me")
+	x.say(`{"id":"another","greeting":"hello"}`)
+	x.until("smoke test: 0")
+	x.ended(0)
+}

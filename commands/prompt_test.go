@@ -1,0 +1,84 @@
+package commands
+
+import (
+	"io"
+	"testing"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+func TestVisible(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"plain 日本語\n\ttext", "plain 日本語\n\ttext"},
+		{"\x1b]0;title\x07", "␛]0;title␇"},
+		{"a\rb\x00\x7f", "a␍b␀␡"},
+		{"\u009b31m", "<U+009B>31m"},
+		{"a\u202eb", "a<U+202E>b"},
+		{"\xff", "\uFFFD"},
+	}
+	for _, tt := range tests {
+		if got := visible(tt.text); got != tt.want {
+			t.Errorf("visible(%q) = %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestUnfinished(t *testing.T) {
+	tests := []struct {
+		text string
+		want bool
+	}{
+		{`{"a":`, true}, {`{"a":1`, true}, {`[1,`, true}, {"{\n", true}, {"[", true}, {`  {"a":[`, true},
+		{`{"a":1}`, false}, {`[]`, false}, {`{hello`, false}, {`{"a`, false}, {``, false}, {`"a`, false}, {`{"a":1}}`, false}, {`[1 2`, false},
+	}
+	for _, tt := range tests {
+		if got := unfinished(tt.text); got != tt.want {
+			t.Errorf("unfinished(%q) = %v, want %v", tt.text, got, tt.want)
+		}
+	}
+}
+
+// What /save expects is true of the message itself and of its like, and of no other.
+func TestExpectation(t *testing.T) {
+	as := func(s string) string { return s }
+	tests := []struct {
+		message string
+		like    []string
+		unlike  []string
+	}{
+		{
+			`{"id":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","time":"2026-11-23T20:00:00Z","type":"order","n":5,"x-y":{"ok":true},"list":[1,null,"a"]}`,
+			[]string{`{"id":"other","time":"2027","type":"order","n":5,"x-y":{"ok":true},"list":[1,null,"a","more"]}`},
+			[]string{`{"id":"6f9619ff","time":"2026","type":"offer","n":5,"x-y":{"ok":true},"list":[1,null,"a"]}`, `{}`, `7`},
+		},
+		{`[["x"]]`, []string{`[["x"],1]`}, []string{`[["y"]]`, `["x"]`}},
+		{`hello "you"`, []string{`"hello \"you\""`}, []string{`"hello"`}},
+		{`1732390000123`, []string{`1732390000999`}, []string{`"1"`}},
+		{`{}`, []string{`{}`}, []string{`[]`}},
+	}
+	for _, tt := range tests {
+		expr := expectation([]byte(tt.message), as)
+		for _, c := range []struct {
+			list []string
+			want bool
+		}{{append(tt.like, tt.message), true}, {tt.unlike, false}} {
+			for _, message := range c.list {
+				f, err := output.Compile("--until", expr, output.Vars{})
+				if err != nil {
+					t.Fatalf("%s: %s: %v", tt.message, expr, err)
+				}
+				if got := matches(t, f, message); got != c.want {
+					t.Errorf("%s is %v of %s, want %v", expr, got, message, c.want)
+				}
+			}
+		}
+	}
+}
+
+// matches tells whether a stream ends with message because of f.
+func matches(t *testing.T, f *output.Filter, message string) bool {
+	t.Helper()
+	w := output.New(io.Discard, output.Options{Conditions: []output.Condition{output.Until(f)}})
+	return w.Event(&proto.Event{Message: proto.Message{Data: []byte(message)}}) != nil
+}
