@@ -34,10 +34,11 @@ type statusRecord struct {
 	Retry   int     `json:"retry,omitempty"`
 	Retries int     `json:"retries,omitempty"`
 
-	From   time.Time `json:"from,omitzero"`
-	To     time.Time `json:"to,omitzero"`
-	Filled *bool     `json:"filled,omitempty"`
-	Reason string    `json:"reason,omitempty"`
+	From     time.Time `json:"from,omitzero"`
+	To       time.Time `json:"to,omitzero"`
+	Filled   *bool     `json:"filled,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Unfilled string    `json:"unfilled,omitempty"`
 
 	DroppedNow uint64 `json:"dropped_now,omitempty"`
 	Text       string `json:"text,omitempty"`
@@ -129,6 +130,7 @@ func (j *journal) status(st proto.Status) {
 			j.counters.Gaps++
 		}
 		r.From, r.To, r.Filled, r.Reason = st.From.UTC(), st.To.UTC(), &st.Filled, st.Reason
+		r.Unfilled = st.Unfilled
 	case proto.Dropped:
 		j.counters.Dropped = st.Total
 		r.DroppedNow, r.statusCounters = st.Events, j.count()

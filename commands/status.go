@@ -71,9 +71,15 @@ func (o *overflow) Set(text string) error {
 func (o *overflow) String() string { return overflows[*o] }
 
 // A gapError ends a stream at the first gap, with --on-gap fail.
-type gapError struct{ from, to time.Time }
+type gapError struct {
+	from, to time.Time
+	why      string
+}
 
 func (e *gapError) Error() string {
+	if e.why != "" {
+		return "events between " + e.from.Format(time.RFC3339) + " and " + e.to.Format(time.RFC3339) + " may be missing: " + e.why
+	}
 	return "the connection was lost, and events between " + e.from.Format(time.RFC3339) + " and " +
 		e.to.Format(time.RFC3339) + " may be missing"
 }
@@ -116,7 +122,7 @@ func (s *stream) status(st proto.Status) {
 		s.ready = true
 		s.whenReady(st)
 	case st.State == proto.Gap && !st.Filled && s.flags.onGap == "fail":
-		s.cancel(&gapError{st.From, st.To})
+		s.cancel(&gapError{st.From, st.To, st.Unfilled})
 	}
 }
 
@@ -137,9 +143,12 @@ func (s *stream) statusText(st proto.Status) {
 		s.warn("%v; retrying in %s (%d of %d)", st.Err, st.Delay.Round(100*time.Millisecond), st.Retry, st.Retries)
 	case proto.Gap:
 		from, to := st.From.Format(time.RFC3339), st.To.Format(time.RFC3339)
-		if st.Filled {
+		switch {
+		case st.Filled:
 			s.tell("connected again; what came between %s and %s was fetched", from, to)
-		} else {
+		case st.Unfilled != "":
+			s.warn("events between %s and %s may be missing: %s", from, to, st.Unfilled)
+		default:
 			s.warn("connected again; events between %s and %s may be missing", from, to)
 		}
 	case proto.Dropped:

@@ -17,6 +17,9 @@ func (s *server) readiness(step Step, now time.Time) {
 		s.rearmIdle(now)
 	}
 	if step.Ready && s.readyAt.IsZero() {
+		if step.Filling {
+			s.fillGap(now)
+		}
 		s.readyAt = now.Add(s.o.ReadyDelay)
 		s.announce(now)
 	}
@@ -30,7 +33,7 @@ func (s *server) announce(now time.Time) {
 	}
 	s.ready = true
 	s.status(Ready, s.address, nil)
-	if !s.liveUntil.IsZero() {
+	if !s.liveUntil.IsZero() && !s.filling {
 		s.o.Trace.status(Status{
 			Time: now, State: Gap, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address,
 			From: s.liveUntil, To: now, Reason: s.lostBy.Error(),

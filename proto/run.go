@@ -114,6 +114,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	o.free = make(pool, 4)
 	go r.sink(sink)
 	err := r.steer(ctx)
+	r.release()
 	r.queue.end()
 	full, overflow := errors.AsType[*OverflowError](err)
 	if overflow { // there is no hope for the sink
@@ -153,6 +154,7 @@ type runner struct {
 	lostBy    error     // what ended that one
 	pending   *Frame    // of Input, taken but not yet written
 	dropped   drops
+	holder    Holder // the last session, when it may hold events back
 }
 
 // An overError is returned by the inner functions when the run is to end.

@@ -38,6 +38,8 @@ type server struct {
 	working bool
 	cancel  context.CancelFunc // of the work
 	sending bool               // a frame of Input is with the writer
+	filling bool               // the session fills the gap before this connection
+	gap     *Status            // that gap, until its outcome is known
 }
 
 // serve speaks on an open connection until it ends, and returns why it ended: an
@@ -50,6 +52,7 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	}
 	s.keeper, _ = hs.Session.(Keeper)
 	s.watcher, _ = hs.Session.(ControlWatcher)
+	r.holder, _ = hs.Session.(Holder)
 	defer func() {
 		cancel()
 		l.close()
@@ -67,9 +70,10 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	l.run()
 	err := s.loop(ctx, wctx)
 	r.reportDropped(time.Now())
-	if s.ready {
+	if s.ready && s.gap == nil {
 		r.liveUntil, r.lostBy = l.tap.lastHeard(), err
 	}
+	s.unfilled(err)
 	if _, ok := errors.AsType[*overError](err); !ok {
 		s.status(Disconnected, s.address, err)
 	}
@@ -293,12 +297,14 @@ func (s *server) apply(step Step, now time.Time) {
 		s.heartbeat(step.RTT, now)
 	}
 	s.readiness(step, now)
+	s.inject(step.Inject)
+	s.report(step.Gaps, now)
 }
 
 // applyWork does what a Keeper wants.
 func (s *server) applyWork(w Work, wctx context.Context, now time.Time) {
 	s.next = w.Next
-	if w.Do != nil && !s.working {
+	if w.Do != nil && !s.working && !(w.Bulk && s.queue.full()) {
 		s.working = true
 		go func() { s.work <- w.Do(wctx) }()
 	}
@@ -320,7 +326,7 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 	if at := s.link.out.stuck(); !at.IsZero() && !now.Before(at) {
 		return &LostError{fmt.Errorf("the server has not read for %s what it was sent", outboxPatience)}
 	}
-	if s.keeper != nil && !s.working {
+	if s.keeper != nil {
 		w, err := s.keeper.Due(now)
 		if err != nil {
 			if !s.deaf(now) {
@@ -392,9 +398,7 @@ func (s *server) wake(now time.Time) time.Duration {
 		}
 	}
 	sooner(s.link.out.stuck())
-	if !s.working {
-		sooner(s.next)
-	}
+	sooner(s.next)
 	if !s.ready {
 		sooner(s.readyAt)
 	}

@@ -98,14 +98,43 @@ type Step struct {
 	Warning string
 	// Secrets are credentials that have come up since the handshake.
 	Secrets []string
+	// Inject are events that the session has fetched or held back. They reach the
+	// sink in this order, after the messages that were read together with the one
+	// at hand. Their Data is copied.
+	Inject []Message
+	// Filling goes with Ready: the session fetches what was missed before this
+	// connection, and will say in Gaps what has become of it.
+	Filling bool
+	// Gaps report times in which events were missed, or were not.
+	Gaps []GapReport
+}
+
+// A GapReport is what a Session knows of a time in which events may have been
+// missed.
+type GapReport struct {
+	// From and To bound the time. When From is zero they are those of the gap
+	// before this connection; without one, the report is dropped.
+	From, To time.Time
+	// Filled: every event of the time was fetched.
+	Filled bool
+	// Reason says why it was not filled.
+	Reason string
+}
+
+// A Holder is a Session that may hold events back, to put others before them. What
+// it holds at the end of its connection is for its service to hand on.
+type Holder interface {
+	// Release returns what is held when the run is over.
+	Release() []Message
 }
 
 // A Keeper is a Session with work that falls due by time: heartbeats,
 // acknowledgements to wait for, tokens to renew. Without it, nothing is due.
 type Keeper interface {
 	// Due is called when the time that it last returned has come, and after
-	// each batch of messages. An error ends the connection, unless what was
-	// missed may lie unread because the sink is slow; the Work is done anyway.
+	// each batch of messages, also while Do runs. An error ends the connection,
+	// unless what was missed may lie unread because the sink is slow; the Work is
+	// done anyway.
 	Due(now time.Time) (Work, error)
 }
 
@@ -122,8 +151,11 @@ type Work struct {
 	Step
 	// Do may block, on a network or a command; it runs beside the connection,
 	// one at a time, and ctx ends with the connection. What it returns is called
-	// where the Session's other methods are called.
+	// where the Session's other methods are called. While another one runs it is
+	// not taken up: Due offers it again.
 	Do func(ctx context.Context) (done func(now time.Time) (Work, error))
+	// Bulk: Do brings many events, and is not taken up while the queue is full.
+	Bulk bool
 	// Next is when Due wants to be called again; the zero time means never, or
 	// not before something else has happened.
 	Next time.Time

@@ -65,9 +65,11 @@ type Status struct {
 	// From and To bound the time in which events may have been missed: for Gap.
 	From, To time.Time
 	// Filled: the events of the gap were got in another way, so that none is
-	// missing. Reason says what interrupted the stream. Both are for Gap.
-	Filled bool
-	Reason string
+	// missing. Reason says what interrupted the stream, and Unfilled why the
+	// events could not be got, when that was tried. All are for Gap.
+	Filled   bool
+	Reason   string
+	Unfilled string
 	// RTT is how long the answer took, 0 when that is not known: for Heartbeat.
 	RTT time.Duration
 	// Events is how many were dropped since the last such status, and Total how

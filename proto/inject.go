@@ -1,0 +1,94 @@
+package proto
+
+import (
+	"errors"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// What a session adds to the messages of its connection: events that it has
+// fetched or held back, and what it knows of the gap before the connection.
+
+// inject puts events of the session into the queue. They are no frames: a sink
+// that wants those does without.
+func (s *server) inject(events []Message) {
+	if len(events) > 0 {
+		s.rearmIdle(time.Now())
+		s.supply(events)
+	}
+}
+
+// release gives out what the last session still holds when the run is over.
+func (r *runner) release() {
+	if r.holder == nil {
+		return
+	}
+	if events := r.holder.Release(); len(events) > 0 {
+		r.supply(events)
+	}
+}
+
+func (r *runner) supply(events []Message) {
+	if !r.o.Frames {
+		r.queue.put(r.o.free.of(events))
+	}
+}
+
+// of makes a batch of events that did not come from a connection.
+func (p pool) of(events []Message) *batch {
+	b := p.get()
+	for _, m := range events {
+		start := len(b.data)
+		b.data = append(b.data, m.Data...)
+		op := wire.OpText
+		if m.Binary {
+			op = wire.OpBinary
+		}
+		b.entries = append(b.entries, entry{start: start, end: len(b.data), time: m.Time, op: op, dir: In, event: true})
+	}
+	b.events = len(events)
+	return b
+}
+
+// fillGap is called when a stream is ready whose session fills the gap before it:
+// the report waits for the outcome.
+func (s *server) fillGap(now time.Time) {
+	s.filling = true
+	if !s.liveUntil.IsZero() {
+		s.gap = &Status{From: s.liveUntil, To: now, Reason: s.lostBy.Error()}
+	}
+}
+
+// report passes on what has become of gaps.
+func (s *server) report(gaps []GapReport, now time.Time) {
+	for _, g := range gaps {
+		st := Status{From: g.From, To: g.To}
+		if g.From.IsZero() {
+			if s.gap == nil {
+				continue
+			}
+			st = *s.gap
+		}
+		st.Time, st.State, st.Service, st.Attempt, st.Address = now, Gap, s.svc.Name(), s.attempt, s.address
+		st.Filled, st.Unfilled = g.Filled, g.Reason
+		s.o.Trace.status(st)
+	}
+	if len(gaps) > 0 {
+		s.gap = nil
+	}
+}
+
+// unfilled reports a gap that was being filled when the run ended. After another
+// end of the connection the gap goes on, and the next connection reports it; and
+// when the sink has ended the run, nobody wants more.
+func (s *server) unfilled(err error) {
+	if _, ok := errors.AsType[*overError](err); !ok || s.gap == nil {
+		return
+	}
+	select {
+	case <-s.sunk:
+	default:
+		s.report([]GapReport{{Reason: "the run ended before it was filled"}}, time.Now())
+	}
+}

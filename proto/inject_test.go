@@ -1,0 +1,187 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A filler is a service and its session: each message is an event, and on each
+// connection do runs once after it is live.
+type filler struct {
+	do    func(ctx context.Context) Work
+	times int // that do is wanted on each connection
+	bulk  bool
+	held  []Message
+	ready Step
+	beats atomic.Int64
+	left  int
+	asked atomic.Int64
+}
+
+func (f *filler) Name() string { return "filler" }
+
+func (f *filler) Handshake(context.Context) (*Handshake, error) {
+	f.left = f.times
+	return &Handshake{URL: "ws://test/", Address: "ws://test/", Session: f}, nil
+}
+
+func (f *filler) Greet(time.Time) Step           { return f.ready }
+func (f *filler) Decode(m Message) (Step, error) { return Step{Event: true}, nil }
+func (f *filler) Farewell() []Frame              { return nil }
+func (f *filler) Release() []Message             { return f.held }
+
+func (f *filler) Due(now time.Time) (Work, error) {
+	f.beats.Add(1)
+	w := Work{Next: now.Add(time.Second), Bulk: f.bulk}
+	if f.left > 0 {
+		w.Do = func(ctx context.Context) func(time.Time) (Work, error) {
+			w := f.do(ctx)
+			return func(time.Time) (Work, error) { f.left--; f.asked.Add(1); return w, nil }
+		}
+	}
+	return w, nil
+}
+
+func told(text string) Message { return Message{Data: []byte(text), Time: noon} }
+
+// What a session adds goes to the sink with its own time, and the session is
+// asked what is due while it is being fetched.
+func TestInject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("pushed"); p.untilClose() }}
+		data := []byte("fetched")
+		f := &filler{times: 1, ready: Step{Ready: true}, held: []Message{told("held")}}
+		f.do = func(context.Context) Work {
+			before := f.beats.Load()
+			time.Sleep(10*time.Second + time.Millisecond)
+			if n := f.beats.Load() - before; n < 10 {
+				t.Errorf("asked what is due %d times in 10s of work", n)
+			}
+			return Work{Step: Step{Inject: []Message{{Data: data, Time: noon}, told("and more")}}}
+		}
+		ctx, cancel := cancelled(errEnough)
+		go func() { time.Sleep(time.Minute); clear(data); cancel() }()
+		var sink recorder
+		if err := Run(ctx, f, &sink, testOptions(nw)); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if diff := cmp.Diff([]string{"pushed", "fetched", "and more", "held"}, sink.events); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		if !sink.times[1].Equal(noon) {
+			t.Errorf("receive time %s", sink.times[1])
+		}
+		nw.wg.Wait()
+	})
+}
+
+// What brings many events waits for the sink, and for nothing else.
+func TestBulkWaitsForTheSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("0123456789"); p.untilClose() }}
+		f := &filler{times: 3, ready: Step{Ready: true}, bulk: true}
+		f.do = func(context.Context) Work {
+			return Work{Step: Step{Inject: []Message{told(fmt.Sprintf("page number %d", f.asked.Load()))}}}
+		}
+		o := testOptions(nw)
+		o.Buffer = 10
+		gate := make(chan struct{})
+		sink := recorder{gate: gate, limit: 4}
+		go func() {
+			for i := range 4 {
+				time.Sleep(time.Minute)
+				if f.asked.Load() > int64(i+1) { // what was begun while there was room
+					t.Errorf("%d pages were fetched while event %d waited", f.asked.Load(), i+1)
+				}
+				gate <- struct{}{}
+			}
+		}()
+		if err := Run(t.Context(), f, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func gapsOf(d *diary, start time.Time) (out []string) {
+	for _, s := range d.statuses {
+		if s.State == Gap {
+			out = append(out, fmt.Sprintf("%s: %s to %s, filled %v, %s",
+				s.Time.Sub(start), s.From.Sub(start), s.To.Sub(start), s.Filled, s.Unfilled))
+		}
+	}
+	return out
+}
+
+// A gap is reported when the session knows what has become of it, and it goes on
+// when the connection breaks before.
+func TestGapReports(t *testing.T) {
+	run := func(t *testing.T, report []GapReport, work time.Duration) []string {
+		var got []string
+		synctest.Test(t, func(t *testing.T) {
+			nw := &network{t: t, serve: func(n int, p *peer) {
+				time.Sleep(10 * time.Second)
+				if n > 2 {
+					p.untilClose()
+				}
+			}}
+			f := &filler{times: 1, ready: Step{Ready: true, Filling: true}}
+			f.do = func(ctx context.Context) Work {
+				select {
+				case <-time.After(work):
+				case <-ctx.Done():
+				}
+				return Work{Step: Step{Gaps: report}}
+			}
+			o := testOptions(nw)
+			o.Backoff = Backoff{}
+			var d diary
+			o.Trace = d.trace()
+			ctx, cancel := cancelled(errEnough)
+			start := time.Now()
+			go func() { time.Sleep(32 * time.Second); cancel() }()
+			if err := Run(ctx, f, new(recorder), o); !errors.Is(err, errEnough) {
+				t.Errorf("Run: %v", err)
+			}
+			got = gapsOf(&d, start)
+			nw.wg.Wait()
+		})
+		return got
+	}
+	for _, tt := range []struct {
+		name   string
+		report []GapReport
+		work   time.Duration
+		want   []string
+	}{
+		{"filled at once", []GapReport{{Filled: true}}, time.Second, []string{
+			"11s: 0s to 10s, filled true, ", "21s: 10s to 20s, filled true, ",
+		}},
+		{"parts of it", []GapReport{{Reason: "no right"}, {From: noon, To: noon.Add(time.Second), Reason: "gone"}}, time.Second, []string{
+			"", "11s: 0s to 10s, filled false, no right", "", "21s: 10s to 20s, filled false, no right", "",
+		}},
+		// The second connection breaks before, and so does the run the third one.
+		{"too late", []GapReport{{Filled: true}}, 15 * time.Second, []string{
+			"32s: 0s to 20s, filled false, the run ended before it was filled",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := run(t, tt.report, tt.work)
+			if len(got) != len(tt.want) {
+				t.Fatalf("gaps %q, want %q", got, tt.want)
+			}
+			for i, want := range tt.want {
+				if want != "" && got[i] != want {
+					t.Errorf("gap %d: %s, want %s", i, got[i], want)
+				}
+			}
+		})
+	}
+}
