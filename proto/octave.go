@@ -33,6 +33,20 @@ type Octave struct {
 	Heartbeat time.Duration
 	// Client sends the session request.
 	Client *http.Client
+
+	// Cursor is where a run remembers how far it has come; nil for a run that
+	// neither looks back nor fills gaps. It is the one thing here that changes.
+	Cursor *OctaveCursor
+	// API is asked for stored events. It is required with Cursor.
+	API *OctaveAPI
+	// Backfill fetches what was missed before each new connection.
+	Backfill bool
+	// Since or, when that is zero, Ago says from when on stored events come before
+	// the live ones. Ago counts back from the service's clock.
+	Since time.Time
+	Ago   time.Duration
+	// Known are those of Streams that were looked up already.
+	Known map[string]OctaveStream
 }
 
 // Name implements Service.
@@ -44,6 +58,8 @@ type OctaveSession struct {
 	ID string
 	// URL is the address of the socket, with the id in it.
 	URL string
+	// Granted is when the service granted it by its own clock, to the second.
+	Granted time.Time
 }
 
 // maxAnswer is the largest answer to a request of ours that is read, in bytes.
@@ -104,7 +120,11 @@ func (o *Octave) granted(resp *http.Response, body []byte, address string) (Octa
 	if err != nil {
 		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: address, Err: err}
 	}
-	return OctaveSession{ID: s.ID, URL: u + wire.OctaveSocketPath(url.PathEscape(s.ID))}, nil
+	granted, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		granted = time.Now().Truncate(time.Second)
+	}
+	return OctaveSession{ID: s.ID, URL: u + wire.OctaveSocketPath(url.PathEscape(s.ID)), Granted: granted}, nil
 }
 
 // socketURL turns http into ws and https into wss.
@@ -127,7 +147,7 @@ func (o *Octave) Handshake(ctx context.Context) (*Handshake, error) {
 		URL:     s.URL,
 		Address: strings.Replace(s.URL, url.PathEscape(s.ID), "…", 1),
 		Secrets: []string{s.ID},
-		Session: &octaveSession{o: o},
+		Session: &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: s.Granted}},
 	}, nil
 }
 
@@ -156,6 +176,7 @@ type octaveSession struct {
 	deadline time.Time         // of the acknowledgements
 	beat     time.Time         // of the next heartbeat
 	byHand   octaveByHand
+	octaveRecovery
 }
 
 // Greet subscribes to every stream.
@@ -171,6 +192,7 @@ func (s *octaveSession) Greet(now time.Time) Step {
 		s.awaited[id] = stream
 		step.Send = append(step.Send, octaveRequest(id, wire.OctaveTypeSubscribe, stream))
 	}
+	s.look(&step)
 	return step
 }
 
@@ -195,14 +217,14 @@ func mustJSON(v any) json.RawMessage {
 	return b
 }
 
-// octaveEvent is how an event begins as the documentation prints it. The test
+// octavePushed is how an event begins as the documentation prints it. The test
 // saves decoding each event only to learn that it is one.
-var octaveEvent = []byte(`{"type":"message",`)
+var octavePushed = []byte(`{"type":"message",`)
 
 // Decode tells events from acknowledgements.
 func (s *octaveSession) Decode(m Message) (Step, error) {
-	if bytes.HasPrefix(m.Data, octaveEvent) {
-		return Step{Event: true}, nil
+	if bytes.HasPrefix(m.Data, octavePushed) {
+		return s.push(m), nil
 	}
 	var msg wire.OctaveMessage
 	if err := json.Unmarshal(m.Data, &msg); err != nil {
@@ -210,7 +232,7 @@ func (s *octaveSession) Decode(m Message) (Step, error) {
 	}
 	switch {
 	case msg.Type == wire.OctaveTypeMessage:
-		return Step{Event: true}, nil
+		return s.push(m), nil
 	case msg.Head != nil:
 		return s.answer(msg.Head)
 	case msg.Type == wire.OctaveTypeHeartbeat:
@@ -224,7 +246,11 @@ func (s *octaveSession) answer(h *wire.OctaveHead) (Step, error) {
 	var id string
 	_ = json.Unmarshal(h.MsgID, &id) // a number is none of ours
 	stream, ok := s.awaited[id]
+	asked := s.byHand.awaited[id]
 	if step, byHand := s.byHand.answer(id, h); byHand {
+		if h.OK && s.o.Cursor != nil {
+			s.o.Cursor.byHand(asked)
+		}
 		return step, nil
 	}
 	if !ok {
@@ -234,10 +260,15 @@ func (s *octaveSession) answer(h *wire.OctaveHead) (Step, error) {
 	if !h.OK {
 		return Step{}, &RefusedError{Request: "subscription to " + stream, Status: h.Status, Reasons: h.Errors}
 	}
-	return Step{Note: "subscribed to " + stream, Ready: len(s.awaited) == 0}, nil
+	step := Step{Note: "subscribed to " + stream, Ready: len(s.awaited) == 0}
+	if step.Ready {
+		s.live(&step)
+	}
+	return step, nil
 }
 
-// Due implements Keeper: heartbeats, and the limit for acknowledgements.
+// Due implements Keeper: heartbeats, the limit for acknowledgements, and what is
+// to be fetched.
 func (s *octaveSession) Due(now time.Time) (Work, error) {
 	var w Work
 	if !s.beat.IsZero() {
@@ -247,6 +278,7 @@ func (s *octaveSession) Due(now time.Time) (Work, error) {
 		}
 		w.Next = s.beat
 	}
+	s.recover(&w, now)
 	if len(s.awaited) == 0 {
 		return w, nil
 	}

@@ -1,0 +1,221 @@
+package proto
+
+import (
+	"bytes"
+	"hash/maphash"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+const (
+	// octaveOverlap is how far before the last event a query for missed events
+	// begins: the clocks of the service's nodes differ, and several events may
+	// have the same millisecond.
+	octaveOverlap = 5 * time.Second
+	// octaveMemory is how long an event is remembered at least after it was given
+	// out, because its other copy may be on its way.
+	octaveMemory = 10 * time.Second
+	// octaveRemembered is how many events are remembered for a stream at most.
+	octaveRemembered = 1 << 16
+)
+
+// An OctaveCursor is how far a run has come in each of its streams: what a
+// connection must know of the ones before it, so that it can fetch what was
+// missed between and tell what was printed already. Each run needs a cursor of
+// its own. It belongs to the goroutine of Run; requests that run beside the
+// connection do not touch it.
+type OctaveCursor struct {
+	seed    maphash.Seed
+	streams []*octaveMark          // in the user's order
+	byID    map[string]*octaveMark // by what messages have as resource
+	started bool                   // the marks say from when on events are wanted
+	initial bool                   // and nothing was fetched yet
+	known   bool                   // the streams were looked up in this connection
+	refused bool                   // the user knows that this is not allowed
+	lost    []GapReport            // found out, not yet reported
+	fill    *octaveFill            // the last one, until it is over
+	more    bool                   // there are subscriptions that no mark stands for
+}
+
+// NewOctaveCursor makes the cursor of a run.
+func NewOctaveCursor() *OctaveCursor {
+	return &OctaveCursor{seed: maphash.MakeSeed(), byID: make(map[string]*octaveMark)}
+}
+
+// An octaveMark is how far a run has come in one stream. Times are creationDates:
+// Unix milliseconds of the service's clock.
+type octaveMark struct {
+	name     string // as in Octave.Streams
+	id       string // empty while it is not known
+	capacity int    // -1 while it is not known
+	alias    bool   // another mark stands for the same stream
+	ended    bool   // a person has unsubscribed from it
+	// mark: every event up to here was given out. It is the date of such an event,
+	// unless timed is set.
+	mark  int64
+	timed bool
+	// floor: stored events up to here are of no interest: from before the run, or
+	// given out and forgotten.
+	floor int64
+	// seen are the events that were given out, as far as they are remembered, with
+	// a hash of the payload; order has them as they came.
+	seen  map[octaveKey]uint64
+	order []octaveSeen
+	// doubt is a gap for which it is not yet known whether there is one.
+	doubt *octaveDoubt
+}
+
+// An octaveKey tells events apart, and versions of one event.
+type octaveKey struct {
+	id              uint64 // hash
+	created, edited int64
+}
+
+type octaveSeen struct {
+	key octaveKey
+	at  time.Time // when it was given out
+}
+
+// An octaveDoubt is the time between the mark and the oldest stored event after
+// it, where neither proves that nothing was evicted between. If the stream turns
+// out to be full, something may have been.
+type octaveDoubt struct {
+	from, to int64
+	stored   int  // events after it, so far
+	gone     bool // the last event before it was given out, and is not stored
+}
+
+// begin makes a mark for each stream, once in a run.
+func (c *OctaveCursor) begin(o *Octave) {
+	if c.streams != nil {
+		return
+	}
+	for _, name := range o.Streams {
+		m := &octaveMark{name: name, capacity: -1, seen: make(map[octaveKey]uint64)}
+		if !strings.HasPrefix(name, "/") {
+			m.id = name
+			c.byID[name] = m
+		}
+		c.streams = append(c.streams, m)
+		if s, ok := o.Known[name]; ok {
+			c.learn(m, s)
+		}
+	}
+}
+
+// learn takes what the service says of a stream.
+func (c *OctaveCursor) learn(m *octaveMark, s OctaveStream) {
+	m.id, m.capacity = s.ID, s.Capacity
+	if other := c.byID[m.id]; other != nil && other != m {
+		m.alias = true
+		return
+	}
+	c.byID[m.id] = m
+}
+
+// start says that events are wanted from a time on.
+func (c *OctaveCursor) start(from int64) {
+	c.started = true
+	for _, m := range c.streams {
+		m.floor = from - 1
+		if m.mark == 0 {
+			m.mark, m.timed = from, true
+		}
+	}
+}
+
+// byHand takes note of what a person at a prompt has changed. Such subscriptions
+// are made anew only after a connection is live, too late for a fill without a
+// hole, so there is none for them.
+func (c *OctaveCursor) byHand(asked octaveAsked) {
+	if asked.typ == wire.OctaveTypeSubscribe {
+		c.more = true
+		return
+	}
+	for _, m := range c.streams {
+		m.ended = m.ended || m.name == asked.stream
+	}
+}
+
+// find returns the mark of the stream that an event belongs to, or nil. A
+// subscription by path is answered with events that name the stream's id, so
+// that is learnt from the first one.
+func (c *OctaveCursor) find(resource []byte, e *octaveEvent) *octaveMark {
+	if m := c.byID[string(resource)]; m != nil {
+		return m
+	}
+	m := c.byID[string(e.streamID)]
+	for i := 0; m == nil && i < len(c.streams); i++ {
+		if s := c.streams[i]; s.id == "" && s.name == string(e.path) {
+			m = s
+		}
+	}
+	if m != nil && m.id == "" && len(resource) > 0 {
+		m.id = string(resource)
+		c.byID[m.id] = m
+	}
+	return m
+}
+
+func (c *OctaveCursor) key(e *octaveEvent) octaveKey {
+	return octaveKey{maphash.Bytes(c.seed, e.id), e.created, e.edited}
+}
+
+// has tells whether an event was given out.
+func (c *OctaveCursor) has(m *octaveMark, e *octaveEvent) bool {
+	hash, ok := m.seen[c.key(e)]
+	// A stream of capacity 1 has one event that is written again and again, maybe
+	// twice in a millisecond.
+	return ok && (m.capacity != 1 || hash == maphash.Bytes(c.seed, bytes.TrimSpace(e.elems)))
+}
+
+// give notes that an event is given out, and returns false when it was before.
+func (c *OctaveCursor) give(m *octaveMark, e *octaveEvent, now time.Time) bool {
+	if c.has(m, e) {
+		return false
+	}
+	k := c.key(e)
+	m.seen[k] = maphash.Bytes(c.seed, bytes.TrimSpace(e.elems))
+	m.order = append(m.order, octaveSeen{k, now})
+	if e.created > m.mark || m.timed && e.created == m.mark {
+		m.mark, m.timed = e.created, false
+	}
+	m.forget(now)
+	return true
+}
+
+// forget drops what can no longer come a second time.
+func (m *octaveMark) forget(now time.Time) {
+	old := m.mark - octaveOverlap.Milliseconds()
+	n := 0
+	for ; n < len(m.order); n++ {
+		s := m.order[n]
+		if s.key.created < old && now.Sub(s.at) > octaveMemory {
+			delete(m.seen, s.key)
+			continue
+		}
+		if len(m.order)-n <= octaveRemembered {
+			break
+		}
+		delete(m.seen, s.key)
+		m.floor = max(m.floor, min(s.key.created, m.mark))
+	}
+	if n > 0 {
+		m.order = m.order[n:] // append moves the rest down when it grows
+	}
+}
+
+// from is where a query for missed events begins.
+func (m *octaveMark) from() int64 {
+	return max(m.mark-octaveOverlap.Milliseconds(), min(m.floor+1, m.mark))
+}
+
+// locator is how the REST interface is asked for the stream.
+func (m *octaveMark) locator() string {
+	if m.id != "" {
+		return m.id
+	}
+	return m.name
+}

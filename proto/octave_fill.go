@@ -1,0 +1,294 @@
+package proto
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+const (
+	// octaveHold is how many bytes of pushed events are held back while stored
+	// events are fetched. What comes beyond it is left out and fetched as well.
+	octaveHold = 16 << 20
+	// octavePatience is how long a query that failed is tried again: live events
+	// wait meanwhile.
+	octavePatience = 6 * time.Second
+	// octavePages is how many events are asked for at once, in all streams.
+	octavePages = 20_000
+)
+
+// An octaveFill fetches what was stored since the marks of a cursor and merges it
+// with what is pushed meanwhile, by creationDate, in all streams together.
+// It knows neither network nor clock:
+//
+//	queries → (somebody asks the service) → page or fail → take
+//
+// The subscriptions are live before the first query, so between the stored and
+// the pushed events there is no hole, only an overlap, which the cursor's memory
+// removes.
+type octaveFill struct {
+	cursor  *OctaveCursor
+	streams []*octaveFetch
+	limit   int         // of a page
+	held    int         // bytes
+	out     []octaveOut // what need not wait for the order
+}
+
+// An octaveFetch is the work on one stream.
+type octaveFetch struct {
+	*octaveMark
+	from  int64 // of the next query
+	start int
+	last  int64 // creationDate of the last fetched event
+	// tail are the fetched events of that date: pages overlap.
+	tail    map[octaveKey]bool
+	page    []octaveOut // fetched, not yet given out
+	pushes  []octaveOut // held back
+	covered int64       // creationDate of the first of them: what is younger is pushed
+	owed    int64       // creationDate of the last that was left out
+	again   bool        // and that was after the last query
+	asked   bool        // a first page has come
+	done    bool
+	failed  bool // and it is of no use to hold back anything
+	retryAt time.Time
+	retries int
+	until   time.Time // of the retries
+}
+
+// An octaveOut is an event that waits to be given out.
+type octaveOut struct {
+	octaveEvent
+	of      *octaveMark
+	message Message // of a push; otherwise the event was fetched
+}
+
+func newOctaveFill(c *OctaveCursor) *octaveFill {
+	f := &octaveFill{cursor: c}
+	for _, m := range c.streams {
+		if !m.alias && !m.ended {
+			f.streams = append(f.streams, &octaveFetch{octaveMark: m, from: m.from()})
+		}
+	}
+	if c.fill != nil {
+		f.inherit(c.fill)
+	}
+	f.limit = min(max(octavePages/max(len(f.streams), 1), 100), 1000)
+	return f
+}
+
+// inherit takes over what was held back when the last connection ended: it comes
+// behind what is fetched now.
+func (f *octaveFill) inherit(last *octaveFill) {
+	for _, s := range f.streams {
+		for _, old := range last.streams {
+			if old.octaveMark == s.octaveMark {
+				s.pushes, s.owed = old.pushes, old.owed
+			}
+		}
+	}
+	f.held = last.held
+}
+
+// hold keeps an event that was pushed, and returns false when there is no reason
+// to.
+func (f *octaveFill) hold(m *octaveMark, message Message) bool {
+	i := slices.IndexFunc(f.streams, func(s *octaveFetch) bool { return s.octaveMark == m })
+	if i < 0 || f.streams[i].failed {
+		return false
+	}
+	s := f.streams[i]
+	if f.held+len(message.Data) > octaveHold {
+		_, e, _ := readOctavePush(message.Data)
+		s.owed, s.again = max(s.owed, e.created), true
+		s.done, s.covered = false, 0
+		return true
+	}
+	message.Data = bytes.Clone(message.Data)
+	_, e, _ := readOctavePush(message.Data)
+	if s.covered == 0 {
+		s.covered = e.created
+	}
+	f.held += len(message.Data)
+	s.pushes = append(s.pushes, octaveOut{e, m, message})
+	return true
+}
+
+// queries are the pages to ask for now, one of a stream at most, and when there
+// will be more to do. A stream is asked for the next page when the last one is
+// given out.
+func (f *octaveFill) queries(now time.Time) (ask []*octaveFetch, next time.Time) {
+	for _, s := range f.streams {
+		switch {
+		case s.alias: // learnt after the fill has begun
+			s.done = true
+		case s.done || len(s.page) > 0:
+		case s.capacity == 0:
+			f.giveUp(s, s.name+" keeps no events", now)
+		case s.retryAt.After(now):
+			if next.IsZero() || s.retryAt.Before(next) {
+				next = s.retryAt
+			}
+		default:
+			ask = append(ask, s)
+		}
+	}
+	return ask, next
+}
+
+func (f *octaveFill) query(s *octaveFetch) octaveQuery {
+	s.again = false
+	return octaveQuery{stream: s.locator(), from: s.from, start: s.start, limit: f.limit}
+}
+
+// receive takes the answer to a query. The next one begins at the date of the last
+// event, which comes again: offsets would shift when old events are evicted. Only
+// when a page has no other date does the query move by offset.
+func (f *octaveFill) receive(s *octaveFetch, page []octaveEvent, now time.Time) {
+	f.examine(s, page, now)
+	fresh := f.add(s, page, now)
+	if fresh > 0 {
+		s.retries = 0
+	}
+	moved := s.last > s.from
+	if moved {
+		s.from, s.start = s.last, 0
+	} else {
+		s.start += len(page)
+	}
+	// A page may be shorter than asked for because the server has a limit of its
+	// own, but that is no less than what it gives unasked: only a page that is
+	// shorter still is the last one. A server that gives the same page for any
+	// offset has no more either.
+	short := len(page) < wire.OctaveLimit
+	stuck := fresh == 0 && !moved && s.start > len(page)
+	caught := s.covered > 0 && s.last >= s.covered+octaveOverlap.Milliseconds()
+	s.asked = true
+	switch {
+	case s.again || !short && !stuck && !caught:
+	case s.last < s.owed:
+		f.fail(s, errors.New("what was pushed is not stored yet"), now)
+	default:
+		f.finish(s)
+	}
+}
+
+// add takes the events of a page that are not known from the page before, and
+// returns how many they are.
+func (f *octaveFill) add(s *octaveFetch, page []octaveEvent, now time.Time) (fresh int) {
+	for _, e := range page {
+		k := f.cursor.key(&e)
+		if e.created == s.last && s.tail[k] {
+			continue
+		}
+		if e.created != s.last || s.tail == nil {
+			s.last, s.tail = e.created, make(map[octaveKey]bool)
+		}
+		s.tail[k] = true
+		fresh++
+		s.page = append(s.page, octaveOut{e, s.octaveMark, Message{Time: now}})
+	}
+	if s.doubt != nil {
+		s.doubt.stored += fresh
+	}
+	return fresh
+}
+
+func (f *octaveFill) unhold(pushes []octaveOut) {
+	for i := range pushes {
+		f.held -= len(pushes[i].message.Data)
+	}
+}
+
+// take returns what can be given out: everything up to the date that every stream
+// has reached.
+func (f *octaveFill) take(now time.Time) []Message {
+	level, all := int64(1<<62), true
+	for _, s := range f.streams {
+		if !s.done {
+			level, all = min(level, s.last), false
+		}
+	}
+	ready := f.out
+	f.out = nil
+	for _, s := range f.streams {
+		var pushes, page []octaveOut
+		if all {
+			pushes, page, s.pushes, s.page = s.pushes, s.page, nil, nil
+		} else {
+			pushes, s.pushes = upTo(s.pushes, level)
+			page, s.page = upTo(s.page, level)
+		}
+		f.unhold(pushes)
+		ready = append(append(ready, page...), pushes...)
+	}
+	// Within a millisecond the service's own order stays, and what was pushed comes
+	// after what was stored. Ids say nothing about it: several nodes make them.
+	slices.SortStableFunc(ready, func(a, b octaveOut) int { return cmp.Compare(a.created, b.created) })
+	var out []Message
+	for i := range ready {
+		o := &ready[i]
+		fetched := o.message.Data == nil
+		if fetched && o.created <= o.of.floor || !f.cursor.give(o.of, &o.octaveEvent, now) {
+			continue
+		}
+		if fetched {
+			o.message.Data = o.envelope()
+		}
+		out = append(out, o.message)
+	}
+	return out
+}
+
+// upTo parts the events up to a date from those after it.
+func upTo(events []octaveOut, level int64) (before, after []octaveOut) {
+	if !slices.ContainsFunc(events, func(e octaveOut) bool { return e.created <= level }) {
+		return nil, events
+	}
+	for _, e := range events {
+		if e.created <= level {
+			before = append(before, e)
+		} else {
+			after = append(after, e)
+		}
+	}
+	return before, after
+}
+
+// envelope puts a stored event into the form of a push.
+func (o *octaveOut) envelope() []byte {
+	id := o.streamID
+	if len(id) == 0 {
+		id = []byte(o.of.id)
+	}
+	b := make([]byte, 0, len(o.raw)+len(id)+64)
+	b = append(b, `{"type":"message","resource":"`...)
+	b = append(b, id...)
+	b = append(b, `","value":`...)
+	b = append(b, o.raw...)
+	return append(b, '}')
+}
+
+// over tells whether everything was fetched and given out.
+func (f *octaveFill) over() bool {
+	return !slices.ContainsFunc(f.streams, func(s *octaveFetch) bool { return !s.done })
+}
+
+// release returns the pushes that are held when the run is over.
+func (f *octaveFill) release() []Message {
+	var out []Message
+	for _, s := range f.streams {
+		for i := range s.pushes {
+			o := &s.pushes[i]
+			if f.cursor.give(o.of, &o.octaveEvent, o.message.Time) {
+				out = append(out, o.message)
+			}
+		}
+		s.pushes = nil
+	}
+	f.held = 0
+	return out
+}

@@ -1,0 +1,246 @@
+package proto
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// octaveParallel is how many requests run at once.
+const octaveParallel = 4
+
+// An octaveRecovery is what a session does so that no event is missed: it keeps
+// the cursor, and fetches what was stored while there was no connection.
+type octaveRecovery struct {
+	granted time.Time   // the session, by the service's clock
+	fill    *octaveFill // nil when all that comes can go out
+	// job is the request that is made, or waits to be: offered until it is done.
+	job  func(context.Context) func(time.Time) (Work, error)
+	bulk bool // it brings events
+}
+
+// look decides at the beginning of a connection whether something is to be
+// fetched.
+func (s *octaveSession) look(step *Step) {
+	c := s.o.Cursor
+	if c == nil {
+		return
+	}
+	first := c.streams == nil
+	c.begin(s.o)
+	if first {
+		step.Warning = unkept(c.streams)
+	}
+	c.known = false
+	if since := s.since(); !c.started && since != 0 {
+		c.start(since)
+		c.initial = true
+	}
+	if c.started && (c.initial || s.o.Backfill) {
+		s.fill = newOctaveFill(c)
+		c.fill = s.fill
+	}
+}
+
+// since is the time from which stored events are wanted, 0 for none.
+func (s *octaveSession) since() int64 {
+	switch {
+	case !s.o.Since.IsZero():
+		return max(s.o.Since.UnixMilli(), 1)
+	case s.o.Ago > 0:
+		return max(s.granted.Add(-s.o.Ago).UnixMilli(), 1)
+	}
+	return 0
+}
+
+// live is called when all subscriptions are acknowledged.
+func (s *octaveSession) live(step *Step) {
+	c := s.o.Cursor
+	if c == nil {
+		return
+	}
+	step.Filling = s.fill != nil
+	if !c.started {
+		c.start(s.granted.UnixMilli())
+	}
+}
+
+// push decides about an event that has come.
+func (s *octaveSession) push(m Message) Step {
+	c := s.o.Cursor
+	if c == nil {
+		return Step{Event: true}
+	}
+	resource, e, ok := readOctavePush(m.Data)
+	if !ok {
+		return Step{Event: true} // there is nothing to compare it by
+	}
+	mark := c.find(resource, &e)
+	switch {
+	case mark == nil:
+		return Step{Event: true}
+	case s.fill != nil && s.fill.hold(mark, m):
+		return Step{}
+	case !c.give(mark, &e, m.Time):
+		return Step{Note: "an event came a second time and was left out"}
+	}
+	return Step{Event: true}
+}
+
+// Release implements Holder.
+func (s *octaveSession) Release() []Message {
+	if s.fill == nil {
+		return nil
+	}
+	return s.fill.release()
+}
+
+// recover offers the next request to make.
+func (s *octaveSession) recover(w *Work, now time.Time) {
+	c := s.o.Cursor
+	if c == nil {
+		return
+	}
+	if s.job == nil && !c.known {
+		s.lookUp(c)
+	}
+	if s.job == nil && s.fill != nil && len(s.awaited) == 0 {
+		ask, next := s.fill.queries(now)
+		if len(ask) > 0 {
+			s.fetch(ask)
+		} else if s.filled(&w.Step, now); s.fill != nil && !next.IsZero() && (w.Next.IsZero() || next.Before(w.Next)) {
+			w.Next = next
+		}
+	}
+	w.Do, w.Bulk = s.job, s.bulk
+}
+
+// lookUp asks what the streams keep, as far as that is not known.
+func (s *octaveSession) lookUp(c *OctaveCursor) {
+	var marks []*octaveMark
+	var names []string
+	for _, m := range c.streams {
+		if m.capacity < 0 {
+			marks, names = append(marks, m), append(names, m.name)
+		}
+	}
+	if len(marks) == 0 {
+		c.known = true
+		return
+	}
+	api := s.o.API
+	s.bulk = false
+	s.job = func(ctx context.Context) func(time.Time) (Work, error) {
+		found := make([]OctaveStream, len(names))
+		errs := make([]error, len(names))
+		inParallel(len(names), func(i int) {
+			found[i], errs[i] = api.Stream(ctx, names[i])
+		})
+		return func(time.Time) (Work, error) {
+			s.job, c.known = nil, true
+			return Work{Step: c.lookedUp(marks, found, errs)}, nil
+		}
+	}
+}
+
+// lookedUp takes the answers to lookUp. Streams without one are looked up again in
+// the next connection.
+func (c *OctaveCursor) lookedUp(marks []*octaveMark, found []OctaveStream, errs []error) (step Step) {
+	var refusal error
+	for i, m := range marks {
+		err := errs[i]
+		if err == nil {
+			c.learn(m, found[i])
+			continue
+		}
+		if e, ok := errors.AsType[*HandshakeError](err); ok && (e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized) {
+			refusal = err
+		}
+		if step.Note == "" {
+			step.Note = "stream " + m.name + " could not be looked up: " + err.Error()
+		}
+	}
+	step.Warning = unkept(marks)
+	if refusal != nil && !c.refused {
+		c.refused = true
+		if step.Warning != "" {
+			step.Warning += "; "
+		}
+		step.Warning += "events that are missed while there is no connection cannot be fetched: " + refusal.Error()
+	}
+	return step
+}
+
+// unkept warns of streams of which nothing can ever be fetched.
+func unkept(marks []*octaveMark) string {
+	var names []string
+	for _, m := range marks {
+		if m.capacity == 0 && !m.alias {
+			names = append(names, m.name)
+		}
+	}
+	const most = 5
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n > most:
+		names = append(names[:most], strconv.Itoa(n-most)+" more")
+	}
+	return "capacity 0, nothing is kept: what is missed while there is no connection cannot be fetched from " + strings.Join(names, ", ")
+}
+
+// fetch asks for pages of stored events.
+func (s *octaveSession) fetch(ask []*octaveFetch) {
+	fill, api := s.fill, s.o.API
+	queries := make([]octaveQuery, len(ask))
+	for i, f := range ask {
+		queries[i] = fill.query(f)
+	}
+	s.bulk = true
+	s.job = func(ctx context.Context) func(time.Time) (Work, error) {
+		pages := make([][]octaveEvent, len(queries))
+		errs := make([]error, len(queries))
+		inParallel(len(queries), func(i int) {
+			pages[i], errs[i] = api.events(ctx, queries[i])
+		})
+		return func(now time.Time) (w Work, _ error) {
+			s.job = nil
+			for i, f := range ask {
+				if errs[i] != nil {
+					fill.fail(f, errs[i], now)
+				} else {
+					fill.receive(f, pages[i], now)
+				}
+			}
+			s.filled(&w.Step, now)
+			return w, nil
+		}
+	}
+}
+
+// filled gives out what has come so far, and ends the fill when that is all.
+func (s *octaveSession) filled(step *Step, now time.Time) {
+	step.Inject = s.fill.take(now)
+	if s.fill.over() {
+		step.Gaps = s.fill.gaps()
+		s.fill, s.o.Cursor.fill = nil, nil
+	}
+}
+
+// inParallel calls f for 0 to n-1, some at a time, and waits for all.
+func inParallel(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	turns := make(chan struct{}, octaveParallel)
+	for i := range n {
+		turns <- struct{}{}
+		wg.Go(func() {
+			f(i)
+			<-turns
+		})
+	}
+	wg.Wait()
+}
