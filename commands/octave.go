@@ -16,6 +16,7 @@ import (
 // octaveOptions are what the flags of the Octave commands say.
 type octaveOptions struct {
 	endpoint   string
+	api        string
 	user       string
 	company    string
 	token      string
@@ -23,6 +24,11 @@ type octaveOptions struct {
 	heartbeat  time.Duration
 	emulator   bool
 	streams    []string
+	devices    []string
+	prefixes   []string
+	since      since
+	backfill   bool
+	noBackfill bool
 	typed      func(flag string) bool
 }
 
@@ -31,8 +37,9 @@ func (p *program) octaveCommand() *cli.Command {
 		Name:  "octave",
 		Usage: "events of Sierra Wireless Octave",
 		UsageText: `hark octave subscribe --emulator /demo/stream -n 5
+hark octave streams --emulator /demo/devices/
 hark octave session --emulator`,
-		Subcommands: []*cli.Command{p.octaveSession(), p.octaveSubscribe()},
+		Subcommands: []*cli.Command{p.octaveSubscribe(), p.octaveStreams(), p.octavePublish(), p.octaveSession()},
 	}
 }
 
@@ -41,6 +48,8 @@ func (o *octaveOptions) account() []cli.Flag {
 	return ownFlags("octave",
 		&cli.StringFlag{Name: "endpoint", Category: catService, Destination: &o.endpoint, DefaultText: wire.OctaveEndpoint,
 			Usage: "reach the session service at `URL`"},
+		&cli.StringFlag{Name: "api", Category: catService, Destination: &o.api, DefaultText: wire.OctaveAPI,
+			Usage: "reach the REST interface at `URL`; the default holds for the default of --endpoint"},
 		&cli.StringFlag{Name: "company", Category: catService, Destination: &o.company,
 			Usage: "the `NAME` of the company"},
 		&cli.StringFlag{Name: "user", Category: catService, Destination: &o.user,
@@ -87,15 +96,28 @@ func (p *program) octaveSubscribe() *cli.Command {
 		Usage: "stream the events of one or more streams",
 		UsageText: `hark octave subscribe --emulator /demo/stream -n 5
 hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN \
-    /acme/devices/pump_07/level s53b1d1600cf27b75148de0ac --jq '.value.elems'`,
-		ArgsUsage: "STREAM…\nSTREAM\tthe id of a stream, or its path, which begins with a slash",
-		Description: "Asks for a session, opens its socket, subscribes to every STREAM and waits for all " +
-			"acknowledgements. A lost connection is redone with a new session.",
+    /acme/devices/pump_07/level s53b1d1600cf27b75148de0ac --jq '.value.elems'
+hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --device pump_07 --since 24h`,
+		ArgsUsage: "[STREAM…]\nSTREAM\tthe id of a stream, or its path, which begins with a slash",
+		Description: "Asks for a session, opens its socket, subscribes to every STREAM and to the streams of " +
+			"--device and --prefix, and waits for all acknowledgements. A lost connection is redone with a new " +
+			"session; what was stored meanwhile is fetched from the REST interface and comes first, nothing twice. " +
+			"What could not be fetched is reported as a gap.",
 		Flags: append(append(o.account(), ownFlags("octave",
 			&cli.DurationFlag{Name: "ack-timeout", Category: catService, Destination: &o.ackTimeout, Value: 10 * time.Second,
 				Usage: "wait `D` for the acknowledgement of a subscription"},
 			&cli.DurationFlag{Name: "heartbeat", Category: catService, Destination: &o.heartbeat, Value: wire.OctaveHeartbeat,
 				Usage: "send a heartbeat every `D`; 0 for none"},
+			&cli.StringSliceFlag{Name: "device", Category: catService,
+				Usage: "subscribe to all streams of the device `NAME`"},
+			&cli.StringSliceFlag{Name: "prefix", Category: catService,
+				Usage: "subscribe to all streams whose path begins with `PATH`"},
+			&cli.GenericFlag{Name: "since", Category: catService, Value: &o.since,
+				Usage: "print what was stored from `DURATION|TIME` on, before the live events"},
+			&cli.BoolFlag{Name: "backfill", Category: catService, Destination: &o.backfill, Value: true,
+				Usage: "fetch what was missed when the connection was lost"},
+			&cli.BoolFlag{Name: "no-backfill", Category: catService, Destination: &o.noBackfill,
+				Usage: "do not: the same as --backfill=false"},
 		)...), f.flags()...),
 		Action: func(c *cli.Context) error {
 			if err := f.check(c); err != nil {
@@ -107,17 +129,21 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN \
 			if o.heartbeat < 0 {
 				return usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
 			}
-			o.streams = unique(c.Args().Slice())
-			for _, st := range o.streams {
-				if err := checkOctaveStream(st); err != nil {
-					return err
-				}
+			o.devices, o.prefixes = c.StringSlice("device"), c.StringSlice("prefix")
+			if err := o.checkStreams(c.Args().Slice()); err != nil {
+				return err
+			}
+			if as := givenAs(c, "backfill"); as != "" && o.backfill && o.noBackfill {
+				return usagef("%s and --no-backfill exclude each other", as)
 			}
 			o.typed = typedFlags(c)
 			s := p.newStream(f)
 			defer s.close()
 			svc, err := s.octave(o)
 			if err != nil {
+				return err
+			}
+			if err := s.lookBack(c.Context, o, svc); err != nil {
 				return err
 			}
 			err = s.run(c.Context, svc, nil)
@@ -162,11 +188,19 @@ func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 		if err != nil {
 			return nil, err
 		}
+		if o.typed("api") {
+			return nil, usagef("--api and --emulator exclude each other")
+		}
+		o.api = s.standIn.demo["HARK_OCTAVE_API"]
 	}
 	if o.endpoint == "" {
 		o.endpoint = wire.OctaveEndpoint
 	}
 	endpoint, err := serviceEndpoint(o.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	api, err := o.apiBase(endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -185,6 +219,9 @@ func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 		Endpoint: endpoint, User: o.user, Company: o.company, Token: tok,
 		Streams: o.streams, AckTimeout: o.ackTimeout, Heartbeat: o.heartbeat,
 		Client: s.client(),
+		API: &proto.OctaveAPI{
+			Base: api, User: o.user, Company: o.company, Token: tok, Client: s.client(), Timeout: s.flags.connectTimeout,
+		},
 	}, nil
 }
 
@@ -219,6 +256,9 @@ func octaveHint(err error) string {
 		case http.StatusForbidden:
 			return "the token has no right to read this stream"
 		}
+	}
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageRequest && h.Status == http.StatusNotFound {
+		return "the stream may not exist in this company; 'hark octave streams' lists those that the token may read"
 	}
 	f, ok := errors.AsType[*proto.Failure](err)
 	if ok && f.Class == proto.Credentials {

@@ -1,0 +1,343 @@
+package commands
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
+	"github.com/urfave/cli/v2"
+)
+
+// pick chooses flags by name.
+func pick(flags []cli.Flag, names ...string) []cli.Flag {
+	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return !slices.Contains(names, f.Names()[0]) })
+}
+
+// restFlags are those of the flags of streams that make sense for a request and
+// its answer.
+func (f *streamFlags) restFlags(more ...string) []cli.Flag {
+	return pick(f.flags(), append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet", "connect-timeout")...)
+}
+
+func (p *program) octaveStreams() *cli.Command {
+	o, f := &octaveOptions{}, newStreamFlags()
+	return &cli.Command{
+		Name:  "streams",
+		Usage: "list streams, one JSON line each",
+		UsageText: `hark octave streams --emulator /demo/devices/
+hark octave streams --company acme --user alice --token env:OCTAVE_TOKEN --jq .path -r`,
+		ArgsUsage:   "[PREFIX]\nPREFIX\twhat the path begins with",
+		Description: "Prints the streams that the token may read, sorted by path, as the REST interface shows them.",
+		Flags:       append(o.account(), f.restFlags("count")...),
+		Action: func(c *cli.Context) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
+			prefix := c.Args().First()
+			if err := checkPrefix("PREFIX", prefix); prefix != "" && err != nil {
+				return err
+			}
+			s, svc, w, err := p.octaveRequest(c, o, f)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.listStreams(c.Context, svc, w, prefix)
+		},
+	}
+}
+
+func (p *program) octavePublish() *cli.Command {
+	o, f := &octaveOptions{}, newStreamFlags()
+	return &cli.Command{
+		Name:  "publish",
+		Usage: "create events, and print them as one JSON line each",
+		UsageText: `hark octave publish --emulator /demo/stream '{"level":4.2}' --jq .id
+printf '{"n":%d}\n' 1 2 3 | hark octave publish --company acme --user alice --token env:OCTAVE_TOKEN /acme/lab -`,
+		ArgsUsage: "STREAM [JSON|-]\nSTREAM\tthe id of a stream, or its path, which begins with a slash\n" +
+			"JSON\tthe payload of the event, an object; - takes each line of stdin as one, and so does leaving it out",
+		Description: "Each payload becomes the elems of an event. Events are created one after the other; the " +
+			"first failure ends it, and names the line.",
+		Flags: append(o.account(), f.restFlags()...),
+		Action: func(c *cli.Context) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
+			stream, payload := c.Args().Get(0), c.Args().Get(1)
+			if err := checkOctaveStream(stream); err != nil {
+				return err
+			}
+			if c.NArg() > 1 && payload != "-" {
+				if err := checkElems([]byte(payload)); err != nil {
+					return usagef("JSON: %v", err)
+				}
+			}
+			s, svc, w, err := p.octaveRequest(c, o, f)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if c.NArg() > 1 && payload != "-" {
+				return s.publishEvent(c.Context, svc, w, stream, []byte(payload), func(err error) error { return err })
+			}
+			return s.publishLines(c.Context, svc, w, stream)
+		},
+	}
+}
+
+// octaveRequest prepares a command that speaks to the REST interface alone.
+func (p *program) octaveRequest(c *cli.Context, o *octaveOptions, f *streamFlags) (*stream, *proto.Octave, *output.Writer, error) {
+	o.typed = typedFlags(c)
+	s := p.newStream(f)
+	svc, err := s.octave(o)
+	if err == nil && svc.API.Base == "" {
+		err = o.noAPI("hark octave " + c.Command.Name)
+	}
+	var w *output.Writer
+	if err == nil {
+		w, err = s.writer(c.Context)
+	}
+	if err != nil {
+		s.close()
+		return nil, nil, nil, err
+	}
+	return s, svc, w, nil
+}
+
+// apiBase is the address of the REST interface, or "" when nobody said where that
+// of another installation is: the vendor's must not get its credentials.
+func (o *octaveOptions) apiBase(endpoint string) (string, error) {
+	switch {
+	case o.api == "" && endpoint == wire.OctaveEndpoint:
+		return wire.OctaveAPI, nil
+	case o.api == "":
+		return "", nil
+	}
+	base, err := serviceEndpoint(o.api)
+	if u, ok := errors.AsType[*UsageError](err); ok {
+		u.Message = "--api: " + strings.TrimPrefix(u.Message, "--endpoint ")
+		return "", u
+	}
+	if err == nil && !isHTTP(base) {
+		return "", usagef("--api: the address begins neither with https:// nor with http://")
+	}
+	return base, err
+}
+
+// noAPI is the error of what needs the REST interface.
+func (o *octaveOptions) noAPI(what string) error {
+	e := usagef("%s needs the REST interface", what)
+	e.Advice = "set --api or " + variableName("octave", "api") + " to its address, as --endpoint is not the vendor's"
+	return e
+}
+
+// checkStreams takes the arguments of subscribe, and finds names that cannot be.
+func (o *octaveOptions) checkStreams(args []string) error {
+	o.streams = unique(args)
+	for _, st := range o.streams {
+		if err := checkOctaveStream(st); err != nil {
+			return err
+		}
+	}
+	for _, d := range o.devices {
+		if d == "" || strings.ContainsAny(d, "/ ") {
+			return usagef("--device %q: expected the name of a device", cut(d, 24))
+		}
+	}
+	for _, prefix := range o.prefixes {
+		if err := checkPrefix("--prefix", prefix); err != nil {
+			return err
+		}
+	}
+	if len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
+		e := usagef("STREAM is missing")
+		e.Advice = "give a STREAM, --device NAME or --prefix PATH; 'hark octave streams' lists the streams"
+		return e
+	}
+	return nil
+}
+
+func checkPrefix(what, prefix string) error {
+	if !strings.HasPrefix(prefix, "/") {
+		e := usagef("%s %q: a path begins with a slash", what, cut(prefix, 48))
+		if prefix != "" {
+			e.Advice = "did you mean /" + prefix + "?"
+		}
+		return e
+	}
+	return nil
+}
+
+// lookBack gives the service what it needs to look at stored events, and turns
+// devices and prefixes into streams.
+func (s *stream) lookBack(ctx context.Context, o *octaveOptions, svc *proto.Octave) error {
+	o.backfill = o.backfill && !o.noBackfill
+	rest := svc.API.Base != ""
+	switch {
+	case rest:
+	case o.since.given():
+		return o.noAPI("--since")
+	case len(o.devices) > 0:
+		return o.noAPI("--device")
+	case len(o.prefixes) > 0:
+		return o.noAPI("--prefix")
+	}
+	if len(o.devices)+len(o.prefixes) > 0 {
+		if err := s.resolve(ctx, o, svc); err != nil {
+			return err
+		}
+	}
+	if rest && (o.backfill || o.since.given()) {
+		svc.Cursor, svc.Backfill = proto.NewOctaveCursor(), o.backfill
+		svc.Since, svc.Ago = o.since.at, o.since.ago
+	}
+	return nil
+}
+
+// resolve adds the streams of the devices and prefixes to those of the service.
+func (s *stream) resolve(ctx context.Context, o *octaveOptions, svc *proto.Octave) error {
+	all, err := svc.API.Streams(ctx, "")
+	if err != nil {
+		return s.octaveRefusal(ctx, svc, err)
+	}
+	svc.Known = make(map[string]proto.OctaveStream)
+	add := func(prefix, what string) error {
+		found := false
+		for _, st := range all {
+			if strings.HasPrefix(st.Path, prefix) {
+				found = true
+				svc.Known[st.Path] = st
+			}
+		}
+		if !found {
+			err := &proto.Failure{Class: proto.Refused, Err: fmt.Errorf("%s: no stream has a path that begins with %s", what, prefix)}
+			return withHint(err, "'hark octave streams' lists the streams that the token may read")
+		}
+		return nil
+	}
+	for _, d := range o.devices {
+		if err := add("/"+o.company+"/devices/"+d+"/", "--device "+d); err != nil {
+			return err
+		}
+	}
+	for _, prefix := range o.prefixes {
+		if err := add(prefix, "--prefix"); err != nil {
+			return err
+		}
+	}
+	for _, st := range all {
+		if _, ok := svc.Known[st.Path]; ok && !slices.Contains(o.streams, st.Path) && !slices.Contains(o.streams, st.ID) {
+			svc.Streams = append(svc.Streams, st.Path)
+		}
+	}
+	slices.Sort(svc.Streams[len(o.streams):])
+	return nil
+}
+
+// listStreams prints the streams below a prefix.
+func (s *stream) listStreams(ctx context.Context, svc *proto.Octave, w *output.Writer, prefix string) error {
+	streams, err := svc.API.Streams(ctx, prefix)
+	if err != nil {
+		return s.octaveRefusal(ctx, svc, err)
+	}
+	slices.SortFunc(streams, func(a, b proto.OctaveStream) int { return cmp.Compare(a.Path, b.Path) })
+	for i, st := range streams {
+		if err := s.print(w, uint64(i+1), st.Raw); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// print gives one record to the writer of the stream.
+func (s *stream) print(w *output.Writer, seq uint64, record []byte) error {
+	return w.Event(&proto.Event{Message: proto.Message{Data: record, Time: time.Now()}, Seq: seq})
+}
+
+// checkElems finds what cannot be the payload of an event.
+func checkElems(payload []byte) error {
+	var elems map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &elems); err != nil {
+		return fmt.Errorf("%s is no JSON object", cut(string(payload), 48))
+	}
+	if elems == nil {
+		return errors.New("null is no JSON object")
+	}
+	return nil
+}
+
+// publishEvent creates an event and prints it. at adds to an error where the
+// payload came from.
+func (s *stream) publishEvent(
+	ctx context.Context, svc *proto.Octave, w *output.Writer, stream string, payload []byte, at func(error) error,
+) error {
+	event, err := svc.API.Publish(ctx, stream, payload)
+	if err != nil {
+		return s.octaveRefusal(ctx, svc, at(err))
+	}
+	if err := s.print(w, 1, event); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// publishLines creates an event of each line of stdin.
+func (s *stream) publishLines(ctx context.Context, svc *proto.Octave, w *output.Writer, stream string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines, failed := inputLines(ctx, s.Stdin)
+	sent := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case l, ok := <-lines:
+			switch err := checkElems(l.text); {
+			case !ok:
+				if err := <-failed; err != nil {
+					return fmt.Errorf("stdin: %w", err)
+				}
+				return nil
+			case len(bytes.TrimSpace(l.text)) == 0:
+				continue
+			case err != nil:
+				u := usagef("%v", &lineError{l.number, sent, err})
+				u.Advice = "each line is a JSON object, the elems of an event"
+				return u
+			}
+			at := func(err error) error { return &lineError{l.number, sent, err} }
+			if err := s.publishEvent(ctx, svc, w, stream, l.text, at); err != nil {
+				return err
+			}
+			sent++
+		}
+	}
+}
+
+// octaveRefusal is a request to the REST interface that failed. Its 403 does not
+// tell bad credentials from a missing right, but the session service does.
+func (s *stream) octaveRefusal(ctx context.Context, svc *proto.Octave, err error) error {
+	if sig, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
+		return sig
+	}
+	failure := proto.RequestFailure(err)
+	h, ok := errors.AsType[*proto.HandshakeError](err)
+	if ok && h.Stage == proto.StageRequest && h.Status == http.StatusForbidden {
+		ctx, cancel := context.WithTimeout(ctx, s.flags.connectTimeout)
+		defer cancel()
+		if _, serr := svc.NewSession(ctx); serr == nil {
+			return withHint(&proto.Failure{Class: proto.Refused, Err: err}, "the credentials are good, but the token has no right to this")
+		}
+	}
+	return withHint(failure, octaveHint(failure))
+}
