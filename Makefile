@@ -3,6 +3,7 @@
 # make lint      the checks that need no running program
 # make bench     benchmarks
 # make fuzz      each fuzz target for FUZZTIME
+# make soak      all services under random faults for an hour
 # make dist      binaries, archives and packages of a release, into dist
 # make demo-repl a session at the prompt, in tmux
 # make install   binary, manual and completions below DESTDIR and PREFIX
@@ -11,6 +12,7 @@ GO       = go
 PREFIX   = /usr/local
 DESTDIR  =
 FUZZTIME = 1m
+SOAKTIME = 1m
 
 # Parts of the command line library that hark has no use for.
 TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
@@ -18,7 +20,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint deps bench demo-repl fuzz dist clean
+.PHONY: build install test lint deps bench demo-repl fuzz soak dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -35,7 +37,7 @@ install: build
 
 test: lint deps
 	cd tools/dist && $(GO) vet . && $(GO) test .
-	$(GO) test -race ./...
+	HARK_SOAK=$(SOAKTIME) $(GO) test -race ./...
 
 lint:
 	@files=$$(gofmt -l $$($(GO) list -f '{{.Dir}}/*.go' ./...)); \
@@ -62,6 +64,9 @@ fuzz:
 			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
+
+soak:
+	HARK_SOAK=1h $(GO) test -race -timeout=2h -run=TestSoak -v ./proto
 
 dist:
 	rm -rf dist

@@ -1,0 +1,305 @@
+package proto_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto"
+)
+
+// soakTime is how long each service is soaked: HARK_SOAK, or next to nothing.
+// "make test" sets a minute, "make soak" an hour.
+func soakTime(t *testing.T) time.Duration {
+	d, err := time.ParseDuration(os.Getenv("HARK_SOAK"))
+	if err != nil {
+		t.Skip("HARK_SOAK says for how long: 1m, 1h")
+	}
+	return d
+}
+
+// Under random faults from a seed, on real sockets, each numbered event that was
+// published was printed, or happened in a gap that was reported. Octave fills its
+// gaps and prints nothing twice. In the end nothing is left of it all.
+func TestSoak(t *testing.T) {
+	d := soakTime(t)
+	goroutines, descriptors := runtime.NumGoroutine(), openFiles()
+	t.Run("services", func(t *testing.T) {
+		for _, service := range emulator.Services() {
+			t.Run(service, func(t *testing.T) {
+				t.Parallel()
+				soak(t, service, d)
+			})
+		}
+	})
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if runtime.NumGoroutine() <= goroutines && openFiles() <= descriptors {
+			return
+		}
+	}
+	buf := make([]byte, 1<<20)
+	t.Errorf("%d goroutines, %d descriptors; there were %d and %d\n%s",
+		runtime.NumGoroutine(), openFiles(), goroutines, descriptors, buf[:runtime.Stack(buf, true)])
+}
+
+// openFiles counts the descriptors of the process, where the system tells.
+func openFiles() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// A log is what a soak knows: when each event was published, what was printed, and
+// which gaps were reported.
+type soakLog struct {
+	mu        sync.Mutex
+	published map[int][2]time.Time // before and after the call
+	printed   map[int]int
+	gaps      []proto.Status
+	warnings  []string
+	attempts  int
+	last      chan struct{} // closed when the last event has come
+	final     int
+}
+
+func (l *soakLog) Event(ev *proto.Event) error {
+	n, ok := soakNumber(ev.Data)
+	if !ok {
+		return fmt.Errorf("no number in %.200s", ev.Data)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.printed[n]++
+	if n >= l.final && l.final > 0 {
+		select {
+		case <-l.last:
+		default:
+			close(l.last)
+		}
+	}
+	return nil
+}
+
+func (l *soakLog) Flush() error { return nil }
+
+// soakNumber finds the number of an event in the forms of all services.
+func soakNumber(b []byte) (int, bool) {
+	var v struct {
+		Value struct {
+			Elems struct{ N *int }
+		}
+		Data struct{ N *int }
+		Emit []json.RawMessage
+	}
+	if json.Unmarshal(b, &v) != nil {
+		return 0, false
+	}
+	if len(v.Emit) == 2 {
+		if json.Unmarshal(v.Emit[1], &v.Data) != nil {
+			return 0, false
+		}
+	}
+	for _, n := range []*int{v.Value.Elems.N, v.Data.N} {
+		if n != nil {
+			return *n, true
+		}
+	}
+	return 0, false
+}
+
+func soakEvent(service string, n int) []byte {
+	switch service {
+	case emulator.Octave:
+		return fmt.Appendf(nil, `{"type":"message","value":{"path":"/demo/stream","elems":{"n":%d}}}`, n)
+	case emulator.Drogue:
+		return fmt.Appendf(nil, `{"type":"io.drogue.event.v1","subject":"soak","device":"d","data":{"n":%d}}`, n)
+	}
+	return fmt.Appendf(nil, `{"emit":["order_created",{"locationId":%q,"n":%d}]}`, emulator.DemoLocation, n)
+}
+
+func soak(t *testing.T, service string, d time.Duration) {
+	opts := emulator.DefaultOptions()
+	opts.Rate = 0
+	opts.Seed = 7
+	// One fault by chance, and in any case an end after a while.
+	opts.Faults = []string{"random=20", "drop=150"}
+	opts.Drogue.Ping = 200 * time.Millisecond
+	e, err := emulator.New(opts, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(e)
+	defer server.Close()
+	defer e.Close()
+
+	l := &soakLog{published: make(map[int][2]time.Time), printed: make(map[int]int), last: make(chan struct{})}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	o := proto.DefaultOptions()
+	o.Transport = transport
+	o.Retries, o.RetryWindow = 1<<30, time.Hour
+	o.Backoff = proto.Backoff{Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
+	o.PingInterval, o.PingTimeout = time.Second, 2*time.Second
+	o.Trace = proto.Trace{
+		Status: func(s proto.Status) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			switch s.State {
+			case proto.Gap:
+				l.gaps = append(l.gaps, s)
+			case proto.Connecting:
+				l.attempts++
+			}
+		},
+		Warning: func(s string) { l.warnings = append(l.warnings, s) },
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- proto.Run(ctx, soakService(t, e, server.URL, service, transport), l, o) }()
+
+	base := server.URL
+	n := soakPublish(t, base, l, service, d)
+	// The last event comes again and again, because it may meet a fault too.
+	deadline := time.After(time.Minute)
+	l.mu.Lock()
+	l.final = n
+	l.mu.Unlock()
+	for waiting := true; waiting; n++ {
+		soakOne(t, base, l, service, n)
+		select {
+		case <-l.last:
+			waiting = false
+		case <-deadline:
+			t.Error("the last event never came")
+			waiting = false
+		case err := <-ended:
+			t.Fatalf("the run ended by itself: %v", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	time.Sleep(time.Second) // for what was published while the last one was on its way
+	cancel(errTally)
+	if err := <-ended; !errors.Is(err, errTally) {
+		t.Errorf("Run: %v", err)
+	}
+	l.judge(t, service)
+}
+
+func soakPublish(t *testing.T, base string, l *soakLog, service string, d time.Duration) (n int) {
+	// What happens before the first connection is nobody's loss.
+	for {
+		l.mu.Lock()
+		attempts := l.attempts
+		l.mu.Unlock()
+		if attempts > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(3 * time.Second)
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		n++
+		soakOne(t, base, l, service, n)
+	}
+	return n + 1
+}
+
+func soakOne(t *testing.T, base string, l *soakLog, service string, n int) {
+	before := time.Now()
+	resp, err := http.Post(base+"/emulator/events", "application/x-ndjson", bytes.NewReader(soakEvent(service, n)))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		t.Errorf("publishing: %s", resp.Status)
+	}
+	l.mu.Lock()
+	l.published[n] = [2]time.Time{before, time.Now()}
+	l.mu.Unlock()
+}
+
+// judge compares what was published with what was printed and reported.
+func (l *soakLog) judge(t *testing.T, service string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	missing, twice := 0, 0
+	for n, at := range l.published {
+		if n >= l.final {
+			continue // the last ones may be on their way
+		}
+		switch {
+		case l.printed[n] > 1 && service == emulator.Octave:
+			twice++
+			t.Errorf("event %d was printed %d times", n, l.printed[n])
+		case l.printed[n] == 0:
+			missing++
+			if !l.reported(at) {
+				t.Errorf("event %d of %s was lost without a word", n, at[0].Format("15:04:05.000"))
+			}
+		}
+		if twice+missing > 2000 {
+			t.Fatal("and so on")
+		}
+	}
+	if missing > 0 && service == emulator.Octave {
+		t.Errorf("%d events of Octave were not filled in; warnings: %q", missing, l.warnings)
+	}
+	t.Logf("%d events, %d attempts, %d gaps, %d events in gaps", len(l.published), l.attempts, len(l.gaps), missing)
+	if l.attempts < 3 {
+		t.Errorf("only %d attempts: the faults did not come", l.attempts)
+	}
+}
+
+// reported tells whether an event happened in a gap that was reported.
+func (l *soakLog) reported(at [2]time.Time) bool {
+	for _, g := range l.gaps {
+		if !g.Filled && !at[1].Before(g.From) && !at[0].After(g.To) {
+			return true
+		}
+	}
+	return false
+}
+
+func soakService(t *testing.T, e *emulator.Emulator, base, name string, transport *http.Transport) proto.Service {
+	switch name {
+	case emulator.Drogue:
+		return &proto.Drogue{
+			Endpoint: "ws" + base[len("http"):] + "/drogue", Application: emulator.DemoApplication, Renewable: true,
+			Token: func(context.Context) (secret.Value, error) {
+				s, err := e.DrogueToken(base, time.Hour)
+				return secret.Value(s), err
+			},
+		}
+	case emulator.Doshii:
+		return &proto.Doshii{
+			Endpoint: base + "/doshii", Path: "/app/socket/v3", AppVersion: "1.0.0", Heartbeat: time.Second,
+			Auth: proto.StaticToken(proto.DoshiiAuth(emulator.DoshiiClientID)),
+		}
+	}
+	client := &http.Client{Transport: transport}
+	token := proto.StaticToken(emulator.OctaveToken)
+	return &proto.Octave{
+		Endpoint: base + "/octave", User: emulator.OctaveUser, Company: emulator.OctaveCompany, Token: token,
+		Streams: []string{emulator.DemoStream}, AckTimeout: 5 * time.Second, Heartbeat: time.Second, Client: client,
+		Cursor: proto.NewOctaveCursor(), Backfill: true,
+		API: &proto.OctaveAPI{
+			Base: base + "/octave/v5.0", User: emulator.OctaveUser, Company: emulator.OctaveCompany, Token: token,
+			Client: client, Timeout: 5 * time.Second,
+		},
+	}
+}
