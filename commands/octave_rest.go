@@ -26,7 +26,9 @@ func pick(flags []cli.Flag, names ...string) []cli.Flag {
 // restFlags are those of the flags of streams that make sense for a request and
 // its answer.
 func (f *streamFlags) restFlags(more ...string) []cli.Flag {
-	return pick(f.flags(), append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet", "connect-timeout")...)
+	names := append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet", "connect-timeout",
+		"user-agent", "resolve", "connect-to", "unix-socket", "ipv4", "ipv6")
+	return slices.Concat(pick(f.flags(), names...), f.proxyFlags.flags(), f.tlsFlags.flags())
 }
 
 func (p *program) octaveStreams() *cli.Command {
@@ -339,5 +341,5 @@ func (s *stream) octaveRefusal(ctx context.Context, svc *proto.Octave, err error
 			return withHint(&proto.Failure{Class: proto.Refused, Err: err}, "the credentials are good, but the token has no right to this")
 		}
 	}
-	return withHint(failure, octaveHint(failure))
+	return withHint(withHint(failure, s.flags.tlsFlags.hint(err)), octaveHint(failure))
 }
