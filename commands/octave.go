@@ -130,7 +130,7 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 				return usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
 			}
 			o.devices, o.prefixes = c.StringSlice("device"), c.StringSlice("prefix")
-			if err := o.checkStreams(c.Args().Slice()); err != nil {
+			if err := o.checkStreams(c.Args().Slice(), p.exam == nil); err != nil {
 				return err
 			}
 			if as := givenAs(c, "backfill"); as != "" && o.backfill && o.noBackfill {

@@ -144,7 +144,8 @@ func (o *octaveOptions) noAPI(what string) error {
 }
 
 // checkStreams takes the arguments of subscribe, and finds names that cannot be.
-func (o *octaveOptions) checkStreams(args []string) error {
+// needed: there must be one.
+func (o *octaveOptions) checkStreams(args []string, needed bool) error {
 	o.streams = unique(args)
 	for _, st := range o.streams {
 		if err := checkOctaveStream(st); err != nil {
@@ -161,7 +162,7 @@ func (o *octaveOptions) checkStreams(args []string) error {
 			return err
 		}
 	}
-	if len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
+	if needed && len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
 		e := usagef("STREAM is missing")
 		e.Advice = "give a STREAM, --device NAME or --prefix PATH; 'hark octave streams' lists the streams"
 		return e
@@ -199,7 +200,7 @@ func (s *stream) lookBack(ctx context.Context, o *octaveOptions, svc *proto.Octa
 			return err
 		}
 	}
-	if rest && (o.backfill || o.since.given()) {
+	if rest && s.exam == nil && (o.backfill || o.since.given()) {
 		svc.Cursor, svc.Backfill = proto.NewOctaveCursor(), o.backfill
 		svc.Since, svc.Ago = o.since.at, o.since.ago
 	}
