@@ -1,7 +1,8 @@
 # make           builds ./hark
 # make test      lint, then all tests; what they need is put into .deps first
 # make lint      the checks that need no running program
-# make bench     benchmarks
+# make bench     hark beside its peers, one table; into bench/RESULTS.md
+# make microbench  go test -bench
 # make fuzz      each fuzz target for FUZZTIME
 # make soak      all services under random faults for an hour
 # make dist      binaries, archives and packages of a release, into dist
@@ -20,7 +21,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint deps bench demo-repl fuzz soak dist clean
+.PHONY: build install test lint deps bench microbench demo-repl fuzz soak dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -50,7 +51,11 @@ lint:
 deps:
 	@tools/deps.sh
 
-bench:
+bench: build
+	bench/peers.sh
+	$(GO) run ./bench -o bench/RESULTS.md
+
+microbench:
 	$(GO) test -run='^$$' -bench=. -benchmem ./...
 
 demo-repl: build

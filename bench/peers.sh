@@ -1,0 +1,46 @@
+#!/bin/sh
+# Gets the programs that hark is measured against: websocat with cargo and wscat
+# with npm into .deps, in fixed versions; jq and uwsc as packages of Debian, which
+# takes root. Does nothing for what is there already, and says what cannot be had.
+set -eu
+cd "$(dirname "$0")/.."
+
+websocat=1.14.1
+wscat=6.1.0
+
+missing() { echo "bench: $1 cannot be had: $2"; }
+
+mkdir -p .deps
+if [ ! -x .deps/cargo/bin/websocat ] || [ "$(.deps/cargo/bin/websocat --version)" != "websocat $websocat" ]; then
+	if command -v cargo >/dev/null; then
+		echo "bench: building websocat $websocat into .deps"
+		cargo install websocat --version "$websocat" --locked --features ssl --root .deps/cargo --quiet ||
+			missing websocat "cargo install has failed"
+	else
+		missing websocat "there is no cargo"
+	fi
+fi
+
+have=.deps/node_modules/wscat/package.json
+if [ ! -f "$have" ] || ! grep -q "\"version\": \"$wscat\"" "$have"; then
+	if command -v npm >/dev/null; then
+		echo "bench: installing wscat $wscat into .deps"
+		npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
+			--ignore-scripts --loglevel=error "wscat@$wscat" >/dev/null ||
+			missing wscat "npm install has failed"
+	else
+		missing wscat "there is no npm"
+	fi
+fi
+
+for package in jq uwsc; do
+	command -v $package >/dev/null && continue
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		echo "bench: installing $package"
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $package >/dev/null; } ||
+			missing $package "apt-get install has failed"
+	else
+		missing $package "it takes apt-get and root"
+	fi
+done

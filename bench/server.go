@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"crypto/sha1"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A server is the load server: it answers the opening handshake, writes what it is
+// told, and closes. It is a few lines above the socket so that it limits nobody.
+type server struct {
+	plain, secure net.Listener
+	// conns takes the connections that have made their handshake.
+	conns chan *conn
+}
+
+// A conn is one client after its handshake.
+type conn struct {
+	net.Conn
+	r        *bufio.Reader
+	deflated bool // permessage-deflate was agreed on
+}
+
+// listen starts the server on two free ports, the second with TLS.
+func listen(cert tls.Certificate) (*server, error) {
+	s := &server{conns: make(chan *conn)}
+	var err error
+	if s.plain, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}
+	if s.secure, err = tls.Listen("tcp", "127.0.0.1:0", config); err != nil {
+		s.plain.Close()
+		return nil, err
+	}
+	for _, l := range []net.Listener{s.plain, s.secure} {
+		go s.accept(l)
+	}
+	return s, nil
+}
+
+func (s *server) close() {
+	s.plain.Close()
+	s.secure.Close()
+}
+
+func (s *server) url(secure bool) string {
+	if secure {
+		return "wss://" + s.secure.Addr().String() + "/"
+	}
+	return "ws://" + s.plain.Addr().String() + "/"
+}
+
+func (s *server) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			ws, err := handshake(c)
+			if err != nil {
+				c.Close()
+				return
+			}
+			s.conns <- ws
+		}()
+	}
+}
+
+// handshake answers the opening handshake (RFC 6455, section 4.2.2).
+func handshake(c net.Conn) (*conn, error) {
+	_ = c.SetDeadline(time.Now().Add(patience))
+	r := bufio.NewReader(c)
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	key := req.Header.Get("Sec-WebSocket-Key")
+	if key == "" {
+		return nil, errors.New("no key")
+	}
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
+	ws := &conn{Conn: c, r: r}
+	if strings.Contains(req.Header.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
+		ws.deflated = true
+		answer += "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+	}
+	_, err = io.WriteString(c, answer+"\r\n")
+	_ = c.SetDeadline(time.Time{})
+	return ws, err
+}
+
+// patience is how long the server waits for what must come at once.
+const patience = 20 * time.Second
+
+// next returns the next client.
+func (s *server) next() (*conn, error) {
+	select {
+	case c := <-s.conns:
+		return c, nil
+	case <-time.After(patience):
+		return nil, fmt.Errorf("no client has connected within %s", patience)
+	}
+}
+
+// stream writes n messages of l, in large blocks.
+func (c *conn) stream(l *load, n int) error {
+	for n > 0 {
+		for i := 0; i < len(l.messages) && n > 0; {
+			k := 1
+			for i+k < len(l.messages) && k < n && l.ends[i+k]-l.ends[i] < blockSize {
+				k++
+			}
+			if _, err := c.Write(l.cut(i, k)); err != nil {
+				return err
+			}
+			i += k
+			n -= k
+		}
+	}
+	return nil
+}
+
+// finish makes the closing handshake and waits until the client is gone.
+func (c *conn) finish() {
+	defer c.Close()
+	payload := wire.ClosePayload(wire.StatusNormal, "")
+	frame := wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpClose, Length: uint64(len(payload))})
+	_, _ = c.Write(append(frame, payload...))
+	_ = c.SetReadDeadline(time.Now().Add(10 * patience)) // the client may have much to do yet
+	for {
+		b, err := c.r.ReadByte()
+		if err != nil {
+			return
+		}
+		n, err := c.r.ReadByte()
+		if err != nil {
+			return
+		}
+		_, _ = c.r.Discard(4 + int(n&0x7F)) // clients mask; nothing long is expected of them
+		if wire.Opcode(b&0xF) == wire.OpClose {
+			return
+		}
+	}
+}
