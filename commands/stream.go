@@ -108,6 +108,7 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		s.flags.linkFlags.engine(&o)
 		s.flags.readyFlags.engine(&o)
+		s.boundMemory(o.Buffer, o.MaxMessageSize)
 		o.Transport = userAgent{s.handshakes(), s.flags.noAgent}
 		o.Dial = s.flags.dial()
 		o.Input = input

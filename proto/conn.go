@@ -24,12 +24,15 @@ type link struct {
 	tap     *tap
 	limit   int64 // of a message, in bytes
 	free    pool
+	spare   *spare
 	collect bool // all control frames are wanted, for a trace
 
 	// batches is closed when the reader has ended; readErr says why.
 	batches chan *batch
 	readErr error
 	stop    chan struct{} // closed by close: the reader need not hand over any more
+	// accepted: the loop has found room for a large batch, and more may be read.
+	accepted chan struct{}
 
 	out outbox
 	wg  sync.WaitGroup
@@ -38,6 +41,7 @@ type link struct {
 	cur    *batch
 	start  int  // of the message being read, in cur.data
 	inside bool // a message is being read into cur
+	last   int  // what the last large message needed, in bytes
 }
 
 func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
@@ -45,10 +49,13 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		ws: ws, tap: t,
 		limit:   o.MaxMessageSize,
 		free:    o.free,
+		spare:   o.spare,
 		collect: o.Trace.Frame != nil || o.Frames,
 		batches: make(chan *batch, 1),
 		stop:    make(chan struct{}),
-		out:     newOutbox(),
+
+		accepted: make(chan struct{}, 1),
+		out:      newOutbox(),
 	}
 	l.cur = l.free.get()
 	t.waiting = l.handOver
@@ -142,7 +149,7 @@ func (l *link) readMessage(r io.Reader) error {
 	for {
 		b := l.cur
 		if cap(b.data)-len(b.data) < room {
-			b.data = grow(b.data)
+			b.data = l.grow(b.data)
 		}
 		// While this read waits, handOver may take the complete messages away,
 		// but it leaves the buffer where it is.
@@ -157,11 +164,29 @@ func (l *link) readMessage(r io.Reader) error {
 	}
 }
 
-// grow doubles the room, because a large message comes in thousands of reads.
-func grow(b []byte) []byte {
-	g := make([]byte, len(b), max(2*cap(b), batchSize))
-	copy(g, b)
-	return g
+// grow makes more room: as much as the frame says that is to come, or as the last
+// large message needed, or twice as much, because a large message comes in
+// thousands of reads.
+func (l *link) grow(b []byte) []byte {
+	const ahead = 8 << 10 // what the library may have read already, and some
+	size := max(2*cap(b), batchSize)
+	if left := l.tap.in.left; left > uint64(size-len(b)) && left <= uint64(l.limit) {
+		size = len(b) + int(left) + ahead
+	} else if size > recycle && size < l.last {
+		size = l.last
+	}
+	if most := l.start + int(l.limit) + ahead; size > most && most > cap(b) {
+		size = most
+	}
+	if size <= recycle {
+		return append(make([]byte, 0, size), b...)
+	}
+	l.last = size
+	if g := l.spare.take(size); g != nil {
+		return append(g, b...)
+	}
+	const alike = 2 * readBuffer // so that it will do for the next one, too
+	return append(make([]byte, 0, size+alike), b...)
 }
 
 // handOver gives the complete messages to the loop. It runs when the next read
@@ -193,9 +218,17 @@ func (l *link) handOver() {
 		}
 		return
 	}
+	large := b.large() // what is handed over is no longer ours
 	select {
 	case l.batches <- b:
 	case <-l.stop:
+		return
+	}
+	if large {
+		select {
+		case <-l.accepted:
+		case <-l.stop:
+		}
 	}
 }
 

@@ -28,14 +28,14 @@ func (s *server) enqueue(b *batch) error {
 		if s.queue.full() {
 			return over(&OverflowError{Limit: s.o.Buffer, Events: b.events})
 		}
-		s.queue.put(b)
+		s.queue.put(b, s.o.free)
 	case OverflowDropOldest:
-		s.queue.put(b)
+		s.queue.put(b, s.o.free)
 		n := uint64(s.queue.shed(s.o.free))
 		s.dropped.events += n
 		s.dropped.total += n
 	default:
-		s.queue.put(b)
+		s.queue.put(b, s.o.free)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -47,6 +48,34 @@ func (b *batch) control() bool {
 // must not keep its memory for good.
 const recycle = 1 << 20
 
+// cost is what the batch counts for in a queue, in bytes: messages without
+// content take memory too.
+func (b *batch) cost() int {
+	return max(len(b.data), len(b.entries)*int(unsafe.Sizeof(entry{})))
+}
+
+// large tells whether the batch is worth waiting for room: the reader reads no more
+// before the loop has accepted it, so that at most one such is on its way.
+func (b *batch) large() bool { return len(b.data) > recycle }
+
+// absorb takes over what is in c, and tells whether there was room for that. A
+// batch has room for much more than the one message that it often carries, and
+// many of them may wait.
+func (b *batch) absorb(c *batch, most int) bool {
+	size := len(b.data) + len(c.data)
+	if size > cap(b.data) || b.cost()+c.cost() > most || len(b.entries)+len(c.entries) > batchEntries {
+		return false
+	}
+	offset := len(b.data)
+	b.data = append(b.data, c.data...)
+	for _, e := range c.entries {
+		e.start, e.end = e.start+offset, e.end+offset
+		b.entries = append(b.entries, e)
+	}
+	b.events += c.events
+	return true
+}
+
 // A pool keeps a few batches for use in turn. It belongs to a run, not to the
 // process, so that nothing outlives it.
 type pool chan *batch
@@ -85,6 +114,20 @@ type queue struct {
 	events int
 	taken  uint64 // batches that the taker has finished, to see progress
 	ended  bool
+	wanted int // what somebody waits to put, in bytes
+}
+
+// fits tells whether a batch may be put without exceeding the limit; if not, room
+// wakes the putter when it may. An empty queue takes whatever there is.
+func (q *queue) fits(b *batch) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.bytes == 0 || q.bytes+b.cost() <= q.limit {
+		q.wanted = 0
+		return true
+	}
+	q.wanted = b.cost()
+	return false
 }
 
 func newQueue(limit int) *queue {
@@ -98,13 +141,26 @@ func signal(c chan struct{}) {
 	}
 }
 
-// put adds a batch. It never blocks: the putter asks full before it reads more.
-func (q *queue) put(b *batch) {
+// put adds a batch, and gives it to free when the one before could take over what
+// is in it. It never blocks: the putter asks full before it reads more.
+func (q *queue) put(b *batch, free pool) {
 	q.mu.Lock()
-	q.items = append(q.items, b)
-	q.bytes += len(b.data)
 	q.events += b.events
+	absorbed := false
+	if n := len(q.items); n > 0 {
+		last := q.items[n-1]
+		before := last.cost()
+		absorbed = last.absorb(b, q.limit/16)
+		q.bytes += last.cost() - before
+	}
+	if !absorbed {
+		q.items = append(q.items, b)
+		q.bytes += b.cost()
+	}
 	q.mu.Unlock()
+	if absorbed {
+		free.put(b)
+	}
 	signal(q.more)
 }
 
@@ -117,7 +173,7 @@ func (q *queue) shed(free pool) (events int) {
 		b := q.items[0]
 		q.items[0] = nil
 		q.items = q.items[1:]
-		q.bytes -= len(b.data)
+		q.bytes -= b.cost()
 		q.events -= b.events
 		events += b.events
 		free.put(b)
@@ -152,8 +208,9 @@ func (q *queue) finish(bytes, events int) {
 	q.bytes -= bytes
 	q.events -= events
 	q.taken++
+	wanted := q.wanted > 0 && (q.bytes == 0 || q.bytes+q.wanted <= q.limit)
 	q.mu.Unlock()
-	if wasFull {
+	if wasFull || wanted {
 		signal(q.room)
 	}
 }

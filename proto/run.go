@@ -52,7 +52,8 @@ type Options struct {
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
 
-	free pool
+	free  pool
+	spare *spare
 }
 
 // Overflow says what becomes of events that come faster than the sink takes them,
@@ -111,7 +112,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		sunk:   make(chan struct{}),
 		budget: budget{limit: o.Retries, window: o.RetryWindow},
 	}
-	o.free = make(pool, 4)
+	o.free, o.spare = make(pool, 4), new(spare)
 	go r.sink(sink)
 	err := r.steer(ctx)
 	r.release()
@@ -347,7 +348,9 @@ func (r *runner) drain(s Sink) error {
 				return err
 			}
 		}
-		bytes, events := len(b.data), b.events
+		ev.Data = nil // which may be large, while the next one is awaited
+		bytes, events := b.cost(), b.events
+		r.o.spare.put(b)
 		r.o.free.put(b)
 		r.queue.finish(bytes, events)
 	}

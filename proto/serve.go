@@ -25,6 +25,7 @@ type server struct {
 	readyAt time.Time // when it is to be reported
 	unheard bool      // our last ping has no pong yet
 	paused  bool      // the queue is full: nothing is read
+	held    *batch    // taken from the reader, for which there is no room yet
 	resumed time.Time
 	next    time.Time
 	idleAt  time.Time
@@ -69,6 +70,9 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	}()
 	l.run()
 	err := s.loop(ctx, wctx)
+	if s.held != nil {
+		_ = s.batch(s.held) // it has come, whether there is room or not
+	}
 	r.reportDropped(time.Now())
 	if s.ready && s.gap == nil {
 		r.liveUntil, r.lostBy = l.tap.lastHeard(), err
@@ -96,12 +100,23 @@ func (s *server) loop(ctx, wctx context.Context) error {
 				return end
 			}
 		}
+		if b := s.held; b != nil && s.accept(b) == nil {
+			s.held = nil
+			if err := s.batch(b); err != nil {
+				if end := s.fail(err); end != nil {
+					return end
+				}
+			}
+		}
 		setTimer(timer, s.wake(now))
 
 		select {
 		case b, ok := <-s.incoming(now):
 			if !ok {
 				return s.ended()
+			}
+			if s.held = s.accept(b); s.held != nil {
+				continue
 			}
 			if err := s.batch(b); err != nil {
 				if end := s.fail(err); end != nil {
@@ -154,6 +169,9 @@ func (s *server) discard() {
 			if !ok {
 				return
 			}
+			if b.large() {
+				signal(s.link.accepted)
+			}
 			s.o.free.put(b)
 		case <-t.C:
 			return
@@ -163,9 +181,22 @@ func (s *server) discard() {
 	}
 }
 
+// accept tells the reader to go on, unless b is large and there is no room for it
+// yet: then b is returned, to be held.
+func (s *server) accept(b *batch) (held *batch) {
+	if !b.large() {
+		return nil
+	}
+	if s.o.Overflow == OverflowBlock && !s.queue.fits(b) {
+		return b
+	}
+	signal(s.link.accepted)
+	return nil
+}
+
 // incoming is the reader's channel, or nil while the queue is full.
 func (s *server) incoming(now time.Time) <-chan *batch {
-	full := s.o.Overflow == OverflowBlock && s.queue.full() || s.link.out.full()
+	full := s.o.Overflow == OverflowBlock && s.queue.full() || s.link.out.full() || s.held != nil
 	if s.paused && !full {
 		// What was not read could not be heard: the clocks start anew.
 		s.pinged = false
@@ -209,7 +240,7 @@ func (s *server) put(f Frame, confirm bool) {
 	now := time.Now()
 	s.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
 	if s.o.Frames {
-		s.queue.put(sent(f, now))
+		s.queue.put(sent(f, now), s.o.free)
 	}
 	s.link.out.put(f, confirm)
 }

@@ -1,0 +1,20 @@
+package commands
+
+import (
+	"runtime/debug"
+)
+
+// leastMemory is what the collector is left in any case, in bytes.
+const leastMemory = 32 << 20
+
+// boundMemory has the collector keep the program below what a stream may hold: the
+// buffer, and twice the largest message, while one is read and grows. Without it,
+// garbage may be as much again. GOMEMLIMIT, which the user sets, wins.
+func (s *stream) boundMemory(buffer int, message int64) {
+	if _, ok := s.LookupEnv("GOMEMLIMIT"); ok {
+		return
+	}
+	// It begins late, and a part of the memory is not its own.
+	margin := min(message/2, leastMemory)
+	debug.SetMemoryLimit(max(int64(buffer)+2*message-margin, leastMemory))
+}

@@ -1,0 +1,95 @@
+package proto
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// Batches of one small message each share their room while they wait, and nothing
+// of them is lost or counted twice.
+func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
+	free := make(pool, 1)
+	q := newQueue(1 << 20)
+	const n = 10_000
+	var want []string
+	for i := range n {
+		text := fmt.Sprintf("%d%s", i, strings.Repeat("x", i%300))
+		if i%50 == 0 {
+			text = strings.Repeat("y", 100_000) // more than a batch has room for
+		}
+		want = append(want, text)
+		b := free.get()
+		b.data = append(b.data, text...)
+		b.entries = append(b.entries,
+			entry{op: wire.OpPing, control: []byte("p")},
+			entry{start: 0, end: len(b.data), op: wire.OpText, event: true})
+		b.events = 1
+		q.put(b, free)
+		if i%1000 == 999 { // the sink takes a few
+			for range 3 {
+				b, _ := q.take()
+				check(t, b, &want)
+				q.finish(b.cost(), b.events)
+			}
+		}
+	}
+	if len(q.items) > n/10 {
+		t.Errorf("%d batches wait for %d messages", len(q.items), n)
+	}
+	q.end()
+	for {
+		b, ended := q.take()
+		if ended {
+			break
+		}
+		check(t, b, &want)
+		q.finish(b.cost(), b.events)
+	}
+	if len(want) != 0 || q.bytes != 0 || q.events != 0 {
+		t.Errorf("left: %d messages, %d bytes, %d events", len(want), q.bytes, q.events)
+	}
+}
+
+func check(t *testing.T, b *batch, want *[]string) {
+	t.Helper()
+	events := 0
+	for i := range b.entries {
+		e := &b.entries[i]
+		if e.op.Control() {
+			if string(b.payload(e)) != "p" {
+				t.Fatalf("a ping with %q", b.payload(e))
+			}
+			continue
+		}
+		events++
+		if got := string(b.payload(e)); got != (*want)[0] {
+			t.Fatalf("got %.20q, want %.20q", got, (*want)[0])
+		}
+		*want = (*want)[1:]
+	}
+	if events != b.events {
+		t.Fatalf("%d events, counted %d", events, b.events)
+	}
+}
+
+// Messages without content take memory too, and count.
+func TestQueueCountsEmptyMessages(t *testing.T) {
+	free := make(pool, 1)
+	q := newQueue(1 << 20)
+	n := 0
+	for ; !q.full(); n++ {
+		b := free.get()
+		b.entries = append(b.entries, entry{op: wire.OpText, event: true})
+		b.events = 1
+		q.put(b, free)
+		if n > 1<<20 {
+			t.Fatal("it is never full")
+		}
+	}
+	if n < 1000 {
+		t.Errorf("full with %d empty messages", n)
+	}
+}
