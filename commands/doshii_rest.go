@@ -27,13 +27,16 @@ func (o *doshiiREST) flags(more ...cli.Flag) []cli.Flag {
 			Usage: "the REST interface is at `URL` instead of the address that --env gives"},
 		o.envFlag(),
 	}, o.clientFlags("the app's client secret, `SECRET`; it signs a token for each request"),
-		[]cli.Flag{o.emulatorFlag()}, more)...), connectTimeoutFlag(o.stream))
+		[]cli.Flag{o.emulatorFlag()}, more)...), requestFlags(o.stream)...)
 }
 
 // doshiiCall is the Action of a command that makes one request and prints lines.
 func (p *program) doshiiCall(o *doshiiREST, call func(context.Context, *cli.Context, *proto.DoshiiAPI) ([][]byte, error)) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		o.typed = typedFlags(c)
+		if err := o.stream.networkFlags.check(c); err != nil {
+			return err
+		}
 		s := p.newStream(o.stream)
 		defer s.close()
 		api, err := s.doshiiAPI(o)

@@ -43,7 +43,7 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 		Description: `Opens the login page of the installation in a browser, waits for the browser to come back to a port of localhost, and stores the login: in the keyring or, where there is none, in a file that only its owner can read, below $XDG_STATE_HOME/hark or the folder for configuration. The other commands then use it for the same address and renew its token by themselves.
 
 --device-flow is for machines without a browser: it prints an address to open on any other device, if the installation allows it.`,
-		Flags: append(ownFlags("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...),
+		Flags: append(append(ownFlags("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...),
 			&cli.BoolFlag{Name: "device-flow", Category: catService, Destination: &o.deviceFlow,
 				Usage: "log in with a browser on another device"},
 			&cli.BoolFlag{Name: "no-browser", Category: catService, Destination: &o.noBrowser,
@@ -52,10 +52,13 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 				Usage: "the `PORT` of localhost that the browser comes back to; 0 takes a free one"},
 			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Category: catEnd, Destination: &o.maxTime, Value: 10 * time.Minute,
 				Usage: "wait at most `D` for the user"},
-			connectTimeoutFlag(f)),
+		), requestFlags(f)...),
 		Action: func(c *cli.Context) error {
 			o.typed = typedFlags(c)
 			if err := o.check(); err != nil {
+				return err
+			}
+			if err := f.networkFlags.check(c); err != nil {
 				return err
 			}
 			s := p.newStream(f)
@@ -64,11 +67,6 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 			return withHint(err, drogueLoginHint(err))
 		},
 	}
-}
-
-func connectTimeoutFlag(f *streamFlags) cli.Flag {
-	return &cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
-		Usage: "give each request `D`"}
 }
 
 func (o *drogueLoginOptions) check() error {
@@ -236,10 +234,13 @@ func (p *program) drogueLogout() *cli.Command {
 		UsageText: `hark drogue logout --endpoint https://api.example.com`,
 		Description: "Removes the login that 'hark drogue login' has stored for the same address, and gives " +
 			"its refresh token back to the login server, so that nobody can use it any more.",
-		Flags: append(ownFlags("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...), connectTimeoutFlag(f)),
+		Flags: append(ownFlags("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...), requestFlags(f)...),
 		Action: func(c *cli.Context) error {
 			o.typed = typedFlags(c)
 			if err := checkTokenStore(o.store); err != nil {
+				return err
+			}
+			if err := f.networkFlags.check(c); err != nil {
 				return err
 			}
 			s := p.newStream(f)
@@ -289,9 +290,12 @@ curl -H "Authorization: Bearer $(hark drogue whoami -t)" https://api.example.com
 			"prints an access token that is good for some more time, renewed if need be: a credential.",
 		Flags: append(ownFlags("drogue", append(o.flags(apiUsage),
 			&cli.BoolFlag{Name: "print-token", Aliases: []string{"t"}, Category: catService, Destination: &printToken,
-				Usage: "print an access token instead"})...), connectTimeoutFlag(f)),
+				Usage: "print an access token instead"})...), requestFlags(f)...),
 		Action: func(c *cli.Context) error {
 			o.typed = typedFlags(c)
+			if err := f.networkFlags.check(c); err != nil {
+				return err
+			}
 			s := p.newStream(f)
 			defer s.close()
 			line, err := s.whoami(c.Context, o, printToken)
@@ -358,9 +362,12 @@ func (p *program) drogueEndpoints() *cli.Command {
 hark drogue endpoints --endpoint https://api.example.com | jq -r .websocket_integration.url`,
 		Description: "Prints the list of endpoints that the API has, as one JSON line. It needs no credentials, except " +
 			"that installations older than 0.10 tell most of it only to those who have some.",
-		Flags: append(ownFlags("drogue", o.flags(apiUsage)...), connectTimeoutFlag(f)),
+		Flags: append(ownFlags("drogue", o.flags(apiUsage)...), requestFlags(f)...),
 		Action: func(c *cli.Context) error {
 			o.typed = typedFlags(c)
+			if err := f.networkFlags.check(c); err != nil {
+				return err
+			}
 			s := p.newStream(f)
 			defer s.close()
 			line, err := s.endpoints(c.Context, o)

@@ -51,10 +51,13 @@ hark drogue publish example-app/btmesh --device gw-1 --password env:DEVICE_PASSW
 				Usage: "send for the device `NAME`, whose gateway --device is"},
 			&cli.StringFlag{Name: "content-type", Category: catService, Destination: &o.contentType,
 				Usage: "the data is of `TYPE`"},
-		)...), connectTimeoutFlag(f)),
+		)...), requestFlags(f)...),
 		Action: func(c *cli.Context) error {
 			o.typed = typedFlags(c)
 			if err := o.check(c.Args().First()); err != nil {
+				return err
+			}
+			if err := f.networkFlags.check(c); err != nil {
 				return err
 			}
 			s := p.newStream(f)

@@ -223,7 +223,7 @@ func (m *page) command(c commandDoc, shared []flagDoc) {
 		case slices.ContainsFunc(shared, same):
 			streams = streams || f.Name == "--jq"
 			elsewhere = append(elsewhere, f.Name)
-		case slices.ContainsFunc(m.described, same) && strings.HasPrefix(c.Path, "hark doctor "):
+		case slices.ContainsFunc(m.described, same) && (f.Group == catLink || f.Group == catProxy || f.Group == catTLS || strings.HasPrefix(c.Path, "hark doctor ")):
 			elsewhere = append(elsewhere, f.Name)
 		default:
 			own = append(own, f)

@@ -74,6 +74,15 @@ func (f *networkFlags) flags() []cli.Flag {
 	}, f.proxyFlags.flags(), f.tlsFlags.flags())
 }
 
+// requestFlags are the flags of commands that make requests and open no socket.
+func requestFlags(f *streamFlags) []cli.Flag {
+	socket := []string{"compression", "location", "max-redirs", "include", "origin"}
+	return append([]cli.Flag{
+		&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
+			Usage: "give each request `D`"},
+	}, slices.DeleteFunc(f.networkFlags.flags(), func(g cli.Flag) bool { return slices.Contains(socket, g.Names()[0]) })...)
+}
+
 // check finds values that make no sense, and makes the network.
 func (f *networkFlags) check(c *cli.Context) error {
 	p := programOf(c.Context)

@@ -70,9 +70,7 @@ func (p *program) octaveSession() *cli.Command {
 hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r .url`,
 		Description: "Prints {\"id\":…,\"url\":…}. Both are credentials: whoever has them can open the " +
 			"socket. A session that nobody connects to expires within seconds.",
-		Flags: append(append(o.account(),
-			&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
-				Usage: "give the request `D`"}), f.networkFlags.flags()...),
+		Flags: append(o.account(), requestFlags(f)...),
 		Action: func(c *cli.Context) error {
 			if err := f.networkFlags.check(c); err != nil {
 				return err

@@ -26,9 +26,8 @@ func pick(flags []cli.Flag, names ...string) []cli.Flag {
 // restFlags are those of the flags of streams that make sense for a request and
 // its answer.
 func (f *streamFlags) restFlags(more ...string) []cli.Flag {
-	names := append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet", "connect-timeout",
-		"user-agent", "resolve", "connect-to", "unix-socket", "ipv4", "ipv6")
-	return slices.Concat(pick(f.flags(), names...), f.proxyFlags.flags(), f.tlsFlags.flags())
+	return append(pick(f.flags(), append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet")...),
+		requestFlags(f)...)
 }
 
 func (p *program) octaveStreams() *cli.Command {

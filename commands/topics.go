@@ -41,11 +41,29 @@ A flag wins over its variable; an empty variable counts as not set. A flag that 
   env:NAME      the value of an environment variable
   file:PATH     the content of a file
   cmd:COMMAND   what a shell command prints, within 30 s
+  keyring:SERVICE/NAME
+                an entry of the system's keyring
   anything else the credential itself, which other users of the machine may see
 
-Files and commands are asked each time that a credential is needed, so a token can be renewed. No message shows a credential.
+Files, commands and the keyring are asked each time that a credential is needed, so a token can be renewed. White space around a credential is left out. A command runs in sh -c (cmd /c on Windows) with hark's environment and without stdin; what it prints on stderr is shown only when it fails.
+
+No message, status record, report or tape shows a credential, in whatever encoding it travels. A credential on the command line earns a warning, which --no-warn-secrets silences, and so does a file that others can read.
+
+For --user and --proxy-user the password alone may be a reference, alice:env:PASSWORD, or the pair. Headers come from a file with -H @FILE.
 
 'hark drogue login' stores a login in the keyring or, where there is none, in logins.json below $XDG_STATE_HOME/hark or the folder for configuration, which only its owner can read. --token-store file keeps the keyring out of it.
+`},
+		{Name: "network", Summary: "addresses, proxies, TLS", Text: `The flags are named as curl's and mean the same.
+
+A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http://, https_proxy for wss:// and https://, otherwise all_proxy; names in capitals do too. no_proxy, or --noproxy, lists what is reached directly: names, which stand for what is below them, addresses, networks such as 10.0.0.0/8, each also with a port, or *. Proxies of the environment are not used for this machine itself. Every proxy is asked for a tunnel, for ws:// too. With socks5 names are looked up here, with socks5h by the proxy.
+
+--connect-to leads to another host and port, --resolve to other addresses, --unix-socket to a socket of this machine; TLS and the Host header still name the host of the address.
+
+--cacert takes the place of the system's authorities. --pinnedpubkey holds with -k too; what to write there is in the message when it does not match. --tls-keylog writes to the file that SSLKEYLOGFILE names, and nothing else does.
+
+-L follows redirects. Headers, --user included, do not go to another origin, and services with credentials do not go there at all.
+
+'hark doctor' says at which stage a connection fails, and why.
 `},
 		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText()},
 		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.

@@ -31,7 +31,7 @@ func (r *runner) release() {
 
 func (r *runner) supply(events []Message) {
 	if !r.o.Frames {
-		r.queue.put(r.o.free.of(events))
+		r.queue.put(r.o.free.of(events), r.o.free)
 	}
 }
 
