@@ -172,7 +172,12 @@ func (x *tty) ended(code int) {
 
 func (x *tty) restored() {
 	x.t.Helper()
+	// Where hark was ended at once, its guard does it, a moment later.
 	after, err := term.GetState(int(x.near.Fd()))
+	for end := time.Now().Add(scriptPatience); err == nil && *after != x.before && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+		after, err = term.GetState(int(x.near.Fd()))
+	}
 	if err != nil || *after != x.before {
 		x.t.Errorf("the modes of the terminal were not restored: %v", err)
 	}
