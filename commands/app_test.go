@@ -244,6 +244,17 @@ func TestDefaultsAndOwnValues(t *testing.T) {
 	}
 }
 
+func TestDurationOfBareNumberIsSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{"5": 5 * time.Second, "1.5": 1500 * time.Millisecond, ".5": 500 * time.Millisecond, "250ms": 250 * time.Millisecond} {
+		if r := sea(t, []string{"sea", "fish", "cod", "-m", text}); r.err != nil || r.wait != want {
+			t.Errorf("-m %s: %v, error %v", text, r.wait, r.err)
+		}
+		if r := sea(t, []string{"sea", "fish", "cod"}, "HARK_MAX_TIME="+text); r.err != nil || r.wait != want {
+			t.Errorf("HARK_MAX_TIME=%s: %v, error %v", text, r.wait, r.err)
+		}
+	}
+}
+
 func TestDashArgs(t *testing.T) {
 	tests := []struct {
 		line          string
@@ -317,7 +328,8 @@ func TestUsageErrors(t *testing.T) {
 		{line: "sea fish cod -n five", message: `invalid value "five" for -n: expected a whole number`, hint: fishHelp},
 		{line: "sea fish cod --count=", message: `invalid value "" for --count: expected a whole number`, hint: fishHelp},
 		{line: "sea fish cod --count 99999999999999999999", message: `invalid value "99999999999999999999" for --count: value out of range`, hint: fishHelp},
-		{line: "sea fish cod --max-time 5", message: `invalid value "5" for --max-time: expected a duration such as 500ms, 30s or 5m`, hint: fishHelp},
+		{line: "sea fish cod --max-time 5x", message: `invalid value "5x" for --max-time: expected a duration such as 500ms, 30s or 5m`, hint: fishHelp},
+		{line: "sea fish cod --max-time 99999999999", message: `invalid value "99999999999" for --max-time: expected a duration such as 500ms, 30s or 5m`, hint: fishHelp},
 		{line: "sea fish cod --raw=maybe", message: `invalid value "maybe" for --raw: expected true or false`, hint: fishHelp},
 		{line: "sea fish cod --verbose=maybe", message: `invalid value "maybe" for --verbose: expected true or false`, hint: fishHelp},
 		{line: "sea fish cod --limit 20", message: `invalid value "20" for --limit: expected fathoms or metres, as in 20m`, hint: fishHelp},

@@ -265,7 +265,7 @@ func (l *commandLine) argv() []string {
 		argv = append(argv, n.cmd.Name)
 		for _, s := range l.settings {
 			if s.at == n && !s.opt.builtin {
-				argv = append(argv, "--"+s.opt.name()+"="+s.value)
+				argv = append(argv, "--"+s.opt.name()+"="+s.opt.spelled(s.value))
 			}
 		}
 	}
@@ -320,7 +320,7 @@ func arity(synopsis string) (least, most int) {
 func (l *commandLine) explain(err error) error {
 	text := err.Error()
 	for _, s := range l.settings {
-		cause, ok := strings.CutPrefix(text, fmt.Sprintf("invalid value %q for flag -%s: ", s.value, s.opt.name()))
+		cause, ok := strings.CutPrefix(text, fmt.Sprintf("invalid value %q for flag -%s: ", s.opt.spelled(s.value), s.opt.name()))
 		if !ok {
 			cause, ok = strings.CutPrefix(text, fmt.Sprintf("invalid boolean value %q for -%s: ", s.value, s.opt.name()))
 		}

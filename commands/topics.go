@@ -93,6 +93,8 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
   --idle D          no event came for D                          0, or 7
   -m D, --max-time  D has passed                                 0, 7 or 4
 
+D is a duration such as 500ms, 30s or 5m; as for curl, a bare number is one of seconds.
+
 EXPR matches when it yields anything but false and null. It sees what would be printed without --jq: with --format cloudevents the CloudEvent, with --format frames each frame. --until and --fail-if can be given several times too, then any of them counts. When one event makes several true, the order is --fail-if, --until, --expect, -n.
 
 What was still awaited at the end stands on stderr: for each expression the number of events that it saw, and the value that came nearest when the value of one path was the reason, as in .data.temp > 21 or .type == "a" and .data.temp > 21. 'hark help exit-codes' has the codes, 'hark help reports' says how a CI system learns of it.

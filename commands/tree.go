@@ -3,6 +3,7 @@ package commands
 import (
 	"flag"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,6 +106,7 @@ type option struct {
 	expects     string // what a value must be
 	variable    string // environment variable
 	takesValue  bool
+	seconds     bool // a bare number is one of seconds, as for curl
 	repeats     bool // each occurrence adds a value
 	secret      bool
 	pair        bool // of a user name and a secret
@@ -255,6 +257,7 @@ func newOption(f cli.Flag) *option {
 		o.expects = "a number"
 	case *cli.DurationFlag:
 		o.expects = "a duration such as 500ms, 30s or 5m"
+		o.seconds = true
 	case *cli.GenericFlag:
 		if b, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
 			o.takesValue = false
@@ -303,6 +306,17 @@ func shownDefault(text string) string {
 	return text
 }
 
+// spelled is a value as the library understands it: "-m 30" is half a minute to
+// those who know curl.
+func (o *option) spelled(value string) string {
+	if o.seconds && bareNumber.MatchString(value) {
+		return value + "s"
+	}
+	return value
+}
+
+var bareNumber = regexp.MustCompile(`^-?(\d+\.?\d*|\.\d+)$`)
+
 // rejects tries a value on the flag, without setting it, and says what is wrong
 // with it, or "".
 func (o *option) rejects(value string) string {
@@ -317,7 +331,7 @@ func (o *option) rejects(value string) string {
 	if err := f.Apply(set); err != nil {
 		return err.Error()
 	}
-	if err := set.Set(o.name(), value); err != nil {
+	if err := set.Set(o.name(), o.spelled(value)); err != nil {
 		return err.Error()
 	}
 	return ""
