@@ -1,6 +1,7 @@
 # make           builds ./hark
 # make test      lint, then all tests; what they need is put into .deps first
 # make lint      the checks that need no running program
+# make lint-shell  shellcheck and actionlint
 # make bench     hark beside its peers, one table; into bench/RESULTS.md
 # make microbench  go test -bench
 # make fuzz      each fuzz target for FUZZTIME
@@ -21,7 +22,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint deps bench microbench demo-repl fuzz soak dist clean
+.PHONY: build install test lint lint-shell deps bench microbench demo-repl fuzz soak dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -36,7 +37,7 @@ install: build
 	put completions/hark.zsh $(SHARE)/zsh/site-functions/_hark; \
 	put completions/hark.fish $(SHARE)/fish/vendor_completions.d/hark.fish
 
-test: lint deps
+test: lint deps lint-shell
 	cd tools/dist && $(GO) vet . && $(GO) test .
 	HARK_SOAK=$(SOAKTIME) $(GO) test -race ./...
 
@@ -47,6 +48,13 @@ lint:
 	$(GO) mod tidy -diff
 	$(GO) fix -diff ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+# Shell scripts and workflows, with the programs of "make deps".
+lint-shell:
+	@if command -v shellcheck >/dev/null; then \
+		shellcheck $$(git ls-files '*.sh' .ci/run completions/hark.bash); \
+	else echo "lint-shell: shellcheck is missing: run make deps"; fi
+	$(GO) tool -modfile=tools/go.mod actionlint .github/workflows/*.yml examples/ci/github-actions.yml
 
 deps:
 	@tools/deps.sh

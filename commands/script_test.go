@@ -63,6 +63,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
 		"browse":         func() { os.Exit(browse(os.Args[1])) },
+		"webhook":        func() { os.Exit(webhook(os.Args[1:])) },
+		"ci-job":         func() { os.Exit(runCI(os.Args[1])) },
 		"script-environ": func() { os.Exit(dumpEnviron(os.Args[1])) },
 		"script-memory":  func() { os.Exit(boundMemory(os.Args[1:])) },
 		"tls-server":     func() { os.Exit(serveTLS()) },

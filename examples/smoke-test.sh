@@ -19,6 +19,7 @@ DEVICE=${DEVICE:-smoke-test}
 SENT=${SENT:-21.5} EXPECTED=${EXPECTED:-21.5} LIMIT=${LIMIT:-20s}
 export APP DEVICE SENT
 
+# shellcheck disable=SC2016 # what is quoted is for the shell of --on-ready, and for jq
 exec hark drogue tail "$APP/temperature" \
 	--on-ready 'hark drogue publish "$APP/temperature" --device "$DEVICE" "{\"temp\":$SENT}"' \
 	--argjson "expected=$EXPECTED" --arg "device=$DEVICE" \

@@ -18,6 +18,7 @@ debian() {
 			apt-get update -qq >/dev/null 2>&1 || true
 			updated=1
 		fi
+		# shellcheck disable=SC2086 # several packages
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $2 >/dev/null 2>&1 || true
 	fi
 	if ! command -v "$1" >/dev/null; then
@@ -39,7 +40,11 @@ npm_package() {
 
 debian node 'nodejs npm' 'the tests against a foreign WebSocket server'
 debian mandoc mandoc 'the check of the manual'
-debian curl curl 'the smoke test of examples/'
+debian curl curl 'the examples with a webhook'
+debian sqlite3 sqlite3 'the example with SQLite'
+debian kcat kcat 'the example with Kafka'
+debian systemd-analyze systemd 'the check of the systemd unit'
+debian shellcheck shellcheck 'the check of the shell scripts'
 debian xmllint libxml2-utils 'the check of JUnit reports against their schema'
 debian zsh zsh 'the completion test in zsh'
 debian fish fish 'the completion test in fish'
@@ -70,6 +75,7 @@ npm_package doshii-partner-node-sdk 7.0.2
 
 if [ -n "$node_missing" ] && command -v npm >/dev/null; then
 	echo "deps: installing$node_packages into .deps"
+	# shellcheck disable=SC2086 # several packages
 	npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel=error $node_packages >/dev/null
 fi

@@ -1,0 +1,180 @@
+//go:build unix
+
+package commands
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// webhook is a server for the scripts: "webhook PORT FILE STATUS…" appends what is
+// posted to FILE and answers with one STATUS after the other, then with 204. What it
+// refuses goes to FILE.refused.
+func webhook(args []string) int {
+	listener, err := net.Listen("tcp", "127.0.0.1:"+args[0])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	statuses := args[2:]
+	var mu sync.Mutex
+	fmt.Println("listening")
+	err = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		status, file := http.StatusNoContent, args[1]
+		if len(statuses) > 0 {
+			status, _ = strconv.Atoi(statuses[0])
+			statuses = statuses[1:]
+		}
+		if status >= 300 {
+			file += ".refused"
+		}
+		if err := appendFrom(file, r.Body); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = http.StatusTeapot
+		}
+		w.WriteHeader(status)
+	}))
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+func appendFrom(name string, r io.Reader) error {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, r)
+	return errors.Join(err, file.Close())
+}
+
+// A ciStep is what a CI system gives to a shell.
+type ciStep struct {
+	run    string
+	always bool // also after a step that has failed
+}
+
+// A workflow is what the examples use of a file for GitHub Actions.
+type workflow struct {
+	Name        string
+	On          map[string]yaml.Node
+	Permissions map[string]string
+	Jobs        map[string]struct {
+		RunsOn  string `yaml:"runs-on"`
+		Timeout int    `yaml:"timeout-minutes"`
+		Steps   []struct {
+			Name, If, Uses, Run string
+			With                map[string]string
+		}
+	}
+}
+
+// A gitlabJob is what the examples use of a job for GitLab CI.
+type gitlabJob struct {
+	Image, Timeout string
+	Before         []string `yaml:"before_script"`
+	Script         []string
+	Artifacts      struct {
+		When    string
+		Reports map[string]string
+	}
+}
+
+// ciSteps takes a file for GitHub Actions or GitLab CI with one job apart. A key
+// that the examples have no use for is an error, so that a misspelt one is found.
+func ciSteps(data []byte) ([]ciStep, error) {
+	strict := func(to any) error {
+		d := yaml.NewDecoder(bytes.NewReader(data))
+		d.KnownFields(true)
+		return d.Decode(to)
+	}
+	var keys map[string]yaml.Node
+	if err := yaml.Unmarshal(data, &keys); err != nil {
+		return nil, err
+	}
+	var steps []ciStep
+	if _, ok := keys["jobs"]; ok {
+		var w workflow
+		if err := strict(&w); err != nil || len(w.Jobs) != 1 {
+			return nil, fmt.Errorf("%d jobs: %w", len(w.Jobs), err)
+		}
+		for _, job := range w.Jobs {
+			for _, s := range job.Steps {
+				if (s.Run == "") == (s.Uses == "") {
+					return nil, fmt.Errorf("step %q has to have either run or uses", s.Name)
+				}
+				if s.Run != "" {
+					steps = append(steps, ciStep{s.Run, s.If == "always()"})
+				}
+			}
+		}
+		return steps, nil
+	}
+	var jobs map[string]gitlabJob
+	if err := strict(&jobs); err != nil || len(jobs) != 1 {
+		return nil, fmt.Errorf("%d jobs: %w", len(jobs), err)
+	}
+	for _, job := range slices.Collect(maps.Values(jobs)) {
+		for _, line := range append(job.Before, job.Script...) {
+			steps = append(steps, ciStep{run: line})
+		}
+		for kind, file := range job.Artifacts.Reports {
+			steps = append(steps, ciStep{fmt.Sprintf("test -s %s # the %s report", file, kind), true})
+		}
+	}
+	return steps, nil
+}
+
+// runCI carries out what a CI system would: "ci-job FILE". The installation of hark
+// is left out: the hark of the tests is there.
+func runCI(file string) int {
+	const install = "go install github.com/hark-cli/hark@latest"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	steps, err := ciSteps(data)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", file, err)
+		return 1
+	}
+	installed, code := false, 0
+	for _, s := range steps {
+		if strings.TrimSpace(s.run) == install {
+			installed = true
+			continue
+		}
+		if code != 0 && !s.always {
+			continue
+		}
+		cmd := exec.Command("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", s.run)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		err := cmd.Run()
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && code == 0 {
+			code = exit.ExitCode()
+		} else if err != nil && !ok {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	if !installed {
+		fmt.Fprintf(os.Stderr, "%s: there is no step %q\n", file, install)
+		return 1
+	}
+	return code
+}
