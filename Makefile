@@ -8,6 +8,7 @@
 # make soak      all services under random faults for an hour
 # make dist      binaries, archives and packages of a release, into dist
 # make demo-repl a session at the prompt, in tmux
+# make recording the picture of a terminal in the README
 # make install   binary, manual and completions below DESTDIR and PREFIX
 
 GO       = go
@@ -22,7 +23,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint lint-shell deps bench microbench demo-repl fuzz soak dist clean
+.PHONY: build install test lint lint-shell deps bench microbench demo-repl recording fuzz soak dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -39,6 +40,7 @@ install: build
 
 test: lint deps lint-shell
 	cd tools/dist && $(GO) vet . && $(GO) test .
+	cd tools/recording && $(GO) vet . && $(GO) test .
 	HARK_SOAK=$(SOAKTIME) $(GO) test -race ./...
 
 lint:
@@ -68,6 +70,9 @@ microbench:
 
 demo-repl: build
 	@tools/demo-repl.sh
+
+recording: build
+	cd tools/recording && $(GO) run .
 
 # The go command fuzzes one target at a time.
 fuzz:

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,32 +16,48 @@ import (
 	"time"
 )
 
-// What a reader of the README types works, and shows what the README says: console
-// blocks are run, all others are looked through for flags that do not exist.
+// What a reader of the README and of the pages in docs types works, and shows what
+// they say: console blocks are run, all others are looked through for flags that do
+// not exist.
 //
-// The blocks are run one after the other in the same folder, empty at first, each
-// in a shell of its own; what it leaves in the background is ended. A block that needs an account is written as ```sh, or has the line
+// The blocks of a page are run one after the other in the same folder, empty at first,
+// each in a shell of its own; what it leaves in the background is ended. A block that
+// needs an account is written as ```sh, or has the line
 // <!-- needs an account --> above it.
 
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	root := Root(t)
-	markdown, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(filepath.Join(root, "main.go")); err == nil {
-			t.Fatal("there is a program but no README.md")
-		}
-		t.Skip("there is no program yet")
-	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	bin := buildHark(t)
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		name, err := filepath.Rel(root, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.ToSlash(name), func(t *testing.T) {
+			t.Parallel()
+			markdown, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkMarkdown(t, string(markdown), bin)
+		})
+	}
+}
+
+// buildHark builds the program and returns the folder that it is in.
+func buildHark(t *testing.T) string {
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(bin, "hark"), ".")
-	build.Dir = root
+	build.Dir = Root(t)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	checkMarkdown(t, string(markdown), bin)
+	return bin
 }
 
 // checkMarkdown runs the blocks of a Markdown text with the programs in bin.
