@@ -72,6 +72,7 @@ python_package websockets 15.0.1
 
 npm_package ws 8.23.0
 npm_package doshii-partner-node-sdk 7.0.2
+npm_package wscat 6.1.0
 
 if [ -n "$node_missing" ] && command -v npm >/dev/null; then
 	echo "deps: installing$node_packages into .deps"
