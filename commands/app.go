@@ -18,7 +18,7 @@ import (
 // help texts or exits is ever reached:
 //
 //	argv ─ permute ─▶ commandLine ─ environment, number of arguments ─▶ library ─▶ Action
-//	                    └─ --help, --version: answered here, the library is not run
+//	                    └─ --help, --help-all, --version: answered here, the library is not run
 //
 // What a command declares, and where it is used:
 //
@@ -71,11 +71,12 @@ type appConfig struct {
 }
 
 // newApp makes the command line of c. It adds the command help and the flags
-// --help (-h) and --version.
+// --help (-h), --help-all and --version.
 func newApp(c appConfig) *app {
 	a := &app{config: c}
 	c.Root.Subcommands = append(c.Root.Subcommands, &cli.Command{
 		Name:      "help",
+		Category:  "About hark",
 		Usage:     "explain a command or a topic",
 		UsageText: c.Root.Name + " help",
 		ArgsUsage: "[COMMAND…|TOPIC]",
@@ -92,6 +93,7 @@ func newApp(c appConfig) *app {
 	a.root = newNode(nil, c.Root)
 	a.root.options = append(a.root.options,
 		&option{names: []string{"help", "h"}, usage: "show this help", builtin: true},
+		&option{names: []string{"help-all"}, usage: "show all of it", builtin: true},
 		&option{names: []string{"version"}, usage: "show the version", builtin: true})
 	a.lib = &cli.App{
 		Name:     c.Root.Name,
@@ -125,13 +127,13 @@ func (a *app) Run(ctx context.Context, argv []string) error {
 		return err
 	}
 	switch {
-	case line.asks("help"):
-		return a.show(a.helpText(line.node))
+	case line.asksHelp():
+		return a.show(a.helpText(line.node, line.asks("help-all")))
 	case line.asks("version"):
 		_, err := fmt.Fprintln(a.config.Stdout, a.config.Version)
 		return err
 	case len(line.node.children) > 0:
-		if _, err := io.WriteString(a.config.Stderr, a.helpText(line.node)); err != nil {
+		if _, err := io.WriteString(a.config.Stderr, a.helpText(line.node, false)); err != nil {
 			return err
 		}
 		return &UsageError{Message: line.node.path + " needs a command", Command: line.node.path, Shown: true}

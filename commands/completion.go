@@ -13,7 +13,8 @@ func (p *program) completionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "completion",
 		Usage: "print the completion script for a shell",
-		UsageText: `hark completion bash >~/.local/share/bash-completion/completions/hark
+		UsageText: `eval "$(hark completion bash)"
+hark completion bash >~/.local/share/bash-completion/completions/hark
 hark completion zsh >"${fpath[1]}/_hark"
 hark completion fish >~/.config/fish/completions/hark.fish
 hark completion powershell >>$PROFILE`,

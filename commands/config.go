@@ -2,10 +2,7 @@ package commands
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,12 +192,7 @@ func (p *program) configCommand() *cli.Command {
 				Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", UsageText: "hark config edit",
 				Action: func(c *cli.Context) error { return p.configEdit(c) },
 			},
-			{
-				Name: "init", Usage: "ask for the settings of a service and write them",
-				UsageText: "hark config init octave",
-				ArgsUsage: "SERVICE\nSERVICE\toctave, drogue or doshii",
-				Action:    func(c *cli.Context) error { return p.configInit(c) },
-			},
+			p.configInit(),
 		},
 	}
 }
@@ -336,7 +328,7 @@ func (p *program) configEdit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := makeConfig(path, ""); err != nil {
+	if err := makeConfig(path); err != nil {
 		return err
 	}
 	editor := "vi"
@@ -355,8 +347,8 @@ func (p *program) configEdit(c *cli.Context) error {
 	return p.configCheck(lineOf(c.Context).node.root())
 }
 
-// makeConfig adds text to the file, which only its owner may read.
-func makeConfig(path, text string) error {
+// makeConfig makes the file, which only its owner may read, unless it is there.
+func makeConfig(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -364,103 +356,5 @@ func makeConfig(path, text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(f, text)
-	return errors.Join(err, f.Close())
-}
-
-// question is what init asks for one setting.
-type question struct{ name, ask, deflt string }
-
-func questions(service string) []question {
-	switch service {
-	case "octave":
-		return []question{
-			{"company", "company", ""}, {"user", "user (empty for a restricted token)", ""},
-			{"token", "token, or better where to find it: env:NAME, file:PATH, cmd:COMMAND", "env:OCTAVE_TOKEN"},
-		}
-	case "drogue":
-		return []question{
-			{"endpoint", "endpoint (https:// of the API or wss:// of the socket)", ""},
-			{"user", "user", ""},
-			{"access-token", "access token, or better where to find it: env:NAME, file:PATH, cmd:COMMAND", "env:DROGUE_ACCESS_TOKEN"},
-		}
-	case "doshii":
-		return []question{
-			{"env", "environment: sandbox or live", "sandbox"},
-			{"client-id", "client id, or better where to find it: env:NAME, file:PATH, cmd:COMMAND", "env:DOSHII_CLIENT_ID"},
-		}
-	}
-	return nil
-}
-
-// configInit asks for the settings of a service on stderr, reads them from stdin,
-// and adds them to the file.
-func (p *program) configInit(c *cli.Context) error {
-	service := c.Args().First()
-	asked := questions(service)
-	if asked == nil {
-		return unknownService(service)
-	}
-	f, err := p.readConfig()
-	if err != nil {
-		return err
-	}
-	for _, s := range f.Settings {
-		if s.Profile == "" && s.Service == service {
-			e := usagef("%s:%d: there are settings of %s already", f.Path, s.Line, service)
-			e.Advice = "change them with 'hark config edit'"
-			return e
-		}
-	}
-	in := bufio.NewScanner(p.Stdin)
-	text := fmt.Sprintf("[%s]\n", service)
-	for _, q := range asked {
-		prompt := q.ask
-		if q.deflt != "" {
-			prompt += " [" + q.deflt + "]"
-		}
-		fmt.Fprintf(p.Stderr, "%s: ", prompt)
-		answer := ""
-		if in.Scan() {
-			answer = strings.TrimSpace(in.Text())
-		} else if in.Err() != nil || answer == "" && q.deflt == "" && q.name == "company" {
-			return usagef("stdin ended before everything was answered; nothing was written")
-		}
-		if answer == "" {
-			answer = q.deflt
-		}
-		if answer != "" {
-			text += fmt.Sprintf("%s = %s\n", q.name, tomlString(answer))
-		}
-	}
-	if _, err := config.Parse(f.Path, text); err != nil {
-		return usagef("%v; nothing was written", err)
-	}
-	if _, err := os.Stat(f.Path); !errors.Is(err, fs.ErrNotExist) {
-		text = "\n" + text
-	}
-	if err := makeConfig(f.Path, text); err != nil {
-		return err
-	}
-	p.say.note("written to %s", f.Path)
-	return nil
-}
-
-// tomlString writes a basic string of TOML.
-func tomlString(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
+	return f.Close()
 }

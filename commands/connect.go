@@ -33,7 +33,8 @@ func (p *program) connectCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "connect",
 		Usage: "stream what comes from any WebSocket, or talk to it",
-		UsageText: `hark connect ws://localhost:8080/events
+		UsageText: `hark emulate drogue -- sh -c 'hark connect $HARK_DROGUE_ENDPOINT/public-app -n 5'
+hark connect ws://localhost:8080/events
 hark connect wss://stream.example.com -H 'Authorization: Bearer TOKEN' --send '{"subscribe":"orders"}'
 seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 		ArgsUsage: "[URL]\nURL\tthe address of the WebSocket: ws:// or wss://",

@@ -45,7 +45,7 @@ func (p *program) examining(c *cli.Command, name, synopsis string) *cli.Command 
 	case "drogue":
 		c.UsageText += " demo-app"
 	case "connect":
-		c.UsageText = "hark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s"
+		c.UsageText = "hark emulate drogue -- sh -c 'hark doctor $HARK_DROGUE_ENDPOINT/public-app'\nhark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s"
 	}
 	c.Usage = "examine the way to " + map[string]string{
 		"octave": "Sierra Wireless Octave", "drogue": "Drogue Cloud", "doshii": "Doshii", "connect": "any WebSocket",

@@ -37,7 +37,8 @@ func (p *program) drogueLogin() *cli.Command {
 	return &cli.Command{
 		Name:  "login",
 		Usage: "log in with a browser",
-		UsageText: `hark drogue login --endpoint https://api.example.com
+		UsageText: `hark emulate drogue -- sh -c 'hark drogue login && hark drogue whoami && hark drogue logout'
+hark drogue login --endpoint https://api.example.com
 hark drogue login --endpoint https://api.example.com --no-browser
 hark drogue login --endpoint https://api.example.com --device-flow`,
 		Description: `Opens the login page of the installation in a browser, waits for the browser to come back to a port of localhost, and stores the login: in the keyring or, where there is none, in a file that only its owner can read, below $XDG_STATE_HOME/hark or the folder for configuration. The other commands then use it for the same address and renew its token by themselves.
@@ -231,7 +232,7 @@ func (p *program) drogueLogout() *cli.Command {
 	return &cli.Command{
 		Name:      "logout",
 		Usage:     "forget the stored login",
-		UsageText: `hark drogue logout --endpoint https://api.example.com`,
+		UsageText: "hark emulate drogue -- hark drogue logout\nhark drogue logout --endpoint https://api.example.com",
 		Description: "Removes the login that 'hark drogue login' has stored for the same address, and gives " +
 			"its refresh token back to the login server, so that nobody can use it any more.",
 		Flags: append(ownFlags("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...), requestFlags(f)...),

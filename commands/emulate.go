@@ -34,8 +34,8 @@ func (p *program) emulateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "emulate",
 		Usage: "run stand-ins for services",
-		UsageText: `hark emulate octave drogue doshii --listen 127.0.0.1:8080
-hark emulate drogue -- hark drogue tail demo-app -n 5
+		UsageText: `hark emulate drogue -- hark drogue tail demo-app -n 5
+hark emulate octave drogue doshii --listen 127.0.0.1:8080
 hark emulate octave --rate 100 -- make test
 hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii listen -n 10`,
 		ArgsUsage: "SERVICE… [-- COMMAND…]\nSERVICE\toctave, drogue or doshii\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -31,7 +32,7 @@ func (a *app) helpFor(words []string) error {
 		}
 		n = c
 	}
-	return a.show(a.helpText(n))
+	return a.show(a.helpText(n, false))
 }
 
 // show prints a help text that was asked for.
@@ -71,9 +72,10 @@ func (a *app) width() int {
 }
 
 // helpText is the help of a command: examples first, because they are what most
-// readers are looking for.
-func (a *app) helpText(n *node) string {
-	h := &helpText{width: a.width()}
+// readers are looking for. Unless all is wanted, flags that few need are named only,
+// and commands of commands too.
+func (a *app) helpText(n *node, all bool) string {
+	h := &helpText{width: a.width(), all: all}
 	if examples := strings.TrimSpace(n.cmd.UsageText); examples != "" {
 		h.heading("Examples")
 		for line := range strings.Lines(examples) {
@@ -103,7 +105,11 @@ func (a *app) helpText(n *node) string {
 	}
 	if n == a.root {
 		h.gap()
-		h.text(fmt.Sprintf("'%s help COMMAND' tells more about a command.", n.path))
+		h.text(fmt.Sprintf("'%s help COMMAND' and '%[1]s help TOPIC' tell more.", n.path))
+	}
+	if !all && len(n.children) == 0 {
+		h.gap()
+		h.text(fmt.Sprintf("'%s --help-all' explains every flag, with its environment variable.", n.path))
 	}
 	return h.b.String()
 }
@@ -127,6 +133,7 @@ func (n *node) usageLine() string {
 type helpText struct {
 	b     strings.Builder
 	width int
+	all   bool // nothing is left out
 }
 
 func (h *helpText) line(s string) { h.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -193,33 +200,53 @@ func (h *helpText) arguments(n *node) {
 	h.table(rows)
 }
 
-// commands lists what is below n, in the groups that the commands state, each
-// with all that stands between n and it: "octave subscribe".
+// commands lists what is below n, in the groups that the commands state. The help
+// of the program names what is below those, unless all is wanted; all others have
+// each with what stands between n and it: "devices list".
 func (h *helpText) commands(n *node) {
 	var groups []string
 	rows := make(map[string][][2]string)
-	n.walk(func(c *node) {
-		if c == n || c.hiddenBelow(n) || len(c.children) > 0 {
-			return
-		}
+	add := func(c *node, about string) {
 		top := c
 		for top.parent != n {
 			top = top.parent
 		}
-		group := top.cmd.Category
-		if !slices.Contains(groups, group) {
-			groups = append(groups, group)
+		if !slices.Contains(groups, top.cmd.Category) {
+			groups = append(groups, top.cmd.Category)
 		}
-		rows[group] = append(rows[group], [2]string{strings.TrimPrefix(c.path, n.path+" "), c.cmd.Usage})
-	})
+		rows[top.cmd.Category] = append(rows[top.cmd.Category], [2]string{strings.TrimPrefix(c.path, n.path+" "), about})
+	}
+	if n.parent == nil && !h.all {
+		for _, c := range n.children {
+			if !c.cmd.Hidden {
+				add(c, c.cmd.Usage+c.names())
+			}
+		}
+	} else {
+		n.walk(func(c *node) {
+			if c != n && !c.hiddenBelow(n) && len(c.children) == 0 {
+				add(c, c.cmd.Usage)
+			}
+		})
+	}
 	for _, g := range groups {
-		if g == "" {
-			h.heading("Commands")
-		} else {
-			h.heading(g)
-		}
+		h.heading(cmp.Or(g, "Commands"))
 		h.table(rows[g])
 	}
+}
+
+// names lists the commands below n, after a colon.
+func (n *node) names() string {
+	var names []string
+	for _, c := range n.children {
+		if !c.cmd.Hidden {
+			names = append(names, c.cmd.Name)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return ": " + strings.Join(names, ", ")
 }
 
 // hiddenBelow tells whether n, or a command between it and top, is hidden.
@@ -230,76 +257,6 @@ func (n *node) hiddenBelow(top *node) bool {
 		}
 	}
 	return false
-}
-
-// options lists the flags of n in the groups that they state, those without a
-// group first, then those of the commands above it.
-func (h *helpText) options(n *node) {
-	groups := []string{"Flags"}
-	rows := make(map[string][][2]string)
-	left := 0
-	for at := n; at != nil; at = at.parent {
-		for _, o := range at.options {
-			if o.hidden {
-				continue
-			}
-			group := o.category
-			switch {
-			case at.parent == nil:
-				group = "Global flags"
-			case group == "":
-				group = "Flags"
-			}
-			if !slices.Contains(groups, group) {
-				groups = append(groups, group)
-			}
-			row := [2]string{o.left(), o.right()}
-			rows[group] = append(rows[group], row)
-			left = max(left, leftColumn([][2]string{row}))
-		}
-	}
-	for _, g := range groups {
-		if len(rows[g]) > 0 {
-			h.heading(g)
-			h.columns(rows[g], left)
-		}
-	}
-}
-
-// left is the flag as it is typed: "-n, --count N", "    --color[=WHEN]".
-func (o *option) left() string {
-	s := dashed(o.name())
-	switch short := o.short(); {
-	case short == "":
-		s = "    " + s
-	case short != o.name():
-		s = "-" + short + ", " + s
-	}
-	switch {
-	case o.takesValue:
-		s += " " + o.placeholder
-	case o.placeholder != "":
-		s += "[=" + o.placeholder + "]"
-	}
-	return s
-}
-
-// right is what the flag does, how else it can be set, and its default.
-func (o *option) right() string {
-	var notes []string
-	if o.repeats {
-		notes = append(notes, "repeatable")
-	}
-	if o.deflt != "" {
-		notes = append(notes, "default "+o.deflt)
-	}
-	if o.variable != "" {
-		notes = append(notes, o.variable)
-	}
-	if len(notes) == 0 {
-		return o.usage
-	}
-	return o.usage + " [" + strings.Join(notes, ", ") + "]"
 }
 
 // wrapText wraps paragraphs at width columns and indents them. Empty lines and

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -10,7 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-const fishHelp = `Examples:
+// fishHelpAll is what --help-all shows.
+const fishHelpAll = `Examples:
   hark sea fish herring
 
 Usage:
@@ -46,17 +48,31 @@ Global flags:
   -v, --verbose        say more [HARK_VERBOSE]
       --profile NAME   settings called NAME [HARK_PROFILE]
   -h, --help           show this help
+      --help-all       show all of it
       --version        show the version
 `
+
+// fishHelp leaves the variables out.
+var fishHelp = regexp.MustCompile(`( \[|, )HARK_\w+\]`).ReplaceAllStringFunc(fishHelpAll, func(s string) string {
+	if s[0] == ' ' {
+		return ""
+	}
+	return "]"
+}) + "\n'hark sea fish --help-all' explains every flag, with its environment variable.\n"
 
 func TestHelpOfACommand(t *testing.T) {
 	for _, line := range []string{
 		"sea fish --help", "sea fish -h", "sea fish cod -rh", "--help sea fish", "sea -h fish cod x y z",
 		"sea fish --bogus -n --help", "help sea fish", "help sea poisson", "sea help fish",
+		"sea fish --help-all", "sea fish --bogus --help-all x y",
 	} {
+		want := fishHelp
+		if strings.Contains(line, "-all") {
+			want = fishHelpAll
+		}
 		// A credential in the environment is not shown, a bad value does not matter.
 		r := sea(t, strings.Fields(line), "HARK_SEA_TOKEN=hunter2", "HARK_COUNT=x")
-		if diff := cmp.Diff(fishHelp, r.stdout.String()); diff != "" || r.err != nil || r.stderr.Len() > 0 {
+		if diff := cmp.Diff(want, r.stdout.String()); diff != "" || r.err != nil || r.stderr.Len() > 0 {
 			t.Errorf("%s: error %v, stderr %q, stdout (-want +got)\n%s", line, r.err, &r.stderr, diff)
 		}
 	}
@@ -74,7 +90,7 @@ func TestHelpOfTheProgram(t *testing.T) {
 	want := sea(t, []string{"--help"}).stdout.String()
 	for _, part := range []string{
 		"Examples:\n  # no boat needed\n  hark sea fish --raw herring\n\nUsage:\n  hark COMMAND [FLAGS]\n",
-		"\nServices:\n  sea fish  stream fish\n  sea sail  sail about\n  connect   stream any water\n\nCommands:\n  mock",
+		"\nServices:\n  sea      what lives in the sea: fish, sail\n  connect  stream any water\n\nCommands:\n  mock",
 		"\nTopics:\n  exit-codes  what the exit code means\n",
 	} {
 		if !strings.Contains(want, part) {
@@ -83,6 +99,9 @@ func TestHelpOfTheProgram(t *testing.T) {
 	}
 	if strings.Contains(want, "deep") {
 		t.Errorf("a hidden command is shown in\n%s", want)
+	}
+	if all := sea(t, []string{"--help-all"}).stdout.String(); !strings.Contains(all, "\nServices:\n  sea fish  stream fish\n  sea sail  sail about\n") {
+		t.Errorf("--help-all does not list all commands:\n%s", all)
 	}
 	if r := sea(t, []string{"help"}); r.stdout.String() != want || r.err != nil {
 		t.Errorf("help: error %v\n%s", r.err, &r.stdout)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -85,20 +86,11 @@ hark connect wss://stream.example.com/events | jq .`,
 				&cli.StringFlag{Name: "profile", Usage: "take settings from the profile `NAME` of the configuration file"},
 				&cli.BoolFlag{Name: "no-warn-secrets", Usage: "no warning when a credential stands on the command line"},
 			},
-			Subcommands: []*cli.Command{
-				p.octaveCommand(),
-				p.drogueCommand(),
-				p.doshiiCommand(),
-				p.connectCommand(),
-				p.serveCommand(),
-				p.doctorCommand(),
-				p.emulateCommand(),
-				p.configCommand(),
-				p.completionCommand(),
-				p.manCommand(),
-				p.playCommand(),
-				p.replayCommand(),
-			},
+			Subcommands: slices.Concat(
+				grouped("Services", p.octaveCommand(), p.drogueCommand(), p.doshiiCommand(), p.connectCommand()),
+				grouped("Tests and tapes", p.doctorCommand(), p.emulateCommand(), p.serveCommand(), p.playCommand(), p.replayCommand()),
+				grouped("About hark", p.configCommand(), p.completionCommand(), p.manCommand()),
+			),
 		},
 		Version:   versionLine("hark", info),
 		Topics:    topics(),
@@ -111,6 +103,14 @@ hark connect wss://stream.example.com/events | jq .`,
 		Page:      func(text string) error { return p.page(text, rows) },
 		Before:    p.observe,
 	})
+}
+
+// grouped puts commands under a heading of the help.
+func grouped(heading string, commands ...*cli.Command) []*cli.Command {
+	for _, c := range commands {
+		c.Category = heading
+	}
+	return commands
 }
 
 // version is how hark names itself to servers: "devel" or the module's version.

@@ -67,7 +67,7 @@ func permute(root *node, argv []string) (*commandLine, error) {
 	if n := p.line.node; p.line.dashed && len(n.children) > 0 && len(p.line.rest) > 0 {
 		p.unknownCommand(p.line.rest[0])
 	}
-	if p.err != nil && (p.lost || !p.line.asks("help")) {
+	if p.err != nil && (p.lost || !p.line.asksHelp()) {
 		return nil, p.err
 	}
 	return p.line, nil
@@ -228,6 +228,9 @@ func (l *commandLine) asks(name string) bool {
 	}
 	return false
 }
+
+// asksHelp tells whether help is wanted instead.
+func (l *commandLine) asksHelp() bool { return l.asks("help") || l.asks("help-all") }
 
 // addEnvironment adds the flags that are set by their variables. A flag on the
 // command line wins over its variable, and an empty variable is none. The

@@ -26,7 +26,7 @@ func (p *program) playCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "play",
 		Usage: "run a tape through a filter and conditions, without a network",
-		UsageText: `hark play day.tape --jq .data
+		UsageText: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark play day.tape --jq .data
 hark play day.tape --until '.subject == "alarm"' --status json
 xz -dc day.tape.xz | hark play - --as connect`,
 		ArgsUsage: "TAPE\nTAPE\ta file that --record has made; - for stdin",

@@ -19,6 +19,7 @@ type replayOptions struct {
 	listen string
 	speed  speed
 	strict bool
+	limit  time.Duration
 }
 
 func (p *program) replayCommand() *cli.Command {
@@ -26,7 +27,8 @@ func (p *program) replayCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "replay",
 		Usage: "serve a tape to any WebSocket client",
-		UsageText: `hark replay day.tape --speed max
+		UsageText: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark replay day.tape -m 5s
+hark replay day.tape --speed max
 hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 		ArgsUsage: "TAPE\nTAPE\ta file that --record has made",
 		Description: "Prints the address, says to the client that connects there what the server said when the " +
@@ -41,8 +43,15 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 				Usage: "go `N` times as fast as recorded, or without any pause: 1, 10, max"},
 			&cli.BoolFlag{Name: "strict", Destination: &o.strict,
 				Usage: "end with 4 when the client does not send what the client on the tape has sent"},
+			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Destination: &o.limit,
+				Usage: "end after `D` in any case"},
 		},
-		Action: func(c *cli.Context) error { return p.replay(c.Context, c.Args().First(), o) },
+		Action: func(c *cli.Context) error {
+			if err := checkDuration(c, "max-time", o.limit, false); err != nil {
+				return err
+			}
+			return p.replay(c.Context, c.Args().First(), o)
+		},
 	}
 }
 
@@ -104,7 +113,13 @@ func (p *program) replay(ctx context.Context, path string, o *replayOptions) err
 	if err := writeLine(p.Stdout, []byte("ws://"+l.Addr().String())); err != nil {
 		return err
 	}
+	var over <-chan time.Time // never, without a limit
+	if o.limit > 0 {
+		over = time.After(o.limit)
+	}
 	select {
+	case <-over:
+		return nil
 	case <-h.Done():
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -41,7 +41,8 @@ func (p *program) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "be a WebSocket server for any number of clients",
-		UsageText: `hark serve 8080 --echo
+		UsageText: `hark serve 0 --echo -m 5s
+hark serve 8080 --echo
 hark serve :8443 --cert cert.pem --key key.pem
 tail -f events.ndjson | hark serve 8080`,
 		ArgsUsage: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one",

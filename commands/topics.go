@@ -27,14 +27,23 @@ func topics() []topic {
 4 stands for --fail-if, and for an --expect that matched nothing when --max-time, -n, --until or a normal close by the server ended the stream. With --idle it is 7, like everything else that is awaited then; so it is when --max-time passes before the stream is there at all. When the connection is lost for good it is 8, with the expectations that were not met on stderr.
 
 A closed stdout, as in "hark … | head -1", ends hark quietly with 0.
+
+  hark drogue tail --emulator demo-app -n 2
+  hark drogue tail --emulator demo-app --expect '.data == "never"' -m 3s  # ends with 4
+  hark drogue tail --emulator no-such-app                                 # ends with 6
+  hark drogue tail --emulator demo-app -n 1000 -m 3s                      # ends with 7
 `},
-		{Name: "environment", Summary: "environment variables", Text: `Whatever a flag sets, an environment variable sets too: HARK_ and the name of the flag in capitals, with underscores for dashes; for a flag of one service, the service comes between. --help shows the name beside each flag.
+		{Name: "environment", Summary: "environment variables", Text: `Whatever a flag sets, an environment variable sets too: HARK_ and the name of the flag in capitals, with underscores for dashes; for a flag of one service, the service comes between. --help-all shows the name beside each flag.
 
   HARK_COUNT=5              --count 5
   HARK_OCTAVE_TOKEN=…       --token of hark octave
   HARK_DROGUE_TOKEN=…       --token of hark drogue
 
 A flag wins over its variable; an empty variable counts as not set. A flag that can be repeated takes one value per line.
+
+  HARK_COUNT=2 HARK_JQ=.data hark drogue tail --emulator demo-app
+
+Other variables that count: HARK_CONFIG, XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_CACHE_HOME ('hark help files'); http_proxy, https_proxy, all_proxy, no_proxy and SSLKEYLOGFILE ('hark help network'); NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM ('hark help output'); HARK_PAGER, or PAGER, which shows help that does not fit the terminal; VISUAL, or EDITOR, for 'hark config edit' and /edit; BROWSER for 'hark drogue login'.
 `},
 		{Name: "secrets", Summary: "how to pass credentials", Text: `A flag for a credential takes:
 
@@ -48,6 +57,9 @@ A flag wins over its variable; an empty variable counts as not set. A flag that 
 Files, commands and the keyring are asked each time that a credential is needed, so a token can be renewed. White space around a credential is left out. A command runs in sh -c (cmd /c on Windows) with hark's environment and without stdin; what it prints on stderr is shown only when it fails.
 
 No message, status record, report or tape shows a credential, in whatever encoding it travels. A credential on the command line earns a warning, which --no-warn-secrets silences, and so does a file that others can read.
+
+  hark emulate drogue -- hark drogue tail demo-app -n 1 --token env:HARK_DROGUE_TOKEN
+  hark emulate drogue -- hark drogue tail demo-app -n 1 --token 'cmd:echo $HARK_DROGUE_TOKEN'
 
 For --user and --proxy-user the password alone may be a reference, alice:env:PASSWORD, or the pair. Headers come from a file with -H @FILE.
 
@@ -64,6 +76,8 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 -L follows redirects. Headers, --user included, do not go to another origin, and services with credentials do not go there at all.
 
 'hark doctor' says at which stage a connection fails, and why.
+
+  hark emulate drogue -- sh -c 'a=${HARK_DROGUE_ENDPOINT#ws://}; hark connect ws://stream.test/drogue/public-app -n 1 --connect-to "::${a%/*}"'
 `},
 		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText()},
 		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.
@@ -82,7 +96,11 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 
 --profile staging, or HARK_PROFILE=staging, adds what stands under profile.staging. The first that speaks wins: flag, variable, profile, file, default; 'hark config explain drogue tail' shows which one it was. A flag that can be repeated takes a list. Write references such as env:NAME in place of credentials. An unknown key or a value of the wrong type is an error with file and line.
 
-'hark config init octave' asks for what a service needs and writes it.
+'hark config init octave' asks for what a service needs, tries it with 'hark doctor', and writes it. What --set gives is not asked for; without a terminal the answers are lines of stdin.
+
+  hark config init drogue --set user=alice --set access-token=env:DROGUE_ACCESS_TOKEN --no-check
+  hark config explain drogue tail
+  hark config check
 `},
 		{Name: "conditions", Summary: "when a stream ends", Text: `Conditions compose; the first to come true ends the stream:
 
@@ -98,10 +116,16 @@ D is a duration such as 500ms, 30s or 5m; as for curl, a bare number is one of s
 EXPR matches when it yields anything but false and null. It sees what would be printed without --jq: with --format cloudevents the CloudEvent, with --format frames each frame. --until and --fail-if can be given several times too, then any of them counts. When one event makes several true, the order is --fail-if, --until, --expect, -n.
 
 What was still awaited at the end stands on stderr: for each expression the number of events that it saw, and the value that came nearest when the value of one path was the reason, as in .data.temp > 21 or .type == "a" and .data.temp > 21. 'hark help exit-codes' has the codes, 'hark help reports' says how a CI system learns of it.
+
+  hark drogue tail --emulator demo-app --until '.data > 0' -m 30s
+  hark drogue tail --emulator demo-app --expect '.specversion == "1.0"' --expect .data -m 30s --jq .subject
+  hark drogue tail --emulator demo-app -n 5 --fail-if '.specversion == "1.0"'  # ends with 4
 `},
 		{Name: "reports", Summary: "what came of each condition, for CI", Text: `--report junit=FILE, --report tap=FILE and --report json=FILE write, when the stream has ended, one test case for the stream itself (connected, and nothing went wrong) and one for each condition: the time to the match and the event that matched, or what is missing and the last 5 events. No case has failed if and only if the exit code is 0. A condition that another one forestalled is skipped.
 
 A file is there in full or not at all, also when there was no connection. JUnit is what Jenkins, GitLab and others read; TAP has version 13: prove -e cat FILE. Credentials are withheld, and of a long event only the start is kept.
+
+  hark drogue tail --emulator demo-app --expect .data -m 30s --report junit=report.xml --report tap=/dev/stderr
 
 The members of the JSON:
 
@@ -146,6 +170,52 @@ recordedtime is the time of receipt. Data that is not JSON has the datacontentty
 On a terminal JSON is coloured, and control characters and those that turn the direction of writing are shown as \uXXXX. In a pipe neither is done, unless --color always or CLICOLOR_FORCE asks for colour. --color never, NO_COLOR, CLICOLOR=0 and TERM=dumb switch it off; a flag weighs most, then NO_COLOR, then CLICOLOR_FORCE.
 
 stderr gets everything else. When it is no terminal, that is only warnings and errors, and with -v what happens to the connection.
+
+  hark octave subscribe --emulator /demo/stream -n 2 --format cloudevents
+  hark doshii listen --emulator -n 2 --format frames
+  hark drogue tail --emulator demo-app -n 2 --jq .subject -r --time
+`},
+		{Name: "jq", Summary: "shaping events, and writing conditions", Text: `--jq EXPR prints what the jq expression makes of each event: nothing, a line, or several. --until, --expect and --fail-if take expressions too. The language is that of jq 1.7, in its implementation gojq; the command jq is not needed.
+
+  hark drogue tail --emulator demo-app -n 3 --jq '{device, t: .data}'
+  hark drogue tail --emulator demo-app -n 3 --jq 'select(.data != null) | .subject'
+  hark drogue tail --emulator demo-app -n 3 -r --jq '[.time, .subject, .data] | @tsv'
+  hark drogue tail --emulator demo-app -n 3 --arg where=hall --argjson limit=20 --jq '{$where, over: (.data > $limit)}'
+
+Each event is a run of its own: . is the event, and variables are those of --arg and --argjson. A number that is only passed on keeps its digits, and an event that is not changed is printed byte for byte; the keys of objects that an expression makes come out sorted.
+
+An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. So does an expression that takes longer than --jq-timeout for one event. What is no expression at all is refused before anything is dialled, with a mark under the place.
+
+What is not as in jq: regular expressions are those of Go (RE2), without look-around and back-references, and fromdate wants no fraction of a second:
+
+  hark drogue tail --emulator demo-app -n 2 --jq '.time | sub("[.][0-9]+"; "") | fromdate'
+`},
+		{Name: "pipelines", Summary: "hark among other programs", Text: `An event is on stdout as soon as nothing more is waiting to be read, in a pipe too: there is no buffering to switch off. stdin is not read unless -i or --send - asks for it, so hark runs in loops, under cron and in the background.
+
+  hark drogue tail --emulator demo-app -n 3 --jq .subject -r | sort | uniq -c
+  hark drogue tail --emulator demo-app -n 3 | while read -r event; do printf '%s\n' "$event"; done
+  hark drogue tail --emulator demo-app -n 3 -0 | xargs -0 -n 1 printf '%s\n'
+  hark drogue tail --emulator demo-app -n 3 --jq '[.subject, .data] | @csv' -r >events.csv
+  hark drogue tail --emulator demo-app | head -1
+
+When the reader goes away, as head does after its line, hark ends at once and quietly with 0, also while no event comes. The exit code of a pipeline is that of its last command; 'set -o pipefail' in bash and zsh makes that of hark count.
+
+A slow reader costs nothing as long as what waits fits into --buffer. --overflow says what happens then: block stops reading from the server, drop-oldest loses events and tells how many, fail ends hark with 9. Heartbeats and pongs go on meanwhile.
+
+What is to happen only when the stream is live starts with --on-ready:
+
+  hark emulate drogue --rate 0 -- hark drogue tail demo-app -n 1 -m 30s --on-ready 'hark drogue publish demo-app/temperature --device dev-1 21'
+`},
+		{Name: "files", Summary: "where hark keeps things", Text: `  $XDG_CONFIG_HOME/hark/config.toml   settings and macros, see 'hark help config';
+                                      another place with HARK_CONFIG
+  $XDG_STATE_HOME/hark/history/       what was typed at the prompt, by endpoint
+  $XDG_STATE_HOME/hark/logins.json    logins of Drogue Cloud, where there is no
+                                      keyring
+  $XDG_CACHE_HOME/hark/               names for completion, for some minutes
+
+Without the variables that is ~/.config, ~/.local/state and ~/.cache. Only their owner can read these files. None is needed, and those in the cache can be removed at any time.
+
+  hark config path
 `},
 		{Name: "status", Summary: "the life of the connection, as records", Text: `--status json writes to stderr, and --status-file to a file, one JSON object per line for each turn in the life of the connection. With --status json nothing else stands on stderr: warnings are records too, and the error is in the last one. Only wrong usage, found before anything is dialled, is told in words.
 
@@ -173,13 +243,16 @@ Where they are known: address, without credentials; error, what went wrong in wo
 
 dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, tape-end, linger, quit, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
 
+  hark drogue tail --emulator demo-app -n 2 --status json >/dev/null
+  hark doshii listen --emulator -n 2 --status-file status.ndjson
+
 A stream is ready when Octave has acknowledged all subscriptions; with the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream; with the first pong of Doshii; and as soon as any other socket is open. --ready-delay adds to that. --on-ready, --ready-file and --ready-only act then.
 `},
 		{Name: "tapes", Summary: "recording streams, and what to do with it", Text: `--record FILE writes every frame of both directions and every handshake to FILE, which only its owner can read. Credentials that hark knows are left out. Payloads are not secrets to hark: look at a tape before you give it away.
 
   hark drogue tail --emulator demo-app -n 5 --record x.tape
   hark play x.tape --jq .subject
-  hark replay x.tape --speed max
+  hark replay x.tape --speed max -m 5s
 
 hark play runs a tape through --jq, --format and the conditions, without a network. hark replay serves it to any WebSocket client.
 
@@ -209,7 +282,7 @@ The history is kept in $XDG_STATE_HOME/hark (~/.local/state/hark), for its owner
 
 When stdin or stdout is no terminal, -i carries out the lines of stdin one after the other, from when the connection is there: stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8.
 
-  printf 'hello\n/ping\n' | hark connect -i ws://localhost:8080
+  printf '/ping\n/status\n/quit\n' | hark drogue tail --emulator demo-app -i
 
 Macros are texts of the configuration file, with places to fill in:
 
@@ -226,7 +299,8 @@ func faultsText() string {
 	var b strings.Builder
 	b.WriteString("'hark emulate SERVICE --fault FAULT' makes a stand-in misbehave, on every connection. A client that " +
 		"sends the header " + emulator.FaultHeader + " asks for faults on its own connection alone, so a test needs no side channel: " +
-		"-H '" + emulator.FaultHeader + ": after=3 close=1001' with hark connect. Several faults are separated by spaces.\n\n")
+		"-H '" + emulator.FaultHeader + ": after=3 close=1001' with hark connect. Several faults are separated by spaces.\n\n" +
+		"  hark emulate drogue --fault 'after=2 close=1011' -- hark drogue tail demo-app -n 3\n\n")
 	for _, f := range emulator.Faults() {
 		fmt.Fprintf(&b, "  %-24s  %s\n", f, f.Meaning)
 	}

@@ -111,7 +111,7 @@ type option struct {
 	secret      bool
 	pair        bool // of a user name and a secret
 	hidden      bool
-	builtin     bool // --help, --version: answered before the library runs
+	builtin     bool // --help, --help-all, --version: answered before the library runs
 }
 
 // Apply defines the flag under its first name, with the Value that the library

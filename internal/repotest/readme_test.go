@@ -176,8 +176,8 @@ func (s *shell) checkFlags(t testing.TB, line int, text string) {
 		help, ok := s.help[command]
 		if !ok {
 			var err error
-			if help, err = s.output(command + " --help"); err != nil {
-				t.Errorf("line %d: %s --help: %v\n%s", line, command, err, help)
+			if help, err = s.output(command + " --help-all"); err != nil {
+				t.Errorf("line %d: %s --help-all: %v\n%s", line, command, err, help)
 			}
 			s.help[command] = help
 		}
@@ -192,7 +192,7 @@ func (s *shell) checkFlags(t testing.TB, line int, text string) {
 // fakeHark stands in for the program.
 const fakeHark = `#!/bin/sh
 case "$*" in
-*--help) printf 'Flags:\n  -n, --count N   stop after N\n      --jq EXPR   shape\n' ;;
+*--help*) printf 'Flags:\n  -n, --count N   stop after N\n      --jq EXPR   shape\n' ;;
 "fail") echo "hark: error: sunk" >&2; exit 3 ;;
 "sleep") exec sleep 1000 ;;
 *) echo "{\"id\":\"$$\",\"args\":\"$*\"}" ;;

@@ -1,0 +1,416 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/proto/wire"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// configInit is "config init": it collects the settings of a service, lets doctor
+// try them, and adds them to the file.
+func (p *program) configInit() *cli.Command {
+	var try string
+	var unchecked bool
+	return &cli.Command{
+		Name: "init", Usage: "ask for the settings of a service, try them, and write them",
+		UsageText: `hark config init drogue --set user=alice --set access-token=env:DROGUE_ACCESS_TOKEN --no-check
+hark config init octave
+hark config init drogue --try example-app
+hark config init octave --profile staging --set endpoint=https://octave.example.com`,
+		ArgsUsage: "SERVICE\nSERVICE\toctave, drogue or doshii",
+		Description: "Asks for what the service needs and --set has not given; an empty answer takes what stands in " +
+			"brackets. When stdin is no terminal, its lines are the answers. Then 'hark doctor' tries the settings, " +
+			"together with what the file says already. When it fails nothing is written, unless you say so on a terminal.\n\n" +
+			"What is written can be read by its owner only. With --profile it goes into that profile. Settings that " +
+			"are there already are never changed: 'hark config edit' does that.",
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "set", Usage: "write this setting and do not ask for it: `KEY=VALUE`; KEY is the long name of a flag"},
+			&cli.StringFlag{Name: "try", Destination: &try, Usage: "try it with the application or stream `NAME`, which is not written"},
+			&cli.BoolFlag{Name: "no-check", Destination: &unchecked, Usage: "write the settings without trying them"},
+		},
+		Action: func(c *cli.Context) error {
+			line := lineOf(c.Context)
+			s := &setup{program: p, root: line.node.root(), service: c.Args().First(), profile: line.value("profile"), try: try}
+			s.warns = !line.isSet("no-warn-secrets")
+			if err := s.collect(c.Context, c.StringSlice("set")); err != nil {
+				return err
+			}
+			if !unchecked {
+				if err := s.check(c.Context); err != nil {
+					return err
+				}
+			}
+			return s.write()
+		},
+	}
+}
+
+// A setup is one run of "config init".
+type setup struct {
+	*program
+	root             *node
+	service, profile string
+	try              string
+	warns            bool // about credentials on the command line
+
+	file *config.File // as it was
+	old  string       // its text
+	text string       // its text with the settings
+	keys []string     // the settings that are written
+}
+
+// A question is what init asks for one setting.
+type question struct {
+	name, ask, deflt string
+	needed           bool
+	// with is a setting without which there is no point in asking.
+	with string
+}
+
+const orBetter = ", or better where to find it: env:NAME, file:PATH, cmd:COMMAND, keyring:SERVICE/NAME"
+
+func questions(service string) []question {
+	switch service {
+	case "octave":
+		return []question{
+			{name: "company", ask: "company", needed: true},
+			{name: "user", ask: "user (empty for a restricted token)"},
+			{name: "token", ask: "token" + orBetter, deflt: "env:OCTAVE_TOKEN", needed: true},
+		}
+	case "drogue":
+		return []question{
+			{name: "endpoint", ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.DrogueAPI + ")"},
+			{name: "user", ask: "user of an access token (empty if you log in with 'hark drogue login')"},
+			{name: "access-token", ask: "access token" + orBetter, deflt: "env:DROGUE_ACCESS_TOKEN", needed: true, with: "user"},
+		}
+	case "doshii":
+		return []question{
+			{name: "env", ask: "environment: sandbox or live", deflt: "sandbox"},
+			{name: "client-id", ask: "client id" + orBetter, deflt: "env:DOSHII_CLIENT_ID", needed: true},
+		}
+	}
+	return nil
+}
+
+// collect makes the new text of the file.
+func (s *setup) collect(ctx context.Context, given []string) error {
+	asked := questions(s.service)
+	if asked == nil {
+		return unknownService(s.service)
+	}
+	if err := s.read(); err != nil {
+		return err
+	}
+	values, err := s.given(given)
+	if err != nil {
+		return err
+	}
+	for _, q := range asked {
+		if _, ok := values[q.name]; ok || q.with != "" && values[q.with] == "" {
+			continue
+		}
+		answer, err := s.ask(ctx, q)
+		if err != nil {
+			return err
+		}
+		if answer != "" {
+			values[q.name] = answer
+			s.keys = append(s.keys, q.name)
+		}
+	}
+	table := s.service
+	if s.profile != "" {
+		table = "profile." + tomlKey(s.profile) + "." + s.service
+	}
+	text := "[" + table + "]\n"
+	for _, key := range s.keys {
+		text += fmt.Sprintf("%s = %s\n", key, tomlString(values[key]))
+	}
+	s.text = text
+	if s.old != "" {
+		s.text = strings.TrimRight(s.old, "\n") + "\n\n" + text
+	}
+	f, err := config.Parse(s.file.Path, s.text)
+	if err == nil {
+		err = checkConfig(s.root, f)
+	}
+	if err != nil {
+		return usagef("%v; nothing was written", err)
+	}
+	return nil
+}
+
+// read takes the file as it is, without settings of the service in this place.
+func (s *setup) read() (err error) {
+	if s.file, err = s.readConfig(); err != nil {
+		return err
+	}
+	for _, old := range s.file.Settings {
+		if old.Profile == s.profile && old.Service == s.service {
+			e := usagef("%s:%d: there are settings of %s already", s.file.Path, old.Line, s.service)
+			e.Advice = "change them with 'hark config edit'"
+			return e
+		}
+	}
+	text, err := os.ReadFile(s.file.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.old = string(text)
+	return nil
+}
+
+// given takes what --set says.
+func (s *setup) given(pairs []string) (map[string]string, error) {
+	values := make(map[string]string)
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, usagef("--set%s: expected KEY=VALUE", mention(key))
+		}
+		o, names := s.setting(key)
+		if o == nil {
+			e := usagef("--set%s: %s has no such setting", mention(key), s.service)
+			e.Suggestion = nearest(key, names)
+			return nil, e
+		}
+		if _, twice := values[key]; twice {
+			return nil, usagef("--set %s was given twice", key)
+		}
+		if o.secret && !isReference(value) {
+			s.say.Add(value)
+			if s.warns {
+				s.warnSecret("--set "+key, "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME")
+			}
+		}
+		values[key] = value
+		s.keys = append(s.keys, key)
+	}
+	return values, nil
+}
+
+// setting finds a flag of the service by its name; names are those that there are.
+func (s *setup) setting(key string) (found *option, names []string) {
+	s.root.walk(func(n *node) {
+		for _, o := range n.options {
+			if o.builtin || o.variable != variableName(s.service, o.name()) {
+				continue
+			}
+			names = append(names, o.name())
+			if o.name() == key {
+				found = o
+			}
+		}
+	})
+	return found, names
+}
+
+// ask reads the answer to a question from stdin.
+func (s *setup) ask(ctx context.Context, q question) (string, error) {
+	answer, err := s.answer(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	o, _ := s.setting(q.name)
+	if o != nil && o.secret && answer != "" && !isReference(answer) {
+		s.say.Add(answer)
+	}
+	if answer = cmp.Or(answer, q.deflt); answer == "" && q.needed {
+		e := usagef("%s needs %s; nothing was written", s.service, q.name)
+		e.Advice = "answer the question, or give --set " + q.name + "=VALUE"
+		return "", e
+	}
+	return answer, nil
+}
+
+func (s *setup) answer(ctx context.Context, q question) (string, error) {
+	prompt := q.ask
+	if q.deflt != "" {
+		prompt += " [" + q.deflt + "]"
+	}
+	return s.prompt(ctx, prompt+": ")
+}
+
+// prompt reads a line from stdin, after a prompt if a person is there; "" at the
+// end of stdin.
+func (p *program) prompt(ctx context.Context, prompt string) (string, error) {
+	if p.person() {
+		fmt.Fprint(p.Stderr, prompt)
+	}
+	type result struct {
+		line string
+		err  error
+	}
+	read := make(chan result, 1) // a read of stdin cannot be interrupted
+	go func() {
+		line, err := readLine(p.Stdin)
+		read <- result{line, err}
+	}()
+	select {
+	case r := <-read:
+		return strings.TrimSpace(r.line), r.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// person tells whether stdin is a terminal.
+func (p *program) person() bool {
+	f, ok := p.Stdin.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// readLine reads a line and not a byte more, which may be for somebody else.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for {
+		n, err := r.Read(b)
+		switch {
+		case n == 1 && b[0] == '\n', errors.Is(err, io.EOF):
+			return string(line), nil
+		case n == 1 && len(line) < maxSecret:
+			line = append(line, b[0])
+		case err != nil:
+			return "", fmt.Errorf("reading stdin: %w", err)
+		}
+	}
+}
+
+// check lets doctor try the file as it will be.
+func (s *setup) check(ctx context.Context) error {
+	if s.service == "drogue" && s.try == "" {
+		app, err := s.prompt(ctx, "application to try it with (empty for none; it is not written): ")
+		if err != nil {
+			return err
+		}
+		if s.try = app; app == "" {
+			s.say.note("not tried: there is no application to try it with")
+			return nil
+		}
+	}
+	trial, err := os.CreateTemp("", "hark-config")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(trial.Name())
+	_, err = trial.WriteString(s.text) // CreateTemp lets only the owner read it
+	if err = errors.Join(err, trial.Close()); err != nil {
+		return err
+	}
+	err = s.doctor(ctx, trial.Name())
+	if _, stopped := errors.AsType[*signalError](err); err == nil || stopped {
+		return err
+	}
+	if s.person() {
+		s.report(err)
+		answer, askErr := s.prompt(ctx, "write the settings anyway? [y/N]: ")
+		if askErr == nil && strings.HasPrefix(strings.ToLower(answer), "y") {
+			return nil
+		}
+		code, _ := exitCode(err)
+		err = &commandExit{code}
+	}
+	s.say.note("nothing was written; --no-check writes settings without trying them")
+	return err
+}
+
+// doctor runs "hark doctor SERVICE" with the configuration file at path. What it
+// prints is for the person who answers. Variables that would hide the settings do
+// not count.
+func (s *setup) doctor(ctx context.Context, path string) error {
+	env := s.Env
+	env.Stdin, env.Stdout = strings.NewReader(""), s.Stderr
+	env.LookupEnv = func(name string) (string, bool) {
+		if name == "HARK_CONFIG" {
+			return path, true
+		}
+		for _, key := range s.keys {
+			if name == variableName(s.service, key) {
+				return "", false
+			}
+		}
+		return s.LookupEnv(name)
+	}
+	q := &program{Env: env, say: s.say, kill: s.kill, rescue: s.program.rescue}
+	args := []string{"doctor", s.service}
+	if s.profile != "" {
+		args = append(args, "--profile", s.profile)
+	}
+	if s.try != "" {
+		args = append(args, "--", s.try)
+	}
+	return q.app().Run(context.WithValue(ctx, programKey{}, q), args)
+}
+
+// write puts the new text in the place of the old one, all or nothing.
+func (s *setup) write() error {
+	path := s.file.Path
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".config-*.toml")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(s.text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	s.say.note("written to %s", s.file.Path)
+	for _, key := range s.keys {
+		name := variableName(s.service, key)
+		if v, ok := s.LookupEnv(name); ok && v != "" {
+			s.say.warning("%s is set, and wins over the file", name)
+		}
+	}
+	return nil
+}
+
+// tomlKey writes a key of TOML.
+func tomlKey(s string) string {
+	bare := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !bare(r) }) < 0 {
+		return s
+	}
+	return tomlString(s)
+}
+
+// tomlString writes a basic string of TOML.
+func tomlString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
