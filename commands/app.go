@@ -57,6 +57,8 @@ type appConfig struct {
 	// Words are what the arguments of a command ("emulate") may be, for
 	// completion.
 	Words map[string][]string
+	// Names lists what there is of a kind of names, for completion; nil knows none.
+	Names func(ctx context.Context, kind string, line *commandLine) []string
 	// Version is the line that --version prints.
 	Version string
 	// Stdout gets help that was asked for, and the version. Stderr gets help that
@@ -120,7 +122,7 @@ func newApp(c appConfig) *app {
 // Stdout here.
 func (a *app) Run(ctx context.Context, argv []string) error {
 	if len(argv) > 0 && argv[0] == completeCommand {
-		return a.complete(a.config.Stdout, argv[1:])
+		return a.complete(ctx, a.config.Stdout, argv[1:])
 	}
 	line, err := permute(a.root, argv)
 	if err != nil {

@@ -38,7 +38,8 @@ hark completion powershell >>$PROFILE`,
 // argumentWords are what the arguments of commands may be, for completion.
 func argumentWords() map[string][]string {
 	return map[string][]string{
-		"completion": completions.Shells(),
-		"emulate":    emulator.Services(),
+		"completion":  completions.Shells(),
+		"emulate":     emulator.Services(),
+		"config init": emulator.Services(),
 	}
 }

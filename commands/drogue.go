@@ -30,7 +30,7 @@ func (p *program) drogueCommand() *cli.Command {
 hark drogue login --endpoint https://api.example.com
 hark drogue tail --endpoint https://api.example.com example-app`,
 		Subcommands: []*cli.Command{
-			p.drogueTail(), p.droguePublish(), p.drogueLogin(), p.drogueLogout(), p.drogueWhoami(), p.drogueEndpoints(),
+			p.drogueTail(), p.drogueApps(), p.droguePublish(), p.drogueLogin(), p.drogueLogout(), p.drogueWhoami(), p.drogueEndpoints(),
 		},
 	}
 }

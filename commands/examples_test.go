@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,32 +21,30 @@ import (
 // What a help text shows works as it is: the first example of every command, and
 // all examples of the topics, are run without a network and without an account.
 
-func TestFirstExamples(t *testing.T) {
+func TestHelpExamples(t *testing.T) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	// They wait for events most of the time, so many can run at once.
+	slots := make(chan struct{}, 8)
+	run := func(name string, examples []string) {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			t.Run(name, func(t *testing.T) {
+				if len(examples) == 0 {
+					t.Fatal("there is no example that can be run")
+				}
+				runExamples(t, examples)
+			})
+		})
+	}
 	testApp().root.walk(func(n *node) {
-		d := n.describe()
-		if n.cmd.Hidden {
-			return
+		if !n.cmd.Hidden {
+			run(n.path, n.describe().Examples[:min(1, len(n.describe().Examples))])
 		}
-		t.Run(n.path, func(t *testing.T) {
-			t.Parallel()
-			if len(d.Examples) == 0 {
-				t.Fatal("the help has no example")
-			}
-			runExamples(t, d.Examples[:1])
-		})
 	})
-}
-
-func TestTopicExamples(t *testing.T) {
 	for _, topic := range topics() {
-		t.Run(topic.Name, func(t *testing.T) {
-			t.Parallel()
-			examples := topicExamples(topic.Text)
-			if len(examples) == 0 {
-				t.Fatal("the topic has no example that can be run")
-			}
-			runExamples(t, examples)
-		})
+		run("topic "+topic.Name, topicExamples(topic.Text))
 	}
 }
 

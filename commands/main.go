@@ -47,6 +47,8 @@ type program struct {
 	rescue *atomic.Pointer[rescue]
 	// quiet: warnings are not wanted.
 	quiet bool
+	// noQuestions: nothing may be started that could ask the user for something.
+	noQuestions bool
 	// exam is what doctor wants instead of a stream; nil otherwise.
 	exam *examination
 	// warnedFiles are files with credentials that others can read.
@@ -95,6 +97,7 @@ hark connect wss://stream.example.com/events | jq .`,
 		Version:   versionLine("hark", info),
 		Topics:    topics(),
 		Words:     argumentWords(),
+		Names:     p.names,
 		Settings:  p.addConfig,
 		Stdout:    p.Stdout,
 		Stderr:    p.Stderr,

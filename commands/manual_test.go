@@ -33,8 +33,8 @@ func TestManual(t *testing.T) {
 		t.Log("there is no mandoc: the manual was not checked by it")
 		return
 	}
-	out, err := exec.Command("mandoc", "-T", "lint", "-W", "warning", path).CombinedOutput()
-	if err != nil {
+	out, err := exec.Command("mandoc", "-T", "lint", path).CombinedOutput()
+	if err != nil || len(out) > 0 {
 		t.Errorf("mandoc: %v\n%s", err, out)
 	}
 }
@@ -76,6 +76,8 @@ func manual(a *app) []byte {
 	}
 	m.macro(".SH", "FLAGS OF ALL COMMANDS THAT STREAM")
 	m.flags(shared)
+	m.macro(".SH", "FLAGS OF ALL COMMANDS")
+	m.flags(root.Flags)
 	for _, t := range a.config.Topics {
 		m.macro(".SH", strings.ToUpper(strings.ReplaceAll(t.Name, "-", " ")))
 		m.text(t.Text)
@@ -131,6 +133,20 @@ type page struct {
 
 func (m *page) line(s string) { m.b.WriteString(s + "\n") }
 
+// prose writes text that is filled, in lines that are not too long for mandoc.
+func (m *page) prose(s string) {
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		if more := line + " " + word; line != "" && len(roff(more)) > 80 {
+			m.line(roff(line))
+			line = word
+		} else {
+			line = strings.TrimPrefix(more, " ")
+		}
+	}
+	m.line(roff(line))
+}
+
 func (m *page) macro(name string, args ...string) {
 	var line strings.Builder
 	line.WriteString(name)
@@ -173,7 +189,11 @@ func (m *page) text(s string) {
 			m.paragraph()
 			literal = false
 		}
-		m.line(roff(line))
+		if literal {
+			m.line(roff(line))
+		} else {
+			m.prose(line)
+		}
 	}
 	if literal {
 		m.line(".fi")
@@ -203,7 +223,7 @@ func (m *page) examples(lines []string) {
 
 func (m *page) command(c commandDoc, shared []flagDoc) {
 	m.macro(".SS", c.Synopsis)
-	m.line(roff(strings.ToUpper(c.Summary[:1]) + c.Summary[1:] + "."))
+	m.prose(strings.ToUpper(c.Summary[:1]) + c.Summary[1:] + ".")
 	if c.Description != "" {
 		m.paragraph()
 		m.text(c.Description)
@@ -212,7 +232,7 @@ func (m *page) command(c commandDoc, shared []flagDoc) {
 	for _, a := range c.Arguments {
 		m.line(".TP")
 		m.line("\\fI" + roff(a.Name) + "\\fR")
-		m.line(roff(a.Usage))
+		m.prose(a.Usage)
 	}
 	var own []flagDoc
 	var elsewhere []string
@@ -237,7 +257,7 @@ func (m *page) command(c commandDoc, shared []flagDoc) {
 		m.line("Besides, it takes the flags of all commands that stream, below.")
 	case len(elsewhere) > 0:
 		m.paragraph()
-		m.line(roff("Besides, it takes these flags of the commands that stream: " + strings.Join(elsewhere, ", ") + "."))
+		m.prose("Besides, it takes these flags of the commands that stream: " + strings.Join(elsewhere, ", ") + ".")
 	}
 }
 
@@ -259,7 +279,7 @@ func (m *page) flags(flags []flagDoc) {
 		if f.Default != "" {
 			text += fmt.Sprintf(" (default %s)", f.Default)
 		}
-		m.line(roff(strings.ToUpper(text[:1])+text[1:]) + ".")
+		m.prose(strings.ToUpper(text[:1]) + text[1:] + ".")
 		if f.Variable != "" {
 			m.line("Environment: \\fB" + roff(f.Variable) + "\\fR.")
 		}
@@ -298,7 +318,7 @@ func TestComplete(t *testing.T) {
 		want  string // candidates, separated by spaces
 	}{
 		{"dr", "drogue"},
-		{"drogue ", "tail publish login logout whoami endpoints"},
+		{"drogue ", "tail apps publish login logout whoami endpoints"},
 		{"help exit", "exit-codes"},
 		{"drogue tail --jq-er", "--jq-error"},
 		{"drogue tail --jq-error ", "continue fail"},
@@ -314,7 +334,7 @@ func TestComplete(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var b bytes.Buffer
-		if err := testApp().complete(&b, strings.Split(tt.words, " ")); err != nil {
+		if err := testApp().complete(t.Context(), &b, strings.Split(tt.words, " ")); err != nil {
 			t.Error(err)
 		}
 		var got []string
@@ -328,7 +348,7 @@ func TestComplete(t *testing.T) {
 	}
 	// Nothing makes it fail: a shell would print it into the line being typed.
 	for _, words := range [][]string{nil, {""}, {"-"}, {"--"}, {"--="}, {"drogue", "tail", "-", "--x="}} {
-		if err := testApp().complete(new(bytes.Buffer), words); err != nil {
+		if err := testApp().complete(t.Context(), new(bytes.Buffer), words); err != nil {
 			t.Errorf("%q: %v", words, err)
 		}
 	}

@@ -48,6 +48,9 @@ func (p *program) source(flag string, ref secretRef) (src proto.TokenSource, ren
 	if !ok {
 		kind = ""
 	}
+	if p.noQuestions && (kind == "cmd" || kind == "keyring") {
+		return nil, false, usagef("%s: not looked up, it could ask for a password", flag)
+	}
 	var get func(context.Context) (string, error)
 	switch kind {
 	case "env":

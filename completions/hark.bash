@@ -25,6 +25,9 @@ _hark() {
 		line=${line%%$'\t'*}
 		COMPREPLY+=("${line#"$prefix"}")
 	done < <("${COMP_WORDS[0]}" __complete "${words[@]}" 2>/dev/null)
+	if [[ ${#COMPREPLY[@]} -gt 0 && ${COMPREPLY[0]} == *= ]]; then
+		compopt -o nospace 2>/dev/null
+	fi
 	if [[ -n $files ]]; then
 		while IFS= read -r line; do
 			COMPREPLY+=("$line")

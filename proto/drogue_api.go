@@ -67,6 +67,23 @@ func (a DrogueAPI) Whoami(ctx context.Context, c DrogueCredential) (id string, e
 	return user.ID, nil
 }
 
+// Applications asks for the applications that the credentials may see. Each is the
+// JSON text of the resource.
+func (a DrogueAPI) Applications(ctx context.Context, c DrogueCredential) ([]json.RawMessage, error) {
+	raw, err := a.get(ctx, StageRequest, wire.DroguePathApps, c)
+	if err != nil {
+		return nil, err
+	}
+	var apps []json.RawMessage
+	if err := json.Unmarshal(raw, &apps); err != nil {
+		return nil, &HandshakeError{
+			Stage: StageRequest, Address: bareAddress(a.Base + wire.DroguePathApps),
+			Err: &ProtocolError{fmt.Errorf("the answer is no list of applications: %w", err)},
+		}
+	}
+	return apps, nil
+}
+
 func (a DrogueAPI) get(ctx context.Context, stage Stage, path string, c DrogueCredential) ([]byte, error) {
 	req, err := newRequest(ctx, stage, http.MethodGet, a.Base+path, nil)
 	if err != nil {

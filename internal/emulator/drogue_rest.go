@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -34,11 +35,26 @@ func (d *drogue) serveAPI(w http.ResponseWriter, r *http.Request) {
 		if who := d.user(w, r); who.user != "" {
 			drogueAnswer(w, http.StatusOK, map[string]string{"id": who.id})
 		}
+	case path == wire.DroguePathApps:
+		if who := d.user(w, r); who.user != "" {
+			drogueAnswer(w, http.StatusOK, d.applications(who))
+		}
 	case path == wire.DroguePathTokens || strings.HasPrefix(path, wire.DroguePathTokens+"/"):
 		d.serveTokens(w, r, strings.TrimPrefix(path[len(wire.DroguePathTokens):], "/"))
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// applications are those of a user, as the registry lists them.
+func (d *drogue) applications(who drogueIdentity) []map[string]any {
+	list := []map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(d.apps)) {
+		if app := d.apps[name]; app.owner == who.user {
+			list = append(list, map[string]any{"metadata": map[string]any{"name": name, "uid": app.uid}})
+		}
+	}
+	return list
 }
 
 func drogueAnswer(w http.ResponseWriter, status int, body any) {

@@ -58,6 +58,14 @@ func TestDrogueAccessTokens(t *testing.T) {
 		if status, _ := b.do("GET", "/drogue-api"+wire.DroguePathWhoami, ""); status != 403 {
 			t.Errorf("nobody: %d", status)
 		}
+		status, body = b.do("GET", "/drogue-api"+wire.DroguePathApps, "", bearer)
+		apps := unmarshal[[]struct{ Metadata struct{ Name string } }](t, body)
+		if status != 200 || len(apps) != 1 || apps[0].Metadata.Name != DemoApplication {
+			t.Errorf("applications: %d %s", status, body)
+		}
+		if status, _ := b.do("GET", "/drogue-api"+wire.DroguePathApps, ""); status != 403 {
+			t.Errorf("applications for nobody: %d", status)
+		}
 		tokens := "/drogue-api" + wire.DroguePathTokens
 		status, body = b.do("POST", tokens+"?description=ci+job", "", bearer)
 		made := unmarshal[struct{ Prefix, Token string }](t, body)

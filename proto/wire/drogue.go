@@ -324,6 +324,9 @@ const (
 	DroguePathInfo      = "/api/console/v1alpha1/info"
 	DroguePathWhoami    = "/api/admin/v1alpha1/user/whoami"
 	DroguePathTokens    = "/api/tokens/v1alpha1"
+	// DroguePathApps lists applications, resources with metadata.name (Drogue Cloud
+	// documentation, "Registry API").
+	DroguePathApps = "/api/registry/v1alpha1/apps"
 )
 
 // DrogueClientID is the public OAuth 2.0 client of command lines.

@@ -1,0 +1,201 @@
+package commands
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/internal/config"
+)
+
+// What completion knows besides the tree of commands: names of profiles, and of
+// what there is at a service. A service is asked with what the line being typed, the
+// environment and the configuration say, at most for nameLimit, and what it says is
+// kept in the cache for nameLife. Whatever goes wrong, there is nothing to offer:
+// nobody has asked to hear about it.
+//
+// Nothing is done that could make somebody ask for a password: credentials of cmd:
+// and keyring: are not looked up.
+
+const (
+	nameLimit = 2 * time.Second
+	nameLife  = 5 * time.Minute
+	// failureLife is how long a service that gave no answer is left alone.
+	failureLife = 30 * time.Second
+	// maxNames is how many names are kept.
+	maxNames = 10000
+)
+
+// plainName is a name that can stand in the line of any shell as it is. Names come
+// from a server, which must not have the shell do anything.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-]+$`)
+
+// The kinds of names.
+const (
+	nameProfile     = "profile"
+	nameStream      = "stream"
+	nameApplication = "application"
+)
+
+// nameKinds says which names the arguments of commands and the values of flags are.
+var nameKinds = map[string]string{
+	"octave subscribe": nameStream, "octave publish": nameStream, "octave streams": nameStream, "doctor octave": nameStream,
+	"drogue tail": nameApplication, "drogue publish": nameApplication, "doctor drogue": nameApplication,
+	"--profile": nameProfile, "--prefix": nameStream,
+}
+
+// names lists what may stand in the place of the word after line.
+func (p *program) names(ctx context.Context, kind string, line *commandLine) []string {
+	var names []string
+	switch kind {
+	case nameProfile:
+		if path, err := p.configPath(); err == nil {
+			if f, err := config.Read(path); err == nil {
+				names = f.Profiles
+			}
+		}
+	case nameStream:
+		names = p.askedNames(ctx, line, "octave", "streams", "--raw-output", "--jq", ".path")
+	case nameApplication:
+		names = p.askedNames(ctx, line, "drogue", "apps", "--raw-output", "--jq", ".metadata.name", "--token-store", "file")
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return !plainName.MatchString(n) })
+}
+
+// askedNames is what a command prints, from the cache if it is not old. The flags of
+// line that the command has too are given to it.
+func (p *program) askedNames(ctx context.Context, line *commandLine, command ...string) []string {
+	asked := line.node.root().child(command[0])
+	if asked == nil || asked.child(command[1]) == nil {
+		return nil
+	}
+	asked = asked.child(command[1])
+	argv := slices.Clone(command)
+	for _, s := range line.settings {
+		if o, _ := asked.lookup(s.opt.name()); o != nil && o.variable == s.opt.variable && !slices.Contains(command, dashed(o.name())) && o.category != catOutput {
+			argv = append(argv, dashed(o.name())+"="+s.value)
+		}
+	}
+	path := p.namesPath(asked, line, command[0])
+	if names, ok := readNames(path); ok {
+		return names
+	}
+	ctx, cancel := context.WithTimeout(ctx, nameLimit)
+	defer cancel()
+	names, ok := p.ask(ctx, argv)
+	if !ok {
+		names = nil
+	}
+	writeNames(path, names, ok)
+	return names
+}
+
+// ask runs a command in this process and returns the lines that it prints.
+func (p *program) ask(ctx context.Context, argv []string) (names []string, ok bool) {
+	var out bytes.Buffer
+	env := p.Env
+	env.Stdin, env.Stdout, env.Stderr = strings.NewReader(""), &out, io.Discard
+	env.StdoutTerminal, env.StderrTerminal = false, false
+	q := &program{Env: env, say: &printer{w: io.Discard}, noQuestions: true}
+	done := make(chan error, 1)
+	go func() {
+		done <- q.app().Run(context.WithValue(ctx, programKey{}, q), argv)
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return nil, false
+		}
+	case <-ctx.Done(): // also when something does not listen to it
+		return nil, false
+	}
+	for name := range strings.Lines(out.String()) {
+		if name = strings.TrimSuffix(name, "\n"); plainName.MatchString(name) && len(names) < maxNames {
+			names = append(names, name)
+		}
+	}
+	return names, true
+}
+
+// namesPath is the file of the cache for what a service says to this account, "" if
+// there is no place for it. No credential has a part in it.
+func (p *program) namesPath(asked *node, line *commandLine, service string) string {
+	folder := ""
+	for _, base := range []struct{ variable, folder string }{
+		{"XDG_CACHE_HOME", ""}, {"LocalAppData", ""}, {"HOME", ".cache"},
+	} {
+		if dir, ok := p.LookupEnv(base.variable); ok && filepath.IsAbs(dir) {
+			folder = filepath.Join(dir, base.folder, "hark")
+			break
+		}
+	}
+	if folder == "" {
+		return ""
+	}
+	l := &commandLine{node: asked}
+	for _, s := range line.settings {
+		if s.at.parent == nil { // --profile
+			l.settings = append(l.settings, s)
+		}
+	}
+	l.addEnvironment(p.LookupEnv)
+	if err := p.addConfig(l); err != nil {
+		return ""
+	}
+	sum := sha256.New()
+	for _, name := range []string{"profile", "endpoint", "api", "company", "user", "emulator"} {
+		io.WriteString(sum, name+"="+cmp.Or(line.value(name), l.value(name))+"\n")
+	}
+	return filepath.Join(folder, "names-"+service+"-"+hex.EncodeToString(sum.Sum(nil)[:8])+".json")
+}
+
+// A nameFile is a file of the cache.
+type nameFile struct {
+	Asked time.Time `json:"asked"`
+	OK    bool      `json:"ok"`
+	Names []string  `json:"names"`
+}
+
+func readNames(path string) ([]string, bool) {
+	var f nameFile
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &f) != nil {
+		return nil, false
+	}
+	life := failureLife
+	if f.OK {
+		life = nameLife
+	}
+	age := time.Since(f.Asked)
+	return f.Names, age >= 0 && age < life
+}
+
+// writeNames replaces the file, which only its owner may read, in one piece: other
+// shells read it meanwhile.
+func writeNames(path string, names []string, ok bool) {
+	if path == "" {
+		return
+	}
+	text, err := json.Marshal(nameFile{Asked: time.Now(), OK: ok, Names: names})
+	if err != nil || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".names-*")
+	if err != nil {
+		return
+	}
+	_, err = f.Write(text)
+	if f.Close() != nil || err != nil || os.Rename(f.Name(), path) != nil {
+		os.Remove(f.Name())
+	}
+}
