@@ -1,6 +1,6 @@
 # make           builds ./hark
 # make test      lint, then all tests; what they need is put into .deps first
-# make lint      the checks that need no running program
+# make lint      the checks that need no running program, on other systems' builds too
 # make lint-shell  shellcheck and actionlint
 # make bench     hark beside its peers, one table; into bench/RESULTS.md
 # make microbench  go test -bench
@@ -38,7 +38,7 @@ install: build
 	put completions/hark.zsh $(SHARE)/zsh/site-functions/_hark; \
 	put completions/hark.fish $(SHARE)/fish/vendor_completions.d/hark.fish
 
-test: lint deps lint-shell
+test: deps lint lint-shell
 	cd tools/dist && $(GO) vet . && $(GO) test .
 	cd tools/recording && $(GO) vet . && $(GO) test .
 	HARK_SOAK=$(SOAKTIME) $(GO) test -race ./...
@@ -50,6 +50,12 @@ lint:
 	$(GO) mod tidy -diff
 	$(GO) fix -diff ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@for system in darwin windows freebsd; do \
+		echo "GOOS=$$system go vet ./..."; \
+		GOOS=$$system CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
+	done
+	@if command -v mandoc >/dev/null; then echo mandoc; mandoc -T lint man/hark.1; \
+	else echo "lint: there is no mandoc, the manual was not checked"; fi
 
 # Shell scripts and workflows, with the programs of "make deps".
 lint-shell:

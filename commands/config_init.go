@@ -133,14 +133,15 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 	if s.profile != "" {
 		table = "profile." + tomlKey(s.profile) + "." + s.service
 	}
-	text := "[" + table + "]\n"
-	for _, key := range s.keys {
-		text += fmt.Sprintf("%s = %s\n", key, tomlString(values[key]))
-	}
-	s.text = text
+	var text strings.Builder
 	if s.old != "" {
-		s.text = strings.TrimRight(s.old, "\n") + "\n\n" + text
+		text.WriteString(strings.TrimRight(s.old, "\n") + "\n\n")
 	}
+	fmt.Fprintf(&text, "[%s]\n", table)
+	for _, key := range s.keys {
+		fmt.Fprintf(&text, "%s = %s\n", key, tomlString(values[key]))
+	}
+	s.text = text.String()
 	f, err := config.Parse(s.file.Path, s.text)
 	if err == nil {
 		err = checkConfig(s.root, f)

@@ -102,7 +102,7 @@ func examplePath(t *testing.T) string {
 		return ""
 	}
 	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "man"), []byte("#!/bin/sh\ncat\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(bin, "man"), []byte("#!/bin/sh\ncat \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return fmt.Sprint(bin, string(os.PathListSeparator))
