@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/config"
@@ -331,16 +332,15 @@ func (s *setup) check(ctx context.Context) error {
 // prints is for the person who answers. Variables that would hide the settings do
 // not count.
 func (s *setup) doctor(ctx context.Context, path string) error {
+	hidden := s.hides()
 	env := s.Env
 	env.Stdin, env.Stdout = strings.NewReader(""), s.Stderr
 	env.LookupEnv = func(name string) (string, bool) {
 		if name == "HARK_CONFIG" {
 			return path, true
 		}
-		for _, key := range s.keys {
-			if name == variableName(s.service, key) {
-				return "", false
-			}
+		if slices.Contains(hidden, name) {
+			return "", false
 		}
 		return s.LookupEnv(name)
 	}
@@ -353,6 +353,29 @@ func (s *setup) doctor(ctx context.Context, path string) error {
 		args = append(args, "--", s.try)
 	}
 	return q.app().Run(context.WithValue(ctx, programKey{}, q), args)
+}
+
+// hides lists the variables that would hide what is written: those of the settings,
+// and when one of them is a credential, those of all credentials of the service,
+// which may exclude each other.
+func (s *setup) hides() []string {
+	var names []string
+	secret := false
+	for _, key := range s.keys {
+		o, _ := s.setting(key)
+		names = append(names, o.variable)
+		secret = secret || o.secret
+	}
+	if secret {
+		s.root.walk(func(n *node) {
+			for _, o := range n.options {
+				if o.secret && o.variable == variableName(s.service, o.name()) {
+					names = append(names, o.variable)
+				}
+			}
+		})
+	}
+	return names
 }
 
 // write puts the new text in the place of the old one, all or nothing.

@@ -2,14 +2,17 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os/exec"
 	"strings"
 
 	"github.com/hark-cli/hark/output"
 )
 
 // page prints a help text. On a terminal that it does not fit, it goes through
-// $HARK_PAGER, or $PAGER, if one is set.
+// $HARK_PAGER, or $PAGER, if one is set. How the pager ends is the user's affair,
+// unless there is none.
 func (p *program) page(text string, rows int) error {
 	pager := ""
 	for _, name := range []string{"PAGER", "HARK_PAGER"} {
@@ -21,7 +24,8 @@ func (p *program) page(text string, rows int) error {
 		cmd := shell(context.Background(), pager)
 		cmd.Env = append(p.Environ(), "LESS=FRX")
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Stdout, p.Stderr
-		if cmd.Run() == nil {
+		exit, ended := errors.AsType[*exec.ExitError](cmd.Run())
+		if !ended || exit.ExitCode() != 126 && exit.ExitCode() != 127 { // as the shell has it
 			return nil
 		}
 	}

@@ -22,6 +22,7 @@ func TestPager(t *testing.T) {
 		{"pager", map[string]string{"PAGER": "sed s/line/paged/"}, 24, true},
 		{"our own", map[string]string{"PAGER": "false", "HARK_PAGER": "sed s/line/paged/"}, 24, true},
 		{"switched off", map[string]string{"PAGER": "sed s/line/paged/", "HARK_PAGER": ""}, 24, false},
+		{"quit early", map[string]string{"PAGER": "read -r line; exit 3"}, 24, true},
 		{"broken", map[string]string{"PAGER": "no-such-pager 2>/dev/null"}, 24, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -35,7 +36,9 @@ func TestPager(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := text
-			if tt.paged {
+			if tt.name == "quit early" {
+				want = ""
+			} else if tt.paged {
 				want = strings.ReplaceAll(text, "line", "paged")
 			}
 			if out.String() != want {
