@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -178,10 +179,11 @@ func (p *program) configCommand() *cli.Command {
 			},
 			{
 				Name: "explain", Usage: "print each setting of a command and where it comes from",
-				UsageText: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging",
-				ArgsUsage: "COMMAND…\nCOMMAND\tthe words of a command, such as drogue tail",
+				UsageText: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging -- --count 5",
+				ArgsUsage: "COMMAND… [-- FLAGS…]\nCOMMAND\tthe words of a command, such as drogue tail\nFLAGS\twhat the command would be given",
 				Action: func(c *cli.Context) error {
-					return p.configExplain(lineOf(c.Context), c.Args().Slice())
+					words, flags, _ := dashArgs(c)
+					return p.configExplain(lineOf(c.Context), words, flags)
 				},
 			},
 			{
@@ -272,8 +274,9 @@ func literalSecret(root *node, f *config.File) bool {
 	return found
 }
 
-// configExplain prints, for each flag of a command, its value and who set it.
-func (p *program) configExplain(line *commandLine, words []string) error {
+// configExplain prints, for each flag of a command, its value and who set it, when
+// the command is given these flags.
+func (p *program) configExplain(line *commandLine, words, flags []string) error {
 	n := line.node.root()
 	for _, word := range words {
 		c := n.child(word)
@@ -289,12 +292,12 @@ func (p *program) configExplain(line *commandLine, words []string) error {
 	if err != nil {
 		return err
 	}
-	l := &commandLine{node: n}
-	l.addEnvironment(p.LookupEnv)
-	profile := line.value("profile")
-	if profile == "" {
-		profile = l.value("profile")
+	l, err := permute(n.root(), slices.Concat(words, flags))
+	if err != nil {
+		return err
 	}
+	l.addEnvironment(p.LookupEnv)
+	profile := cmp.Or(line.value("profile"), l.value("profile"))
 	if err := l.addSettings(f, profile); err != nil {
 		return err
 	}

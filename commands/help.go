@@ -45,6 +45,11 @@ func (a *app) show(text string) error {
 }
 
 func (a *app) topicFor(name string) error {
+	if name == "topics" {
+		h := &helpText{width: a.width()}
+		h.topics(a.config.Topics)
+		return a.show(h.b.String())
+	}
 	names := make([]string, len(a.config.Topics))
 	for i, t := range a.config.Topics {
 		names[i] = t.Name
@@ -96,12 +101,7 @@ func (a *app) helpText(n *node, all bool) string {
 	h.commands(n)
 	h.options(n)
 	if n == a.root && len(a.config.Topics) > 0 {
-		h.heading("Topics")
-		var rows [][2]string
-		for _, t := range a.config.Topics {
-			rows = append(rows, [2]string{t.Name, t.Summary})
-		}
-		h.table(rows)
+		h.topics(a.config.Topics)
 	}
 	if n == a.root {
 		h.gap()
@@ -112,6 +112,15 @@ func (a *app) helpText(n *node, all bool) string {
 		h.text(fmt.Sprintf("'%s --help-all' explains every flag, with its environment variable.", n.path))
 	}
 	return h.b.String()
+}
+
+func (h *helpText) topics(topics []topic) {
+	h.heading("Topics")
+	var rows [][2]string
+	for _, t := range topics {
+		rows = append(rows, [2]string{t.Name, t.Summary})
+	}
+	h.table(rows)
 }
 
 // usageLine is how the command is typed.

@@ -129,6 +129,10 @@ func TestHelpTopic(t *testing.T) {
 	if r.err != nil || r.stdout.String() != "All is well that ends with 0.\n" {
 		t.Errorf("error %v, stdout %q", r.err, &r.stdout)
 	}
+	r = sea(t, []string{"help", "topics"})
+	if r.err != nil || r.stdout.String() != "Topics:\n  exit-codes  what the exit code means\n" {
+		t.Errorf("error %v, stdout %q", r.err, &r.stdout)
+	}
 }
 
 func TestHelpFitsTheWidth(t *testing.T) {
