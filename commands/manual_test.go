@@ -4,12 +4,15 @@ package commands
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // The manual is made of what the commands say of themselves, so it cannot miss a
@@ -305,10 +308,38 @@ func TestHelpJSON(t *testing.T) {
 	if err := a.Run(t.Context(), []string{"help", "--json"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"path": "hark drogue tail"`, `"name": "--count"`, `"short": "-n"`, `"variable": "HARK_OCTAVE_TOKEN"`} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("there is no %s", want)
+	var root commandDoc
+	d := json.NewDecoder(&stdout)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&root); err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(a.root.describe(), root); diff != "" {
+		t.Errorf("what was printed is not the tree (-want +got)\n%s", diff)
+	}
+	known := make(map[string]flagDoc)
+	for _, c := range leaves(root) {
+		if c.Summary == "" || c.Synopsis == "" || len(c.Examples) == 0 {
+			t.Errorf("%s: summary %q, synopsis %q, examples %q", c.Path, c.Summary, c.Synopsis, c.Examples)
 		}
+		for _, f := range c.Flags {
+			if !strings.HasPrefix(f.Name, "--") || f.Usage == "" || !strings.HasPrefix(f.Variable, "HARK_") {
+				t.Errorf("%s: %+v", c.Path, f)
+			}
+			known[c.Path+" "+f.Name] = f
+		}
+	}
+	want := flagDoc{Name: "--max-time", Short: "-m", Value: "D", Group: catEnd, Variable: "HARK_MAX_TIME"}
+	got := known["hark drogue tail --max-time"]
+	got.Usage = ""
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("--max-time (-want +got)\n%s", diff)
+	}
+	if f := known["hark octave subscribe --token"]; f.Variable != "HARK_OCTAVE_TOKEN" || !f.Secret || f.Default != "" {
+		t.Errorf("--token: %+v", f)
+	}
+	if f := known["hark drogue tail --retries"]; f.Default != "10" {
+		t.Errorf("--retries: %+v", f)
 	}
 }
 
