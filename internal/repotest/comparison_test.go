@@ -128,9 +128,9 @@ func claims() []claim {
 		{"The proxy of the environment",
 			`proxied 'hark connect ws://name.invalid'`, `proxied 'wscat -c ws://name.invalid'`, `proxied 'websocat ws://name.invalid'`},
 		{"SOCKS5 proxies",
-			`has 'hark connect --help' socks5h`, wscat + `socks`, websocat + `--socks5`},
+			`has 'hark connect --help-all' socks5h`, wscat + `socks`, websocat + `--socks5`},
 		{"Client certificates",
-			`has 'hark connect --help' '--cert FILE'`, wscat + `--cert`, websocat + `--client-pkcs12`},
+			`has 'hark connect --help-all' '--cert FILE'`, wscat + `--cert`, websocat + `--client-pkcs12`},
 		{"TCP, UDP and programs as the other end",
 			`hark connect tcp:127.0.0.1:1 || [ "$?" != 2 ]`, wscat + `tcp:`, websocat + `tcp:`},
 	}
