@@ -241,7 +241,32 @@ func (s *setup) answer(ctx context.Context, q question) (string, error) {
 	if q.deflt != "" {
 		prompt += " [" + q.deflt + "]"
 	}
+	if o, _ := s.setting(q.name); o != nil && o.secret {
+		return s.promptUnseen(ctx, prompt+" (not shown): ")
+	}
 	return s.prompt(ctx, prompt+": ")
+}
+
+// promptUnseen is prompt for what nobody may see on the screen.
+func (p *program) promptUnseen(ctx context.Context, prompt string) (string, error) {
+	if !p.person() {
+		return p.prompt(ctx, prompt)
+	}
+	terminal := int(p.Stdin.(*os.File).Fd())
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", fmt.Errorf("the terminal: %w", err)
+	}
+	defer term.Restore(terminal, before) // ReadPassword does not when it is left waiting
+	defer fmt.Fprintln(p.Stderr)
+	fmt.Fprint(p.Stderr, prompt)
+	return answered(ctx, func() (string, error) {
+		text, err := term.ReadPassword(terminal)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return string(text), err
+	})
 }
 
 // prompt reads a line from stdin, after a prompt if a person is there; "" at the
@@ -250,17 +275,22 @@ func (p *program) prompt(ctx context.Context, prompt string) (string, error) {
 	if p.person() {
 		fmt.Fprint(p.Stderr, prompt)
 	}
+	return answered(ctx, func() (string, error) { return readLine(p.Stdin) })
+}
+
+// answered waits for read, without the white space around it, or for the end of ctx.
+func answered(ctx context.Context, read func() (string, error)) (string, error) {
 	type result struct {
 		line string
 		err  error
 	}
-	read := make(chan result, 1) // a read of stdin cannot be interrupted
+	done := make(chan result, 1) // a read of stdin cannot be interrupted
 	go func() {
-		line, err := readLine(p.Stdin)
-		read <- result{line, err}
+		line, err := read()
+		done <- result{line, err}
 	}()
 	select {
-	case r := <-read:
+	case r := <-done:
 		return strings.TrimSpace(r.line), r.err
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
