@@ -156,6 +156,11 @@ func (l *link) readMessage(r io.Reader) error {
 		n, err := r.Read(b.data[len(b.data):cap(b.data)])
 		b.data = b.data[:len(b.data)+n]
 		if err == io.EOF {
+			if l.tap.ended {
+				// The library takes the end of the connection for that of the
+				// message when it comes behind a head or a fragment (v1.8.15).
+				return io.ErrUnexpectedEOF
+			}
 			return nil
 		}
 		if err != nil {

@@ -56,11 +56,7 @@ func FuzzConnection(f *testing.F) {
 		o.Dial.Compression = compression
 		o.Trace.Frame = func(FrameRecord) {}
 		if compression {
-			o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
-				resp, err := nw.RoundTrip(req)
-				resp.Header.Set("Sec-Websocket-Extensions", "permessage-deflate")
-				return resp, err
-			})
+			o.Transport = nw.deflating()
 		}
 		sink := &checking{t: t, limit: 1 << 16}
 		_ = Run(context.Background(), testService, sink, o)

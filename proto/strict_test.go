@@ -94,11 +94,7 @@ func TestCloseWithinACompressedMessage(t *testing.T) {
 		o := testOptions(nw)
 		o.Retries = 0
 		o.Dial.Compression = true
-		o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
-			resp, err := nw.RoundTrip(req)
-			resp.Header.Set("Sec-Websocket-Extensions", "permessage-deflate")
-			return resp, err
-		})
+		o.Transport = nw.deflating()
 		var sink recorder
 		err := runTest(t, nw, &sink, o)
 		if c, ok := errors.AsType[*CloseError](err); !ok || c.Code != wire.StatusInternal || c.Reason != "oops" || len(sink.events) > 0 {
@@ -373,5 +369,67 @@ func TestHostileHandshakes(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A connection that is cut within a message, wherever that is, is lost, and the
+// part that came is no event.
+func TestCutWithinAMessage(t *testing.T) {
+	whole := wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 5000})
+	fragment := func(op wire.Opcode, text string) []byte {
+		return append(wire.AppendHeader(nil, wire.Header{Opcode: op, Length: uint64(len(text))}), text...)
+	}
+	two := append(fragment(wire.OpText, "ab"), fragment(wire.OpContinuation, "")...)
+	tests := map[string][]byte{
+		"head":       whole[:1],
+		"length":     whole[:3],
+		"payload":    whole,
+		"1 byte":     append(bytes.Clone(whole), 'x'),
+		"4 KiB":      append(bytes.Clone(whole), strings.Repeat("x", 4096-len(whole))...),
+		"all but 1":  append(bytes.Clone(whole), strings.Repeat("x", 4999)...),
+		"fragment":   fragment(wire.OpText, "ab"),
+		"empty":      fragment(wire.OpText, ""),
+		"fragments":  two,
+		"large":      append(fragment(wire.OpText, strings.Repeat("x", 2*readBuffer)), 0x80),
+		"a ping too": append(fragment(wire.OpText, "ab"), frameBytes(wire.OpPing, "x")...),
+	}
+	for name, send := range tests {
+		for _, compression := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nw := &network{t: t, serve: func(_ int, p *peer) {
+						go func() {
+							for range p.in {
+							}
+						}()
+						p.conn.Write(append(frameBytes(wire.OpText, "fine"), send...))
+					}}
+					var sink recorder
+					o := testOptions(nw)
+					o.Retries = 0
+					if compression {
+						o.Dial.Compression = true
+						o.Transport = nw.deflating()
+					}
+					err := runTest(t, nw, &sink, o)
+					if _, ok := errors.AsType[*LostError](err); !ok {
+						t.Errorf("Run: %v", err)
+					}
+					if diff := cmp.Diff([]string{"fine"}, sink.events); diff != "" {
+						t.Errorf("events (-want +got):\n%s", diff)
+					}
+					nw.wg.Wait()
+				})
+			})
+		}
+	}
+}
+
+// deflating is the network with servers that agree to permessage-deflate.
+func (nw *network) deflating() roundTrip {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := nw.RoundTrip(req)
+		resp.Header.Set("Sec-Websocket-Extensions", "permessage-deflate")
+		return resp, err
 	}
 }

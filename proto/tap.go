@@ -32,6 +32,7 @@ type tap struct {
 	buf     []byte
 	r, w    int
 	readErr error
+	ended   bool      // the library has been told that there is no more
 	readAt  time.Time // of the last bytes
 	in      tracker
 	// peerClose is the payload of the server's close frame; nil before it came.
@@ -86,6 +87,12 @@ func breach(code int, reason, text string) *violation {
 
 // Read implements io.Reader for the library.
 func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.read(p)
+	t.ended = err != nil
+	return n, err
+}
+
+func (t *tap) read(p []byte) (int, error) {
 	if t.r < t.w {
 		n := copy(p, t.buf[t.r:t.w])
 		t.r += n
