@@ -58,6 +58,7 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		out:      newOutbox(),
 	}
 	l.cur = l.free.get()
+	t.lane = t.lane && !o.noLane
 	t.waiting = l.handOver
 	if l.collect {
 		t.sent = func(op wire.Opcode, p []byte) { l.control(Out, op, p) }
@@ -104,29 +105,44 @@ func (l *link) read() (err error) {
 		}
 	}()
 	for {
-		typ, r, err := l.ws.Reader(context.Background())
-		if err != nil {
-			return l.lost(err)
+		if err := l.express(); err != nil {
+			return err
+		}
+		op, r, ok := l.tap.open(l.limit)
+		if !ok {
+			typ, lr, err := l.ws.Reader(context.Background())
+			if err != nil {
+				return l.lost(err)
+			}
+			op, r = wire.Opcode(typ), lr
 		}
 		l.start, l.inside = len(l.cur.data), true
-		err = l.readMessage(r)
+		err := l.readMessage(r)
 		l.inside = false
-		b := l.cur
 		if err != nil {
-			b.data = b.data[:l.start] // a part of a message is no message
+			l.cur.data = l.cur.data[:l.start] // a part of a message is no message
 			return l.lost(err)
 		}
-		if typ == websocket.MessageText && !utf8.Valid(b.data[l.start:]) {
-			b.data = b.data[:l.start]
-			v := breach(wire.StatusInvalid, "invalid UTF-8", "the server sent a text message that is not UTF-8")
-			l.tap.fail(v)
-			return v.err
-		}
-		b.entries = append(b.entries, entry{start: l.start, end: len(b.data), op: wire.Opcode(typ), dir: In, time: l.tap.readAt})
-		if len(b.data) >= batchSize || len(b.entries) >= batchEntries {
-			l.handOver()
+		if err := l.complete(op); err != nil {
+			return err
 		}
 	}
+}
+
+// complete makes an entry of the message that stands at the end of the batch.
+func (l *link) complete(op wire.Opcode) error {
+	b := l.cur
+	if op == wire.OpText && !utf8.Valid(b.data[l.start:]) {
+		b.data = b.data[:l.start]
+		v := breach(wire.StatusInvalid, "invalid UTF-8", "the server sent a text message that is not UTF-8")
+		l.tap.fail(v)
+		return v.err
+	}
+	b.entries = append(b.entries, entry{start: l.start, end: len(b.data), op: op, dir: In, time: l.tap.readAt})
+	if len(b.data) >= batchSize || len(b.entries) >= batchEntries {
+		l.handOver()
+	}
+	return nil
 }
 
 // broke is the end of the reader when the library has panicked. It does so when a

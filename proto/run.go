@@ -54,6 +54,8 @@ type Options struct {
 
 	free  pool
 	spare *spare
+	// noLane sends all messages through the library, for tests to compare.
+	noLane bool
 }
 
 // Overflow says what becomes of events that come faster than the sink takes them,

@@ -46,7 +46,8 @@ func TestStrictness(t *testing.T) {
 		{"reserved bit", wire.AppendHeader(nil, wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}), "protocol error: received header with unexpected rsv bits", wire.StatusProtocol},
 	}
 	for _, tt := range tests {
-		for _, together := range []bool{true, false} {
+		for way := range 4 {
+			together, noLane := way&1 == 0, way&2 == 0
 			t.Run(tt.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var code int
@@ -65,7 +66,9 @@ func TestStrictness(t *testing.T) {
 						_, code = p.untilClose()
 					}}
 					var sink recorder
-					err := runTest(t, nw, &sink, testOptions(nw))
+					o := testOptions(nw)
+					o.noLane = noLane
+					err := runTest(t, nw, &sink, o)
 					f, ok := errors.AsType[*Failure](err)
 					if !ok || f.Class != Refused || !strings.HasPrefix(err.Error(), tt.text) {
 						t.Errorf("Run: %v, want %s", err, tt.text)
@@ -394,7 +397,8 @@ func TestCutWithinAMessage(t *testing.T) {
 		"a ping too": append(fragment(wire.OpText, "ab"), frameBytes(wire.OpPing, "x")...),
 	}
 	for name, send := range tests {
-		for _, compression := range []bool{false, true} {
+		for way := range 3 {
+			compression, noLane := way == 1, way == 2
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					nw := &network{t: t, serve: func(_ int, p *peer) {
@@ -407,6 +411,7 @@ func TestCutWithinAMessage(t *testing.T) {
 					var sink recorder
 					o := testOptions(nw)
 					o.Retries = 0
+					o.noLane = noLane
 					if compression {
 						o.Dial.Compression = true
 						o.Transport = nw.deflating()

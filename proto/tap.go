@@ -35,6 +35,7 @@ type tap struct {
 	ended   bool      // the library has been told that there is no more
 	readAt  time.Time // of the last bytes
 	in      tracker
+	lane    bool // messages may take it, see lane.go
 	// peerClose is the payload of the server's close frame; nil before it came.
 	peerClose []byte
 	// waiting is called when nothing is buffered and the next read may block.
@@ -94,7 +95,7 @@ func (t *tap) Read(p []byte) (int, error) {
 
 func (t *tap) read(p []byte) (int, error) {
 	if t.r < t.w {
-		n := copy(p, t.buf[t.r:t.w])
+		n := copy(p, t.buf[t.r:t.r+t.share()])
 		t.r += n
 		return t.saw(p[:n])
 	}
@@ -119,7 +120,7 @@ func (t *tap) read(p []byte) (int, error) {
 	if n == 0 {
 		return 0, err
 	}
-	n = copy(p, t.buf[:n])
+	n = copy(p, t.buf[:t.share()])
 	t.r = n
 	return t.saw(p[:n])
 }
@@ -303,18 +304,28 @@ func (t *tracker) feed(p []byte, control func(wire.Opcode, []byte)) (good int, v
 }
 
 func (t *tracker) begin(h wire.Header, size int, control func(wire.Opcode, []byte)) *violation {
-	if t.server {
-		switch {
-		case h.Masked:
-			// RFC 6455, section 5.1
-			return breach(wire.StatusProtocol, "masked frame", "the server masked a frame, which only clients may do")
-		case size > 2 && h.Length < 126, size > 4 && h.Length <= 0xFFFF, h.Length > math.MaxInt64:
-			// RFC 6455, section 5.2
-			return breach(wire.StatusProtocol, "length of a frame", "the server encoded the length of a frame in a form that is not allowed")
-		}
+	if v := t.check(h, size); v != nil {
+		return v
 	}
 	t.h, t.left, t.payload = h, h.Length, t.payload[:0]
 	return t.end(control)
+}
+
+// check finds what is wrong with a head of that size, as far as the library does
+// not look at it.
+func (t *tracker) check(h wire.Header, size int) *violation {
+	if !t.server {
+		return nil
+	}
+	switch {
+	case h.Masked:
+		// RFC 6455, section 5.1
+		return breach(wire.StatusProtocol, "masked frame", "the server masked a frame, which only clients may do")
+	case size > 2 && h.Length < 126, size > 4 && h.Length <= 0xFFFF, h.Length > math.MaxInt64:
+		// RFC 6455, section 5.2
+		return breach(wire.StatusProtocol, "length of a frame", "the server encoded the length of a frame in a form that is not allowed")
+	}
+	return nil
 }
 
 // end looks at a control frame that is complete.
@@ -325,7 +336,8 @@ func (t *tracker) end(control func(wire.Opcode, []byte)) *violation {
 	if t.h.Masked {
 		wire.Mask(t.payload, t.h.Mask, 0)
 	}
-	if t.server && t.h.Opcode == wire.OpClose && len(t.payload) > 2 && !utf8.Valid(t.payload[2:]) {
+	// With another fault in its head, the library complains of that.
+	if t.server && t.h.Opcode == wire.OpClose && t.h.Fin && t.h.RSV == 0 && len(t.payload) > 2 && !utf8.Valid(t.payload[2:]) {
 		// RFC 6455, section 7.1.6
 		return breach(wire.StatusInvalid, "invalid UTF-8", "the reason in the server's close frame is not UTF-8")
 	}
@@ -370,6 +382,7 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
 		t.tap = newTap(rwc)
+		t.tap.lane = len(resp.Header.Values("Sec-Websocket-Extensions")) == 0
 		resp.Body = t.tap
 	}
 	return resp, nil

@@ -1,0 +1,129 @@
+package proto
+
+import (
+	"io"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// The lane is the short way of the common message: one frame that lies in the
+// tap's buffer. The library has nothing to add to such a message, and would spend
+// more time on its locks than all other parts of the way together. Everything
+// else goes through the library: control frames, fragments, whatever breaks a
+// rule. It gets no byte beyond the frame that it is reading, so that between two
+// messages it holds nothing back. With an extension there is no lane.
+
+// express takes messages past the library until one is next that is for it, or
+// that is too long for the tap's buffer.
+func (l *link) express() error {
+	for l.tap.lane {
+		op, payload, ok := l.tap.whole(l.limit)
+		if !ok {
+			break
+		}
+		if len(l.cur.data)+len(payload) > cap(l.cur.data) {
+			l.handOver() // rather than grow
+		}
+		l.start = len(l.cur.data)
+		l.cur.data = append(l.cur.data, payload...)
+		if err := l.complete(op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole returns the message that is next if the lane is for it, and reads it if it
+// must. payload is valid until the next call. It is for use between two messages.
+func (t *tap) whole(limit int64) (op wire.Opcode, payload []byte, ok bool) {
+	for t.in.boundary() {
+		h, n := wire.ParseHeader(t.buf[t.r:t.w])
+		need := maxHead
+		if n > 0 {
+			if !t.plain(h, n, limit) || h.Length > uint64(len(t.buf)-n) {
+				break
+			}
+			if need = n + int(h.Length); need <= t.w-t.r {
+				payload = t.buf[t.r+n : t.r+need]
+				t.r += need
+				return h.Opcode, payload, true
+			}
+		}
+		if t.readErr != nil {
+			break
+		}
+		t.fill(need)
+	}
+	return 0, nil, false
+}
+
+// plain tells whether the frame with that head, of n bytes, is a message by itself
+// that needs neither treatment nor complaint.
+func (t *tap) plain(h wire.Header, n int, limit int64) bool {
+	return h.Fin && h.RSV == 0 && (h.Opcode == wire.OpText || h.Opcode == wire.OpBinary) &&
+		t.in.check(h, n) == nil && h.Length <= uint64(max(limit, 0))
+}
+
+// maxHead is the length of the longest head of a frame.
+const maxHead = 14
+
+// fill reads more behind what is buffered, which is to become need bytes.
+func (t *tap) fill(need int) {
+	if t.r == t.w || t.r+need > len(t.buf) {
+		t.w = copy(t.buf, t.buf[t.r:t.w])
+		t.r = 0
+	}
+	if t.waiting != nil {
+		t.waiting()
+	}
+	n, err := t.rwc.Read(t.buf[t.w:])
+	t.stamp(n)
+	t.w += n
+	t.readErr = err
+}
+
+// open takes the head of the frame that is next, if that is a message for the lane
+// which did not fit into the buffer. The tap is its reader then.
+func (t *tap) open(limit int64) (op wire.Opcode, r io.Reader, ok bool) {
+	if !t.lane || !t.in.boundary() {
+		return 0, nil, false
+	}
+	h, n := wire.ParseHeader(t.buf[t.r:t.w])
+	if n == 0 || !t.plain(h, n, limit) {
+		return 0, nil, false
+	}
+	t.in.feed(t.buf[t.r:t.r+n], nil)
+	t.r += n
+	return h.Opcode, (*frameReader)(t), true
+}
+
+// A frameReader reads the payload of one frame from a tap.
+type frameReader tap
+
+// Read implements io.Reader.
+func (f *frameReader) Read(p []byte) (int, error) {
+	t := (*tap)(f)
+	if t.in.left == 0 {
+		return 0, io.EOF
+	}
+	return t.Read(p[:min(uint64(len(p)), t.in.left)])
+}
+
+// share is how many of the buffered bytes the library may have: those up to the
+// end of the frame that it is reading.
+func (t *tap) share() int {
+	have := t.w - t.r
+	switch {
+	case !t.lane:
+		return have
+	case t.in.left > 0:
+		return int(min(uint64(have), t.in.left))
+	case t.in.have > 0:
+		return min(have, 1) // the rest of a head, whose length is not known yet
+	}
+	h, n := wire.ParseHeader(t.buf[t.r:t.w])
+	if n == 0 {
+		return have
+	}
+	return n + int(min(uint64(have-n), h.Length))
+}

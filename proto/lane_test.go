@@ -1,0 +1,269 @@
+package proto
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// A script is the client's side of a connection to a server that sends fixed
+// bytes in reads of random size, whatever it is told.
+type script struct {
+	rest   []byte
+	random *rand.Rand
+	most   int // bytes in a read
+
+	mu      sync.Mutex
+	written []byte
+}
+
+func (s *script) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), 1+s.random.IntN(s.most))], s.rest)
+	s.rest = s.rest[n:]
+	if len(s.rest) == 0 && s.random.IntN(2) == 0 {
+		return n, io.EOF // with the last bytes, as readers may
+	}
+	return n, nil
+}
+
+func (s *script) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written = append(s.written, p...)
+	return len(p), nil
+}
+
+func (s *script) Close() error { return nil }
+
+func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusSwitchingProtocols,
+		Header: http.Header{
+			"Upgrade": {"websocket"}, "Connection": {"Upgrade"},
+			"Sec-Websocket-Accept": {acceptKey(req.Header.Get("Sec-WebSocket-Key"))},
+		},
+		Body: s,
+	}, nil
+}
+
+// told is what the client has written, frame by frame.
+func (s *script) told(t *testing.T) (frames []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for b := s.written; len(b) > 0; {
+		h, n := wire.ParseHeader(b)
+		if n == 0 || !h.Masked || h.Length > uint64(len(b)-n) {
+			t.Errorf("the client wrote %x", b)
+			return frames
+		}
+		payload := b[n : n+int(h.Length)]
+		b = b[n+int(h.Length):]
+		wire.Mask(payload, h.Mask, 0)
+		frames = append(frames, fmt.Sprintf("%s %q", h.Opcode, payload))
+	}
+	return frames
+}
+
+// An outcome is all that can be seen of a connection, except times.
+type outcome struct {
+	Err    string
+	Events []string // what the sink got
+	Frames []string // what a tape would show
+	Told   []string // what the server was told
+}
+
+// outcomeOf lets a server send stream in reads of at most so many bytes.
+func outcomeOf(t *testing.T, stream []byte, most int, seed uint64, limit int64, frames, noLane bool) outcome {
+	s := &script{rest: stream, random: rand.New(rand.NewPCG(seed, 1)), most: most}
+	o := DefaultOptions()
+	o.Transport = s
+	o.Retries, o.PingInterval = 0, 0
+	o.MaxMessageSize = limit
+	o.Frames, o.noLane = frames, noLane
+	var d diary
+	o.Trace = d.trace()
+	var sink recorder
+	err := Run(context.Background(), testService, &sink, o)
+	return outcome{fmt.Sprint(err), sink.events, d.frames, s.told(t)}
+}
+
+// compareWays checks that a stream comes out the same with the lane as without it,
+// however it is cut.
+func compareWays(t *testing.T, stream []byte, most int, seed uint64, limit int64, frames bool) {
+	t.Helper()
+	piece := 1 // so that the tap is not ahead of the library, which may see another breach first
+	if len(stream) > 1<<16 {
+		piece = readBuffer
+	}
+	want := outcomeOf(t, stream, piece, seed, limit, frames, true)
+	if diff := cmp.Diff(want, outcomeOf(t, stream, most, seed, limit, frames, false)); diff != "" {
+		t.Errorf("reads of %d bytes (-library +lane):\n%s", most, diff)
+	}
+}
+
+// laneStream makes a stream of messages of all kinds, which ends with a close frame.
+func laneStream(n int) []byte {
+	var stream []byte
+	add := func(h wire.Header, payload string) {
+		h.Length = uint64(len(payload))
+		stream = append(wire.AppendHeader(stream, h), payload...)
+	}
+	text := wire.Header{Fin: true, Opcode: wire.OpText}
+	for i := range n {
+		for _, size := range []int{0, 1, 125, 126, 300, 5000} {
+			add(text, fmt.Sprint(i, "é", strings.Repeat("x", size)))
+		}
+		switch i % 4 {
+		case 0:
+			add(wire.Header{Fin: true, Opcode: wire.OpPing}, fmt.Sprint(i))
+			add(wire.Header{Fin: true, Opcode: wire.OpBinary}, "\xff\xfe")
+		case 1:
+			add(wire.Header{Opcode: wire.OpText}, "one\xc3")
+			add(wire.Header{Fin: true, Opcode: wire.OpPong}, "between")
+			add(wire.Header{Opcode: wire.OpContinuation}, "")
+			add(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "\xa9two")
+		case 2:
+			for _, size := range []int{readBuffer - 11, readBuffer - 10, readBuffer - 4, readBuffer, 2*readBuffer + 1} {
+				add(text, strings.Repeat("y", size))
+			}
+			add(wire.Header{Opcode: wire.OpBinary}, strings.Repeat("z", readBuffer))
+			add(wire.Header{Fin: true, Opcode: wire.OpPing}, "within")
+			add(wire.Header{Fin: true, Opcode: wire.OpContinuation}, strings.Repeat("z", 3*readBuffer))
+		}
+	}
+	add(wire.Header{Fin: true, Opcode: wire.OpClose}, "\x03\xf3bye")
+	return append(stream, frameBytes(wire.OpText, "too late")...)
+}
+
+// However the bytes are cut into reads, the messages are the same, whether they
+// take the lane or go through the library.
+func TestLane(t *testing.T) {
+	long, short := laneStream(40), laneStream(3)
+	for _, most := range []int{1, 2, 5, 127, 1000, 4096, readBuffer - 1, readBuffer, 3 * readBuffer} {
+		for _, frames := range []bool{false, true} {
+			stream := long
+			if most < 1000 {
+				stream = short
+			}
+			compareWays(t, stream, most, uint64(most), 1<<20, frames)
+		}
+	}
+	want := outcomeOf(t, long, readBuffer, 1, 1<<20, false, false)
+	if n := 40*6 + 10*(1+1+6); len(want.Events) != n || want.Err != "server closed the connection with status 1011: bye" {
+		t.Errorf("%d events, want %d; %s", len(want.Events), n, want.Err)
+	}
+}
+
+// hostileStreams are pieces of streams that break a rule, or may seem to.
+func hostileStreams() map[string][]byte {
+	head := func(h wire.Header, payload string) []byte {
+		h.Length = uint64(len(payload))
+		return append(wire.AppendHeader(nil, h), payload...)
+	}
+	long := func(n byte, b ...byte) []byte { return append([]byte{0x81, n}, b...) }
+	return map[string][]byte{
+		"masked":              head(wire.Header{Fin: true, Opcode: wire.OpText, Masked: true}, "x"),
+		"masked and empty":    head(wire.Header{Fin: true, Opcode: wire.OpText, Masked: true}, ""),
+		"RSV1":                head(wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}, "x"),
+		"RSV2":                head(wire.Header{Fin: true, RSV: 2, Opcode: wire.OpBinary}, "x"),
+		"RSV3":                head(wire.Header{Fin: true, RSV: 1, Opcode: wire.OpText}, ""),
+		"opcode 3":            head(wire.Header{Fin: true, Opcode: 3}, "x"),
+		"opcode 7":            head(wire.Header{Fin: true, Opcode: 7}, ""),
+		"opcode 11":           head(wire.Header{Fin: true, Opcode: 11}, "x"),
+		"continuation":        head(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "x"),
+		"message in message":  append(head(wire.Header{Opcode: wire.OpText}, "x"), frameBytes(wire.OpText, "y")...),
+		"binary in text":      append(head(wire.Header{Opcode: wire.OpText}, "x"), frameBytes(wire.OpBinary, "y")...),
+		"too large":           frameBytes(wire.OpText, strings.Repeat("x", 1001)),
+		"too large, together": append(head(wire.Header{Opcode: wire.OpText}, strings.Repeat("x", 999)), head(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "xy")...),
+		"just large enough":   append(frameBytes(wire.OpText, strings.Repeat("x", 1000)), frameBytes(wire.OpClose, "\x03\xe8")...),
+		"gigantic":            long(127, 0, 0, 0x7f, 0, 0, 0, 0, 0),
+		"negative":            long(127, 0xff, 0, 0, 0, 0, 0, 0, 1),
+		"long form of 5":      append(long(126, 0, 5), "hello"...),
+		"longer form of 5":    append(long(127, 0, 0, 0, 0, 0, 0, 0, 5), "hello"...),
+		"longer form of 300":  append(long(127, 0, 0, 0, 0, 0, 0, 1, 44), strings.Repeat("x", 300)...),
+		"not UTF-8":           frameBytes(wire.OpText, "a\xffb"),
+		"cut character":       frameBytes(wire.OpText, "a\xe2\x82"),
+		"surrogate":           frameBytes(wire.OpText, "\xed\xa0\x80"),
+		"fragments, UTF-8":    append(head(wire.Header{Opcode: wire.OpText}, "\xe2\x82"), head(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "(")...),
+		"long ping":           frameBytes(wire.OpPing, strings.Repeat("x", 126)),
+		"fragmented ping":     head(wire.Header{Opcode: wire.OpPing}, "x"),
+		"close reason":        frameBytes(wire.OpClose, "\x03\xe8bye\xff"),
+		"short close":         frameBytes(wire.OpClose, "\x03"),
+		"close code":          frameBytes(wire.OpClose, "\x07\xd0"),
+		"close 1005":          frameBytes(wire.OpClose, "\x03\xed"),
+		"empty close":         frameBytes(wire.OpClose, ""),
+		"close twice":         bytes.Repeat(frameBytes(wire.OpClose, "\x03\xe8"), 2),
+		"cut head":            {0x81},
+		"cut length":          {0x81, 126, 1},
+		"cut payload":         {0x81, 5, 'h'},
+		"cut before payload":  {0x81, 5},
+		"cut between":         head(wire.Header{Opcode: wire.OpText}, "x"),
+		"end":                 {},
+	}
+}
+
+// What is wrong, or goes beyond the limit, does not slip through, alone or behind
+// other messages and within them, and ends in the same way with the same code.
+func TestLaneKeepsTheRules(t *testing.T) {
+	before := [][]byte{
+		nil,
+		frameBytes(wire.OpText, "fine €"),
+		append(frameBytes(wire.OpText, strings.Repeat("x", 1000)), frameBytes(wire.OpPing, "p")...),
+		append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 1}), 'a'),
+	}
+	for name, bad := range hostileStreams() {
+		t.Run(name, func(t *testing.T) {
+			for _, b := range before {
+				for i, after := range [][]byte{nil, frameBytes(wire.OpText, "no more")} {
+					stream := append(append(bytes.Clone(b), bad...), after...)
+					for _, most := range []int{1, 3, 100, 4096} {
+						compareWays(t, stream, most, uint64(i), 1000, false)
+					}
+				}
+			}
+		})
+	}
+}
+
+// FuzzLane compares both ways for whatever stream, cut in whatever way.
+func FuzzLane(f *testing.F) {
+	for _, b := range hostileStreams() {
+		f.Add(b, uint16(0), uint64(1), false)
+		f.Add(append(frameBytes(wire.OpText, `{"a":1}`), b...), uint16(2), uint64(2), true)
+	}
+	f.Add(laneStream(2)[:2000], uint16(700), uint64(3), true)
+	f.Fuzz(func(t *testing.T, stream []byte, most uint16, seed uint64, frames bool) {
+		compareWays(t, stream, 1+int(most), seed, 1000, frames)
+	})
+}
+
+// The time of a message that takes the lane is that of its last bytes.
+func TestLaneKeepsTime(t *testing.T) {
+	started := time.Now()
+	s := &script{rest: laneStream(1), random: rand.New(rand.NewPCG(1, 1)), most: 100}
+	o := DefaultOptions()
+	o.Transport = s
+	o.Retries = 0
+	var sink recorder
+	_ = Run(t.Context(), testService, &sink, o)
+	last := started
+	for _, at := range sink.times {
+		if at.Before(last) || at.After(time.Now()) {
+			t.Errorf("%s after %s", at, last)
+		}
+		last = at
+	}
+}
