@@ -20,6 +20,7 @@ type Filter struct {
 	names      []string // of the variables, with the $, in the order of their compilation
 	values     []any
 	compile    func(part *gojq.Query) (*gojq.Code, error)
+	needs      *jsontext.Selection // what it looks at
 }
 
 // Vars is what an expression sees beside its input. The zero value is ready.
@@ -117,6 +118,7 @@ func Compile(flag, expr string, vars Vars) (f *Filter, err error) {
 	}
 	return &Filter{
 		flag: flag, expr: expr, query: query, code: code, names: names, values: values,
+		needs:   needs(query),
 		compile: compile(io.Discard), // parts are run again, and have said it already
 	}, nil
 }

@@ -24,7 +24,7 @@ const (
 // value decodes what is printed for an event, in the types of jsontext.Decoder. It
 // is valid until the next call.
 func (w *Writer) value(s *sighting) {
-	v, err := w.dec.Decode(s.data)
+	v, err := w.dec.DecodeSelected(s.data, w.wants)
 	switch {
 	case err == nil:
 		s.value, s.kind = v, kindJSON

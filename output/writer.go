@@ -83,9 +83,10 @@ type Writer struct {
 	opts            Options
 	lines           lines
 	dec             jsontext.Decoder
-	sight           sighting // of the event that is being printed
-	sees            bool     // somebody looks at the values of events
-	scratch         []byte   // a record that is no message
+	wants           *jsontext.Selection // what of an event is decoded
+	sight           sighting            // of the event that is being printed
+	sees            bool                // somebody looks at the values of events
+	scratch         []byte              // a record that is no message
 	uris, types     verified
 	memory          memory
 	events, printed uint64
@@ -109,8 +110,13 @@ func New(w io.Writer, opts Options) *Writer {
 		opts: opts, lines: newLines(w), sees: opts.Filter != nil,
 		uris: make(verified), types: make(verified),
 	}
+	if opts.Filter != nil {
+		out.wants = opts.Filter.needs
+	}
 	for _, c := range opts.Conditions {
-		out.sees = out.sees || c.sees()
+		if c.sees() {
+			out.sees, out.wants = true, nil
+		}
 	}
 	out.lines.style = newStyle(opts.Style)
 	if opts.Null {

@@ -43,10 +43,13 @@ const (
 // holds must not be changed, and its objects are valid only until the next call
 // of Decode, which empties them and uses them again. b is not kept. The error is
 // a *SyntaxError.
-func (d *Decoder) Decode(b []byte) (any, error) {
+func (d *Decoder) Decode(b []byte) (any, error) { return d.DecodeSelected(b, nil) }
+
+// document decodes b.
+func (d *Decoder) document(b []byte, sel *Selection) (any, int) {
 	d.recycle()
 	d.b, d.deep = b, false
-	v, i := d.value(0, 0)
+	v, i := d.value(0, 0, sel)
 	if i >= 0 {
 		if i, _ = skipSpace(b, i, 0); i < len(b) {
 			i = ^i
@@ -55,9 +58,8 @@ func (d *Decoder) Decode(b []byte) (any, error) {
 	d.b = nil
 	if i < 0 {
 		d.reset()
-		return nil, syntaxError(b, ^i, d.deep)
 	}
-	return v, nil
+	return v, i
 }
 
 // recycle takes the maps of the last value back.
@@ -84,7 +86,7 @@ func (d *Decoder) reset() {
 // The methods below return the position behind what they read, or what the scan
 // functions return when it is wrong.
 
-func (d *Decoder) value(i, depth int) (any, int) {
+func (d *Decoder) value(i, depth int, sel *Selection) (any, int) {
 	b := d.b
 	i, _ = skipSpace(b, i, 0)
 	if uint(i) >= uint(len(b)) {
@@ -99,7 +101,7 @@ func (d *Decoder) value(i, depth int) (any, int) {
 			return nil, ^i
 		}
 		if c == '{' {
-			return d.object(i, depth+1)
+			return d.object(i, depth+1, sel)
 		}
 		return d.array(i, depth+1)
 	case 't':
@@ -112,7 +114,7 @@ func (d *Decoder) value(i, depth int) (any, int) {
 	return d.number(i)
 }
 
-func (d *Decoder) object(i, depth int) (any, int) {
+func (d *Decoder) object(i, depth int, sel *Selection) (any, int) {
 	b := d.b
 	mbase, ebase := len(d.members), len(d.elements)
 	i, _ = skipSpace(b, i+1, 0)
@@ -123,19 +125,25 @@ func (d *Decoder) object(i, depth int) (any, int) {
 		if uint(i) >= uint(len(b)) || b[i] != '"' {
 			return nil, ^i
 		}
-		var name string
-		if name, i = d.name(i + 1); i < 0 {
-			return nil, i
+		start := i + 1
+		end := scanString(b, start)
+		if end < 0 {
+			return nil, end
 		}
-		if i, _ = skipSpace(b, i, 0); uint(i) >= uint(len(b)) || b[i] != ':' {
+		if i, _ = skipSpace(b, end, 0); uint(i) >= uint(len(b)) || b[i] != ':' {
 			return nil, ^i
 		}
-		var v any
-		if v, i = d.value(i+1, depth); i < 0 {
+		name, what, wanted := d.member(b[start:end-1], sel)
+		if wanted {
+			var v any
+			if v, i = d.value(i+1, depth, what); i < 0 {
+				return nil, i
+			}
+			d.members = append(d.members, name)
+			d.elements = append(d.elements, v)
+		} else if i = d.skip(i+1, depth); i < 0 {
 			return nil, i
 		}
-		d.members = append(d.members, name)
-		d.elements = append(d.elements, v)
 		i, _ = skipSpace(b, i, 0)
 		if uint(i) < uint(len(b)) && b[i] == ',' {
 			i, _ = skipSpace(b, i+1, 0)
@@ -180,7 +188,7 @@ func (d *Decoder) array(i, depth int) (any, int) {
 	}
 	for {
 		var v any
-		if v, i = d.value(i, depth); i < 0 {
+		if v, i = d.value(i, depth, nil); i < 0 {
 			return nil, i
 		}
 		d.elements = append(d.elements, v)
@@ -202,17 +210,20 @@ func (d *Decoder) array(i, depth int) (any, int) {
 	return a, i + 1
 }
 
-// name reads the member name whose text begins at i.
-func (d *Decoder) name(i int) (string, int) {
-	end := scanString(d.b, i)
-	if end < 0 {
-		return "", end
+// member returns the name of a member, whose text scanString has accepted, and what
+// is wanted of its value.
+func (d *Decoder) member(text []byte, sel *Selection) (name string, what *Selection, wanted bool) {
+	t := d.resolve(text)
+	switch {
+	case sel != nil:
+		if i := sel.find(t); i >= 0 {
+			return sel.members[i].name, sel.members[i].what, true
+		}
+		return "", nil, false
+	case len(t) <= maxShort:
+		return d.names.get(t), nil, true
 	}
-	t := d.resolve(d.b[i : end-1])
-	if len(t) <= maxShort {
-		return d.names.get(t), end
-	}
-	return string(t), end
+	return string(t), nil, true
 }
 
 // string reads the string whose text begins at i.

@@ -100,3 +100,54 @@ func FuzzAppendString(f *testing.F) {
 		}
 	})
 }
+
+// selections that have something to do with the members of the seeds.
+func someSelections() []*Selection {
+	var data, deep, both Selection
+	data.Add("value", nil)
+	deep.Add("data", &data)
+	deep.Add("a", &Selection{})
+	deep.Add("", nil)
+	both.Add("data", nil)
+	both.Add("id", nil)
+	both.Add("a", &deep)
+	return []*Selection{{}, &deep, &both}
+}
+
+func FuzzDecodeSelected(f *testing.F) {
+	seed(f)
+	f.Add([]byte(`{"a":{"a":{"x":1},"data":{"value":2,"value":3},"\u0061":[{"x":1}]},"data":7,"":{"y":[]}}`))
+	var d Decoder
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, sel := range someSelections() {
+			v, err := d.DecodeSelected(b, sel)
+			if (err == nil) != stdValid(b) {
+				t.Fatalf("DecodeSelected: %v", err)
+			}
+			if err != nil {
+				if _, want := d.Decode(b); want == nil || err.Error() != want.Error() {
+					t.Fatalf("DecodeSelected: %v, Decode: %v", err, want)
+				}
+				continue
+			}
+			if want := chosen(stdDecode(t, b), sel); !reflect.DeepEqual(v, want) {
+				t.Fatalf("DecodeSelected = %#v, want %#v", v, want)
+			}
+		}
+	})
+}
+
+// chosen removes from v what sel does not want.
+func chosen(v any, sel *Selection) any {
+	m, ok := v.(map[string]any)
+	if !ok || sel == nil {
+		return v
+	}
+	out := map[string]any{}
+	for _, s := range sel.members {
+		if x, ok := m[s.name]; ok {
+			out[s.name] = chosen(x, s.what)
+		}
+	}
+	return out
+}
