@@ -19,9 +19,13 @@ type Filter struct {
 	code       *gojq.Code
 	names      []string // of the variables, with the $, in the order of their compilation
 	values     []any
-	compile    func(part *gojq.Query) (*gojq.Code, error)
+	within     compiler            // compiles an expression that this one is a part of
+	compile    compiler            // compiles a part of this one
 	needs      *jsontext.Selection // what it looks at
 }
+
+// A compiler compiles expressions that see what a Filter sees.
+type compiler = func(*gojq.Query, ...gojq.CompilerOption) (*gojq.Code, error)
 
 // Vars is what an expression sees beside its input. The zero value is ready.
 type Vars struct {
@@ -102,14 +106,14 @@ func Compile(flag, expr string, vars Vars) (f *Filter, err error) {
 	if stderr == nil {
 		stderr = io.Discard
 	}
-	compile := func(stderr io.Writer) func(*gojq.Query) (*gojq.Code, error) {
-		return func(query *gojq.Query) (*gojq.Code, error) {
-			return gojq.Compile(query,
+	compile := func(stderr io.Writer) compiler {
+		return func(query *gojq.Query, more ...gojq.CompilerOption) (*gojq.Code, error) {
+			return gojq.Compile(query, append(more,
 				gojq.WithVariables(names),
 				gojq.WithEnvironLoader(vars.environ),
 				gojq.WithFunction("debug", 0, 0, func(v any, _ []any) any { return debug(stderr, v) }),
 				gojq.WithFunction("stderr", 0, 0, func(v any, _ []any) any { return printTo(stderr, v) }),
-			)
+			)...)
 		}
 	}
 	code, err := compile(stderr)(query)
@@ -119,6 +123,7 @@ func Compile(flag, expr string, vars Vars) (f *Filter, err error) {
 	return &Filter{
 		flag: flag, expr: expr, query: query, code: code, names: names, values: values,
 		needs:   needs(query),
+		within:  compile(stderr),
 		compile: compile(io.Discard), // parts are run again, and have said it already
 	}, nil
 }
@@ -222,16 +227,21 @@ func (r results) next() (v any, ok bool, err error) {
 		return nil, false, nil
 	}
 	if err, failed := v.(error); failed {
-		if r.ctx.Err() != nil && errors.Is(err, r.ctx.Err()) {
-			return nil, false, interrupted{context.Cause(r.ctx)}
-		}
-		if h, halted := errors.AsType[*gojq.HaltError](err); halted && h.ExitCode() == 0 && h.Value() == nil {
-			return nil, false, errHalt
-		}
-		// its text is made now: it may quote the input, which does not stay
-		return nil, false, errors.New(clean(err.Error()))
+		return nil, false, runError(r.ctx, err)
 	}
 	return v, true, nil
+}
+
+// runError says what an error of gojq means.
+func runError(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return interrupted{context.Cause(ctx)}
+	}
+	if h, halted := errors.AsType[*gojq.HaltError](err); halted && h.ExitCode() == 0 && h.Value() == nil {
+		return errHalt
+	}
+	// its text is made now: it may quote the input, which does not stay
+	return errors.New(clean(err.Error()))
 }
 
 // matches tells whether f yields anything but false and null for v. It stops at

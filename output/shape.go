@@ -133,9 +133,15 @@ func (w *Writer) shape(s *sighting) error {
 	if w.opts.Filter == nil {
 		return w.whole(s, true)
 	}
-	r := w.opts.Filter.run(w.opts.Context, s.value)
+	if w.filter == nil {
+		w.filter = w.opts.Filter.machine(w.opts.Context)
+	}
+	w.filter.run(s.value)
+	if len(s.data) > bufferSize {
+		defer w.filter.forget()
+	}
 	for {
-		out, ok, err := r.next()
+		out, ok, err := w.filter.next()
 		if err != nil {
 			return w.failure(w.opts.Filter, s.ev, err)
 		}

@@ -84,6 +84,7 @@ type Writer struct {
 	lines           lines
 	dec             jsontext.Decoder
 	wants           *jsontext.Selection // what of an event is decoded
+	filter          *machine            // Options.Filter at work
 	sight           sighting            // of the event that is being printed
 	sees            bool                // somebody looks at the values of events
 	scratch         []byte              // a record that is no message
