@@ -26,11 +26,13 @@ type link struct {
 	free    pool
 	spare   *spare
 	collect bool // all control frames are wanted, for a trace
+	pace    func(cost int, stop, hurry <-chan struct{})
 
 	// batches is closed when the reader has ended; readErr says why.
 	batches chan *batch
 	readErr error
 	stop    chan struct{} // closed by close: the reader need not hand over any more
+	hurry   chan struct{} // closed when the closing handshake begins: the answer waits behind the rest
 	// accepted: the loop has found room for a large batch, and more may be read.
 	accepted chan struct{}
 
@@ -50,9 +52,11 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		limit:   o.MaxMessageSize,
 		free:    o.free,
 		spare:   o.spare,
+		pace:    o.pace,
 		collect: o.Trace.Frame != nil || o.Frames,
 		batches: make(chan *batch, 1),
 		stop:    make(chan struct{}),
+		hurry:   make(chan struct{}),
 
 		accepted: make(chan struct{}, 1),
 		out:      newOutbox(),
@@ -239,6 +243,7 @@ func (l *link) handOver() {
 		}
 		return
 	}
+	l.pace(b.cost(), l.stop, l.hurry)
 	large := b.large() // what is handed over is no longer ours
 	select {
 	case l.batches <- b:

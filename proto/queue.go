@@ -110,11 +110,13 @@ type queue struct {
 
 	mu     sync.Mutex
 	items  []*batch
+	old    int // of items, have been taken
 	bytes  int
 	events int
 	taken  uint64 // batches that the taker has finished, to see progress
 	ended  bool
 	wanted int // what somebody waits to put, in bytes
+	pacer  pacer
 }
 
 // fits tells whether a batch may be put without exceeding the limit; if not, room
@@ -131,7 +133,7 @@ func (q *queue) fits(b *batch) bool {
 }
 
 func newQueue(limit int) *queue {
-	return &queue{limit: limit, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	return &queue{limit: limit, more: make(chan struct{}, 1), room: make(chan struct{}, 1), pacer: newPacer()}
 }
 
 func signal(c chan struct{}) {
@@ -147,13 +149,18 @@ func (q *queue) put(b *batch, free pool) {
 	q.mu.Lock()
 	q.events += b.events
 	absorbed := false
-	if n := len(q.items); n > 0 {
+	if n := len(q.items); n > q.old {
 		last := q.items[n-1]
 		before := last.cost()
 		absorbed = last.absorb(b, q.limit/16)
 		q.bytes += last.cost() - before
 	}
 	if !absorbed {
+		if q.old > len(q.items)/2 { // in place of ever more memory
+			n := copy(q.items, q.items[q.old:])
+			clear(q.items[n:])
+			q.items, q.old = q.items[:n], 0
+		}
 		q.items = append(q.items, b)
 		q.bytes += b.cost()
 	}
@@ -169,10 +176,8 @@ func (q *queue) put(b *batch, free pool) {
 func (q *queue) shed(free pool) (events int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.items) > 1 && q.bytes > q.limit {
-		b := q.items[0]
-		q.items[0] = nil
-		q.items = q.items[1:]
+	for len(q.items)-q.old > 1 && q.bytes > q.limit {
+		b := q.first()
 		q.bytes -= b.cost()
 		q.events -= b.events
 		events += b.events
@@ -192,26 +197,35 @@ func (q *queue) full() bool {
 func (q *queue) take() (b *batch, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.items) == 0 {
+	if len(q.items) == q.old {
 		return nil, q.ended
 	}
-	b = q.items[0]
-	q.items[0] = nil
-	q.items = q.items[1:]
-	return b, false
+	return q.first(), false
+}
+
+// first takes the first item.
+func (q *queue) first() *batch {
+	b := q.items[q.old]
+	q.items[q.old] = nil
+	q.old++
+	return b
 }
 
 // finish says that the taker is through with a batch of that size.
 func (q *queue) finish(bytes, events int) {
 	q.mu.Lock()
-	wasFull := q.bytes >= q.limit
+	wasFull, wasBehind := q.bytes >= q.limit, q.bytes >= paceSize
 	q.bytes -= bytes
 	q.events -= events
 	q.taken++
+	eased := wasBehind && q.bytes < paceSize
 	wanted := q.wanted > 0 && (q.bytes == 0 || q.bytes+q.wanted <= q.limit)
 	q.mu.Unlock()
 	if wasFull || wanted {
 		signal(q.room)
+	}
+	if eased {
+		signal(q.pacer.eased)
 	}
 }
 

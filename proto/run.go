@@ -54,6 +54,7 @@ type Options struct {
 
 	free  pool
 	spare *spare
+	pace  func(cost int, stop, hurry <-chan struct{}) // see queue.pace
 	// noLane sends all messages through the library, for tests to compare.
 	noLane bool
 }
@@ -114,7 +115,11 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		sunk:   make(chan struct{}),
 		budget: budget{limit: o.Retries, window: o.RetryWindow},
 	}
-	o.free, o.spare = make(pool, 4), new(spare)
+	o.free, o.spare = newPool(), new(spare)
+	o.pace = func(int, <-chan struct{}, <-chan struct{}) {}
+	if o.Overflow == OverflowBlock { // else the user wants the server never to wait
+		o.pace = r.queue.pace
+	}
 	go r.sink(sink)
 	err := r.steer(ctx)
 	r.release()

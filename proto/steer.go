@@ -110,4 +110,5 @@ func (s *server) shut(cause error, limit time.Duration, payload []byte) {
 	}
 	s.put(Frame{Opcode: wire.OpClose, Payload: payload}, false)
 	s.closing, s.cause, s.closeBy = true, cause, time.Now().Add(limit)
+	close(s.link.hurry)
 }

@@ -1,0 +1,123 @@
+package proto
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+type sinkFunc func(*Event) error
+
+func (f sinkFunc) Event(ev *Event) error { return f(ev) }
+func (f sinkFunc) Flush() error          { return nil }
+
+// A sink that is slow, but at work, has little waiting for it in memory, however
+// fast the server is; one that stands still has the whole buffer, and soon enough
+// for a server that wants its ping to be answered.
+func TestWorkingSinkIsNotFarBehind(t *testing.T) {
+	const size, count, buffer = 10_000, 1000, 5 << 20
+	for _, tt := range []struct {
+		name        string
+		overflow    Overflow
+		took        time.Duration // by the sink, for an event
+		least, most int64         // of what is sent and not taken, in bytes
+		pong        time.Duration // how long it takes at most behind half a buffer of messages
+	}{
+		{"at work", OverflowBlock, time.Millisecond, 1, paceSize + 6*batchSize, time.Second},
+		{"too slow", OverflowBlock, time.Second, buffer, buffer + 6*batchSize, paceTime},
+		{"still", OverflowBlock, time.Hour, buffer, buffer + 6*batchSize, paceTime},
+		{"overflow", OverflowDropOldest, time.Millisecond, count * size / 2, count * size, time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var sent, taken atomic.Int64
+				var behind int64
+				nw := &network{t: t, serve: func(_ int, p *peer) {
+					text := strings.Repeat("x", size)
+					for i := range count {
+						if !p.send(wire.OpText, text) {
+							return
+						}
+						sent.Add(size)
+						if i == buffer/size/2 {
+							at := time.Now()
+							p.send(wire.OpPing, "here?")
+							go func() {
+								p.next(wire.OpPong)
+								if d := time.Since(at); d > tt.pong {
+									t.Errorf("the ping was answered after %s, want at most %s", d, tt.pong)
+								}
+							}()
+						}
+					}
+					p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+				}}
+				sink := sinkFunc(func(*Event) error {
+					time.Sleep(tt.took)
+					behind = max(behind, sent.Load()-taken.Load())
+					taken.Add(size)
+					return nil
+				})
+				o := testOptions(nw)
+				o.Retries, o.Buffer, o.Overflow = 0, buffer, tt.overflow
+				if err := runTest(t, nw, sink, o); err != nil {
+					t.Errorf("Run: %v", err)
+				}
+				if n := taken.Load(); tt.overflow == OverflowBlock && n != count*size {
+					t.Errorf("the sink took %d bytes", n)
+				}
+				if behind > tt.most || behind < tt.least {
+					t.Errorf("the sink was behind by %d bytes, want %d to %d", behind, tt.least, tt.most)
+				}
+				nw.wg.Wait()
+			})
+		})
+	}
+}
+
+// What is still on its way when the run is to end does not keep the answer to our
+// close frame from being read.
+func TestCloseBehindBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := strings.Repeat("x", 10_000)
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			closed := make(chan struct{})
+			go func() {
+				p.next(wire.OpClose)
+				close(closed)
+			}()
+			for open := true; open; {
+				select {
+				case <-closed:
+					open = false
+				default:
+					p.send(wire.OpText, text)
+				}
+			}
+			for range 5000 {
+				p.send(wire.OpText, text)
+			}
+			if !p.send(wire.OpClose, string(wire.ClosePayload(1000, ""))) {
+				t.Error("the connection was cut")
+			}
+		}}
+		ctx, cancel := cancelled(errEnough)
+		n := 0
+		sink := sinkFunc(func(*Event) error {
+			time.Sleep(500 * time.Microsecond)
+			if n++; n == 300 {
+				cancel()
+			}
+			return nil
+		})
+		if err := Run(ctx, testService, sink, testOptions(nw)); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}
