@@ -41,7 +41,7 @@ func clients(harkPath, deps string) []client {
 					argv = append(argv, "--jq", c.filter)
 				}
 				if c.deflated {
-					argv = append(argv, "--compress")
+					argv = append(argv, "--compression", "on")
 				}
 				return argv
 			}},
