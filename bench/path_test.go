@@ -31,8 +31,9 @@ func BenchmarkPath(b *testing.B) {
 		b.Run(bm.name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(bm.size))
-			count := &lineCounter{}
-			if err := runPath(b.Context(), newLoad(bm.size, false), b.N, bm.expr, count); err != nil {
+			count, load := &lineCounter{}, newLoad(bm.size, false)
+			b.ResetTimer()
+			if err := runPath(b.Context(), load, b.N, bm.expr, count); err != nil {
 				b.Fatal(err)
 			}
 			if bm.expr == "" && count.bytes != int64(b.N)*int64(bm.size+1) {

@@ -104,14 +104,14 @@ func (l *lines) message(b []byte) (ok bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	if err := l.flush(); err != nil {
-		return false, err
-	}
-	if !breaks { // not copied at all
-		if err := l.write(b); err != nil {
+	if !breaks {
+		if err := l.large(b); err != nil {
 			return false, err
 		}
 		return true, l.end()
+	}
+	if err := l.flush(); err != nil {
+		return false, err
 	}
 	for b = jsontext.TrimBreaks(b); len(b) > 0; {
 		n := min(len(b), bufferSize)
@@ -125,6 +125,30 @@ func (l *lines) message(b []byte) (ok bool, err error) {
 		}
 	}
 	return true, l.end()
+}
+
+// large adds the bytes of a large message. Writes of one size go through a pipe
+// with the fewest waits, so that the end of a message does not go alone; what is
+// longer than the buffer is not copied.
+func (l *lines) large(b []byte) error {
+	if len(l.buf) > 0 {
+		n := min(len(b), bufferSize-len(l.buf))
+		l.buf = append(l.buf, b[:n]...)
+		if b = b[n:]; len(l.buf) < bufferSize {
+			return nil
+		}
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	for len(b) >= bufferSize {
+		if err := l.write(b[:bufferSize]); err != nil {
+			return err
+		}
+		b = b[bufferSize:]
+	}
+	l.buf = append(l.buf, b...)
+	return nil
 }
 
 // text adds the text in b as a JSON string.
