@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -152,3 +153,26 @@ func (c *cannedConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 func (c *cannedConn) SetDeadline(time.Time) error      { return nil }
 func (c *cannedConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *cannedConn) SetWriteDeadline(time.Time) error { return nil }
+
+// An event that is only passed on costs no memory: neither the connection nor the
+// queue nor the output makes garbage of it.
+func TestPassThroughDoesNotAllocate(t *testing.T) {
+	for _, size := range []int{250, 1 << 10} {
+		l := newLoad(size, false)
+		mallocs := func(n int) uint64 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if err := runPath(t.Context(), l, n, "", io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			runtime.ReadMemStats(&after)
+			return after.Mallocs - before.Mallocs
+		}
+		mallocs(10) // what is made once is made here
+		const n = 10_000
+		start := mallocs(10)
+		if got := mallocs(10 + n); got > start+n/10 { // a batch now and then
+			t.Errorf("%d bytes: %d allocations more for %d events more", size, got-start, n)
+		}
+	}
+}
