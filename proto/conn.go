@@ -61,7 +61,7 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		accepted: make(chan struct{}, 1),
 		out:      newOutbox(),
 	}
-	l.cur = l.free.get()
+	l.cur = l.free.get(&batch{})
 	t.lane = t.lane && !o.noLane
 	t.waiting = l.handOver
 	if l.collect {
@@ -113,7 +113,9 @@ func (l *link) read() (err error) {
 			return err
 		}
 		op, r, ok := l.tap.open(l.limit)
-		if !ok {
+		if ok && l.tap.in.left > uint64(cap(l.cur.data)-len(l.cur.data)) {
+			l.handOver()
+		} else if !ok {
 			typ, lr, err := l.ws.Reader(context.Background())
 			if err != nil {
 				return l.lost(err)
@@ -143,10 +145,17 @@ func (l *link) complete(op wire.Opcode) error {
 		return v.err
 	}
 	b.entries = append(b.entries, entry{start: l.start, end: len(b.data), op: op, dir: In, time: l.tap.readAt})
-	if len(b.data) >= batchSize || len(b.entries) >= batchEntries {
+	if l.full() || len(b.entries) >= batchEntries {
 		l.handOver()
 	}
 	return nil
+}
+
+// full tells whether the batch is to be handed over. In the lane the size of the
+// next message is known before it goes into the batch, which need not grow for it.
+func (l *link) full() bool {
+	n, rest := len(l.cur.data), cap(l.cur.data)-len(l.cur.data)
+	return n >= batchSize && (!l.tap.lane || rest < batchRest || n > batchSize+batchSlack)
 }
 
 // broke is the end of the reader when the library has panicked. It does so when a
@@ -165,10 +174,9 @@ func (l *link) broke(panicked any) error {
 
 // readMessage appends one message to the current batch.
 func (l *link) readMessage(r io.Reader) error {
-	const room = 512
 	for {
 		b := l.cur
-		if cap(b.data)-len(b.data) < room {
+		if cap(b.data)-len(b.data) < batchRest {
 			b.data = l.grow(b.data)
 		}
 		// While this read waits, handOver may take the complete messages away,
@@ -225,14 +233,14 @@ func (l *link) handOver() {
 	if l.inside {
 		// The message's bytes stay where they are being read to: hand over a
 		// copy of what is complete.
-		c := l.free.get()
+		c := l.free.get(b)
 		c.data = append(c.data, b.data[:l.start]...)
 		c.entries = append(c.entries, b.entries...)
 		clear(b.entries)
 		b.entries = b.entries[:0]
 		b = c
 	} else {
-		l.cur = l.free.get()
+		l.cur = l.free.get(b)
 	}
 	if !l.collect && b.control() {
 		// Signs of life must not keep the reader from answering the next one.

@@ -37,7 +37,7 @@ func (r *runner) supply(events []Message) {
 
 // of makes a batch of events that did not come from a connection.
 func (p pool) of(events []Message) *batch {
-	b := p.get()
+	b := p.get(&batch{})
 	for _, m := range events {
 		start := len(b.data)
 		b.data = append(b.data, m.Data...)

@@ -29,8 +29,8 @@ func TestWorkingSinkIsNotFarBehind(t *testing.T) {
 		pong        time.Duration // how long it takes at most behind half a buffer of messages
 	}{
 		{"at work", OverflowBlock, time.Millisecond, 1, paceSize + 6*batchSize, time.Second},
-		{"too slow", OverflowBlock, time.Second, buffer, buffer + 6*batchSize, paceTime},
-		{"still", OverflowBlock, time.Hour, buffer, buffer + 6*batchSize, paceTime},
+		{"too slow", OverflowBlock, time.Second, buffer - batchSize, buffer + 6*batchSize, paceTime},
+		{"still", OverflowBlock, time.Hour, buffer - batchSize, buffer + 6*batchSize, paceTime},
 		{"overflow", OverflowDropOldest, time.Millisecond, count * size / 2, count * size, time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

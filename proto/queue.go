@@ -13,6 +13,13 @@ import (
 // come faster than they are looked at. It is what a pipe holds.
 const batchSize = 64 << 10
 
+// batchSlack is room beyond it, so that a message of that size does not make the
+// batch grow; batchRest is how little of the room makes a batch full.
+const (
+	batchSlack = 8 << 10
+	batchRest  = 512
+)
+
 // A batch is what the reader hands over in one go: messages one after the
 // other in one buffer, and the control frames that came between them.
 type batch struct {
@@ -48,11 +55,9 @@ func (b *batch) control() bool {
 // must not keep its memory for good.
 const recycle = 1 << 20
 
-// cost is what the batch counts for in a queue, in bytes: messages without
-// content take memory too.
-func (b *batch) cost() int {
-	return max(len(b.data), len(b.entries)*int(unsafe.Sizeof(entry{})))
-}
+// cost is what the batch counts for in a queue, in bytes: its messages, and what is
+// noted of them, which is more than the messages when they are short.
+func (b *batch) cost() int { return len(b.data) + len(b.entries)*int(unsafe.Sizeof(entry{})) }
 
 // large tells whether the batch is worth waiting for room: the reader reads no more
 // before the loop has accepted it, so that at most one such is on its way.
@@ -80,12 +85,15 @@ func (b *batch) absorb(c *batch, most int) bool {
 // process, so that nothing outlives it.
 type pool chan *batch
 
-func (p pool) get() *batch {
+// get returns an empty batch. like is one that was filled last: a new one gets room
+// for about as many entries.
+func (p pool) get(like *batch) *batch {
 	select {
 	case b := <-p:
 		return b
 	default:
-		return &batch{data: make([]byte, 0, batchSize+batchSize/4)}
+		n := len(like.entries)
+		return &batch{data: make([]byte, 0, batchSize+batchSlack), entries: make([]entry, 0, n+n/32)}
 	}
 }
 

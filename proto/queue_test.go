@@ -21,7 +21,7 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 			text = strings.Repeat("y", 100_000) // more than a batch has room for
 		}
 		want = append(want, text)
-		b := free.get()
+		b := free.get(&batch{})
 		b.data = append(b.data, text...)
 		b.entries = append(b.entries,
 			entry{op: wire.OpPing, control: []byte("p")},
@@ -81,7 +81,7 @@ func TestQueueCountsEmptyMessages(t *testing.T) {
 	q := newQueue(1 << 20)
 	n := 0
 	for ; !q.full(); n++ {
-		b := free.get()
+		b := free.get(&batch{})
 		b.entries = append(b.entries, entry{op: wire.OpText, event: true})
 		b.events = 1
 		q.put(b, free)
