@@ -80,7 +80,7 @@ func requestFlags(f *streamFlags) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
 			Usage: "give each request `D`"},
-	}, slices.DeleteFunc(f.networkFlags.flags(), func(g cli.Flag) bool { return slices.Contains(socket, g.Names()[0]) })...)
+	}, slices.DeleteFunc(f.networkFlags.flags(), func(g cli.Flag) bool { return slices.Contains(socket, namesOf(g)[0]) })...)
 }
 
 // check finds values that make no sense, and makes the network.

@@ -20,7 +20,7 @@ import (
 
 // pick chooses flags by name.
 func pick(flags []cli.Flag, names ...string) []cli.Flag {
-	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return !slices.Contains(names, f.Names()[0]) })
+	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return !slices.Contains(names, namesOf(f)[0]) })
 }
 
 // restFlags are those of the flags of streams that make sense for a request and

@@ -230,7 +230,7 @@ func variableName(service, name string) string {
 // newOption reads what there is to know from a flag as it was declared.
 func newOption(f cli.Flag) *option {
 	m := markOf(f)
-	o := &option{flag: m.Flag, names: m.Names(), secret: m.secret, pair: m.pair}
+	o := &option{flag: m.Flag, names: namesOf(m.Flag), secret: m.secret, pair: m.pair}
 	o.variable = variableName(m.service, o.name())
 	if d, ok := m.Flag.(cli.DocGenerationFlag); ok {
 		o.takesValue = d.TakesValue()
@@ -273,6 +273,22 @@ func newOption(f cli.Flag) *option {
 		o.deflt = ""
 	}
 	return o
+}
+
+// namesOf is f.Names, which runs a regular expression over each name: for all flags
+// of all commands, that is a part of the start that can be felt.
+func namesOf(f cli.Flag) []string {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.BoolFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.DurationFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.GenericFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	}
+	return f.Names()
 }
 
 // unquotePlaceholder takes the placeholder, the part in backquotes, from a usage
