@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -94,7 +95,7 @@ func (p *pipeline) wait() ([]usage, error) {
 	used := make([]usage, len(p.cmds))
 	for i, cmd := range p.cmds {
 		if werr := cmd.Wait(); werr != nil && err == nil {
-			err = fmt.Errorf("%s: %w: %s", cmd.Path, werr, strings.TrimSpace(p.errs.String()))
+			err = fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), werr, strings.TrimSpace(p.errs.String()))
 		}
 		used[i].cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}
