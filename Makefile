@@ -90,7 +90,7 @@ fuzz:
 	done
 
 soak:
-	HARK_SOAK=1h $(GO) test -race -timeout=2h -run=TestSoak -v ./proto
+	HARK_SOAK=1h $(GO) test -race -timeout=4h -parallel=3 -run=TestSoak -v ./proto
 
 dist:
 	rm -rf dist
