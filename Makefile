@@ -5,6 +5,7 @@
 # make bench     hark beside its peers, one table; into bench/RESULTS.md
 # make microbench  go test -bench
 # make fuzz      each fuzz target for FUZZTIME
+# make autobahn  all cases of the Autobahn test suite, ten minutes
 # make soak      all services under random faults for an hour
 # make dist      binaries, archives and packages of a release, into dist
 # make demo-repl a session at the prompt, in tmux
@@ -23,7 +24,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint lint-shell deps bench microbench demo-repl recording fuzz soak dist clean
+.PHONY: build install test lint lint-shell deps bench microbench demo-repl recording fuzz autobahn soak dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -88,6 +89,9 @@ fuzz:
 			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
+
+autobahn: deps
+	AUTOBAHN_CASES='*' $(GO) test -timeout=1h -run='TestAutobahn$$' -v ./proto
 
 soak:
 	HARK_SOAK=1h $(GO) test -race -timeout=4h -parallel=3 -run=TestSoak -v ./proto

@@ -81,3 +81,5 @@ if [ -n "$node_missing" ] && command -v npm >/dev/null; then
 	npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel=error $node_packages >/dev/null
 fi
+
+tools/autobahn.sh

@@ -1,0 +1,109 @@
+package proto
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// autobahnSubset are the cases of "make test": all but most of those that send a
+// thousand compressed messages each.
+const autobahnSubset = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*," +
+	"12.1.1,12.1.4,12.2.1,12.2.4,12.3.1,12.3.4,12.4.1,12.4.4,12.5.1,12.5.4," +
+	"13.1.1,13.1.4,13.2.1,13.2.4,13.3.1,13.4.1,13.5.1,13.6.1,13.7.1,13.7.4"
+
+// startAutobahn starts the fuzzing server of the Autobahn test suite that "make
+// deps" has installed. verdicts, to be called when the reports are made, counts the
+// verdicts into the log and lists the cases that did not close as they should.
+func startAutobahn(t *testing.T) (url string, verdicts func() []string) {
+	t.Helper()
+	program, err := filepath.Abs("../.deps/autobahn/serve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Skip(`the Autobahn test suite is missing: run "make deps", or let AUTOBAHN_URL name its fuzzing server`)
+	}
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	folder := t.ArtifactDir()
+	spec, err := json.Marshal(map[string]any{
+		"url": "ws://" + address, "outdir": folder, "exclude-cases": []string{}, "exclude-agent-cases": map[string]any{},
+		"cases": strings.Split(cmp.Or(os.Getenv("AUTOBAHN_CASES"), autobahnSubset), ","),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "spec.json")
+	if err := os.WriteFile(file, spec, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(folder, "server.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(program, file)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			break
+		}
+		if time.Now().After(deadline) {
+			text, _ := os.ReadFile(log.Name())
+			t.Fatalf("the fuzzing server does not listen:\n%s", text)
+		}
+	}
+	return "ws://" + address, func() []string { return autobahnVerdicts(t, filepath.Join(folder, "index.json")) }
+}
+
+// autobahnVerdicts reads the report on hark.
+func autobahnVerdicts(t *testing.T, file string) (failed []string) {
+	t.Helper()
+	var report map[string]map[string]struct{ Behavior, BehaviorClose string }
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &report)
+	}
+	if err != nil || len(report["hark"]) == 0 {
+		t.Fatalf("the report of the test suite: %v", err)
+	}
+	count := make(map[string]int)
+	for name, verdict := range report["hark"] {
+		count[verdict.Behavior]++
+		switch verdict.BehaviorClose {
+		case "OK", "INFORMATIONAL", "UNIMPLEMENTED":
+		default:
+			failed = append(failed, fmt.Sprintf("case %s closed: %s", name, verdict.BehaviorClose))
+		}
+	}
+	for _, verdict := range slices.Sorted(maps.Keys(count)) {
+		t.Logf("%d cases %s", count[verdict], verdict)
+	}
+	slices.Sort(failed)
+	return failed
+}
