@@ -189,6 +189,7 @@ func (l *link) readMessage(r io.Reader) error {
 				// message when it comes behind a head or a fragment (v1.8.15).
 				return io.ErrUnexpectedEOF
 			}
+			l.settle()
 			return nil
 		}
 		if err != nil {
@@ -197,29 +198,51 @@ func (l *link) readMessage(r io.Reader) error {
 	}
 }
 
-// grow makes more room: as much as the frame says that is to come, or as the last
-// large message needed, or twice as much, because a large message comes in
-// thousands of reads.
+// grow makes more room: as much as the frame says that is to come, or twice as much,
+// because a large message comes in thousands of reads.
 func (l *link) grow(b []byte) []byte {
 	const ahead = 8 << 10 // what the library may have read already, and some
 	size := max(2*cap(b), batchSize)
+	most := l.start + int(l.limit) + ahead
 	if left := l.tap.in.left; left > uint64(size-len(b)) && left <= uint64(l.limit) {
 		size = len(b) + int(left) + ahead
-	} else if size > recycle && size < l.last {
-		size = l.last
+	} else if size > recycle {
+		// Nobody says how much is to come, of a compressed message or one in
+		// fragments. To grow twice would take more memory than the largest message
+		// needs at once: of that, only what is written to becomes real.
+		size = most
+		if len(b) < l.last {
+			size = l.last
+		}
 	}
-	if most := l.start + int(l.limit) + ahead; size > most && most > cap(b) {
+	if size > most && most > cap(b) {
 		size = most
 	}
 	if size <= recycle {
 		return append(make([]byte, 0, size), b...)
 	}
-	l.last = size
 	if g := l.spare.take(size); g != nil {
 		return append(g, b...)
 	}
 	const alike = 2 * readBuffer // so that it will do for the next one, too
 	return append(make([]byte, 0, size+alike), b...)
+}
+
+// settle moves a message that was given room for a much larger one out of it.
+func (l *link) settle() {
+	const alike = 2 * readBuffer
+	b := l.cur
+	if cap(b.data) <= recycle {
+		return
+	}
+	if l.last = 0; b.large() {
+		l.last = len(b.data) + alike
+	}
+	if len(b.data) < cap(b.data)/4*3 {
+		room := b.data
+		b.data = append(make([]byte, 0, len(room)+alike), room...)
+		l.spare.put(&batch{data: room})
+	}
 }
 
 // handOver gives the complete messages to the loop. It runs when the next read

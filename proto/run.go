@@ -116,6 +116,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		budget: budget{limit: o.Retries, window: o.RetryWindow},
 	}
 	o.free, o.spare = newPool(), new(spare)
+	defer o.spare.drop()
 	o.pace = func(int, <-chan struct{}, <-chan struct{}) {}
 	if o.Overflow == OverflowBlock { // else the user wants the server never to wait
 		o.pace = r.queue.pace
