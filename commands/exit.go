@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"syscall"
@@ -199,6 +201,12 @@ func proxyHint(h *proto.HandshakeError) string {
 		return "the proxy does not allow this host or port; ask who runs it"
 	case h.Status != 0:
 		return "the proxy did not reach the server; see whether its address is right from there"
+	case is[x509.UnknownAuthorityError](h.Err):
+		return "--proxy-cacert FILE trusts the authority that signed the certificate of the proxy; --proxy-insecure does not check it"
+	case is[*tls.CertificateVerificationError](h.Err):
+		return "it is the certificate of the proxy; who runs the proxy has to renew or correct it; --proxy-insecure does not check it"
+	case is[tls.RecordHeaderError](h.Err):
+		return "the proxy does not speak TLS on this port: -x http://HOST:PORT"
 	}
 	return "check --proxy, or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; NO_PROXY lists hosts to reach directly"
 }

@@ -128,7 +128,11 @@ func keyringSecret(arg string) (string, error) {
 	s, err := tokenstore.Lookup(service, name)
 	switch {
 	case errors.Is(err, tokenstore.ErrNoEntry):
-		return "", fmt.Errorf("the keyring has no entry %s of %s", name, service)
+		err := fmt.Errorf("the keyring has no entry %s of %s", name, service)
+		if runtime.GOOS == "linux" {
+			return "", withHint(err, fmt.Sprintf("'secret-tool store --label=hark service %s username %s' makes it", service, name))
+		}
+		return "", err
 	case err != nil:
 		return "", fmt.Errorf("there is no keyring to read %s of %s from: %w", name, service, err)
 	}

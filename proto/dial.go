@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,8 +179,9 @@ func networkError(ctx context.Context, stage Stage, address string, err error) *
 		}
 		return e
 	}
-	if ctx.Err() != nil && stage == StageUpgrade {
-		stage = reached(ctx)
+	if ctx.Err() != nil && (stage == StageUpgrade || stage == StageProxy) {
+		m := reached(ctx)
+		stage, address = m.stage, cmp.Or(m.address, address)
 	}
 	return &HandshakeError{Stage: stage, Address: address, Err: bare(ctx, err)}
 }

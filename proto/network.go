@@ -84,25 +84,39 @@ type NetworkTransport struct {
 type requestKey struct{}
 
 // progress is how far an attempt has come, for when it is cut short.
-type progress struct{ stage atomic.Pointer[Stage] }
+type progress struct{ at atomic.Pointer[milestone] }
 
 type progressKey struct{}
+
+// A milestone is a stage that has begun. address is that of the proxy, for what
+// goes on between us and it, and empty otherwise.
+type milestone struct {
+	stage   Stage
+	address string
+}
+
+// viaKey is the key of the address of the proxy that a context connects to.
+type viaKey struct{}
 
 // begin says that a stage of the attempt that ctx belongs to has begun.
 func begin(ctx context.Context, stage Stage) {
 	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
-		p.stage.Store(&stage)
+		m := &milestone{stage: stage}
+		if via, ok := ctx.Value(viaKey{}).(string); ok {
+			m.stage, m.address = StageProxy, via
+		}
+		p.at.Store(m)
 	}
 }
 
-// reached is the stage that the attempt of ctx has come to.
-func reached(ctx context.Context) Stage {
+// reached is what the attempt of ctx has come to.
+func reached(ctx context.Context) milestone {
 	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
-		if s := p.stage.Load(); s != nil {
-			return *s
+		if m := p.at.Load(); m != nil {
+			return *m
 		}
 	}
-	return StageUpgrade
+	return milestone{stage: StageUpgrade}
 }
 
 // NewTransport makes the transport of a network. Proxies of the environment are

@@ -181,6 +181,8 @@ func TestTimeoutNamesTheStage(t *testing.T) {
 		h, ok := errors.AsType[*HandshakeError](err)
 		if !ok || h.Stage != tt.stage || !is[*ConnectTimeoutError](err) {
 			t.Errorf("%s through %v: %v, want stage %s", tt.url, tt.proxy, err, tt.stage)
+		} else if tt.proxy != nil && h.Address != tt.proxy.Address() {
+			t.Errorf("%s through %v: the error names %s", tt.url, tt.proxy, h.Address)
 		}
 		n.CloseIdleConnections()
 	}

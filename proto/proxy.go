@@ -49,6 +49,7 @@ func (e *ProxyError) Unwrap() error { return e.Err }
 func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net.Conn, error) {
 	// The proxy's own address is not what --connect-to or --resolve are about,
 	// except that a name may be fixed.
+	ctx = context.WithValue(ctx, viaKey{}, p.Address())
 	conn, err := n.tcp(ctx, p.Host, p.Port)
 	if err != nil {
 		return nil, &stageError{StageProxy, &ProxyError{Address: p.Address(), Err: bare(ctx, err)}}

@@ -52,6 +52,8 @@ debian fish fish 'the completion test in fish'
 
 debian nginx nginx-light 'the tests behind nginx'
 debian tinyproxy tinyproxy 'the tests through an HTTP proxy'
+debian stunnel stunnel4 'the tests through an HTTPS proxy'
+debian secret-tool 'libsecret-tools gnome-keyring dbus' 'the tests with a keyring'
 debian microsocks microsocks 'the tests through a SOCKS proxy'
 
 # python_package NAME VERSION: a package of Python, into .deps/python.
