@@ -185,3 +185,17 @@ func TestGapReports(t *testing.T) {
 		})
 	}
 }
+
+// What a session adds is subject to OverflowDropOldest as well.
+func TestInjectedEventsOverflow(t *testing.T) {
+	var r runner
+	r.o = &Options{Overflow: OverflowDropOldest, free: make(pool, 4)}
+	r.queue = newQueue(100 << 10)
+	for range 10 {
+		r.supply([]Message{told(string(make([]byte, 60<<10)))})
+	}
+	_, waiting := r.queue.progress()
+	if waiting != 1 || r.dropped.total != 9 {
+		t.Errorf("%d events wait and %d were dropped, want 1 and 9", waiting, r.dropped.total)
+	}
+}

@@ -31,13 +31,18 @@ func (s *server) enqueue(b *batch) error {
 		s.queue.put(b, s.o.free)
 	case OverflowDropOldest:
 		s.queue.put(b, s.o.free)
-		n := uint64(s.queue.shed(s.o.free))
-		s.dropped.events += n
-		s.dropped.total += n
+		s.shed()
 	default:
 		s.queue.put(b, s.o.free)
 	}
 	return nil
+}
+
+// shed drops what is too much for the queue, the oldest first.
+func (r *runner) shed() {
+	n := uint64(r.queue.shed(r.o.free))
+	r.dropped.events += n
+	r.dropped.total += n
 }
 
 func (s *server) dropsDue(now time.Time) bool {
