@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/output"
 	"github.com/urfave/cli/v2"
 )
@@ -212,13 +213,23 @@ func (p *program) readConfig() (*config.File, error) {
 }
 
 // shownValue is a value as it may be shown: of a credential only where it comes
-// from.
+// from. A setting that is not known may be a credential whose name is misspelled.
 func shownValue(o *option, v string) string {
-	kind, _, ok := strings.Cut(v, ":")
-	if o == nil || !o.secret || ok && slices.Contains([]string{"env", "file", "cmd", "keyring"}, kind) {
+	switch {
+	case isReference(v):
 		return v
+	case o == nil || o.secret:
+		return secret.Mask
+	case o.name() == "header":
+		if name, value, ok := strings.Cut(v, ":"); ok && sensitiveHeader(strings.TrimSpace(name)) {
+			return name + ": " + harmlessHeader(name, strings.TrimSpace(value))
+		}
+	case strings.Contains(v, "://"):
+		var r secret.Redactor
+		r.Add(sensitiveAddress(v)...)
+		return r.String(v)
 	}
-	return "***"
+	return v
 }
 
 func (p *program) configShow(root *node) error {
@@ -266,7 +277,7 @@ func literalSecret(root *node, f *config.File) bool {
 	found := false
 	for _, s := range f.Settings {
 		root.walk(func(n *node) {
-			if o, _ := n.named(s); o != nil && o.secret && shownValue(o, s.Values[0]) != s.Values[0] {
+			if o, _ := n.named(s); o != nil && slices.ContainsFunc(s.Values, func(v string) bool { return shownValue(o, v) != v }) {
 				found = true
 			}
 		})

@@ -1,0 +1,310 @@
+//go:build unix
+
+package commands
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/internal/emulator"
+)
+
+// A canaryCase says how a command is driven with a canary in each of its flags that
+// take a credential.
+type canaryCase struct {
+	args []string // behind the path of the command
+	// none says why there is nothing to drive; args are not needed then.
+	none string
+}
+
+// canaryCases has a case for each command. That of a new one must be added here.
+var canaryCases = map[string]canaryCase{
+	"octave subscribe":            {args: []string{"/demo/stream"}},
+	"octave streams":              {},
+	"octave publish":              {args: []string{"/demo/stream", `{"x":1}`}},
+	"octave session":              {},
+	"drogue tail":                 {args: []string{"demo-app"}},
+	"drogue publish":              {args: []string{"demo-app/state", "1", "--device", "device-1"}},
+	"drogue login":                {args: []string{"--no-browser"}},
+	"drogue logout":               {},
+	"drogue whoami":               {},
+	"drogue apps":                 {},
+	"drogue endpoints":            {},
+	"doshii listen":               {},
+	"doshii subscribe-location":   {args: []string{"location-1"}},
+	"doshii unsubscribe-location": {args: []string{"location-1"}},
+	"doshii devices list":         {},
+	"doshii devices create":       {args: []string{"--name", "x", "--ref", "y"}},
+	"doshii devices delete":       {args: []string{"device-1"}},
+	"connect":                     {args: []string{"URL", "--reconnect"}},
+	"doctor octave":               {args: []string{"/demo/stream"}},
+	"doctor drogue":               {args: []string{"demo-app"}},
+	"doctor doshii":               {},
+	"doctor connect":              {args: []string{"URL"}},
+	"config show":                 {},
+	"config check":                {},
+	"config path":                 {},
+	"config explain":              {args: []string{"drogue", "tail"}},
+
+	"config edit": {none: "it starts an editor on the file, which holds what the user wants"},
+	"config init": {none: "it asks a person; see config.txtar"},
+	"serve":       {none: "it takes no credential"},
+	"emulate":     {none: "it takes no credential, and has those of its own made up"},
+	"completion":  {none: "it prints a fixed text"},
+	"man":         {none: "it prints a fixed text"},
+	"help":        {none: "it prints a fixed text"},
+	"play":        {none: "it takes no credential; what is on a tape is without"},
+	"replay":      {none: "it takes no credential; what is on a tape is without"},
+}
+
+const canary = "s3cret/+=&canary2?~"
+
+// A canaryWorld is where commands run.
+type canaryWorld struct {
+	t       *testing.T
+	folder  string
+	environ map[string]string
+	host    string // of the emulator
+	ran     int    // runs that were no usage errors
+}
+
+// TestCanary drives a canary through every flag of every command that takes a
+// credential, as it is, from the environment and by reference, to a service that
+// refuses it and to one that is not there, and looks for it in all that comes out.
+func TestCanary(t *testing.T) {
+	e, err := emulator.New(emulator.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(e)
+	t.Cleanup(func() {
+		e.Close()
+		server.Close()
+	})
+	environ, err := e.Environ(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known []string
+	testApp().root.walk(func(n *node) {
+		if len(n.children) > 0 || n.parent == nil {
+			return
+		}
+		path := strings.TrimPrefix(n.path, "hark ")
+		known = append(known, path)
+		c, ok := canaryCases[path]
+		if !ok {
+			t.Errorf("hark %s is not in canaryCases: add how it is run, or why it has no credentials to show", path)
+			return
+		}
+		credentials := canaryOptions(n)
+		if c.none != "" && len(credentials) > 0 {
+			t.Errorf("hark %s takes credentials, for example %s, but canaryCases says: %s", path, credentials[0], c.none)
+		}
+		if c.none != "" {
+			return
+		}
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			w := &canaryWorld{t: t, host: server.Listener.Addr().String(), environ: make(map[string]string)}
+			for _, v := range environ {
+				name, value, _ := strings.Cut(v, "=")
+				w.environ[name] = value
+			}
+			w.drive(n, strings.Fields(path), c, credentials)
+		})
+	})
+	for path := range canaryCases {
+		if !slices.Contains(known, path) {
+			t.Errorf("there is no command hark %s any more", path)
+		}
+	}
+}
+
+// canaryOptions are the flags of a command that take a credential.
+func canaryOptions(n *node) (found []*option) {
+	for _, o := range n.options {
+		if o.secret || o.name() == "header" {
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
+// drive runs a command with each of its flags.
+func (w *canaryWorld) drive(n *node, path []string, c canaryCase, credentials []*option) {
+	for _, o := range credentials {
+		var more []string
+		if o.name() == "pass" {
+			more = []string{"--cert", "FOLDER/encrypted.pem"}
+		}
+		for i, value := range canaryValues(o) {
+			w.run(n, path, c, false, append([]string{"--" + o.name(), value}, more...), nil)
+			if i == 0 {
+				w.run(n, path, c, true, append([]string{"--" + o.name(), value}, more...), nil)
+				w.run(n, path, c, false, more, map[string]string{o.variable: value})
+			}
+		}
+	}
+	if o, _ := n.lookup("proxy"); o != nil {
+		proxy := "http://alice:" + url.QueryEscape(canary) + "@127.0.0.1:1"
+		w.run(n, path, c, true, nil, map[string]string{"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "all_proxy": proxy})
+	}
+	w.run(n, path, c, false, nil, nil) // with what is in the configuration file
+	if w.ran == 0 || w.ran < len(credentials) {
+		w.t.Errorf("only %d runs were more than usage errors", w.ran)
+	}
+}
+
+// canaryValues are the forms in which a flag may get the canary.
+func canaryValues(o *option) (values []string) {
+	escaped := url.QueryEscape(canary)
+	switch {
+	case o.name() == "header":
+		return []string{"Authorization: Bearer " + canary, "X-Api-Key: " + canary, "Cookie: session=" + canary}
+	case o.name() == "proxy":
+		return []string{"http://alice:" + escaped + "@127.0.0.1:1", "socks5h://alice:" + escaped + "@127.0.0.1:1",
+			"nonsense://alice:" + escaped + "@host"}
+	case o.pair:
+		return []string{"alice:" + canary, "alice:env:CANARY", "env:CANARY_PAIR", canary}
+	}
+	return []string{canary, "env:CANARY", "file:FOLDER/canary", "cmd:printf %s \"$CANARY\"; printf %s \"$CANARY\" >&2", "cmd:echo \"$CANARY\" >&2; exit 1"}
+}
+
+// run runs a command once and looks at what comes out.
+func (w *canaryWorld) run(n *node, path []string, c canaryCase, dead bool, extra []string, environ map[string]string) {
+	w.t.Helper()
+	w.prepare()
+	all := maps.Clone(w.environ)
+	maps.Copy(all, map[string]string{
+		"CANARY": canary, "CANARY_PAIR": "alice:" + canary, "HOME": w.folder, "PATH": os.Getenv("PATH"),
+		"HARK_CONFIG": filepath.Join(w.folder, "config.toml"), "HARK_DROGUE_TOKEN_STORE": "file",
+	})
+	maps.Copy(all, environ)
+	for name := range all {
+		if dead && (strings.HasSuffix(name, "_ENDPOINT") || strings.HasSuffix(name, "_API") || strings.HasSuffix(name, "_HTTP")) {
+			scheme, _, _ := strings.Cut(all[name], "://")
+			all[name] = scheme + "://127.0.0.1:1/nothing"
+		}
+	}
+	args := slices.Concat(path, w.args(c.args, dead), extra)
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "FOLDER", w.folder)
+	}
+	for _, more := range [][]string{
+		{"verbose"}, {"include"}, {"status", "json"}, {"status-file", w.folder + "/status"}, {"record", w.folder + "/tape"},
+		{"report", "json=" + w.folder + "/report"}, {"max-time", "300ms"}, {"retries", "0"}, {"connect-timeout", "1s"}, {"wait", "300ms"}, {"auth-in-query"},
+	} {
+		if o, _ := n.lookup(more[0]); o != nil && o.takesValue == (len(more) == 2) {
+			args = append(args, "--"+strings.Join(more, "="))
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	signals := make(chan os.Signal, 2)
+	stuck := time.AfterFunc(20*time.Second, func() { signals <- os.Interrupt; signals <- os.Interrupt })
+	defer stuck.Stop()
+	code := Main(args, Env{
+		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Signals: signals,
+		LookupEnv: func(name string) (string, bool) { v, ok := all[name]; return v, ok },
+		Environ: func() (list []string) {
+			for name, value := range all {
+				list = append(list, name+"="+value)
+			}
+			return list
+		},
+		Screen: func() (int, int) { return 0, 0 },
+		Hangup: func(ctx context.Context, gone func()) { <-ctx.Done() },
+	})
+	if code != exitUsage {
+		w.ran++
+	}
+	w.look(args, "stdout", stdout.Bytes())
+	w.look(args, "stderr", stderr.Bytes())
+	err := filepath.WalkDir(w.folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || slices.Contains([]string{"canary", "config.toml"}, d.Name()) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		w.look(args, d.Name(), text)
+		return err
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// prepare makes a folder with the files that hold a canary.
+func (w *canaryWorld) prepare() {
+	w.folder = w.t.TempDir()
+	config := "header = ['X-Api-Key: " + canary + "']\nproxy-user = 'alice:" + canary + "'\n[octave]\ntoken = '" + canary + "'\n[drogue]\ntoken = '" + canary + "'\n[doshii]\nclient-id = '" + canary +
+		"'\n"
+	for name, text := range map[string]string{
+		"canary": canary + "\n", "config.toml": config, "encrypted.pem": canaryKey,
+	} {
+		if err := os.WriteFile(filepath.Join(w.folder, name), []byte(text), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// args fills in the address of a server.
+func (w *canaryWorld) args(args []string, dead bool) []string {
+	address := "ws://" + w.host + "/drogue/demo-app"
+	if dead {
+		address = "ws://" + net.JoinHostPort("127.0.0.1", "1") + "/?token=" + url.QueryEscape(canary)
+	}
+	return strings.Fields(strings.ReplaceAll(strings.Join(args, " "), "URL", address))
+}
+
+func (w *canaryWorld) look(args []string, where string, text []byte) {
+	w.t.Helper()
+	for _, form := range disguises(canary) {
+		if bytes.Contains(text, []byte(form)) {
+			w.t.Errorf("hark %s: %s shows the canary as %q:\n%s", strings.Join(args, " "), where, form, text)
+			return
+		}
+	}
+}
+
+// canaryKey is a key that needs a passphrase, which no test knows.
+const canaryKey = `-----BEGIN RSA PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,2B32A8C0D1C7BB0C26D24C1B6E3F9A01
+
+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+-----END RSA PRIVATE KEY-----
+`
+
+// What config show and config explain print of a setting.
+func TestShownValue(t *testing.T) {
+	header, _ := testApp().root.child("connect").lookup("header")
+	endpoint, _ := testApp().root.child("drogue").child("tail").lookup("endpoint")
+	token, _ := testApp().root.child("drogue").child("tail").lookup("token")
+	for _, tt := range []struct {
+		option      *option
+		value, want string
+	}{
+		{token, "abcdef", "***"},
+		{token, "env:TOKEN", "env:TOKEN"},
+		{nil, "abcdef", "***"}, // tokne = "abcdef"
+		{header, "X-Api-Key: abcdef", "X-Api-Key: ***"},
+		{header, "Authorization: Bearer abcdef", "Authorization: Bearer ***"},
+		{header, "X-Other: abcdef", "X-Other: abcdef"},
+		{endpoint, "wss://alice:abcdef@host/?q=1", "wss://alice:***@host/?q=1"},
+	} {
+		if got := shownValue(tt.option, tt.value); got != tt.want {
+			t.Errorf("%q is shown as %q, want %q", tt.value, got, tt.want)
+		}
+	}
+}
