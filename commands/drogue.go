@@ -205,6 +205,8 @@ func drogueHint(err error) string {
 		return "the user of the new token has no right to the application"
 	case strings.HasPrefix(c.Reason, wire.DrogueRefreshFailed):
 		return "the server did not take the new token; see what --token gives"
+	case c.Code == wire.StatusProtocol:
+		return "the server takes nothing but new tokens from a client: leave out what was sent"
 	case c.Reason == wire.DrogueStreamError:
 		return "the application may have been deleted, or the message broker of the server is in trouble"
 	}

@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"syscall"
 
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
 )
 
 // Exit codes. They are a promise to scripts; the README and "hark help
@@ -157,6 +159,26 @@ func hint(err error) string {
 			return "--retries and --retry-window set how often hark tries again"
 		}
 	}
+	if c, ok := errors.AsType[*proto.CloseError](err); ok {
+		return closeHint(c.Code)
+	}
+	return ""
+}
+
+// closeHint is the advice for a status of a close frame (RFC 6455, section 7.4.1).
+func closeHint(code int) string {
+	switch code {
+	case wire.StatusProtocol:
+		return "the server holds what was sent for a breach of its protocol: check that, and --subprotocol"
+	case wire.StatusUnsupported:
+		return "the server does not take data of this kind, text or binary"
+	case wire.StatusInvalid:
+		return "the server cannot read the content of what was sent"
+	case wire.StatusPolicy:
+		return "the server does not allow it: check the credentials, --origin, and what was sent"
+	case wire.StatusTooBig:
+		return "what was sent is too large for the server"
+	}
 	return ""
 }
 
@@ -175,6 +197,8 @@ func handshakeHint(h *proto.HandshakeError) string {
 			return "use the address that it leads to"
 		}
 		return "-L follows redirects"
+	case h.Status >= 200 && h.Status < 300:
+		return "there is an ordinary page and no WebSocket at this address: check its path"
 	case h.Status != 0 && h.Status < 500:
 		return "check the path of the address"
 	case h.Status >= 500:
@@ -183,6 +207,8 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "check the host name"
 	case h.Stage == proto.StageTCP && errors.Is(h.Err, syscall.ECONNREFUSED):
 		return "nothing listens at that address: check host and port, and that the server runs"
+	case h.Stage == proto.StageTCP && is[*net.AddrError](h.Err):
+		return "the host has no address of the kind that -4 or -6 asks for"
 	case h.Stage == proto.StageTCP:
 		return "check host and port, and the way to the network: a firewall, a VPN, or --proxy"
 	case h.Stage == proto.StageTLS:

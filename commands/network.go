@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hark-cli/hark/proto"
@@ -183,6 +184,9 @@ func resolving(items []string) (func(host, port string) []string, error) {
 		parts := splitColons(item, 3)
 		if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
 			return nil, usagef("--resolve %q: expected HOST:PORT:ADDRESS[,ADDRESS…]", cut(item, 60))
+		}
+		if _, err := strconv.ParseUint(parts[1], 10, 16); err != nil {
+			return nil, usagef("--resolve %q: %q is no port; only the host may be *", cut(item, 60), cut(parts[1], 20))
 		}
 		var addresses []string
 		for a := range strings.SplitSeq(parts[2], ",") {

@@ -369,6 +369,9 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	t.got = resp
+	if resp.Request != nil { // what was added on the way, too
+		t.asked = resp.Request.Header
+	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.answer = resp
 		t.body, _ = io.ReadAll(io.LimitReader(resp.Body, bodyExcerpt))
