@@ -24,10 +24,14 @@ rm -rf "$here"
 mkdir -p "$here/apt/lists/partial" "$here/apt/archives/partial" "$here/debian" "$here/tmp"
 trap 'rm -rf "$here/apt" "$here/tmp"' EXIT
 
-# An apt of its own, so that the system learns nothing of another release.
+# An apt of its own, so that the system learns nothing of another release. The mirror
+# is the system's.
+# shellcheck disable=SC2016 # it is for apt-get to expand
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/*$') ||
+	missing 'no mirror of Debian'
 cd "$here/apt"
 touch status
-echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bullseye main' >sources
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bullseye main" >sources
 cat >conf <<EOF
 Dir::Etc::sourcelist "$PWD/sources";
 Dir::Etc::sourceparts "-";
