@@ -7,8 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,27 +79,6 @@ func New(o Options) *Hub {
 	return &Hub{o: o, clients: make(map[int]*client)}
 }
 
-// maxQueue is how much may wait for a client that does not read, in bytes.
-const maxQueue = 64 << 20
-
-// A client is one connection.
-type client struct {
-	ws   *websocket.Conn
-	wake chan struct{}
-
-	mu     sync.Mutex
-	queue  []outgoing
-	bytes  int
-	closed bool
-}
-
-type outgoing struct {
-	typ    websocket.MessageType
-	data   []byte
-	code   websocket.StatusCode // not 0: a close frame, with data as its reason
-	pinged func(time.Duration, error)
-}
-
 // ServeHTTP implements http.Handler.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
@@ -111,7 +93,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		limit = -1
 	}
 	ws.SetReadLimit(limit)
-	c := &client{ws: ws, wake: make(chan struct{}, 1)}
+	c := newClient(ws)
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
@@ -135,6 +117,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.end()
 	ws.CloseNow()
 	writer.Wait()
+	c.pings.Wait()
 	gone := Event{Kind: Gone, Client: number, Code: int(websocket.CloseStatus(err)), Reason: err.Error()}
 	if ce, ok := errors.AsType[websocket.CloseError](err); ok {
 		gone.Reason = ce.Reason
@@ -157,94 +140,34 @@ func (h *Hub) read(number int, c *client) error {
 			return err
 		}
 		if h.o.Echo {
-			c.put(outgoing{typ: typ, data: data})
+			// Who does not read what comes back is not read either.
+			_ = c.put(outgoing{typ: typ, data: data}, forever)
 		}
 		h.event(Event{Kind: Message, Client: number, Binary: typ == websocket.MessageBinary, Data: data})
 	}
 }
 
-// put queues a frame; false when the client is gone or does not read.
-func (c *client) put(o outgoing) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed || c.bytes+len(o.data) > maxQueue {
-		return false
-	}
-	c.queue = append(c.queue, o)
-	c.bytes += len(o.data)
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-	return true
-}
-
-func (c *client) end() {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// write sends what is queued until the client is gone.
-func (c *client) write() {
-	for range c.wake {
-		c.mu.Lock()
-		queue, closed := c.queue, c.closed
-		c.queue, c.bytes = nil, 0
-		c.mu.Unlock()
-		for _, o := range queue {
-			switch {
-			case o.code != 0:
-				_ = c.ws.Close(o.code, string(o.data)) // the reader learns of it
-				return
-			case o.pinged != nil:
-				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				begun := time.Now()
-				err := c.ws.Ping(ctx)
-				cancel()
-				o.pinged(time.Since(begun), err)
-			default:
-				if c.ws.Write(context.Background(), o.typ, o.data) != nil {
-					return
-				}
-			}
-		}
-		if closed {
-			return
-		}
-	}
-}
-
-// all are the clients that number means: one, or with 0 all, in their order.
-func (h *Hub) all(number int) ([]*client, error) {
+// all are the numbers that a number means: itself, or with 0 those of all clients,
+// in their order; and the clients of these numbers.
+func (h *Hub) all(number int) ([]int, []*client, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	numbers := []int{number}
 	if number == 0 {
-		var list []*client
-		for _, n := range h.numbers() {
-			list = append(list, h.clients[n])
+		numbers = h.numbers()
+	}
+	var list []*client
+	for _, n := range numbers {
+		c := h.clients[n]
+		if c == nil {
+			return nil, nil, fmt.Errorf("there is no client %d", n)
 		}
-		return list, nil
+		list = append(list, c)
 	}
-	c := h.clients[number]
-	if c == nil {
-		return nil, fmt.Errorf("there is no client %d", number)
-	}
-	return []*client{c}, nil
+	return numbers, list, nil
 }
 
-func (h *Hub) numbers() []int {
-	var list []int
-	for n := range h.clients {
-		list = append(list, n)
-	}
-	slices.Sort(list)
-	return list
-}
+func (h *Hub) numbers() []int { return slices.Sorted(maps.Keys(h.clients)) }
 
 // Clients are the numbers of those that are there.
 func (h *Hub) Clients() []int {
@@ -253,8 +176,9 @@ func (h *Hub) Clients() []int {
 	return h.numbers()
 }
 
-// Send sends a message to a client, or with 0 to all. An error names the clients
-// that did not take it.
+// Send sends a message to a client, or with 0 to all. It waits for clients for whom
+// much is queued already, but not for those who do not read: they miss it, and
+// the error names them.
 func (h *Hub) Send(to int, binary bool, data []byte) error {
 	typ := websocket.MessageText
 	if binary {
@@ -274,20 +198,26 @@ func (h *Hub) Disconnect(to, code int, reason string) error {
 }
 
 func (h *Hub) put(to int, o outgoing) error {
-	list, err := h.all(to)
+	numbers, list, err := h.all(to)
 	if err != nil {
 		return err
 	}
-	slow := 0
-	for _, c := range list {
-		if !c.put(o) {
-			slow++
+	var missed []string
+	for i, c := range list {
+		switch err := c.put(o, patience); {
+		case err == errStuck:
+			missed = append(missed, strconv.Itoa(numbers[i]))
+		case err == errGone && to > 0:
+			return fmt.Errorf("client %d is leaving", to)
 		}
 	}
-	if slow > 0 {
-		return fmt.Errorf("%d of %d clients did not take it: they do not read", slow, len(list))
+	switch len(missed) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("client %s did not get it: it does not read", missed[0])
 	}
-	return nil
+	return fmt.Errorf("clients %s did not get it: they do not read", strings.Join(missed, ", "))
 }
 
 // Close says goodbye to all clients, waits for them up to limit, and then ends what
@@ -307,7 +237,7 @@ func (h *Hub) Close(limit time.Duration) {
 		return
 	case <-time.After(limit):
 	}
-	list, _ := h.all(0)
+	_, list, _ := h.all(0)
 	for _, c := range list {
 		c.ws.CloseNow()
 	}
