@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/hub"
 	"github.com/hark-cli/hark/internal/jsontext"
@@ -45,7 +46,7 @@ func (p *program) serveCommand() *cli.Command {
 hark serve 8080 --echo
 hark serve :8443 --cert cert.pem --key key.pem
 tail -f events.ndjson | hark serve 8080`,
-		ArgsUsage: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one",
+		ArgsUsage: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one; or unix:PATH, a socket of this machine",
 		Description: "Each message goes to stdout as one JSON line, with the number of the client: " +
 			`{"client":1,"data":…}; what is binary and not JSON as {"client":1,"data_base64":"…"}.` + "\n\n" +
 			"Each line of stdin goes to all clients, /to N TEXT to one; the first line waits for the first client. The " +
@@ -84,11 +85,14 @@ tail -f events.ndjson | hark serve 8080`,
 	}
 }
 
-// listen opens the socket of an address as users write it.
+// listen opens the socket of an address as users write it, and tells the URL of it.
 func (o *serveOptions) listen() (net.Listener, string, error) {
-	address, scheme := o.address, "ws"
+	network, address, scheme := "tcp", o.address, "ws"
 	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
 		address = "127.0.0.1:" + address
+	}
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
 	}
 	var config *tls.Config
 	if o.cert != "" {
@@ -98,15 +102,43 @@ func (o *serveOptions) listen() (net.Listener, string, error) {
 		}
 		scheme, config = "wss", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	}
-	l, err := net.Listen("tcp", address)
+	if address == "" || strings.Contains(address, "://") {
+		return nil, "", o.cannotListen(errors.New("this is no address to listen on"))
+	}
+	l, err := net.Listen(network, address)
 	if err != nil {
-		return nil, "", usagef("%s: %v", o.address, err)
+		return nil, "", o.cannotListen(err)
 	}
 	where := scheme + "://" + l.Addr().String()
+	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		where = fmt.Sprintf("%s://localhost:%d, on all addresses of this machine", scheme, a.Port)
+	} else if !ok {
+		where = o.address
+	}
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
 	return l, where, nil
+}
+
+// cannotListen is the error for an address that cannot be had.
+func (o *serveOptions) cannotListen(err error) error {
+	cause, advice := err, "expected a port such as 8080, HOST:PORT or unix:PATH"
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		cause = op.Err
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		advice = "another program listens there; port 0 takes a free one"
+		if path, ok := strings.CutPrefix(o.address, "unix:"); ok {
+			advice = "if no other program listens there, remove " + path
+		}
+	case errors.Is(err, syscall.EACCES):
+		advice = "ports below 1024 are for root; port 0 takes a free one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		advice = "this machine does not have that address; a port alone listens on 127.0.0.1, :PORT on all"
+	}
+	return &UsageError{Message: fmt.Sprintf("cannot listen on %q: %v", cut(o.address, 60), cause), Advice: advice}
 }
 
 // A serving is one run of hark serve.
@@ -216,13 +248,16 @@ func (s *serving) event(e hub.Event) {
 	switch e.Kind {
 	case hub.Connected:
 		if s.watched {
-			s.say.note("client %d connected from %s, %s", e.Client, e.Address, e.Path)
+			s.say.note("client %d connected from %s, %s", e.Client, strings.ReplaceAll(e.Address, "@", "this machine"), e.Path)
 		}
 		if !s.there {
 			s.there = true
 			close(s.first)
 		}
 	case hub.Gone:
+		if e.Missed > 0 {
+			s.say.warning("client %d did not read: it has missed %s", e.Client, messageCount(e.Missed))
+		}
 		if !s.watched {
 			return
 		}
@@ -282,9 +317,17 @@ func appendClientLine(b []byte, e hub.Event) []byte {
 	return append(b, "}\n"...)
 }
 
+func messageCount(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
+}
+
 // read carries out lines until there are none.
 func (s *serving) read(ctx context.Context, next func() (string, error)) {
-	for {
+	said := "" // the complaint about the line before
+	for n := 1; ; n++ {
 		text, err := next()
 		switch {
 		case err == lineedit.ErrInterrupt && text != "":
@@ -304,12 +347,20 @@ func (s *serving) read(ctx context.Context, next func() (string, error)) {
 			case <-ctx.Done():
 				return
 			}
+			if !utf8.ValidString(text) {
+				s.say.warning("line %d of stdin is not UTF-8, as a text message must be; the wrong bytes are sent as U+FFFD", n)
+			}
 		} else if text != "" {
 			s.ed.Remember(text)
 		}
+		complaint := ""
 		if err := s.command(text); err != nil {
-			s.say.error("%v", err)
+			complaint = err.Error()
 		}
+		if complaint != "" && (complaint != said || s.ed != nil) { // a pipe may have a million lines
+			s.say.error("%s", complaint)
+		}
+		said = complaint
 	}
 }
 
@@ -462,7 +513,7 @@ func (s *serving) ping(rest string) error {
 	for _, n := range list {
 		err := s.hub.Ping(n, func(d time.Duration, err error) {
 			if err != nil {
-				s.answer(fmt.Sprintf("client %d: no pong within 5s", n), "")
+				s.answer(fmt.Sprintf("client %d: no pong", n), "")
 				return
 			}
 			s.answer(fmt.Sprintf("client %d: pong after %s", n, d.Round(10*time.Microsecond)), "")

@@ -34,6 +34,7 @@ type client struct {
 	bytes   int  // of the queue, what is being written included
 	closed  bool // nothing more is written
 	stuck   bool // it was waited for in vain
+	missed  int  // what did not get into the queue
 }
 
 // An outgoing is a frame to be written, or a ping.
@@ -74,6 +75,7 @@ func (c *client) put(o outgoing, limit time.Duration) error {
 		wait := limit - time.Since(begun)
 		if c.stuck && limit != forever || wait <= 0 {
 			c.stuck = true
+			c.missed++
 			return errStuck
 		}
 		changed := c.changed

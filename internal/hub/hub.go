@@ -56,6 +56,7 @@ type Event struct {
 	Data    []byte // valid during the call
 	Code    int
 	Reason  string
+	Missed  int // messages that it did not get because it did not read; with Gone
 }
 
 // A Hub is an http.Handler that opens a WebSocket for every request.
@@ -118,7 +119,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws.CloseNow()
 	writer.Wait()
 	c.pings.Wait()
-	gone := Event{Kind: Gone, Client: number, Code: int(websocket.CloseStatus(err)), Reason: err.Error()}
+	gone := Event{Kind: Gone, Client: number, Code: int(websocket.CloseStatus(err)), Reason: err.Error(), Missed: c.missed}
 	if ce, ok := errors.AsType[websocket.CloseError](err); ok {
 		gone.Reason = ce.Reason
 	}
