@@ -136,13 +136,19 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *
 	if o.Dial.Compression {
 		compression = websocket.CompressionContextTakeover
 	}
+	header, host := hs.Header, hs.Header.Get("Host")
+	if host != "" { // net/http takes it from elsewhere
+		header = header.Clone()
+		header.Del("Host")
+	}
 	ws, _, err := websocket.Dial(ctx, hs.URL, &websocket.DialOptions{
 		HTTPClient: &http.Client{
 			Transport: t,
 			// net/http would take headers with secrets along.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		HTTPHeader:      hs.Header,
+		HTTPHeader:      header,
+		Host:            host,
 		Subprotocols:    hs.Subprotocols,
 		CompressionMode: compression,
 		OnPingReceived: func(ctx context.Context, p []byte) bool {
