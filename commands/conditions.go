@@ -102,7 +102,7 @@ func (s *stream) awaited(err error, stream []string, w *output.Writer) error {
 		return err
 	case errors.Is(err, proto.ErrIdle):
 		e.Err, e.Unmet = &idleError{s.flags.idle}, w.Unmet()
-	case err == nil, errors.Is(err, errMaxTime), errors.Is(err, errLinger), errors.Is(err, proto.ErrTapeEnd):
+	case err == nil, errors.Is(err, errMaxTime), errors.Is(err, errLinger), errors.Is(err, errHold), errors.Is(err, proto.ErrTapeEnd):
 		e.Unmet = w.Unmet()
 	case is[output.Ended](err), is[*proto.Failure](err) && s.live:
 		// Another condition came first, or the failure says enough; but what was

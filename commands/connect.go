@@ -24,8 +24,7 @@ type connectOptions struct {
 	send         []string
 	reconnect    bool
 	address      string // --connect
-	auth         string
-	slash        bool
+	wscatOptions
 }
 
 func (p *program) connectCommand() *cli.Command {
@@ -43,17 +42,13 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			"stdin is not read, unless --send - or -i asks for it. With --send - each line is a message, and the " +
 			"end of stdin means that there is no more to send; with -i lines are carried out as at the prompt, " +
 			"and the end of stdin ends hark after --linger.\n\n" +
-			"Who comes from wscat finds its flags here: -c, -H, -s, -o, -w, -P, --execute, --auth, --slash. Where a letter means " +
-			"something else to hark or to curl, theirs wins: -n is --count, -x is kept for a proxy; see 'hark help prompt'.",
-		Flags: append([]cli.Flag{
+			"The flags of wscat work here, under the same names and letters but for two: -x is the proxy, as for curl, " +
+			"and -n counts events, so wscat's are --execute and --no-check; see 'hark help wscat'.",
+		Flags: wscatFlags(o, append([]cli.Flag{
 			&cli.StringFlag{Name: "connect", Aliases: []string{"c"}, Category: catPrompt, Destination: &o.address,
 				Usage: "the address, for those who are used to write it as `URL` of a flag"},
 			&cli.StringSliceFlag{Name: "execute", Category: catPrompt,
-				Usage: "carry out `LINE` as at the prompt instead of asking for lines, and end after --linger"},
-			&cli.BoolFlag{Name: "slash", Hidden: true, Category: catPrompt, Destination: &o.slash,
-				Usage: "does nothing: lines that begin with a slash are commands anyway"},
-			secretFlag(&cli.StringFlag{Name: "auth", Category: catLink, Destination: &o.auth,
-				Usage: "send USER:PASSWORD with HTTP Basic authentication, `SECRET`: " + secretForms}),
+				Usage: "carry out `LINE` as at the prompt instead of asking for lines, and end after --linger or --hold"},
 			&cli.StringSliceFlag{Name: "subprotocol", Aliases: []string{"s"}, Category: catLink,
 				Usage: "offer the subprotocol `NAME`"},
 			pairFlag(&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Category: catLink, Destination: &o.user,
@@ -62,12 +57,18 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
 			&cli.BoolFlag{Name: "reconnect", Category: catLink, Destination: &o.reconnect,
 				Usage: "connect again when the connection is lost"},
-		}, f.flags()...),
+		}, f.flags()...)),
 		Action: func(c *cli.Context) error {
 			f.execute = c.StringSlice("execute")
 			f.auto = true
+			if err := o.checkWscat(c, f); err != nil {
+				return err
+			}
 			if err := f.check(c); err != nil {
 				return err
+			}
+			if o.host != "" {
+				f.header.Set("Host", o.host)
 			}
 			if err := o.target(c.Args().First()); err != nil {
 				return err
@@ -81,9 +82,6 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			}
 			svc, stdin, err := o.service()
 			if err != nil {
-				return err
-			}
-			if err := p.basic(c.Context, svc, o.auth); err != nil {
 				return err
 			}
 			p.say.Add(sensitiveAddress(svc.URL)...)
@@ -100,7 +98,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			}
 			s := p.newStream(f)
 			defer s.close()
-			return s.run(c.Context, svc, input)
+			return wscatHint(c, s.run(c.Context, svc, input))
 		},
 	}
 }
@@ -118,27 +116,6 @@ func (o *connectOptions) target(argument string) error {
 		o.address = "ws://" + o.address // as wscat has it
 	}
 	o.url = argument + o.address
-	return nil
-}
-
-// basic adds credentials to the handshake (RFC 7617).
-func (p *program) basic(ctx context.Context, svc *proto.Plain, auth string) error {
-	get, _, err := p.source("--auth", secretRef(auth))
-	if err != nil || get == nil {
-		return err
-	}
-	v, err := get(ctx)
-	if err != nil {
-		return err
-	}
-	p.say.Add(v.Reveal())
-	user, password, ok := strings.Cut(v.Reveal(), ":")
-	if !ok {
-		return usagef("--auth: expected USER:PASSWORD")
-	}
-	req := http.Request{Header: svc.Header}
-	req.SetBasicAuth(user, password)
-	p.say.Add(password)
 	return nil
 }
 

@@ -108,7 +108,7 @@ func exitCode(err error) (code int, silent bool) {
 	switch {
 	case is[*proto.UnwrittenError](err):
 		return exitInternal, false
-	case errors.Is(err, errMaxTime), errors.Is(err, proto.ErrIdle), errors.Is(err, errLinger), errors.Is(err, errQuit), errors.Is(err, proto.ErrTapeEnd):
+	case errors.Is(err, errMaxTime), errors.Is(err, proto.ErrIdle), errors.Is(err, errLinger), errors.Is(err, errHold), errors.Is(err, errQuit), errors.Is(err, proto.ErrTapeEnd):
 		return exitOK, true
 	}
 	if f, ok := errors.AsType[*proto.Failure](err); ok {

@@ -140,13 +140,26 @@ func (p *program) colored(flag string) bool {
 // expression that runs too long; it is not the context of the stream, whose last
 // events are still to be filtered when it has ended.
 func (s *stream) writer(ctx context.Context) (*output.Writer, error) {
-	f := s.flags
-	named, err := f.variables()
+	o, vars, err := s.outputOptions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	vars := output.Vars{Named: named, Environ: s.Environ, Stderr: s.say}
-	o := output.Options{
+	if o.Conditions, err = s.flags.conditions(vars); err != nil {
+		return nil, err
+	}
+	return output.New(s.Stdout, o), nil
+}
+
+// outputOptions are what the flags say about what is printed, without conditions,
+// and the variables of expressions.
+func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars output.Vars, err error) {
+	f := s.flags
+	named, err := f.variables()
+	if err != nil {
+		return o, vars, err
+	}
+	vars = output.Vars{Named: named, Environ: s.Environ, Stderr: s.say}
+	o = output.Options{
 		Format:      output.Format(f.format),
 		Describe:    s.describe,
 		Raw:         f.raw,
@@ -160,15 +173,10 @@ func (s *stream) writer(ctx context.Context) (*output.Writer, error) {
 		o.Keep = reportedEvents
 	}
 	if o.Style, err = s.style(&f.outputFlags); err != nil {
-		return nil, err
+		return o, vars, err
 	}
 	if f.jq != "" {
-		if o.Filter, err = output.Compile("--jq", f.jq, vars); err != nil {
-			return nil, err
-		}
+		o.Filter, err = output.Compile("--jq", f.jq, vars)
 	}
-	if o.Conditions, err = f.conditions(vars); err != nil {
-		return nil, err
-	}
-	return output.New(s.Stdout, o), nil
+	return o, vars, err
 }

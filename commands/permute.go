@@ -353,5 +353,5 @@ func (s setting) complain(cause string, at *node) *UsageError {
 	if cause != "" {
 		cause = ": " + cause
 	}
-	return &UsageError{Message: "invalid value" + shown + where + cause, Command: at.path}
+	return &UsageError{Message: "invalid value" + shown + where + cause, Command: at.path, Advice: s.opt.advice}
 }

@@ -21,29 +21,43 @@ import (
 type promptFlags struct {
 	interactive bool
 	linger      linger
+	hold        linger
 	pings       bool
+	slash       bool
+	holds       bool // hold counts in place of linger
 
 	auto    bool     // on a terminal, the prompt opens by itself
 	execute []string // lines to carry out in place of stdin
 }
 
-func newPromptFlags() promptFlags { return promptFlags{linger: linger(time.Second)} }
+func newPromptFlags() promptFlags { return promptFlags{linger: linger(time.Second), slash: true} }
 
 func (f *promptFlags) flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Category: catPrompt, Destination: &f.interactive,
 			Usage: "open a prompt; when stdin is no terminal, carry out its lines: see 'hark help prompt'"},
-		&cli.GenericFlag{Name: "linger", Aliases: []string{"w"}, Category: catPrompt, Value: &f.linger, DefaultText: f.linger.String(),
+		&cli.GenericFlag{Name: "linger", Category: catPrompt, Value: &f.linger, DefaultText: f.linger.String(),
 			Usage: "after the last line of stdin, end when nothing has come for `D`; -1 for never"},
+		&cli.GenericFlag{Name: "hold", Aliases: []string{"w", "wait"}, Category: catPrompt, Value: &f.hold,
+			Usage: "in place of --linger: end `D` after the last line, whatever comes; -1 for never"},
+		&cli.BoolFlag{Name: "slash", Category: catPrompt, Destination: &f.slash, Value: f.slash,
+			Usage: "lines that begin with a slash are commands; --slash=false sends them, like all others"},
 		&cli.BoolFlag{Name: "show-ping-pong", Aliases: []string{"P"}, Category: catPrompt, Destination: &f.pings,
 			Usage: "at the prompt, show pings and pongs"},
 	}
 }
 
 func (f *promptFlags) check(c *cli.Context) error {
-	if as := givenAs(c, "linger"); strings.HasPrefix(as, "-") && !f.interactive && len(f.execute) == 0 && !f.auto {
-		return usagef("%s needs --interactive", as)
+	linger, hold := givenAs(c, "linger"), givenAs(c, "hold")
+	for _, as := range []string{linger, hold, givenAs(c, "slash")} {
+		if strings.HasPrefix(as, "-") && !f.interactive && len(f.execute) == 0 && !f.auto {
+			return usagef("%s needs --interactive", as)
+		}
 	}
+	if strings.HasPrefix(linger, "-") && strings.HasPrefix(hold, "-") {
+		return usagef("%s and %s exclude each other: one counts from the last answer, the other from the last line", linger, hold)
+	}
+	f.holds = hold != ""
 	return nil
 }
 
@@ -88,8 +102,9 @@ func (s *stream) talks() bool {
 var (
 	// errQuit ends a stream because that was asked for at the prompt.
 	errQuit = errors.New("ended at the prompt")
-	// errLinger ends a stream at --linger.
+	// errLinger ends a stream at --linger, errHold at --hold.
 	errLinger = errors.New("nothing came for the time of --linger")
+	errHold   = errors.New("the time of --hold is over")
 )
 
 // A captured is the output of a stream on its way to a view.
@@ -114,7 +129,9 @@ func (s *stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 	t := newTalk(s, svc, s.cancel)
 	t.dead, t.cmdline, t.macroTexts = dead, lineOf(ctx), s.macroTexts()
 	lines := s.stdinLines()
-	var sink proto.Sink = w
+	out := &outlet{w: w, log: &t.log}
+	var sink proto.Sink = out
+	t.sink = out
 	switch {
 	case len(s.flags.execute) > 0:
 		lines = given(s.flags.execute)
@@ -124,12 +141,15 @@ func (s *stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 			return err
 		}
 		defer t.shut()
-		sink, lines = v, t.ed.Line
+		sink, lines, t.sink = v, t.ed.Line, v
 	}
+	_ = t.sink.change(t.flags, func(*output.Writer) error { return nil })
+	t.frames.Store(t.flags.format == string(output.FormatFrames))
 	if s.wrap != nil {
 		sink = s.wrap(sink)
 	}
 	t.steer(&o)
+	o.Frames = false // it is up to t.frames
 	result := make(chan error, 1)
 	go func() { result <- proto.Run(ctx, svc, sink, o) }()
 	go t.read(ctx, lines)
@@ -178,7 +198,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 	}
 	t.view = &view{
 		ed: ed, colour: t.colour, pretty: t.screen.pretty, times: t.screen.time, words: &t.words, log: &t.log,
-		w: w, buf: &t.screen.Buffer, asIs: t.asIs(),
+		w: w, buf: &t.screen.Buffer,
 	}
 	return t.view, nil
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -31,7 +30,8 @@ type promptCommand struct {
 func promptCommands() []promptCommand {
 	return []promptCommand{
 		{"help", "", "list the commands", (*talk).cmdHelp, nil},
-		{"ping", "[N]", "send one or N pings and tell how long the pongs take", (*talk).cmdPing, nil},
+		{"ping", "[N|TEXT]", "send one or N pings, or one with TEXT in it, and tell how long the pongs take", (*talk).cmdPing, nil},
+		{"pong", "[TEXT]", "send a pong that nobody has asked for", (*talk).cmdPong, nil},
 		{"close", "[CODE [REASON]]", "close the connection with this status", (*talk).cmdClose, nil},
 		{"binary", "HEX|@FILE", "send a binary message", (*talk).cmdBinary, nil},
 		{"file", "PATH", "send the content of a file as one message", (*talk).cmdFile, nil},
@@ -112,18 +112,39 @@ func (t *talk) cmdHelp(string) error {
 }
 
 func (t *talk) cmdPing(rest string) error {
-	n := 1
-	if rest != "" {
-		var err error
-		if n, err = strconv.Atoi(rest); err != nil || n < 1 {
-			return usagef("/ping %s: expected how many, 1 or more", cut(rest, 24))
-		}
+	n, text := 1, ""
+	if number, err := strconv.Atoi(rest); err == nil {
+		n = number
+	} else {
+		text = rest
+	}
+	if n < 1 {
+		return usagef("/ping %s: expected how many, 1 or more", cut(rest, 24))
+	}
+	if err := t.mayControl(text); err != nil {
+		return err
+	}
+	t.pinging.left, t.pinging.text = n, text
+	t.nextPing()
+	return nil
+}
+
+func (t *talk) cmdPong(rest string) error {
+	if err := t.mayControl(rest); err != nil {
+		return err
+	}
+	t.send(proto.Frame{Opcode: wire.OpPong, Payload: []byte(rest)})
+	return nil
+}
+
+// mayControl tells whether a control frame with this text can be sent now.
+func (t *talk) mayControl(text string) error {
+	if len(text) > wire.MaxControlPayload {
+		return usagef("the text has %d bytes, at most %d fit", len(text), wire.MaxControlPayload)
 	}
 	if !t.up {
 		return errNotConnected()
 	}
-	t.pinging.left = n
-	t.nextPing()
 	return nil
 }
 
@@ -150,7 +171,7 @@ func closeArguments(rest string) (code int, reason string, err error) {
 	text, reason, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	code = wire.StatusNormal
 	if text != "" {
-		if code, err = strconv.Atoi(text); err != nil {
+		if code, err = strconv.Atoi(strings.TrimSuffix(text, ",")); err != nil {
 			return 0, "", usagef("/close %s: expected a status such as 1000", cut(text, 24))
 		}
 	}
@@ -185,78 +206,10 @@ func (t *talk) cmdFile(rest string) error {
 	return nil
 }
 
-// reshape changes flags that say what is shown.
-func (t *talk) reshape(change func(f *streamFlags)) error {
-	if t.view == nil {
-		return usagef("this can only be changed on a terminal; use the flag of that name")
-	}
-	before := *t.flags
-	change(t.flags)
-	if err := t.shape(); err != nil {
-		*t.flags = before
-		return err
-	}
-	return nil
-}
-
-// shape has the view show what the flags say.
-func (t *talk) shape() error {
-	w, err := t.writer(t.dead)
-	if err == nil {
-		t.view.use(w, t.asIs())
-	}
-	return err
-}
-
-// asIs tells whether nothing shapes the messages.
-func (t *talk) asIs() bool { return t.flags.jq == "" && t.flags.format == string(output.FormatMessage) }
-
-func (t *talk) cmdJQ(rest string) error {
-	if rest == "off" {
-		rest = ""
-	}
-	return t.reshape(func(f *streamFlags) { f.jq, f.raw = rest, f.raw && rest != "" })
-}
-
-func (t *talk) cmdUntil(rest string) error {
-	var exprs []string
-	if rest != "off" {
-		exprs = []string{rest}
-	}
-	return t.reshape(func(f *streamFlags) { f.until = exprs })
-}
-
-func (t *talk) cmdFormat(rest string) error {
-	if _, err := output.ParseFormat(rest); err != nil {
-		return usagef("/format: %v", err)
-	}
-	return t.reshape(func(f *streamFlags) { f.format = rest })
-}
-
-func (t *talk) cmdPretty(string) error {
-	return t.toggle("pretty", func(v *view) *bool { return &v.pretty })
-}
-func (t *talk) cmdTime(string) error {
-	return t.toggle("time", func(v *view) *bool { return &v.times })
-}
-
-func (t *talk) toggle(name string, of func(*view) *bool) error {
-	if t.view == nil {
-		return usagef("/%s is for a terminal", name)
-	}
-	t.view.mu.Lock()
-	b := of(t.view)
-	*b = !*b
-	on := *b
-	t.view.mu.Unlock()
-	t.answer(name + map[bool]string{true: " on", false: " off"}[on])
-	return nil
-}
-
 // cmdEdit has a message written in an editor of the user's choice.
 func (t *talk) cmdEdit(string) error {
 	if t.ed == nil {
-		return usagef("/edit is for a terminal")
+		return usagef("/edit needs a terminal; /file PATH sends what is in a file")
 	}
 	editor := "vi"
 	for _, name := range []string{"EDITOR", "VISUAL"} {
@@ -316,7 +269,7 @@ func (t *talk) cmdRecord(rest string) error {
 }
 
 func (t *talk) cmdHistory(string) error {
-	lines := t.past[max(0, len(t.past)-50):]
+	lines := t.past[max(0, len(t.past)-historyShown):]
 	if len(lines) == 0 {
 		t.answer("nothing yet")
 		return nil

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type talk struct {
 	terminal bool
 	ed       lineedit.Editor   // nil without a terminal
 	view     *view             // nil without a terminal
+	sink     reshaper          // where events go
+	frames   atomic.Bool       // all frames are wanted
 	history  *lineedit.History // nil when it is not kept
 	past     []string          // its lines
 	colour   bool
@@ -92,7 +95,7 @@ func newTalk(s *stream, svc proto.Service, end context.CancelCauseFunc) *talk {
 // steer connects the talk to the engine.
 func (t *talk) steer(o *proto.Options) {
 	o.Input = t.input
-	o.Steering = proto.Steering{Again: t.again, Ask: t.ask}
+	o.Steering = proto.Steering{Again: t.again, Ask: t.ask, Frames: &t.frames}
 	status, frame := o.Trace.Status, o.Trace.Frame
 	o.Trace.Status = func(st proto.Status) {
 		if st.State != proto.Held && status != nil {
@@ -110,11 +113,13 @@ func (t *talk) steer(o *proto.Options) {
 		}
 		if r.Direction == proto.In {
 			t.heard.Store(r.Time.UnixNano())
-			t.received.Add(1)
+			if !r.Opcode.Control() {
+				t.received.Add(1)
+			}
 		}
 		if r.Opcode.Control() {
 			r.Payload = append([]byte(nil), r.Payload...)
-			t.post(func() { t.control(r) })
+			t.post(func() { t.seeControl(r) })
 		}
 	}
 }
@@ -179,7 +184,9 @@ func (t *talk) loop(ctx context.Context, result <-chan error) error {
 		case input <- next:
 			t.queue = t.queue[1:]
 			t.acted = time.Now()
-			t.sent++
+			if !next.Opcode.Control() {
+				t.sent++
+			}
 			t.closing = next.Opcode == wire.OpClose
 		case l := <-lines:
 			t.typed(l)
@@ -219,16 +226,18 @@ func (t *talk) wait(now time.Time) time.Duration {
 			wait = left
 		}
 	}
-	if !t.eof || t.terminal || !t.up || len(t.queue) > 0 || t.pinging.on || t.flags.linger == forever {
-		return wait
-	}
-	last := t.acted
-	if heard := time.Unix(0, t.heard.Load()); heard.After(last) {
+	last, limit, over := t.acted, t.flags.linger, errLinger
+	if t.flags.holds {
+		limit, over = t.flags.hold, errHold
+	} else if heard := time.Unix(0, t.heard.Load()); heard.After(last) {
 		last = heard
 	}
-	left := last.Add(time.Duration(t.flags.linger)).Sub(now)
+	if !t.eof || t.terminal || !t.up || len(t.queue) > 0 || t.pinging.on || limit == forever {
+		return wait
+	}
+	left := last.Add(time.Duration(limit)).Sub(now)
 	if left <= 0 {
-		t.end(errLinger)
+		t.end(over)
 		return wait
 	}
 	return min(wait, left)
@@ -261,8 +270,8 @@ func (t *talk) typed(l typed) {
 
 // line is a message or a command.
 func (t *talk) line(text string) {
+	t.remember(text)
 	if t.terminal {
-		t.remember(text)
 		if t.begun != "" && text == "" { // enough: as it is
 			text = t.begun
 			t.begin("")
@@ -283,6 +292,8 @@ func (t *talk) line(text string) {
 	}
 	var err error
 	switch {
+	case !t.flags.slash:
+		t.message([]byte(text))
 	case strings.HasPrefix(text, "//"):
 		t.message([]byte(text[1:]))
 	case strings.HasPrefix(text, "/"):
@@ -491,6 +502,7 @@ type pinging struct {
 	on      bool
 	left    int
 	number  int
+	text    string // in place of a text of ours
 	payload string
 	at      time.Time // when the last one was given out
 	went    time.Time // when it went out
@@ -505,12 +517,12 @@ func (t *talk) nextPing() {
 	p.left--
 	p.number++
 	p.on, p.at, p.went = true, time.Now(), time.Time{}
-	p.payload = fmt.Sprintf("hark %d", p.number)
+	p.payload = cmp.Or(p.text, fmt.Sprintf("hark %d", p.number))
 	t.send(proto.Frame{Opcode: wire.OpPing, Payload: []byte(p.payload)})
 }
 
-// control looks at a control frame.
-func (t *talk) control(r proto.FrameRecord) {
+// seeControl looks at a control frame.
+func (t *talk) seeControl(r proto.FrameRecord) {
 	p := &t.pinging
 	switch {
 	case r.Opcode == wire.OpClose && r.Direction == proto.In:

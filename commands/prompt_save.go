@@ -207,7 +207,7 @@ func shellWord(s string) string {
 
 // promptOnly are flags that a script has no use for; sendFlags are in the
 // transcript already.
-var leftOut = regexp.MustCompile(`^(interactive|linger|show-ping-pong|send|execute|slash|max-time|pretty|time|color|verbose|quiet|connect)$`)
+var leftOut = regexp.MustCompile(`^(interactive|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
 
 // rerun is the command line that led here, for another run: without the prompt, and
 // without credentials.

@@ -44,22 +44,28 @@ type view struct {
 	w      *output.Writer
 	buf    *bytes.Buffer
 	asIs   bool // nothing shapes the messages, so they are shown as they came
+	frames bool // all frames are shown
 	pretty bool
 	times  bool
 	last   time.Time
 	out    []byte
 }
 
-// use sets the writer whose output is shown.
-func (v *view) use(w *output.Writer, asIs bool) {
+// change implements reshaper.
+func (v *view) change(f *streamFlags, change func(*output.Writer) error) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.w, v.asIs = w, asIs
+	v.asIs, v.frames = asIs(f), f.format == string(output.FormatFrames)
+	return change(v.w)
 }
 
 // Event implements proto.Sink.
 func (v *view) Event(ev *proto.Event) error {
 	v.mu.Lock()
+	if stray(ev, v.frames) {
+		v.mu.Unlock()
+		return nil
+	}
 	v.buf.Reset()
 	err := v.w.Event(ev)
 	if ferr := v.w.Flush(); err == nil {
@@ -73,8 +79,10 @@ func (v *view) Event(ev *proto.Event) error {
 		out, v.out = v.out, nil
 	}
 	v.mu.Unlock()
-	v.words.see(ev.Data)
-	v.log.add(proto.In, ev.Binary, ev.Data)
+	if received(ev) {
+		v.words.see(ev.Data)
+		v.log.add(proto.In, ev.Binary, ev.Data)
+	}
 	if out != nil {
 		v.ed.Print(out)
 	}
@@ -96,6 +104,9 @@ func (v *view) Flush() error {
 // show appends one event as people see it.
 func (v *view) show(ev *proto.Event) {
 	mark := paint(v.colour, sgrReceived, "< ")
+	if ev.Direction == proto.Out {
+		mark = paint(v.colour, sgrSent, "> ")
+	}
 	if v.times {
 		at := ev.Time.Format("15:04:05.000")
 		if !v.last.IsZero() {

@@ -233,14 +233,21 @@ func unfinished(text string) bool {
 // sensitiveText looks like a message with a credential in it.
 var sensitiveText = regexp.MustCompile(`(?i)"[^"]*(auth|token|secret|passw|api_?key|credential)[^"]*"\s*:|\bbearer\s|\bbasic\s+[a-z0-9+/]{8}`)
 
+// historyShown is how many lines /history lists.
+const historyShown = 50
+
 // remember adds a line to the history, unless it begins with a space or has a
 // credential in it.
 func (t *talk) remember(text string) {
 	if text == "" || text[0] == ' ' || sensitiveText.MatchString(text) || t.say.String(text) != text {
 		return
 	}
-	t.ed.Remember(text)
-	t.past = append(t.past, text)
+	if t.past = append(t.past, text); len(t.past) > 2*historyShown {
+		t.past = append([]string(nil), t.past[historyShown:]...)
+	}
+	if t.ed != nil {
+		t.ed.Remember(text)
+	}
 	if t.history != nil {
 		if err := t.history.Add(text); err != nil {
 			t.warn("the history is not kept: %v", err)

@@ -194,6 +194,8 @@ func condition(err error) string {
 		return "max-time"
 	case errors.Is(err, errLinger):
 		return "linger"
+	case errors.Is(err, errHold):
+		return "hold"
 	case errors.Is(err, errQuit):
 		return "quit"
 	case errors.Is(err, proto.ErrTapeEnd):

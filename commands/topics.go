@@ -241,7 +241,7 @@ Where they are known: address, without credentials; error, what went wrong in wo
   counters        the process got the signal USR1
   ended           the last record
 
-dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, tape-end, linger, quit, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
+dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, tape-end, linger, hold, quit, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
 
   hark drogue tail --emulator demo-app -n 2 --status json >/dev/null
   hark doshii listen --emulator -n 2 --status-file status.ndjson
@@ -266,6 +266,7 @@ A tape is one JSON object per line: a head, and then records in the order of the
 
 op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload that is UTF-8 stands as text, any other as base64; withheld takes its place when it carried a credential. A handshake begins a connection. A tape that is cut off is read up to there.
 `},
+		{Name: "wscat", Summary: "for those who come from wscat", Text: wscatTopic},
 		{Name: "prompt", Summary: "talking to a server at the prompt", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. What you type is sent as a text message; what comes appears above the line that you are typing, marked with <.
 
   /help                lists the commands, with those of the service
@@ -289,7 +290,7 @@ Macros are texts of the configuration file, with places to fill in:
   [macros]
   hello = '{"hello":"${name}"}'        # /hello name=World
 
-Flags of wscat on connect: -c URL, -H, -s (--subprotocol), -o (--origin), -w SECONDS (--linger, -1 for never), -P (--show-ping-pong), --execute LINE, --auth USER:PASSWORD, --slash. Where a letter is taken, hark and curl win: -n is --count, -x is for a proxy, so wscat's -x is --execute. 'hark serve' is wscat's -l.
+'hark help wscat' has more for those who come from there.
 `},
 	}
 }

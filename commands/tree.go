@@ -104,6 +104,7 @@ type option struct {
 	category    string
 	deflt       string // for help; empty when it is the zero value
 	expects     string // what a value must be
+	advice      string // about a value that it does not accept
 	variable    string // environment variable
 	takesValue  bool
 	seconds     bool // a bare number is one of seconds, as for curl
@@ -180,6 +181,8 @@ type marked struct {
 	service string
 	secret  bool
 	pair    bool
+	advice  string
+	more    []string // further names
 }
 
 func markOf(f cli.Flag) marked {
@@ -218,6 +221,27 @@ func pairFlag(f cli.Flag) cli.Flag {
 	return m
 }
 
+// advised adds what to say about a value that the flag does not accept.
+func advised(f cli.Flag, advice string) cli.Flag {
+	m := markOf(f)
+	m.advice = advice
+	return m
+}
+
+// alsoNamed gives flags further names: those that other programs have for them.
+func alsoNamed(flags []cli.Flag, names map[string][]string) []cli.Flag {
+	for i, f := range flags {
+		more := names[f.Names()[0]]
+		if len(more) == 0 {
+			continue
+		}
+		m := markOf(f)
+		m.more = append(m.more, more...)
+		flags[i] = m
+	}
+	return flags
+}
+
 // variableName is the environment variable that stands in for a flag.
 func variableName(service, name string) string {
 	words := []string{"hark"}
@@ -230,7 +254,7 @@ func variableName(service, name string) string {
 // newOption reads what there is to know from a flag as it was declared.
 func newOption(f cli.Flag) *option {
 	m := markOf(f)
-	o := &option{flag: m.Flag, names: namesOf(m.Flag), secret: m.secret, pair: m.pair}
+	o := &option{flag: m.Flag, names: append(namesOf(m.Flag), m.more...), secret: m.secret, pair: m.pair, advice: m.advice}
 	o.variable = variableName(m.service, o.name())
 	if d, ok := m.Flag.(cli.DocGenerationFlag); ok {
 		o.takesValue = d.TakesValue()

@@ -108,21 +108,10 @@ func New(w io.Writer, opts Options) *Writer {
 		panic(err)
 	}
 	out := &Writer{
-		opts: opts, lines: newLines(w), sees: opts.Filter != nil,
+		opts: opts, lines: newLines(w),
 		uris: make(verified), types: make(verified),
 	}
-	if opts.Filter != nil {
-		out.wants = opts.Filter.needs
-	}
-	for _, c := range opts.Conditions {
-		if c.sees() {
-			out.sees, out.wants = true, nil
-		}
-	}
-	out.lines.style = newStyle(opts.Style)
-	if opts.Null {
-		out.lines.delim = 0
-	}
+	out.dress()
 	out.memory.slots = make([]slot, opts.Keep)
 	out.dog = watchdogOf(opts.Context)
 	return out

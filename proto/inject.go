@@ -32,7 +32,7 @@ func (r *runner) release() {
 // supply puts events into the queue. They are fetched while it has room, so that
 // they exceed it by one answer at most: OverflowFail sees that with the next event.
 func (r *runner) supply(events []Message) {
-	if r.o.Frames {
+	if r.o.frames() {
 		return
 	}
 	r.queue.put(r.o.free.of(events), r.o.free)

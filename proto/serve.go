@@ -239,7 +239,7 @@ func (s *server) take(f Frame, ok bool) {
 func (s *server) put(f Frame, confirm bool) {
 	now := time.Now()
 	s.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
-	if s.o.Frames {
+	if s.o.frames() {
 		s.queue.put(sent(f, now), s.o.free)
 	}
 	s.link.out.put(f, confirm)
@@ -248,13 +248,13 @@ func (s *server) put(f Frame, confirm bool) {
 // batch looks at what came in and passes the events on.
 func (s *server) batch(b *batch) error {
 	var err error
-	n := 0
+	n, frames := 0, s.o.frames()
 	for i := range b.entries {
 		e := &b.entries[i]
 		if s.o.Trace.Frame != nil {
 			s.o.Trace.Frame(FrameRecord{Time: e.time, Direction: e.dir, Opcode: e.op, Payload: b.payload(e)})
 		}
-		e.event = s.o.Frames
+		e.event = frames
 		if e.op.Control() {
 			s.control(e)
 			continue
@@ -273,7 +273,7 @@ func (s *server) batch(b *batch) error {
 	if n > 0 {
 		s.rearmIdle(time.Now())
 	}
-	if b.events = n; s.o.Frames {
+	if b.events = n; frames {
 		b.events = len(b.entries)
 	}
 	if b.events == 0 {

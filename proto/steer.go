@@ -3,6 +3,7 @@ package proto
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/hark-cli/hark/proto/wire"
@@ -20,6 +21,14 @@ type Steering struct {
 	// its other methods are called. What they return is done. Nothing is received
 	// while there is no connection.
 	Ask <-chan func(s Session, now time.Time) Step
+	// Frames, when it is true, has the sink get what Options.Frames says, from then
+	// on and until it is false; nil is false.
+	Frames *atomic.Bool
+}
+
+// frames tells whether the sink is to get frames now.
+func (o *Options) frames() bool {
+	return o.Frames || o.Steering.Frames != nil && o.Steering.Frames.Load()
 }
 
 // Held is the state of a run that waits for Steering.Again. Err is the failure, or

@@ -1,0 +1,128 @@
+package commands
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/hark-cli/hark/proto"
+	"github.com/urfave/cli/v2"
+)
+
+// wscatOptions are flags of wscat (github.com/websockets/wscat) that hark has no
+// other use for.
+type wscatOptions struct {
+	host     string
+	noColor  bool
+	protocol string
+	listen   string
+}
+
+// wscatNames are wscat's names of flags that hark has too.
+func wscatNames() map[string][]string {
+	return map[string][]string{
+		"origin":     {"o"},
+		"user":       {"auth"},
+		"insecure":   {"no-check"},
+		"cacert":     {"ca"},
+		"pass":       {"passphrase"},
+		"max-redirs": {"max-redirects"},
+	}
+}
+
+// wscatFlags adds the flags of wscat to those of connect. What is not shown in the
+// help of connect is in that of the topic.
+func wscatFlags(o *connectOptions, flags []cli.Flag) []cli.Flag {
+	flags = alsoNamed(flags, wscatNames())
+	for i, f := range flags {
+		if f.Names()[0] == "count" {
+			flags[i] = advised(f, "-n is --count; wscat's -n is --no-check here")
+		}
+	}
+	return append(flags,
+		&cli.StringFlag{Name: "host", Category: catLink, Destination: &o.host,
+			Usage: "send `HOST` as the Host header"},
+		&cli.BoolFlag{Name: "no-color", Category: catOutput, Destination: &o.noColor,
+			Usage: "no colour: --color never"},
+		&cli.StringFlag{Name: "protocol", Aliases: []string{"p"}, Hidden: true, Destination: &o.protocol,
+			Usage: "insist on the `VERSION` of the WebSocket protocol, which must be 13"},
+		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Hidden: true, Destination: &o.listen,
+			Usage: "say which command listens on `PORT`"},
+	)
+}
+
+// checkWscat carries out what only wscat has, and finds what means something else
+// here.
+func (o *connectOptions) checkWscat(c *cli.Context, f *streamFlags) error {
+	if as := givenAs(c, "listen"); as != "" {
+		e := usagef("%s: hark connect does not listen", as)
+		e.Suggestion = "hark serve PORT"
+		if port := mention(o.listen); port != "" {
+			e.Suggestion = "hark serve " + o.listen
+		}
+		return e
+	}
+	if as := givenAs(c, "protocol"); as != "" && o.protocol != "13" {
+		return usagef("%s %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", as, cut(o.protocol, 8))
+	}
+	if givenAs(c, "proxy") == "-x" && strings.ContainsAny(f.proxy, "{}\"' /") && !strings.Contains(f.proxy, "://") {
+		e := usagef("-x is the proxy, as for curl, and this is no address of one")
+		e.Advice = "wscat's -x is --execute"
+		return e
+	}
+	if as := givenAs(c, "host"); as != "" {
+		if o.host == "" || !headerValue(o.host) || strings.ContainsAny(o.host, " /") {
+			return usagef("%s %q: expected HOST or HOST:PORT", as, cut(o.host, 60))
+		}
+	}
+	if o.noColor {
+		if as := givenAs(c, "color"); strings.HasPrefix(as, "-") && f.color != "never" {
+			return usagef("%s and %s %s exclude each other", givenAs(c, "no-color"), as, cut(f.color, 8))
+		}
+		f.color = "never"
+	}
+	return nil
+}
+
+// wscatHint says what -x is when it was meant as wscat's and taken for a proxy.
+func wscatHint(c *cli.Context, err error) error {
+	if f, ok := errors.AsType[*proto.HandshakeError](err); ok && f.Stage == proto.StageProxy && givenAs(c, "proxy") == "-x" {
+		return withHint(err, "-x is the proxy, as for curl; wscat's -x is --execute")
+	}
+	return err
+}
+
+// wscatTopic is what "hark help wscat" explains.
+const wscatTopic = `What you type for wscat does the same with hark connect, but for two letters that mean something else to curl and to hark, which win:
+
+  -x MESSAGE        is the proxy here: write --execute MESSAGE
+  -n                counts events here: write --no-check, or -k
+
+All others, with hark's own name where there is one:
+
+  -c, --connect URL           the address, which may stand alone; without a
+                              scheme it is ws://
+  -H, --header NAME:VALUE
+  -s, --subprotocol NAME
+  -o, --origin URL
+      --host HOST             the Host header
+      --auth USER:PASSWORD    --user, -u
+  -L, --location              and --max-redirects N, --max-redirs
+  -k, --no-check              --insecure
+      --ca FILE               --cacert; also --cert, --key
+      --passphrase SECRET     --pass
+      --proxy URL             -x
+      --execute LINE          wscat's -x: as typed at the prompt
+  -w, --wait SECONDS          --hold: end that long after the last line; -1 for never.
+                              Without it hark waits for --linger, until nothing
+                              has come for a second
+      --slash                 is always on; --slash=false sends lines that begin
+                              with a slash as they are
+  -P, --show-ping-pong
+      --no-color              --color never
+  -p, --protocol 13           there is no other version any more
+  -l, --listen PORT           is a command: hark serve PORT
+
+/ping, /pong and /close take what they take there. An --execute line with a slash is a command too, unless --slash=false.
+
+Without a terminal hark connect prints what comes and does not read stdin: add -i, and each line is sent, also those from before the connection is there; the end of stdin is not the end of the answers. Each line on stdout is one JSON value: a text that is none becomes a JSON string, a binary message {"data_base64":"…"}. --jq . -r prints texts as they are.
+`

@@ -1,0 +1,60 @@
+package output
+
+import "slices"
+
+// Reshape has w print what comes from now on as opts say. Conditions, counters and
+// what is kept of events stay as they are, and so do Run, Start and Context. What
+// waits is written before. Like Event it is for one goroutine at a time.
+func (w *Writer) Reshape(opts Options) error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	opts.defaults()
+	if _, err := ParseFormat(string(opts.Format)); err != nil {
+		panic(err)
+	}
+	opts.Run, opts.Start, opts.Context = w.opts.Run, w.opts.Start, w.opts.Context
+	opts.Conditions, opts.Keep = w.opts.Conditions, w.opts.Keep
+	w.opts = opts
+	w.dress()
+	return nil
+}
+
+// Await puts the conditions of Until in the place of those that w has. Outcomes must
+// not be asked for meanwhile.
+func (w *Writer) Await(conditions ...Condition) {
+	var all []Condition
+	at := 0 // behind those that weigh more
+	for _, c := range w.opts.Conditions {
+		switch c.(type) {
+		case *until:
+			continue
+		case *failIf:
+			at = len(all) + 1
+		}
+		all = append(all, c)
+	}
+	w.opts.Conditions = slices.Insert(all, at, conditions...)
+	w.dress()
+}
+
+// dress does what follows from the options.
+func (w *Writer) dress() {
+	w.filter = nil // made anew when it is needed
+	w.sees, w.wants = w.opts.Filter != nil, nil
+	if w.sees {
+		w.wants = w.opts.Filter.needs
+	}
+	for _, c := range w.opts.Conditions {
+		if c.sees() {
+			w.sees, w.wants = true, nil
+		}
+	}
+	w.lines.style, w.lines.delim = newStyle(w.opts.Style), '\n'
+	if w.opts.Null {
+		w.lines.delim = 0
+	}
+}
