@@ -69,8 +69,10 @@ func startTTY(t *testing.T, script string) *tty {
 		t.Fatal(err)
 	}
 	program := filepath.Join(x.home, "hark") // testscript knows its commands by this name
-	if err := os.Symlink(self, program); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{program, program + "-panics"} {
+		if err := os.Symlink(self, name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	x.cmd = exec.Command("sh", "-c", script)
 	x.cmd.Env = []string{"HOME=" + x.home, "TERM=xterm", "HARK=" + program, "URL=" + x.url, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1"}
@@ -106,6 +108,15 @@ func startTTY(t *testing.T, script string) *tty {
 	return x
 }
 
+// resize changes the size of the terminal; the system tells hark with SIGWINCH.
+func (x *tty) resize(columns, rows int) {
+	x.t.Helper()
+	x.vt.Resize(columns, rows)
+	if err := pty.Setsize(x.far, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)}); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
 func (x *tty) keys(s string) {
 	x.t.Helper()
 	if _, err := x.far.WriteString(s); err != nil {
@@ -117,9 +128,10 @@ func (x *tty) screen() string {
 	x.vt.Lock()
 	defer x.vt.Unlock()
 	var b strings.Builder
-	for y := range 20 {
+	columns, rows := x.vt.Size()
+	for y := range rows {
 		var line []rune
-		for col := range 60 {
+		for col := range columns {
 			c := x.vt.Cell(col, y).Char
 			if c == 0 {
 				c = ' '

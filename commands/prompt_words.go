@@ -103,7 +103,7 @@ func (w *words) known() (keys, names []string) {
 func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 	text := string(line[:pos])
 	var all []string
-	if name, rest, args := strings.Cut(text, " "); strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") {
+	if name, rest, args := strings.Cut(text, " "); t.flags.slash && strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") {
 		if !args {
 			for _, c := range t.commands() {
 				word := "/" + c.name

@@ -409,6 +409,35 @@ func TestArrange(t *testing.T) {
 	}
 }
 
+// A terminal that becomes narrower breaks the rows that are on it again: then more
+// of them are to be erased.
+func TestEraseOnAnotherScreen(t *testing.T) {
+	tests := []struct {
+		line         string
+		pos, columns int
+		want         string
+	}{
+		{"abc", 3, 10, "\r\x1b[K"},
+		{"abc", 3, 4, "\r\x1b[1A\x1b[K\x1b[B\x1b[J\x1b[A"}, // "> ab|c": the cursor is behind it
+		{"abc", 0, 4, "\r\x1b[K\x1b[B\x1b[J\x1b[A"},
+		{"abcdefghijkl", 12, 10, "\r\x1b[1A\x1b[K\x1b[B\x1b[J\x1b[A"},
+		{"abcdefghijkl", 12, 100, "\r\x1b[1A\x1b[K\x1b[B\x1b[J\x1b[A"},
+		{"abcdefghijkl", 12, 5, "\r\x1b[2A\x1b[K\x1b[B\x1b[J\x1b[A"},
+		{"abcdefghijkl", 12, 3, "\r\x1b[5A\x1b[K\x1b[B\x1b[J\x1b[A"},
+		{"日本語日本語", 6, 5, "\r\x1b[2A\x1b[K\x1b[B\x1b[J\x1b[A"},
+	}
+	for _, tt := range tests {
+		var s screen
+		s.draw(nil, arrange("\x1b[1m> \x1b[0m", []rune(tt.line), tt.pos, 10))
+		if got := string(s.erase(nil, tt.columns)); got != tt.want {
+			t.Errorf("%q at %d, then %d columns: %q, want %q", tt.line, tt.pos, tt.columns, got, tt.want)
+		}
+		if got := string(s.erase(nil, 10)); got != "" {
+			t.Errorf("%q: nothing is left to erase, but %q", tt.line, got)
+		}
+	}
+}
+
 func FuzzKeyboard(f *testing.F) {
 	f.Add([]byte("abc\x1b[A\r"), 3)
 	f.Add([]byte(pasteStart+"a\nb"+pasteEnd+"x"), 5)

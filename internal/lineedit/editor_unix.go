@@ -189,7 +189,7 @@ func (e *editor) Lend(f func() error) error {
 	e.pump.pause()
 	left := make(chan struct{})
 	e.do(func() {
-		e.loop.write(e.loop.screen.erase(nil))
+		e.loop.write(e.loop.erase())
 		e.loop.send()
 		e.loop.lent = true
 		e.cooked()
@@ -241,7 +241,7 @@ func (e *editor) unguarded() {
 // suspend stops the process, as the terminal does for Ctrl-Z in the modes in which
 // it was found.
 func (e *editor) suspend() {
-	e.loop.write(e.loop.screen.erase(nil))
+	e.loop.write(e.loop.erase())
 	e.loop.send()
 	e.cooked()
 	resumed := make(chan os.Signal, 1)

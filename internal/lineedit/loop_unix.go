@@ -124,7 +124,7 @@ func (l *loop) act() {
 	case readline.CharTab:
 		l.complete()
 	case readline.CharCtrlL:
-		l.write(append(l.screen.erase(nil), "\x1b[H\x1b[2J"...))
+		l.write(append(l.erase(), "\x1b[H\x1b[2J"...))
 	case readline.CharCtrlZ:
 		l.e.suspend()
 	}
@@ -142,7 +142,7 @@ func (l *loop) delete() {
 func (l *loop) submit(mark string, err error) {
 	text := string(l.line)
 	l.pos = len(l.line)
-	b := l.screen.erase(nil)
+	b := l.erase()
 	b = l.screen.draw(b, l.layout())
 	b = append(b, mark+"\r\n"...)
 	l.screen = screen{}
@@ -248,7 +248,7 @@ func (l *loop) complete() {
 		return
 	}
 	columns, _ := l.size()
-	l.write(appendLines(l.screen.erase(nil), []byte(columnsOf(words, columns))))
+	l.write(appendLines(l.erase(), []byte(columnsOf(words, columns))))
 }
 
 // wake does what others have asked for.
@@ -294,12 +294,12 @@ func (l *loop) flush() {
 	if len(out) == 0 {
 		return
 	}
-	l.write(append(l.screen.erase(nil), out...))
+	l.write(append(l.erase(), out...))
 }
 
 // finish is the last thing that the loop does.
 func (l *loop) finish() {
-	l.write(l.screen.erase(nil))
+	l.write(l.erase())
 	l.lent = false
 	l.flush()
 	l.send()
@@ -312,7 +312,7 @@ func (l *loop) refresh() {
 	if l.lent || l.key != keyWake && l.e.pump.busy() {
 		return
 	}
-	l.write(l.screen.draw(l.screen.erase(nil), l.layout()))
+	l.write(l.screen.draw(l.erase(), l.layout()))
 }
 
 func (l *loop) layout() layout {
@@ -334,6 +334,12 @@ func (l *loop) size() (columns, rows int) {
 		return 80, 24
 	}
 	return columns, rows
+}
+
+// erase is what takes the line off the screen as it is now.
+func (l *loop) erase() []byte {
+	columns, _ := l.size()
+	return l.screen.erase(nil, columns)
 }
 
 func (l *loop) write(b []byte) { l.b = append(l.b, b...) }

@@ -91,22 +91,37 @@ func (l layout) within(height int) layout {
 // A screen draws the line at the bottom of what was printed. It belongs to one
 // goroutine.
 type screen struct {
-	shown bool
-	row   int // of the cursor, below the first row of what is drawn
+	widths   []int // of the rows that are drawn; none when there are none
+	row, col int   // of the cursor
 }
 
 // erase appends what takes the line off the screen; the cursor is then where its
-// first row began.
-func (s *screen) erase(b []byte) []byte {
-	if !s.shown {
+// first row began. On a screen that has become narrower than the line was drawn
+// for, the terminal has broken the rows again, as almost all terminals do.
+func (s *screen) erase(b []byte, columns int) []byte {
+	if len(s.widths) == 0 {
 		return b
 	}
-	b = append(b, '\r')
-	if s.row > 0 {
-		b = fmt.Appendf(b, "\x1b[%dA", s.row)
+	columns = max(columns, 1)
+	rows, up := 0, s.col/columns
+	for i, w := range s.widths {
+		n := max(1, (w+columns-1)/columns)
+		if rows += n; i < s.row {
+			up += n
+		}
 	}
-	s.shown, s.row = false, 0
-	return append(b, "\x1b[J"...)
+	b = append(b, '\r')
+	if up > 0 {
+		b = fmt.Appendf(b, "\x1b[%dA", up)
+	}
+	*s = screen{widths: s.widths[:0]}
+	b = append(b, "\x1b[K"...)
+	if rows > 1 {
+		// Not from the first row on: tmux takes that for a new screen when it is the
+		// topmost one, and keeps what was there among what was scrolled away.
+		b = append(b, "\x1b[B\x1b[J\x1b[A"...)
+	}
+	return b
 }
 
 // draw appends what puts the line onto the screen.
@@ -124,8 +139,26 @@ func (s *screen) draw(b []byte, l layout) []byte {
 	if l.col > 0 {
 		b = fmt.Appendf(b, "\x1b[%dC", l.col)
 	}
-	s.shown, s.row = true, l.row
+	s.row, s.col = l.row, l.col
+	for _, row := range l.rows {
+		s.widths = append(s.widths, rowWidth(row))
+	}
 	return b
+}
+
+// rowWidth is how many columns a row takes; colour takes none.
+func rowWidth(row string) int {
+	w := 0
+	for {
+		before, after, ok := strings.Cut(row, "\x1b")
+		for _, r := range before {
+			w += width(r)
+		}
+		if !ok {
+			return w
+		}
+		_, row, _ = strings.Cut(after, "m")
+	}
 }
 
 // lines appends text with the line ends of a terminal in raw mode.

@@ -1,0 +1,163 @@
+//go:build unix
+
+package commands
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hark-cli/hark/internal/lineedit"
+)
+
+// panickingHark is hark with two mistakes in it: at the prompt, the line "crash" is
+// one for the goroutine that takes lines, and completing it one for the editor's.
+func panickingHark(args []string) int {
+	env := System()
+	open := env.Editor
+	env.Editor = func(c lineedit.Config) (lineedit.Editor, error) {
+		complete := c.Complete
+		c.Complete = func(line []rune, pos int) (int, []string) {
+			if string(line) == "crash" {
+				panic("asked for in completion")
+			}
+			return complete(line, pos)
+		}
+		ed, err := open(c)
+		return panickingEditor{ed}, err
+	}
+	return Main(args, env)
+}
+
+type panickingEditor struct{ lineedit.Editor }
+
+func (e panickingEditor) Line() (string, error) {
+	text, err := e.Editor.Line()
+	if text == "crash" {
+		panic("asked for by a line")
+	}
+	return text, err
+}
+
+// A mistake of ours that crashes hark leaves the terminal as it was, whichever
+// goroutine it is in.
+func TestPromptPanic(t *testing.T) {
+	for keys, text := range map[string]string{"crash\r": "asked for by a line", "crash\t": "asked for in completion"} {
+		t.Run(text, func(t *testing.T) {
+			x := startTTY(t, `$HARK-panics connect $URL -q 2>$HOME/trace; echo "crashed with $?"; read line; echo "shell has $line"`)
+			x.ready()
+			x.keys("half")
+			x.until("> half")
+			x.keys("\x15" + keys)
+			x.until("crashed with 2")
+			x.restored()
+			x.keys("words\n")
+			x.until("shell has words")
+			x.ended(0)
+			b, err := os.ReadFile(filepath.Join(x.home, "trace"))
+			if err != nil || !strings.Contains(string(b), "panic: "+text) {
+				t.Errorf("%v\n%s", err, b)
+			}
+		})
+	}
+}
+
+// The terminal gets another size while a line is being typed that takes several rows,
+// and while messages come.
+func TestPromptResize(t *testing.T) {
+	x := startTTY(t, plainPrompt)
+	x.ready()
+	text := strings.Repeat("0123456789", 10) // two rows of 60 columns
+	x.keys(text)
+	x.until("> " + text[:58] + "\n" + text[58:])
+	x.resize(110, 20)
+	x.until("> " + text)
+	x.say("one")
+	x.until("< one\n> " + text)
+	x.keys("\x01") // the cursor to the first row
+	x.resize(40, 12)
+	x.say("two")
+	x.until("< two\n> " + text[:38] + "\n" + text[38:78] + "\n" + text[78:])
+	for i := range 50 {
+		x.resize(30+i, 12)
+		x.say(fmt.Sprint("message ", i))
+	}
+	x.until("< message 49\n> " + text[:77] + "\n" + text[77:])
+	x.keys("\x05!\r")
+	x.sent(text + "!")
+	x.keys("\x04")
+	x.ended(0)
+}
+
+// Letters of other scripts, which take more bytes than columns, or more columns than
+// runes, are edited like all others while messages come.
+func TestPromptWideCharacters(t *testing.T) {
+	x := startTTY(t, plainPrompt)
+	x.ready()
+	x.keys("日本語")
+	x.say("中文 😀 e\u0301")
+	x.keys("\x1b[D😀\x1b[C\x1b[D\x1b[D\x7fx\x05 e\u0301")
+	x.say("again")
+	x.keys("\r")
+	x.sent("日x😀語 e\u0301")
+	x.keys("👩\u200d👩\u200d👧 \u202e\r")
+	x.sent("👩\u200d👩\u200d👧 \u202e")
+	x.keys("\x04")
+	x.ended(0)
+}
+
+// A value of several lines: given up, sent as it is, and complete.
+func TestPromptManyLines(t *testing.T) {
+	x := startTTY(t, plainPrompt)
+	x.ready()
+	x.keys("{\"a\":\r")
+	x.until("\n…")
+	x.keys("1\x03")
+	x.until("… 1^C\n>")
+	x.keys("plain\r")
+	x.sent("plain")
+	x.keys("[1,\r\r")
+	x.sent("[1,")
+	x.keys("[1,\r{\"b\":\r2}\r]\r")
+	x.sent("[1,\n{\"b\":\n2}\n]")
+	x.keys("//slash\r")
+	x.sent("/slash")
+	x.keys("/close 4000 enough\r")
+	x.until("(closed) >")
+	x.keys("\x03")
+	x.ended(0)
+}
+
+// Commands that are not wanted are messages.
+func TestPromptWithoutSlash(t *testing.T) {
+	x := startTTY(t, `exec $HARK connect $URL -q --slash=false`)
+	x.ready()
+	x.keys("/qu\t\r//x\r")
+	x.sent("/qu")
+	x.sent("//x")
+	x.keys("\x04")
+	x.ended(0)
+}
+
+// All frames can be looked at for a while.
+func TestPromptFrames(t *testing.T) {
+	x := startTTY(t, plainPrompt)
+	x.ready()
+	x.keys("/format frames\r/jq \"\\(.dir) \\(.text)\"\rhello\r")
+	x.sent("hello")
+	x.until("> \"out hello\"\n>")
+	x.say("there")
+	x.until("< \"in there\"\n>")
+	x.keys("/jq off\r/format message\rbye\r")
+	x.sent("bye")
+	x.say("end")
+	x.until("> bye\n< end\n>")
+	x.keys("/until .a == 1\r")
+	x.until(".a == 1\n>")
+	x.keys("/status\r")
+	x.until("waiting to be sent\n>")
+	x.say(`{"a":1}`)
+	x.ended(0)
+}
