@@ -30,16 +30,16 @@ type promptCommand struct {
 func promptCommands() []promptCommand {
 	return []promptCommand{
 		{"help", "", "list the commands", (*talk).cmdHelp, nil},
-		{"ping", "[N|TEXT]", "send one or N pings, or one with TEXT in it, and tell how long the pongs take", (*talk).cmdPing, nil},
+		{"ping", "[N|TEXT]", "send one or N pings, or one with TEXT, and time the pongs", (*talk).cmdPing, nil},
 		{"pong", "[TEXT]", "send a pong that nobody has asked for", (*talk).cmdPong, nil},
 		{"close", "[CODE [REASON]]", "close the connection with this status", (*talk).cmdClose, nil},
 		{"binary", "HEX|@FILE", "send a binary message", (*talk).cmdBinary, nil},
 		{"file", "PATH", "send the content of a file as one message", (*talk).cmdFile, nil},
 		{"jq", "EXPR|off", "show what the jq expression makes of each message", (*talk).cmdJQ, (*talk).exprWords},
-		{"until", "EXPR|off", "end after the message for which the jq expression is true", (*talk).cmdUntil, (*talk).exprWords},
+		{"until", "EXPR|off", "end after the message that makes the jq expression true", (*talk).cmdUntil, (*talk).exprWords},
 		{"format", "FORMAT", "what is shown for a message, as --format has it", (*talk).cmdFormat, (*talk).formatWords},
 		{"pretty", "", "show JSON over several lines, or not", (*talk).cmdPretty, nil},
-		{"time", "", "show when messages came and how long after the one before, or not", (*talk).cmdTime, nil},
+		{"time", "", "show the time of each message and since the last, or not", (*talk).cmdTime, nil},
 		{"edit", "", "write a message in $EDITOR", (*talk).cmdEdit, nil},
 		{"save", "FILE", "write what was sent and received as a smoke test", (*talk).cmdSave, nil},
 		{"record", "FILE|off", "write every frame from now on to a tape", (*talk).cmdRecord, nil},
@@ -68,7 +68,13 @@ func (t *talk) commands() []promptCommand {
 				t.message([]byte(text))
 			}
 			return err
-		}, nil})
+		}, func(*talk) []string {
+			var words []string
+			for _, name := range m.places() {
+				words = append(words, name+"=")
+			}
+			return words
+		}})
 	}
 	return all
 }
@@ -106,7 +112,7 @@ func (t *talk) cmdHelp(string) error {
 	for _, c := range t.commands() {
 		fmt.Fprintf(&b, "%-24s %s\n", strings.TrimSpace("/"+c.name+" "+c.args), c.help)
 	}
-	b.WriteString("//TEXT                   send /TEXT as a message\nanything else            send it as a message; JSON may go on over several lines")
+	b.WriteString("//TEXT                   send /TEXT as a message\nanything else            send it as a message; JSON may take several lines")
 	t.answer(b.String())
 	return nil
 }

@@ -30,6 +30,8 @@ type piped struct {
 	home     string
 }
 
+// startPiped runs hark connect to the server of p with these flags, or, when they
+// begin with a service, that with its stand-in.
 func startPiped(t *testing.T, args ...string) *piped {
 	t.Helper()
 	p := &piped{t: t, out: make(chan string, 10_000), err: make(chan string, 1000), got: make(chan string, 10_000), home: t.TempDir()}
@@ -48,7 +50,12 @@ func startPiped(t *testing.T, args ...string) *piped {
 	if err := os.Symlink(self, program); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(program, append([]string{"connect", p.url, "-i", "--linger", "-1"}, args...)...)
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		args = append(args, "--emulator")
+	} else {
+		args = append([]string{"connect", p.url}, args...)
+	}
+	p.cmd = exec.Command(program, append(args, "-i", "--linger", "-1")...)
 	p.cmd.Dir = p.home
 	p.cmd.Env = []string{"HOME=" + p.home, "PATH=" + p.home + ":" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=10"}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
@@ -254,5 +261,30 @@ func TestPromptPipedLines(t *testing.T) {
 		if got := next(t, p.out, "an answer"); got != string('0'+byte(i%10)) {
 			t.Fatalf("answer %d is %q", i, got)
 		}
+	}
+}
+
+// What /save writes about the events of a service runs, and passes against the same
+// stand-in, whose events have other ids and times then.
+func TestPromptPipedSaveServices(t *testing.T) {
+	for _, words := range [][]string{
+		{"octave", "subscribe", "/demo/stream"}, {"drogue", "tail", "demo-app"}, {"doshii", "listen"},
+	} {
+		t.Run(words[0], func(t *testing.T) {
+			t.Parallel()
+			p := startPiped(t, words...)
+			for range 8 {
+				next(t, p.out, "an event")
+			}
+			p.types("/save smoke.txt")
+			io.WriteString(p.stdin, "/quit\n")
+			p.ended(0)
+			smoke := exec.Command("sh", "smoke.txt")
+			smoke.Dir, smoke.Env = p.home, p.cmd.Env
+			if out, err := smoke.CombinedOutput(); err != nil {
+				script, _ := os.ReadFile(filepath.Join(p.home, "smoke.txt"))
+				t.Errorf("%v\n%s\n%s", err, out, script)
+			}
+		})
 	}
 }

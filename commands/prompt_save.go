@@ -68,7 +68,7 @@ func (t *talk) cmdSave(rest string) error {
 		return err
 	}
 	if left > 0 {
-		notes = append(notes, fmt.Sprintf("%d later or larger messages are not in it", left))
+		notes = append(notes, "not in it, because they came later or are larger: "+messageCount(left))
 	}
 	t.answer(strings.Join(append([]string{"saved; run it with: sh " + shellWord(rest)}, notes...), "\n"))
 	return nil
@@ -99,10 +99,10 @@ func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 		}
 	}
 	if binary > 0 {
-		notes = append(notes, fmt.Sprintf("%d binary messages are not in it", binary))
+		notes = append(notes, "not in it, because they are binary: "+messageCount(binary))
 	}
 	if unsent > 0 {
-		notes = append(notes, fmt.Sprintf("%d messages that were sent are not in it: only connect has --send", unsent))
+		notes = append(notes, "not in it, because only connect has --send: "+messageCount(unsent))
 	}
 	line := append(t.rerun(), args...)
 	line = append(line, "--max-time 30s")
@@ -133,8 +133,28 @@ const mostParts = 20
 // next message: ids, times, hashes, signatures.
 var (
 	volatileName = regexp.MustCompile(`(?i)(^|[_.-])(id|uuid|guid|ts|time|date|timestamp|seq|sequence|offset|nonce|hash|etag|sig|signature|token|session|version|counter|count|cursor|expires?|uptime|port)$|(Id|ID|Uuid|Time|Date|At|Ts|Hash|Token)$`)
-	volatileText = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-|^\d{4}-\d\d-\d\d([T ]|$)|^[0-9a-f]{16,}$|^\d{6,}$|^[A-Za-z0-9+/_-]{24,}=*$`)
+	volatileText = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-|^\d{4}-\d\d-\d\d([T ]|$)|^[0-9a-f]{16,}$|^\d{4,}$|^[A-Za-z0-9+/_-]{24,}=*$`)
 )
+
+// stablePrefix is the beginning of a URL or path up to a part that looks like an id.
+func stablePrefix(text string) (prefix string, ok bool) {
+	if !strings.Contains(text, "://") && !strings.HasPrefix(text, "/") {
+		return "", false
+	}
+	at := 0
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("/?&=", r) }) {
+		at += strings.Index(text[at:], part)
+		if volatilePart.MatchString(part) {
+			return text[:at], at > 0
+		}
+		at += len(part)
+	}
+	return "", false
+}
+
+// volatilePart is a part of a path that is another one in the next message: it has
+// three digits in a row, or is long and has some at all.
+var volatilePart = regexp.MustCompile(`^[^:.]*\d{3}[^:.]*$|^[^:.]*\d[^:.]*.{12}$`)
 
 // generalise appends what is to be true of the value at path, whose member is
 // called name.
@@ -174,6 +194,10 @@ func generalise(path, name string, v any, redact func(string) string, parts *[]s
 	case string:
 		if volatileName.MatchString(name) || volatileText.MatchString(v) || redact(v) != v || !utf8.ValidString(v) {
 			add(`(%s | type) == "string"`, at)
+			return
+		}
+		if prefix, ok := stablePrefix(v); ok {
+			add("(%s | tostring | startswith(%s))", at, quoted(prefix))
 			return
 		}
 		add("%s == %s", at, quoted(v))

@@ -56,6 +56,13 @@ func TestExpectation(t *testing.T) {
 		{`hello "you"`, []string{`"hello \"you\""`}, []string{`"hello"`}},
 		{`1732390000123`, []string{`1732390000999`}, []string{`"1"`}},
 		{`{}`, []string{`{}`}, []string{`[]`}},
+		{
+			`{"uri":"https://v3.example.com:8080/v3/orders/1001?x=1"}`,
+			[]string{`{"uri":"https://v3.example.com:8080/v3/orders/77"}`},
+			[]string{`{"uri":"https://v3.example.com:8080/v3/tables/1001"}`, `{"uri":7}`},
+		},
+		{`{"path":"/demo/stream"}`, nil, []string{`{"path":"/demo/other"}`}},
+		{`{"code":"7147","n":"410"}`, []string{`{"code":"0000","n":"410"}`}, []string{`{"code":"1","n":"411"}`}},
 	}
 	for _, tt := range tests {
 		expr := expectation([]byte(tt.message), as)

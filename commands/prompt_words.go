@@ -133,8 +133,8 @@ func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 	if dot := strings.LastIndexByte(text[at:], '.'); dot >= 0 && strings.HasPrefix(text, "/") {
 		at += dot
 	}
-	if text[at:] == "" {
-		return pos, nil
+	if text[at:] == "" && !strings.HasPrefix(text, "/") {
+		return pos, nil // anything fits
 	}
 	return len([]rune(text[:at])), fitting(all, text[at:])
 }

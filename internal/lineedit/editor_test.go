@@ -385,6 +385,17 @@ func TestCompletionList(t *testing.T) {
 	e.shows("/help       /history\n/heartbeat\n> /h|")
 }
 
+// A list that is longer than the screen is cut.
+func TestLongCompletionList(t *testing.T) {
+	var words []string
+	for i := range 100 {
+		words = append(words, fmt.Sprintf("word%03d", i))
+	}
+	e := open(t, 20, 6, Config{Complete: func([]rune, int) (int, []string) { return 0, words }})
+	e.keys("word0\t")
+	e.shows("word000  word001\nword002  word003\nword004  word005\n… and 94 more\n> word0|")
+}
+
 func TestArrange(t *testing.T) {
 	tests := []struct {
 		prompt, line string

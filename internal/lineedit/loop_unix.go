@@ -247,8 +247,8 @@ func (l *loop) complete() {
 		l.set(slices.Concat(l.line[:start], common, l.line[l.pos:]), start+len(common))
 		return
 	}
-	columns, _ := l.size()
-	l.write(appendLines(l.erase(), []byte(columnsOf(words, columns))))
+	columns, rows := l.size()
+	l.write(appendLines(l.erase(), []byte(columnsOf(words, columns, rows-3))))
 }
 
 // wake does what others have asked for.

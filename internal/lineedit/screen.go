@@ -173,13 +173,17 @@ func appendLines(b, text []byte) []byte {
 	return b
 }
 
-// columnsOf sets words in columns, for a list of what fits.
-func columnsOf(words []string, columns int) string {
+// columnsOf sets words in columns, for a list of what fits, in at most so many rows.
+func columnsOf(words []string, columns, rows int) string {
 	widest := 0
 	for _, w := range words {
 		widest = max(widest, runewidth.StringWidth(w))
 	}
 	perRow := max(1, columns/(widest+2))
+	more := 0
+	if most := max(rows, 1) * perRow; len(words) > most {
+		words, more = words[:most], len(words)-most
+	}
 	var b strings.Builder
 	for i, w := range words {
 		b.WriteString(w)
@@ -188,6 +192,9 @@ func columnsOf(words []string, columns int) string {
 			continue
 		}
 		b.WriteString(strings.Repeat(" ", widest+2-runewidth.StringWidth(w)))
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "… and %d more\n", more)
 	}
 	return b.String()
 }
