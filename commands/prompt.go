@@ -187,7 +187,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 		t.warn("the history is not kept: %v", err)
 	}
 	t.past = past
-	ed, err := t.Editor(lineedit.Config{Prompt: t.promptText(false), History: past, Complete: t.complete})
+	ed, err := t.Editor(lineedit.Config{Prompt: t.promptText(), History: past, Complete: t.complete})
 	if err != nil {
 		return nil, fmt.Errorf("opening the prompt: %w", err)
 	}

@@ -65,8 +65,8 @@ type talk struct {
 	received atomic.Uint64
 	pinging  pinging
 	lasting  []string // commands to repeat on the next connection
-	begun    string   // a JSON value of several lines, as far as it was typed
-	failure  error    // what to end with, after errQuit
+	whole    composed
+	failure  error // what to end with, after errQuit
 
 	tape       atomic.Pointer[recorder] // of /record; nil when there is none
 	words      words
@@ -247,8 +247,9 @@ func (t *talk) wait(now time.Time) time.Duration {
 func (t *talk) typed(l typed) {
 	switch {
 	case l.err == lineedit.ErrInterrupt:
-		if t.begun != "" || l.text != "" {
-			t.begin("")
+		if t.whole.begun != "" || l.text != "" {
+			t.whole = composed{}
+			t.ed.SetPrompt(t.promptText())
 			return
 		}
 		t.quit(nil)
@@ -272,21 +273,10 @@ func (t *talk) typed(l typed) {
 func (t *talk) line(text string) {
 	t.remember(text)
 	if t.terminal {
-		if t.begun != "" && text == "" { // enough: as it is
-			text = t.begun
-			t.begin("")
-			t.message([]byte(text))
-			return
-		}
-		if t.begun != "" {
-			text = t.begun + "\n" + text
-		}
-		if unfinished(text) {
-			t.begin(text)
-			return
-		}
-		t.begin("")
-		if text == "" {
+		var complete bool
+		text, complete = t.whole.add(text)
+		t.ed.SetPrompt(t.promptText())
+		if !complete || text == "" {
 			return
 		}
 	}
@@ -396,7 +386,7 @@ func (t *talk) status(st proto.Status) {
 		t.isHeld(st.Err)
 	}
 	if t.ed != nil {
-		t.ed.SetPrompt(t.promptText(t.begun != ""))
+		t.ed.SetPrompt(t.promptText())
 	}
 }
 
@@ -466,26 +456,15 @@ func (t *talk) repeat() {
 }
 
 // promptText is what stands before the line.
-func (t *talk) promptText(more bool) string {
+func (t *talk) promptText() string {
 	mark := "> "
 	switch {
-	case more:
+	case t.whole.begun != "":
 		mark = "… "
 	case t.held:
 		mark = "(closed) > "
 	}
 	return paint(t.colour, sgrSent, mark)
-}
-
-// begin keeps the beginning of a value of several lines.
-func (t *talk) begin(text string) {
-	if t.begun == text {
-		return
-	}
-	t.begun = text
-	if t.ed != nil {
-		t.ed.SetPrompt(t.promptText(text != ""))
-	}
 }
 
 // answer tells what a command has found out.

@@ -4,10 +4,13 @@ package commands
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hark-cli/hark/internal/lineedit"
 )
@@ -160,4 +163,50 @@ func TestPromptFrames(t *testing.T) {
 	x.until("waiting to be sent\n>")
 	x.say(`{"a":1}`)
 	x.ended(0)
+}
+
+// At the prompt of hark serve a value may take several lines too.
+func TestServePrompt(t *testing.T) {
+	x := startTTY(t, `exec $HARK serve 0`)
+	x.until("listening on " + x.listening() + "\n>")
+	client := exec.Command(filepath.Join(x.home, "hark"), "connect", x.listening(), "--send", "hello", "-n", "4")
+	client.Env = x.cmd.Env
+	client.Stderr = os.Stderr
+	out, err := client.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer client.Wait()
+	x.until("1< hello\n>")
+	x.keys("{\"a\":\r")
+	x.until("\n…")
+	x.keys("1}\rgone\x03")
+	x.until("^C\n>")
+	x.keys("[\x7f//all\r/to 1 /binary 00\r/to 2 x\r")
+	x.until("there is no client 2\n>")
+	x.keys("[1\r\r")
+	got, err := io.ReadAll(out)
+	if want := "{\"a\": 1}\n\"/all\"\n{\"data_base64\":\"AA==\"}\n\"[1\"\n"; err != nil || string(got) != want {
+		t.Errorf("the client got %q, %v, want %q", got, err, want)
+	}
+	x.until("client 1 left: 1000\n>")
+	x.keys("half\x03\x03")
+	x.ended(0)
+}
+
+// listening is the address that hark serve tells.
+func (x *tty) listening() string {
+	x.t.Helper()
+	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, after, ok := strings.Cut(x.screen(), "listening on "); ok {
+			if url, _, ok := strings.Cut(after, "\n"); ok {
+				return url
+			}
+		}
+	}
+	x.t.Fatalf("no address:\n%s", x.screen())
+	return ""
 }

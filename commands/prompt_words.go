@@ -216,6 +216,28 @@ func files(begun string) []string {
 
 var globQuote = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
+// A composed value is JSON that takes several lines to type.
+type composed struct{ begun string }
+
+// add takes a line. It returns all lines when they are complete, or when an empty one
+// says that this is enough.
+func (c *composed) add(line string) (text string, complete bool) {
+	switch {
+	case c.begun == "":
+		text = line
+	case line == "":
+		text, c.begun = c.begun, ""
+		return text, true
+	default:
+		text = c.begun + "\n" + line
+	}
+	if c.begun = ""; unfinished(text) {
+		c.begun = text
+		return "", false
+	}
+	return text, true
+}
+
 // unfinished tells whether text is the beginning of a JSON object or array, and no
 // more than that.
 func unfinished(text string) bool {

@@ -208,7 +208,7 @@ func (p *program) serve(ctx context.Context, o *serveOptions) error {
 // open takes the terminal over, shut gives it back.
 func (s *serving) open() error {
 	var err error
-	s.ed, err = s.Editor(lineedit.Config{Prompt: paint(s.colour, sgrSent, "> "), Complete: s.complete})
+	s.ed, err = s.Editor(lineedit.Config{Prompt: s.promptText(false), Complete: s.complete})
 	if err != nil {
 		return fmt.Errorf("opening the prompt: %w", err)
 	}
@@ -217,6 +217,11 @@ func (s *serving) open() error {
 		s.say.redirect(postWriter{s.ed})
 	}
 	return nil
+}
+
+// promptText is what stands before the line; more tells that it goes on.
+func (s *serving) promptText(more bool) string {
+	return paint(s.colour, sgrSent, map[bool]string{false: "> ", true: "… "}[more])
 }
 
 func (s *serving) shut() {
@@ -327,10 +332,13 @@ func messageCount(n int) string {
 // read carries out lines until there are none.
 func (s *serving) read(ctx context.Context, next func() (string, error)) {
 	said := "" // the complaint about the line before
+	var whole composed
 	for n := 1; ; n++ {
 		text, err := next()
 		switch {
-		case err == lineedit.ErrInterrupt && text != "":
+		case err == lineedit.ErrInterrupt && (text != "" || whole.begun != ""):
+			whole = composed{}
+			s.ed.SetPrompt(s.promptText(false))
 			continue
 		case err != nil && s.ed != nil:
 			s.end(errQuit)
@@ -350,8 +358,16 @@ func (s *serving) read(ctx context.Context, next func() (string, error)) {
 			if !utf8.ValidString(text) {
 				s.say.warning("line %d of stdin is not UTF-8, as a text message must be; the wrong bytes are sent as U+FFFD", n)
 			}
-		} else if text != "" {
-			s.ed.Remember(text)
+		} else {
+			if text != "" {
+				s.ed.Remember(text)
+			}
+			var complete bool
+			text, complete = whole.add(text)
+			s.ed.SetPrompt(s.promptText(!complete))
+			if !complete {
+				continue
+			}
 		}
 		complaint := ""
 		if err := s.command(text); err != nil {
