@@ -39,6 +39,9 @@ type Env struct {
 	// Editor takes over the terminal that stdin and stdout are; nil when they are none,
 	// or one on which lines cannot be edited. In and Out are filled in.
 	Editor func(lineedit.Config) (lineedit.Editor, error)
+	// PlainTerminal: stdin and stdout are a terminal on which lines cannot be edited by
+	// us, only as the system does it.
+	PlainTerminal bool
 	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
 	// ends.
 	Hangup func(ctx context.Context, gone func())
@@ -61,6 +64,7 @@ func System() Env {
 	// ending the process; unlike a signal that is ignored, one that is caught is
 	// not ignored by the commands that we start.
 	signal.Notify(make(chan os.Signal, 1), deadWrites()...)
+	editor := systemEditor()
 	return Env{
 		Stdin:          os.Stdin,
 		Stdout:         os.Stdout,
@@ -78,7 +82,8 @@ func System() Env {
 			return columns, rows
 		},
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()) || isatty.IsCygwinTerminal(os.Stdout.Fd()),
-		Editor:         systemEditor(),
+		Editor:         editor,
+		PlainTerminal:  editor == nil && isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd()),
 		Hangup: func(ctx context.Context, gone func()) {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)
 		},

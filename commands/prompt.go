@@ -96,7 +96,7 @@ func (l *linger) String() string {
 // talks tells whether somebody talks back on this stream.
 func (s *stream) talks() bool {
 	f := &s.flags.promptFlags
-	return f.interactive || len(f.execute) > 0 || f.auto && s.Editor != nil
+	return f.interactive || len(f.execute) > 0 || f.auto && (s.Editor != nil || s.PlainTerminal)
 }
 
 var (

@@ -352,7 +352,7 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 
 func (t *talk) commandFailed(err error) {
 	e := &UsageError{Message: err.Error()}
-	if !t.terminal {
+	if !t.typedByHand() {
 		t.quit(e)
 		return
 	}

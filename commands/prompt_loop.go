@@ -214,6 +214,9 @@ func (t *talk) listens() bool {
 	return t.terminal || (t.up && !t.closing || t.held) && len(t.queue) == 0 && !t.pinging.on && !t.asking
 }
 
+// typedByHand tells a person from a script: a mistake is not the end then.
+func (t *talk) typedByHand() bool { return t.terminal || t.PlainTerminal && len(t.flags.execute) == 0 }
+
 // wait does what time demands and returns when it wants to be asked again.
 func (t *talk) wait(now time.Time) time.Duration {
 	wait := time.Hour
@@ -294,7 +297,7 @@ func (t *talk) line(text string) {
 	if err == nil {
 		return
 	}
-	if !t.terminal { // a script with a mistake
+	if !t.typedByHand() { // a script with a mistake
 		t.quit(err)
 		return
 	}
@@ -339,7 +342,7 @@ func (t *talk) message(text []byte) {
 func (t *talk) send(f proto.Frame) {
 	if t.held {
 		err := &proto.Failure{Class: proto.Transient, Connected: t.ever, Err: errors.New("not sent, the connection is closed")}
-		if t.terminal {
+		if t.typedByHand() {
 			t.tellError(&UsageError{Message: err.Error(), Advice: "/reconnect connects again"})
 			return
 		}
@@ -394,7 +397,7 @@ func (t *talk) status(st proto.Status) {
 // back.
 func (t *talk) isHeld(err error) {
 	here := errors.Is(err, proto.ErrClosedHere)
-	if !t.terminal {
+	if !t.typedByHand() {
 		left := len(t.queue)
 		switch {
 		case left > 0:

@@ -197,6 +197,16 @@ func TestServePrompt(t *testing.T) {
 	x.ended(0)
 }
 
+// shows waits until text is anywhere on the screen.
+func (x *tty) shows(text string) {
+	x.t.Helper()
+	for end := time.Now().Add(scriptPatience); !strings.Contains(x.screen(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			x.t.Fatalf("%q is not on the screen:\n%s", text, x.screen())
+		}
+	}
+}
+
 // listening is the address that hark serve tells.
 func (x *tty) listening() string {
 	x.t.Helper()
@@ -209,4 +219,27 @@ func (x *tty) listening() string {
 	}
 	x.t.Fatalf("no address:\n%s", x.screen())
 	return ""
+}
+
+// On a terminal that is not for editing, lines go out all the same, and a mistake is
+// not the end.
+func TestPromptPlainTerminal(t *testing.T) {
+	x := startTTY(t, `TERM=dumb exec $HARK connect $URL -q`)
+	x.ready()
+	x.keys("hello\r")
+	x.sent("hello")
+	x.say("there")
+	x.until("hello\n\"there\"")
+	x.keys("/pign\r/ping\r")
+	x.shows("pong 1 after")
+	x.keys("after\r")
+	x.sent("after")
+	x.hub.Disconnect(0, 4000, "enough")
+	x.until("hint: /reconnect connects again, /quit ends")
+	x.keys("lost\r")
+	x.until("hint: /reconnect connects again")
+	x.keys("/reconnect\ragain\r")
+	x.sent("again")
+	x.keys("\x04")
+	x.ended(0)
 }

@@ -285,6 +285,8 @@ When stdin or stdout is no terminal, -i carries out the lines of stdin one after
 
   printf '/ping\n/status\n/quit\n' | hark drogue tail --emulator demo-app -i
 
+On Windows, and where TERM is dumb, there is no such prompt: lines are edited as the terminal does it, without history and Tab, and what comes is printed as it is in a pipe. All commands but /edit work there.
+
 Macros are texts of the configuration file, with places to fill in:
 
   [macros]
