@@ -255,9 +255,7 @@ func (t *talk) cmdEdit(string) error {
 
 // cmdRecord begins a tape, or ends it.
 func (t *talk) cmdRecord(rest string) error {
-	if t.tape.Load() != nil {
-		t.settle()
-	}
+	t.settle()
 	if r := t.tape.Swap(nil); r != nil {
 		if err := r.close(); err != nil {
 			return err

@@ -182,12 +182,7 @@ func (t *talk) loop(ctx context.Context, result <-chan error) error {
 		case err := <-result:
 			return err
 		case input <- next:
-			t.queue = t.queue[1:]
-			t.acted = time.Now()
-			if !next.Opcode.Control() {
-				t.sent++
-			}
-			t.closing = next.Opcode == wire.OpClose
+			t.went()
 		case l := <-lines:
 			t.typed(l)
 		case <-t.posted:
@@ -309,6 +304,7 @@ func (t *talk) settle() {
 	if !t.up {
 		return
 	}
+	t.drain()
 	done := make(chan struct{})
 	select {
 	case t.ask <- func(proto.Session, time.Time) proto.Step { close(done); return proto.Step{} }:
@@ -319,6 +315,31 @@ func (t *talk) settle() {
 	case <-done:
 	case <-time.After(time.Second): // the connection has ended meanwhile
 	}
+}
+
+// drain gives the engine what is queued, unless it does not take it for a second.
+func (t *talk) drain() {
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	for len(t.queue) > 0 {
+		select {
+		case t.input <- t.queue[0]:
+			t.went()
+		case <-patience.C:
+			return
+		}
+	}
+}
+
+// went takes note that the first frame of the queue has gone to the engine.
+func (t *talk) went() {
+	f := t.queue[0]
+	t.queue = t.queue[1:]
+	t.acted = time.Now()
+	if !f.Opcode.Control() {
+		t.sent++
+	}
+	t.closing = f.Opcode == wire.OpClose
 }
 
 // tellError says what was wrong with a command.
@@ -360,13 +381,7 @@ func (t *talk) quit(err error) {
 	t.failure = err
 	t.eof = true
 	if len(t.queue) > 0 && t.up && err == nil {
-		// They are in the engine's hands before it learns of the end.
-		for _, f := range t.queue {
-			select {
-			case t.input <- f:
-			case <-time.After(time.Second):
-			}
-		}
+		t.drain() // before the engine learns of the end
 		t.queue = nil
 	}
 	t.end(errQuit)

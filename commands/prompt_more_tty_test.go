@@ -144,6 +144,31 @@ func TestPromptWithoutSlash(t *testing.T) {
 	x.ended(0)
 }
 
+// A tape has what was typed while it ran, also when that was typed at once.
+func TestPromptRecord(t *testing.T) {
+	x := startTTY(t, `cd $HOME; exec $HARK connect $URL -q`)
+	x.ready()
+	x.keys("before\r")
+	x.sent("before") // so the connection is there
+	x.keys("also before\r/record x.tape\rone\rtwo\r/record off\rafter\r")
+	for _, want := range []string{"also before", "one", "two", "after"} {
+		x.sent(want)
+	}
+	x.keys("/status\r")
+	x.shows("5 sent, 0 received")
+	b, err := os.ReadFile(filepath.Join(x.home, "x.tape"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, there := range map[string]bool{"also before": false, "one": true, "two": true, "after": false} {
+		if strings.Contains(string(b), `"text":"`+want+`"`) != there {
+			t.Errorf("%s on the tape: %v, want %v\n%s", want, !there, there, b)
+		}
+	}
+	x.keys("\x04")
+	x.ended(0)
+}
+
 // All frames can be looked at for a while.
 func TestPromptFrames(t *testing.T) {
 	x := startTTY(t, plainPrompt)
