@@ -83,9 +83,10 @@ func (o *connectOptions) checkWscat(c *cli.Context, f *streamFlags) error {
 	return nil
 }
 
-// wscatHint says what -x is when it was meant as wscat's and taken for a proxy.
+// wscatHint says what -x is when a single word was taken for a proxy.
 func wscatHint(c *cli.Context, err error) error {
-	if f, ok := errors.AsType[*proto.HandshakeError](err); ok && f.Stage == proto.StageProxy && givenAs(c, "proxy") == "-x" {
+	f, ok := errors.AsType[*proto.HandshakeError](err)
+	if ok && f.Stage == proto.StageProxy && givenAs(c, "proxy") == "-x" && !strings.Contains(c.String("proxy"), ":") {
 		return withHint(err, "-x is the proxy, as for curl; wscat's -x is --execute")
 	}
 	return err
