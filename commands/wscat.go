@@ -125,5 +125,7 @@ All others, with hark's own name where there is one:
 
 /ping, /pong and /close take what they take there. An --execute line with a slash is a command too, unless --slash=false.
 
+  hark emulate drogue -- sh -c 'hark connect -c $HARK_DROGUE_ENDPOINT/public-app --execute /ping -P -w 1'
+
 Without a terminal hark connect prints what comes and does not read stdin: add -i, and each line is sent, also those from before the connection is there; the end of stdin is not the end of the answers. Each line on stdout is one JSON value: a text that is none becomes a JSON string, a binary message {"data_base64":"…"}. --jq . -r prints texts as they are.
 `
