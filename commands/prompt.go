@@ -38,7 +38,7 @@ func (f *promptFlags) flags() []cli.Flag {
 			Usage: "open a prompt; when stdin is no terminal, carry out its lines: see 'hark help prompt'"},
 		&cli.GenericFlag{Name: "linger", Category: catPrompt, Value: &f.linger, DefaultText: f.linger.String(),
 			Usage: "after the last line of stdin, end when nothing has come for `D`; -1 for never"},
-		&cli.GenericFlag{Name: "hold", Aliases: []string{"w", "wait"}, Category: catPrompt, Value: &f.hold,
+		&cli.GenericFlag{Name: "hold", Aliases: []string{"w"}, Category: catPrompt, Value: &f.hold,
 			Usage: "in place of --linger: end `D` after the last line, whatever comes; -1 for never"},
 		&cli.BoolFlag{Name: "slash", Category: catPrompt, Destination: &f.slash, Value: f.slash,
 			Usage: "lines that begin with a slash are commands; --slash=false sends them, like all others"},

@@ -26,6 +26,7 @@ func wscatNames() map[string][]string {
 		"cacert":     {"ca"},
 		"pass":       {"passphrase"},
 		"max-redirs": {"max-redirects"},
+		"hold":       {"wait"},
 	}
 }
 
