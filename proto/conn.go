@@ -23,8 +23,7 @@ type link struct {
 	ws      *websocket.Conn
 	tap     *tap
 	limit   int64 // of a message, in bytes
-	free    pool
-	spare   *spare
+	free    *pool
 	collect bool // all control frames are wanted, for a trace
 	pace    func(cost int, stop, hurry <-chan struct{})
 
@@ -51,7 +50,6 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		ws: ws, tap: t,
 		limit:   o.MaxMessageSize,
 		free:    o.free,
-		spare:   o.spare,
 		pace:    o.pace,
 		collect: o.Trace.Frame != nil || o.Frames,
 		batches: make(chan *batch, 1),
@@ -221,11 +219,8 @@ func (l *link) grow(b []byte) []byte {
 	if size <= recycle {
 		return append(make([]byte, 0, size), b...)
 	}
-	if g := l.spare.take(size); g != nil {
-		return append(g, b...)
-	}
 	const alike = 2 * readBuffer // so that it will do for the next one, too
-	return append(make([]byte, 0, size+alike), b...)
+	return append(l.free.spare.get(size, size+alike), b...)
 }
 
 // settle moves a message that was given room for a much larger one out of it.
@@ -241,7 +236,7 @@ func (l *link) settle() {
 	if len(b.data) < cap(b.data)/4*3 {
 		room := b.data
 		b.data = append(make([]byte, 0, len(room)+alike), room...)
-		l.spare.put(&batch{data: room})
+		l.free.spare.put(room)
 	}
 }
 

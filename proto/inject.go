@@ -42,7 +42,7 @@ func (r *runner) supply(events []Message) {
 }
 
 // of makes a batch of events that did not come from a connection.
-func (p pool) of(events []Message) *batch {
+func (p *pool) of(events []Message) *batch {
 	b := p.get(&batch{})
 	for _, m := range events {
 		start := len(b.data)

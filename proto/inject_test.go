@@ -189,7 +189,7 @@ func TestGapReports(t *testing.T) {
 // What a session adds is subject to OverflowDropOldest as well.
 func TestInjectedEventsOverflow(t *testing.T) {
 	var r runner
-	r.o = &Options{Overflow: OverflowDropOldest, free: make(pool, 4)}
+	r.o = &Options{Overflow: OverflowDropOldest, free: newPool()}
 	r.queue = newQueue(100 << 10)
 	for range 10 {
 		r.supply([]Message{told(string(make([]byte, 60<<10)))})

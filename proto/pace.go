@@ -74,4 +74,4 @@ func (q *queue) hold(cost int, now time.Time) time.Duration {
 
 // newPool makes room for the batches of a queue that is paced, and for those on their
 // way: with the reader, the loop and the sink.
-func newPool() pool { return make(pool, paceSize/batchSize+6) }
+func newPool() *pool { return &pool{batches: make(chan *batch, paceSize/batchSize+6)} }

@@ -83,13 +83,16 @@ func (b *batch) absorb(c *batch, most int) bool {
 
 // A pool keeps a few batches for use in turn. It belongs to a run, not to the
 // process, so that nothing outlives it.
-type pool chan *batch
+type pool struct {
+	batches chan *batch
+	spare   spare // of large ones, their data
+}
 
 // get returns an empty batch. like is one that was filled last: a new one gets room
 // for about as many entries.
-func (p pool) get(like *batch) *batch {
+func (p *pool) get(like *batch) *batch {
 	select {
-	case b := <-p:
+	case b := <-p.batches:
 		return b
 	default:
 		n := len(like.entries)
@@ -97,14 +100,16 @@ func (p pool) get(like *batch) *batch {
 	}
 }
 
-func (p pool) put(b *batch) {
+// put takes back a batch that nobody needs any more.
+func (p *pool) put(b *batch) {
 	if cap(b.data) > recycle {
+		p.spare.put(b.data)
 		return
 	}
 	clear(b.entries)
 	b.data, b.entries, b.events = b.data[:0], b.entries[:0], 0
 	select {
-	case p <- b:
+	case p.batches <- b:
 	default:
 	}
 }
@@ -153,7 +158,7 @@ func signal(c chan struct{}) {
 
 // put adds a batch, and gives it to free when the one before could take over what
 // is in it. It never blocks: the putter asks full before it reads more.
-func (q *queue) put(b *batch, free pool) {
+func (q *queue) put(b *batch, free *pool) {
 	q.mu.Lock()
 	q.events += b.events
 	absorbed := false
@@ -181,7 +186,7 @@ func (q *queue) put(b *batch, free pool) {
 
 // shed drops the oldest batches until the rest is within the limit, and returns
 // how many events went with them. The newest stays in any case.
-func (q *queue) shed(free pool) (events int) {
+func (q *queue) shed(free *pool) (events int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.items)-q.old > 1 && q.bytes > q.limit {

@@ -11,7 +11,7 @@ import (
 // Batches of one small message each share their room while they wait, and nothing
 // of them is lost or counted twice.
 func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
-	free := make(pool, 1)
+	free := &pool{batches: make(chan *batch, 1)}
 	q := newQueue(1 << 20)
 	const n = 10_000
 	var want []string
@@ -77,7 +77,7 @@ func check(t *testing.T, b *batch, want *[]string) {
 
 // Messages without content take memory too, and count.
 func TestQueueCountsEmptyMessages(t *testing.T) {
-	free := make(pool, 1)
+	free := &pool{batches: make(chan *batch, 1)}
 	q := newQueue(1 << 20)
 	n := 0
 	for ; !q.full(); n++ {

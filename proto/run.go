@@ -52,9 +52,8 @@ type Options struct {
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
 
-	free  pool
-	spare *spare
-	pace  func(cost int, stop, hurry <-chan struct{}) // see queue.pace
+	free *pool
+	pace func(cost int, stop, hurry <-chan struct{}) // see queue.pace
 	// noLane sends all messages through the library, for tests to compare.
 	noLane bool
 }
@@ -115,8 +114,8 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		sunk:   make(chan struct{}),
 		budget: budget{limit: o.Retries, window: o.RetryWindow},
 	}
-	o.free, o.spare = newPool(), new(spare)
-	defer o.spare.drop()
+	o.free = newPool()
+	defer o.free.spare.drop()
 	o.pace = func(int, <-chan struct{}, <-chan struct{}) {}
 	if o.Overflow == OverflowBlock { // else the user wants the server never to wait
 		o.pace = r.queue.pace
@@ -353,12 +352,12 @@ func (r *runner) drain(s Sink) error {
 			ev.Data, ev.Binary, ev.Time = b.payload(e), e.binary(), e.time
 			ev.Direction, ev.Opcode, ev.Secret = e.dir, e.op, e.secret
 			if err := s.Event(&ev); err != nil {
+				r.o.free.put(b)
 				return err
 			}
 		}
 		ev.Data = nil // which may be large, while the next one is awaited
 		bytes, events := b.cost(), b.events
-		r.o.spare.put(b)
 		r.o.free.put(b)
 		r.queue.finish(bytes, events)
 	}

@@ -169,10 +169,10 @@ func (s *server) discard() {
 			if !ok {
 				return
 			}
-			if b.large() {
+			large := b.large()
+			if s.o.free.put(b); large {
 				signal(s.link.accepted)
 			}
-			s.o.free.put(b)
 		case <-t.C:
 			return
 		case <-s.o.Kill:

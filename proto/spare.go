@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -11,8 +12,12 @@ import (
 type spare struct {
 	mu    sync.Mutex
 	kept  [][]byte
+	lost  int // bytes of buffers that were let go and may not have been collected
 	timer *time.Timer
 }
+
+// worthwhile is how much garbage is worth a collection at once, in bytes.
+const worthwhile = 16 << 20
 
 // spareTime is how long a buffer waits to be used again, and spares is how many may
 // wait: one to be read to, while another is written.
@@ -21,17 +26,15 @@ const (
 	spares    = 2
 )
 
-// put keeps the buffer of a batch that nobody needs any more.
-func (s *spare) put(b *batch) {
-	if !b.large() {
-		return
-	}
+// put keeps a buffer that nobody needs any more.
+func (s *spare) put(b []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.kept) == spares {
+		s.lost += cap(s.kept[0])
 		s.kept = append(s.kept[:0], s.kept[1:]...)
 	}
-	s.kept = append(s.kept, b.data[:0])
+	s.kept = append(s.kept, b[:0])
 	if s.timer == nil {
 		s.timer = time.AfterFunc(spareTime, s.drop)
 	} else {
@@ -39,9 +42,9 @@ func (s *spare) put(b *batch) {
 	}
 }
 
-// take returns an empty buffer for at least size bytes, or nil. Those that are too
-// small are no longer worth their memory.
-func (s *spare) take(size int) []byte {
+// get returns an empty buffer for at least size bytes: one that was kept, or a new
+// one of fresh bytes. Those that are too small are no longer worth their memory.
+func (s *spare) get(size, fresh int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := len(s.kept); n > 0; n-- {
@@ -51,13 +54,23 @@ func (s *spare) take(size int) []byte {
 		if cap(b) >= size {
 			return b
 		}
+		s.lost += cap(b)
 	}
-	return nil
+	if s.lost >= worthwhile {
+		// The collector would begin too late, or be too slow on a busy machine, for
+		// memory that is used up by a single allocation.
+		debug.FreeOSMemory()
+		s.lost = 0
+	}
+	return make([]byte, 0, fresh)
 }
 
 // drop gives all buffers back.
 func (s *spare) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, b := range s.kept {
+		s.lost += cap(b)
+	}
 	s.kept = nil
 }
