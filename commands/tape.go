@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
@@ -37,6 +38,14 @@ func (f *tapeFlags) check(c *cli.Context) error {
 // wait too.
 const recordLimit = 16 << 20
 
+// A record with more than recordLarge bytes of payload is written in pieces, so that
+// it is not held as a whole in the form that it has on a tape: of that, no more than
+// about recordPart waits then, and the connection waits for the disk.
+const (
+	recordLarge = 1 << 20
+	recordPart  = 512 << 10
+)
+
 // A recorder writes a tape. Its goroutine writes whatever has come since it last
 // wrote, so the connection need not wait for the disk, and a batch of frames costs
 // one write.
@@ -50,6 +59,7 @@ type recorder struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	buf     []byte
+	inside  bool // a record, of which there is more to come
 	closed  bool
 	err     error
 }
@@ -78,18 +88,36 @@ func (r *recorder) frame(f proto.FrameRecord) {
 	f.Payload = r.secrets.Bytes(f.Payload)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.buf) > recordLimit && r.err == nil {
-		r.changed.Wait()
-	}
-	if r.err != nil {
+	if r.wait(recordLimit) != nil {
 		return
 	}
 	n := len(r.buf)
-	r.buf = proto.AppendRecord(r.buf, f)
+	var rest jsontext.Rest
+	if len(f.Payload) > recordLarge {
+		r.buf, rest = proto.BeginRecord(r.buf, f)
+	} else {
+		r.buf = proto.AppendRecord(r.buf, f)
+	}
 	if f.Handshake != nil {
 		r.buf = append(r.buf[:n], r.secrets.Bytes(bytes.Clone(r.buf[n:]))...)
 	}
 	r.changed.Broadcast()
+	r.inside = true
+	for !rest.Done() && r.wait(recordPart) == nil {
+		r.buf = rest.Append(r.buf, recordPart/8)
+		r.changed.Broadcast()
+	}
+	r.inside = false
+	r.changed.Broadcast()
+}
+
+// wait waits until no more than limit bytes are to be written, or none can be. The
+// lock is held before and after.
+func (r *recorder) wait(limit int) error {
+	for len(r.buf) > limit && r.err == nil {
+		r.changed.Wait()
+	}
+	return r.err
 }
 
 // close writes what is left and returns what went wrong.
@@ -105,10 +133,10 @@ func (r *recorder) close() error {
 func (r *recorder) write() {
 	defer close(r.done)
 	var spare []byte
-	var size int64
+	var size, whole int64 // of what is on the tape, and of the whole records there
 	for {
 		r.mu.Lock()
-		for len(r.buf) == 0 && !r.closed {
+		for len(r.buf) == 0 && (!r.closed || r.inside) {
 			r.changed.Wait()
 		}
 		b := r.buf
@@ -122,15 +150,16 @@ func (r *recorder) write() {
 			return
 		}
 		n, err := r.file.Write(b)
+		if end := bytes.LastIndexByte(b[:n], '\n'); end >= 0 {
+			whole = size + int64(end) + 1
+		}
+		size += int64(n)
 		if err != nil {
-			// What is on the tape ends with a whole record.
-			size += int64(bytes.LastIndexByte(b[:n], '\n') + 1)
-			_ = r.file.Truncate(size) // not every file can be
+			_ = r.file.Truncate(whole) // not every file can be
 			r.file.Close()
 			r.failed(err)
 			return
 		}
-		size += int64(n)
 		if spare = b; cap(spare) > 1<<20 {
 			spare = nil
 		}

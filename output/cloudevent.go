@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
@@ -20,9 +21,10 @@ const (
 )
 
 // appendCloudEvent appends ev as a CloudEvent (CloudEvents 1.0.2, JSON format,
-// section 3), not yet on one line. Each attribute that the event does not have
-// gets a value all the same: an id that is unique, the time of receipt.
-func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) []byte {
+// section 3), not yet on one line, or only its start when it is long: then the rest
+// follows. Each attribute that the event does not have gets a value all the same: an
+// id that is unique, the time of receipt.
+func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) (start []byte, rest jsontext.Rest) {
 	isJSON, _ := jsontext.Scan(ev.Data)
 	var d proto.Description
 	if w.opts.Describe != nil {
@@ -53,34 +55,24 @@ func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) []byte {
 	dst = appendTime(dst, "recordedtime", ev.Time.UTC())
 	switch {
 	case isJSON && d.Data != nil:
-		dst = appendJSON(dst, d.Data)
+		rest = jsontext.Rest{Data: d.Data, Form: jsontext.Verbatim, End: `}`}
 	case isJSON && !deepest(ev.Data):
-		dst = appendJSON(dst, ev.Data)
+		rest = jsontext.Rest{Data: ev.Data, Form: jsontext.Verbatim, End: `}`}
 	case ev.Binary:
 		dst = append(dst, `,"datacontenttype":"application/octet-stream","data_base64":"`...)
-		dst = append(base64.StdEncoding.AppendEncode(dst, ev.Data), '"')
+		rest = jsontext.Rest{Data: ev.Data, Form: jsontext.Base64, End: `"}`}
 	default:
-		dst = append(dst, `,"datacontenttype":"text/plain","data":`...)
-		dst = jsontext.AppendString(dst, ev.Data)
+		dst = append(dst, `,"datacontenttype":"text/plain","data":"`...)
+		rest = jsontext.Rest{Data: ev.Data, Form: jsontext.Quoted, End: `"}`}
 	}
-	return append(dst, '}')
-}
-
-func appendJSON(dst, data []byte) []byte {
-	if len(data) == 0 {
-		return dst
+	if rest.Form == jsontext.Verbatim && len(rest.Data) > 0 {
+		dst = append(dst, `,"datacontenttype":"application/json","data":`...)
 	}
-	return append(append(dst, `,"datacontenttype":"application/json","data":`...), data...)
+	return rest.Finish(dst)
 }
 
 // deepest tells whether the JSON in b would be nested too deeply one level down.
-func deepest(b []byte) bool {
-	if len(b) < 2*jsontext.MaxDepth {
-		return false
-	}
-	ok, _ := jsontext.Scan(append(append([]byte{'['}, b...), ']'))
-	return !ok
-}
+func deepest(b []byte) bool { return len(b) >= 2*jsontext.MaxDepth && !jsontext.Fits(b, 1) }
 
 func appendAttribute(dst []byte, name, value, missing string) []byte {
 	if value == "" {
@@ -218,13 +210,50 @@ func isText(value []byte) bool {
 	return ok && attribute(s) != ""
 }
 
+// isBase64 tells whether value is a string in Base64, without line breaks. It may be
+// very long.
 func isBase64(value []byte) bool {
-	s, ok := jsontext.String(value)
-	if !ok {
+	if len(value) < 2 || value[0] != '"' {
 		return false
 	}
-	_, err := base64.StdEncoding.DecodeString(s)
-	return err == nil && !strings.ContainsAny(s, "\r\n")
+	var text, data [4 << 10]byte
+	for value = value[1 : len(value)-1]; len(value) > 0; {
+		n := 0
+		for n < len(text) && len(value) > 0 {
+			c, size := value[0], 1
+			if c == '\\' {
+				if c, size = escaped(value); size == 0 {
+					return false
+				}
+			}
+			if c == '\r' || c == '\n' {
+				return false
+			}
+			text[n] = c
+			n++
+			value = value[size:]
+		}
+		got, err := base64.StdEncoding.Decode(data[:], text[:n])
+		if err != nil || len(value) > 0 && got < n/4*3 { // padding, before the end
+			return false
+		}
+	}
+	return true
+}
+
+// escaped returns the character of Base64 for which the escape sequence stands that
+// valid JSON begins with, and the length of that; or 0 when it stands for any other.
+func escaped(b []byte) (c byte, size int) {
+	switch b[1] {
+	case '/':
+		return '/', 2
+	case 'u':
+		r, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+		if err == nil && r < utf8.RuneSelf {
+			return byte(r), 6
+		}
+	}
+	return 0, 0
 }
 
 // isAttribute tells whether name and value are an optional attribute or an
@@ -248,6 +277,9 @@ func isAttribute(name, value []byte) bool {
 	switch value[0] {
 	case '"', 't', 'f':
 		return true
+	}
+	if len(value) > len("-2147483648") {
+		return false
 	}
 	_, err := strconv.ParseInt(string(value), 10, 32)
 	return err == nil

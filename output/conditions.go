@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -30,7 +31,8 @@ type Condition interface {
 // A sighting is one event as conditions see it.
 type sighting struct {
 	ev      *proto.Event
-	data    []byte // what is printed for it when there is no filter
+	data    []byte        // what is printed for it when there is no filter
+	rest    jsontext.Rest // of data, when nobody looks at the value
 	binary  bool
 	value   any // of data, when somebody wants to see it
 	kind    kind

@@ -1,10 +1,12 @@
 package output
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -29,7 +31,7 @@ func cutText(b []byte, n int) []byte {
 	if len(b) <= n {
 		return b
 	}
-	return append(append([]byte(nil), b[:runeCut(b, n)]...), ellipsis...)
+	return append(append([]byte(nil), b[:jsontext.CutText(b, n)]...), ellipsis...)
 }
 
 // since is the time from the start of the stream to at.
@@ -57,7 +59,11 @@ type slot struct {
 	text  []byte
 }
 
-func (m *memory) keep(w *Writer, ev *proto.Event, data []byte) {
+// keep takes what is printed for ev: data, and then rest.
+func (m *memory) keep(w *Writer, ev *proto.Event, data []byte, rest jsontext.Rest) {
+	for data = slices.Clip(data); !rest.Done() && len(data) < maxExcerpt+maxRedacted; {
+		data = rest.Append(data, maxRedacted)
+	}
 	if len(data) > maxExcerpt {
 		data = []byte(w.excerpt(data))
 	}

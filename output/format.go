@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -40,15 +41,16 @@ func ParseFormat(name string) (Format, error) {
 	return "", errors.New("unknown format: expected " + strings.Join(names, ", "))
 }
 
-// record makes of an event what is printed for it, before any filter. It is valid
-// until the next call.
-func (w *Writer) record(ev *proto.Event) (data []byte, binary bool) {
+// record makes of an event what is printed for it, before any filter. Of what is long
+// and only to be printed, it makes the start; what follows, without a line break, is
+// in rest. Both are valid until the next call.
+func (w *Writer) record(ev *proto.Event) (data []byte, rest jsontext.Rest, binary bool) {
 	switch w.opts.Format {
 	case FormatCloudEvents:
 		if w.isCloudEvent(ev.Data) {
-			return ev.Data, false
+			return ev.Data, rest, false
 		}
-		w.scratch = w.appendCloudEvent(w.scratch[:0], ev)
+		w.scratch, rest = w.appendCloudEvent(w.scratch[:0], ev)
 	case FormatFrames:
 		r := proto.FrameRecord{
 			Time: ev.Time, Direction: ev.Direction, Opcode: ev.Opcode, Payload: ev.Data, Secret: ev.Secret,
@@ -56,13 +58,18 @@ func (w *Writer) record(ev *proto.Event) (data []byte, binary bool) {
 		if r.Direction == proto.Out {
 			r.Payload = w.opts.Redact(r.Payload)
 		}
-		w.scratch = proto.AppendRecord(w.scratch[:0], r)
+		w.scratch, rest = proto.BeginRecord(w.scratch[:0], r)
+		rest.End = strings.TrimSuffix(rest.End, "\n")
 	default:
-		return ev.Data, ev.Binary
+		return ev.Data, rest, ev.Binary
+	}
+	if !rest.Done() && (w.sees || w.lines.style != nil) {
+		w.scratch = rest.AppendAll(w.scratch)
+		rest = jsontext.Rest{}
 	}
 	data = w.scratch
 	if cap(data) > 4*bufferSize { // the room for a giant, which is rare
 		w.scratch = nil
 	}
-	return data, false
+	return data, rest, false
 }

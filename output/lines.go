@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/jsontext"
 )
@@ -17,9 +16,6 @@ const (
 	// slack is room beyond it for the line that goes over, so that the buffer need
 	// not grow for a usual one.
 	slack = 4 << 10
-	// partSize is how much of a long text is escaped at a time; each byte becomes
-	// at most six.
-	partSize = 8 << 10
 )
 
 // A lines is the way out: it puts lines into one buffer and writes the buffer
@@ -161,30 +157,7 @@ func (l *lines) text(b []byte) error {
 		return err
 	}
 	l.buf = append(l.buf, '"')
-	for len(b) > 0 {
-		n := runeCut(b, partSize)
-		if err := l.reserve(6*n + 1); err != nil {
-			return err
-		}
-		l.buf = jsontext.AppendText(l.buf, b[:n])
-		b = b[n:]
-	}
-	l.buf = append(l.buf, '"')
-	return l.end()
-}
-
-// runeCut returns where to cut b, at most n bytes in, so that no character is cut
-// in two.
-func runeCut(b []byte, n int) int {
-	if len(b) <= n {
-		return len(b)
-	}
-	for i := n; i > n-utf8.UTFMax; i-- {
-		if utf8.RuneStart(b[i]) {
-			return i
-		}
-	}
-	return n // that is no UTF-8 anyway
+	return l.rest(jsontext.Rest{Data: b, Form: jsontext.Quoted, End: `"`})
 }
 
 // binary adds the bytes in b as an object that holds them in Base64.
@@ -199,15 +172,33 @@ func (l *lines) binary(b []byte) error {
 		return err
 	}
 	l.buf = append(l.buf, open...)
-	for len(b) > 0 {
-		n := min(len(b), 3*partSize)
-		if err := l.reserve(base64.StdEncoding.EncodedLen(n) + len(closing)); err != nil {
-			return err
-		}
-		l.buf = base64.StdEncoding.AppendEncode(l.buf, b[:n])
-		b = b[n:]
+	return l.rest(jsontext.Rest{Data: b, Form: jsontext.Base64, End: closing})
+}
+
+// unfinished adds a JSON value on one line of which there is the start, and the
+// rest. It is not for a style.
+func (l *lines) unfinished(start []byte, rest jsontext.Rest) error {
+	if err := l.large(start); err != nil {
+		return err
 	}
-	l.buf = append(l.buf, closing...)
+	return l.rest(rest)
+}
+
+// rest adds what is left of a value whose start is there already.
+func (l *lines) rest(rest jsontext.Rest) error {
+	verbatim := rest.Form == jsontext.Verbatim
+	for !rest.Done() {
+		n := len(l.buf)
+		if l.buf = rest.Append(l.buf, bufferSize-n); len(l.buf) == n {
+			if err := l.flush(); err != nil {
+				return err
+			}
+			continue
+		}
+		if verbatim {
+			jsontext.FoldBreaks(l.buf[n:])
+		}
+	}
 	return l.end()
 }
 

@@ -45,10 +45,10 @@ func validText(b []byte) string {
 func (w *Writer) event(ev *proto.Event) error {
 	s := &w.sight
 	*s = sighting{ev: ev}
-	s.data, s.binary = w.record(ev)
+	s.data, s.rest, s.binary = w.record(ev)
 	w.lines.at = ev.Time
 	if len(w.memory.slots) > 0 {
-		w.memory.keep(w, ev, s.data)
+		w.memory.keep(w, ev, s.data, s.rest)
 	}
 	var err error
 	if w.sees || w.opts.Raw && mayBeString(s.data) {
@@ -94,6 +94,9 @@ func (w *Writer) look(s *sighting) error {
 
 // message prints an event when nothing needs its value.
 func (w *Writer) message(s *sighting) (bad, err error) {
+	if !s.rest.Done() {
+		return nil, w.lines.unfinished(s.data, s.rest)
+	}
 	ok, err := w.lines.message(s.data)
 	switch {
 	case ok || err != nil:

@@ -3,7 +3,6 @@ package proto
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,8 +99,15 @@ func AppendHead(dst []byte, h TapeHead) []byte {
 // AppendRecord appends r to dst as one line of a tape, its line break included.
 // The payload of a secret frame is left out.
 func AppendRecord(dst []byte, r FrameRecord) []byte {
+	dst, rest := BeginRecord(dst, r)
+	return rest.AppendAll(dst)
+}
+
+// BeginRecord is AppendRecord for records that may be long: of one that is, it
+// appends the start, and what follows is in rest, which refers to the payload.
+func BeginRecord(dst []byte, r FrameRecord) (start []byte, rest jsontext.Rest) {
 	if r.Handshake != nil {
-		return appendHandshake(dst, r)
+		return appendHandshake(dst, r), rest
 	}
 	dst = append(dst, `{"time":"`...)
 	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
@@ -121,14 +127,13 @@ func AppendRecord(dst []byte, r FrameRecord) []byte {
 			dst = jsontext.AppendString(dst, reason)
 		}
 	case utf8.Valid(r.Payload):
-		dst = append(dst, `","text":`...)
-		dst = jsontext.AppendString(dst, r.Payload)
+		dst = append(dst, `","text":"`...)
+		return jsontext.Rest{Data: r.Payload, Form: jsontext.Quoted, End: "\"}\n"}.Finish(dst)
 	default:
 		dst = append(dst, `","base64":"`...)
-		dst = base64.StdEncoding.AppendEncode(dst, r.Payload)
-		dst = append(dst, '"')
+		return jsontext.Rest{Data: r.Payload, Form: jsontext.Base64, End: "\"}\n"}.Finish(dst)
 	}
-	return append(dst, "}\n"...)
+	return append(dst, "}\n"...), rest
 }
 
 func appendHandshake(dst []byte, r FrameRecord) []byte {

@@ -17,6 +17,17 @@ func Scan(b []byte) (ok, breaks bool) {
 	return i == len(b), seen&lineBreak != 0
 }
 
+// Fits tells whether b would be JSON by the rules of Scan inside as many arrays as
+// depth says, too.
+func Fits(b []byte, depth int) bool {
+	i, _ := scanValue(b, 0, depth)
+	if i < 0 {
+		return false
+	}
+	i, _ = skipSpace(b, i, 0)
+	return i == len(b)
+}
+
 // The scan functions return the position behind what they were asked for, or
 // ^i when the byte at i (or the end of the text, when i is there) is wrong.
 
