@@ -30,7 +30,7 @@ func sameJSON(t testing.TB, a, b string) bool {
 // small ones, must come out in order and whole.
 func TestSizes(t *testing.T) {
 	fillings := map[string]string{"ascii": "x", "wide": "é漢😀", "broken": "\xff", "escapes": "\x01\""}
-	sizes := []int{4<<10, 4<<10 + 1, 8<<10 + 1, bufferSize - 2, bufferSize - 1, bufferSize, 3*bufferSize + 1}
+	sizes := []int{4 << 10, 4<<10 + 1, 8<<10 + 1, bufferSize - 2, bufferSize - 1, bufferSize, 3*bufferSize + 1}
 	for name, filling := range fillings {
 		for _, size := range sizes {
 			body := strings.Repeat(filling, size/len(filling)+1)[:size]
