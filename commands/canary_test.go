@@ -28,7 +28,8 @@ type canaryCase struct {
 	none string
 }
 
-// canaryCases has a case for each command. That of a new one must be added here.
+// canaryCases has a case for each command. That of a new one must be added here. For
+// the prompt see canary_tty_test.go, for crashes crash.txtar.
 var canaryCases = map[string]canaryCase{
 	"octave subscribe":            {args: []string{"/demo/stream"}},
 	"octave streams":              {},
@@ -58,8 +59,8 @@ var canaryCases = map[string]canaryCase{
 	"config explain":              {args: []string{"drogue", "tail"}},
 
 	"config edit": {none: "it starts an editor on the file, which holds what the user wants"},
-	"config init": {none: "it asks a person; see config.txtar"},
-	"serve":       {none: "it takes no credential"},
+	"config init": {none: "it asks a person; see canary-init.txtar and TestConfigInitHidesCredentials"},
+	"serve":       {none: "it takes no credential; for those of its clients see canary-serve.txtar"},
 	"emulate":     {none: "it takes no credential, and has those of its own made up"},
 	"completion":  {none: "it prints a fixed text"},
 	"man":         {none: "it prints a fixed text"},
@@ -302,6 +303,8 @@ func TestShownValue(t *testing.T) {
 		{header, "Authorization: Bearer abcdef", "Authorization: Bearer ***"},
 		{header, "X-Other: abcdef", "X-Other: abcdef"},
 		{endpoint, "wss://alice:abcdef@host/?q=1", "wss://alice:***@host/?q=1"},
+		{endpoint, "wss://alice:%61bcdef@host/?to%6Ben=%7A1234&q=1&key=50%", "wss://alice:***@host/?to%6Ben=***&q=1&key=50%"},
+		{endpoint, "wss://host/?key=100%;no", "wss://host/?key=***"},
 	} {
 		if got := shownValue(tt.option, tt.value); got != tt.want {
 			t.Errorf("%q is shown as %q, want %q", tt.value, got, tt.want)

@@ -190,16 +190,22 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 		if _, twice := values[key]; twice {
 			return nil, usagef("--set %s was given twice", key)
 		}
-		if o.secret && !isReference(value) {
-			s.say.Add(value)
-			if s.warns {
-				s.warnSecret("--set "+key, "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME")
-			}
+		s.withhold(o, value)
+		if o.secret && !isReference(value) && s.warns {
+			s.warnSecret("--set "+key, "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME")
 		}
 		values[key] = value
 		s.keys = append(s.keys, key)
 	}
 	return values, nil
+}
+
+// withhold makes the credentials in the value of a setting known to the printer.
+func (s *setup) withhold(o *option, value string) {
+	if o != nil && o.secret && !isReference(value) {
+		s.say.Add(value)
+	}
+	s.say.Add(sensitiveAddress(value)...)
 }
 
 // setting finds a flag of the service by its name; names are those that there are.
@@ -225,9 +231,7 @@ func (s *setup) ask(ctx context.Context, q question) (string, error) {
 		return "", err
 	}
 	o, _ := s.setting(q.name)
-	if o != nil && o.secret && answer != "" && !isReference(answer) {
-		s.say.Add(answer)
-	}
+	s.withhold(o, answer)
 	if answer = cmp.Or(answer, q.deflt); answer == "" && q.needed {
 		e := usagef("%s needs %s; nothing was written", s.service, q.name)
 		e.Advice = "answer the question, or give --set " + q.name + "=VALUE"
@@ -337,6 +341,8 @@ func (s *setup) check(ctx context.Context) error {
 		return err
 	}
 	defer os.Remove(trial.Name())
+	s.rescue.Store(&rescue{func() { os.Remove(trial.Name()) }})
+	defer s.rescue.Store(nil)
 	_, err = trial.WriteString(s.text) // CreateTemp lets only the owner read it
 	if err = errors.Join(err, trial.Close()); err != nil {
 		return err

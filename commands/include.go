@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -104,6 +105,20 @@ func sensitiveHeader(name string) bool {
 	return sensitiveName.MatchString(name) && !strings.HasPrefix(name, "sec-websocket-") && !strings.HasSuffix(name, "-authenticate")
 }
 
+// shortestCookie is the length below which a cookie is a wish rather than a
+// credential: "dark" would be withheld wherever it stands.
+const shortestCookie = 8
+
+// cookieValues are the values of a header Cookie that may be credentials.
+func cookieValues(header string) (out []string) {
+	for pair := range strings.SplitSeq(header, ";") {
+		if _, value, _ := strings.Cut(strings.TrimSpace(pair), "="); len(value) >= shortestCookie {
+			out = append(out, strings.Trim(value, `"`))
+		}
+	}
+	return out
+}
+
 // sensitiveHeaders are the values of a header that must not be shown.
 func sensitiveHeaders(header http.Header) []string {
 	var out []string
@@ -113,8 +128,18 @@ func sensitiveHeaders(header http.Header) []string {
 		}
 		for _, v := range values {
 			out = append(out, v)
-			if _, credential, ok := strings.Cut(v, " "); ok {
+			scheme, credential, ok := strings.Cut(v, " ")
+			if ok {
 				out = append(out, credential)
+			}
+			if strings.EqualFold(scheme, "Basic") {
+				pair, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(credential))
+				if _, password, ok := strings.Cut(string(pair), ":"); ok {
+					out = append(out, password)
+				}
+			}
+			if name == "Cookie" {
+				out = append(out, cookieValues(v)...)
 			}
 		}
 	}

@@ -63,6 +63,10 @@ func (p *printer) redirect(w io.Writer) {
 	p.w = w
 }
 
+// excerpt is cut for a text that may have a credential in it, of which nothing
+// remains.
+func (p *printer) excerpt(text string, limit int) string { return cut(p.String(text), limit) }
+
 // note prints something that was asked for.
 func (p *printer) note(format string, args ...any) { p.line("", fmt.Sprintf(format, args...)) }
 

@@ -62,7 +62,7 @@ func (t *talk) commands() []promptCommand {
 		}
 	}
 	for _, m := range t.macros() {
-		all = append(all, promptCommand{m.name, m.synopsis(), "send: " + cut(m.text, 40), func(t *talk, rest string) error {
+		all = append(all, promptCommand{m.name, m.synopsis(), "send: " + t.say.excerpt(m.text, 40), func(t *talk, rest string) error {
 			text, err := m.expand(rest)
 			if err == nil {
 				t.message([]byte(text))
@@ -95,7 +95,8 @@ func (t *talk) command(line string) error {
 			return c.run(t, rest)
 		}
 	}
-	e := usagef("unknown command /%s", cut(name, 24))
+	shown := t.say.excerpt(name, 24)
+	e := usagef("unknown command /%s", shown)
 	var names []string
 	for _, c := range all {
 		names = append(names, c.name)
@@ -103,7 +104,7 @@ func (t *talk) command(line string) error {
 	if near := nearest(name, names); near != "" {
 		e.Advice = "did you mean /" + near + "? "
 	}
-	e.Advice += "/help lists the commands, //" + cut(name, 24) + " sends it as a message"
+	e.Advice += "/help lists the commands, //" + shown + " sends it as a message"
 	return e
 }
 
@@ -178,7 +179,7 @@ func closeArguments(rest string) (code int, reason string, err error) {
 	code = wire.StatusNormal
 	if text != "" {
 		if code, err = strconv.Atoi(strings.TrimSuffix(text, ",")); err != nil {
-			return 0, "", usagef("/close %s: expected a status such as 1000", cut(text, 24))
+			return 0, "", usagef("/close%s: expected a status such as 1000", mention(text))
 		}
 	}
 	switch {

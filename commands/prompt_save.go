@@ -173,6 +173,9 @@ func generalise(path, name string, v any, redact func(string) string, parts *[]s
 			add(`(%s | type) == "object"`, at)
 		}
 		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if redact(key) != key {
+				continue
+			}
 			member := path + "." + key
 			if !plainKey.MatchString(key) {
 				member = strings.TrimSuffix(at, ".") + "[" + quoted(key) + "]"
@@ -205,7 +208,7 @@ func generalise(path, name string, v any, redact func(string) string, parts *[]s
 		add("%s == %v", at, jsonOf(v))
 	default: // numbers
 		text := jsonOf(v)
-		if volatileName.MatchString(name) || len(text) > 6 || strings.ContainsAny(text, ".eE") {
+		if volatileName.MatchString(name) || redact(text) != text || len(text) > 6 || strings.ContainsAny(text, ".eE") {
 			add(`(%s | type) == "number"`, at)
 			return
 		}

@@ -259,9 +259,9 @@ var sensitiveText = regexp.MustCompile(`(?i)"[^"]*(auth|token|secret|passw|api_?
 const historyShown = 50
 
 // remember adds a line to the history, unless it begins with a space or has a
-// credential in it.
+// credential in it, or may be the rest of a JSON value with one.
 func (t *talk) remember(text string) {
-	if text == "" || text[0] == ' ' || sensitiveText.MatchString(text) || t.say.String(text) != text {
+	if text == "" || text[0] == ' ' || sensitiveText.MatchString(t.whole.begun+text) || t.say.String(text) != text {
 		return
 	}
 	if t.past = append(t.past, text); len(t.past) > 2*historyShown {

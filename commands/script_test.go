@@ -35,7 +35,7 @@ import (
 //	                        stdout and stderr are there for what follows
 //	on-terminal CODE CMD…   exits, with a terminal as stdout
 //	start NAME CMD…         CMD runs on, its output goes to NAME.out and NAME.err
-//	signal NAME INT|TERM|HUP|USR1
+//	signal NAME INT|TERM|HUP|QUIT|USR1
 //	                        to a command that was started
 //	ended NAME CODE         waits for it, as exits does
 //	wait-for FILE REGEXP    until a line of FILE matches
@@ -64,6 +64,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
 		"hark-panics":    func() { os.Exit(panickingHark(os.Args[1:])) },
+		"hark-crash":     func() { os.Exit(crashHark(os.Args[1:])) },
 		"browse":         func() { os.Exit(browse(os.Args[1])) },
 		"webhook":        func() { os.Exit(webhook(os.Args[1:])) },
 		"ci-job":         func() { os.Exit(runCI(os.Args[1])) },
@@ -291,9 +292,9 @@ func dumpEnviron(file string) int {
 }
 
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
-	scriptUse(ts, neg, args, 2, "signal NAME INT|TERM|HUP|USR1")
+	scriptUse(ts, neg, args, 2, "signal NAME INT|TERM|HUP|QUIT|USR1")
 	signals := map[string]syscall.Signal{
-		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1,
+		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT, "USR1": syscall.SIGUSR1,
 	}
 	sig, ok := signals[args[1]]
 	if !ok {

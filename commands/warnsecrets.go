@@ -80,7 +80,9 @@ func (s setting) showsSecret() bool {
 	return s.value != ""
 }
 
-// sensitiveAddress are the parts of an address that must not be shown.
+// sensitiveAddress are the parts of an address that must not be shown, as they are
+// meant and as they are written: more may be percent-encoded than needs to be, or
+// less.
 func sensitiveAddress(address string) []string {
 	var out []string
 	u, err := url.Parse(address)
@@ -89,10 +91,24 @@ func sensitiveAddress(address string) []string {
 	}
 	if password, ok := u.User.Password(); ok && password != "" {
 		out = append(out, password)
+		_, rest, _ := strings.Cut(address, "://")
+		if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+			rest = rest[:end]
+		}
+		_, written, _ := strings.Cut(rest[:strings.LastIndexByte(rest, '@')+1], ":")
+		out = append(out, strings.TrimSuffix(written, "@"))
 	}
-	for name, values := range u.Query() {
-		if sensitiveName.MatchString(name) {
-			out = append(out, values...)
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if value == "" || !sensitiveName.MatchString(name) {
+			continue
+		}
+		out = append(out, value)
+		if plain, err := url.QueryUnescape(value); err == nil && plain != value {
+			out = append(out, plain)
 		}
 	}
 	return out
