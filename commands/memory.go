@@ -7,10 +7,18 @@ import (
 // leastMemory is what the collector is left in any case, in bytes.
 const leastMemory = 32 << 20
 
+// growth is how much of what is in use may be garbage before it is collected, in
+// percent. A stream needs little, and half of what is usual takes no time that could
+// be measured.
+const growth = 50
+
 // boundMemory has the collector keep the program below what a stream may hold: the
 // buffer, and twice the largest message, while one is read and grows. Without it,
-// garbage may be as much again. GOMEMLIMIT, which the user sets, wins.
+// garbage may be as much again. GOMEMLIMIT and GOGC, which the user sets, win.
 func (s *stream) boundMemory(buffer int, message int64) {
+	if _, ok := s.LookupEnv("GOGC"); !ok {
+		debug.SetGCPercent(growth)
+	}
 	if _, ok := s.LookupEnv("GOMEMLIMIT"); ok {
 		return
 	}
