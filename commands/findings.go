@@ -183,6 +183,7 @@ func (e *examination) failedStage(err error) proto.Stage {
 
 // findings are the stages in their order, when err was the end.
 func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
+	took := max(0, time.Since(e.start)-e.networkTime())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
@@ -204,6 +205,9 @@ func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
 			beyond = true
 			if f == nil {
 				f = &finding{Stage: stage}
+			}
+			if stage == stageAuth && e.found[proto.StageUpgrade] == nil { // a request of its own
+				f.MS = milliseconds(took)
 			}
 			f.State, f.Detail = stateFailed, e.say.String(strings.Map(harmless, err.Error()))
 		case f != nil && beyond && f.State == stateOK && stage != stageAuth:
