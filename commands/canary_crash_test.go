@@ -7,14 +7,42 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/internal/secret"
 )
 
-// crashHark is hark with a mistake: it panics when it prints, with what $CRASH says.
+// crashHark is hark with mistakes in it. With $CRASH it panics when it prints, with
+// what that says. At the prompt, the line "crash" is one for the goroutine that takes
+// lines, and completing it one for the editor's.
 func crashHark(args []string) int {
 	env := System()
-	env.Stdout = crasher{os.Getenv("CRASH")}
+	if how := os.Getenv("CRASH"); how != "" {
+		env.Stdout = crasher{how}
+	}
+	if open := env.Editor; open != nil {
+		env.Editor = func(c lineedit.Config) (lineedit.Editor, error) {
+			complete := c.Complete
+			c.Complete = func(line []rune, pos int) (int, []string) {
+				if string(line) == "crash" {
+					panic("asked for in completion")
+				}
+				return complete(line, pos)
+			}
+			ed, err := open(c)
+			return crashingEditor{ed}, err
+		}
+	}
 	return Main(args, env)
+}
+
+type crashingEditor struct{ lineedit.Editor }
+
+func (e crashingEditor) Line() (string, error) {
+	text, err := e.Editor.Line()
+	if text == "crash" {
+		panic("asked for by a line")
+	}
+	return text, err
 }
 
 // A crasher is a stdout that panics.

@@ -11,45 +11,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hark-cli/hark/internal/lineedit"
 )
-
-// panickingHark is hark with two mistakes in it: at the prompt, the line "crash" is
-// one for the goroutine that takes lines, and completing it one for the editor's.
-func panickingHark(args []string) int {
-	env := System()
-	open := env.Editor
-	env.Editor = func(c lineedit.Config) (lineedit.Editor, error) {
-		complete := c.Complete
-		c.Complete = func(line []rune, pos int) (int, []string) {
-			if string(line) == "crash" {
-				panic("asked for in completion")
-			}
-			return complete(line, pos)
-		}
-		ed, err := open(c)
-		return panickingEditor{ed}, err
-	}
-	return Main(args, env)
-}
-
-type panickingEditor struct{ lineedit.Editor }
-
-func (e panickingEditor) Line() (string, error) {
-	text, err := e.Editor.Line()
-	if text == "crash" {
-		panic("asked for by a line")
-	}
-	return text, err
-}
 
 // A mistake of ours that crashes hark leaves the terminal as it was, whichever
 // goroutine it is in.
 func TestPromptPanic(t *testing.T) {
 	for keys, text := range map[string]string{"crash\r": "asked for by a line", "crash\t": "asked for in completion"} {
 		t.Run(text, func(t *testing.T) {
-			x := startTTY(t, `$HARK-panics connect $URL -q 2>$HOME/trace; echo "crashed with $?"; read line; echo "shell has $line"`)
+			x := startTTY(t, `$HARK-crash connect $URL -q 2>$HOME/trace; echo "crashed with $?"; read line; echo "shell has $line"`)
 			x.ready()
 			x.keys("half")
 			x.until("> half")

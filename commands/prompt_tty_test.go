@@ -69,7 +69,7 @@ func startTTY(t *testing.T, script string) *tty {
 		t.Fatal(err)
 	}
 	program := filepath.Join(x.home, "hark") // testscript knows its commands by this name
-	for _, name := range []string{program, program + "-panics"} {
+	for _, name := range []string{program, program + "-crash"} {
 		if err := os.Symlink(self, name); err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,6 @@ const scriptSecret = "s3cret/+=&hunter2?~"
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
-		"hark-panics":    func() { os.Exit(panickingHark(os.Args[1:])) },
 		"hark-crash":     func() { os.Exit(crashHark(os.Args[1:])) },
 		"browse":         func() { os.Exit(browse(os.Args[1])) },
 		"webhook":        func() { os.Exit(webhook(os.Args[1:])) },
