@@ -35,18 +35,19 @@ import (
 //   - Flags: the library's own types, without EnvVars, Required and Action. Usage
 //     names the placeholder in backquotes. Category is the heading in the help.
 //     ownFlags and secretFlag add what the library has no field for.
-//   - a command has either Subcommands or an Action.
+//   - a command has either branches or an Action, and neither Subcommands nor Aliases.
 type app struct {
 	config appConfig
 	root   *node
-	lib    *cli.App
 }
 
 // An appConfig is what newApp needs. All fields but Topics and Width are required.
 type appConfig struct {
-	// Root carries the name of the program, its global flags and its commands.
-	// newApp takes possession of it.
+	// Root carries the name of the program and its global flags. newApp takes
+	// possession of it.
 	Root *cli.Command
+	// Commands are those of the program.
+	Commands []branch
 	// Before, if not nil, is told of each command line that is carried out.
 	Before func(*commandLine)
 	// Topics are what "help TOPIC" knows besides the commands.
@@ -76,11 +77,19 @@ type appConfig struct {
 // --help (-h), --help-all and --version.
 func newApp(c appConfig) *app {
 	a := &app{config: c}
-	c.Root.Subcommands = append(c.Root.Subcommands, &cli.Command{
+	a.root = newNode(nil, c.Root, append(c.Commands, grouped("About hark", leaf("help", a.helpCommand))...))
+	a.root.options = append(a.root.options,
+		&option{names: []string{"help", "h"}, usage: "show this help", builtin: true},
+		&option{names: []string{"help-all"}, usage: "show all of it", builtin: true},
+		&option{names: []string{"version"}, usage: "show the version", builtin: true})
+	return a
+}
+
+func (a *app) helpCommand() *cli.Command {
+	return &cli.Command{
 		Name:      "help",
-		Category:  "About hark",
 		Usage:     "explain a command or a topic",
-		UsageText: c.Root.Name + " help",
+		UsageText: a.config.Root.Name + " help",
 		ArgsUsage: "[COMMAND…|TOPIC]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print all commands and flags as JSON, for programs"},
@@ -91,29 +100,32 @@ func newApp(c appConfig) *app {
 			}
 			return a.helpFor(ctx.Args().Slice())
 		},
-	})
-	a.root = newNode(nil, c.Root)
-	a.root.options = append(a.root.options,
-		&option{names: []string{"help", "h"}, usage: "show this help", builtin: true},
-		&option{names: []string{"help-all"}, usage: "show all of it", builtin: true},
-		&option{names: []string{"version"}, usage: "show the version", builtin: true})
-	a.lib = &cli.App{
-		Name:     c.Root.Name,
-		Usage:    c.Root.Usage,
-		Commands: c.Root.Subcommands,
-		Flags:    c.Root.Flags,
+	}
+}
+
+// library is the program as the library sees it: of all commands, the one that
+// line names.
+func (a *app) library(line *commandLine) *cli.App {
+	lib := &cli.App{
+		Name:  a.root.cmd.Name,
+		Flags: a.root.cmd.Flags,
 		// Without it "-H 'Accept: a, b'" would be two headers.
 		DisableSliceFlagSeparator: true,
 		HideHelp:                  true,
 		HideHelpCommand:           true,
 		HideVersion:               true,
-		Writer:                    c.Stdout,
-		ErrWriter:                 c.Stderr,
+		Writer:                    a.config.Stdout,
+		ErrWriter:                 a.config.Stderr,
 		OnUsageError:              keepParseError,
 		// The default one calls os.Exit for errors that carry an exit code.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
-	return a
+	commands := &lib.Commands
+	for _, n := range line.node.chain()[1:] {
+		*commands = []*cli.Command{n.cmd}
+		commands = &n.cmd.Subcommands
+	}
+	return lib
 }
 
 // Run carries out the command line argv, without the name of the program. The
@@ -134,7 +146,7 @@ func (a *app) Run(ctx context.Context, argv []string) error {
 	case line.asks("version"):
 		_, err := fmt.Fprintln(a.config.Stdout, a.config.Version)
 		return err
-	case len(line.node.children) > 0:
+	case line.node.isGroup():
 		if _, err := io.WriteString(a.config.Stderr, a.helpText(line.node, false)); err != nil {
 			return err
 		}
@@ -152,7 +164,7 @@ func (a *app) Run(ctx context.Context, argv []string) error {
 	if a.config.Before != nil {
 		a.config.Before(line)
 	}
-	err = a.lib.RunContext(context.WithValue(ctx, lineKey{}, line), line.argv())
+	err = a.library(line).RunContext(context.WithValue(ctx, lineKey{}, line), line.argv())
 	if raw, ok := errors.AsType[*parseError](err); ok {
 		return line.explain(raw.cause)
 	}

@@ -99,7 +99,7 @@ func TestCanary(t *testing.T) {
 	}
 	var known []string
 	testApp().root.walk(func(n *node) {
-		if len(n.children) > 0 || n.parent == nil {
+		if n.isGroup() || n.parent == nil {
 			return
 		}
 		path := strings.TrimPrefix(n.path, "hark ")

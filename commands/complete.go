@@ -54,7 +54,7 @@ func (a *app) candidates(ctx context.Context, words []string, cur string) (found
 			return nil, true // arguments of a command of the user's
 		case strings.HasPrefix(word, "-") && len(word) > 1:
 			open = n.opens(word)
-		case len(n.children) > 0 && n.child(word) != nil:
+		case n.isGroup() && n.child(word) != nil:
 			n = n.child(word)
 		default:
 			args++
@@ -175,11 +175,11 @@ func (a *app) argumentCandidates(n *node, words []string, args int, cur string, 
 			found = append(found, candidate{word, about})
 		}
 	}
-	if len(n.children) > 0 && args > 0 {
+	if n.isGroup() && args > 0 {
 		return nil, false // after a word that is no command
 	}
-	if len(n.children) > 0 {
-		for _, c := range n.children {
+	if n.isGroup() {
+		for _, c := range n.children() {
 			if !c.cmd.Hidden {
 				offer(c.cmd.Name, c.cmd.Usage)
 			}
@@ -189,7 +189,7 @@ func (a *app) argumentCandidates(n *node, words []string, args int, cur string, 
 	path := strings.TrimPrefix(n.path, a.root.path+" ")
 	if path == "help" || path == "config explain" {
 		top := a.root.below(words[len(words)-args:])
-		for _, c := range top.children {
+		for _, c := range top.children() {
 			if !c.cmd.Hidden {
 				offer(c.cmd.Name, c.cmd.Usage)
 			}

@@ -158,45 +158,60 @@ func (o *option) accepts(s config.Setting, f *config.File, root *node) error {
 	return nil
 }
 
-func (p *program) configCommand() *cli.Command {
+func (p *program) configCommand() (*cli.Command, []branch) {
 	return &cli.Command{
-		Name:      "config",
-		Usage:     "look at the configuration file and change it",
-		UsageText: "hark config path\nhark config explain octave subscribe",
-		Subcommands: []*cli.Command{
-			{
-				Name: "path", Usage: "print where the configuration file is", UsageText: "hark config path",
-				Action: func(*cli.Context) error {
-					path, err := p.configPath()
-					if err != nil {
-						return err
-					}
-					return writeLine(p.Stdout, []byte(path))
-				},
-			},
-			{
-				Name: "show", Usage: "print the settings of the file, credentials withheld", UsageText: "hark config show",
-				Action: func(c *cli.Context) error { return p.configShow(lineOf(c.Context).node.root()) },
-			},
-			{
-				Name: "explain", Usage: "print each setting of a command and where it comes from",
-				UsageText: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging -- --count 5",
-				ArgsUsage: "COMMAND… [-- FLAGS…]\nCOMMAND\tthe words of a command, such as drogue tail\nFLAGS\twhat the command would be given",
-				Action: func(c *cli.Context) error {
-					words, flags, _ := dashArgs(c)
-					return p.configExplain(lineOf(c.Context), words, flags)
-				},
-			},
-			{
-				Name: "check", Usage: "look for mistakes in the file", UsageText: "hark config check",
-				Action: func(c *cli.Context) error { return p.configCheck(lineOf(c.Context).node.root()) },
-			},
-			{
-				Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", UsageText: "hark config edit",
-				Action: func(c *cli.Context) error { return p.configEdit(c) },
-			},
-			p.configInit(),
+			Name:      "config",
+			Usage:     "look at the configuration file and change it",
+			UsageText: "hark config path\nhark config explain octave subscribe",
+		}, []branch{
+			leaf("path", p.configPathCommand), leaf("show", p.configShowCommand), leaf("explain", p.configExplainCommand),
+			leaf("check", p.configCheckCommand), leaf("edit", p.configEditCommand), leaf("init", p.configInit),
+		}
+}
+
+func (p *program) configPathCommand() *cli.Command {
+	return &cli.Command{
+		Name: "path", Usage: "print where the configuration file is", UsageText: "hark config path",
+		Action: func(*cli.Context) error {
+			path, err := p.configPath()
+			if err != nil {
+				return err
+			}
+			return writeLine(p.Stdout, []byte(path))
 		},
+	}
+}
+
+func (p *program) configShowCommand() *cli.Command {
+	return &cli.Command{
+		Name: "show", Usage: "print the settings of the file, credentials withheld", UsageText: "hark config show",
+		Action: func(c *cli.Context) error { return p.configShow(lineOf(c.Context).node.root()) },
+	}
+}
+
+func (p *program) configExplainCommand() *cli.Command {
+	return &cli.Command{
+		Name: "explain", Usage: "print each setting of a command and where it comes from",
+		UsageText: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging -- --count 5",
+		ArgsUsage: "COMMAND… [-- FLAGS…]\nCOMMAND\tthe words of a command, such as drogue tail\nFLAGS\twhat the command would be given",
+		Action: func(c *cli.Context) error {
+			words, flags, _ := dashArgs(c)
+			return p.configExplain(lineOf(c.Context), words, flags)
+		},
+	}
+}
+
+func (p *program) configCheckCommand() *cli.Command {
+	return &cli.Command{
+		Name: "check", Usage: "look for mistakes in the file", UsageText: "hark config check",
+		Action: func(c *cli.Context) error { return p.configCheck(lineOf(c.Context).node.root()) },
+	}
+}
+
+func (p *program) configEditCommand() *cli.Command {
+	return &cli.Command{
+		Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", UsageText: "hark config edit",
+		Action: func(c *cli.Context) error { return p.configEdit(c) },
 	}
 }
 
@@ -296,7 +311,7 @@ func (p *program) configExplain(line *commandLine, words, flags []string) error 
 		}
 		n = c
 	}
-	if len(n.children) > 0 {
+	if n.isGroup() {
 		return usagef("%s needs a command", n.path)
 	}
 	f, err := p.readConfig()

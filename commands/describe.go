@@ -60,7 +60,7 @@ func (n *node) describe() commandDoc {
 			d.Flags = append(d.Flags, o.describe())
 		}
 	}
-	for _, c := range n.children {
+	for _, c := range n.children() {
 		if !c.cmd.Hidden {
 			d.Commands = append(d.Commands, c.describe())
 		}

@@ -15,27 +15,30 @@ import (
 
 // doctorCommand makes its commands of those that stream, so it reaches a service
 // exactly as they do: where they would stream, it examines.
-func (p *program) doctorCommand() *cli.Command {
+func (p *program) doctorCommand() (*cli.Command, []branch) {
 	return &cli.Command{
-		Name:  "doctor",
-		Usage: "find out at which stage a connection fails, and why",
-		UsageText: `hark doctor drogue --emulator demo-app --wait 10s
+			Name:  "doctor",
+			Usage: "find out at which stage a connection fails, and why",
+			UsageText: `hark doctor drogue --emulator demo-app --wait 10s
 hark doctor octave --emulator /demo/stream --json
 hark doctor wss://stream.example.com/events`,
-		Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
-			"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
-			"An address stands for 'connect' and itself.",
-		Subcommands: []*cli.Command{
-			p.examining(p.octaveSubscribe(), "octave", "[STREAM…]"),
-			p.examining(p.drogueTail(), "drogue", ""),
-			p.examining(p.doshiiListen(), "doshii", ""),
-			p.examining(p.connectCommand(), "connect", ""),
-		},
-	}
+			Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
+				"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
+				"An address stands for 'connect' and itself.",
+		}, []branch{
+			p.examining(p.octaveSubscribe, "octave", "[STREAM…]"),
+			p.examining(p.drogueTail, "drogue", ""),
+			p.examining(p.doshiiListen, "doshii", ""),
+			p.examining(p.connectCommand, "connect", ""),
+		}
 }
 
-// examining turns a command that streams into one that examines.
-func (p *program) examining(c *cli.Command, name, synopsis string) *cli.Command {
+func (p *program) examining(command func() *cli.Command, name, synopsis string) branch {
+	return leaf(name, func() *cli.Command { return p.examine(command(), name, synopsis) })
+}
+
+// examine turns a command that streams into one that examines.
+func (p *program) examine(c *cli.Command, name, synopsis string) *cli.Command {
 	e := &examination{target: name, program: p}
 	var asJSON bool
 	c.UsageText = "hark doctor " + name + " --emulator"

@@ -42,17 +42,17 @@ type doshiiOptions struct {
 	events        []string
 }
 
-func (p *program) doshiiCommand() *cli.Command {
+func (p *program) doshiiCommand() (*cli.Command, []branch) {
 	return &cli.Command{
-		Name:  "doshii",
-		Usage: "events of Doshii",
-		UsageText: `hark doshii listen --emulator -n 5
+			Name:  "doshii",
+			Usage: "events of Doshii",
+			UsageText: `hark doshii listen --emulator -n 5
 hark doshii subscribe-location LOCATION --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET
 hark doshii listen --client-id env:DOSHII_CLIENT_ID`,
-		Subcommands: []*cli.Command{
-			p.doshiiListen(), p.doshiiSubscribe(), p.doshiiUnsubscribe(), p.doshiiDevices(),
-		},
-	}
+		}, []branch{
+			leaf("listen", p.doshiiListen), leaf("subscribe-location", p.doshiiSubscribe),
+			leaf("unsubscribe-location", p.doshiiUnsubscribe), {name: "devices", make: p.doshiiDevices},
+		}
 }
 
 // presets are the names that --path has for the sockets.

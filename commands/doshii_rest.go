@@ -162,13 +162,12 @@ func (p *program) doshiiUnsubscribe() *cli.Command {
 	}
 }
 
-func (p *program) doshiiDevices() *cli.Command {
+func (p *program) doshiiDevices() (*cli.Command, []branch) {
 	return &cli.Command{
-		Name:        "devices",
-		Usage:       "the devices of an app, which narrow the events of a connection",
-		UsageText:   `hark doshii devices list --emulator`,
-		Subcommands: []*cli.Command{p.doshiiDevicesList(), p.doshiiDevicesCreate(), p.doshiiDevicesDelete()},
-	}
+		Name:      "devices",
+		Usage:     "the devices of an app, which narrow the events of a connection",
+		UsageText: `hark doshii devices list --emulator`,
+	}, []branch{leaf("list", p.doshiiDevicesList), leaf("create", p.doshiiDevicesCreate), leaf("delete", p.doshiiDevicesDelete)}
 }
 
 func (p *program) doshiiDevicesList() *cli.Command {

@@ -22,17 +22,17 @@ type drogueOptions struct {
 	channel     string
 }
 
-func (p *program) drogueCommand() *cli.Command {
+func (p *program) drogueCommand() (*cli.Command, []branch) {
 	return &cli.Command{
-		Name:  "drogue",
-		Usage: "events of Drogue Cloud",
-		UsageText: `hark drogue tail --emulator demo-app -n 5
+			Name:  "drogue",
+			Usage: "events of Drogue Cloud",
+			UsageText: `hark drogue tail --emulator demo-app -n 5
 hark drogue login --endpoint https://api.example.com
 hark drogue tail --endpoint https://api.example.com example-app`,
-		Subcommands: []*cli.Command{
-			p.drogueTail(), p.drogueApps(), p.droguePublish(), p.drogueLogin(), p.drogueLogout(), p.drogueWhoami(), p.drogueEndpoints(),
-		},
-	}
+		}, []branch{
+			leaf("tail", p.drogueTail), leaf("apps", p.drogueApps), leaf("publish", p.droguePublish), leaf("login", p.drogueLogin),
+			leaf("logout", p.drogueLogout), leaf("whoami", p.drogueWhoami), leaf("endpoints", p.drogueEndpoints),
+		}
 }
 
 func (p *program) drogueTail() *cli.Command {

@@ -57,7 +57,7 @@ func (a *app) topicFor(name string) error {
 			return a.show(wrapText(t.Text, a.width(), 0))
 		}
 	}
-	for _, c := range a.root.children {
+	for _, c := range a.root.children() {
 		if !c.cmd.Hidden {
 			names = append(names, c.cmd.Name)
 		}
@@ -107,7 +107,7 @@ func (a *app) helpText(n *node, all bool) string {
 		h.gap()
 		h.text(fmt.Sprintf("'%s help COMMAND' and '%[1]s help TOPIC' tell more.", n.path))
 	}
-	if !all && len(n.children) == 0 {
+	if !all && !n.isGroup() {
 		h.gap()
 		h.text(fmt.Sprintf("'%s --help-all' explains every flag, with its environment variable.", n.path))
 	}
@@ -126,7 +126,7 @@ func (h *helpText) topics(topics []topic) {
 // usageLine is how the command is typed.
 func (n *node) usageLine() string {
 	line := n.path
-	if len(n.children) > 0 {
+	if n.isGroup() {
 		line += " COMMAND"
 	}
 	if slices.ContainsFunc(n.options, func(o *option) bool { return !o.builtin }) {
@@ -226,14 +226,14 @@ func (h *helpText) commands(n *node) {
 		rows[top.cmd.Category] = append(rows[top.cmd.Category], [2]string{strings.TrimPrefix(c.path, n.path+" "), about})
 	}
 	if n.parent == nil && !h.all {
-		for _, c := range n.children {
+		for _, c := range n.children() {
 			if !c.cmd.Hidden {
 				add(c, c.cmd.Usage+c.names())
 			}
 		}
 	} else {
 		n.walk(func(c *node) {
-			if c != n && !c.hiddenBelow(n) && len(c.children) == 0 {
+			if c != n && !c.hiddenBelow(n) && !c.isGroup() {
 				add(c, c.cmd.Usage)
 			}
 		})
@@ -247,7 +247,7 @@ func (h *helpText) commands(n *node) {
 // names lists the commands below n, after a colon.
 func (n *node) names() string {
 	var names []string
-	for _, c := range n.children {
+	for _, c := range n.children() {
 		if !c.cmd.Hidden {
 			names = append(names, c.cmd.Name)
 		}

@@ -63,7 +63,7 @@ var fishHelp = regexp.MustCompile(`( \[|, )HARK_\w+\]`).ReplaceAllStringFunc(fis
 func TestHelpOfACommand(t *testing.T) {
 	for _, line := range []string{
 		"sea fish --help", "sea fish -h", "sea fish cod -rh", "--help sea fish", "sea -h fish cod x y z",
-		"sea fish --bogus -n --help", "help sea fish", "help sea poisson", "sea help fish",
+		"sea fish --bogus -n --help", "help sea fish", "sea help fish",
 		"sea fish --help-all", "sea fish --bogus --help-all x y",
 	} {
 		want := fishHelp

@@ -88,12 +88,17 @@ hark connect wss://stream.example.com/events | jq .`,
 				&cli.StringFlag{Name: "profile", Usage: "take settings from the profile `NAME` of the configuration file"},
 				&cli.BoolFlag{Name: "no-warn-secrets", Usage: "no warning when a credential stands on the command line"},
 			},
-			Subcommands: slices.Concat(
-				grouped("Services", p.octaveCommand(), p.drogueCommand(), p.doshiiCommand(), p.connectCommand()),
-				grouped("Tests and tapes", p.doctorCommand(), p.emulateCommand(), p.serveCommand(), p.playCommand(), p.replayCommand()),
-				grouped("About hark", p.configCommand(), p.completionCommand(), p.manCommand()),
-			),
 		},
+		Commands: slices.Concat(
+			grouped("Services",
+				branch{name: "octave", make: p.octaveCommand}, branch{name: "drogue", make: p.drogueCommand},
+				branch{name: "doshii", make: p.doshiiCommand}, leaf("connect", p.connectCommand)),
+			grouped("Tests and tapes",
+				branch{name: "doctor", make: p.doctorCommand}, leaf("emulate", p.emulateCommand),
+				leaf("serve", p.serveCommand), leaf("play", p.playCommand), leaf("replay", p.replayCommand)),
+			grouped("About hark",
+				branch{name: "config", make: p.configCommand}, leaf("completion", p.completionCommand), leaf("man", p.manCommand)),
+		),
 		Version:   versionLine("hark", info),
 		Topics:    topics(),
 		Words:     argumentWords(),
@@ -106,14 +111,6 @@ hark connect wss://stream.example.com/events | jq .`,
 		Page:      func(text string) error { return p.page(text, rows) },
 		Before:    p.observe,
 	})
-}
-
-// grouped puts commands under a heading of the help.
-func grouped(heading string, commands ...*cli.Command) []*cli.Command {
-	for _, c := range commands {
-		c.Category = heading
-	}
-	return commands
 }
 
 // version is how hark names itself to servers: "devel" or the module's version.

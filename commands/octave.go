@@ -32,15 +32,17 @@ type octaveOptions struct {
 	typed      func(flag string) bool
 }
 
-func (p *program) octaveCommand() *cli.Command {
+func (p *program) octaveCommand() (*cli.Command, []branch) {
 	return &cli.Command{
-		Name:  "octave",
-		Usage: "events of Sierra Wireless Octave",
-		UsageText: `hark octave subscribe --emulator /demo/stream -n 5
+			Name:  "octave",
+			Usage: "events of Sierra Wireless Octave",
+			UsageText: `hark octave subscribe --emulator /demo/stream -n 5
 hark octave streams --emulator /demo/devices/
 hark octave session --emulator`,
-		Subcommands: []*cli.Command{p.octaveSubscribe(), p.octaveStreams(), p.octavePublish(), p.octaveSession()},
-	}
+		}, []branch{
+			leaf("subscribe", p.octaveSubscribe), leaf("streams", p.octaveStreams),
+			leaf("publish", p.octavePublish), leaf("session", p.octaveSession),
+		}
 }
 
 // account are the flags that say where the service is and who asks.

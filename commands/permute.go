@@ -64,7 +64,7 @@ func permute(root *node, argv []string) (*commandLine, error) {
 			p.plain(word)
 		}
 	}
-	if n := p.line.node; p.line.dashed && len(n.children) > 0 && len(p.line.rest) > 0 {
+	if n := p.line.node; p.line.dashed && n.isGroup() && len(p.line.rest) > 0 {
 		p.unknownCommand(p.line.rest[0])
 	}
 	if p.err != nil && (p.lost || !p.line.asksHelp()) {
@@ -92,7 +92,7 @@ func (p *permuter) fail(err *UsageError) {
 // argument.
 func (p *permuter) plain(word string) {
 	n := p.line.node
-	if len(n.children) == 0 || p.lost {
+	if !n.isGroup() || p.lost {
 		p.line.args = append(p.line.args, word)
 		return
 	}

@@ -86,9 +86,9 @@ func unknownCommand(n *node, word string) *UsageError {
 		return err
 	}
 	var names []string
-	for _, c := range n.children {
+	for _, c := range n.children() {
 		if !c.cmd.Hidden {
-			names = append(names, c.cmd.Names()...)
+			names = append(names, c.cmd.Name)
 		}
 	}
 	if near := nearest(word, names); near != "" {
@@ -97,7 +97,7 @@ func unknownCommand(n *node, word string) *UsageError {
 	}
 	// "hark subscribe" means "hark octave subscribe".
 	n.root().walk(func(c *node) {
-		if err.Suggestion == "" && c.parent != nil && !c.cmd.Hidden && c.cmd.HasName(word) {
+		if err.Suggestion == "" && c.parent != nil && !c.cmd.Hidden && c.cmd.Name == word {
 			err.Suggestion = c.path
 		}
 	})

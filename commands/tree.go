@@ -16,14 +16,36 @@ type node struct {
 	cmd      *cli.Command
 	path     string // as typed: "hark drogue tail"
 	parent   *node
-	children []*node
 	options  []*option
+	branches []branch
+	grown    []*node // of branches; nil where one is not made yet
 }
 
-// newNode takes over cmd and what is below it: its flags become options, and the
-// library is kept from answering for it.
-func newNode(parent *node, cmd *cli.Command) *node {
-	n := &node{cmd: cmd, path: cmd.Name, parent: parent}
+// A branch is a command that is made when somebody needs it. A run of hark needs
+// one command, and to make the flags of all takes longer than to connect.
+type branch struct {
+	name    string // that of the command
+	heading string // under which the help of its parent lists it
+	make    func() (*cli.Command, []branch)
+}
+
+// leaf is a branch that ends in one command.
+func leaf(name string, command func() *cli.Command) branch {
+	return branch{name: name, make: func() (*cli.Command, []branch) { return command(), nil }}
+}
+
+// grouped puts commands under a heading of the help.
+func grouped(heading string, branches ...branch) []branch {
+	for i := range branches {
+		branches[i].heading = heading
+	}
+	return branches
+}
+
+// newNode takes over cmd: its flags become options, and the library is kept from
+// answering for it.
+func newNode(parent *node, cmd *cli.Command, below []branch) *node {
+	n := &node{cmd: cmd, path: cmd.Name, parent: parent, branches: below, grown: make([]*node, len(below))}
 	if parent != nil {
 		n.path = parent.path + " " + cmd.Name
 	}
@@ -37,17 +59,37 @@ func newNode(parent *node, cmd *cli.Command) *node {
 			cmd.Flags[i] = sliceOption{o, s}
 		}
 	}
-	for _, c := range cmd.Subcommands {
-		n.children = append(n.children, newNode(n, c))
-	}
 	return n
 }
 
-// child finds a command below n by its name or an alias.
+// isGroup tells whether there are commands below n; n itself does nothing then.
+func (n *node) isGroup() bool { return len(n.branches) > 0 }
+
+// children makes all commands below n.
+func (n *node) children() []*node {
+	for i := range n.branches {
+		n.grow(i)
+	}
+	return n.grown
+}
+
+// grow makes one command below n, once.
+func (n *node) grow(i int) *node {
+	if n.grown[i] == nil {
+		cmd, below := n.branches[i].make()
+		if h := n.branches[i].heading; h != "" {
+			cmd.Category = h
+		}
+		n.grown[i] = newNode(n, cmd, below)
+	}
+	return n.grown[i]
+}
+
+// child finds a command below n by its name. No other is made.
 func (n *node) child(name string) *node {
-	for _, c := range n.children {
-		if c.cmd.HasName(name) {
-			return c
+	for i, b := range n.branches {
+		if b.name == name {
+			return n.grow(i)
 		}
 	}
 	return nil
@@ -77,7 +119,7 @@ func (n *node) chain() []*node {
 // walk calls visit for n and all commands below it, parents first.
 func (n *node) walk(visit func(*node)) {
 	visit(n)
-	for _, c := range n.children {
+	for _, c := range n.children() {
 		c.walk(visit)
 	}
 }

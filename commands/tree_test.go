@@ -38,17 +38,18 @@ func treeProblems(root *node) []string {
 
 func checkCommand(n *node, complain func(string, ...any)) {
 	c := n.cmd
-	if (len(n.children) > 0) == (c.Action != nil) {
-		complain("needs either Subcommands or an Action")
+	if n.isGroup() == (c.Action != nil) {
+		complain("needs either branches or an Action")
+	}
+	if len(c.Subcommands) > 0 || len(c.Aliases) > 0 {
+		complain("Subcommands and Aliases are not for us")
 	}
 	if c.Before != nil || c.After != nil || c.SkipFlagParsing || c.UseShortOptionHandling {
 		complain("Before, After, SkipFlagParsing and UseShortOptionHandling are not for us")
 	}
 	if n.parent != nil {
-		for _, name := range c.Names() {
-			if n.parent.child(name) != n || name == "help" && n.parent.parent != nil {
-				complain("the name %s is taken", name)
-			}
+		if n.parent.child(c.Name) != n || c.Name == "help" && n.parent.parent != nil {
+			complain("the name %s is taken, or not that of its branch", c.Name)
 		}
 	}
 	if c.Hidden {
@@ -127,7 +128,7 @@ func TestTreeProblems(t *testing.T) {
 		cmd  *cli.Command
 		want string
 	}{
-		{&cli.Command{Name: "x", Usage: "x", UsageText: "hark x"}, "either Subcommands or an Action"},
+		{&cli.Command{Name: "x", Usage: "x", UsageText: "hark x"}, "either branches or an Action"},
 		{&cli.Command{Name: "x", UsageText: "hark x", Action: act}, "Usage"},
 		{&cli.Command{Name: "x", Usage: "x", Action: act}, "example"},
 		{&cli.Command{Name: "help", Usage: "x", UsageText: "hark x", Action: act}, "help is taken"},
@@ -147,9 +148,8 @@ func TestTreeProblems(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.want, func(t *testing.T) {
-			a := newApp(appConfig{Root: &cli.Command{Name: "hark", Usage: "x", UsageText: "hark x",
-				Subcommands: []*cli.Command{command(&cli.IntFlag{Name: "mark", Usage: "x"}), tt.cmd}}})
-			a.root.children[0].cmd.Name = "first"
+			a := newApp(appConfig{Root: &cli.Command{Name: "hark", Usage: "x", UsageText: "hark x"}, Commands: leavesOf(command(&cli.IntFlag{Name: "mark", Usage: "x"}), tt.cmd)})
+			a.root.branches[0].name, a.root.children()[0].cmd.Name = "first", "first"
 			problems := treeProblems(a.root)
 			if !slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, tt.want) }) {
 				t.Errorf("got %q", problems)
