@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +37,7 @@ const (
 
 // plainName is a name that can stand in the line of any shell as it is. Names come
 // from a server, which must not have the shell do anything.
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-]+$`)
+var plainName = pattern(`^[A-Za-z0-9_./:@%+,-]+$`)
 
 // The kinds of names.
 const (
@@ -69,7 +68,7 @@ func (p *program) names(ctx context.Context, kind string, line *commandLine) []s
 	case nameApplication:
 		names = p.askedNames(ctx, line, "drogue", "apps", "--raw-output", "--jq", ".metadata.name", "--token-store", "file")
 	}
-	return slices.DeleteFunc(names, func(n string) bool { return !plainName.MatchString(n) })
+	return slices.DeleteFunc(names, func(n string) bool { return !plainName().MatchString(n) })
 }
 
 // askedNames is what a command prints, from the cache if it is not old. The flags of
@@ -120,7 +119,7 @@ func (p *program) ask(ctx context.Context, argv []string) (names []string, ok bo
 		return nil, false
 	}
 	for name := range strings.Lines(out.String()) {
-		if name = strings.TrimSuffix(name, "\n"); plainName.MatchString(name) && len(names) < maxNames {
+		if name = strings.TrimSuffix(name, "\n"); plainName().MatchString(name) && len(names) < maxNames {
 			names = append(names, name)
 		}
 	}

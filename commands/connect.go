@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -141,7 +140,7 @@ func (o *connectOptions) service() (svc *proto.Plain, stdin bool, err error) {
 }
 
 // handshakeHeaders belong to the handshake itself (RFC 6455, section 4.1).
-var handshakeHeaders = regexp.MustCompile(`(?i)^(connection|upgrade|sec-websocket-(key|version|extensions|protocol|accept))$`)
+var handshakeHeaders = pattern(`(?i)^(connection|upgrade|sec-websocket-(key|version|extensions|protocol|accept))$`)
 
 // header takes NAME: VALUE apart. The message of an error leaves the value out.
 func header(text string) (name, value string, err error) {
@@ -152,7 +151,7 @@ func header(text string) (name, value string, err error) {
 		return "", "", usagef("--header %q: expected 'NAME: VALUE'", cut(name, 16))
 	case !headerValue(value):
 		return "", "", usagef("--header %s: the value has a control character in it", name)
-	case handshakeHeaders.MatchString(name):
+	case handshakeHeaders().MatchString(name):
 		e := usagef("--header %s: the handshake sets this header by itself", name)
 		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
 			e.Advice = "use --subprotocol"
@@ -214,7 +213,7 @@ func checkEndpoint(address string) (string, error) {
 	return address, nil
 }
 
-var sensitiveName = regexp.MustCompile(`(?i)auth|token|key|secret|password|cookie|session|sig`)
+var sensitiveName = pattern(`(?i)auth|token|key|secret|password|cookie|session|sig`)
 
 // login adds the credentials of --user.
 func (o *connectOptions) login(c *cli.Context, p *program, header http.Header, svc *proto.Plain) error {

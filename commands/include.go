@@ -90,7 +90,7 @@ func harmlessTarget(u *url.URL) string {
 	var parts []string
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, ok := strings.Cut(part, "=")
-		if decoded, err := url.QueryUnescape(name); ok && (err != nil || sensitiveName.MatchString(decoded)) {
+		if decoded, err := url.QueryUnescape(name); ok && (err != nil || sensitiveName().MatchString(decoded)) {
 			part = name + "=" + secret.Mask
 		}
 		parts = append(parts, part)
@@ -102,7 +102,7 @@ func harmlessTarget(u *url.URL) string {
 // name: Sec-WebSocket-Key is none, and what a server asks for is none either.
 func sensitiveHeader(name string) bool {
 	name = strings.ToLower(name)
-	return sensitiveName.MatchString(name) && !strings.HasPrefix(name, "sec-websocket-") && !strings.HasSuffix(name, "-authenticate")
+	return sensitiveName().MatchString(name) && !strings.HasPrefix(name, "sec-websocket-") && !strings.HasSuffix(name, "-authenticate")
 }
 
 // shortestCookie is the length below which a cookie is a wish rather than a

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -214,10 +213,10 @@ func (p *permuter) takeValue(s *setting) bool {
 // negative tells whether a word is a negative number rather than a flag.
 func (p *permuter) negative(word string) bool {
 	opt, _ := p.line.node.lookup(word[1:2])
-	return opt == nil && negativeNumber.MatchString(word)
+	return opt == nil && negativeNumber().MatchString(word)
 }
 
-var negativeNumber = regexp.MustCompile(`^-(\d|\.\d)`)
+var negativeNumber = pattern(`^-(\d|\.\d)`)
 
 // asks tells whether the builtin flag of that name was given.
 func (l *commandLine) asks(name string) bool {

@@ -132,8 +132,8 @@ const mostParts = 20
 // volatileName and volatileText are members and texts that are other ones in the
 // next message: ids, times, hashes, signatures.
 var (
-	volatileName = regexp.MustCompile(`(?i)(^|[_.-])(id|uuid|guid|ts|time|date|timestamp|seq|sequence|offset|nonce|hash|etag|sig|signature|token|session|version|counter|count|cursor|expires?|uptime|port)$|(Id|ID|Uuid|Time|Date|At|Ts|Hash|Token)$`)
-	volatileText = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-|^\d{4}-\d\d-\d\d([T ]|$)|^[0-9a-f]{16,}$|^\d{4,}$|^[A-Za-z0-9+/_-]{24,}=*$|^[A-Za-z0-9+/_-]{10,}={1,2}$`)
+	volatileName = pattern(`(?i)(^|[_.-])(id|uuid|guid|ts|time|date|timestamp|seq|sequence|offset|nonce|hash|etag|sig|signature|token|session|version|counter|count|cursor|expires?|uptime|port)$|(Id|ID|Uuid|Time|Date|At|Ts|Hash|Token)$`)
+	volatileText = pattern(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-|^\d{4}-\d\d-\d\d([T ]|$)|^[0-9a-f]{16,}$|^\d{4,}$|^[A-Za-z0-9+/_-]{24,}=*$|^[A-Za-z0-9+/_-]{10,}={1,2}$`)
 )
 
 // stablePrefix is the beginning of a URL or path up to a part that looks like an id.
@@ -144,7 +144,7 @@ func stablePrefix(text string) (prefix string, ok bool) {
 	at := 0
 	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("/?&=", r) }) {
 		at += strings.Index(text[at:], part)
-		if volatilePart.MatchString(part) {
+		if volatilePart().MatchString(part) {
 			return text[:at], at > 0
 		}
 		at += len(part)
@@ -154,7 +154,7 @@ func stablePrefix(text string) (prefix string, ok bool) {
 
 // volatilePart is a part of a path that is another one in the next message: it has
 // three digits in a row, or is long and has some at all.
-var volatilePart = regexp.MustCompile(`^[^:.]*\d{3}[^:.]*$|^[^:.]*\d[^:.]*.{12}$`)
+var volatilePart = pattern(`^[^:.]*\d{3}[^:.]*$|^[^:.]*\d[^:.]*.{12}$`)
 
 // generalise appends what is to be true of the value at path, whose member is
 // called name.
@@ -177,7 +177,7 @@ func generalise(path, name string, v any, redact func(string) string, parts *[]s
 				continue
 			}
 			member := path + "." + key
-			if !plainKey.MatchString(key) {
+			if !plainKey().MatchString(key) {
 				member = strings.TrimSuffix(at, ".") + "[" + quoted(key) + "]"
 				if path == "" {
 					member = ".[" + quoted(key) + "]"
@@ -195,7 +195,7 @@ func generalise(path, name string, v any, redact func(string) string, parts *[]s
 			generalise(member, name, value, redact, parts)
 		}
 	case string:
-		if volatileName.MatchString(name) || volatileText.MatchString(v) || redact(v) != v || !utf8.ValidString(v) {
+		if volatileName().MatchString(name) || volatileText().MatchString(v) || redact(v) != v || !utf8.ValidString(v) {
 			add(`(%s | type) == "string"`, at)
 			return
 		}
@@ -208,7 +208,7 @@ func generalise(path, name string, v any, redact func(string) string, parts *[]s
 		add("%s == %v", at, jsonOf(v))
 	default: // numbers
 		text := jsonOf(v)
-		if volatileName.MatchString(name) || redact(text) != text || len(text) > 6 || strings.ContainsAny(text, ".eE") {
+		if volatileName().MatchString(name) || redact(text) != text || len(text) > 6 || strings.ContainsAny(text, ".eE") {
 			add(`(%s | type) == "number"`, at)
 			return
 		}
@@ -234,7 +234,7 @@ func shellWord(s string) string {
 
 // promptOnly are flags that a script has no use for; sendFlags are in the
 // transcript already.
-var leftOut = regexp.MustCompile(`^(interactive|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
+var leftOut = pattern(`^(interactive|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
 
 // rerun is the command line that led here, for another run: without the prompt, and
 // without credentials.
@@ -250,7 +250,7 @@ func (t *talk) rerun() []string {
 	}
 	out := []string{first.String()}
 	for _, s := range t.cmdline.settings {
-		if leftOut.MatchString(s.opt.name()) || !strings.HasPrefix(s.as, "-") {
+		if leftOut().MatchString(s.opt.name()) || !strings.HasPrefix(s.as, "-") {
 			continue
 		}
 		flag := "--" + s.opt.name()

@@ -34,7 +34,7 @@ const (
 )
 
 // namesIn are the members whose values are names that users type.
-var namesIn = regexp.MustCompile(`^(type|event|name|subject|source|channel|topic|stream|streamId|path|resource|device|application)$`)
+var namesIn = pattern(`^(type|event|name|subject|source|channel|topic|stream|streamId|path|resource|device|application)$`)
 
 // see learns from a message.
 func (w *words) see(data []byte) {
@@ -61,7 +61,7 @@ func (w *words) learn(v any) {
 			if len(w.keys) < wordsLimit {
 				w.keys[strings.Clone(key)] = true
 			}
-			if name, ok := value.(string); ok && namesIn.MatchString(key) {
+			if name, ok := value.(string); ok && namesIn().MatchString(key) {
 				w.name(name)
 			}
 			if list, ok := value.([]any); ok && key == "emit" && len(list) > 0 {
@@ -150,14 +150,14 @@ func fitting(all []string, begun string) []string {
 	return slices.Compact(fits)
 }
 
-var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var plainKey = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // exprWords are the keys as a jq expression has them, and the names in quotes.
 func (t *talk) exprWords() []string {
 	keys, names := t.words.known()
 	all := []string{"off"}
 	for _, k := range keys {
-		if plainKey.MatchString(k) {
+		if plainKey().MatchString(k) {
 			all = append(all, "."+k)
 		} else {
 			all = append(all, "."+quoted(k))
@@ -253,7 +253,7 @@ func unfinished(text string) bool {
 }
 
 // sensitiveText looks like a message with a credential in it.
-var sensitiveText = regexp.MustCompile(`(?i)"[^"]*(auth|token|secret|passw|api_?key|credential)[^"]*"\s*:|\bbearer\s|\bbasic\s+[a-z0-9+/]{8}`)
+var sensitiveText = pattern(`(?i)"[^"]*(auth|token|secret|passw|api_?key|credential)[^"]*"\s*:|\bbearer\s|\bbasic\s+[a-z0-9+/]{8}`)
 
 // historyShown is how many lines /history lists.
 const historyShown = 50
@@ -261,7 +261,7 @@ const historyShown = 50
 // remember adds a line to the history, unless it begins with a space or has a
 // credential in it, or may be the rest of a JSON value with one.
 func (t *talk) remember(text string) {
-	if text == "" || text[0] == ' ' || sensitiveText.MatchString(t.whole.begun+text) || t.say.String(text) != text {
+	if text == "" || text[0] == ' ' || sensitiveText().MatchString(t.whole.begun+text) || t.say.String(text) != text {
 		return
 	}
 	if t.past = append(t.past, text); len(t.past) > 2*historyShown {

@@ -3,7 +3,6 @@ package commands
 import (
 	"flag"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -391,13 +390,13 @@ func shownDefault(text string) string {
 // spelled is a value as the library understands it: "-m 30" is half a minute to
 // those who know curl.
 func (o *option) spelled(value string) string {
-	if o.seconds && bareNumber.MatchString(value) {
+	if o.seconds && bareNumber().MatchString(value) {
 		return value + "s"
 	}
 	return value
 }
 
-var bareNumber = regexp.MustCompile(`^-?(\d+\.?\d*|\.\d+)$`)
+var bareNumber = pattern(`^-?(\d+\.?\d*|\.\d+)$`)
 
 // rejects tries a value on the flag, without setting it, and says what is wrong
 // with it, or "".

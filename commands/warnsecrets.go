@@ -103,7 +103,7 @@ func sensitiveAddress(address string) []string {
 		if plain, err := url.QueryUnescape(name); err == nil {
 			name = plain
 		}
-		if value == "" || !sensitiveName.MatchString(name) {
+		if value == "" || !sensitiveName().MatchString(name) {
 			continue
 		}
 		out = append(out, value)
