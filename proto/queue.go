@@ -26,6 +26,7 @@ type batch struct {
 	data    []byte
 	entries []entry
 	events  int
+	weight  int // what it counts for in its queue, in bytes
 }
 
 // An entry is one message or one control frame of a batch.
@@ -58,6 +59,9 @@ const recycle = 1 << 20
 // cost is what the batch counts for in a queue, in bytes: its messages, and what is
 // noted of them, which is more than the messages when they are short.
 func (b *batch) cost() int { return len(b.data) + len(b.entries)*int(unsafe.Sizeof(entry{})) }
+
+// room is the memory that the batch takes, in bytes.
+func (b *batch) room() int { return cap(b.data) + cap(b.entries)*int(unsafe.Sizeof(entry{})) }
 
 // large tells whether the batch is worth waiting for room: the reader reads no more
 // before the loop has accepted it, so that at most one such is on its way.
@@ -107,7 +111,7 @@ func (p *pool) put(b *batch) {
 		return
 	}
 	clear(b.entries)
-	b.data, b.entries, b.events = b.data[:0], b.entries[:0], 0
+	b.data, b.entries, b.events, b.weight = b.data[:0], b.entries[:0], 0, 0
 	select {
 	case p.batches <- b:
 	default:
@@ -164,9 +168,14 @@ func (q *queue) put(b *batch, free *pool) {
 	absorbed := false
 	if n := len(q.items); n > q.old {
 		last := q.items[n-1]
-		before := last.cost()
-		absorbed = last.absorb(b, q.limit/16)
-		q.bytes += last.cost() - before
+		if absorbed = last.absorb(b, q.limit/16); absorbed {
+			q.weigh(last, last.cost())
+		} else if room := last.room(); last.cost() >= room/2 {
+			// Nothing is added to it any more. What is left over in batches that
+			// are meant to be full is a tenth of the memory of a full buffer; in a
+			// small buffer they are not, and there are only a few.
+			q.weigh(last, room)
+		}
 	}
 	if !absorbed {
 		if q.old > len(q.items)/2 { // in place of ever more memory
@@ -175,13 +184,19 @@ func (q *queue) put(b *batch, free *pool) {
 			q.items, q.old = q.items[:n], 0
 		}
 		q.items = append(q.items, b)
-		q.bytes += b.cost()
+		q.weigh(b, b.cost())
 	}
 	q.mu.Unlock()
 	if absorbed {
 		free.put(b)
 	}
 	signal(q.more)
+}
+
+// weigh sets what b counts for.
+func (q *queue) weigh(b *batch, weight int) {
+	q.bytes += weight - b.weight
+	b.weight = weight
 }
 
 // shed drops the oldest batches until the rest is within the limit, and returns
@@ -191,7 +206,7 @@ func (q *queue) shed(free *pool) (events int) {
 	defer q.mu.Unlock()
 	for len(q.items)-q.old > 1 && q.bytes > q.limit {
 		b := q.first()
-		q.bytes -= b.cost()
+		q.bytes -= b.weight
 		q.events -= b.events
 		events += b.events
 		free.put(b)
@@ -224,11 +239,11 @@ func (q *queue) first() *batch {
 	return b
 }
 
-// finish says that the taker is through with a batch of that size.
-func (q *queue) finish(bytes, events int) {
+// finish says that the taker is through with a batch of that weight.
+func (q *queue) finish(weight, events int) {
 	q.mu.Lock()
 	wasFull, wasBehind := q.bytes >= q.limit, q.bytes >= paceSize
-	q.bytes -= bytes
+	q.bytes -= weight
 	q.events -= events
 	q.taken++
 	eased := wasBehind && q.bytes < paceSize

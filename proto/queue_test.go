@@ -32,7 +32,7 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 			for range 3 {
 				b, _ := q.take()
 				check(t, b, &want)
-				q.finish(b.cost(), b.events)
+				q.finish(b.weight, b.events)
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 			break
 		}
 		check(t, b, &want)
-		q.finish(b.cost(), b.events)
+		q.finish(b.weight, b.events)
 	}
 	if len(want) != 0 || q.bytes != 0 || q.events != 0 {
 		t.Errorf("left: %d messages, %d bytes, %d events", len(want), q.bytes, q.events)
@@ -91,5 +91,27 @@ func TestQueueCountsEmptyMessages(t *testing.T) {
 	}
 	if n < 1000 {
 		t.Errorf("full with %d empty messages", n)
+	}
+}
+
+// A batch is rarely filled to the brim. What is left over takes memory too, and
+// the buffer is a promise about memory.
+func TestQueueCountsRoom(t *testing.T) {
+	free := &pool{batches: make(chan *batch, 1)}
+	q := newQueue(8 << 20)
+	room := 0
+	for !q.full() {
+		b := free.get(&batch{})
+		for range 250 {
+			start := len(b.data)
+			b.data = append(b.data, strings.Repeat("x", 250)...)
+			b.entries = append(b.entries, entry{start: start, end: len(b.data), op: wire.OpText, event: true})
+		}
+		b.events = 250
+		room += b.room()
+		q.put(b, free)
+	}
+	if spare := room - q.limit; spare > 2*batchSize {
+		t.Errorf("full with %d bytes more than the limit", spare)
 	}
 }

@@ -357,9 +357,9 @@ func (r *runner) drain(s Sink) error {
 			}
 		}
 		ev.Data = nil // which may be large, while the next one is awaited
-		bytes, events := b.cost(), b.events
+		weight, events := b.weight, b.events
 		r.o.free.put(b)
-		r.queue.finish(bytes, events)
+		r.queue.finish(weight, events)
 	}
 }
 
