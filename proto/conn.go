@@ -32,7 +32,7 @@ type link struct {
 	readErr error
 	stop    chan struct{} // closed by close: the reader need not hand over any more
 	hurry   chan struct{} // closed when the closing handshake begins: the answer waits behind the rest
-	// accepted: the loop has found room for a large batch, and more may be read.
+	// accepted: the loop has found room for what was claimed.
 	accepted chan struct{}
 
 	out outbox
@@ -220,6 +220,7 @@ func (l *link) grow(b []byte) []byte {
 		return append(make([]byte, 0, size), b...)
 	}
 	const alike = 2 * readBuffer // so that it will do for the next one, too
+	l.claim(size)
 	return append(l.free.spare.get(size, size+alike), b...)
 }
 
@@ -230,7 +231,7 @@ func (l *link) settle() {
 	if cap(b.data) <= recycle {
 		return
 	}
-	if l.last = 0; b.large() {
+	if l.last = 0; len(b.data) > recycle {
 		l.last = len(b.data) + alike
 	}
 	if len(b.data) < cap(b.data)/4*3 {
@@ -270,17 +271,25 @@ func (l *link) handOver() {
 		return
 	}
 	l.pace(b.cost(), l.stop, l.hurry)
-	large := b.large() // what is handed over is no longer ours
 	select {
 	case l.batches <- b:
 	case <-l.stop:
+	}
+}
+
+// claim blocks until there is room for so much of the message that is being read. It
+// is not read before that: it would take the memory beside the one that the sink has
+// in hand.
+func (l *link) claim(size int) {
+	l.handOver()
+	select {
+	case l.batches <- &batch{claim: size}:
+	case <-l.stop:
 		return
 	}
-	if large {
-		select {
-		case <-l.accepted:
-		case <-l.stop:
-		}
+	select {
+	case <-l.accepted:
+	case <-l.stop:
 	}
 }
 

@@ -27,6 +27,9 @@ type batch struct {
 	entries []entry
 	events  int
 	weight  int // what it counts for in its queue, in bytes
+	// claim is the room, in bytes, that the reader wants before it reads a large
+	// message: then nothing is in the batch.
+	claim int
 }
 
 // An entry is one message or one control frame of a batch.
@@ -62,10 +65,6 @@ func (b *batch) cost() int { return len(b.data) + len(b.entries)*int(unsafe.Size
 
 // room is the memory that the batch takes, in bytes.
 func (b *batch) room() int { return cap(b.data) + cap(b.entries)*int(unsafe.Sizeof(entry{})) }
-
-// large tells whether the batch is worth waiting for room: the reader reads no more
-// before the loop has accepted it, so that at most one such is on its way.
-func (b *batch) large() bool { return len(b.data) > recycle }
 
 // absorb takes over what is in c, and tells whether there was room for that. A
 // batch has room for much more than the one message that it often carries, and
@@ -136,16 +135,16 @@ type queue struct {
 	pacer  pacer
 }
 
-// fits tells whether a batch may be put without exceeding the limit; if not, room
-// wakes the putter when it may. An empty queue takes whatever there is.
-func (q *queue) fits(b *batch) bool {
+// fits tells whether a batch of that size may be put without exceeding the limit; if
+// not, room wakes the putter when it may. An empty queue takes whatever there is.
+func (q *queue) fits(size int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.bytes == 0 || q.bytes+b.cost() <= q.limit {
+	if q.bytes == 0 || q.bytes+size <= q.limit {
 		q.wanted = 0
 		return true
 	}
-	q.wanted = b.cost()
+	q.wanted = size
 	return false
 }
 

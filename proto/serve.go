@@ -25,7 +25,7 @@ type server struct {
 	readyAt time.Time // when it is to be reported
 	unheard bool      // our last ping has no pong yet
 	paused  bool      // the queue is full: nothing is read
-	held    *batch    // taken from the reader, for which there is no room yet
+	held    *batch    // a claim of the reader, for which there is no room yet
 	resumed time.Time
 	next    time.Time
 	idleAt  time.Time
@@ -70,9 +70,6 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	}()
 	l.run()
 	err := s.loop(ctx, wctx)
-	if s.held != nil {
-		_ = s.batch(s.held) // it has come, whether there is room or not
-	}
 	r.reportDropped(time.Now())
 	if s.ready && s.gap == nil {
 		r.liveUntil, r.lostBy = l.tap.lastHeard(), err
@@ -100,13 +97,8 @@ func (s *server) loop(ctx, wctx context.Context) error {
 				return end
 			}
 		}
-		if b := s.held; b != nil && s.accept(b) == nil {
-			s.held = nil
-			if err := s.batch(b); err != nil {
-				if end := s.fail(err); end != nil {
-					return end
-				}
-			}
+		if s.held != nil {
+			s.held = s.accept(s.held)
 		}
 		setTimer(timer, s.wake(now))
 
@@ -115,7 +107,7 @@ func (s *server) loop(ctx, wctx context.Context) error {
 			if !ok {
 				return s.ended()
 			}
-			if s.held = s.accept(b); s.held != nil {
+			if s.held = s.accept(b); b.claim > 0 {
 				continue
 			}
 			if err := s.batch(b); err != nil {
@@ -169,10 +161,11 @@ func (s *server) discard() {
 			if !ok {
 				return
 			}
-			large := b.large()
-			if s.o.free.put(b); large {
+			if b.claim > 0 {
 				signal(s.link.accepted)
+				continue
 			}
+			s.o.free.put(b)
 		case <-t.C:
 			return
 		case <-s.o.Kill:
@@ -181,13 +174,13 @@ func (s *server) discard() {
 	}
 }
 
-// accept tells the reader to go on, unless b is large and there is no room for it
+// accept tells the reader to go on, if b is a claim, unless there is no room for it
 // yet: then b is returned, to be held.
 func (s *server) accept(b *batch) (held *batch) {
-	if !b.large() {
+	if b.claim == 0 {
 		return nil
 	}
-	if s.o.Overflow == OverflowBlock && !s.queue.fits(b) {
+	if s.o.Overflow == OverflowBlock && !s.queue.fits(b.claim) {
 		return b
 	}
 	signal(s.link.accepted)
