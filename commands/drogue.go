@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"github.com/hark-cli/hark/proto"
@@ -136,8 +137,16 @@ func (s *stream) drogue(ctx context.Context, o *drogueOptions) (*proto.Drogue, e
 type drogueDecoder struct{ proto.Sink }
 
 func (d drogueDecoder) Event(ev *proto.Event) error {
+	giant := len(ev.Data) >= worthwhile
 	ev.Data = proto.DrogueDecode(ev.Data)
-	return d.Sink.Event(ev)
+	if giant { // what it was decoded in
+		debug.FreeOSMemory()
+	}
+	err := d.Sink.Event(ev)
+	if ev.Data = nil; giant {
+		debug.FreeOSMemory()
+	}
+	return err
 }
 
 const (

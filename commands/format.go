@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 
@@ -160,10 +161,12 @@ func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars outp
 	}
 	vars = output.Vars{Named: named, Environ: s.Environ, Stderr: s.say}
 	o = output.Options{
-		Format:      output.Format(f.format),
-		Describe:    s.describe,
-		Raw:         f.raw,
-		Null:        f.null,
+		Format:   output.Format(f.format),
+		Describe: s.describe,
+		Raw:      f.raw,
+		Null:     f.null,
+		// A message that is one text can be looked at whatever its size is.
+		Limit:       int(min(f.maxMessage, math.MaxInt/2)) + 64<<10,
 		JQErrorFail: f.jqError == "fail",
 		Redact:      s.say.Bytes,
 		Context:     ctx,

@@ -45,7 +45,7 @@ func (f *linkFlags) flags() []cli.Flag {
 		&cli.DurationFlag{Name: "ping-timeout", Category: catLink, Destination: &f.pingTimeout, Value: f.pingTimeout,
 			Usage: "take the connection for dead when nothing comes for `D` after a ping; 0 for never"},
 		&cli.GenericFlag{Name: "max-message-size", Category: catLink, Value: &f.maxMessage, DefaultText: f.maxMessage.String(),
-			Usage: "refuse messages larger than `SIZE`"},
+			Usage: "refuse messages larger than `SIZE`; the values that --jq and conditions see of one may take as much memory"},
 		&cli.GenericFlag{Name: "buffer", Category: catLink, Value: &f.buffer, DefaultText: f.buffer.String(),
 			Usage: "let `SIZE` of messages wait for a slow reader of stdout"},
 		&cli.GenericFlag{Name: "overflow", Category: catLink, Value: &f.overflow, DefaultText: f.overflow.String(),

@@ -12,6 +12,10 @@ const leastMemory = 32 << 20
 // be measured.
 const growth = 50
 
+// worthwhile is how much garbage is worth a collection at once, in bytes: the collector
+// would begin too late with what a giant leaves behind.
+const worthwhile = 16 << 20
+
 // boundMemory has the collector keep the program below what a stream may hold: the
 // buffer, and twice the largest message, while one is read and grows. Without it,
 // garbage may be as much again. GOMEMLIMIT and GOGC, which the user sets, win.

@@ -90,10 +90,14 @@ func appendTime(dst []byte, name string, t time.Time) []byte {
 	return append(t.AppendFormat(dst, time.RFC3339Nano), '"')
 }
 
+// maxAttribute is how long the value of an attribute may be, in bytes: as long as the
+// events that everybody has to take (CloudEvents 1.0.2, section "Size Limits").
+const maxAttribute = 64 << 10
+
 // attribute returns s if it may be the value of an attribute, or "" (CloudEvents
 // 1.0.2, section "Type System").
 func attribute(s string) string {
-	if strings.TrimSpace(s) == "" || strings.ContainsFunc(s, func(r rune) bool {
+	if len(s) > maxAttribute || strings.TrimSpace(s) == "" || strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) || r == unicode.ReplacementChar || r&0xFFFE == 0xFFFE || 0xFDD0 <= r && r <= 0xFDEF
 	}) {
 		return ""
@@ -103,8 +107,11 @@ func attribute(s string) string {
 
 // uri tells whether s is a URI reference.
 func uri(s string) bool {
+	if attribute(s) == "" {
+		return false
+	}
 	_, err := url.Parse(s)
-	return err == nil && attribute(s) != ""
+	return err == nil
 }
 
 // mediaType tells whether s is the type of a content (RFC 2045, section 5.1).
@@ -141,6 +148,9 @@ func (v verified) has(value string, good func(string) bool) bool {
 
 // hasJSON is has for a string in JSON.
 func (v verified) hasJSON(value []byte, good func(string) bool) bool {
+	if len(value) > maxAttribute {
+		return false
+	}
 	if v[string(value)] {
 		return true
 	}
@@ -205,6 +215,9 @@ func isText(value []byte) bool {
 	}
 	if plain {
 		return true
+	}
+	if len(value) > maxAttribute {
+		return false
 	}
 	s, ok := jsontext.String(value)
 	return ok && attribute(s) != ""

@@ -34,7 +34,8 @@ type sighting struct {
 	data    []byte        // what is printed for it when there is no filter
 	rest    jsontext.Rest // of data, when nobody looks at the value
 	binary  bool
-	value   any // of data, when somebody wants to see it
+	value   any   // of data, when somebody wants to see it
+	unseen  error // why there is no value all the same
 	kind    kind
 	printed bool // the filter left something of it
 }
@@ -218,7 +219,10 @@ type watch struct {
 func (x *watch) sees() bool { return true }
 
 func (x *watch) look(w *Writer, s *sighting) error {
-	matched, err := x.filter.matches(w.opts.Context, s.value)
+	matched, err := false, s.unseen
+	if err == nil {
+		matched, err = x.filter.matches(w.opts.Context, s.value)
+	}
 	var missed *term
 	var excerpt string
 	switch {

@@ -63,9 +63,12 @@ func (w *Writer) record(ev *proto.Event) (data []byte, rest jsontext.Rest, binar
 	default:
 		return ev.Data, rest, ev.Binary
 	}
-	if !rest.Done() && (w.sees || w.lines.style != nil) {
-		w.scratch = rest.AppendAll(w.scratch)
-		rest = jsontext.Rest{}
+	if !rest.Done() && w.sees {
+		// Its values will take as much again.
+		if n := rest.Len(); w.opts.Limit == 0 || len(w.scratch)+n <= w.opts.Limit/2 {
+			w.scratch = rest.AppendAll(slices.Grow(w.scratch, n))
+			rest = jsontext.Rest{}
+		}
 	}
 	data = w.scratch
 	if cap(data) > 4*bufferSize { // the room for a giant, which is rare

@@ -1,7 +1,6 @@
 package output
 
 import (
-	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
@@ -29,7 +28,7 @@ type lines struct {
 	delim byte
 	// style is nil when records go out as they are.
 	style *style
-	plain []byte    // a record before it is styled
+	plain []byte    // a record, or a piece of it, before it is styled
 	at    time.Time // of the event that is being printed
 }
 
@@ -82,10 +81,10 @@ func (l *lines) end() error {
 // message adds the JSON value in b, or says that it is none.
 func (l *lines) message(b []byte) (ok bool, err error) {
 	if l.style != nil {
-		if l.plain, ok = jsontext.AppendLine(l.plain[:0], b); !ok {
+		if ok, _ := jsontext.Scan(b); !ok {
 			return false, nil
 		}
-		return true, l.styled()
+		return true, l.styled(jsontext.TrimBreaks(b))
 	}
 	if len(b) < bufferSize {
 		if err := l.reserve(len(b) + 1); err != nil {
@@ -149,43 +148,29 @@ func (l *lines) large(b []byte) error {
 
 // text adds the text in b as a JSON string.
 func (l *lines) text(b []byte) error {
-	if l.style != nil {
-		l.plain = jsontext.AppendString(l.plain[:0], b)
-		return l.styled()
-	}
-	if err := l.reserve(1); err != nil {
-		return err
-	}
-	l.buf = append(l.buf, '"')
-	return l.rest(jsontext.Rest{Data: b, Form: jsontext.Quoted, End: `"`})
+	return l.unfinished(quote, jsontext.Rest{Data: b, Form: jsontext.Quoted, End: `"`})
 }
 
 // binary adds the bytes in b as an object that holds them in Base64.
 func (l *lines) binary(b []byte) error {
-	const open, closing = `{"` + base64Member + `":"`, `"}`
-	if l.style != nil {
-		l.plain = base64.StdEncoding.AppendEncode(append(l.plain[:0], open...), b)
-		l.plain = append(l.plain, closing...)
-		return l.styled()
-	}
-	if err := l.reserve(len(open)); err != nil {
-		return err
-	}
-	l.buf = append(l.buf, open...)
-	return l.rest(jsontext.Rest{Data: b, Form: jsontext.Base64, End: closing})
+	return l.unfinished(binaryStart, jsontext.Rest{Data: b, Form: jsontext.Base64, End: `"}`})
 }
 
+// How records begin whose rest comes in pieces.
+var (
+	quote       = []byte{'"'}
+	binaryStart = []byte(`{"` + base64Member + `":"`)
+)
+
 // unfinished adds a JSON value on one line of which there is the start, and the
-// rest. It is not for a style.
+// rest.
 func (l *lines) unfinished(start []byte, rest jsontext.Rest) error {
+	if l.style != nil {
+		return l.styledRest(start, rest)
+	}
 	if err := l.large(start); err != nil {
 		return err
 	}
-	return l.rest(rest)
-}
-
-// rest adds what is left of a value whose start is there already.
-func (l *lines) rest(rest jsontext.Rest) error {
 	verbatim := rest.Form == jsontext.Verbatim
 	for !rest.Done() {
 		n := len(l.buf)
@@ -206,18 +191,52 @@ func (l *lines) rest(rest jsontext.Rest) error {
 // of CloudEvents, section 3.1.
 const base64Member = "data_base64"
 
-// value adds a value that a filter made. bad says that it has no JSON form.
-func (l *lines) value(v any) (bad, err error) {
+// value adds a value that a filter made, which may be large. bad says that it has no
+// JSON form.
+func (l *lines) value(v any, large bool) (bad, err error) {
+	if large {
+		if bad = jsontext.Check(v); bad != nil {
+			return bad, nil
+		}
+		return nil, l.stream(v)
+	}
 	if l.style != nil {
 		if l.plain, bad = jsontext.AppendValue(l.plain[:0], v); bad != nil {
 			return bad, nil
 		}
-		return nil, l.styled()
+		return nil, l.styled(l.plain)
 	}
 	if l.buf, bad = jsontext.AppendValue(l.buf, v); bad != nil {
 		return bad, nil
 	}
 	return nil, l.end()
+}
+
+// stream adds a large value.
+func (l *lines) stream(v any) error {
+	if l.style != nil {
+		l.begin()
+		rest, err := jsontext.StreamValue(l.plain[:0], v, func(b []byte) ([]byte, error) { return b[:0], l.feed(b) })
+		if err == nil {
+			err = l.feed(rest)
+		}
+		if err != nil {
+			return err
+		}
+		return l.styledEnd()
+	}
+	rest, err := jsontext.StreamValue(l.buf, v, func(b []byte) ([]byte, error) {
+		if l.buf = b; len(b) < bufferSize {
+			return b, nil
+		}
+		err := l.flush()
+		return l.buf, err
+	})
+	if err != nil {
+		return err
+	}
+	l.buf = rest
+	return l.end()
 }
 
 // errNUL: what reads the records could not tell where this one ends.
@@ -235,24 +254,76 @@ func (l *lines) raw(s string) (bad, err error) {
 func (l *lines) rawText(s string) error {
 	if l.style != nil {
 		l.buf = l.style.appendTime(l.buf, l.at)
-		l.buf = l.style.appendRaw(l.buf, s)
-		return l.end()
 	}
 	for len(s) > 0 {
 		n := min(len(s), bufferSize)
+		if l.style != nil {
+			n = jsontext.CutText(s, stylePiece)
+		}
 		if err := l.reserve(n); err != nil {
 			return err
 		}
-		l.buf = append(l.buf, s[:n]...)
+		if l.style != nil {
+			l.buf = l.style.appendRaw(l.buf, s[:n])
+		} else {
+			l.buf = append(l.buf, s[:n]...)
+		}
 		s = s[n:]
 	}
 	return l.end()
 }
 
-// styled adds the JSON value in l.plain.
-func (l *lines) styled() error {
+// stylePiece is how much is styled at once, in bytes: with its indentation it may
+// become a hundred times as long.
+const stylePiece = 8 << 10
+
+// styled adds the JSON value in b.
+func (l *lines) styled(b []byte) error {
+	l.begin()
+	if err := l.feed(b); err != nil {
+		return err
+	}
+	return l.styledEnd()
+}
+
+// styledRest is unfinished for a style.
+func (l *lines) styledRest(start []byte, rest jsontext.Rest) error {
+	l.begin()
+	if err := l.feed(start); err != nil {
+		return err
+	}
+	for !rest.Done() {
+		l.plain = rest.Append(l.plain[:0], bufferSize)
+		if err := l.feed(l.plain); err != nil {
+			return err
+		}
+	}
+	return l.styledEnd()
+}
+
+// begin starts a styled record.
+func (l *lines) begin() {
 	l.buf = l.style.appendTime(l.buf, l.at)
-	l.buf = l.style.appendJSON(l.buf, l.plain)
+	l.style.begin()
+}
+
+// feed adds a part of a styled record that does not end within a character.
+func (l *lines) feed(b []byte) error {
+	for len(b) > 0 {
+		n := jsontext.CutText(b, stylePiece)
+		if l.buf = l.style.feed(l.buf, b[:n]); len(l.buf) >= bufferSize {
+			if err := l.flush(); err != nil {
+				return err
+			}
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// styledEnd ends a styled record.
+func (l *lines) styledEnd() error {
+	l.buf = l.style.end(l.buf)
 	if cap(l.plain) > 4*bufferSize {
 		l.plain = nil
 	}

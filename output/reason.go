@@ -3,6 +3,7 @@ package output
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/big"
 	"strconv"
@@ -354,15 +355,23 @@ func (n *nearest) note(t *term, v any, redact func([]byte) []byte) {
 	if n.number && (!isNumber || distance >= n.distance) {
 		return
 	}
-	value, err := jsontext.AppendValue(n.value[:0], v)
-	if err != nil {
+	if jsontext.Check(v) != nil {
 		return
 	}
+	value, _ := jsontext.StreamValue(n.value[:0], v, func(b []byte) ([]byte, error) {
+		if len(b) > maxNear+maxRedacted {
+			return b, errEnough
+		}
+		return b, nil
+	})
 	n.term, n.value, n.number, n.distance = t, value, isNumber, distance
 	if len(value) > maxNear {
 		n.value = append([]byte(nil), cutText(redact(value), maxNear)...)
 	}
 }
+
+// errEnough ends the making of a value of which only the start is wanted.
+var errEnough = errors.New("enough")
 
 func (n *nearest) result() Near {
 	if n.term == nil {

@@ -5,10 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	collector "runtime/debug"
 	"strings"
 	"unsafe"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -24,15 +27,53 @@ const (
 // value decodes what is printed for an event, in the types of jsontext.Decoder. It
 // is valid until the next call.
 func (w *Writer) value(s *sighting) {
+	if !s.rest.Done() { // because it is too large as a whole
+		s.unseen = w.tooLarge()
+		return
+	}
+	w.dec.Limit = w.opts.Limit
+	if len(s.data) >= giant && w.dec.Limit > 0 && w.opts.Format != FormatMessage {
+		w.dec.Limit = max(w.dec.Limit-len(s.data), 1) // it is there beside the message
+	}
 	v, err := w.dec.DecodeSelected(s.data, w.wants)
 	switch {
 	case err == nil:
 		s.value, s.kind = v, kindJSON
+	case errors.Is(err, jsontext.ErrTooLarge):
+		s.unseen = w.tooLarge()
 	case s.binary:
-		s.value, s.kind = map[string]any{base64Member: base64.StdEncoding.EncodeToString(s.data)}, kindBinary
+		if n := base64.StdEncoding.EncodedLen(len(s.data)); w.opts.Limit > 0 && n > w.opts.Limit {
+			s.unseen = w.tooLarge()
+			return
+		}
+		s.value, s.kind = map[string]any{base64Member: base64Text(s.data)}, kindBinary
 	default:
 		s.value, s.kind = validText(s.data), kindText
 	}
+}
+
+// tooLarge is why expressions do not see an event.
+func (w *Writer) tooLarge() error {
+	return fmt.Errorf("too large to be looked at: its values would take more than %s of memory; --max-message-size allows more",
+		mebibytes(w.opts.Limit))
+}
+
+// mebibytes is a size for people.
+func mebibytes(n int) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%d KiB", max(n>>10, 1))
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// base64Text is base64.StdEncoding.EncodeToString, which makes the text twice.
+func base64Text(b []byte) string {
+	var text strings.Builder
+	text.Grow(base64.StdEncoding.EncodedLen(len(b)))
+	e := base64.NewEncoder(base64.StdEncoding, &text)
+	_, _ = e.Write(b) // to memory
+	_ = e.Close()
+	return text.String()
 }
 
 // validText returns b with U+FFFD for each byte that is not part of valid UTF-8.
@@ -62,10 +103,36 @@ func (w *Writer) event(ev *proto.Event) error {
 	if s.printed {
 		w.printed++
 	}
+	if taken := max(w.dec.Taken(), len(ev.Data)); taken >= giant {
+		w.forget(taken)
+	}
 	if err != nil && !errors.Is(err, errHalt) {
 		return err
 	}
 	return w.verdict(s, err != nil)
+}
+
+// giant is the size of an event, or of its values, from which on nothing that was made
+// of it is kept until the next one comes, in bytes. worthwhile is how much garbage is
+// worth a collection at once: the collector would begin too late with what the next
+// event uses up by a single allocation.
+const (
+	giant      = 1 << 20
+	worthwhile = 16 << 20
+)
+
+// forget lets go of the last event and its values, which took so many bytes.
+func (w *Writer) forget(taken int) {
+	w.sight.value, w.sight.data, w.sight.rest = nil, nil, jsontext.Rest{}
+	if w.sees {
+		w.dec = jsontext.Decoder{}
+	}
+	if w.filter != nil {
+		w.filter.forget()
+	}
+	if taken >= worthwhile && (w.sees || w.opts.Format == FormatCloudEvents) {
+		collector.FreeOSMemory()
+	}
 }
 
 // verdict is how the stream ends with an event, if it does. All conditions are
@@ -133,8 +200,11 @@ func (w *Writer) whole(s *sighting, decoded bool) error {
 
 // shape prints what the filter makes of an event.
 func (w *Writer) shape(s *sighting) error {
-	if w.opts.Filter == nil {
-		return w.whole(s, true)
+	switch {
+	case s.unseen != nil && (w.opts.Filter != nil || w.opts.Raw):
+		return w.failure(w.opts.Filter, s.ev, s.unseen)
+	case w.opts.Filter == nil:
+		return w.whole(s, s.unseen == nil)
 	}
 	if w.filter == nil {
 		w.filter = w.opts.Filter.machine(w.opts.Context)
@@ -155,7 +225,7 @@ func (w *Writer) shape(s *sighting) error {
 		if same(s.value, out) {
 			bad, err = w.original(s)
 		} else {
-			bad, err = w.made(out)
+			bad, err = w.made(out, len(s.data) >= giant)
 		}
 		if bad != nil {
 			return w.failure(w.opts.Filter, s.ev, bad)
@@ -183,11 +253,11 @@ func (w *Writer) original(s *sighting) (bad, err error) {
 }
 
 // made prints a value that a filter made. bad says that it cannot be printed.
-func (w *Writer) made(v any) (bad, err error) {
+func (w *Writer) made(v any, large bool) (bad, err error) {
 	if text, ok := v.(string); ok && w.opts.Raw {
 		return w.lines.raw(text)
 	}
-	return w.lines.value(v)
+	return w.lines.value(v, large)
 }
 
 // failure deals with an error of an expression: nil when the stream goes on.

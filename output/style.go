@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
-
-	"github.com/hark-cli/hark/internal/jsontext"
 )
 
 // A Style says how records are shown to people. The zero value leaves them as
@@ -41,11 +39,25 @@ const maxIndent = 32
 // TimeLayout is the form of the times that Style.Time prints, in UTC.
 const TimeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// style is Style at work.
+// style is Style at work on one record after the other. A record comes in pieces,
+// none of which ends within a character.
 type style struct {
 	Style
-	open []byte // a stack of the brackets around, reused
+	open    []byte // a stack of the brackets around, reused
+	at      place
+	fresh   bool // the last bracket has just been opened
+	key     bool // the next string is the name of a member
+	escaped bool // the next character of the string has a backslash before it
 }
+
+// A place is where in a record a style is.
+type place int
+
+const (
+	between  place = iota // two tokens
+	inString              // a string
+	inWord                // a number, true, false or null
+)
 
 func newStyle(s Style) *style {
 	if s == (Style{}) {
@@ -83,75 +95,123 @@ func (s *style) appendRaw(dst []byte, text string) []byte {
 	return dst
 }
 
-// appendJSON appends the JSON value in b, which is valid and on one line.
-func (s *style) appendJSON(dst, b []byte) []byte {
-	s.open = s.open[:0]
-	key := false // the next string is the name of a member
-	for i := 0; i < len(b); {
-		switch c := b[i]; c {
-		case '{', '[':
-			dst = append(dst, c)
-			if i = s.space(b, i+1); b[i] == c+2 { // } is { + 2, and ] is [ + 2
-				dst = append(dst, b[i])
-				i++
-				continue
+// begin starts a record.
+func (s *style) begin() {
+	s.open, s.at, s.fresh, s.key, s.escaped = s.open[:0], between, false, false, false
+}
+
+// feed appends a piece of a valid JSON value. Line breaks in it become spaces.
+func (s *style) feed(dst, b []byte) []byte {
+	for len(b) > 0 {
+		n := 1
+		switch s.at {
+		case inString:
+			var ended bool
+			n, ended = s.stringEnd(b)
+			dst = s.text(dst, b[:n])
+			if ended {
+				dst = s.end(dst)
 			}
-			s.open = append(s.open, c)
-			key = c == '{'
-			dst = s.newline(dst)
-			continue
-		case '}', ']':
-			s.open = s.open[:len(s.open)-1]
-			dst = append(s.newline(dst), c)
-		case ',':
-			key = s.open[len(s.open)-1] == '{'
-			dst = s.newline(append(dst, c))
-		case ':':
-			key = false
-			if dst = append(dst, c); s.Pretty {
-				dst = append(dst, ' ')
+		case inWord:
+			for n = 0; n < len(b) && wordByte(b[n]); n++ {
 			}
-		case ' ', '\t':
-			if !s.Pretty {
-				dst = append(dst, c)
+			if dst = s.text(dst, b[:n]); n < len(b) {
+				dst = s.end(dst)
 			}
-		case '"':
-			end := i + jsontext.StringLen(b[i:])
-			color := colorString
-			if key {
-				color = colorKey
-			}
-			dst = s.token(dst, b[i:end], color)
-			i = end
-			continue
 		default:
-			end := i + 1
-			for end < len(b) && wordByte(b[end]) {
-				end++
-			}
-			dst = s.token(dst, b[i:end], wordColor(c))
-			i = end
-			continue
+			dst, n = s.token(dst, b[0])
 		}
-		i++
+		b = b[n:]
 	}
 	return dst
 }
 
-// space passes over the white space at i, unless it is to stay.
-func (s *style) space(b []byte, i int) int {
-	for j := i; ; j++ {
-		switch b[j] {
-		case ' ', '\t':
-			continue
-		case '}', ']':
-			return j // empty: no space inside
+// stringEnd finds how much of b belongs to the string that it begins in.
+func (s *style) stringEnd(b []byte) (n int, ended bool) {
+	for i, c := range b {
+		switch {
+		case s.escaped:
+			s.escaped = false
+		case c == '\\':
+			s.escaped = true
+		case c == '"':
+			return i + 1, true
 		}
-		if s.Pretty {
-			return j
-		}
-		return i
 	}
+	return len(b), false
+}
+
+// token takes a byte between two tokens, or the first one of a token that is not yet
+// to be taken: n is 0 then.
+func (s *style) token(dst []byte, c byte) (out []byte, n int) {
+	switch c {
+	case ' ', '\t', '\r', '\n':
+		if s.Pretty {
+			return dst, 1
+		}
+		if c != '\t' {
+			c = ' '
+		}
+		return append(dst, c), 1
+	case '}', ']':
+		s.open = s.open[:len(s.open)-1]
+		if !s.fresh {
+			dst = s.newline(dst)
+		}
+		s.fresh = false
+		return append(dst, c), 1
+	}
+	if s.fresh {
+		s.fresh = false
+		dst = s.newline(dst)
+	}
+	switch c {
+	case '{', '[':
+		s.open = append(s.open, c)
+		s.fresh, s.key = true, c == '{'
+		return append(dst, c), 1
+	case ',':
+		s.key = s.open[len(s.open)-1] == '{'
+		return s.newline(append(dst, c)), 1
+	case ':':
+		s.key = false
+		if dst = append(dst, c); s.Pretty {
+			dst = append(dst, ' ')
+		}
+		return dst, 1
+	case '"':
+		s.at = inString
+		color := colorString
+		if s.key {
+			color = colorKey
+		}
+		return append(s.start(dst, color), c), 1
+	}
+	s.at = inWord
+	return s.start(dst, wordColor(c)), 0
+}
+
+func (s *style) start(dst []byte, color string) []byte {
+	if s.Color {
+		dst = append(dst, color...)
+	}
+	return dst
+}
+
+// end ends a token, if there is one: the record may end after it.
+func (s *style) end(dst []byte) []byte {
+	if s.at != between && s.Color {
+		dst = append(dst, colorOff...)
+	}
+	s.at = between
+	return dst
+}
+
+func (s *style) text(dst, b []byte) []byte {
+	if s.Visible {
+		return appendVisible(dst, b)
+	}
+	return append(dst, b...)
 }
 
 func (s *style) newline(dst []byte) []byte {
@@ -165,22 +225,7 @@ func (s *style) newline(dst []byte) []byte {
 	return dst
 }
 
-func (s *style) token(dst, text []byte, color string) []byte {
-	if s.Color {
-		dst = append(dst, color...)
-	}
-	if s.Visible {
-		dst = appendVisible(dst, text)
-	} else {
-		dst = append(dst, text...)
-	}
-	if s.Color {
-		dst = append(dst, colorOff...)
-	}
-	return dst
-}
-
-// appendVisible appends a token of JSON. What has to be escaped stands in strings,
+// appendVisible appends a part of a token of JSON. What has to be escaped stands in strings,
 // and all of it is below U+10000.
 func appendVisible(dst, text []byte) []byte {
 	for len(text) > 0 {

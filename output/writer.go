@@ -33,6 +33,10 @@ type Options struct {
 	Null bool
 	// Style shows records to people.
 	Style Style
+	// Limit is how much memory the values of an event may take for expressions to
+	// look at them, in bytes, by and large; 0 is no limit. An event beyond it is one
+	// on which they fail.
+	Limit int
 	// JQErrorFail makes the first failure of an expression the end of the stream. It
 	// is a warning otherwise, and what the expression had yielded before it for
 	// that event stays printed.

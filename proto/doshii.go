@@ -165,9 +165,12 @@ func (s *doshiiSession) event(name string) Step {
 	return Step{Event: len(s.d.Events) == 0 || slices.Contains(s.d.Events, name)}
 }
 
+// longestPrimus is more than a message of Primus takes, in bytes: a name and a time.
+const longestPrimus = 1 << 10
+
 func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) Step {
 	var text string
-	if json.Unmarshal(data, &text) == nil && wire.DoshiiIsPrimus(text) {
+	if len(data) < longestPrimus && json.Unmarshal(data, &text) == nil && wire.DoshiiIsPrimus(text) {
 		return s.primus(text, now)
 	}
 	var msg wire.DoshiiMessage

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -170,8 +169,7 @@ func (d *Drogue) Judge(err error) Verdict {
 // fresh.
 type drogueSession struct {
 	d        *Drogue
-	decoder  jsontext.Decoder // for the filter
-	limited  bool             // the token of this connection expires
+	limited  bool // the token of this connection expires
 	expires  time.Time
 	obtained time.Time
 	ask      time.Time // when to ask for a new token
@@ -192,7 +190,7 @@ func (s *drogueSession) Greet(now time.Time) Step {
 // one that does not pass, shows that the broker has assigned the stream to this
 // connection.
 func (s *drogueSession) Decode(m Message) (Step, error) {
-	return Step{Ready: true, Event: s.d.Filter == (DrogueFilter{}) || s.d.Filter.match(&s.decoder, m.Data)}, nil
+	return Step{Ready: true, Event: s.d.Filter == (DrogueFilter{}) || s.d.Filter.match(m.Data)}, nil
 }
 
 // Control implements ControlWatcher. What is published right after the upgrade is

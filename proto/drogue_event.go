@@ -3,7 +3,6 @@ package proto
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"mime"
 	"slices"
 	"strings"
@@ -22,28 +21,40 @@ type DrogueFilter struct {
 }
 
 // match tells whether an event passes. A message that is no event does not.
-func (f *DrogueFilter) match(d *jsontext.Decoder, data []byte) bool {
-	v, err := d.Decode(data)
-	if err != nil {
-		return false
+func (f *DrogueFilter) match(data []byte) bool {
+	wanted := [...]struct {
+		attribute, value string
+		has              bool
+	}{
+		{attribute: wire.DrogueDevice, value: f.Device}, {attribute: wire.DrogueSender, value: f.Sender}, {attribute: "type", value: f.Type},
 	}
-	event, ok := v.(map[string]any)
-	if !ok {
-		return false
-	}
-	for _, want := range []struct{ attribute, value string }{
-		{wire.DrogueDevice, f.Device}, {wire.DrogueSender, f.Sender}, {"type", f.Type},
-	} {
-		if want.value != "" && event[want.attribute] != want.value {
-			return false
+	ok := jsontext.Members(data, func(name, value []byte) bool {
+		for i := range wanted {
+			if w := &wanted[i]; string(name) == w.attribute {
+				w.has = isString(value, w.value)
+			}
 		}
+		return true
+	})
+	for _, w := range wanted {
+		ok = ok && (w.value == "" || w.has)
 	}
-	return true
+	return ok
+}
+
+// isString tells whether a JSON value is that string.
+func isString(value []byte, s string) bool {
+	if len(value) > len(`""`)+len(`\u0000`)*len(s) {
+		return false
+	}
+	got, ok := jsontext.String(value)
+	return ok && got == s
 }
 
 // DrogueDecode returns an event with data in the place of data_base64 when the
 // content type says that it is text, and event itself otherwise: text becomes a
-// string, JSON a value. Nothing else in the event changes.
+// string, JSON a value. Nothing else in the event changes. A large event that would
+// become much larger, because its text is full of control characters, stays too.
 func DrogueDecode(event []byte) []byte {
 	if !bytes.Contains(event, []byte(`"data_base64"`)) {
 		return event
@@ -52,67 +63,81 @@ func DrogueDecode(event []byte) []byte {
 	if !ok {
 		return event
 	}
-	text, err := base64.StdEncoding.DecodeString(e.base64)
-	if err != nil || !utf8.Valid(text) {
-		return event
-	}
 	isJSON, isText := textual(e.contentType)
 	if !isText {
 		return event
 	}
-	out := append(slices.Clone(event[:e.from]), `"data":`...)
+	text, err := base64.StdEncoding.AppendDecode(nil, e.base64)
+	if err != nil || !utf8.Valid(text) {
+		return event
+	}
+	data := jsontext.Rest{Data: text, Form: jsontext.Quoted, End: `"`}
 	if isJSON {
-		if out, ok = jsontext.AppendLine(out, text); !ok {
+		var breaks bool
+		if ok, breaks = jsontext.Scan(text); !ok {
 			return event
 		}
-	} else {
-		out = jsontext.AppendString(out, text)
+		if breaks {
+			text = jsontext.TrimBreaks(text)
+			jsontext.FoldBreaks(text)
+		}
+		data = jsontext.Rest{Data: text, Form: jsontext.Verbatim}
 	}
-	return append(out, event[e.to:]...)
+	const open = `"data":`
+	size := e.from + len(open) + 1 + data.Len() + len(event) - e.to
+	if size > largeEvent && size > 2*len(event) {
+		return event
+	}
+	out := append(append(make([]byte, 0, size), event[:e.from]...), open...)
+	if !isJSON {
+		out = append(out, '"')
+	}
+	return append(data.AppendAll(out), event[e.to:]...)
 }
+
+// largeEvent is the size from which on an event may not become twice as large, in
+// bytes.
+const largeEvent = 1 << 20
 
 // A binaryEvent is what DrogueDecode has to know of an event.
 type binaryEvent struct {
 	contentType string
-	base64      string
+	base64      []byte
 	from, to    int // of the member data_base64, name and value
 }
 
 // scanCloudEvent finds the members of an event; false when there is no
 // data_base64, or more than one payload.
 func scanCloudEvent(event []byte) (e binaryEvent, ok bool) {
-	d := json.NewDecoder(bytes.NewReader(event))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return e, false
-	}
-	payloads := 0
-	for d.More() {
-		from := int(d.InputOffset())
-		t, err := d.Token()
-		if err != nil {
-			return e, false
-		}
-		from += bytes.IndexByte(event[from:], '"') // a comma and white space stand before it
-		var value json.RawMessage
-		if d.Decode(&value) != nil {
-			return e, false
-		}
-		switch t {
+	payloads, text := 0, true
+	offset := func(part []byte) int { return cap(event) - cap(part) }
+	ok = jsontext.Members(event, func(name, value []byte) bool {
+		switch string(name) {
 		case "data":
 			payloads++
 		case "data_base64":
 			payloads++
-			e.from, e.to = from, int(d.InputOffset())
-			if json.Unmarshal(value, &e.base64) != nil {
-				return e, false
-			}
+			e.from, e.to = offset(name)-len(`"`), offset(value)+len(value)
+			e.base64, text = stringText(value)
 		case "datacontenttype":
-			if json.Unmarshal(value, &e.contentType) != nil {
-				return e, false
-			}
+			e.contentType, text = jsontext.String(value)
 		}
+		return text
+	})
+	return e, ok && text && payloads == 1 && e.to > 0
+}
+
+// stringText is the text of the JSON string in b, which may be very long and hardly
+// ever has an escape sequence.
+func stringText(b []byte) (text []byte, ok bool) {
+	if len(b) < 2 || b[0] != '"' {
+		return nil, false
 	}
-	return e, payloads == 1 && e.to > 0
+	if bytes.IndexByte(b, '\\') < 0 {
+		return b[1 : len(b)-1], true
+	}
+	s, ok := jsontext.String(b)
+	return []byte(s), ok
 }
 
 // textTypes are the media types that are text although they do not begin with

@@ -2,7 +2,10 @@ package jsontext
 
 import (
 	"encoding/json"
+	"errors"
+	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -17,8 +20,14 @@ import (
 // The zero value is ready. A Decoder is for repeated use by one goroutine: it
 // remembers member names and short strings, and uses its maps again.
 type Decoder struct {
+	// Limit is how much memory a value may take, in bytes, by and large; 0 is no
+	// limit. It may be twenty times as much as the text takes.
+	Limit int
+
 	b    []byte
 	deep bool // b is nested too deeply
+	// taken is Taken, and most its limit
+	taken, most int
 
 	members  []string // names of the objects that are being read
 	elements []any    // and their values, and the elements of arrays
@@ -39,16 +48,60 @@ const (
 	maxStack = 4096
 )
 
+// ErrTooLarge is the error for a value that would take more memory than the Limit
+// of the Decoder.
+var ErrTooLarge = errors.New("value takes too much memory")
+
+// What values take, in bytes: about as much as the Go runtime needs for them.
+const (
+	boxSize    = 16 // an element of an array, a number, half of a string without its text
+	arraySize  = 32
+	mapSize    = 320 // of at most 8 members
+	memberSize = 64  // of a larger one, and an object without any
+)
+
+// Taken is about how much memory the last value took, or would have taken beyond the
+// limit, in bytes.
+func (d *Decoder) Taken() int { return d.taken }
+
+// spend counts what is taken, and tells whether that is within the limit.
+func (d *Decoder) spend(n int) bool {
+	d.taken += n
+	return d.taken <= d.most
+}
+
+// growElements and growMembers double a stack, or return false.
+func (d *Decoder) growElements() bool {
+	n := max(len(d.elements), 32)
+	if !d.spend(2 * n * boxSize) { // the old one is there while the new one is made
+		return false
+	}
+	d.elements = slices.Grow(d.elements, n)
+	return true
+}
+
+func (d *Decoder) growMembers() bool {
+	n := max(len(d.members), 32)
+	if !d.spend(2 * n * boxSize) {
+		return false
+	}
+	d.members = slices.Grow(d.members, n)
+	return true
+}
+
 // Decode returns the value in b, by the rules of Scan. The value and what it
 // holds must not be changed, and its objects are valid only until the next call
 // of Decode, which empties them and uses them again. b is not kept. The error is
-// a *SyntaxError.
+// a *SyntaxError or ErrTooLarge.
 func (d *Decoder) Decode(b []byte) (any, error) { return d.DecodeSelected(b, nil) }
 
 // document decodes b.
 func (d *Decoder) document(b []byte, sel *Selection) (any, int) {
 	d.recycle()
-	d.b, d.deep = b, false
+	d.b, d.deep, d.taken, d.most = b, false, 0, d.Limit
+	if d.most == 0 {
+		d.most = math.MaxInt
+	}
 	v, i := d.value(0, 0, sel)
 	if i >= 0 {
 		if i, _ = skipSpace(b, i, 0); i < len(b) {
@@ -119,6 +172,9 @@ func (d *Decoder) object(i, depth int, sel *Selection) (any, int) {
 	mbase, ebase := len(d.members), len(d.elements)
 	i, _ = skipSpace(b, i+1, 0)
 	if uint(i) < uint(len(b)) && b[i] == '}' {
+		if !d.spend(memberSize) {
+			return nil, ^i
+		}
 		return d.newMap(0), i + 1
 	}
 	for {
@@ -139,7 +195,13 @@ func (d *Decoder) object(i, depth int, sel *Selection) (any, int) {
 			if v, i = d.value(i+1, depth, what); i < 0 {
 				return nil, i
 			}
+			if len(d.members) == cap(d.members) && !d.growMembers() {
+				return nil, ^i
+			}
 			d.members = append(d.members, name)
+			if len(d.elements) == cap(d.elements) && !d.growElements() {
+				return nil, ^i
+			}
 			d.elements = append(d.elements, v)
 		} else if i = d.skip(i+1, depth); i < 0 {
 			return nil, i
@@ -155,6 +217,13 @@ func (d *Decoder) object(i, depth int, sel *Selection) (any, int) {
 		return nil, ^i
 	}
 	names, values := d.members[mbase:], d.elements[ebase:]
+	size := mapSize
+	if n := len(names); n > 8 {
+		size += n * memberSize
+	}
+	if !d.spend(size) {
+		return nil, ^i
+	}
 	m := d.newMap(len(names))
 	for j, name := range names {
 		m[name] = values[j]
@@ -184,12 +253,18 @@ func (d *Decoder) array(i, depth int) (any, int) {
 	base := len(d.elements)
 	i, _ = skipSpace(b, i+1, 0)
 	if uint(i) < uint(len(b)) && b[i] == ']' {
+		if !d.spend(arraySize) {
+			return nil, ^i
+		}
 		return []any{}, i + 1
 	}
 	for {
 		var v any
 		if v, i = d.value(i, depth, nil); i < 0 {
 			return nil, i
+		}
+		if len(d.elements) == cap(d.elements) && !d.growElements() {
+			return nil, ^i
 		}
 		d.elements = append(d.elements, v)
 		i, _ = skipSpace(b, i, 0)
@@ -203,6 +278,9 @@ func (d *Decoder) array(i, depth int) (any, int) {
 		return nil, ^i
 	}
 	values := d.elements[base:]
+	if !d.spend(arraySize + boxSize*len(values)) {
+		return nil, ^i
+	}
 	a := make([]any, len(values))
 	copy(a, values)
 	clear(values)
@@ -223,6 +301,9 @@ func (d *Decoder) member(text []byte, sel *Selection) (name string, what *Select
 	case len(t) <= maxShort:
 		return d.names.get(t), nil, true
 	}
+	if !d.spend(len(t)) {
+		return "", nil, true // and so it is here
+	}
 	return string(t), nil, true
 }
 
@@ -233,6 +314,9 @@ func (d *Decoder) string(i int) (any, int) {
 		return nil, end
 	}
 	t := d.resolve(d.b[i : end-1])
+	if !d.spend(2*boxSize + len(t)) {
+		return nil, ^i
+	}
 	if len(t) <= maxShort {
 		return d.boxes.get(t), end
 	}
@@ -248,6 +332,12 @@ func (d *Decoder) resolve(t []byte) []byte {
 	}
 	if i == len(t) {
 		return t
+	}
+	if len(t) > cap(d.text) {
+		if !d.spend(len(t)) {
+			return t // the caller looks at what is taken
+		}
+		d.text = make([]byte, 0, len(t)) // it gets no longer
 	}
 	out := append(d.text[:0], t[:i]...)
 	for i < len(t) {
@@ -300,6 +390,9 @@ func (d *Decoder) number(i int) (any, int) {
 		return nil, end
 	}
 	t := d.b[i:end]
+	if !d.spend(boxSize) {
+		return nil, ^i
+	}
 	digits := t
 	if t[0] == '-' {
 		digits = t[1:]

@@ -47,6 +47,24 @@ func (r Rest) Finish(dst []byte) ([]byte, Rest) {
 // Done tells whether nothing is left.
 func (r *Rest) Done() bool { return len(r.Data) == 0 && r.End == "" }
 
+// Len is how many bytes AppendAll would append.
+func (r Rest) Len() int {
+	n := len(r.End)
+	switch r.Form {
+	case Verbatim:
+		return n + len(r.Data)
+	case Base64:
+		return n + base64.StdEncoding.EncodedLen(len(r.Data))
+	}
+	var buf [short * len(`\u0000`)]byte
+	for b := r.Data; len(b) > 0; {
+		part := b[:CutText(b, short)]
+		n += len(AppendText(buf[:0], part))
+		b = b[len(part):]
+	}
+	return n
+}
+
 // AppendAll appends all of r to dst.
 func (r Rest) AppendAll(dst []byte) []byte {
 	return append(r.data(dst, r.Data), r.End...)
@@ -88,12 +106,10 @@ func (f Form) most(room int) int {
 // are that of the whole.
 func (r *Rest) cut(n int) int {
 	switch r.Form {
-	case Quoted:
-		return CutText(r.Data, n)
 	case Base64:
 		return n - n%3
 	}
-	return n
+	return CutText(r.Data, n)
 }
 
 func (r *Rest) data(dst, b []byte) []byte {
@@ -108,7 +124,7 @@ func (r *Rest) data(dst, b []byte) []byte {
 
 // CutText returns where to cut b, at most n bytes in, so that no character is cut in
 // two.
-func CutText(b []byte, n int) int {
+func CutText[T string | []byte](b T, n int) int {
 	if len(b) <= n {
 		return len(b)
 	}

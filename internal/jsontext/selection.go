@@ -44,6 +44,10 @@ func (s *Selection) find(name []byte) int {
 func (d *Decoder) DecodeSelected(b []byte, sel *Selection) (any, error) {
 	v, i := d.document(b, sel)
 	if i < 0 {
+		if d.taken > d.most {
+			d.members, d.elements, d.text = nil, nil, nil
+			return nil, ErrTooLarge
+		}
 		if sel != nil {
 			return d.Decode(b) // for its error
 		}

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -132,14 +133,39 @@ func (r *Redactor) String(s string) string {
 	return s
 }
 
+// worthwhile is how much garbage is worth a collection at once, in bytes.
+const worthwhile = 16 << 20
+
+// maskAll puts the mask in the place of each f in b, the first of which is at i. It
+// works in b itself, which may be a copy of many mebibytes: no f is shorter than the
+// mask.
+func maskAll(b, f []byte, i int) []byte {
+	out := b[:0]
+	for ; i >= 0; i = bytes.Index(b, f) {
+		out = append(append(out, b[:i]...), Mask...)
+		b = b[i+len(f):]
+	}
+	return append(out, b...)
+}
+
 // Bytes is String for bytes; b itself is returned when there is nothing to hide.
 func (r *Redactor) Bytes(b []byte) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	owned := false
 	for _, f := range r.forms {
-		if bytes.Contains(b, f) {
-			b = bytes.ReplaceAll(b, f, []byte(Mask))
+		i := bytes.Index(b, f)
+		if i < 0 {
+			continue
 		}
+		if !owned {
+			if len(b) >= worthwhile {
+				// The last copy, of a message like this, may not have been collected.
+				debug.FreeOSMemory()
+			}
+			b, owned = bytes.Clone(b), true
+		}
+		b = maskAll(b, f, i)
 	}
 	return b
 }
