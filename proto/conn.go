@@ -43,6 +43,9 @@ type link struct {
 	start  int  // of the message being read, in cur.data
 	inside bool // a message is being read into cur
 	last   int  // what the last large message needed, in bytes
+	// claimed is how much of the message being read there is room for; 0 when
+	// nobody was asked, because it is small so far.
+	claimed int
 }
 
 func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
@@ -120,7 +123,7 @@ func (l *link) read() (err error) {
 			}
 			op, r = wire.Opcode(typ), lr
 		}
-		l.start, l.inside = len(l.cur.data), true
+		l.start, l.inside, l.claimed = len(l.cur.data), true, 0
 		err := l.readMessage(r)
 		l.inside = false
 		if err != nil {
@@ -193,6 +196,9 @@ func (l *link) readMessage(r io.Reader) error {
 		if err != nil {
 			return err
 		}
+		if n := len(b.data); l.claimed > 0 && n > l.claimed {
+			l.claim(2*n, n)
+		}
 	}
 }
 
@@ -202,7 +208,9 @@ func (l *link) grow(b []byte) []byte {
 	const ahead = 8 << 10 // what the library may have read already, and some
 	size := max(2*cap(b), batchSize)
 	most := l.start + int(l.limit) + ahead
-	if left := l.tap.in.left; left > uint64(size-len(b)) && left <= uint64(l.limit) {
+	left := l.tap.in.left
+	known := left > uint64(size-len(b)) && left <= uint64(l.limit)
+	if known {
 		size = len(b) + int(left) + ahead
 	} else if size > recycle {
 		// Nobody says how much is to come, of a compressed message or one in
@@ -220,7 +228,11 @@ func (l *link) grow(b []byte) []byte {
 		return append(make([]byte, 0, size), b...)
 	}
 	const alike = 2 * readBuffer // so that it will do for the next one, too
-	l.claim(size)
+	if known {
+		l.claim(size, size)
+	} else {
+		l.claim(4*recycle, recycle) // more when more of it is there
+	}
 	return append(l.free.spare.get(size, size+alike), b...)
 }
 
@@ -277,13 +289,14 @@ func (l *link) handOver() {
 	}
 }
 
-// claim blocks until there is room for so much of the message that is being read. It
-// is not read before that: it would take the memory beside the one that the sink has
-// in hand.
-func (l *link) claim(size int) {
+// claim blocks until there is room for so many bytes of the message that is being
+// read, of which sure are certain. It is not read before that: it would take the
+// memory beside the one that the sink has in hand.
+func (l *link) claim(size, sure int) {
+	l.claimed = size
 	l.handOver()
 	select {
-	case l.batches <- &batch{claim: size}:
+	case l.batches <- &batch{claim: size, sure: sure}:
 	case <-l.stop:
 		return
 	}

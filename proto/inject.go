@@ -37,7 +37,7 @@ func (r *runner) supply(events []Message) {
 	}
 	r.queue.put(r.o.free.of(events), r.o.free)
 	if r.o.Overflow == OverflowDropOldest {
-		r.shed()
+		r.shed(0)
 	}
 }
 

@@ -31,16 +31,17 @@ func (s *server) enqueue(b *batch) error {
 		s.queue.put(b, s.o.free)
 	case OverflowDropOldest:
 		s.queue.put(b, s.o.free)
-		s.shed()
+		s.shed(0)
 	default:
 		s.queue.put(b, s.o.free)
 	}
 	return nil
 }
 
-// shed drops what is too much for the queue, the oldest first.
-func (r *runner) shed() {
-	n := uint64(r.queue.shed(r.o.free))
+// shed drops what is too much for the queue, the oldest first, when room bytes more
+// are to come.
+func (r *runner) shed(room int) {
+	n := uint64(r.queue.shed(r.o.free, room))
 	r.dropped.events += n
 	r.dropped.total += n
 }

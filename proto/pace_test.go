@@ -122,3 +122,75 @@ func TestCloseBehindBacklog(t *testing.T) {
 		nw.wg.Wait()
 	})
 }
+
+// A large message is read when there is room for it beside the one that the sink has in
+// hand, whether its size is known before or not; events are dropped for it, or that is
+// the end of the run, where that is wanted.
+func TestLargeMessagesWaitForRoom(t *testing.T) {
+	const size, count = 3 << 20, 4
+	for _, tt := range []struct {
+		name      string
+		overflow  Overflow
+		fragments bool
+		least     int64 // sent while the sink is stuck with the first
+		most      int64
+		taken     int
+		fails     bool
+	}{
+		{"known", OverflowBlock, false, 1, 1, count, false},
+		{"unknown", OverflowBlock, true, 1, 1, count, false},
+		{"dropped", OverflowDropOldest, false, count, count, 2, false},
+		{"failed", OverflowFail, false, 1, 2, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var sent atomic.Int64
+				nw := &network{t: t, serve: func(_ int, p *peer) {
+					for range count {
+						parts := 1
+						if tt.fragments {
+							parts = 8
+						}
+						for i := range parts {
+							h := wire.Header{Fin: i == parts-1, Opcode: wire.OpText, Length: size / uint64(parts)}
+							if i > 0 {
+								h.Opcode = wire.OpContinuation
+							}
+							frame := append(wire.AppendHeader(nil, h), strings.Repeat("x", size/parts)...)
+							if _, err := p.conn.Write(frame); err != nil {
+								return
+							}
+						}
+						sent.Add(1)
+					}
+					p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+				}}
+				var stuck int64
+				n := 0
+				sink := sinkFunc(func(ev *Event) error {
+					if len(ev.Data) != size {
+						t.Errorf("an event of %d bytes", len(ev.Data))
+					}
+					if n++; n == 1 {
+						time.Sleep(time.Second)
+						stuck = sent.Load()
+					}
+					return nil
+				})
+				o := testOptions(nw)
+				o.Retries, o.Buffer, o.Overflow = 0, size+size/2, tt.overflow
+				err := runTest(t, nw, sink, o)
+				if (err != nil) != tt.fails {
+					t.Errorf("Run: %v", err)
+				}
+				if stuck < tt.least || stuck > tt.most {
+					t.Errorf("%d messages were read while the sink was stuck", stuck)
+				}
+				if tt.taken > 0 && n != tt.taken {
+					t.Errorf("the sink took %d", n)
+				}
+				nw.wg.Wait()
+			})
+		})
+	}
+}

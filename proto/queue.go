@@ -28,8 +28,9 @@ type batch struct {
 	events  int
 	weight  int // what it counts for in its queue, in bytes
 	// claim is the room, in bytes, that the reader wants before it reads a large
-	// message: then nothing is in the batch.
-	claim int
+	// message, and sure how much of that will be needed in any case: then nothing
+	// is in the batch.
+	claim, sure int
 }
 
 // An entry is one message or one control frame of a batch.
@@ -199,11 +200,16 @@ func (q *queue) weigh(b *batch, weight int) {
 }
 
 // shed drops the oldest batches until the rest is within the limit, and returns
-// how many events went with them. The newest stays in any case.
-func (q *queue) shed(free *pool) (events int) {
+// how many events went with them. The newest stays in any case, unless something
+// that takes room bytes is to come after it.
+func (q *queue) shed(free *pool, room int) (events int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.items)-q.old > 1 && q.bytes > q.limit {
+	keep := 1
+	if room > 0 {
+		keep = 0
+	}
+	for len(q.items)-q.old > keep && q.bytes+room > q.limit {
 		b := q.first()
 		q.bytes -= b.weight
 		q.events -= b.events
@@ -211,6 +217,13 @@ func (q *queue) shed(free *pool) (events int) {
 		free.put(b)
 	}
 	return events
+}
+
+// bursts tells whether so much more would be too much while something waits.
+func (q *queue) bursts(size int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) > q.old && q.bytes+size > q.limit
 }
 
 func (q *queue) full() bool {

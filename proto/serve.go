@@ -98,7 +98,7 @@ func (s *server) loop(ctx, wctx context.Context) error {
 			}
 		}
 		if s.held != nil {
-			s.held = s.accept(s.held)
+			s.held, _ = s.accept(s.held) // which blocks
 		}
 		setTimer(timer, s.wake(now))
 
@@ -107,10 +107,11 @@ func (s *server) loop(ctx, wctx context.Context) error {
 			if !ok {
 				return s.ended()
 			}
-			if s.held = s.accept(b); b.claim > 0 {
-				continue
+			var err error
+			if s.held, err = s.accept(b); err == nil && b.claim == 0 {
+				err = s.batch(b)
 			}
-			if err := s.batch(b); err != nil {
+			if err != nil {
 				if end := s.fail(err); end != nil {
 					return end
 				}
@@ -176,15 +177,21 @@ func (s *server) discard() {
 
 // accept tells the reader to go on, if b is a claim, unless there is no room for it
 // yet: then b is returned, to be held.
-func (s *server) accept(b *batch) (held *batch) {
-	if b.claim == 0 {
-		return nil
-	}
-	if s.o.Overflow == OverflowBlock && !s.queue.fits(b.claim) {
-		return b
+func (s *server) accept(b *batch) (held *batch, err error) {
+	switch {
+	case b.claim == 0:
+		return nil, nil
+	case s.closing || s.o.Overflow == OverflowBlock:
+		if !s.queue.fits(b.claim) {
+			return b, nil
+		}
+	case s.o.Overflow == OverflowDropOldest:
+		s.shed(b.claim)
+	case s.queue.bursts(b.sure):
+		return b, over(&OverflowError{Limit: s.o.Buffer, Events: 1})
 	}
 	signal(s.link.accepted)
-	return nil
+	return nil, nil
 }
 
 // incoming is the reader's channel, or nil while the queue is full.
