@@ -390,7 +390,7 @@ func (d *Decoder) number(i int) (any, int) {
 		return nil, end
 	}
 	t := d.b[i:end]
-	if !d.spend(boxSize) {
+	if !d.spend(boxSize + len(t)) {
 		return nil, ^i
 	}
 	digits := t
@@ -400,6 +400,7 @@ func (d *Decoder) number(i int) (any, int) {
 	n := 0
 	for _, c := range digits {
 		if c -= '0'; c > 9 {
+			d.taken += boxSize
 			return json.Number(t), end
 		}
 		n = n*10 + int(c)
