@@ -215,7 +215,7 @@ func loginFailure(err error) error {
 
 // within gives f the time of --connect-timeout, and says what its failure means.
 func within[T any](ctx context.Context, s *stream, f func(context.Context) (T, error)) (T, error) {
-	rctx, cancel := context.WithTimeoutCause(ctx, s.flags.connectTimeout, &proto.ConnectTimeoutError{Limit: s.flags.connectTimeout})
+	rctx, cancel := proto.WithConnectTimeout(ctx, s.flags.connectTimeout)
 	defer cancel()
 	v, err := f(rctx)
 	if err != nil && ctx.Err() != nil {

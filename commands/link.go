@@ -35,7 +35,7 @@ func newLinkFlags() linkFlags {
 func (f *linkFlags) flags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
-			Usage: "give an attempt to connect `D`"},
+			Usage: "give an attempt to connect `D`; a command that gives the credential has 30s of its own"},
 		&cli.IntFlag{Name: "retries", Category: catLink, Destination: &f.retries, Value: f.retries,
 			Usage: "try again at most `N` times within --retry-window"},
 		&cli.DurationFlag{Name: "retry-window", Category: catLink, Destination: &f.retryWindow, Value: f.retryWindow,

@@ -227,7 +227,7 @@ func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 
 // printSession asks for a session and prints it.
 func (s *stream) printSession(ctx context.Context, svc *proto.Octave) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.flags.connectTimeout, &proto.ConnectTimeoutError{Limit: s.flags.connectTimeout})
+	ctx, cancel := proto.WithConnectTimeout(ctx, s.flags.connectTimeout)
 	defer cancel()
 	session, err := svc.NewSession(ctx)
 	if sig, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {

@@ -179,15 +179,16 @@ func (p *program) userPassword(ctx context.Context, flag, text string) (user, pa
 
 // runSecret runs a shell command. Its stderr is ours, so that it can say what is
 // wrong; it gets no stdin, which may be the user's data.
-func (p *program) runSecret(ctx context.Context, command string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
+func (p *program) runSecret(outer context.Context, command string) (string, error) {
+	defer proto.HoldConnectTimeout(outer)()
+	ctx, cancel := context.WithTimeout(outer, secretTimeout)
 	defer cancel()
 	cmd := shell(ctx, command)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	cmd.Env = p.Environ()
 	err := cmd.Run()
-	if ctx.Err() == context.DeadlineExceeded {
+	if ctx.Err() != nil && outer.Err() == nil {
 		return "", fmt.Errorf("the command gave no answer within %s", secretTimeout)
 	}
 	if err != nil {

@@ -217,15 +217,15 @@ func (a *OctaveAPI) nonsense(path, what string) error {
 
 // call sends a request and returns the body of the answer's envelope.
 func (a *OctaveAPI) call(ctx context.Context, method, path string, query url.Values, body []byte) (json.RawMessage, error) {
-	if a.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, a.Timeout, &OverdueError{What: "answer", Limit: a.Timeout})
-		defer cancel()
-	}
 	address := a.address(path)
 	tok, err := token(ctx, a.Token, address)
 	if err != nil {
 		return nil, err
+	}
+	if a.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, a.Timeout, &OverdueError{What: "answer", Limit: a.Timeout})
+		defer cancel()
 	}
 	target := strings.TrimRight(a.Base, "/") + "/" + url.PathEscape(a.Company) + "/" + path
 	if len(query) > 0 {

@@ -255,7 +255,7 @@ func (r *runner) wait(ctx context.Context, err error) error {
 // once makes one attempt and serves the connection until it ends.
 func (r *runner) once(ctx context.Context) error {
 	r.attempt++
-	hctx, cancel := context.WithTimeoutCause(ctx, r.o.ConnectTimeout, &ConnectTimeoutError{r.o.ConnectTimeout})
+	hctx, cancel := WithConnectTimeout(ctx, r.o.ConnectTimeout)
 	defer cancel()
 	unhook := r.interrupt(cancel)
 	defer unhook()

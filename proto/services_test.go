@@ -286,6 +286,52 @@ func TestOctaveSessionExpires(t *testing.T) {
 	})
 }
 
+// A command that asks a vault for the token, and its user for a finger, takes its time,
+// which is none of the network's. That still has no more than it is given.
+func TestSlowTokenIsNoSlowConnection(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		token, reply time.Duration
+		fails        bool
+	}{
+		{"slow token", 25 * time.Second, 9 * time.Second, false},
+		{"slow network", 25 * time.Second, 11 * time.Second, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, "octave", emulator.DefaultOptions(), func(w *world) {
+				o := w.octave("/demo/stream")
+				o.Token = func(ctx context.Context) (secret.Value, error) {
+					defer proto.HoldConnectTimeout(ctx)()
+					select {
+					case <-time.After(tt.token):
+					case <-ctx.Done():
+						t.Error("the token source was cut short")
+					}
+					return secret.Value(w.env["HARK_OCTAVE_TOKEN"]), nil
+				}
+				o.Client = &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+					select {
+					case <-time.After(tt.reply):
+						return w.transport.RoundTrip(req)
+					case <-req.Context().Done():
+						return nil, context.Cause(req.Context())
+					}
+				})}
+				w.options.ConnectTimeout, w.options.Retries = 10*time.Second, 0
+				begun := time.Now()
+				err := proto.Run(w.t.Context(), o, &tally{t: t, limit: 1}, w.options)
+				var late *proto.ConnectTimeoutError
+				if got := errors.As(err, &late); got != tt.fails {
+					t.Errorf("after %s: %v", time.Since(begun), err)
+				}
+				if d := time.Since(begun); tt.fails && d != tt.token+10*time.Second {
+					t.Errorf("it failed after %s", d)
+				}
+			})
+		})
+	}
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
