@@ -176,7 +176,7 @@ func canaryValues(o *option) (values []string) {
 		return []string{"Authorization: Bearer " + canary, "X-Api-Key: " + canary, "Cookie: session=" + canary}
 	case o.name() == "proxy":
 		return []string{"http://alice:" + escaped + "@127.0.0.1:1", "socks5h://alice:" + escaped + "@127.0.0.1:1",
-			"nonsense://alice:" + escaped + "@host"}
+			"nonsense://alice:" + escaped + "@host", "http://" + escaped + "@127.0.0.1:1"}
 	case o.pair:
 		return []string{"alice:" + canary, "alice:env:CANARY", "env:CANARY_PAIR", canary}
 	}
@@ -304,6 +304,8 @@ func TestShownValue(t *testing.T) {
 		{header, "X-Other: abcdef", "X-Other: abcdef"},
 		{endpoint, "wss://alice:abcdef@host/?q=1", "wss://alice:***@host/?q=1"},
 		{endpoint, "wss://alice:%61bcdef@host/?to%6Ben=%7A1234&q=1&key=50%", "wss://alice:***@host/?to%6Ben=***&q=1&key=50%"},
+		{endpoint, "wss://0123456789abcdef%2f@host/x", "wss://***@host/x"},
+		{endpoint, "wss://alice@host/x", "wss://alice@host/x"},
 		{endpoint, "wss://host/?key=100%;no", "wss://host/?key=***"},
 	} {
 		if got := shownValue(tt.option, tt.value); got != tt.want {

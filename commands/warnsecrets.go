@@ -80,6 +80,10 @@ func (s setting) showsSecret() bool {
 	return s.value != ""
 }
 
+// longUser is how long a user name without a password is that is taken for a token:
+// wss://TOKEN@stream.example.com.
+const longUser = 16
+
 // sensitiveAddress are the parts of an address that must not be shown, as they are
 // meant and as they are written: more may be percent-encoded than needs to be, or
 // less.
@@ -89,14 +93,16 @@ func sensitiveAddress(address string) []string {
 	if err != nil {
 		return out
 	}
+	_, rest, _ := strings.Cut(address, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	written := strings.TrimSuffix(rest[:strings.LastIndexByte(rest, '@')+1], "@")
 	if password, ok := u.User.Password(); ok && password != "" {
-		out = append(out, password)
-		_, rest, _ := strings.Cut(address, "://")
-		if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-			rest = rest[:end]
-		}
-		_, written, _ := strings.Cut(rest[:strings.LastIndexByte(rest, '@')+1], ":")
-		out = append(out, strings.TrimSuffix(written, "@"))
+		_, written, _ = strings.Cut(written, ":")
+		out = append(out, password, written)
+	} else if user := u.User.Username(); !ok && len(user) >= longUser {
+		out = append(out, user, written)
 	}
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
