@@ -2,12 +2,10 @@ package commands
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/hark-cli/hark/output"
-	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
 )
 
@@ -152,17 +150,6 @@ func (s *stream) writer(ctx context.Context) (*output.Writer, error) {
 	return output.New(s.Stdout, o), nil
 }
 
-// valuesLimit is how much memory the values of an event may take, in bytes. A message
-// that is one text can be looked at whatever its size is. When the next one is read
-// whether there is room for it or not, there is less for this one.
-func (f *streamFlags) valuesLimit() int {
-	limit := int(min(f.maxMessage, math.MaxInt/2))
-	if f.overflow != overflow(proto.OverflowBlock) {
-		limit /= 2
-	}
-	return limit + 64<<10
-}
-
 // outputOptions are what the flags say about what is printed, without conditions,
 // and the variables of expressions.
 func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars output.Vars, err error) {
@@ -177,7 +164,7 @@ func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars outp
 		Describe:    s.describe,
 		Raw:         f.raw,
 		Null:        f.null,
-		Limit:       f.valuesLimit(),
+		Limit:       s.valuesLimit,
 		JQErrorFail: f.jqError == "fail",
 		Redact:      s.say.Bytes,
 		Context:     ctx,

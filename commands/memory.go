@@ -1,7 +1,10 @@
 package commands
 
 import (
+	"math"
 	"runtime/debug"
+
+	"github.com/hark-cli/hark/proto"
 )
 
 // leastMemory is what the collector is left in any case, in bytes.
@@ -29,4 +32,16 @@ func (s *stream) boundMemory(buffer int, message int64) {
 	// It begins late, and a part of the memory is not its own.
 	margin := min(message/2, leastMemory)
 	debug.SetMemoryLimit(max(int64(buffer)+2*message-margin, leastMemory))
+}
+
+// valuesLimit is how much memory the values of an event may take, in bytes: as much as
+// the largest message, so that one that is a single text can be looked at whatever its
+// size is. When the next message is read whether there is room for it or not, there is
+// less for this one.
+func (f *linkFlags) valuesLimit() int {
+	limit := int(min(f.maxMessage, math.MaxInt/2))
+	if f.overflow != overflow(proto.OverflowBlock) {
+		limit /= 2
+	}
+	return limit + 64<<10
 }

@@ -32,6 +32,9 @@ type stream struct {
 	cancel    context.CancelCauseFunc
 	wrap      func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
 	screen    *captured                   // what a prompt on a terminal shows; nil without one
+	// valuesLimit is how much memory the values of an event may take, in bytes; 0 when
+	// there is no limit for messages either, on a tape of the user's.
+	valuesLimit int
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
@@ -102,6 +105,7 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 	if s.exam != nil {
 		return s.examine(ctx, svc, input)
 	}
+	s.valuesLimit = s.flags.valuesLimit()
 	if s.talks() && s.Editor != nil && len(s.flags.execute) == 0 {
 		s.capture()
 	}

@@ -156,6 +156,9 @@ func (s *server) loop(ctx, wctx context.Context) error {
 func (s *server) discard() {
 	t := time.NewTimer(time.Until(s.closeBy))
 	defer t.Stop()
+	if s.held != nil {
+		signal(s.link.accepted)
+	}
 	for {
 		select {
 		case b, ok := <-s.link.batches:
