@@ -46,8 +46,8 @@ import (
 //	without-race            $HARK is a hark that the race detector does not slow down
 //
 // the conditions [node:PACKAGE], [python:PACKAGE] and [race], and the program
-// "script-memory MIB CMD…", which fails when CMD needs more memory than that (hark
-// with -race only when it fails). $EMULATOR is where the stand-ins are, and $FREE_PORT
+// "script-memory MIB CMD…", which ends as CMD does, or with 1 when it needs more memory, which
+// is not asked of a hark with -race. $EMULATOR is where the stand-ins are, and $FREE_PORT
 // and $FREE_PORT2 are ports for a server that wants to be told.
 //
 // FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to
@@ -325,7 +325,7 @@ func boundMemory(args []string) int {
 	if err == nil {
 		err = cmd.Run()
 	}
-	if err != nil {
+	if cmd.ProcessState == nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -337,7 +337,7 @@ func boundMemory(args []string) int {
 		fmt.Fprintf(os.Stderr, "%s held %d MiB, more than %d\n", args[1], peak>>10, limit)
 		return 1
 	}
-	return 0
+	return cmd.ProcessState.ExitCode()
 }
 
 // raceEnabled tells whether this is a build with -race, which takes several times

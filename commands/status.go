@@ -152,7 +152,7 @@ func (s *stream) statusText(st proto.Status) {
 			s.warn("connected again; events between %s and %s may be missing", from, to)
 		}
 	case proto.Dropped:
-		s.warn("%d events were dropped, %d in all: the reader of stdout is too slow", st.Events, st.Total)
+		s.warn("dropped %s, %d in all: the reader of stdout is too slow", plural(int(st.Events), "event"), st.Total)
 	}
 }
 

@@ -144,7 +144,15 @@ type UnwrittenError struct {
 }
 
 func (e *UnwrittenError) Error() string {
-	return fmt.Sprintf("%d events were received but not written, because the reader of the output is blocked", e.Events)
+	return were(e.Events) + " received but not written, because the reader of the output is blocked"
+}
+
+// were is "1 event was" or "2 events were".
+func were(n int) string {
+	if n == 1 {
+		return "1 event was"
+	}
+	return fmt.Sprintf("%d events were", n)
 }
 
 func (e *UnwrittenError) Unwrap() error { return e.Err }
@@ -157,7 +165,7 @@ type OverflowError struct {
 }
 
 func (e *OverflowError) Error() string {
-	return fmt.Sprintf("the buffer of %d bytes is full, because the reader of the output is too slow; %d events were lost", e.Limit, e.Events)
+	return fmt.Sprintf("the buffer of %d bytes is full, because the reader of the output is too slow; %s lost", e.Limit, were(e.Events))
 }
 
 // A Failure is what Run returns when it gives up: the last error, and what it means.
