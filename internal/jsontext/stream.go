@@ -3,6 +3,7 @@ package jsontext
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"math/big"
 	"slices"
@@ -19,27 +20,23 @@ func check(v any, depth int) error {
 		_, err := appendValue(nil, v, 0)
 		return err
 	case []any:
-		if depth == MaxDepth {
-			return ErrTooDeep
-		}
-		for _, e := range v {
-			if err := check(e, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
+		return checkAll(slices.Values(v), depth)
 	case map[string]any:
-		if depth == MaxDepth {
-			return ErrTooDeep
-		}
-		for _, e := range v {
-			if err := check(e, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
+		return checkAll(maps.Values(v), depth)
 	}
 	return fmt.Errorf("a value of type %T has no JSON form", v)
+}
+
+func checkAll(values iter.Seq[any], depth int) error {
+	if depth == MaxDepth {
+		return ErrTooDeep
+	}
+	for v := range values {
+		if err := check(v, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // StreamValue appends to dst what AppendValue appends, which may be long, and hands
