@@ -3,6 +3,7 @@ package output
 import (
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -134,4 +135,39 @@ func newRigLine(t *testing.T, o Style, message string) []byte {
 		t.Fatal(err)
 	}
 	return []byte(r.printed(t))
+}
+
+// FuzzStyle asserts that pieces make no difference, and that what is shown without
+// colours is the same JSON value.
+func FuzzStyle(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,{"b":"\"\\"}],"c":{ }}`, " [ ] ", "\"\u009b漢\"", "[[],\n[{}]]\r\n", `-1e5`} {
+		f.Add([]byte(seed), byte(3), byte(7))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, options, step byte) {
+		if ok, _ := jsontext.Scan(data); !ok {
+			return
+		}
+		o := Style{Pretty: options&1 > 0, Visible: options&2 > 0, Color: options&4 > 0}
+		show := func(step int) string {
+			s := &style{Style: o}
+			s.begin()
+			var out []byte
+			for rest := data; len(rest) > 0; {
+				n := jsontext.CutText(rest, step)
+				out = s.feed(out, rest[:n])
+				rest = rest[n:]
+			}
+			return string(s.end(out))
+		}
+		whole := show(len(data))
+		if got := show(4 + int(step)); got != whole {
+			t.Fatalf("%+v: %q, as a whole %q", o, got, whole)
+		}
+		var d, e jsontext.Decoder
+		shown, err := d.Decode([]byte(whole))
+		meant, _ := e.Decode(data)
+		if !o.Color && (err != nil || !reflect.DeepEqual(shown, meant)) {
+			t.Fatalf("%+v: %q is shown as %q", o, data, whole)
+		}
+	})
 }
