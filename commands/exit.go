@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/hark-cli/hark/internal/replay"
@@ -188,10 +190,10 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "--connect-timeout sets how long hark waits"
 	case h.Stage != proto.StageProxy && (h.Status == 401 || h.Status == 403):
 		return "check the credentials"
-	case h.Status == 407:
-		return "the proxy wants credentials: --proxy-user USER:PASSWORD"
 	case h.Stage == proto.StageProxy:
 		return proxyHint(h)
+	case h.Status == 407:
+		return "a proxy that answered in place of the server requires credentials: --proxy URL and --proxy-user USER:PASSWORD"
 	case h.Status >= 300 && h.Status < 400:
 		if h.Err != nil {
 			return "use the address that it leads to"
@@ -222,7 +224,7 @@ func handshakeHint(h *proto.HandshakeError) string {
 func proxyHint(h *proto.HandshakeError) string {
 	switch p, ok := errors.AsType[*proto.ProxyError](h.Err); {
 	case ok && p.Refused:
-		return "the proxy wants other credentials: --proxy-user USER:PASSWORD"
+		return proxyRefusedHint(p)
 	case h.Status == 403:
 		return "the proxy does not allow this host or port; ask who runs it"
 	case h.Status != 0:
@@ -235,6 +237,20 @@ func proxyHint(h *proto.HandshakeError) string {
 		return "the proxy does not speak TLS on this port: -x http://HOST:PORT"
 	}
 	return "check --proxy, or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; NO_PROXY lists hosts to reach directly"
+}
+
+// proxyRefusedHint is the advice when a proxy did not accept the credentials, or
+// there were none.
+func proxyRefusedHint(p *proto.ProxyError) string {
+	basic := slices.ContainsFunc(p.Offers, func(s string) bool { return strings.EqualFold(s, "Basic") })
+	switch {
+	case len(p.Offers) > 0 && !basic:
+		return "hark authenticates to a proxy with Basic only; a proxy of this machine that speaks " +
+			strings.Join(p.Offers, " or ") + " can do it for hark: --proxy http://localhost:PORT"
+	case p.Sent:
+		return "the proxy did not accept the credentials that were sent: check --proxy-user, or USER:PASSWORD in the address of the proxy"
+	}
+	return "the proxy requires credentials: --proxy-user USER:PASSWORD"
 }
 
 func is[E error](err error) bool {

@@ -191,3 +191,24 @@ func FuzzDecryptPKCS8(f *testing.F) {
 		}
 	})
 }
+
+// A proxy that refuses is not asked for credentials that it got, nor with a scheme
+// that hark does not have.
+func TestProxyRefusedHint(t *testing.T) {
+	for _, tt := range []struct {
+		refusal proto.ProxyError
+		want    string
+	}{
+		{proto.ProxyError{Status: 407}, "the proxy requires credentials: --proxy-user"},
+		{proto.ProxyError{Status: 407, Offers: []string{"NTLM", "basic"}}, "the proxy requires credentials: --proxy-user"},
+		{proto.ProxyError{Status: 407, Sent: true, Offers: []string{"Basic"}}, "the proxy did not accept the credentials that were sent"},
+		{proto.ProxyError{Status: 407, Sent: true}, "the proxy did not accept the credentials that were sent"},
+		{proto.ProxyError{Status: 407, Sent: true, Offers: []string{"Negotiate", "NTLM"}}, "with Basic only; a proxy of this machine that speaks Negotiate or NTLM"},
+	} {
+		tt.refusal.Refused = true
+		err := &proto.HandshakeError{Stage: proto.StageProxy, Status: tt.refusal.Status, Err: &tt.refusal}
+		if got := hint(err); !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %q, want %q", tt.refusal, got, tt.want)
+		}
+	}
+}

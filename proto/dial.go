@@ -179,11 +179,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *
 // networkError is a failure before there was an answer.
 func networkError(ctx context.Context, stage Stage, address string, err error) *HandshakeError {
 	if p, ok := errors.AsType[*ProxyError](err); ok && ctx.Err() == nil {
-		e := &HandshakeError{Stage: StageProxy, Address: p.Address, Status: p.Status}
-		if p.Status == 0 {
-			e.Err = p
-		}
-		return e
+		return &HandshakeError{Stage: StageProxy, Address: p.Address, Status: p.Status, Err: p}
 	}
 	if ctx.Err() != nil && (stage == StageUpgrade || stage == StageProxy) {
 		m := reached(ctx)

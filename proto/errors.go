@@ -47,6 +47,10 @@ func (e *HandshakeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: ", e.Stage, e.Address)
 	switch {
+	case is[*ProxyError](e.Err): // which names the status
+		fmt.Fprintf(&b, "%v", e.Err)
+	case e.Status == 0 && e.Err == nil:
+		b.WriteString("HTTP 000, which is not a status of HTTP")
 	case e.Status != 0:
 		fmt.Fprintf(&b, "HTTP %d", e.Status)
 		if t := http.StatusText(e.Status); t != "" {

@@ -92,10 +92,21 @@ func TestProxyTroubles(t *testing.T) {
 		{"no HTTP", Proxy{Kind: "http"}, func(c net.Conn) {
 			head(c)
 			io.WriteString(c, "SSH-2.0-x\r\n\r\n")
-		}, "malformed HTTP", false},
+		}, "its answer is not HTTP", false},
 		{"no SOCKS", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad\r\n\r\n") }, "does not speak SOCKS 5", false},
-		{"no method", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\xff") }, "other credentials", true},
-		{"wants what we have not", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x02") }, "other credentials", true},
+		{"no method", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\xff") }, "requires a user name", true},
+		{"wants what we have not", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x02") }, "requires a user name", true},
+		{"no method with credentials", Proxy{Kind: "socks5h", User: "a", Password: "b"}, func(c net.Conn) { io.WriteString(c, "\x05\xff") }, "accepts neither", true},
+		{"refused in two bytes", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x00\x05\x02") }, "not allowed by its rules", false},
+		{"half a reply", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x00\x05") }, "in the middle of its answer", false},
+		{"status 000", Proxy{Kind: "http"}, func(c net.Conn) {
+			head(c)
+			io.WriteString(c, "HTTP/1.1 000\r\n\r\n")
+		}, "status 000", false},
+		{"only schemes that hark does not have", Proxy{Kind: "http", User: "a", Password: "b"}, func(c net.Conn) {
+			head(c)
+			io.WriteString(c, "HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: Digest realm=\"a, Basic b\", nonce=x, NTLM\r\n\r\n")
+		}, "HTTP 407 Proxy Authentication Required (it offers Negotiate, Digest, NTLM)", true},
 		{"password refused", Proxy{Kind: "socks5h", User: "a", Password: "b"}, func(c net.Conn) { io.WriteString(c, "\x05\x02\x01\x01") }, "refused the user name or the password", true},
 		{"unreachable", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x00\x05\x04\x00\x01\x00\x00\x00\x00\x00\x00") }, "host unreachable", false},
 		{"unknown code", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x00\x05\x63\x00\x01\x00\x00\x00\x00\x00\x00") }, "SOCKS error 99", false},

@@ -9,6 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,14 +35,22 @@ type ProxyError struct {
 	Status int
 	// Refused: it is our credentials that it did not take, or the lack of them.
 	Refused bool
-	Err     error
+	// Sent: credentials were sent. Offers are the schemes of authentication that the
+	// proxy named, as it wrote them, or nil.
+	Sent   bool
+	Offers []string
+	Err    error
 }
 
 func (e *ProxyError) Error() string {
-	if e.Status != 0 {
-		return fmt.Sprintf("HTTP %d %s", e.Status, http.StatusText(e.Status))
+	if e.Err != nil {
+		return e.Err.Error()
 	}
-	return e.Err.Error()
+	text := fmt.Sprintf("HTTP %03d %s", e.Status, http.StatusText(e.Status))
+	if len(e.Offers) > 0 {
+		text += " (it offers " + strings.Join(e.Offers, ", ") + ")"
+	}
+	return strings.TrimSpace(text)
 }
 
 func (e *ProxyError) Unwrap() error { return e.Err }
@@ -112,13 +123,18 @@ func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (n
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("it closed the connection without an answer")
+		} else if strings.Contains(err.Error(), "malformed") {
+			err = errors.New("its answer is not HTTP")
 		}
 		return nil, err
 	}
-	if resp.StatusCode/100 != 2 {
+	switch status := resp.StatusCode; {
+	case status < 100:
+		return nil, fmt.Errorf("its answer has the status %03d, which is not one of HTTP", status)
+	case status/100 != 2:
 		return nil, &ProxyError{
-			Address: p.Address(), Status: resp.StatusCode,
-			Refused: resp.StatusCode == http.StatusProxyAuthRequired,
+			Address: p.Address(), Status: status, Refused: status == http.StatusProxyAuthRequired,
+			Sent: p.User != "", Offers: authSchemes(resp.Header.Values("Proxy-Authenticate")),
 		}
 	}
 	if br.Buffered() > 0 {
@@ -126,6 +142,47 @@ func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (n
 		return &aheadConn{Conn: conn, ahead: rest}, nil
 	}
 	return conn, nil
+}
+
+// authSchemes returns the names of the schemes of authentication in the values of a
+// header such as Proxy-Authenticate (RFC 9110, section 11.3), each once, in order.
+func authSchemes(values []string) []string {
+	var schemes []string
+	for part := range strings.SplitSeq(withoutQuotes(strings.Join(values, ",")), ",") {
+		scheme, _, _ := strings.Cut(strings.TrimSpace(part), " ")
+		known := slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) })
+		if !known && schemeName.MatchString(scheme) && len(schemes) < mostSchemes {
+			schemes = append(schemes, scheme)
+		}
+	}
+	return schemes
+}
+
+// mostSchemes bounds how many schemes of one answer are named.
+const mostSchemes = 8
+
+// schemeName matches what may be the name of a scheme; a parameter has an equals sign.
+var schemeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,30}$`)
+
+// withoutQuotes removes the quoted strings from the value of a header.
+func withoutQuotes(value string) string {
+	quoted, escaped := false, false
+	return strings.Map(func(r rune) rune {
+		switch inside := quoted; {
+		case escaped:
+			escaped = false
+			return -1
+		case inside && r == '\\':
+			escaped = true
+			return -1
+		case r == '"':
+			quoted = !quoted
+			return -1
+		case inside:
+			return -1
+		}
+		return r
+	}, value)
 }
 
 // An aheadConn is a connection of which something has been read already.

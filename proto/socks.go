@@ -79,7 +79,11 @@ func socksAuthenticate(rw io.ReadWriter, p *Proxy) error {
 	case answer[1] == socksNoAuth:
 		return nil
 	case answer[1] == socksNoMethod, answer[1] != socksPassword || p.User == "":
-		return &ProxyError{Address: p.Address(), Refused: true, Err: errors.New("it wants other credentials")}
+		err := errors.New("it requires a user name and a password")
+		if p.User != "" {
+			err = errors.New("it accepts neither a connection without credentials nor a user name and a password")
+		}
+		return &ProxyError{Address: p.Address(), Refused: true, Sent: p.User != "", Err: err}
 	}
 	request := []byte{socksAuthVersion, byte(len(p.User))}
 	request = append(request, p.User...)
@@ -92,7 +96,7 @@ func socksAuthenticate(rw io.ReadWriter, p *Proxy) error {
 		return socksEnd(err)
 	}
 	if answer[1] != 0 {
-		return &ProxyError{Address: p.Address(), Refused: true, Err: errors.New("it refused the user name or the password")}
+		return &ProxyError{Address: p.Address(), Refused: true, Sent: true, Err: errors.New("it refused the user name or the password")}
 	}
 	return nil
 }
@@ -134,7 +138,8 @@ func (n *Network) socksDestination(ctx context.Context, p *Proxy, host, port str
 // socksReply reads the answer to a request and the address that it carries.
 func socksReply(r io.Reader) error {
 	var head [5]byte // to the first byte of the address
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	// A refusal may end behind its code, although that is not what RFC 1928 says.
+	if _, err := io.ReadFull(r, head[:2]); err != nil {
 		return socksEnd(err)
 	}
 	if head[0] != socksVersion {
@@ -145,6 +150,9 @@ func socksReply(r io.Reader) error {
 			return errors.New(socksReplies[code])
 		}
 		return fmt.Errorf("SOCKS error %d", code)
+	}
+	if _, err := io.ReadFull(r, head[2:]); err != nil {
+		return socksEnd(err)
 	}
 	rest := 2 // the port
 	switch head[3] {
@@ -164,8 +172,11 @@ func socksReply(r io.Reader) error {
 }
 
 func socksEnd(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	switch err {
+	case io.EOF:
 		return errors.New("it closed the connection without an answer")
+	case io.ErrUnexpectedEOF:
+		return errors.New("it closed the connection in the middle of its answer")
 	}
 	return err
 }
