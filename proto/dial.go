@@ -23,6 +23,9 @@ type DialOptions struct {
 	Compression bool
 	// MaxRedirects is how many redirects are followed; 0 means none.
 	MaxRedirects int
+	// InsecureRedirects allows a redirect from wss to ws, where everything that is
+	// sent can be read on the way.
+	InsecureRedirects bool
 }
 
 // dial makes the opening handshake of hs. The returned link has no goroutines
@@ -46,13 +49,13 @@ func dial(ctx context.Context, hs *Handshake, o *Options) (*link, error) {
 			}
 			return l, err
 		}
-		if err := at.follow(answer.Header.Get("Location")); err != nil {
+		if err := at.follow(answer.Header.Get("Location"), o.Dial.InsecureRedirects); err != nil {
 			return nil, &HandshakeError{Stage: StageUpgrade, Address: at.Address, Status: answer.StatusCode, Err: err}
 		}
 	}
 }
 
-// redirects tells whether an answer leads to another address.
+// redirects reports whether an answer leads to another address.
 func redirects(answer *http.Response) bool {
 	if answer == nil {
 		return false
@@ -66,9 +69,10 @@ func redirects(answer *http.Response) bool {
 }
 
 // follow makes location the address of the handshake. No header but the harmless
-// ones goes to another origin, and a service with credentials of its own does not
-// go there at all, because its session may send them later.
-func (hs *Handshake) follow(location string) error {
+// ones goes to another origin. A service with credentials of its own does not go
+// there at all, because its session may send them later, nor does a handshake that
+// offers subprotocols: servers that browsers talk to take credentials there.
+func (hs *Handshake) follow(location string, insecure bool) error {
 	from, err := url.Parse(hs.URL)
 	if err != nil {
 		return errors.New("its address cannot be read")
@@ -91,9 +95,15 @@ func (hs *Handshake) follow(location string) error {
 	}
 	to.Fragment = ""
 	address := bareAddress(to.String())
+	if secureScheme(from) && !secureScheme(to) && !insecure {
+		return &InsecureRedirectError{Address: address}
+	}
 	if origin(from) != origin(to) {
-		if len(hs.Secrets) > 0 {
+		switch {
+		case len(hs.Secrets) > 0:
 			return fmt.Errorf("it leads to another origin, %s, where the credentials must not go", address)
+		case len(hs.Subprotocols) > 0:
+			return fmt.Errorf("it leads to another origin, %s, where the subprotocols must not go, because they may hold credentials", address)
 		}
 		harmless := http.Header{}
 		for _, name := range []string{"User-Agent", "Accept-Language", "Origin"} {
@@ -106,6 +116,15 @@ func (hs *Handshake) follow(location string) error {
 	hs.URL, hs.Address = to.String(), address
 	return nil
 }
+
+// An InsecureRedirectError is a redirect from wss to ws that was not followed.
+type InsecureRedirectError struct{ Address string }
+
+func (e *InsecureRedirectError) Error() string {
+	return "it leads from an encrypted connection to one that is not, " + e.Address
+}
+
+func secureScheme(u *url.URL) bool { return u.Scheme == "wss" || u.Scheme == "https" }
 
 // origin is what RFC 6454, section 4, compares, with ws for http.
 func origin(u *url.URL) string {
@@ -163,7 +182,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *
 		return newLink(ws, t.tap, o), nil, nil
 	case t.tap != nil:
 		t.tap.Close()
-		return nil, nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{reason(err)}}
+		return nil, nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{errNoUpgrade}}
 	case t.answer != nil:
 		return nil, t.answer, &HandshakeError{
 			Stage:      StageUpgrade,
@@ -186,41 +205,6 @@ func networkError(ctx context.Context, stage Stage, address string, err error) *
 		stage, address = m.stage, cmp.Or(m.address, address)
 	}
 	return &HandshakeError{Stage: stage, Address: address, Err: bare(ctx, err)}
-}
-
-// checkUpgrade finds what the server has granted without having been asked for it
-// (RFC 6455, section 4.1).
-func checkUpgrade(req *http.Request, resp *http.Response) error {
-	chosen := resp.Header.Values("Sec-Websocket-Protocol")
-	if len(chosen) > 1 {
-		return &ProtocolError{fmt.Errorf("the server chose %d subprotocols", len(chosen))}
-	}
-	if len(chosen) == 1 && !listed(req.Header.Values("Sec-Websocket-Protocol"), chosen[0]) {
-		return &ProtocolError{fmt.Errorf("the server chose the subprotocol %q, which was not offered", excerpt([]byte(chosen[0])))}
-	}
-	for _, line := range resp.Header.Values("Sec-Websocket-Extensions") {
-		for ext := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(ext, ";")
-			if name = strings.TrimSpace(name); name != "" && !listed(req.Header.Values("Sec-Websocket-Extensions"), name) {
-				return &ProtocolError{fmt.Errorf("the server uses the extension %q, which was not negotiated", excerpt([]byte(name)))}
-			}
-		}
-	}
-	return nil
-}
-
-// listed tells whether one of the elements of a list in a header, without its
-// parameters, is name.
-func listed(lines []string, name string) bool {
-	for _, line := range lines {
-		for element := range strings.SplitSeq(line, ",") {
-			element, _, _ = strings.Cut(element, ";")
-			if strings.EqualFold(strings.TrimSpace(element), strings.TrimSpace(name)) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // reason is the innermost error: what the library wraps around it repeats the

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -88,7 +87,7 @@ func (o *Octave) NewSession(ctx context.Context) (OctaveSession, error) {
 		return OctaveSession{}, httpError(ctx, StageSession, bareAddress(address), err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := readAnswer(resp, maxAnswer)
 	if err != nil {
 		return OctaveSession{}, httpError(ctx, StageSession, bareAddress(address), err)
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -247,7 +246,7 @@ func (a *OctaveAPI) call(ctx context.Context, method, path string, query url.Val
 		return nil, httpError(ctx, StageRequest, address, err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxOctaveAnswer+1))
+	answer, err := readAnswer(resp, maxOctaveAnswer+1)
 	if err != nil {
 		return nil, httpError(ctx, StageRequest, address, err)
 	}

@@ -25,7 +25,7 @@ func request(client *http.Client, req *http.Request, stage Stage) ([]byte, error
 		return nil, httpError(req.Context(), stage, address, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := readAnswer(resp, maxAnswer)
 	if err != nil {
 		return nil, httpError(req.Context(), stage, address, err)
 	}

@@ -374,8 +374,7 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.answer = resp
-		t.body, _ = io.ReadAll(io.LimitReader(resp.Body, bodyExcerpt))
-		resp.Body.Close()
+		t.body = readBody(resp.Body, bodyExcerpt)
 		resp.Body = http.NoBody
 		return resp, nil
 	}
@@ -383,10 +382,12 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		return nil, err
 	}
-	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
-		t.tap = newTap(rwc)
-		t.tap.lane = len(resp.Header.Values("Sec-Websocket-Extensions")) == 0
-		resp.Body = t.tap
+	rwc, ok := resp.Body.(io.ReadWriteCloser)
+	if !ok {
+		return nil, &ProtocolError{errNoUpgrade}
 	}
+	t.tap = newTap(rwc)
+	t.tap.lane = len(resp.Header.Values("Sec-Websocket-Extensions")) == 0
+	resp.Body = t.tap
 	return resp, nil
 }
