@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto"
 )
 
 // An includer is a RoundTripper that shows opening handshakes on stderr, without
@@ -16,6 +17,7 @@ import (
 type includer struct {
 	base http.RoundTripper
 	say  *printer
+	name func(string) string // how a header is written on the wire
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -23,26 +25,25 @@ func (i includer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("Upgrade") == "" {
 		return i.base.RoundTrip(req)
 	}
-	host := req.Host
-	if host == "" {
-		host = req.URL.Host
-	}
-	lines := []string{fmt.Sprintf("> GET %s HTTP/1.1", harmlessTarget(req.URL)), "> Host: " + host}
-	i.say.plain(append(lines, headerLines(">", req.Header)...))
+	lines := []string{fmt.Sprintf("> GET %s HTTP/1.1", harmlessTarget(req.URL)), "> Host: " + proto.HostHeader(req)}
+	i.say.plain(append(lines, headerLines(">", req.Header, i.name)...))
 	resp, err := i.base.RoundTrip(req)
 	if err == nil {
 		lines := []string{fmt.Sprintf("< %s %s", resp.Proto, resp.Status)}
-		i.say.plain(append(lines, headerLines("<", resp.Header)...))
+		i.say.plain(append(lines, headerLines("<", resp.Header, func(name string) string { return name })...))
 	}
 	return resp, err
 }
 
 // headerLines are the lines of a header, sorted, with Mask for credentials.
-func headerLines(mark string, header http.Header) []string {
+func headerLines(mark string, header http.Header, as func(string) string) []string {
 	var lines []string
 	for name, values := range header {
 		for _, v := range values {
-			lines = append(lines, mark+" "+name+": "+harmlessHeader(name, v))
+			if v == "" && name == "User-Agent" { // -A '': it is not sent
+				continue
+			}
+			lines = append(lines, mark+" "+as(name)+": "+harmlessHeader(name, v))
 		}
 	}
 	slices.Sort(lines)

@@ -29,6 +29,7 @@ type networkFlags struct {
 	ipv4, ipv6  bool
 	location    bool
 	maxRedirs   int
+	insecure    bool // redirects
 	compression string
 	include     bool
 
@@ -37,7 +38,8 @@ type networkFlags struct {
 
 	// What check has made of them.
 	header    http.Header
-	noAgent   bool // the header User-Agent is not sent
+	spelled   map[string]string // names of headers as they were typed, by their canonical form
+	noAgent   bool              // the header User-Agent is not sent
 	network   *proto.Network
 	redirects int
 }
@@ -60,6 +62,8 @@ func (f *networkFlags) flags() []cli.Flag {
 			Usage: "follow redirects; headers and credentials do not go to another origin"},
 		&cli.IntFlag{Name: "max-redirs", Category: catLink, Destination: &f.maxRedirs, Value: f.maxRedirs,
 			Usage: "follow at most `N` redirects"},
+		&cli.BoolFlag{Name: "allow-insecure-redirect", Category: catLink, Destination: &f.insecure,
+			Usage: "with -L, also follow a redirect from wss:// to ws://"},
 		&cli.BoolFlag{Name: "include", Category: catLink, Destination: &f.include,
 			Usage: "show request and response of the opening handshake on stderr"},
 		&cli.StringSliceFlag{Name: "resolve", Category: catLink,
@@ -77,7 +81,7 @@ func (f *networkFlags) flags() []cli.Flag {
 
 // requestFlags are the flags of commands that make requests and open no socket.
 func requestFlags(f *streamFlags) []cli.Flag {
-	socket := []string{"compression", "location", "max-redirs", "include", "origin"}
+	socket := []string{"compression", "location", "max-redirs", "allow-insecure-redirect", "include", "origin"}
 	return append([]cli.Flag{
 		&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
 			Usage: "give each request `D`"},
@@ -105,7 +109,7 @@ func (f *networkFlags) check(c *cli.Context) error {
 		f.redirects = f.maxRedirs
 	}
 	// One more request per connection is rare, and header bombs are not.
-	n := &proto.Network{Socket: f.unixSocket, MaxHeader: 256 << 10}
+	n := &proto.Network{Socket: f.unixSocket, MaxHeader: 256 << 10, HeaderNames: f.spelled}
 	switch {
 	case f.ipv4:
 		n.Family = "tcp4"
@@ -134,7 +138,7 @@ func (f *networkFlags) check(c *cli.Context) error {
 
 // checkHeaders reads the headers.
 func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
-	f.header = http.Header{}
+	f.header, f.spelled = http.Header{}, make(map[string]string)
 	for _, text := range f.headers {
 		lines := []string{text}
 		if file, ok := strings.CutPrefix(text, "@"); ok {
@@ -150,6 +154,7 @@ func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
 				return err
 			}
 			f.header.Add(name, value)
+			f.spelled[http.CanonicalHeaderKey(name)] = name
 		}
 	}
 	p.say.Add(sensitiveHeaders(f.header)...)
@@ -171,7 +176,7 @@ func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
 
 // dial are the wishes of the flags for the opening handshake.
 func (f *networkFlags) dial() proto.DialOptions {
-	return proto.DialOptions{Header: f.header, Compression: f.compression == "on", MaxRedirects: f.redirects}
+	return proto.DialOptions{Header: f.header, Compression: f.compression == "on", MaxRedirects: f.redirects, InsecureRedirects: f.insecure}
 }
 
 // resolving makes the function of --resolve.

@@ -87,7 +87,7 @@ func (f *proxyFlags) choose(c *cli.Context, p *program) (func(secure bool, host,
 		table[secure] = with(proxy)
 	}
 	return func(secure bool, host, port string) (*proto.Proxy, error) {
-		if loopback(host) || bypassed(bypass, host, port) {
+		if proto.Loopback(host) || bypassed(bypass, host, port) {
 			return nil, nil
 		}
 		return table[secure], nil
@@ -162,11 +162,6 @@ func (f *proxyFlags) proxyTLS() (*tls.Config, error) {
 		config.RootCAs = pool
 	}
 	return config, nil
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 // bypassed tells whether a host is one of a list as NO_PROXY has it: names, which

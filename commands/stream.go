@@ -132,7 +132,7 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 // handshakes is the transport of opening handshakes.
 func (s *stream) handshakes() http.RoundTripper {
 	if s.flags.include {
-		return includer{s.transport, s.say}
+		return includer{s.transport, s.say, s.flags.network.HeaderName}
 	}
 	return s.transport
 }

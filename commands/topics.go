@@ -73,7 +73,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 
 --cacert takes the place of the system's authorities. --pinnedpubkey holds with -k too; what to write there is in the message when it does not match. --tls-keylog writes to the file that SSLKEYLOGFILE names, and nothing else does.
 
--L follows redirects. Headers, --user included, do not go to another origin, and services with credentials do not go there at all.
+-L follows redirects. Headers, --user included, do not go to another origin. Services with credentials do not go there at all, nor do handshakes with --subprotocol, because servers for browsers take credentials there. A redirect from wss:// to ws:// needs --allow-insecure-redirect.
 
 'hark doctor' says at which stage a connection fails, and why.
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,9 @@ type Network struct {
 	Report func(StageReport)
 	// MaxHeader bounds the header of an answer, in bytes.
 	MaxHeader int64
+	// HeaderNames has the names of headers as they are written on the wire, by their
+	// canonical form; the others are written as their RFCs have them.
+	HeaderNames map[string]string
 }
 
 // A StageReport is one step on the way to an open socket.
@@ -144,8 +148,17 @@ func NewTransport(n *Network) *NetworkTransport {
 // RoundTrip implements http.RoundTripper.
 func (t *NetworkTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	return t.http.RoundTrip(req.WithContext(context.WithValue(ctx, requestKey{}, ctx)))
+	sent := onTheWire(req, t.network.HeaderNames)
+	resp, err := t.http.RoundTrip(sent.WithContext(context.WithValue(ctx, requestKey{}, ctx)))
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
 }
+
+// HeaderName returns how the name of a header of a request, in its canonical form, is
+// written on the wire.
+func (n *Network) HeaderName(name string) string { return wireName(name, n.HeaderNames) }
 
 // CloseIdleConnections ends the connections that no request uses.
 func (t *NetworkTransport) CloseIdleConnections() { t.http.CloseIdleConnections() }
@@ -228,7 +241,7 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
 	var d net.Dialer
-	conn, err := d.DialContext(dctx, family, address)
+	conn, err := d.DialContext(dctx, family, net.JoinHostPort(lookedUp(host), port))
 	_, unknown := errors.AsType[*net.DNSError](err)
 	if looked != start || unknown {
 		r := StageReport{Stage: StageDNS, Address: host, Took: looked.Sub(start), Addresses: found}
@@ -241,6 +254,27 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 		n.reportTCP(address, looked, conn, err)
 	}
 	return conn, err
+}
+
+// Loopback reports whether host is this machine: an address of the loopback network,
+// localhost, or a name below it (RFC 6761, section 6.3).
+func Loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback() || localhostName(host)
+}
+
+func localhostName(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// lookedUp is the name by which a host is looked up: no resolver is asked for a name
+// below localhost (RFC 6761, section 6.3).
+func lookedUp(host string) string {
+	if localhostName(host) {
+		return "localhost"
+	}
+	return host
 }
 
 func (n *Network) reportTCP(address string, start time.Time, conn net.Conn, err error) {

@@ -84,6 +84,7 @@ func homes() []home {
 		{"github.com/coder/websocket", []string{"proto", "internal/emulator", "internal/hub"}, true,
 			"a socket is used by the engine and its counterparts, by nothing else"},
 		{"github.com/BurntSushi/toml", []string{"internal/config"}, false, "there is one configuration file"},
+		{"golang.org/x/net", []string{"proto"}, false, "host names go out in the form in which net/http looks them up"},
 		{"golang.org/x/oauth2", []string{"internal/login"}, false, "one package speaks OAuth 2.0"},
 		{"github.com/zalando/go-keyring", []string{"internal/tokenstore"}, true,
 			"whether there is a keyring is known in one place"},
