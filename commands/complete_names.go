@@ -105,7 +105,7 @@ func (p *program) ask(ctx context.Context, argv []string) (names []string, ok bo
 	env := p.Env
 	env.Stdin, env.Stdout, env.Stderr = strings.NewReader(""), &out, io.Discard
 	env.StdoutTerminal, env.StderrTerminal = false, false
-	q := &program{Env: env, say: &printer{w: io.Discard}, noQuestions: true}
+	q := &program{Env: env, say: newPrinter(io.Discard), noQuestions: true}
 	done := make(chan error, 1)
 	go func() {
 		done <- q.app().Run(context.WithValue(ctx, programKey{}, q), argv)

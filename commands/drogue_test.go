@@ -61,7 +61,7 @@ func TestLoginKey(t *testing.T) {
 
 // testStream is a stream whose stderr is the buffer.
 func testStream(stderr *bytes.Buffer) *stream {
-	p := &program{Env: Env{Stderr: stderr}, say: &printer{w: stderr}}
+	p := &program{Env: Env{Stderr: stderr}, say: newPrinter(stderr)}
 	return p.newStream(newStreamFlags())
 }
 

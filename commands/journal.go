@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -78,8 +79,10 @@ type journal struct {
 
 	mu       sync.Mutex
 	outs     []io.Writer
-	file     *os.File // one of outs, or nil
-	failed   error    // of writing to file
+	file     *os.File       // of --status-file, or nil
+	fileOut  io.Writer      // for file, one of outs
+	queue    *console.Queue // fileOut, when file may block; or nil
+	failed   error          // of writing to file
 	attempt  int
 	counters statusCounters
 	connects int
@@ -91,17 +94,25 @@ func (j *journal) open(path string) error {
 	if err != nil {
 		return usagef("--status-file: %v", err)
 	}
-	j.file = f
-	j.outs = append(j.outs, f)
+	j.file, j.fileOut = f, f
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		j.queue = console.NewQueue(f, j.lost("--status-file")) // a FIFO has a reader, which may stop
+		j.fileOut = j.queue
+	}
+	j.outs = append(j.outs, j.fileOut)
 	return nil
 }
 
 // close ends the file. It returns what went wrong with it.
 func (j *journal) close() error {
+	flushed := j.queue == nil || j.queue.Flush(flushTimeout)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.file == nil {
 		return nil
+	}
+	if !flushed && j.failed == nil {
+		j.failed = errors.New("nothing reads it, and records are missing in it")
 	}
 	err := j.file.Close()
 	j.file = nil
@@ -191,11 +202,30 @@ func (j *journal) ended(err error, code int, text, hint string) {
 	j.write(r)
 }
 
+// lost makes the record that says how many others were dropped.
+func (j *journal) lost(file string) func(lines int) []byte {
+	return func(lines int) []byte {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.line(statusRecord{Time: time.Now(), Status: "warning", Text: unwritten(file, lines)})
+	}
+}
+
 // write writes a record. j.mu is held.
 func (j *journal) write(r statusRecord) {
 	if len(j.outs) == 0 {
 		return
 	}
+	line := j.line(r)
+	for _, w := range j.outs {
+		if _, err := w.Write(line); err != nil && w == j.fileOut && j.failed == nil {
+			j.failed = err
+		}
+	}
+}
+
+// line is a record as it is written. j.mu is held.
+func (j *journal) line(r statusRecord) []byte {
 	r.Time, r.Service, r.Attempt = r.Time.UTC(), j.service, j.attempt
 	for _, s := range []*string{&r.Error, &r.CloseReason, &r.Reason, &r.Text} {
 		*s = strings.Map(harmless, strings.ToValidUTF8(*s, "\uFFFD"))
@@ -206,10 +236,5 @@ func (j *journal) write(r statusRecord) {
 	if err := e.Encode(r); err != nil {
 		panic(err) // strings and numbers always have an encoding
 	}
-	line := j.redact(b.Bytes())
-	for _, w := range j.outs {
-		if _, err := w.Write(line); err != nil && w == io.Writer(j.file) && j.failed == nil {
-			j.failed = err
-		}
-	}
+	return j.redact(b.Bytes())
 }

@@ -8,14 +8,19 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/urfave/cli/v2"
 )
 
 // Main runs the command line args, without the name of the program, and returns
 // the exit code. At the second signal it returns at once, whatever is stuck.
 func Main(args []string, env Env) int {
-	p := &program{Env: env, say: &printer{w: env.Stderr}, rescue: new(atomic.Pointer[rescue])}
+	stderr := console.NewQueue(env.Stderr, func(lines int) []byte {
+		return []byte("hark: warning: " + unwritten("stderr", lines) + "\n")
+	})
+	p := &program{Env: env, stderr: stderr, say: newPrinter(stderr), rescue: new(atomic.Pointer[rescue])}
 	ctx, kill, stop := obey(context.Background(), env.Signals)
 	defer stop()
 	p.kill = kill
@@ -23,6 +28,7 @@ func Main(args []string, env Env) int {
 	go func() { code <- p.main(ctx, args) }()
 	select {
 	case c := <-code:
+		stderr.Flush(flushTimeout)
 		return c
 	case <-kill:
 		if r := p.rescue.Load(); r != nil {
@@ -35,11 +41,26 @@ func Main(args []string, env Env) int {
 	}
 }
 
+// flushTimeout is how long the end of the program waits for a reader of stderr that
+// takes nothing.
+const flushTimeout = 2 * time.Second
+
+// unwritten says that lines of a file were dropped.
+func unwritten(file string, lines int) string {
+	if lines == 1 {
+		return "1 line was not written to " + file + ", which was not read in time"
+	}
+	return fmt.Sprintf("%d lines were not written to %s, which was not read in time", lines, file)
+}
+
 // A program is one run of hark.
 type program struct {
 	Env
-	say  *printer
-	kill <-chan struct{} // closed by the second signal
+	say *printer
+	// stderr is Env.Stderr for lines of our own: whoever writes them must not be held
+	// up by its reader. Commands that are started get Env.Stderr itself.
+	stderr *console.Queue
+	kill   <-chan struct{} // closed by the second signal
 	// last tells whoever keeps a journal how the program ended, and returns whether
 	// that is all there is to tell; nil when nobody does.
 	last func(err error, code int, text, hint string) bool

@@ -50,7 +50,7 @@ func testApp() *app {
 		Environ:   func() []string { return nil },
 		Screen:    func() (int, int) { return 0, 0 },
 	}}
-	p.say = &printer{w: p.Stderr}
+	p.say = newPrinter(p.Stderr)
 	return p.app()
 }
 

@@ -15,9 +15,10 @@ import (
 // it prints comes from a server. It may be used by several goroutines.
 type printer struct {
 	secret.Redactor
-	w  io.Writer
-	mu sync.Mutex
-	as func(kind, text string) // takes lines in the place of w, when not nil
+	home io.Writer // stderr
+	w    io.Writer // home, unless redirect has named another
+	mu   sync.Mutex
+	as   func(kind, text string) // takes lines in the place of w, when not nil
 	// held are lines that wait for divert or release.
 	held    []heldLine
 	holding bool
@@ -56,12 +57,18 @@ func (p *printer) release() {
 	}
 }
 
+// newPrinter returns a printer that writes to w.
+func newPrinter(w io.Writer) *printer { return &printer{home: w, w: w} }
+
 // redirect has lines written to w from now on.
 func (p *printer) redirect(w io.Writer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.w = w
 }
+
+// restore undoes redirect.
+func (p *printer) restore() { p.redirect(p.home) }
 
 // excerpt is cut for a text that may have a credential in it, of which nothing
 // remains.

@@ -208,7 +208,7 @@ func (t *talk) shut() {
 	t.ed.Close()
 	t.rescue.Store(nil)
 	if t.StderrTerminal {
-		t.say.redirect(t.Stderr)
+		t.say.restore()
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // by the cause, unless a condition ends it.
 func reportOf(t *testing.T, f *streamFlags, live bool, cause error, events ...string) (*runReport, error) {
 	t.Helper()
-	p := &program{say: &printer{w: io.Discard}}
+	p := &program{say: newPrinter(io.Discard)}
 	p.say.Add("hunter2")
 	s := &stream{program: p, flags: f, live: live}
 	conditions, err := f.conditions(output.Vars{})

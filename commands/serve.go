@@ -228,7 +228,7 @@ func (s *serving) shut() {
 	s.ed.Close()
 	s.rescue.Store(nil)
 	if s.StderrTerminal {
-		s.say.redirect(s.Stderr)
+		s.say.restore()
 	}
 }
 

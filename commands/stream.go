@@ -219,7 +219,8 @@ func (s *stream) keep(service string, w *output.Writer) error {
 	s.journal = &journal{service: service, redact: s.say.Bytes, written: w.Counts}
 	asJSON := s.flags.status == "json"
 	if asJSON {
-		s.journal.outs = append(s.journal.outs, s.Stderr)
+		s.journal.outs = append(s.journal.outs, s.stderr)
+		s.stderr.SetLost(s.journal.lost("stderr"))
 	}
 	if s.flags.statusFile != "" {
 		if err := s.journal.open(s.flags.statusFile); err != nil {

@@ -106,7 +106,7 @@ func checkOption(n *node, index int, complain func(string, ...any)) {
 
 // The tree that ships.
 func TestTree(t *testing.T) {
-	p := &program{say: &printer{w: io.Discard}}
+	p := &program{say: newPrinter(io.Discard)}
 	p.Screen = func() (int, int) { return 0, 0 }
 	if problems := treeProblems(p.app().root); len(problems) > 0 {
 		t.Error(strings.Join(problems, "\n"))

@@ -1,0 +1,149 @@
+// Package console is what the program says beside its output: to a person, or to
+// whoever reads stderr.
+package console
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	// queueLimit bounds what waits for a reader, in bytes.
+	queueLimit = 1 << 20
+	// queueGrace is how long a Write waits for a reader that has kept up so far, so
+	// that lines stand in the order in which things happened, also beside stdout.
+	queueGrace = 50 * time.Millisecond
+	// queueChunk is the most that is written at once: POSIX writes as much to a pipe
+	// without tearing lines apart.
+	queueChunk = 4096
+)
+
+// A Queue writes lines to a writer that may block, in a goroutine of its own: who
+// writes to it is never held up for longer than a moment. Lines that do not fit are
+// counted, and the count is written as soon as there is room again. It may be used
+// by several goroutines.
+type Queue struct {
+	w    io.Writer
+	lost func(lines int) []byte
+
+	mu      sync.Mutex
+	waiting []byte
+	running bool // a goroutine is writing
+	stalled bool // the writer did not keep up, and has not caught up yet
+	dropped int  // lines since the last count was written
+	err     error
+	// progress is closed and made anew after each write.
+	progress chan struct{}
+}
+
+// NewQueue returns a Queue for w. lost makes the line that says how many lines were
+// not written; it is called without locks of the Queue.
+func NewQueue(w io.Writer, lost func(lines int) []byte) *Queue {
+	return &Queue{w: w, lost: lost, progress: make(chan struct{})}
+}
+
+// SetLost replaces the function that makes the line about lines that were not
+// written.
+func (q *Queue) SetLost(lost func(lines int) []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lost = lost
+}
+
+// Write takes one or more whole lines. The error is that of an earlier write, after
+// which nothing is written any more.
+func (q *Queue) Write(lines []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err != nil {
+		return 0, q.err
+	}
+	if len(q.waiting)+len(lines) > queueLimit {
+		q.dropped += bytes.Count(lines, []byte("\n"))
+		return len(lines), nil
+	}
+	q.waiting = append(q.waiting, lines...)
+	if !q.running {
+		q.running = true
+		go q.run()
+	}
+	if !q.stalled && !q.wait(queueGrace, false) {
+		q.stalled = true
+	}
+	return len(lines), q.err
+}
+
+// Flush waits until everything is written, as long as the writer takes something
+// within limit, and reports whether all was written.
+func (q *Queue) Flush(limit time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.wait(limit, true)
+}
+
+// wait waits for at most limit until nothing is left to write, or, when slow is
+// allowed, until nothing was written for that time. q.mu is held, and released
+// meanwhile.
+func (q *Queue) wait(limit time.Duration, slow bool) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for q.running {
+		progress := q.progress
+		q.mu.Unlock()
+		select {
+		case <-progress:
+			q.mu.Lock()
+		case <-timer.C:
+			q.mu.Lock()
+			return !q.running
+		}
+		if slow {
+			timer.Reset(limit)
+		}
+	}
+	return q.err == nil
+}
+
+// run writes what waits until nothing does.
+func (q *Queue) run() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) > 0 && q.err == nil {
+		chunk := wholeLines(q.waiting)
+		q.mu.Unlock()
+		_, err := q.w.Write(chunk)
+		q.mu.Lock()
+		q.waiting = q.waiting[len(chunk):]
+		if q.err = err; err == nil && len(q.waiting) == 0 && q.dropped > 0 {
+			n, lost := q.dropped, q.lost
+			q.dropped = 0
+			q.mu.Unlock()
+			line := lost(n)
+			q.mu.Lock()
+			q.waiting = append(q.waiting, line...)
+		}
+		if len(q.waiting) == 0 || q.err != nil {
+			q.running, q.stalled = false, false
+			q.waiting = nil // it may have grown large
+		}
+		close(q.progress)
+		q.progress = make(chan struct{})
+	}
+}
+
+// wholeLines is the start of b that is written next: lines, as many as fit into a
+// chunk, or one that is longer.
+func wholeLines(b []byte) []byte {
+	if len(b) <= queueChunk {
+		return b[:len(b):len(b)]
+	}
+	end := bytes.LastIndexByte(b[:queueChunk], '\n') + 1
+	if end == 0 {
+		if end = bytes.IndexByte(b, '\n') + 1; end == 0 {
+			end = len(b)
+		}
+	}
+	return b[:end:end]
+}
