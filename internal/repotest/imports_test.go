@@ -28,7 +28,7 @@ func arrows() []arrow {
 	return []arrow{
 		{".", []string{"commands"}, nil,
 			"the program hands its arguments over and does nothing else"},
-		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "internal/hub", "internal/lineedit", "completions", "man", "internal/login", "internal/tokenstore"}, []string{"internal/repotest"},
+		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "internal/hub", "internal/lineedit", "internal/console", "completions", "man", "internal/login", "internal/tokenstore"}, []string{"internal/repotest"},
 			"commands puts everything together, so nothing may need it"},
 		{"output", []string{"proto", "proto/wire", "internal/jsontext"}, []string{"internal/repotest"},
 			"output makes bytes of events; it knows neither services nor flags"},
@@ -47,6 +47,7 @@ func arrows() []arrow {
 			"it gets tokens; what they open is not its business"},
 		{"internal/tokenstore", nil, nil, "a leaf: what it keeps is opaque to it"},
 		{"internal/hub", nil, nil, "a server that knows nothing of services, nor of who reads what it reports"},
+		{"internal/console", nil, nil, "a leaf: it knows lines and writers, not what they say"},
 		{"internal/lineedit", nil, nil, "it knows keys and a screen, not what is typed"},
 		{"internal/repotest", nil, nil, "it looks at files, not at code"},
 		{"completions", nil, nil, "it holds generated files"},
