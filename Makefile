@@ -5,6 +5,7 @@
 # make bench     hark beside its peers, one table; into bench/RESULTS.md
 # make microbench  go test -bench
 # make fuzz      each fuzz target for FUZZTIME
+# make mutants   makes mistakes in the program, lists those that no test notices
 # make autobahn  all cases of the Autobahn test suite, ten minutes
 # make soak      all services under random faults for an hour
 # make dist      binaries, archives and packages of a release, into dist
@@ -24,7 +25,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint lint-shell deps bench microbench demo-repl recording fuzz autobahn soak dist clean
+.PHONY: build install test lint lint-shell deps bench microbench demo-repl recording fuzz mutants autobahn soak dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -42,6 +43,7 @@ install: build
 test: deps lint lint-shell
 	cd tools/dist && $(GO) vet . && $(GO) test .
 	cd tools/recording && $(GO) vet . && $(GO) test .
+	cd tools/mutants && $(GO) vet . && $(GO) test .
 	HARK_SOAK=$(SOAKTIME) $(GO) test -race ./...
 
 lint:
@@ -89,6 +91,11 @@ fuzz:
 			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
+
+# Two minutes on two cores. "make mutants MUTANTS=queue" tests only those that are
+# described so, or are in such a file.
+mutants:
+	cd tools/mutants && $(GO) run . -root ../.. -run '$(MUTANTS)' *.txt
 
 autobahn: deps
 	AUTOBAHN_CASES='*' $(GO) test -timeout=1h -run='TestAutobahn$$' -v ./proto

@@ -199,13 +199,14 @@ func TestFrameLines(t *testing.T) {
 
 func TestNull(t *testing.T) {
 	r := newRig(Options{Null: true, Raw: true, Filter: mustCompile(t, `.[]`, Vars{}), Conditions: []Condition{Count(3)}})
-	if err := r.texts(`["a\nb",{"c":1}]`, `["x\u0000y"]`, `["",2]`); err != nil {
+	if err := r.texts(`["a\nb",{"c":1}]`, `["x\u0000y"]`, `["\u0000"]`, `["",2]`); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.printed(t); got != "a\nb\x00{\"c\":1}\x00\x002\x00" {
 		t.Errorf("printed %q", got)
 	}
-	want := "--jq: event 2: a text with a NUL character in it cannot be printed with --null"
+	const want = "--jq: event 2: a text with a NUL character in it cannot be printed with --null|" +
+		"--jq: event 3: a text with a NUL character in it cannot be printed with --null"
 	if strings.Join(r.warnings, "|") != want || r.Counts().Printed != 2 {
 		t.Errorf("warnings %q, counts %+v", r.warnings, r.Counts())
 	}

@@ -30,6 +30,8 @@ func TestDrogueFilter(t *testing.T) {
 		{"escaped", DrogueFilter{Device: "é"}, `{"device":"\u00e9"}`, true},
 		{"no string", DrogueFilter{Device: "1"}, `{"device":1}`, false},
 		{"absent", DrogueFilter{Device: "x"}, `{}`, false},
+		{"the last of two counts", DrogueFilter{Device: "x"}, `{"device":"y","device":"x"}`, true},
+		{"the first of two does not", DrogueFilter{Device: "y"}, `{"device":"y","device":"x"}`, false},
 		{"no object", DrogueFilter{Device: "x"}, `["device"]`, false},
 		{"no JSON", DrogueFilter{Device: "x"}, `device x`, false},
 	}
@@ -58,6 +60,7 @@ func TestDrogueDecode(t *testing.T) {
 		{"no type", `{"data_base64":"aGk="}`, ""},
 		{"not UTF-8", `{"datacontenttype":"text/plain","data_base64":"/w=="}`, ""},
 		{"another charset", `{"datacontenttype":"text/plain; charset=iso-8859-1","data_base64":"6Q=="}`, ""},
+		{"another charset that could be UTF-8", `{"datacontenttype":"text/plain; charset=iso-8859-1","data_base64":"w6k="}`, ""},
 		{"no base64", `{"datacontenttype":"text/plain","data_base64":"***"}`, ""},
 		{"both", `{"datacontenttype":"text/plain","data":1,"data_base64":"aGk="}`, ""},
 		{"data", `{"datacontenttype":"text/plain","data":"data_base64"}`, ""},
