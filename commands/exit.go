@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
@@ -207,7 +206,7 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "the server, or what stands in front of it, is in trouble; try again later"
 	case h.Stage == proto.StageDNS:
 		return "check the host name"
-	case h.Stage == proto.StageTCP && errors.Is(h.Err, syscall.ECONNREFUSED):
+	case h.Stage == proto.StageTCP && proto.ConnectionRefused(h.Err):
 		return "nothing listens at that address: check host and port, and that the server runs"
 	case h.Stage == proto.StageTCP && is[*net.AddrError](h.Err):
 		return "the host has no address of the kind that -4 or -6 asks for"

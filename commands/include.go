@@ -30,7 +30,7 @@ func (i includer) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := i.base.RoundTrip(req)
 	if err == nil {
 		lines := []string{fmt.Sprintf("< %s %s", resp.Proto, resp.Status)}
-		i.say.plain(append(lines, headerLines("<", resp.Header, func(name string) string { return name })...))
+		i.say.plain(append(lines, headerLines("<", resp.Header, new(proto.Network).HeaderName)...))
 	}
 	return resp, err
 }

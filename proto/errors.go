@@ -95,7 +95,7 @@ func (e *CloseError) normal() bool {
 // A LostError is a connection that ended without a close frame.
 type LostError struct{ Err error }
 
-func (e *LostError) Error() string { return fmt.Sprintf("connection lost: %v", e.Err) }
+func (e *LostError) Error() string { return fmt.Sprintf("connection lost: %v", explain(e.Err)) }
 func (e *LostError) Unwrap() error { return e.Err }
 
 // A TooBigError is a message beyond the size limit, in bytes.
@@ -292,7 +292,8 @@ type ConnectTimeoutError struct{ Limit time.Duration }
 func (e *ConnectTimeoutError) Error() string { return fmt.Sprintf("no connection within %s", e.Limit) }
 
 // bare takes the request's address off an error of net/http, because it may
-// carry a credential, and puts the reason in the place of an ended context.
+// carry a credential, puts the error into the words of a user, and returns the reason
+// instead of the error of an ended context.
 func bare(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -306,13 +307,18 @@ func bare(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return &lookupError{e} // without the address of the name server
 	}
-	return err
+	return explain(err)
 }
 
 // A lookupError is a DNSError in the words of a user.
 type lookupError struct{ *net.DNSError }
 
-func (e *lookupError) Error() string { return e.Err + " (" + e.Name + ")" }
+func (e *lookupError) Error() string {
+	if e.IsTimeout {
+		return "the name server did not answer (" + e.Name + ")"
+	}
+	return e.Err + " (" + e.Name + ")"
+}
 func (e *lookupError) Unwrap() error { return e.DNSError }
 
 // retryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).

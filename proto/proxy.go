@@ -44,7 +44,7 @@ type ProxyError struct {
 
 func (e *ProxyError) Error() string {
 	if e.Err != nil {
-		return e.Err.Error()
+		return explain(e.Err).Error()
 	}
 	text := fmt.Sprintf("HTTP %03d %s", e.Status, http.StatusText(e.Status))
 	if len(e.Offers) > 0 {

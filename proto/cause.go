@@ -1,0 +1,134 @@
+package proto
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// A cause is an error of the network, of TLS or of HTTP in the words of a user. The
+// error itself, with its facts, stays reachable.
+type cause struct {
+	text string
+	err  error
+}
+
+func (c *cause) Error() string { return c.text }
+func (c *cause) Unwrap() error { return c.err }
+
+// explain puts an error of the standard library into the words of a user, as far as
+// it knows it: what happened, not which function of which package found it.
+func explain(err error) error {
+	if err == nil || is[*cause](err) {
+		return err
+	}
+	if text := explanation(err); text != "" {
+		return &cause{text, err}
+	}
+	return err
+}
+
+func explanation(err error) string {
+	if text := tlsExplanation(err); text != "" {
+		return text
+	}
+	if text := errnoExplanation(err); text != "" {
+		if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" && e.Addr != nil {
+			return e.Addr.String() + ": " + text // one of several addresses of a name
+		}
+		return text
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe):
+		return "the server closed the connection without an answer"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return "timed out"
+	case errors.Is(err, net.ErrClosed):
+		return "the connection was closed"
+	}
+	if e, ok := errors.AsType[*net.AddrError](err); ok {
+		return strings.TrimPrefix(e.Addr+": ", ": ") + e.Err
+	}
+	return httpExplanation(err)
+}
+
+// tlsExplanation explains failures of the TLS handshake.
+func tlsExplanation(err error) string {
+	if is[tls.RecordHeaderError](err) || errors.Is(err, http.ErrSchemeMismatch) {
+		return "the answer is not TLS"
+	}
+	if e, ok := errors.AsType[tls.AlertError](err); ok {
+		return "the server ended the TLS handshake: " + strings.TrimPrefix(e.Error(), "tls: ")
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {
+		return "the server ended the TLS handshake: " + strings.TrimPrefix(e.Err.Error(), "tls: ")
+	}
+	if is[x509.UnknownAuthorityError](err) {
+		return "certificate signed by unknown authority"
+	}
+	text := err.Error()
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		text = e.Err.Error()
+	}
+	if rest, ok := strings.CutPrefix(text, "x509: "); ok {
+		return rest
+	}
+	if rest, ok := strings.CutPrefix(text, "tls: "); ok {
+		return "TLS handshake: " + rest
+	}
+	return ""
+}
+
+// errnoExplanation explains what the operating system says.
+func errnoExplanation(err error) string {
+	number, ok := errors.AsType[syscall.Errno](err)
+	switch {
+	case !ok:
+		return ""
+	case ConnectionRefused(err):
+		return "connection refused"
+	case number == syscall.ECONNRESET:
+		return "connection reset"
+	case number == syscall.EPIPE:
+		return "connection closed"
+	}
+	return number.Error()
+}
+
+// ConnectionRefused reports whether err says that nothing listens at an address.
+// Windows has a number of its own for it.
+func ConnectionRefused(err error) bool {
+	const wsaECONNREFUSED = 10061
+	number, ok := errors.AsType[syscall.Errno](err)
+	return ok && (number == syscall.ECONNREFUSED || runtime.GOOS == "windows" && number == wsaECONNREFUSED)
+}
+
+// httpExplanation explains answers that are no HTTP. net/http has no types for them.
+func httpExplanation(err error) string {
+	text := err.Error()
+	for _, e := range []struct{ of, text string }{
+		{"malformed HTTP", "the answer is not HTTP"},
+		{"server response headers exceeded", "the header of the answer is too large"},
+		{"malformed MIME header", "the header of the answer cannot be read"},
+		{"server closed idle connection", "the server closed the connection without an answer"},
+		{"transport connection broken", "the answer cannot be read"},
+		{"invalid URL port", "invalid port"},
+	} {
+		if strings.Contains(text, e.of) {
+			return e.text
+		}
+	}
+	if rest, ok := strings.CutPrefix(text, "net/http: "); ok {
+		return fmt.Sprintf("HTTP: %s", rest)
+	}
+	return ""
+}
