@@ -266,9 +266,12 @@ func (s *serving) event(e hub.Event) {
 		if !s.watched {
 			return
 		}
-		if e.Code < 0 {
+		switch {
+		case e.Code < 0 && e.Reason != "":
+			s.say.note("client %d was disconnected: %s", e.Client, e.Reason)
+		case e.Code < 0:
 			s.say.note("client %d is gone without a close frame", e.Client)
-		} else {
+		default:
 			s.say.note("client %d left: %s", e.Client, strings.TrimSpace(fmt.Sprint(e.Code, " ", e.Reason)))
 		}
 	case hub.Message:

@@ -47,6 +47,7 @@ func TestConnectThroughProxy(t *testing.T) {
 		}
 		got <- req
 		// The first bytes of the server come along with the answer.
+		io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\n")
 		io.WriteString(c, "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nhello")
 		io.WriteString(c, " world")
 	})
@@ -93,6 +94,14 @@ func TestProxyTroubles(t *testing.T) {
 			head(c)
 			io.WriteString(c, "SSH-2.0-x\r\n\r\n")
 		}, "its answer is not HTTP", false},
+		{"only interim answers", Proxy{Kind: "http"}, func(c net.Conn) {
+			head(c)
+			for {
+				if _, err := io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
+					return
+				}
+			}
+		}, "the header of its answer is too large", false},
 		{"no SOCKS", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad\r\n\r\n") }, "does not speak SOCKS 5", false},
 		{"no method", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\xff") }, "requires a user name", true},
 		{"wants what we have not", Proxy{Kind: "socks5h"}, func(c net.Conn) { io.WriteString(c, "\x05\x02") }, "requires a user name", true},

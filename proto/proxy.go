@@ -117,6 +117,9 @@ func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (n
 	limit := &io.LimitedReader{R: conn, N: maxHeader}
 	br := bufio.NewReader(limit)
 	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+	for err == nil && resp.StatusCode >= 100 && resp.StatusCode < 200 { // interim (RFC 9110, section 15.2)
+		resp, err = http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+	}
 	if err != nil {
 		if limit.N <= 0 {
 			return nil, errors.New("the header of its answer is too large")

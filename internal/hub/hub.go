@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -41,7 +42,7 @@ const (
 	// Message: it has sent Data.
 	Message
 	// Gone: it has left. Code and Reason are those of its close frame; Code is -1 when
-	// it sent none, and Reason then says what has happened.
+	// it sent none, and Reason then says what it did wrong, if it did.
 	Gone
 )
 
@@ -119,9 +120,11 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws.CloseNow()
 	writer.Wait()
 	c.pings.Wait()
-	gone := Event{Kind: Gone, Client: number, Code: int(websocket.CloseStatus(err)), Reason: err.Error(), Missed: c.missed}
+	gone := Event{Kind: Gone, Client: number, Code: int(websocket.CloseStatus(err)), Missed: c.missed}
 	if ce, ok := errors.AsType[websocket.CloseError](err); ok {
 		gone.Reason = ce.Reason
+	} else if errors.Is(err, errNotUTF8) || errors.Is(err, websocket.ErrMessageTooBig) {
+		gone.Reason = offence(err)
 	}
 	h.event(gone)
 }
@@ -133,12 +136,27 @@ func (h *Hub) event(e Event) {
 	h.o.Event(e)
 }
 
-// read reports the messages of a client until it is gone.
+var errNotUTF8 = errors.New("a text message is not UTF-8")
+
+// offence says what a client did for which it was disconnected.
+func offence(err error) string {
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return "it sent a message that is too large"
+	}
+	return "it sent a text message that is not UTF-8"
+}
+
+// read reports the messages of a client until it is gone. The library takes text
+// messages that are not UTF-8, which end a connection (RFC 6455, section 8.1).
 func (h *Hub) read(number int, c *client) error {
 	for {
 		typ, data, err := c.ws.Read(context.Background())
 		if err != nil {
 			return err
+		}
+		if typ == websocket.MessageText && !utf8.Valid(data) {
+			_ = c.ws.Close(websocket.StatusInvalidFramePayloadData, "invalid UTF-8")
+			return errNotUTF8
 		}
 		if h.o.Echo {
 			// Who does not read what comes back is not read either.

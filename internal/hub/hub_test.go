@@ -151,7 +151,7 @@ func TestNumbers(t *testing.T) {
 		h.saw("1 gone 4001 done")
 		h.sends(1, "x", "there is no client 1")
 		second.CloseNow()
-		h.saw("2 gone -1 failed to get reader: failed to read frame header: EOF")
+		h.saw("2 gone -1 ")
 		third := h.visit("/")
 		if got := h.hub.Clients(); !slices.Equal(got, []int{3}) {
 			t.Errorf("clients %v", got)
@@ -328,5 +328,23 @@ func TestEchoBlocks(t *testing.T) {
 		for i := range n {
 			h.gets(ws, fmt.Sprint(i, big))
 		}
+	})
+}
+
+// Text that is not UTF-8 is neither echoed nor reported, and ends the connection.
+func TestInvalidUTF8(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, Options{Echo: true})
+		ws := h.visit("/")
+		h.saw("1 connected /")
+		say(t, ws, websocket.MessageBinary, "a\xffb")
+		h.gets(ws, "a\xffb")
+		h.saw(`1 "a\xffb" true`)
+		say(t, ws, websocket.MessageText, "a\xffb")
+		_, _, err := ws.Read(t.Context())
+		if got := websocket.CloseStatus(err); got != websocket.StatusInvalidFramePayloadData {
+			t.Errorf("the client learns %v", err)
+		}
+		h.saw("1 gone -1 it sent a text message that is not UTF-8")
 	})
 }
