@@ -91,7 +91,7 @@ func irrelevantToDoctor(f cli.Flag) bool {
 		category = c.GetCategory()
 	}
 	return !slices.Contains([]string{catService, catLink, catProxy, catTLS}, category) ||
-		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow", "reconnect", "since", "backfill", "no-backfill"}, name)
+		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow", "reconnect", "since", "backfill", "backfill-delay", "no-backfill"}, name)
 }
 
 // The stages of an examination.

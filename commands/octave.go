@@ -15,21 +15,22 @@ import (
 
 // octaveOptions are what the flags of the Octave commands say.
 type octaveOptions struct {
-	endpoint   string
-	api        string
-	user       string
-	company    string
-	token      string
-	ackTimeout time.Duration
-	heartbeat  time.Duration
-	emulator   bool
-	streams    []string
-	devices    []string
-	prefixes   []string
-	since      since
-	backfill   bool
-	noBackfill bool
-	typed      func(flag string) bool
+	endpoint      string
+	api           string
+	user          string
+	company       string
+	token         string
+	ackTimeout    time.Duration
+	heartbeat     time.Duration
+	emulator      bool
+	streams       []string
+	devices       []string
+	prefixes      []string
+	since         since
+	backfill      bool
+	backfillDelay time.Duration
+	noBackfill    bool
+	typed         func(flag string) bool
 }
 
 func (p *program) octaveCommand() (*cli.Command, []branch) {
@@ -116,6 +117,8 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 				Usage: "print what was stored from `DURATION|TIME` on, before the live events"},
 			&cli.BoolFlag{Name: "backfill", Category: catService, Destination: &o.backfill, Value: true,
 				Usage: "fetch what was missed when the connection was lost"},
+			&cli.DurationFlag{Name: "backfill-delay", Category: catService, Destination: &o.backfillDelay, Value: 5 * time.Second,
+				Usage: "ask once more after `D` for what was missed: the REST interface may show events that late"},
 			&cli.BoolFlag{Name: "no-backfill", Category: catService, Destination: &o.noBackfill,
 				Usage: "do not: the same as --backfill=false"},
 		)...), f.flags()...),
@@ -128,6 +131,9 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 			}
 			if o.heartbeat < 0 {
 				return usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
+			}
+			if o.backfillDelay < 0 {
+				return usagef("--backfill-delay %s: the duration must not be negative", o.backfillDelay)
 			}
 			o.devices, o.prefixes = c.StringSlice("device"), c.StringSlice("prefix")
 			if err := o.checkStreams(c.Args().Slice(), p.exam == nil); err != nil {

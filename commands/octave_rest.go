@@ -200,7 +200,7 @@ func (s *stream) lookBack(ctx context.Context, o *octaveOptions, svc *proto.Octa
 		}
 	}
 	if rest && s.exam == nil && (o.backfill || o.since.given()) {
-		svc.Cursor, svc.Backfill = proto.NewOctaveCursor(), o.backfill
+		svc.Cursor, svc.Backfill, svc.BackfillDelay = proto.NewOctaveCursor(), o.backfill, o.backfillDelay
 		svc.Since, svc.Ago = o.since.at, o.since.ago
 	}
 	return nil

@@ -40,6 +40,10 @@ type Octave struct {
 	API *OctaveAPI
 	// Backfill fetches what was missed before each new connection.
 	Backfill bool
+	// BackfillDelay is how late the REST interface may show an event. What was missed
+	// is asked for once more when the subscriptions have been live for so long,
+	// because only then is nothing missing; 0 trusts the first answer.
+	BackfillDelay time.Duration
 	// Since or, when that is zero, Ago says from when on stored events come before
 	// the live ones. Ago counts back from the service's clock.
 	Since time.Time
@@ -57,7 +61,8 @@ type OctaveSession struct {
 	ID string
 	// URL is the address of the socket, with the id in it.
 	URL string
-	// Granted is when the service granted it by its own clock, to the second.
+	// Granted is when the service granted it by its own clock, to the second; zero
+	// when the service does not tell its time.
 	Granted time.Time
 }
 
@@ -119,10 +124,8 @@ func (o *Octave) granted(resp *http.Response, body []byte, address string) (Octa
 	if err != nil {
 		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: address, Err: err}
 	}
-	granted, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil {
-		granted = time.Now().Truncate(time.Second)
-	}
+	// Without it nothing is known: our own clock may differ by hours.
+	granted, _ := http.ParseTime(resp.Header.Get("Date"))
 	return OctaveSession{ID: s.ID, URL: u + wire.OctaveSocketPath(url.PathEscape(s.ID)), Granted: granted}, nil
 }
 
@@ -146,7 +149,7 @@ func (o *Octave) Handshake(ctx context.Context) (*Handshake, error) {
 		URL:     s.URL,
 		Address: strings.Replace(s.URL, url.PathEscape(s.ID), "…", 1),
 		Secrets: []string{s.ID},
-		Session: &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: s.Granted}},
+		Session: &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: s.Granted, received: time.Now()}},
 	}, nil
 }
 
@@ -191,7 +194,7 @@ func (s *octaveSession) Greet(now time.Time) Step {
 		s.awaited[id] = stream
 		step.Send = append(step.Send, octaveRequest(id, wire.OctaveTypeSubscribe, stream))
 	}
-	s.look(&step)
+	s.look(&step, now)
 	return step
 }
 
@@ -233,7 +236,7 @@ func (s *octaveSession) Decode(m Message) (Step, error) {
 	case msg.Type == wire.OctaveTypeMessage:
 		return s.push(m), nil
 	case msg.Head != nil:
-		return s.answer(msg.Head)
+		return s.answer(msg.Head, m.Time)
 	case msg.Type == wire.OctaveTypeHeartbeat:
 		return Step{Note: "heartbeat answered", Heartbeat: true}, nil
 	}
@@ -241,7 +244,7 @@ func (s *octaveSession) Decode(m Message) (Step, error) {
 }
 
 // answer takes an acknowledgement. It succeeds if and only if ok is true.
-func (s *octaveSession) answer(h *wire.OctaveHead) (Step, error) {
+func (s *octaveSession) answer(h *wire.OctaveHead, now time.Time) (Step, error) {
 	var id string
 	_ = json.Unmarshal(h.MsgID, &id) // a number is none of ours
 	stream, ok := s.awaited[id]
@@ -261,7 +264,7 @@ func (s *octaveSession) answer(h *wire.OctaveHead) (Step, error) {
 	}
 	step := Step{Note: "subscribed to " + stream, Ready: len(s.awaited) == 0}
 	if step.Ready {
-		s.live(&step)
+		s.live(&step, now)
 	}
 	return step, nil
 }

@@ -37,12 +37,36 @@ type OctaveCursor struct {
 	lost    []GapReport            // found out, not yet reported
 	fill    *octaveFill            // the last one, until it is over
 	more    bool                   // there are subscriptions that no mark stands for
+	live    time.Time              // when the subscriptions were live the last time
+	overlap time.Duration          // how far before its mark a query begins
+	// ahead is how far the service's clock is ahead of ours, or a little less; it is
+	// known once they were compared.
+	ahead    time.Duration
+	compared bool
 }
 
 // NewOctaveCursor makes the cursor of a run.
 func NewOctaveCursor() *OctaveCursor {
-	return &OctaveCursor{seed: maphash.MakeSeed(), byID: make(map[string]*octaveMark)}
+	return &OctaveCursor{seed: maphash.MakeSeed(), byID: make(map[string]*octaveMark), overlap: octaveOverlap}
 }
+
+// compare takes note of the service's clock: it had reached at, in Unix
+// milliseconds, when ours showed now.
+func (c *OctaveCursor) compare(at int64, now time.Time) {
+	if ahead := time.UnixMilli(at).Sub(now); !c.compared || ahead > c.ahead {
+		c.ahead, c.compared = ahead, true
+	}
+}
+
+// service is what the service's clock has reached, in Unix milliseconds, when ours
+// shows now. Unless known, it is our own clock that says so.
+func (c *OctaveCursor) service(now time.Time) (at int64, known bool) {
+	return now.Add(c.ahead).UnixMilli(), c.compared
+}
+
+// local is the time of our clock that belongs to one of the service's, in Unix
+// milliseconds.
+func (c *OctaveCursor) local(at int64) time.Time { return time.UnixMilli(at).Add(-c.ahead) }
 
 // An octaveMark is how far a run has come in one stream. Times are creationDates:
 // Unix milliseconds of the service's clock.
@@ -59,10 +83,16 @@ type octaveMark struct {
 	// floor: stored events up to here are of no interest: from before the run, or
 	// given out and forgotten.
 	floor int64
+	// forgotten is the creationDate up to which events were given out that are not
+	// remembered, although they may be fetched again.
+	forgotten int64
 	// seen are the events that were given out, as far as they are remembered, with
 	// a hash of the payload; order has them as they came.
 	seen  map[octaveKey]uint64
 	order []octaveSeen
+	// unverified is the creationDate from which stored events may still be missing,
+	// because the REST interface shows them late; 0 for none.
+	unverified int64
 	// doubt is a gap for which it is not yet known whether there is one.
 	doubt *octaveDoubt
 }
@@ -92,6 +122,7 @@ func (c *OctaveCursor) begin(o *Octave) {
 	if c.streams != nil {
 		return
 	}
+	c.overlap = max(octaveOverlap, o.BackfillDelay)
 	for _, name := range o.Streams {
 		m := &octaveMark{name: name, capacity: -1, seen: make(map[octaveKey]uint64)}
 		if !strings.HasPrefix(name, "/") {
@@ -182,13 +213,16 @@ func (c *OctaveCursor) give(m *octaveMark, e *octaveEvent, now time.Time) bool {
 	if e.created > m.mark || m.timed && e.created == m.mark {
 		m.mark, m.timed = e.created, false
 	}
-	m.forget(now)
+	m.forget(now, c.overlap)
 	return true
 }
 
 // forget drops what can no longer come a second time.
-func (m *octaveMark) forget(now time.Time) {
-	old := m.mark - octaveOverlap.Milliseconds()
+func (m *octaveMark) forget(now time.Time, overlap time.Duration) {
+	old := m.mark - overlap.Milliseconds()
+	if m.unverified != 0 {
+		old = min(old, m.unverified)
+	}
 	n := 0
 	for ; n < len(m.order); n++ {
 		s := m.order[n]
@@ -200,7 +234,8 @@ func (m *octaveMark) forget(now time.Time) {
 			break
 		}
 		delete(m.seen, s.key)
-		m.floor = max(m.floor, min(s.key.created, m.mark))
+		m.forgotten = max(m.forgotten, min(s.key.created, m.mark))
+		m.floor = max(m.floor, m.forgotten)
 	}
 	if n > 0 {
 		m.order = m.order[n:] // append moves the rest down when it grows
@@ -208,8 +243,12 @@ func (m *octaveMark) forget(now time.Time) {
 }
 
 // from is where a query for missed events begins.
-func (m *octaveMark) from() int64 {
-	return max(m.mark-octaveOverlap.Milliseconds(), min(m.floor+1, m.mark))
+func (m *octaveMark) from(overlap time.Duration) int64 {
+	from := m.mark - overlap.Milliseconds()
+	if m.unverified != 0 {
+		from = min(from, m.unverified)
+	}
+	return max(from, min(m.floor+1, m.mark))
 }
 
 // locator is how the REST interface is asked for the stream.

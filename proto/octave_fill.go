@@ -30,8 +30,15 @@ const (
 // The subscriptions are live before the first query, so between the stored and
 // the pushed events there is no hole, only an overlap, which the cursor's memory
 // removes.
+//
+// The REST interface may show an event late. So each stream is asked once more when
+// the subscriptions have been live for the delay: then everything from before is
+// there. Until that is done, nothing is known to be filled; what was pushed does not
+// wait for it.
 type octaveFill struct {
 	cursor  *OctaveCursor
+	delay   time.Duration
+	live    time.Time // when the subscriptions were acknowledged
 	streams []*octaveFetch
 	limit   int         // of a page
 	held    int         // bytes
@@ -53,10 +60,14 @@ type octaveFetch struct {
 	again   bool        // and that was after the last query
 	asked   bool        // a first page has come
 	done    bool
-	failed  bool // and it is of no use to hold back anything
-	retryAt time.Time
-	retries int
-	until   time.Time // of the retries
+	failed  bool      // and it is of no use to hold back anything
+	askedAt time.Time // the last query
+	// verifying: the query for what was shown late has begun; verified: or it is not
+	// needed, any more.
+	verifying, verified bool
+	retryAt             time.Time
+	retries             int
+	until               time.Time // of the retries
 }
 
 // An octaveOut is an event that waits to be given out.
@@ -66,12 +77,18 @@ type octaveOut struct {
 	message Message // of a push; otherwise the event was fetched
 }
 
-func newOctaveFill(c *OctaveCursor) *octaveFill {
-	f := &octaveFill{cursor: c}
+func newOctaveFill(c *OctaveCursor, delay time.Duration) *octaveFill {
+	f := &octaveFill{cursor: c, delay: delay}
 	for _, m := range c.streams {
-		if !m.alias && !m.ended {
-			f.streams = append(f.streams, &octaveFetch{octaveMark: m, from: m.from()})
+		if m.alias || m.ended {
+			continue
 		}
+		c.recheck(m)
+		s := &octaveFetch{octaveMark: m, from: m.from(c.overlap)}
+		if delay > 0 {
+			m.unverified = s.from
+		}
+		f.streams = append(f.streams, s)
 	}
 	if c.fill != nil {
 		f.inherit(c.fill)
@@ -97,7 +114,7 @@ func (f *octaveFill) inherit(last *octaveFill) {
 // to.
 func (f *octaveFill) hold(m *octaveMark, message Message) bool {
 	i := slices.IndexFunc(f.streams, func(s *octaveFetch) bool { return s.octaveMark == m })
-	if i < 0 || f.streams[i].failed {
+	if i < 0 || f.streams[i].failed || f.merged() {
 		return false
 	}
 	s := f.streams[i]
@@ -124,14 +141,14 @@ func (f *octaveFill) queries(now time.Time) (ask []*octaveFetch, next time.Time)
 	for _, s := range f.streams {
 		switch {
 		case s.alias: // learnt after the fill has begun
-			s.done = true
-		case s.done || len(s.page) > 0:
+			s.done, s.verified = true, true
+		case s.done && !s.verified && !s.verifying && f.live.Add(f.delay).After(now):
+			next = sooner(next, f.live.Add(f.delay))
+		case s.done && s.verified || len(s.page) > 0:
 		case s.capacity == 0:
 			f.giveUp(s, s.name+" keeps no events", now)
 		case s.retryAt.After(now):
-			if next.IsZero() || s.retryAt.Before(next) {
-				next = s.retryAt
-			}
+			next = sooner(next, s.retryAt)
 		default:
 			ask = append(ask, s)
 		}
@@ -139,8 +156,18 @@ func (f *octaveFill) queries(now time.Time) (ask []*octaveFetch, next time.Time)
 	return ask, next
 }
 
-func (f *octaveFill) query(s *octaveFetch) octaveQuery {
-	s.again = false
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (f *octaveFill) query(s *octaveFetch, now time.Time) octaveQuery {
+	if s.done && !s.verifying {
+		f.verify(s)
+	}
+	s.again, s.askedAt = false, now
 	return octaveQuery{stream: s.locator(), from: s.from, start: s.start, limit: f.limit}
 }
 
@@ -171,6 +198,8 @@ func (f *octaveFill) receive(s *octaveFetch, page []octaveEvent, now time.Time) 
 	case s.again || !short && !stuck && !caught:
 	case s.last < s.owed:
 		f.fail(s, errors.New("what was pushed is not stored yet"), now)
+	case s.verifying:
+		f.verdict(s)
 	default:
 		f.finish(s)
 	}
@@ -272,9 +301,15 @@ func (o *octaveOut) envelope() []byte {
 	return append(b, '}')
 }
 
-// over tells whether everything was fetched and given out.
-func (f *octaveFill) over() bool {
+// merged reports whether everything that is stored was fetched and given out, as far
+// as it was shown.
+func (f *octaveFill) merged() bool {
 	return !slices.ContainsFunc(f.streams, func(s *octaveFetch) bool { return !s.done })
+}
+
+// over reports whether it is known, too, that nothing was shown late.
+func (f *octaveFill) over() bool {
+	return f.merged() && !slices.ContainsFunc(f.streams, func(s *octaveFetch) bool { return !s.verified })
 }
 
 // release returns the pushes that are held when the run is over.

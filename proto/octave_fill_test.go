@@ -91,7 +91,7 @@ func drain(t *testing.T, f *octaveFill, s *shelf) (got []Message, queries int) {
 			if queries++; queries > 1000 {
 				t.Fatal("the queries have no end")
 			}
-			f.receive(one, s.answer(queries, f.query(one)), now)
+			f.receive(one, s.answer(queries, f.query(one, noon)), now)
 		}
 		got = append(got, f.take(now)...)
 	}
@@ -224,7 +224,7 @@ func TestOctaveFill(t *testing.T) {
 					t.Errorf("%s was not new", e.id)
 				}
 			}
-			f := newOctaveFill(c)
+			f := newOctaveFill(c, 0)
 			for _, p := range tt.pushes {
 				if !f.hold(m, p) {
 					t.Errorf("%s was not held", p.Data)
@@ -264,12 +264,12 @@ func TestOctaveFillMerges(t *testing.T) {
 		slices.SortFunc(s.events, func(a, b octaveEvent) int { return cmp.Compare(a.created, b.created) })
 		shelves[m.name] = s
 	}
-	f := newOctaveFill(c)
+	f := newOctaveFill(c, 0)
 	last, count := int64(0), 0
 	for !f.over() {
 		ask, _ := f.queries(noon)
 		for _, s := range ask {
-			f.receive(s, shelves[s.name].answer(0, f.query(s)), noon)
+			f.receive(s, shelves[s.name].answer(0, f.query(s, noon)), noon)
 		}
 		for _, m := range f.take(noon) {
 			_, e, _ := readOctavePush(m.Data)
@@ -288,7 +288,7 @@ func TestOctaveFillMerges(t *testing.T) {
 // What is pushed beyond the bound is fetched instead.
 func TestOctaveFillBound(t *testing.T) {
 	c, m := one(100000, 1)
-	f := newOctaveFill(c)
+	f := newOctaveFill(c, 0)
 	var s shelf
 	padding := strings.Repeat(" ", 1<<20)
 	for i := range 40 {
@@ -326,17 +326,17 @@ func TestOctaveFillInterrupted(t *testing.T) {
 	for i := range 1500 {
 		s.events = append(s.events, stored(fmt.Sprintf("e%d", i), int64(1000+i*10)))
 	}
-	f := newOctaveFill(c)
+	f := newOctaveFill(c, 0)
 	c.fill = f
 	f.hold(m, pushed("e1499", s.events[1499].created))
 	f.hold(m, pushed("f", s.events[1499].created+1)) // not stored yet
 	ask, _ := f.queries(noon)
-	f.receive(ask[0], s.answer(1, f.query(ask[0])), noon)
+	f.receive(ask[0], s.answer(1, f.query(ask[0], noon)), noon)
 	got := f.take(noon)
 	if len(got) != 1000 {
 		t.Errorf("%d events at first", len(got))
 	}
-	f = newOctaveFill(c)
+	f = newOctaveFill(c, 0)
 	more, _ := drain(t, f, &s)
 	if len(more) != 501 || ids(more[:1]) != "e1000" || ids(more[499:]) != "e1499 f" {
 		t.Errorf("then %d events", len(more))
@@ -346,7 +346,7 @@ func TestOctaveFillInterrupted(t *testing.T) {
 	}
 
 	// And when there is no next one, what was held goes out.
-	f = newOctaveFill(c)
+	f = newOctaveFill(c, 0)
 	f.hold(m, pushed("g", 1<<40))
 	f.hold(m, pushed("e1499", s.events[1499].created))
 	if rest := ids(f.release()); rest != "g" {
@@ -358,7 +358,7 @@ func TestOctaveFillFailures(t *testing.T) {
 	unavailable := &HandshakeError{Stage: StageRequest, Address: "http://api/demo/event", Status: 503}
 	refused := &HandshakeError{Stage: StageRequest, Address: "http://api/demo/event", Status: 403, Body: "no right"}
 	c, m := one(1000, 1)
-	f := newOctaveFill(c)
+	f := newOctaveFill(c, 0)
 	f.hold(m, pushed("a", 5000))
 	now, tries := noon, 0
 	for !f.over() {
@@ -390,7 +390,7 @@ func TestOctaveFillFailures(t *testing.T) {
 	c = NewOctaveCursor()
 	c.begin(&Octave{Streams: names})
 	c.start(1)
-	f = newOctaveFill(c)
+	f = newOctaveFill(c, 0)
 	ask, _ := f.queries(noon)
 	for _, s := range ask {
 		f.fail(s, refused, noon)
@@ -422,8 +422,8 @@ func TestOctaveCursorForgets(t *testing.T) {
 	if n := len(m.seen); n > octaveRemembered || len(m.order) > octaveRemembered {
 		t.Errorf("%d events are remembered", n)
 	}
-	if m.floor != 300_000 || m.from() != 300_000 {
-		t.Errorf("floor %d, next query from %d", m.floor, m.from())
+	if m.floor != 300_000 || m.from(octaveOverlap) != 300_000 {
+		t.Errorf("floor %d, next query from %d", m.floor, m.from(octaveOverlap))
 	}
 }
 

@@ -18,10 +18,13 @@ func (f *octaveFill) examine(s *octaveFetch, page []octaveEvent, now time.Time) 
 	if len(page) > 0 {
 		oldest = page[0].created
 	}
+	if s.verifying && !s.asked {
+		return
+	}
 	if s.asked {
 		// The last event of the page before comes again, unless it is gone.
 		if len(page) > 0 && s.start == 0 && oldest > s.from {
-			f.cursor.lost = append(f.cursor.lost, s.evicted(s.from, oldest))
+			f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.octaveMark, s.from, oldest))
 		}
 		return
 	}
@@ -40,6 +43,14 @@ func (f *octaveFill) examine(s *octaveFetch, page []octaveEvent, now time.Time) 
 // finish is called when all of a stream was fetched.
 func (f *octaveFill) finish(s *octaveFetch) {
 	s.done = true
+	s.verified = !s.askedAt.Before(f.live.Add(f.delay))
+	if s.verified {
+		s.unverified = 0
+	} else {
+		// Whatever the last query missed is no older than that: it was made at the
+		// date of the last event at the earliest.
+		s.unverified = max(s.unverified, s.last-(f.delay+f.cursor.overlap).Milliseconds())
+	}
 	if s.doubt == nil {
 		return
 	}
@@ -48,15 +59,41 @@ func (f *octaveFill) finish(s *octaveFetch) {
 		full = s.doubt.gone || s.doubt.stored >= wire.OctaveCapacityDefault
 	}
 	if full {
-		f.cursor.lost = append(f.cursor.lost, s.evicted(s.doubt.from, s.doubt.to))
+		f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.octaveMark, s.doubt.from, s.doubt.to))
 	}
 	s.doubt = nil
 }
 
+// verify begins the query for what was shown late.
+func (f *octaveFill) verify(s *octaveFetch) {
+	s.verifying, s.retries = true, 0
+	s.from, s.start, s.last, s.tail, s.asked = s.unverified, 0, 0, nil, false
+}
+
+// verdict is called when the stream has shown everything from before the
+// subscription.
+func (f *octaveFill) verdict(s *octaveFetch) {
+	f.cursor.recheck(s.octaveMark)
+	s.verified, s.unverified = true, 0
+}
+
+// recheck reports when so many events came since that the older ones are forgotten:
+// stored ones can no longer be told from those that were given out.
+func (c *OctaveCursor) recheck(m *octaveMark) {
+	if m.unverified == 0 || m.forgotten < m.unverified {
+		return
+	}
+	c.lost = append(c.lost, GapReport{
+		From: c.local(m.unverified), To: c.local(m.forgotten),
+		Reason: m.name + ": more events came than can be compared with those that were stored late",
+	})
+	m.unverified = m.forgotten + 1
+}
+
 // evicted reports what is no longer stored.
-func (m *octaveMark) evicted(from, to int64) GapReport {
+func (c *OctaveCursor) evicted(m *octaveMark, from, to int64) GapReport {
 	return GapReport{
-		From: time.UnixMilli(from), To: time.UnixMilli(max(from, to)),
+		From: c.local(from), To: c.local(max(from, to)),
 		Reason: fmt.Sprintf("%s keeps %s, and older ones are gone", m.name, events(m.capacity)),
 	}
 }
@@ -97,12 +134,15 @@ func (f *octaveFill) fail(s *octaveFetch, err error, now time.Time) {
 // for any more.
 func (f *octaveFill) giveUp(s *octaveFetch, reason string, now time.Time) {
 	gap := GapReport{Reason: reason}
-	if f.cursor.initial || s.asked { // the stream's own time is known better
-		gap.From, gap.To = time.UnixMilli(max(s.mark, s.last)), now
+	switch { // the stream's own time is known better
+	case s.verifying:
+		gap.From, gap.To = f.cursor.local(s.unverified), now
+	case f.cursor.initial || s.asked:
+		gap.From, gap.To = f.cursor.local(max(s.mark, s.last)), now
 	}
 	f.cursor.lost = append(f.cursor.lost, gap)
 	s.doubt = nil
-	s.done, s.failed = true, true
+	s.done, s.failed, s.verified, s.unverified = true, true, true, 0
 	f.out = append(append(f.out, s.page...), s.pushes...)
 	f.unhold(s.pushes)
 	s.page, s.pushes = nil, nil

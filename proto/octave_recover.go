@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -16,8 +17,9 @@ const octaveParallel = 4
 // An octaveRecovery is what a session does so that no event is missed: it keeps
 // the cursor, and fetches what was stored while there was no connection.
 type octaveRecovery struct {
-	granted time.Time   // the session, by the service's clock
-	fill    *octaveFill // nil when all that comes can go out
+	granted  time.Time   // the session, by the service's clock; zero when not known
+	received time.Time   // the answer that says so, by ours
+	fill     *octaveFill // nil when all that comes can go out
 	// job is the request that is made, or waits to be: offered until it is done.
 	job  func(context.Context) func(time.Time) (Work, error)
 	bulk bool // it brings events
@@ -25,47 +27,62 @@ type octaveRecovery struct {
 
 // look decides at the beginning of a connection whether something is to be
 // fetched.
-func (s *octaveSession) look(step *Step) {
+func (s *octaveSession) look(step *Step, now time.Time) {
 	c := s.o.Cursor
 	if c == nil {
 		return
 	}
+	if !s.granted.IsZero() {
+		c.compare(s.granted.UnixMilli(), s.received)
+	}
 	first := c.streams == nil
 	c.begin(s.o)
 	if first {
-		step.Warning = unkept(c.streams)
+		addWarning(step, unkept(c.streams))
 	}
 	c.known = false
-	if since := s.since(); !c.started && since != 0 {
-		c.start(since)
-		c.initial = true
+	if !c.started {
+		if since, sure := s.since(now); since != 0 {
+			c.start(since)
+			c.initial = true
+			if !sure {
+				addWarning(step, "the service does not tell its time, so that --since counts back from the clock of this machine")
+			}
+		}
 	}
 	if c.started && (c.initial || s.o.Backfill) {
-		s.fill = newOctaveFill(c)
+		s.fill = newOctaveFill(c, s.o.BackfillDelay)
 		c.fill = s.fill
 	}
 }
 
-// since is the time from which stored events are wanted, 0 for none.
-func (s *octaveSession) since() int64 {
+// since is the time from which stored events are wanted, 0 for none, and whether it
+// is a time of the service's clock.
+func (s *octaveSession) since(now time.Time) (from int64, sure bool) {
 	switch {
 	case !s.o.Since.IsZero():
-		return max(s.o.Since.UnixMilli(), 1)
+		return max(s.o.Since.UnixMilli(), 1), true
 	case s.o.Ago > 0:
-		return max(s.granted.Add(-s.o.Ago).UnixMilli(), 1)
+		at, known := s.o.Cursor.service(now)
+		return max(at-s.o.Ago.Milliseconds(), 1), known
 	}
-	return 0
+	return 0, true
 }
 
 // live is called when all subscriptions are acknowledged.
-func (s *octaveSession) live(step *Step) {
+func (s *octaveSession) live(step *Step, now time.Time) {
 	c := s.o.Cursor
 	if c == nil {
 		return
 	}
 	step.Filling = s.fill != nil
-	if !c.started {
-		c.start(s.granted.UnixMilli())
+	if s.fill != nil {
+		s.fill.live = now
+	}
+	c.live = now
+	if at, known := c.service(now); known && !c.started {
+		// The grant is from before the subscriptions, so that nothing is missed.
+		c.start(min(at, s.granted.UnixMilli()))
 	}
 }
 
@@ -78,6 +95,10 @@ func (s *octaveSession) push(m Message) Step {
 	resource, e, ok := readOctavePush(m.Data)
 	if !ok {
 		return Step{Event: true} // there is nothing to compare it by
+	}
+	c.compare(e.created, m.Time)
+	if at, known := c.service(c.live); known && !c.started && !c.live.IsZero() {
+		c.start(at)
 	}
 	mark := c.find(resource, &e)
 	switch {
@@ -111,7 +132,7 @@ func (s *octaveSession) recover(w *Work, now time.Time) {
 	if s.job == nil && s.fill != nil && len(s.awaited) == 0 {
 		ask, next := s.fill.queries(now)
 		if len(ask) > 0 {
-			s.fetch(ask)
+			s.fetch(ask, now)
 		} else if s.filled(&w.Step, now); s.fill != nil && !next.IsZero() && (w.Next.IsZero() || next.Before(w.Next)) {
 			w.Next = next
 		}
@@ -164,15 +185,20 @@ func (c *OctaveCursor) lookedUp(marks []*octaveMark, found []OctaveStream, errs 
 			step.Note = "stream " + m.name + " could not be looked up: " + err.Error()
 		}
 	}
-	step.Warning = unkept(marks)
+	addWarning(&step, unkept(marks))
 	if refusal != nil && !c.refused {
 		c.refused = true
-		if step.Warning != "" {
-			step.Warning += "; "
-		}
-		step.Warning += "events that are missed while there is no connection cannot be fetched: " + refusal.Error()
+		addWarning(&step, "events that are missed while there is no connection cannot be fetched: "+refusal.Error())
 	}
 	return step
+}
+
+// addWarning adds a text, unless it is empty, to what a step warns of.
+func addWarning(step *Step, text string) {
+	if step.Warning != "" && text != "" {
+		text = step.Warning + "; " + text
+	}
+	step.Warning = cmp.Or(text, step.Warning)
 }
 
 // unkept warns of streams of which nothing can ever be fetched.
@@ -194,11 +220,11 @@ func unkept(marks []*octaveMark) string {
 }
 
 // fetch asks for pages of stored events.
-func (s *octaveSession) fetch(ask []*octaveFetch) {
+func (s *octaveSession) fetch(ask []*octaveFetch, now time.Time) {
 	fill, api := s.fill, s.o.API
 	queries := make([]octaveQuery, len(ask))
 	for i, f := range ask {
-		queries[i] = fill.query(f)
+		queries[i] = fill.query(f, now)
 	}
 	s.bulk = true
 	s.job = func(ctx context.Context) func(time.Time) (Work, error) {
