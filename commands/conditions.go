@@ -129,11 +129,14 @@ func expectations(all []output.Outcome) []output.Outcome {
 
 // Error has a line of its own for each expectation.
 func (e *awaitedError) Error() string {
-	awaited, lines := e.Stream, ""
+	return strings.Join(append([]string{e.summary()}, e.unmet()...), "\n")
+}
+
+// summary says why the stream ended and what was awaited.
+func (e *awaitedError) summary() string {
+	awaited := slices.Clone(e.Stream)
 	for _, o := range e.Unmet {
-		if o.Condition == "expect" {
-			lines += "\n    " + o.Missing()
-		} else {
+		if o.Condition != "expect" {
 			awaited = append(awaited, o.Missing())
 		}
 	}
@@ -143,7 +146,15 @@ func (e *awaitedError) Error() string {
 	case n > 0:
 		awaited = append(awaited, fmt.Sprintf("%d of %s", n, plural(e.expects, "expectation")))
 	}
-	return e.reason() + ", still awaited: " + strings.Join(awaited, ", ") + lines
+	return e.reason() + ", still awaited: " + strings.Join(awaited, ", ")
+}
+
+// unmet has a line for each expectation.
+func (e *awaitedError) unmet() (lines []string) {
+	for _, o := range expectations(e.Unmet) {
+		lines = append(lines, "    "+o.Missing())
+	}
+	return lines
 }
 
 func (e *awaitedError) reason() string {

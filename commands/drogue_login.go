@@ -155,19 +155,22 @@ func (s *stream) browserLogin(ctx context.Context, flow *login.Flow, o *drogueLo
 	}
 	return flow.Browser(ctx, listeners, func(address string) {
 		if !o.noBrowser && s.openBrowser(address) {
-			s.say.note("log in with the browser; if it does not open, open this address:\n%s", address)
-			return
+			s.say.note("log in with the browser; if it does not open, open this address:")
+		} else {
+			s.say.note("open this address in a browser to log in:")
 		}
-		s.say.note("open this address in a browser to log in:\n%s", address)
+		s.say.plain([]string{address})
 	})
 }
 
 func (s *stream) showCode(address, complete, code string) {
 	if complete != "" {
-		s.say.note("open this address on any device to log in:\n%s\nit shows the code %s", complete, code)
+		s.say.note("open this address on any device to log in; it shows the code %s:", code)
+		s.say.plain([]string{complete})
 		return
 	}
-	s.say.note("open this address on any device, and enter the code %s to log in:\n%s", code, address)
+	s.say.note("open this address on any device, and enter the code %s to log in:", code)
+	s.say.plain([]string{address})
 }
 
 // openBrowser opens an address: with $BROWSER, or as the desktop does. It does not

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -68,19 +69,32 @@ func (p *program) report(err error) int {
 	if u, ok := errors.AsType[*UsageError](err); ok && u.Shown {
 		return code
 	}
-	text := err.Error()
-	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
-		text += "\n" + e.Caret()
-	}
+	text, below := message(err)
 	h := hint(err)
-	if p.ended(err, code, text, h) {
+	if p.ended(err, code, strings.Join(append([]string{console.Line(text)}, below...), "\n"), h) {
 		return code
 	}
 	p.say.error("%s", text)
+	p.say.plain(below)
 	if h != "" {
 		p.say.hint("%s", h)
 	}
 	return code
+}
+
+// message returns the line that says what failed, which may have line feeds of
+// somebody else in it, and the lines of ours that belong below.
+func message(err error) (text string, below []string) {
+	if e, ok := errors.AsType[*awaitedError](err); ok {
+		return e.summary(), e.unmet()
+	}
+	if e, ok := errors.AsType[*crashError](err); ok {
+		return e.Error(), strings.Split(strings.TrimSpace(string(e.stack)), "\n")
+	}
+	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
+		below = strings.Split(e.Caret(), "\n")
+	}
+	return err.Error(), below
 }
 
 // exitCode maps an error to the exit code; silent errors are no news to the user.

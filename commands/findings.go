@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -209,7 +210,7 @@ func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
 			if stage == stageAuth && e.found[proto.StageUpgrade] == nil { // a request of its own
 				f.MS = milliseconds(took)
 			}
-			f.State, f.Detail = stateFailed, e.say.String(strings.Map(harmless, err.Error()))
+			f.State, f.Detail = stateFailed, console.Line(e.say.String(err.Error()))
 		case f != nil && beyond && f.State == stateOK && stage != stageAuth:
 		case f == nil && (beyond || stage == proto.StageUpgrade):
 			f = &finding{Stage: stage, State: stateNever}
@@ -309,7 +310,7 @@ func findingsText(all []*finding, address, advice string) string {
 			detail = stateNever
 		}
 		line := fmt.Sprintf("%-4s  %-11s  %10s  %s", state, f.Stage, took, detail)
-		b.WriteString(strings.TrimRight(strings.Map(harmless, strings.ReplaceAll(line, "\n", " ")), " ") + "\n")
+		b.WriteString(strings.TrimRight(console.Line(line), " ") + "\n")
 	}
 	if advice != "" {
 		fmt.Fprintln(&b, "hint: "+advice)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -227,9 +226,10 @@ func (j *journal) write(r statusRecord) {
 // line is a record as it is written. j.mu is held.
 func (j *journal) line(r statusRecord) []byte {
 	r.Time, r.Service, r.Attempt = r.Time.UTC(), j.service, j.attempt
-	for _, s := range []*string{&r.Error, &r.CloseReason, &r.Reason, &r.Text} {
-		*s = strings.Map(harmless, strings.ToValidUTF8(*s, "\uFFFD"))
+	for _, s := range []*string{&r.CloseReason, &r.Reason, &r.Text} {
+		*s = console.Line(*s)
 	}
+	r.Error = console.Lines(r.Error) // one line, and those of a mistake in an expression
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -85,11 +85,19 @@ type rescue struct{ f func() }
 func (p *program) main(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
-			code = p.report(fmt.Errorf("internal error: %v\n%s", r, debug.Stack()))
+			code = p.report(&crashError{r, debug.Stack()})
 		}
 	}()
 	return p.report(p.app().Run(context.WithValue(ctx, programKey{}, p), args))
 }
+
+// A crashError is a mistake of hark's own.
+type crashError struct {
+	value any
+	stack []byte
+}
+
+func (e *crashError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
 
 // app is the tree of commands. To add a service is to add a line here.
 func (p *program) app() *app {

@@ -7,12 +7,15 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/secret"
 )
 
 // A printer writes the lines of stderr. It withholds every credential that it
-// has been told of and makes control characters harmless, because much of what
-// it prints comes from a server. It may be used by several goroutines.
+// has been told of and makes of every message one line of harmless characters,
+// because much of what it prints comes from a server: neither may that act upon a
+// terminal, nor may its text look like a line of hark's, or like a command of a CI
+// system. Errors therefore carry text as it came. It may be used by several goroutines.
 type printer struct {
 	secret.Redactor
 	home io.Writer // stderr
@@ -77,6 +80,13 @@ func (p *printer) excerpt(text string, limit int) string { return cut(p.String(t
 // note prints something that was asked for.
 func (p *printer) note(format string, args ...any) { p.line("", fmt.Sprintf(format, args...)) }
 
+// notes prints lines that were asked for, each as one of hark's.
+func (p *printer) notes(lines ...string) {
+	for _, l := range lines {
+		p.line("", l)
+	}
+}
+
 // warning prints what the user should know although the program goes on.
 func (p *printer) warning(format string, args ...any) {
 	p.line("warning: ", fmt.Sprintf(format, args...))
@@ -88,24 +98,28 @@ func (p *printer) error(format string, args ...any) { p.line("error: ", fmt.Spri
 // hint prints what to do about it.
 func (p *printer) hint(format string, args ...any) { p.line("hint: ", fmt.Sprintf(format, args...)) }
 
-// Write prints text that is not ours, of debug in an expression, as it is but for
-// credentials.
+// Write prints text that is not ours, of debug and stderr in an expression: without
+// credentials and harmless, but with its line feeds, which the expression asks for.
 func (p *printer) Write(b []byte) (int, error) {
+	text := console.Lines(p.String(string(b)))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, err := p.w.Write(p.Bytes(b)); err != nil {
+	if _, err := io.WriteString(p.w, text); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
-// plain prints lines that were asked for, as they are but for credentials and
-// control characters.
+// plain prints lines that do not begin as hark's do: those that show the mistake
+// below an error, an address to copy, a header. The caller makes sure that no line
+// begins with text of somebody else.
 func (p *printer) plain(lines []string) {
+	if len(lines) == 0 {
+		return
+	}
 	var b strings.Builder
 	for _, line := range lines {
-		line = strings.Map(harmless, strings.ToValidUTF8(p.String(line), "\uFFFD"))
-		b.WriteString(strings.TrimRight(strings.ReplaceAll(line, "\n", " "), " ") + "\n")
+		b.WriteString(strings.TrimRight(console.Line(p.String(line)), " ") + "\n")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +131,7 @@ func (p *printer) plain(lines []string) {
 }
 
 func (p *printer) line(kind, text string) {
-	text = strings.Map(harmless, strings.ToValidUTF8(p.String(text), "\uFFFD"))
+	text = strings.TrimRight(console.Line(p.String(text)), " ")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.as != nil {
@@ -125,16 +139,5 @@ func (p *printer) line(kind, text string) {
 		return
 	}
 	// Nothing can be done about a stderr that takes no more.
-	_, _ = io.WriteString(p.w, "hark: "+kind+strings.TrimRight(text, "\n")+"\n")
-}
-
-// harmless takes the characters out that a terminal would act upon.
-func harmless(r rune) rune {
-	if r == '\n' || r == '\t' {
-		return r
-	}
-	if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-		return '\uFFFD'
-	}
-	return r
+	_, _ = io.WriteString(p.w, "hark: "+kind+text+"\n")
 }

@@ -249,7 +249,7 @@ func (t *talk) cmdEdit(string) error {
 		t.answer("nothing written, nothing sent")
 		return nil
 	}
-	t.answer(paint(t.colour, sgrSent, "> ") + strings.ReplaceAll(visible(string(b)), "\n", "\n  "))
+	t.answerStyled(paint(t.colour, sgrSent, "> ") + strings.ReplaceAll(visible(string(b)), "\n", "\n  "))
 	t.message(b)
 	return nil
 }

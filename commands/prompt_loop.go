@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/lineedit"
-	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -344,11 +343,9 @@ func (t *talk) went() {
 
 // tellError says what was wrong with a command.
 func (t *talk) tellError(err error) {
-	text := err.Error()
-	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
-		text += "\n" + e.Caret()
-	}
+	text, below := message(err)
 	t.say.error("%s", text)
+	t.say.plain(below)
 	if u, ok := errors.AsType[*UsageError](err); ok && u.Hint() != "" {
 		t.say.hint("%s", u.Hint())
 	}
@@ -485,13 +482,17 @@ func (t *talk) promptText() string {
 	return paint(t.colour, sgrSent, mark)
 }
 
-// answer tells what a command has found out.
-func (t *talk) answer(text string) {
+// answer tells what a command has found out, which may be in the words of the peer.
+func (t *talk) answer(text string) { t.answerStyled(visible(text)) }
+
+// answerStyled is answer for a text that has orders for the terminal of our own in
+// it, and is visible otherwise.
+func (t *talk) answerStyled(text string) {
 	if t.terminal {
 		t.ed.Post([]byte(t.say.String(text) + "\n"))
 		return
 	}
-	t.say.note("%s", text)
+	t.say.notes(strings.Split(text, "\n")...)
 }
 
 // A pinging is a row of pings that is going on.
@@ -542,6 +543,6 @@ func (t *talk) seeControl(r proto.FrameRecord) {
 	}
 	if t.flags.pings && r.Opcode != wire.OpClose {
 		mark := map[proto.Direction]string{proto.In: "< ", proto.Out: "> "}[r.Direction]
-		t.answer(mark + r.Opcode.String() + " " + visible(string(r.Payload)))
+		t.answerStyled(mark + r.Opcode.String() + " " + visible(string(r.Payload)))
 	}
 }

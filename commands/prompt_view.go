@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/output"
@@ -152,7 +153,7 @@ func (v *view) add(mark, text string) {
 // them, because they make a text look like another one.
 func visible(text string) string {
 	clean := func(r rune) bool {
-		return r == '\n' || r == '\t' || harmless(r) == r && r != 0x7f && r != utf8.RuneError
+		return r == '\n' || r == '\t' || !console.Acts(r) && r != utf8.RuneError
 	}
 	if strings.IndexFunc(text, func(r rune) bool { return !clean(r) }) < 0 {
 		return text

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -272,7 +273,7 @@ func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds
 
 // safe makes a text fit to be shown.
 func (r *reports) safe(text string) string {
-	return strings.Map(harmless, strings.ToValidUTF8(r.say.String(text), "\uFFFD"))
+	return console.Lines(r.say.String(text))
 }
 
 // cases are the stream itself, each condition in the order of the outcomes, and the

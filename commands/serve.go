@@ -465,10 +465,10 @@ func (s *serving) answer(text, none string) {
 		text = none
 	}
 	if s.ed != nil {
-		s.ed.Post([]byte(text))
+		s.ed.Post([]byte(visible(text)))
 		return
 	}
-	s.say.note("%s", text)
+	s.say.notes(strings.Split(text, "\n")...)
 }
 
 // clientNumber takes the number of a client off the front of a text; 0 when there

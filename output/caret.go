@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/console"
 )
 
 const (
@@ -56,7 +58,7 @@ func (e *ExprError) Caret() string {
 
 // writeVisible writes r, or U+FFFD when a terminal would take it for an order.
 func writeVisible(b *strings.Builder, r rune) {
-	if r != '\t' && isControl(r) {
+	if r != '\t' && console.Acts(r) {
 		r = utf8.RuneError
 	}
 	b.WriteRune(r)

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/hark-cli/hark/internal/console"
 )
 
 // Ended says that the stream ended as it was asked to.
@@ -73,18 +75,11 @@ func clean(s string) string {
 		switch {
 		case r == '\n':
 			b.WriteString(`\n`)
-		case isControl(r):
+		case console.Acts(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)
 		}
 	}
 	return b.String()
-}
-
-// isControl tells whether r is a C0 or C1 control character, a line or paragraph
-// separator, or one of those that change the direction of writing.
-func isControl(r rune) bool {
-	return r < ' ' || 0x7F <= r && r <= 0x9F ||
-		r == 0x061C || r == 0x200E || r == 0x200F || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
 }

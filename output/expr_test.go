@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/hark-cli/hark/internal/console"
 )
 
 func TestExprError(t *testing.T) {
@@ -98,11 +100,11 @@ func FuzzCompile(f *testing.F) {
 		if e.Offset < -1 || e.Offset > len(expr) {
 			t.Fatalf("offset %d in %d bytes", e.Offset, len(expr))
 		}
-		if strings.ContainsFunc(e.Error(), isControl) {
+		if strings.ContainsFunc(e.Error(), console.Acts) {
 			t.Fatalf("control characters in %q", e.Error())
 		}
 		line, pad, _ := strings.Cut(e.Caret(), "\n")
-		if strings.ContainsFunc(line+pad, func(r rune) bool { return r != '\t' && isControl(r) }) {
+		if strings.ContainsFunc(line+pad, func(r rune) bool { return r != '\t' && console.Acts(r) }) {
 			t.Fatalf("control characters in %q", e.Caret())
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
@@ -317,7 +318,7 @@ func checkStyle(t *testing.T, style Style, plain, got string) {
 		got = strings.ReplaceAll(got, color, "")
 	}
 	if style.Visible {
-		if i := strings.IndexFunc(got, func(r rune) bool { return isControl(r) && r != '\n' && r != '\t' }); i >= 0 {
+		if i := strings.IndexFunc(got, func(r rune) bool { return console.Acts(r) && r != '\n' && r != '\t' }); i >= 0 {
 			t.Fatalf("%+v: a control character is left in %q", style, got)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/console"
 )
 
 // A Style says how records are shown to people. The zero value leaves them as
@@ -86,7 +88,7 @@ func (s *style) appendRaw(dst []byte, text string) []byte {
 		return append(dst, text...)
 	}
 	for _, r := range text {
-		if isControl(r) && r != '\n' && r != '\t' {
+		if console.Acts(r) && r != '\n' && r != '\t' {
 			dst = fmt.Appendf(dst, `\u%04x`, r)
 		} else {
 			dst = utf8.AppendRune(dst, r)
@@ -235,7 +237,7 @@ func appendVisible(dst, text []byte) []byte {
 			continue
 		}
 		r, n := utf8.DecodeRune(text)
-		if isControl(r) {
+		if console.Acts(r) {
 			dst = fmt.Appendf(dst, `\u%04x`, r)
 		} else {
 			dst = append(dst, text[:n]...)

@@ -1,5 +1,6 @@
 // Package console is what the program says beside its output: to a person, or to
-// whoever reads stderr.
+// whoever reads stderr. Text of others is made fit to be shown here. It is a leaf:
+// standard library only.
 package console
 
 import (

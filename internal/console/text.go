@@ -1,0 +1,48 @@
+package console
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Acts reports whether a terminal, or a program that reads lines, would act upon r
+// instead of showing it: the C0 and C1 control characters, the line and paragraph
+// separators, and the characters that change the direction of writing.
+func Acts(r rune) bool {
+	return r < ' ' || 0x7F <= r && r <= 0x9F ||
+		r == 0x061C || r == 0x200E || r == 0x200F || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
+}
+
+// Line returns text as one line that nothing acts upon: what breaks a line, and tabs,
+// become a space, every other character that acts, and what is not UTF-8, U+FFFD.
+func Line(text string) string {
+	text = strings.ReplaceAll(strings.TrimRight(text, "\r\n"), "\r\n", "\n")
+	return shown(text, func(r rune) rune {
+		switch r {
+		case '\t', '\n', '\v', '\f', '\r', 0x85, 0x2028, 0x2029:
+			return ' '
+		}
+		return utf8.RuneError
+	})
+}
+
+// Lines is Line for text in which line feeds and tabs have their meaning. It is for
+// text whose lines cannot pass for lines of hark's own.
+func Lines(text string) string {
+	return shown(text, func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return utf8.RuneError
+	})
+}
+
+// shown returns text with each character that acts replaced by what instead says.
+func shown(text string, instead func(rune) rune) string {
+	return strings.Map(func(r rune) rune {
+		if Acts(r) {
+			return instead(r)
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
