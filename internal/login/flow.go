@@ -159,6 +159,13 @@ func page(w http.ResponseWriter, text string) {
 // ErrNoDeviceFlow: the provider does not let users log in on another device.
 var ErrNoDeviceFlow = errors.New("the server does not offer the device flow")
 
+// defaultInterval and longestInterval are the seconds between two questions to the
+// provider when it names none (RFC 8628, section 3.2), and at most.
+const (
+	defaultInterval = 5
+	longestInterval = 600
+)
+
 // Device logs in with a browser on any other device (RFC 8628). show is called with
 // the address to open there, the same with the code in it, if there is one, and
 // the code.
@@ -167,7 +174,7 @@ func (f *Flow) Device(ctx context.Context, show func(address, complete, code str
 		return nil, ErrNoDeviceFlow
 	}
 	conf := f.config()
-	da, err := conf.DeviceAuth(f.context(ctx))
+	da, err := deviceAuth(f.context(ctx), conf)
 	if err != nil {
 		err = explain(ctx, err)
 		if r, ok := errors.AsType[*RefusedError](err); ok && (r.Code == "unauthorized_client" || r.Code == "unsupported_grant_type") {
@@ -175,7 +182,20 @@ func (f *Flow) Device(ctx context.Context, show func(address, complete, code str
 		}
 		return nil, err
 	}
-	show(da.VerificationURI, da.VerificationURIComplete, da.UserCode)
+	address, err := webAddress(da.VerificationURI)
+	if err != nil {
+		return nil, fmt.Errorf("login server: its verification_uri %w", err)
+	}
+	complete, err := webAddress(da.VerificationURIComplete)
+	if err != nil {
+		complete = ""
+	}
+	// The library's ticker takes no other.
+	if da.Interval < 1 {
+		da.Interval = defaultInterval
+	}
+	da.Interval = min(da.Interval, longestInterval)
+	show(address, complete, da.UserCode)
 	t, err := conf.DeviceAccessToken(f.context(ctx), da)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, &RefusedError{Code: "expired_token", Description: "the code has expired"}
@@ -185,6 +205,22 @@ func (f *Flow) Device(ctx context.Context, show func(address, complete, code str
 	}
 	return f.login(t), nil
 }
+
+// deviceAuth asks for a code. The library dereferences the answer null.
+func deviceAuth(ctx context.Context, conf *oauth2.Config) (da *oauth2.DeviceAuthResponse, err error) {
+	defer func() {
+		if recover() != nil {
+			da, err = nil, errUnreadable
+		}
+	}()
+	da, err = conf.DeviceAuth(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unmarshal ") {
+		err = errUnreadable
+	}
+	return da, err
+}
+
+var errUnreadable = errors.New("its answer cannot be read")
 
 // Revoke gives the refresh token back, so that nobody can use it any more (RFC
 // 7009). It does nothing when the provider cannot do that.

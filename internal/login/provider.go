@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/oauth2"
 )
@@ -33,6 +34,9 @@ type Provider struct {
 // Discover reads the configuration of the provider at an issuer's address.
 func Discover(ctx context.Context, client *http.Client, issuer string) (Provider, error) {
 	var p Provider
+	if _, err := webAddress(issuer); err != nil {
+		return p, fmt.Errorf("issuer %s %w", issuer, err)
+	}
 	address := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -53,17 +57,48 @@ func Discover(ctx context.Context, client *http.Client, issuer string) (Provider
 	if strings.TrimSuffix(p.Issuer, "/") != strings.TrimSuffix(issuer, "/") {
 		return p, fmt.Errorf("issuer %s: its configuration is that of %s", issuer, p.Issuer)
 	}
-	if strings.HasPrefix(issuer, "https://") {
-		for _, e := range []string{p.Authorization, p.Token, p.Device, p.Revocation} {
-			if e != "" && !strings.HasPrefix(e, "https://") {
-				return p, fmt.Errorf("issuer %s: it names an endpoint without TLS: %s", issuer, e)
-			}
+	for _, e := range []struct {
+		name    string
+		address *string
+	}{
+		{"authorization_endpoint", &p.Authorization}, {"token_endpoint", &p.Token},
+		{"device_authorization_endpoint", &p.Device}, {"revocation_endpoint", &p.Revocation},
+	} {
+		if *e.address == "" {
+			continue
 		}
+		whole, err := webAddress(*e.address)
+		if err != nil {
+			return p, fmt.Errorf("issuer %s: its %s %w", issuer, e.name, err)
+		}
+		if strings.HasPrefix(issuer, "https://") && !strings.HasPrefix(whole, "https://") {
+			return p, fmt.Errorf("issuer %s: its %s is an address without TLS: %s", issuer, e.name, whole)
+		}
+		*e.address = whole
 	}
 	if p.Authorization == "" || p.Token == "" {
 		return p, fmt.Errorf("issuer %s: its configuration has no authorization or no token endpoint", issuer)
 	}
 	return p, nil
+}
+
+// webAddress checks an address that a server names and a browser may be given, or that
+// credentials may go to: http or https and a host, nothing else. It is returned with
+// everything encoded that has to be.
+func webAddress(address string) (string, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
+		return "", errors.New("is not an address of http or https")
+	case u.User != nil:
+		return "", errors.New("is an address with credentials in it")
+	case strings.ContainsFunc(u.Host, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._:[]%", r)
+	}):
+		return "", errors.New("is an address whose host is not a name")
+	}
+	u.RawPath = "" // what is not encoded as it must be, is not taken as it stands
+	return u.String(), nil
 }
 
 // bare takes the address off an error of net/http and puts the reason in the place
