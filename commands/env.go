@@ -39,6 +39,8 @@ type Env struct {
 	// Editor takes over the terminal that stdin and stdout are; nil when they are none,
 	// or one on which lines cannot be edited. In and Out are filled in.
 	Editor func(lineedit.Config) (lineedit.Editor, error)
+	// StdinTerminal: lines of stdin are typed by somebody, not data of a program.
+	StdinTerminal bool
 	// PlainTerminal: stdin and stdout are a terminal on which lines cannot be edited by
 	// us, only as the system does it.
 	PlainTerminal bool
@@ -83,6 +85,7 @@ func System() Env {
 		},
 		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()) || isatty.IsCygwinTerminal(os.Stdout.Fd()),
 		Editor:         editor,
+		StdinTerminal:  isatty.IsTerminal(os.Stdin.Fd()) || isatty.IsCygwinTerminal(os.Stdin.Fd()),
 		PlainTerminal:  editor == nil && isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd()),
 		Hangup: func(ctx context.Context, gone func()) {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)

@@ -24,6 +24,7 @@ type promptFlags struct {
 	hold        linger
 	pings       bool
 	slash       bool
+	files       bool // --allow-files
 	holds       bool // hold counts in place of linger
 
 	auto    bool     // on a terminal, the prompt opens by itself
@@ -42,6 +43,8 @@ func (f *promptFlags) flags() []cli.Flag {
 			Usage: "in place of --linger: end `D` after the last line, whatever comes; -1 for never"},
 		&cli.BoolFlag{Name: "slash", Category: catPrompt, Destination: &f.slash, Value: f.slash,
 			Usage: "lines that begin with a slash are commands; --slash=false sends them, like all others"},
+		&cli.BoolFlag{Name: "allow-files", Category: catPrompt, Destination: &f.files,
+			Usage: "with -i, let lines of a pipe read and write files: /file, /binary @FILE, /record, /save"},
 		&cli.BoolFlag{Name: "show-ping-pong", Aliases: []string{"P"}, Category: catPrompt, Destination: &f.pings,
 			Usage: "at the prompt, show pings and pongs"},
 	}
@@ -49,7 +52,7 @@ func (f *promptFlags) flags() []cli.Flag {
 
 func (f *promptFlags) check(c *cli.Context) error {
 	linger, hold := givenAs(c, "linger"), givenAs(c, "hold")
-	for _, as := range []string{linger, hold, givenAs(c, "slash")} {
+	for _, as := range []string{linger, hold, givenAs(c, "slash"), givenAs(c, "allow-files")} {
 		if strings.HasPrefix(as, "-") && !f.interactive && len(f.execute) == 0 && !f.auto {
 			return usagef("%s needs --interactive", as)
 		}

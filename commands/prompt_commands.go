@@ -192,6 +192,11 @@ func closeArguments(rest string) (code int, reason string, err error) {
 }
 
 func (t *talk) cmdBinary(rest string) error {
+	if strings.HasPrefix(rest, "@") {
+		if err := t.filesAllowed("/binary @FILE"); err != nil {
+			return err
+		}
+	}
 	b, err := binaryArgument(rest)
 	if err != nil {
 		return err
@@ -201,6 +206,9 @@ func (t *talk) cmdBinary(rest string) error {
 }
 
 func (t *talk) cmdFile(rest string) error {
+	if err := t.filesAllowed("/file"); err != nil {
+		return err
+	}
 	b, err := os.ReadFile(rest)
 	if err != nil {
 		return &UsageError{Message: err.Error()}
@@ -256,6 +264,11 @@ func (t *talk) cmdEdit(string) error {
 
 // cmdRecord begins a tape, or ends it.
 func (t *talk) cmdRecord(rest string) error {
+	if rest != "off" {
+		if err := t.filesAllowed("/record"); err != nil {
+			return err
+		}
+	}
 	t.settle()
 	if r := t.tape.Swap(nil); r != nil {
 		if err := r.close(); err != nil {

@@ -211,6 +211,15 @@ func (t *talk) listens() bool {
 // typedByHand tells a person from a script: a mistake is not the end then.
 func (t *talk) typedByHand() bool { return t.terminal || t.PlainTerminal && len(t.flags.execute) == 0 }
 
+// filesAllowed is the error for a command that reads or writes the file of a name
+// that came through a pipe, whose lines may be the words of somebody else.
+func (t *talk) filesAllowed(command string) error {
+	if t.terminal || t.StdinTerminal || len(t.flags.execute) > 0 || t.flags.files {
+		return nil
+	}
+	return &UsageError{Message: command + ": lines of a pipe do not name files", Advice: "--allow-files lets them"}
+}
+
 // wait does what time demands and returns when it wants to be asked again.
 func (t *talk) wait(now time.Time) time.Duration {
 	wait := time.Hour

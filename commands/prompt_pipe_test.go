@@ -55,7 +55,7 @@ func startPiped(t *testing.T, args ...string) *piped {
 	} else {
 		args = append([]string{"connect", p.url}, args...)
 	}
-	p.cmd = exec.Command(program, append(args, "-i", "--linger", "-1")...)
+	p.cmd = exec.Command(program, append(args, "-i", "--allow-files", "--linger", "-1")...)
 	p.cmd.Dir = p.home
 	p.cmd.Env = []string{"HOME=" + p.home, "PATH=" + p.home + ":" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=10"}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {

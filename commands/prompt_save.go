@@ -49,6 +49,9 @@ func (l *transcript) add(dir proto.Direction, binary bool, data []byte) {
 
 // cmdSave writes the transcript as a script that does the same again.
 func (t *talk) cmdSave(rest string) error {
+	if err := t.filesAllowed("/save"); err != nil {
+		return err
+	}
 	t.log.mu.Lock()
 	entries, left := slices.Clone(t.log.entries), t.log.left
 	t.log.mu.Unlock()
@@ -234,7 +237,7 @@ func shellWord(s string) string {
 
 // promptOnly are flags that a script has no use for; sendFlags are in the
 // transcript already.
-var leftOut = pattern(`^(interactive|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
+var leftOut = pattern(`^(interactive|allow-files|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
 
 // rerun is the command line that led here, for another run: without the prompt, and
 // without credentials.

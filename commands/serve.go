@@ -35,6 +35,7 @@ type serveOptions struct {
 	maxMessage   size
 	subprotocols []string
 	verbose      bool
+	commands     bool
 }
 
 func (p *program) serveCommand() *cli.Command {
@@ -49,8 +50,9 @@ tail -f events.ndjson | hark serve 8080`,
 		ArgsUsage: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one; or unix:PATH, a socket of this machine",
 		Description: "Each message goes to stdout as one JSON line, with the number of the client: " +
 			`{"client":1,"data":…}; what is binary and not JSON as {"client":1,"data_base64":"…"}.` + "\n\n" +
-			"Each line of stdin goes to all clients, /to N TEXT to one; the first line waits for the first client. The " +
-			"end of stdin is not the end. On a terminal there is a prompt; /help lists its commands.",
+			"Each line of stdin goes to all clients; the first line waits for the first client. The end of stdin is not the " +
+			"end. On a terminal, lines that begin with a slash are commands, such as /to N TEXT; /help lists them. In a " +
+			"pipe a line is data, whatever it begins with, unless --commands says otherwise.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "echo", Destination: &o.echo, Usage: "send each message back to who sent it"},
 			&cli.StringFlag{Name: "cert", Destination: &o.cert, Usage: "serve wss:// with the certificate in `FILE` (PEM)"},
@@ -60,6 +62,8 @@ tail -f events.ndjson | hark serve 8080`,
 			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Destination: &o.maxTime, Usage: "end after `D` in any case"},
 			&cli.GenericFlag{Name: "max-message-size", Value: &o.maxMessage, DefaultText: o.maxMessage.String(),
 				Usage: "refuse messages larger than `SIZE`"},
+			&cli.BoolFlag{Name: "commands", Destination: &o.commands,
+				Usage: "run lines of a pipe that begin with a slash as commands; @FILE stays refused"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Destination: &o.verbose, Usage: "tell on stderr who comes and goes"},
 		},
 		Action: func(c *cli.Context) error {
@@ -373,7 +377,7 @@ func (s *serving) read(ctx context.Context, next func() (string, error)) {
 			}
 		}
 		complaint := ""
-		if err := s.command(text); err != nil {
+		if err := s.take(text); err != nil {
 			complaint = err.Error()
 		}
 		if complaint != "" && (complaint != said || s.ed != nil) { // a pipe may have a million lines
@@ -415,7 +419,16 @@ func (s *serving) complete(line []rune, pos int) (int, []string) {
 	return 0, fitting(all, string(line[:pos]))
 }
 
-// command carries out a line.
+// take sends a line, or runs it where it is a command: what comes through a pipe may
+// be the words of somebody else.
+func (s *serving) take(text string) error {
+	if s.ed == nil && !s.StdinTerminal && !s.o.commands {
+		return s.hub.Send(0, false, toUTF8([]byte(text)))
+	}
+	return s.command(text)
+}
+
+// command runs a line.
 func (s *serving) command(text string) error {
 	switch {
 	case text == "" && s.ed != nil:
@@ -497,6 +510,9 @@ func (s *serving) to(rest string) error {
 }
 
 func (s *serving) binary(n int, arg string) error {
+	if strings.HasPrefix(strings.TrimSpace(arg), "@") && s.ed == nil && !s.StdinTerminal {
+		return usagef("/binary @FILE: lines of a pipe do not name files")
+	}
 	b, err := binaryArgument(strings.TrimSpace(arg))
 	if err != nil {
 		return err

@@ -281,7 +281,7 @@ A line that begins a JSON object or array goes on until the value is complete; a
 
 The history is kept in $XDG_STATE_HOME/hark (~/.local/state/hark), for its owner only. Lines that begin with a space, or that seem to have a credential in them, are left out.
 
-When stdin or stdout is no terminal, -i carries out the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8.
+When stdin or stdout is no terminal, -i runs the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8. Lines of a pipe do not name files (/file, /binary @FILE, /record, /save) unless --allow-files says that they may: they may be the words of somebody else. To send lines as they are, whatever they begin with, use --send -.
 
   printf '/ping\n/status\n/quit\n' | hark drogue tail --emulator demo-app -i
 
