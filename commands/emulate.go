@@ -27,6 +27,7 @@ type emulateOptions struct {
 	printEnv bool
 	command  []string
 	emulator emulator.Options
+	access   accessFlags
 }
 
 func (p *program) emulateCommand() *cli.Command {
@@ -44,7 +45,7 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 			"try), a variable a line, and serves until it gets a signal.\n\n" +
 			"Other credentials are refused as the service would refuse them; one stream, application, location " +
 			"and device is private. What no document tells about a service is a flag with a default.",
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "listen", Destination: &o.listen, Value: "127.0.0.1:0",
 				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
 			&cli.BoolFlag{Name: "print-env", Destination: &o.printEnv,
@@ -57,7 +58,7 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 				Usage: "the same `N` makes up the same events and the same chances"},
 			&cli.StringSliceFlag{Name: "fault",
 				Usage: "misbehave: `'FAULT…'`, see 'hark help faults'"},
-		}, emulatorFlags(&o.emulator)...),
+		}, o.access.flags(), emulatorFlags(&o.emulator)),
 		Action: func(c *cli.Context) error {
 			before, after, dashes := dashArgs(c)
 			o.services, o.command = before, after
@@ -72,6 +73,9 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 				if !slices.Contains(emulator.Services(), s) {
 					return unknownService(s)
 				}
+			}
+			if err := o.access.check(c); err != nil {
+				return err
 			}
 			if o.events != "" && givenAs(c, "rate") == "" {
 				o.emulator.Rate = 0
@@ -129,7 +133,7 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 		l.Close()
 		return usagef("%v", err)
 	}
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 30 * time.Second}
+	server := &http.Server{Handler: o.access.guard(p, l, o.listen, e), ReadHeaderTimeout: 30 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	defer func() {

@@ -20,6 +20,7 @@ type replayOptions struct {
 	speed  speed
 	strict bool
 	limit  time.Duration
+	access accessFlags
 }
 
 func (p *program) replayCommand() *cli.Command {
@@ -36,7 +37,7 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 			"client. What the client on the tape sent is awaited for a second; with --strict for half a " +
 			"minute, and hark ends with 4 when something else comes. A tape of Octave answers requests for " +
 			"a session, too.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "listen", Destination: &o.listen, Value: "127.0.0.1:0",
 				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
 			&cli.GenericFlag{Name: "speed", Value: &o.speed, DefaultText: o.speed.String(),
@@ -45,9 +46,12 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 				Usage: "end with 4 when the client does not send what the client on the tape has sent"},
 			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Destination: &o.limit,
 				Usage: "end after `D` in any case"},
-		},
+		}, o.access.flags()...),
 		Action: func(c *cli.Context) error {
 			if err := checkDuration(c, "max-time", o.limit, false); err != nil {
+				return err
+			}
+			if err := o.access.check(c); err != nil {
 				return err
 			}
 			return p.replay(c.Context, c.Args().First(), o)
@@ -101,7 +105,7 @@ func (p *program) replay(ctx context.Context, path string, o *replayOptions) err
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h := replay.New(serving, tape, options)
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
+	server := &http.Server{Handler: o.access.guard(p, l, o.listen, h), ReadHeaderTimeout: 30 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	defer func() {

@@ -36,6 +36,7 @@ type serveOptions struct {
 	subprotocols []string
 	verbose      bool
 	commands     bool
+	access       accessFlags
 }
 
 func (p *program) serveCommand() *cli.Command {
@@ -53,7 +54,7 @@ tail -f events.ndjson | hark serve 8080`,
 			"Each line of stdin goes to all clients; the first line waits for the first client. The end of stdin is not the " +
 			"end. On a terminal, lines that begin with a slash are commands, such as /to N TEXT; /help lists them. In a " +
 			"pipe a line is data, whatever it begins with, unless --commands says otherwise.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "echo", Destination: &o.echo, Usage: "send each message back to who sent it"},
 			&cli.StringFlag{Name: "cert", Destination: &o.cert, Usage: "serve wss:// with the certificate in `FILE` (PEM)"},
 			&cli.StringFlag{Name: "key", Destination: &o.key, Usage: "its private key in `FILE` (PEM)"},
@@ -65,7 +66,7 @@ tail -f events.ndjson | hark serve 8080`,
 			&cli.BoolFlag{Name: "commands", Destination: &o.commands,
 				Usage: "run lines of a pipe that begin with a slash as commands; @FILE stays refused"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Destination: &o.verbose, Usage: "tell on stderr who comes and goes"},
-		},
+		}, o.access.flags()...),
 		Action: func(c *cli.Context) error {
 			o.address, o.subprotocols = c.Args().First(), c.StringSlice("subprotocol")
 			switch {
@@ -77,6 +78,9 @@ tail -f events.ndjson | hark serve 8080`,
 				return usagef("--max-message-size must be at least 1")
 			}
 			if err := checkDuration(c, "max-time", o.maxTime, false); err != nil {
+				return err
+			}
+			if err := o.access.check(c); err != nil {
 				return err
 			}
 			for _, s := range o.subprotocols {
@@ -191,7 +195,7 @@ func (p *program) serve(ctx context.Context, o *serveOptions) error {
 	} else {
 		go p.Hangup(ctx, func() { cancel(output.ErrStdoutClosed) })
 	}
-	server := &http.Server{Handler: s.hub, ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(s.errors(), "", 0)}
+	server := &http.Server{Handler: o.access.guard(p, l, o.address, s.hub), ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(s.errors(), "", 0)}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	if s.watched || strings.HasSuffix(o.address, ":0") || o.address == "0" {

@@ -28,7 +28,7 @@ func arrows() []arrow {
 	return []arrow{
 		{".", []string{"commands"}, nil,
 			"the program hands its arguments over and does nothing else"},
-		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "internal/hub", "internal/lineedit", "internal/console", "completions", "man", "internal/login", "internal/tokenstore"}, []string{"internal/repotest"},
+		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "internal/hub", "internal/wsserver", "internal/lineedit", "internal/console", "completions", "man", "internal/login", "internal/tokenstore"}, []string{"internal/repotest"},
 			"commands puts everything together, so nothing may need it"},
 		{"output", []string{"proto", "proto/wire", "internal/jsontext", "internal/console"}, []string{"internal/repotest"},
 			"output makes bytes of events; it knows neither services nor flags"},
@@ -48,6 +48,7 @@ func arrows() []arrow {
 		{"internal/tokenstore", nil, nil, "a leaf: what it keeps is opaque to it"},
 		{"internal/hub", nil, nil, "a server that knows nothing of services, nor of who reads what it reports"},
 		{"internal/console", nil, nil, "a leaf: it knows lines and writers, and what acts on a terminal"},
+		{"internal/wsserver", nil, nil, "servers share it, whatever they serve"},
 		{"internal/lineedit", nil, nil, "it knows keys and a screen, not what is typed"},
 		{"internal/repotest", nil, nil, "it looks at files, not at code"},
 		{"completions", nil, nil, "it holds generated files"},

@@ -1,0 +1,50 @@
+package commands
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/hark-cli/hark/internal/wsserver"
+	"github.com/urfave/cli/v2"
+)
+
+// accessFlags say whose requests a server of hark's serves.
+type accessFlags struct{ origins, hosts []string }
+
+func (f *accessFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "allow-origin",
+			Usage: "also serve pages of `ORIGIN`, such as https://app.example.com; * for all. Programs and pages of this machine are always served"},
+		&cli.StringSliceFlag{Name: "allow-host",
+			Usage: "also be called by the host name `HOST` when listening on a loopback address; * for all"},
+	}
+}
+
+func (f *accessFlags) check(c *cli.Context) error {
+	f.origins, f.hosts = c.StringSlice("allow-origin"), c.StringSlice("allow-host")
+	for _, o := range f.origins {
+		if !wsserver.ValidOrigin(o) {
+			return usagef("invalid value %q for --allow-origin: expected SCHEME://HOST[:PORT], null or *", cut(o, 60))
+		}
+	}
+	for _, h := range f.hosts {
+		if !wsserver.ValidHost(h) {
+			return usagef("invalid value %q for --allow-host: expected a host name without a port, or *", cut(h, 60))
+		}
+	}
+	return nil
+}
+
+// guard puts the check of origin and host before h, of a server that listens on l, and
+// warns when it refuses.
+func (f *accessFlags) guard(p *program, l net.Listener, address string, h http.Handler) http.Handler {
+	g := wsserver.NewGuard(l.Addr(), address, f.origins, f.hosts)
+	g.Refused = func(err *wsserver.RefusedError) {
+		if err.Err == wsserver.ErrHost {
+			p.warn("refused a client that calls this server %s: --allow-host allows it", cut(err.Value, 60))
+			return
+		}
+		p.warn("refused a page of %s: --allow-origin allows it", cut(err.Value, 60))
+	}
+	return g.Wrap(h)
+}

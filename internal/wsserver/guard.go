@@ -1,0 +1,168 @@
+// Package wsserver is what the servers of the program share. A server of a developer
+// listens on a machine that also runs a browser, and every page that is open there can
+// send requests to it; see Guard.
+package wsserver
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// A Guard decides whose requests are served. Without options, those of programs, which
+// name no origin, and of pages of this machine. A server that listens on a loopback
+// address also looks at the name that it is called by: a page can have the name of its
+// own server lead there (DNS rebinding).
+type Guard struct {
+	origins, hosts []string
+	anyOrigin      bool
+	anyHost        bool
+	listens        string // the host that was to be listened on, lower case; "" if none
+
+	// Refused is called for the first request of each reason that is refused, if not nil.
+	Refused func(err *RefusedError)
+
+	mu   sync.Mutex
+	told [2]bool
+}
+
+// ErrOrigin and ErrHost are the reasons to refuse a request.
+var (
+	ErrOrigin = errors.New("the origin is not allowed")
+	ErrHost   = errors.New("the host name is not allowed")
+)
+
+// A RefusedError is a request that was refused: Err is ErrOrigin or ErrHost, Value the
+// header as the client sent it.
+type RefusedError struct {
+	Err   error
+	Value string
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() + ": " + e.Value }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// NewGuard makes the guard of a server that listens at addr, which the user wrote as
+// address. origins are allowed besides those of this machine: SCHEME://HOST[:PORT],
+// null, or * for all; hosts are names that it may be called by, or *.
+func NewGuard(addr net.Addr, address string, origins, hosts []string) *Guard {
+	g := &Guard{anyHost: true}
+	if a, ok := addr.(*net.TCPAddr); ok && a.IP.IsLoopback() {
+		g.anyHost = false
+		if host, _, err := net.SplitHostPort(address); err == nil {
+			g.listens = strings.ToLower(host)
+		}
+	}
+	for _, o := range origins {
+		g.anyOrigin = g.anyOrigin || o == "*"
+		g.origins = append(g.origins, strings.ToLower(strings.TrimSuffix(o, "/")))
+	}
+	for _, h := range hosts {
+		g.anyHost = g.anyHost || h == "*"
+		g.hosts = append(g.hosts, strings.ToLower(h))
+	}
+	return g
+}
+
+// ValidOrigin reports whether origin can be given to NewGuard.
+func ValidOrigin(origin string) bool {
+	if origin == "*" || origin == "null" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Scheme != "" && u.Hostname() != "" && u.User == nil &&
+		strings.TrimSuffix(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
+}
+
+// ValidHost reports whether host can be given to NewGuard: a name or an address,
+// without a port.
+func ValidHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil || host == "*" {
+		return true
+	}
+	return host != "" && !strings.ContainsAny(host, ":/@?#[] ")
+}
+
+// Wrap answers the requests that the guard refuses with 403, and gives the others to h.
+func (g *Guard) Wrap(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := g.check(r)
+		if err == nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		option, kind := "--allow-origin", 0
+		if err.Err == ErrHost {
+			option, kind = "--allow-host", 1
+		}
+		g.mu.Lock()
+		first := !g.told[kind]
+		g.told[kind] = true
+		g.mu.Unlock()
+		if first && g.Refused != nil {
+			g.Refused(err)
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(err.Err.Error() + "; " + option + " of hark allows it\n"))
+	})
+}
+
+// check returns nil for a request that is to be served.
+func (g *Guard) check(r *http.Request) *RefusedError {
+	for _, origin := range r.Header.Values("Origin") {
+		if !g.originAllowed(origin) {
+			return &RefusedError{ErrOrigin, origin}
+		}
+	}
+	if !g.hostAllowed(r.Host) {
+		return &RefusedError{ErrHost, r.Host}
+	}
+	return nil
+}
+
+func (g *Guard) originAllowed(origin string) bool {
+	if g.anyOrigin || contains(g.origins, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && loopback(u.Hostname())
+}
+
+// hostAllowed looks at the name alone: the port may be that of a tunnel. A request
+// without a name is not a browser's.
+func (g *Guard) hostAllowed(hostport string) bool {
+	if g.anyHost || hostport == "" {
+		return true
+	}
+	u, err := url.Parse("http://" + hostport)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	return loopback(host) || strings.EqualFold(host, g.listens) && host != "" || contains(g.hosts, host)
+}
+
+func contains(list []string, value string) bool {
+	for _, v := range list {
+		if strings.EqualFold(v, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// loopback reports whether a host name is always this machine: localhost and the names
+// below it (RFC 6761, section 6.3), and the addresses.
+func loopback(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap().IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
