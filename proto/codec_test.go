@@ -161,6 +161,7 @@ func TestOctaveJudge(t *testing.T) {
 		{&HandshakeError{Stage: StageUpgrade, Status: 404}, Verdict{Class: Transient, Free: true}},
 		{&HandshakeError{Stage: StageUpgrade, Status: 401}, Verdict{Class: Transient, Free: true}},
 		{&HandshakeError{Stage: StageUpgrade, Status: 502}, Verdict{Class: Transient}},
+		{&HandshakeError{Stage: StageSession, Err: &RefusedError{}}, Verdict{Class: Refused}},
 		{&CloseError{Code: 1008}, Verdict{Class: Transient}},
 		{&LostError{errEnd}, Verdict{Class: Transient}},
 		{&TooBigError{Limit: 1}, Verdict{Class: Refused}},

@@ -105,19 +105,17 @@ func (o *Octave) granted(resp *http.Response, body []byte, address string) (Octa
 		Stage: StageSession, Address: address, Status: resp.StatusCode,
 		RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
-	var a wire.OctaveAnswer
-	jerr := json.Unmarshal(body, &a)
-	if jerr == nil && a.Head != nil && len(a.Head.Errors) > 0 {
-		fail.Body = excerpt([]byte(strings.Join(a.Head.Errors, "; ")))
+	a, _ := readOctaveMessage(body)
+	if fail.refuse(a.head, body, "session request") {
 		return OctaveSession{}, fail
 	}
-	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK {
-		fail.Body = excerpt(body)
-		return OctaveSession{}, fail
+	var s struct {
+		ID json.RawMessage `json:"id"`
 	}
-	var s wire.OctaveSession
-	if jerr != nil || json.Unmarshal(a.Body, &s) != nil || s.ID == "" {
-		fail.Err = &ProtocolError{errors.New("the answer holds no session id")}
+	_ = json.Unmarshal(a.body, &s)
+	id := octaveText(s.ID)
+	if id == "" {
+		fail.Status, fail.Err = 0, &ProtocolError{errNoSessionID}
 		return OctaveSession{}, fail
 	}
 	u, err := socketURL(o.Endpoint)
@@ -126,8 +124,10 @@ func (o *Octave) granted(resp *http.Response, body []byte, address string) (Octa
 	}
 	// Without it nothing is known: our own clock may differ by hours.
 	granted, _ := http.ParseTime(resp.Header.Get("Date"))
-	return OctaveSession{ID: s.ID, URL: u + wire.OctaveSocketPath(url.PathEscape(s.ID)), Granted: granted}, nil
+	return OctaveSession{ID: id, URL: u + wire.OctaveSocketPath(url.PathEscape(id)), Granted: granted}, nil
 }
+
+var errNoSessionID = errors.New("the answer holds no session id")
 
 // socketURL turns http into ws and https into wss.
 func socketURL(endpoint string) (string, error) {
@@ -160,6 +160,8 @@ func (o *Octave) Judge(err error) Verdict {
 		case e.Stage == StageSession && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
 			// The ancestor of Octave answers 400 to bad credentials.
 			return Verdict{Class: Credentials}
+		case e.Stage == StageSession && is[*RefusedError](e.Err):
+			return Verdict{Class: Refused}
 		case e.Stage == StageUpgrade && e.Status >= 400 && e.Status < 500:
 			// The session has expired: a new one usually helps at once.
 			return Verdict{Class: Transient, Free: true}
@@ -228,29 +230,33 @@ func (s *octaveSession) Decode(m Message) (Step, error) {
 	if bytes.HasPrefix(m.Data, octavePushed) {
 		return s.push(m), nil
 	}
-	var msg wire.OctaveMessage
-	if err := json.Unmarshal(m.Data, &msg); err != nil {
+	msg, ok := readOctaveMessage(m.Data)
+	if !ok {
 		return Step{Warning: "a message that is not JSON of Octave was left out: " + excerpt(m.Data)}, nil
 	}
 	switch {
-	case msg.Type == wire.OctaveTypeMessage:
+	case msg.typ == wire.OctaveTypeMessage:
 		return s.push(m), nil
-	case msg.Head != nil:
-		return s.answer(msg.Head, m.Time)
-	case msg.Type == wire.OctaveTypeHeartbeat:
+	case msg.head != nil:
+		return s.answer(msg.head, m.Time)
+	case msg.typ == wire.OctaveTypeHeartbeat:
 		return Step{Note: "heartbeat answered", Heartbeat: true}, nil
 	}
 	return Step{Note: "message of an unknown kind: " + excerpt(m.Data)}, nil
 }
 
 // answer takes an acknowledgement. It succeeds if and only if ok is true.
-func (s *octaveSession) answer(h *wire.OctaveHead, now time.Time) (Step, error) {
-	var id string
-	_ = json.Unmarshal(h.MsgID, &id) // a number is none of ours
+func (s *octaveSession) answer(h *octaveHead, now time.Time) (Step, error) {
+	id := octaveText(h.msgID)       // a number is none of ours
+	if h.msgID == nil && h.denied { // heartbeats may have an answer without both
+		if id = s.outstanding(); id == "" {
+			return Step{Warning: "the service refused a request without saying which: " + strings.Join(h.reasons, "; ")}, nil
+		}
+	}
 	stream, ok := s.awaited[id]
 	asked := s.byHand.awaited[id]
 	if step, byHand := s.byHand.answer(id, h); byHand {
-		if h.OK && s.o.Cursor != nil {
+		if h.ok && s.o.Cursor != nil {
 			s.o.Cursor.byHand(asked)
 		}
 		return step, nil
@@ -259,14 +265,29 @@ func (s *octaveSession) answer(h *wire.OctaveHead, now time.Time) (Step, error) 
 		return Step{Note: "answer to another request"}, nil
 	}
 	delete(s.awaited, id)
-	if !h.OK {
-		return Step{}, &RefusedError{Request: "subscription to " + stream, Status: h.Status, Reasons: h.Errors}
+	if !h.ok {
+		return Step{}, &RefusedError{Request: "subscription to " + stream, Status: h.status, Reasons: h.reasons}
 	}
 	step := Step{Note: "subscribed to " + stream, Ready: len(s.awaited) == 0}
 	if step.Ready {
 		s.live(&step, now)
 	}
 	return step, nil
+}
+
+// outstanding is the msgId of the only request that has no answer yet, and "" when
+// there is none or more than one.
+func (s *octaveSession) outstanding() string {
+	if len(s.awaited)+len(s.byHand.awaited) != 1 {
+		return ""
+	}
+	for id := range s.awaited {
+		return id
+	}
+	for id := range s.byHand.awaited {
+		return id
+	}
+	return ""
 }
 
 // Due implements Keeper: heartbeats, the limit for acknowledgements, and what is

@@ -2,6 +2,7 @@ package proto
 
 import (
 	"net/http"
+	"reflect"
 	"testing"
 	"time"
 
@@ -22,13 +23,24 @@ func TestOctaveSessionAnswers(t *testing.T) {
 		{"created", 201, `{"head":{"status":201,"ok":true,"errors":[]},"body":{"id":"w/1"}}`,
 			OctaveSession{"w/1", "wss://host/base/session/w%2F1/ws", noon}, nil},
 		{"ok", 200, `{"body":{"id":"w1"}}`, OctaveSession{"w1", "wss://host/base/session/w1/ws", noon}, nil},
+		{"side members of other kinds", 201, `{"head":{"status":"201","ok":true,"errors":{},"messages":[{"x":1}]},"body":{"id":"w1","x":1}}`,
+			OctaveSession{"w1", "wss://host/base/session/w1/ws", noon}, nil},
+		{"notices beside ok", 201, `{"head":{"ok":true,"errors":"a notice"},"body":{"id":"w1"}}`,
+			OctaveSession{"w1", "wss://host/base/session/w1/ws", noon}, nil},
+		{"no ok", 201, `{"head":{},"body":{"id":"w1"}}`, OctaveSession{"w1", "wss://host/base/session/w1/ws", noon}, nil},
 		{"errors with a status of success", 201, `{"head":{"errors":["no","never"]},"body":{"id":"w1"}}`,
-			OctaveSession{}, &HandshakeError{Body: "no; never"}},
-		{"errors", 403, `{"head":{"errors":["no right"]}}`, OctaveSession{}, &HandshakeError{Body: "no right"}},
-		{"a page", 502, `<html>`, OctaveSession{}, &HandshakeError{Body: "<html>"}},
-		{"another success", 202, `{"body":{"id":"w1"}}`, OctaveSession{}, &HandshakeError{Body: `{"body":{"id":"w1"}}`}},
-		{"no id", 201, `{"body":{}}`, OctaveSession{}, &HandshakeError{Err: &ProtocolError{}}},
-		{"no JSON", 201, `w1`, OctaveSession{}, &HandshakeError{Err: &ProtocolError{}}},
+			OctaveSession{}, &HandshakeError{Err: &RefusedError{Request: "session request", Reasons: []string{"no", "never"}}}},
+		{"not ok", 200, `{"head":{"ok":false},"body":{"id":"w1"}}`,
+			OctaveSession{}, &HandshakeError{Err: &RefusedError{Request: "session request"}}},
+		{"credentials with a status of success", 200, `{"head":{"ok":false,"status":"401","errors":[{"why":"token"}]},"body":{}}`,
+			OctaveSession{}, &HandshakeError{Status: 401, Body: `{"why":"token"}`}},
+		{"errors", 403, `{"head":{"errors":["no right"]}}`, OctaveSession{}, &HandshakeError{Status: 403, Body: "no right"}},
+		{"an error that is no list", 403, `{"head":{"errors":"no right"}}`, OctaveSession{}, &HandshakeError{Status: 403, Body: "no right"}},
+		{"a page", 502, `<html>`, OctaveSession{}, &HandshakeError{Status: 502, Body: "<html>"}},
+		{"another success", 202, `{"body":{"id":"w1"}}`, OctaveSession{}, &HandshakeError{Status: 202, Body: `{"body":{"id":"w1"}}`}},
+		{"no id", 201, `{"body":{}}`, OctaveSession{}, &HandshakeError{Err: &ProtocolError{errNoSessionID}}},
+		{"an id that is no string", 201, `{"body":{"id":7}}`, OctaveSession{}, &HandshakeError{Err: &ProtocolError{errNoSessionID}}},
+		{"no JSON", 201, `w1`, OctaveSession{}, &HandshakeError{Err: &ProtocolError{errNoSessionID}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := o.granted(&http.Response{StatusCode: tt.status, Header: header}, []byte(tt.body), "address")
@@ -42,11 +54,10 @@ func TestOctaveSessionAnswers(t *testing.T) {
 			if fail == nil {
 				return
 			}
-			if fail.Stage != StageSession || fail.Address != "address" || fail.Status != tt.status || fail.RetryAfter != 7*time.Second {
-				t.Errorf("error %+v", fail)
-			}
-			if fail.Body != tt.fail.Body || is[*ProtocolError](fail.Err) != (tt.fail.Err != nil) {
-				t.Errorf("body %q, cause %v", fail.Body, fail.Err)
+			want := *tt.fail
+			want.Stage, want.Address, want.RetryAfter = StageSession, "address", 7*time.Second
+			if !reflect.DeepEqual(&want, fail) {
+				t.Errorf("error %+v, want %+v", fail, &want)
 			}
 		})
 	}
@@ -58,7 +69,7 @@ func TestOctaveIsNotOK(t *testing.T) {
 		`"ok":false,"status":404,"errors":["gone"]`: {Request: "subscription to /a", Status: 404, Reasons: []string{"gone"}},
 		`"ok":false`:   {Request: "subscription to /a"},
 		`"status":200`: {Request: "subscription to /a", Status: 200},
-		`"errors":[]`:  {Request: "subscription to /a", Reasons: []string{}},
+		`"errors":[]`:  {Request: "subscription to /a", Reasons: nil},
 	} {
 		s := newOctaveSession("/a")
 		s.Greet(noon)
@@ -69,5 +80,43 @@ func TestOctaveIsNotOK(t *testing.T) {
 		if diff := cmp.Diff(Step{}, step); diff != "" {
 			t.Errorf("%s: %s", rest, diff)
 		}
+	}
+}
+
+// Side members of another JSON type than the documented one neither hide a refusal
+// nor an acknowledgment nor an event.
+func TestOctaveSideMembersOfAnyKind(t *testing.T) {
+	for message, want := range map[string]string{
+		`{"head":{"msgId":"subscribe-1","ok":true,"errors":"","status":"200","messages":[{"a":1}]},"body":[]}`: "ready",
+		`{"head":{"msgId":"subscribe-1","ok":false,"errors":[{"code":"x"}],"status":"404"}}`:                   `subscription to /a refused with status 404: {"code":"x"}`,
+		`{"head":{"msgId":"subscribe-1","ok":false,"errors":"gone","messages":{}}}`:                            "subscription to /a refused: gone",
+		`{"head":{"ok":false,"status":403,"errors":["no right"]},"body":{}}`:                                   "subscription to /a refused with status 403: no right",
+		`{"head":{"msgId":null,"ok":false,"errors":["no right"]}}`:                                             "subscription to /a refused: no right",
+		`{"head":{"errors":["no right"]}}`:                                                                     "note",
+		`{"type":"message","resource":5,"value":{"id":"e1","creationDate":1}}`:                                 "event",
+		`{"type":"message","resource":null,"value":7}`:                                                         "event",
+	} {
+		s := newOctaveSession("/a")
+		s.o.Cursor = NewOctaveCursor()
+		s.Greet(noon)
+		step, err := s.Decode(Message{Data: []byte(message), Time: noon})
+		got := "note"
+		switch {
+		case err != nil:
+			got = err.Error()
+		case step.Ready:
+			got = "ready"
+		case step.Event:
+			got = "event"
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", message, got, want)
+		}
+	}
+	s := newOctaveSession("/a", "/b")
+	s.Greet(noon)
+	step, err := s.Decode(Message{Data: []byte(`{"head":{"ok":false,"errors":["no right"]}}`)})
+	if err != nil || step.Warning != "the service refused a request without saying which: no right" {
+		t.Errorf("with two requests: %+v, %v", step, err)
 	}
 }

@@ -253,8 +253,7 @@ func (a *OctaveAPI) call(ctx context.Context, method, path string, query url.Val
 	return readOctaveAnswer(resp, answer, address)
 }
 
-// readOctaveAnswer takes an answer out of its envelope. Errors in the head mean a
-// failure whatever the status says.
+// readOctaveAnswer takes an answer out of its envelope.
 func readOctaveAnswer(resp *http.Response, answer []byte, address string) (json.RawMessage, error) {
 	fail := &HandshakeError{
 		Stage: StageRequest, Address: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()),
@@ -263,25 +262,34 @@ func readOctaveAnswer(resp *http.Response, answer []byte, address string) (json.
 		fail.Status, fail.Err = 0, fmt.Errorf("the answer is larger than %d bytes", maxOctaveAnswer)
 		return nil, fail
 	}
-	var a wire.OctaveAnswer
-	jerr := json.Unmarshal(answer, &a)
-	good := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated
-	switch {
-	case jerr == nil && a.Head != nil && (len(a.Head.Errors) > 0 || good && !a.Head.OK):
-		if good && a.Head.Status >= 400 {
-			fail.Status = a.Head.Status
-		} else if good {
-			fail.Status, fail.Err = 0, errors.New("refused: "+excerpt([]byte(strings.Join(a.Head.Errors, "; "))))
-			return nil, fail
-		}
-		fail.Body = excerpt([]byte(strings.Join(a.Head.Errors, "; ")))
+	a, _ := readOctaveMessage(answer)
+	if fail.refuse(a.head, answer, "request") {
 		return nil, fail
-	case !good:
-		fail.Body = excerpt(answer)
-		return nil, fail
-	case jerr != nil || a.Head == nil:
+	}
+	if a.head == nil {
 		fail.Status, fail.Err = 0, &ProtocolError{errors.New("the answer is none of Octave's")}
 		return nil, fail
 	}
-	return a.Body, nil
+	return a.body, nil
+}
+
+// refuse reports whether an answer with the status of e is a refusal, and puts it
+// into e: the service's own status counts where that of HTTP says nothing. head is
+// nil when the answer has none, and text is all of it.
+func (e *HandshakeError) refuse(head *octaveHead, text []byte, request string) bool {
+	good := e.Status == http.StatusOK || e.Status == http.StatusCreated
+	if good && (head == nil || !head.refused()) {
+		return false
+	}
+	e.Body = excerpt(text)
+	if head != nil && len(head.reasons) > 0 {
+		e.Body = excerpt([]byte(strings.Join(head.reasons, "; ")))
+	}
+	switch {
+	case good && head.status >= 400:
+		e.Status = head.status
+	case good:
+		e.Status, e.Body, e.Err = 0, "", &RefusedError{Request: request, Reasons: head.reasons}
+	}
+	return true
 }

@@ -84,14 +84,14 @@ func (s *octaveSession) subscribed() []string {
 }
 
 // answer takes the answer to a request that was made by hand.
-func (h *octaveByHand) answer(id string, head *wire.OctaveHead) (Step, bool) {
+func (h *octaveByHand) answer(id string, head *octaveHead) (Step, bool) {
 	asked, ok := h.awaited[id]
 	if !ok {
 		return Step{}, false
 	}
 	delete(h.awaited, id)
-	if !head.OK {
-		err := &RefusedError{Request: asked.typ + " " + asked.stream, Status: head.Status, Reasons: head.Errors}
+	if !head.ok {
+		err := &RefusedError{Request: asked.typ + " " + asked.stream, Status: head.status, Reasons: head.reasons}
 		return Step{Warning: err.Error()}, true
 	}
 	if asked.typ == wire.OctaveTypeUnsubscribe {
