@@ -60,7 +60,7 @@ Without --group nothing is replayed: events that are sent while the connection i
 			&cli.BoolFlag{Name: "auth-in-query", Category: catService, Destination: &o.inQuery,
 				Usage: "send the credentials in the address instead of a header"},
 			&cli.StringFlag{Name: "group", Category: catService, Destination: &o.group,
-				Usage: "read as a member of consumer group `ID`: members share the events, and a member that comes back goes on where it was; all must read the same channel"},
+				Usage: "read as consumer group `ID`: members share events and resume at the group's offset, per partition, once the group has read from it; all must read the same channel"},
 			&cli.StringFlag{Name: "device", Category: catService, Destination: &o.filter.Device,
 				Usage: "only events about the device `NAME`"},
 			&cli.StringFlag{Name: "sender", Category: catService, Destination: &o.filter.Sender,
@@ -151,7 +151,7 @@ func (d drogueDecoder) Event(ev *proto.Event) error {
 
 const (
 	adviceGroup = "without --group nothing is replayed: events that are sent while the connection is down are missed; " +
-		"with --group ID the stream goes on where it was"
+		"with --group ID it resumes at the group's offset, in each partition from which the group has read"
 	adviceSameGroup = "every member of a group must read the same channel with the same filters: an event that reaches " +
 		"a member which does not want it is lost to the others"
 )

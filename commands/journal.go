@@ -58,8 +58,8 @@ type statusCounters struct {
 }
 
 func (c *statusCounters) String() string {
-	return fmt.Sprintf("%d events, %d printed, %d bytes, %d reconnects, %d gaps, %d dropped",
-		c.Events, c.Printed, c.Bytes, c.Reconnects, c.Gaps, c.Dropped)
+	return fmt.Sprintf("%s, %d printed, %s, %s, %s, %d dropped", plural(int(c.Events), "event"), c.Printed,
+		plural(int(c.Bytes), "byte"), plural(c.Reconnects, "reconnect"), plural(c.Gaps, "gap"), c.Dropped)
 }
 
 // statusEnd is how a stream ended.

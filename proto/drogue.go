@@ -257,7 +257,7 @@ func (s *drogueSession) renewed(now time.Time, t secret.Value, err error) Work {
 	return Work{
 		Step: Step{
 			Send:    []Frame{{Opcode: wire.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
-			Note:    fmt.Sprintf("token renewed, it expires in %s", exp.Sub(now).Round(time.Second)),
+			Note:    fmt.Sprintf("new token sent, it expires in %s", exp.Sub(now).Round(time.Second)),
 			Secrets: []string{t.Reveal()},
 		},
 		Next: s.ask,

@@ -165,6 +165,7 @@ func (d *drogue) serveSocket(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	case len(q[wire.DrogueParamGroup]) > 1:
@@ -192,8 +193,12 @@ func (d *drogue) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.socket = s
+	s.spoil = func() { app.topic.publish("", "", nil) }
 	d.live.open()
 	c.run()
+	if v, ok := errors.AsType[*violation](s.err); ok && v.code == wire.StatusTooBig && s.rules.finished {
+		s.finish()
+	}
 	// A server that thinks that the connection is over gives its partitions
 	// away, even if the client has heard nothing.
 	c.consumer.leave(s.crashed)
@@ -207,6 +212,9 @@ func (d *drogue) rules() socketRules {
 		versions:     []string{"13", "8", "7"},
 		maxMessage:   wire.DrogueMaxFrame,
 		writeTimeout: max(d.opts.Timeout, closeTimeout),
+		reserved:     true,
+		uncut:        true,
+		finished:     true,
 	}
 }
 
@@ -265,6 +273,10 @@ func (c *drogueConn) heartbeat(now time.Time) (over bool) {
 // consumed all the same.
 func (c *drogueConn) push() (over bool) {
 	for _, r := range c.consumer.poll() {
+		if r.event == nil { // no CloudEvent, which is an error of the stream
+			c.socket.close(wire.StatusInternal, wire.DrogueStreamError)
+			return true
+		}
 		if c.channel == nil || r.subject == *c.channel {
 			if c.socket.event(r.event) {
 				return true

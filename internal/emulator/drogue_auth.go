@@ -65,6 +65,7 @@ type drogueCredentials struct {
 	forms          int
 	bearer         string
 	isBearer       bool
+	isKey          bool // api_key
 	username, pass string
 }
 
@@ -85,13 +86,18 @@ func credentialsOf(r *http.Request) (c drogueCredentials) {
 		}
 	}
 	q := r.URL.Query()
+	for _, name := range []string{wire.DrogueParamToken, wire.DrogueParamUsername, wire.DrogueParamAPIKey} {
+		if len(q[name]) > 1 {
+			return c // a query with a parameter twice is none
+		}
+	}
 	if q.Has(wire.DrogueParamToken) {
 		c.forms++
 		c.bearer, c.isBearer = q.Get(wire.DrogueParamToken), true
 	}
 	if q.Has(wire.DrogueParamUsername) && q.Has(wire.DrogueParamAPIKey) {
 		c.forms++
-		c.username, c.pass = q.Get(wire.DrogueParamUsername), q.Get(wire.DrogueParamAPIKey)
+		c.username, c.pass, c.isKey = q.Get(wire.DrogueParamUsername), q.Get(wire.DrogueParamAPIKey), true
 	}
 	return c
 }
@@ -109,7 +115,7 @@ func (d *drogue) authenticate(r *http.Request) (drogueIdentity, *drogueRefusal) 
 			return who, forbidden(wire.DrogueForbidden)
 		}
 		return who, nil
-	case c.pass == "":
+	case c.pass == "" && !c.isKey:
 		return drogueIdentity{}, forbidden("Invalid request: No access token provided.")
 	case d.opts.NoAccessTokens:
 		return drogueIdentity{}, forbidden("Invalid request: Access token authentication disabled")

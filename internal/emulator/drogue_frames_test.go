@@ -3,6 +3,9 @@ package emulator
 import (
 	"errors"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +53,9 @@ func TestParseRefresh(t *testing.T) {
 		{`{"RefreshAccessToken":true}`, "", "invalid type: boolean `true`, expected a string at line 1 column 26"},
 		{`{"RefreshAccessToken":-1.5}`, "", "invalid type: floating point `-1.5`, expected a string at line 1 column 26"},
 		{"\n\n {\"Foo\":1}", "", "unknown variant `Foo`, expected `RefreshAccessToken` at line 3 column 7"},
+		{`{"RefreshAccessToken":nul}`, "", "expected ident at line 1 column 26"},
+		{`{"RefreshAccessToken":nul`, "", "EOF while parsing a value at line 1 column 25"},
+		{`{"a\qb":1}`, "", "invalid escape at line 1 column 5"},
 		{`"Foo"`, "", "unknown variant `Foo`, expected `RefreshAccessToken` at line 1 column 5"},
 	} {
 		token, fault := parseRefresh([]byte(test.message))
@@ -108,6 +114,21 @@ func TestDrogueFrames(t *testing.T) {
 		})
 	}
 	inBubble(t, quiet(), func(b *bench) {
+		// Reserved bits are not looked at.
+		c := b.dial("/drogue/public-app")
+		if _, err := c.conn.Write(frameOf(wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}, "1")); err != nil {
+			t.Fatal(err)
+		}
+		c.wantClose(1002, "expected value at line 1 column 1")
+	})
+	inBubble(t, quiet(), func(b *bench) {
+		// A reason is not cut, although a control frame holds 123 bytes of it.
+		c := b.dial("/drogue/public-app")
+		name := strings.Repeat("x", 150)
+		c.send(wire.OpText, `{"`+name+`":"a"}`)
+		c.wantClose(1002, "unknown variant `"+name+"`, expected `RefreshAccessToken` at line 1 column 153")
+	})
+	inBubble(t, quiet(), func(b *bench) {
 		c := b.dial("/drogue/public-app")
 		c.send(wire.OpText, big) // just small enough to be read
 		c.wantClose(1002, "EOF while parsing a value at line 1 column 65536")
@@ -115,4 +136,87 @@ func TestDrogueFrames(t *testing.T) {
 		c.send(wire.OpClose, string(wire.ClosePayload(4000, "mine")))
 		c.wantClose(4000, "mine")
 	})
+}
+
+// What is too large ends the connection with FIN although not all of it was read: a
+// client that writes on finds no reset.
+func TestDrogueOversizeEndsWithFIN(t *testing.T) {
+	e, err := New(quiet(), Drogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(e)
+	defer func() { e.Close(); server.Close() }()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// All at once, so that the frame is there when the server looks at its head.
+	request := []byte("GET /drogue/public-app HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	frame := frameOf(wire.Header{Fin: true, Opcode: wire.OpText}, strings.Repeat(" ", wire.DrogueMaxFrame+1))
+	if _, err := conn.Write(append(request, frame...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Errorf("the connection ends with %v, want FIN", err)
+	}
+}
+
+// A record that is no CloudEvent ends every reader of the application, not only the
+// connection on which the fault was asked for.
+func TestDrogueBadRecord(t *testing.T) {
+	opts := quiet()
+	opts.Faults = []string{"bad-record=1 times=1"}
+	inBubble(t, opts, func(b *bench) {
+		one, two := b.dial("/drogue/public-app"), b.dial("/drogue/public-app")
+		b.publishEach(1, 1)
+		for _, c := range []*client{one, two} {
+			c.datum()
+			c.wantClose(1011, wire.DrogueStreamError)
+		}
+		three := b.dial("/drogue/public-app")
+		b.publishEach(2, 2)
+		if got := three.datum(); got != "2" {
+			t.Errorf("after that: %s", got)
+		}
+	})
+}
+
+// Requests that the real server answers otherwise than one would think.
+func TestDrogueOddRequests(t *testing.T) {
+	e, err := New(quiet(), Drogue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(e)
+	defer func() { e.Close(); server.Close() }()
+	token, err := e.DrogueToken(server.URL, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		method, path string
+		status       int
+		body, allow  string
+	}{
+		{"GET", "/drogue/demo-app?username=demo&api_key=", 403, `"message":"Forbidden"`, ""},
+		{"GET", "/drogue/demo-app?token=" + token + "&token=" + token, 404, "Application / demo-app", ""},
+		{"POST", "/drogue/demo-app?token=" + token, 405, "", "GET"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), test.method, server.URL+test.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != test.status || !strings.Contains(string(body), test.body) || resp.Header.Get("Allow") != test.allow {
+			t.Errorf("%s %.40s: %s, Allow %q, %s", test.method, test.path, resp.Status, resp.Header.Get("Allow"), body)
+		}
+	}
 }

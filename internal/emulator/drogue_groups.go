@@ -50,6 +50,7 @@ type consumer struct {
 	topic    *topic
 	group    *group
 	assigned map[int]int64 // partition to next offset
+	read     map[int]bool  // partitions of which something was read since they were assigned
 	timer    *time.Timer   // of the assignment that is on its way
 }
 
@@ -151,15 +152,15 @@ func (t *topic) rebalance(g *group) {
 }
 
 // assign gives the i-th of n members its partitions: at the committed offset, or
-// at the end if there is none.
+// at the end if there is none. The group has no place in a partition before it has
+// read something from it.
 func (t *topic) assign(g *group, m *consumer, i, n int) {
 	m.timer = nil
-	m.assigned = make(map[int]int64)
+	m.assigned, m.read = make(map[int]int64), make(map[int]bool)
 	for p := i; p < len(t.partitions); p += n {
 		offset := g.committed[p]
 		if offset < 0 {
 			offset = t.partitions[p].end()
-			g.committed[p] = offset
 		}
 		m.assigned[p] = offset
 	}
@@ -171,13 +172,13 @@ func (c *consumer) unassign() {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	c.assigned = nil
+	c.assigned, c.read = nil, nil
 }
 
 // commit remembers how far the consumer has come.
 func (c *consumer) commit() {
-	for p, offset := range c.assigned {
-		c.group.committed[p] = offset
+	for p := range c.read {
+		c.group.committed[p] = c.assigned[p]
 	}
 }
 
@@ -212,6 +213,9 @@ func (c *consumer) poll() []record {
 		}
 		got = append(got, some...)
 		c.assigned[n] = offset + int64(len(some))
+		if len(some) > 0 {
+			c.read[n] = true
+		}
 	}
 	return got
 }

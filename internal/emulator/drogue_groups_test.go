@@ -158,6 +158,38 @@ func TestDrogueOffsets(t *testing.T) {
 	})
 }
 
+// Drogue checklist 8: a group has a place in a partition once it has read something
+// from it, and not before. As measured with the real service and Kafka: of 8 events
+// that were sent while nobody read, a group that had read nothing got none, and one
+// that had read from all partitions got all.
+func TestDrogueGroupPlace(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		before     int // events that are read, each of another device
+		least, top int
+	}{
+		{"nothing was read", 0, 0, 0},
+		{"one partition was read", 1, 1, 7},
+		{"all partitions were read", 9, 8, 8},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, quiet(), func(b *bench) {
+				c := b.dial("/drogue/public-app?group_id=g")
+				b.publishEach(1, test.before)
+				if got := c.data(); len(got) != test.before {
+					t.Fatalf("got %v", got)
+				}
+				c.leave()
+				b.publishEach(101, 108)
+				got := b.dial("/drogue/public-app?group_id=g").data()
+				if len(got) < test.least || len(got) > test.top {
+					t.Errorf("back in the group: %v", got)
+				}
+			})
+		})
+	}
+}
+
 // Drogue checklist 8: what a channel does not want is consumed all the same, so
 // members of a group with different channels lose events.
 func TestDrogueGroupChannels(t *testing.T) {
@@ -181,6 +213,7 @@ func TestDrogueGroupChannels(t *testing.T) {
 func TestDrogueAssignDelay(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.AssignDelay = 3 * time.Second
+	opts.Drogue.Partitions = 1
 	inBubble(t, opts, func(b *bench) {
 		anonymous := b.dial("/drogue/public-app")
 		b.publishEach(1, 5)

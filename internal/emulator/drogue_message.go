@@ -116,7 +116,10 @@ func (p *serde) text() (s, fault string) {
 			}
 			return s, ""
 		case c == '\\':
-			p.i++
+			if p.i++; p.i < len(p.b) && bytes.IndexByte([]byte(`"\/bfnrtu`), p.b[p.i]) < 0 {
+				p.i++
+				return "", p.consumed("invalid escape")
+			}
 		case c < 0x20:
 			p.i++
 			return "", p.consumed("control character (\\u0000-\\u001F) found while parsing a string")
@@ -129,11 +132,14 @@ func (p *serde) text() (s, fault string) {
 // mismatch complains about a value that is no string.
 func (p *serde) mismatch(expected string) string {
 	literal := func(word, what string) string {
-		if !bytes.HasPrefix(p.b[p.i:], []byte(word)) {
-			p.i++
-			return p.consumed("expected ident")
+		for _, c := range []byte(word) {
+			if p.i == len(p.b) {
+				return p.consumed("EOF while parsing a value")
+			}
+			if p.i++; p.b[p.i-1] != c {
+				return p.consumed("expected ident")
+			}
 		}
-		p.i += len(word)
 		return p.consumed(fmt.Sprintf("invalid type: %s, expected %s", what, expected))
 	}
 	switch c := p.space(); {

@@ -73,6 +73,7 @@ func Faults() []Fault {
 		{"session-expired", "", "octave: the session id has expired when the socket is opened"},
 		{"token-expired", "[N]", "drogue: close with 1008 as if the token had expired"},
 		{"stream-error", "[N]", "drogue: close with 1011 as if Kafka had failed"},
+		{"bad-record", "[N]", "drogue: publish a record that is no CloudEvent, which closes every reader of the application with 1011"},
 		{"crash", "[N]", "drogue: end the connection and forget what the group has read since the last commit"},
 	}
 }
@@ -198,6 +199,13 @@ func (p *plan) add(name, arg string, given bool) (err error) {
 		at(func(s *socket) bool { s.close(wire.StatusPolicy, wire.DrogueTokenExpired); return true })
 	case "stream-error":
 		at(func(s *socket) bool { s.close(wire.StatusInternal, wire.DrogueStreamError); return true })
+	case "bad-record":
+		at(func(s *socket) bool {
+			if s.spoil != nil {
+				s.spoil()
+			}
+			return false
+		})
 	case "crash":
 		at(func(s *socket) bool { s.crashed = true; _ = s.flush(); return true })
 	case "duplicate":

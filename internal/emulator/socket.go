@@ -39,6 +39,12 @@ type socketRules struct {
 	maxMessage   uint64   // in bytes
 	fragments    bool     // whether messages of several frames are taken
 	writeTimeout time.Duration
+	// reserved: bits that no extension has defined are not looked at.
+	reserved bool
+	// uncut: the reason of a close frame is sent as it is, however long.
+	uncut bool
+	// finished: a client that has sent too much is left with FIN, not RST.
+	finished bool
 }
 
 // ordinary are the rules of a server of which nothing else is known.
@@ -74,7 +80,9 @@ type socket struct {
 	out    []byte        // frames that wait for flush
 	faults *mischief
 	// silent: nothing goes out any more and nothing comes in.
-	silent  atomic.Bool
+	silent atomic.Bool
+	// spoil, if not nil, publishes a record that is no event.
+	spoil   func()
 	crashed bool
 	timed   []timed // in the order of their times
 	timer   *time.Timer
@@ -234,7 +242,7 @@ func (s *socket) readFrame() (wire.Header, []byte, error) {
 		return h, nil, err
 	}
 	switch {
-	case h.RSV != 0:
+	case h.RSV != 0 && !s.rules.reserved:
 		return h, nil, &violation{wire.StatusProtocol, "reserved bit set"}
 	case h.Opcode.String() == "reserved":
 		return h, nil, &violation{wire.StatusProtocol, "reserved opcode"}
@@ -321,7 +329,11 @@ func (s *socket) close(code int, reason string) {
 	if code == wire.StatusAbnormal || s.silent.Load() {
 		return
 	}
-	if err := s.send(wire.OpClose, wire.ClosePayload(code, reason)); err == nil {
+	payload := wire.ClosePayload(code, reason)
+	if s.rules.uncut && len(payload) > 2 {
+		payload = append(payload[:2], reason...)
+	}
+	if err := s.send(wire.OpClose, payload); err == nil {
 		s.linger()
 	}
 }
@@ -332,6 +344,17 @@ func (s *socket) failed() {
 	if v, ok := errors.AsType[*violation](s.err); ok {
 		s.close(v.code, v.text)
 	}
+}
+
+// finish ends a connection of which data is unread with FIN.
+func (s *socket) finish() {
+	c, ok := s.conn.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	_ = c.CloseWrite()
+	_ = s.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+	_, _ = io.Copy(io.Discard, s.conn)
 }
 
 // linger reads on until the client has closed its side: if the connection were
