@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/proto/wire"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -262,6 +263,10 @@ func (p *program) promptUnseen(ctx context.Context, prompt string) (string, erro
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
 	defer term.Restore(terminal, before) // ReadPassword does not when it is left waiting
+	// ReadPassword hides what is typed, too, but not what is typed before it is called.
+	if err := lineedit.HideInput(terminal); err != nil {
+		return "", fmt.Errorf("the terminal: %w", err)
+	}
 	defer fmt.Fprintln(p.Stderr)
 	fmt.Fprint(p.Stderr, prompt)
 	return answered(ctx, func() (string, error) {
