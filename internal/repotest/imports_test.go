@@ -1,14 +1,13 @@
 package repotest
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
-	"go/parser"
-	"go/token"
-	"io/fs"
+	"io"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -28,17 +27,17 @@ func arrows() []arrow {
 	return []arrow{
 		{".", []string{"commands"}, nil,
 			"the program hands its arguments over and does nothing else"},
-		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "internal/hub", "internal/wsserver", "internal/lineedit", "internal/console", "completions", "man", "internal/login", "internal/tokenstore"}, []string{"internal/repotest"},
+		{"commands", []string{"output", "proto", "proto/wire", "internal/emulator", "internal/replay", "internal/secret", "internal/jsontext", "internal/config", "internal/hub", "internal/wsserver", "internal/lineedit", "internal/console", "completions", "man", "internal/login", "internal/tokenstore"}, nil,
 			"commands puts everything together, so nothing may need it"},
-		{"output", []string{"proto", "proto/wire", "internal/jsontext", "internal/console"}, []string{"internal/repotest"},
+		{"output", []string{"proto", "proto/wire", "internal/jsontext", "internal/console"}, nil,
 			"output makes bytes of events; it knows neither services nor flags"},
-		{"proto", []string{"proto/wire", "internal/secret", "internal/jsontext"}, []string{"internal/emulator", "internal/repotest"},
+		{"proto", []string{"proto/wire", "internal/secret", "internal/jsontext"}, []string{"internal/emulator"},
 			"the engine reports what happened; what is printed, and to whom, is decided outside it"},
-		{"proto/wire", nil, []string{"internal/repotest"},
+		{"proto/wire", nil, nil,
 			"client and emulator share it, so it must bring nothing else along for them to share"},
-		{"internal/emulator", []string{"proto/wire"}, []string{"internal/repotest"},
+		{"internal/emulator", []string{"proto/wire"}, nil,
 			"an emulator that knew the client would agree with the client's mistakes"},
-		{"internal/replay", []string{"proto", "proto/wire", "internal/secret"}, []string{"internal/repotest"},
+		{"internal/replay", []string{"proto", "proto/wire", "internal/secret"}, nil,
 			"it is a server for tapes, which are the engine's"},
 		{"internal/secret", nil, nil, "a leaf: every package may need to withhold a secret"},
 		{"internal/jsontext", nil, nil, "a leaf: every package may need to look at JSON"},
@@ -53,7 +52,7 @@ func arrows() []arrow {
 		{"internal/repotest", nil, nil, "it looks at files, not at code"},
 		{"completions", nil, nil, "it holds generated files"},
 		{"man", nil, nil, "it holds the manual"},
-		{"bench", []string{"commands", "output", "proto", "proto/wire", "internal/emulator", "internal/jsontext"}, []string{"internal/repotest"},
+		{"bench", []string{"commands", "output", "proto", "proto/wire", "internal/emulator", "internal/jsontext"}, nil,
 			"benchmarks may measure anything, so nothing may need them"},
 	}
 }
@@ -79,8 +78,6 @@ func homes() []home {
 		{"github.com/mattn/go-isatty", []string{"commands"}, false, terminal},
 		{"golang.org/x/term", []string{"commands", "internal/lineedit"}, true, terminal},
 		{"golang.org/x/sys", []string{"commands", "internal/lineedit"}, false, "only commands and the line editor deal with the operating system"},
-		{"golang.org/x/net/http/httpguts", []string{"commands"}, false,
-			"headers that users type are checked where they are typed"},
 		{"github.com/itchyny/gojq", []string{"output"}, true,
 			"events are filtered in one place; expressions arrive there as text"},
 		{"github.com/coder/websocket", []string{"proto", "internal/emulator", "internal/hub"}, true,
@@ -103,197 +100,124 @@ func homes() []home {
 	}
 }
 
-// An imported is one import in a file of the repository.
-type imported struct {
-	file string // with the folder of its package, slashes
-	path string
+// A listed is a package as "go list" prints it.
+type listed struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
 }
 
-func (i imported) pkg() string {
-	folder, _, ok := cutLast(i.file, "/")
-	if !ok {
-		return "."
-	}
-	return folder
-}
-
-func (i imported) inTest() bool { return strings.HasSuffix(i.file, "_test.go") }
-
-func cutLast(s, sep string) (before, after string, ok bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
-}
-
-// offence says what is wrong with an import, or "".
-func offence(i imported, arrows []arrow, homes []home) string {
-	first, _, _ := strings.Cut(i.path, "/")
-	own := i.path == module || strings.HasPrefix(i.path, module+"/")
-	switch {
-	case own:
-		return arrowOffence(i, arrows)
-	case strings.Contains(first, "."):
-		return homeOffence(i, homes)
-	}
-	return "" // the standard library
-}
-
-func arrowOffence(i imported, arrows []arrow) string {
-	to := strings.TrimPrefix(strings.TrimPrefix(i.path, module), "/")
-	for _, a := range arrows {
-		if a.pkg != i.pkg() {
-			continue
-		}
-		if to == a.pkg && i.inTest() || slices.Contains(a.may, to) || i.inTest() && slices.Contains(a.tests, to) {
-			return ""
-		}
-		return fmt.Sprintf("%s: %s must not import %s: %s", i.file, a.pkg, to, a.reason)
-	}
-	return fmt.Sprintf("%s: package %s has no row in arrows: say there what it may import, and why", i.file, i.pkg())
-}
-
-func homeOffence(i imported, homes []home) string {
-	for _, h := range homes {
-		if i.path != h.module && !strings.HasPrefix(i.path, h.module+"/") {
-			continue
-		}
-		if slices.Contains(h.pkgs, i.pkg()) || h.tests && i.inTest() {
-			return ""
-		}
-		return fmt.Sprintf("%s: %s is not at home in %s: %s", i.file, h.module, i.pkg(), h.reason)
-	}
-	return fmt.Sprintf("%s: %s has no row in homes: say there which package is its home, and why", i.file, i.path)
-}
-
-// imports reads all imports of the Go files below root.
-func imports(root string) ([]imported, error) {
-	var found []imported
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && path != root && notOurs(path, d.Name()) {
-			return filepath.SkipDir
-		}
-		if d.IsDir() || filepath.Ext(path) != ".go" {
-			return nil
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		for _, spec := range file.Imports {
-			p, err := strconv.Unquote(spec.Path.Value)
-			if err != nil {
-				return err
-			}
-			found = append(found, imported{filepath.ToSlash(name), p})
-		}
-		return nil
-	})
-	return found, err
-}
-
-// notOurs tells folders apart that the go command does not take for packages of
-// this module.
-func notOurs(path, name string) bool {
-	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" {
-		return true
-	}
-	_, err := os.Stat(filepath.Join(path, "go.mod"))
-	return err == nil
-}
-
+// TestImports checks what each package imports, as built on three systems, against the
+// tables.
 func TestImports(t *testing.T) {
-	found, err := imports(Root(t))
-	if err != nil {
-		t.Fatal(err)
+	found := make(map[string]bool) // packages, and homes that are lived in
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+		cmd.Dir = "../.."
+		cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+			var l listed
+			if err := d.Decode(&l); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			pkg := strings.TrimPrefix(strings.TrimPrefix(l.ImportPath, module), "/")
+			if pkg == "" {
+				pkg = "."
+			}
+			found[pkg] = true
+			for _, to := range l.Imports {
+				report(t, pkg, to, false, found)
+			}
+			for _, to := range slices.Concat(l.TestImports, l.XTestImports) {
+				report(t, pkg, to, true, found)
+			}
+		}
 	}
-	if len(found) < 20 {
-		t.Fatalf("only %d imports were found", len(found))
+	for _, a := range arrows() {
+		if !found[a.pkg] {
+			t.Errorf("arrows has a row for %s, which is not there", a.pkg)
+		}
 	}
-	for _, i := range found {
-		if text := offence(i, arrows(), homes()); text != "" {
-			t.Error(text)
+	for _, h := range homes() {
+		if !found[h.module] {
+			t.Errorf("homes has a row for %s, which nothing imports", h.module)
 		}
 	}
 }
 
-// Every arrow is followed to its end: what a package imports in two steps must
-// not be forbidden in one.
-func TestArrowsHaveNoCircle(t *testing.T) {
-	table := make(map[string]arrow)
-	for _, a := range arrows() {
-		table[a.pkg] = a
-	}
-	for _, a := range arrows() {
-		seen := map[string]bool{}
-		todo := slices.Clone(a.may)
-		for len(todo) > 0 {
-			next := todo[0]
-			todo = todo[1:]
-			if next == a.pkg {
-				t.Errorf("%s leads back to itself", a.pkg)
-			}
-			row, ok := table[next]
-			if !ok {
-				t.Errorf("%s may import %s, which has no row", a.pkg, next)
-			}
-			if !seen[next] {
-				seen[next] = true
-				todo = append(todo, row.may...)
-			}
-		}
+func report(t *testing.T, pkg, to string, inTest bool, found map[string]bool) {
+	home, problem := offense(pkg, to, inTest)
+	if found[home] = true; problem != "" && !found[problem] {
+		found[problem] = true // once for all systems
+		t.Error(problem)
 	}
 }
 
-func TestOffence(t *testing.T) {
+// offense returns the row of homes for an import, if there is one, and what is wrong
+// with it, or "".
+func offense(pkg, to string, inTest bool) (home, problem string) {
+	first, _, _ := strings.Cut(to, "/")
+	switch {
+	case to == module || strings.HasPrefix(to, module+"/"):
+		return "", arrowOffense(pkg, strings.TrimPrefix(to, module+"/"), inTest)
+	case !strings.Contains(first, "."):
+		return "", "" // the standard library
+	}
+	for _, h := range homes() {
+		if to != h.module && !strings.HasPrefix(to, h.module+"/") {
+			continue
+		}
+		if slices.Contains(h.pkgs, pkg) || h.tests && inTest {
+			return h.module, ""
+		}
+		return h.module, fmt.Sprintf("%s must not import %s: %s", pkg, to, h.reason)
+	}
+	return "", fmt.Sprintf("%s imports %s, which has no row in homes: say there which package is its home, and why", pkg, to)
+}
+
+func arrowOffense(pkg, to string, inTest bool) string {
+	for _, a := range arrows() {
+		if a.pkg != pkg {
+			continue
+		}
+		if slices.Contains(a.may, to) || inTest && (to == pkg || slices.Contains(a.tests, to)) {
+			return ""
+		}
+		return fmt.Sprintf("%s must not import %s: %s", pkg, to, a.reason)
+	}
+	return fmt.Sprintf("%s has no row in arrows: say there what it may import, and why", pkg)
+}
+
+func TestOffense(t *testing.T) {
 	const own = module + "/"
-	tests := []struct {
-		file, path string
-		want       string // part of the offence, "" for none
+	for _, tt := range []struct {
+		pkg, to string
+		inTest  bool
+		want    string // part of the problem, "" for none
 	}{
-		{"main.go", own + "commands", ""},
-		{"main.go", own + "proto", "hands its arguments over"},
-		{"main.go", "os", ""},
-		{"proto/run.go", own + "proto/wire", ""},
-		{"proto/run.go", own + "output", "must not import output"},
-		{"proto/run.go", own + "commands", "must not import commands"},
-		{"proto/run.go", own + "internal/emulator", "must not import internal/emulator"},
-		{"proto/run_test.go", own + "internal/emulator", ""},
-		{"proto/run_test.go", own + "proto", ""},
-		{"proto/run_test.go", own + "output", "must not import output"},
-		{"internal/emulator/octave.go", own + "proto/wire", ""},
-		{"internal/emulator/octave.go", own + "proto", "agree with the client's mistakes"},
-		{"internal/emulator/octave_test.go", own + "proto", "agree with the client's mistakes"},
-		{"internal/emulator/octave.go", own + "internal/jsontext", "must not import internal/jsontext"},
-		{"proto/wire/octave.go", "encoding/json", ""},
-		{"proto/wire/octave.go", own + "internal/jsontext", "bring nothing else along"},
-		{"proto/wire/octave.go", "github.com/coder/websocket", "not at home in proto/wire"},
-		{"internal/secret/secret.go", own + "internal/jsontext", "a leaf"},
-		{"proto/plain/x.go", own + "proto", "has no row in arrows"},
-		{"commands/app.go", "github.com/urfave/cli/v2", ""},
-		{"output/x.go", "github.com/urfave/cli/v2", "behind shims"},
-		{"output/x_test.go", "github.com/urfave/cli/v2", "behind shims"},
-		{"output/filter.go", "github.com/itchyny/gojq", ""},
-		{"proto/filter.go", "github.com/itchyny/gojq", "expressions arrive there as text"},
-		{"proto/conn.go", "github.com/coder/websocket", ""},
-		{"commands/x_test.go", "github.com/coder/websocket", ""},
-		{"commands/x.go", "github.com/coder/websocket", "not at home in commands"},
-		{"commands/x.go", "github.com/coder/websocketfork", "has no row in homes"},
-		{"commands/x_test.go", "github.com/google/go-cmp/cmp", ""},
-		{"commands/x.go", "github.com/google/go-cmp/cmp", "for tests"},
-		{"commands/x.go", "example.com/x", "has no row in homes"},
-	}
-	for _, tt := range tests {
-		got := offence(imported{tt.file, tt.path}, arrows(), homes())
-		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
-			t.Errorf("%s imports %s: %q, want %q", tt.file, tt.path, got, tt.want)
+		{".", own + "commands", false, ""},
+		{".", own + "proto", false, "hands its arguments over"},
+		{".", "os", false, ""},
+		{"proto", own + "output", true, "must not import output"},
+		{"proto", own + "internal/emulator", false, "must not import internal/emulator"},
+		{"proto", own + "internal/emulator", true, ""},
+		{"proto", own + "proto", true, ""},
+		{"internal/emulator", own + "proto", true, "agree with the client's mistakes"},
+		{"proto/plain", own + "proto", false, "has no row in arrows"},
+		{"output", "github.com/urfave/cli/v2", true, "behind shims"},
+		{"output", "github.com/itchyny/gojq", false, ""},
+		{"commands", "github.com/coder/websocket", false, "must not import"},
+		{"commands", "github.com/coder/websocket", true, ""},
+		{"commands", "github.com/coder/websocketfork", false, "has no row in homes"},
+		{"commands", "github.com/google/go-cmp/cmp", false, "for tests"},
+	} {
+		if _, got := offense(tt.pkg, tt.to, tt.inTest); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s imports %s: %q, want %q", tt.pkg, tt.to, got, tt.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -64,5 +65,38 @@ func TestRecord(t *testing.T) {
 	}
 	if _, err := record(hark, []string{"hark 3"}); err == nil || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("a failure is recorded: %v", err)
+	}
+}
+
+// What is typed in the recording that the README shows is what session.txt has, and is
+// in the picture.
+func TestRecordingIsUpToDate(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	var typed strings.Builder
+	for line := range strings.Lines(read("docs/recording.cast")) {
+		var at float64
+		var kind, data string
+		if json.Unmarshal([]byte(line), &[]any{&at, &kind, &data}) == nil && kind == "i" {
+			typed.WriteString(data)
+		}
+	}
+	session, picture := read("tools/recording/session.txt"), read("docs/recording.svg")
+	if strings.TrimSpace(typed.String()) != strings.TrimSpace(session) {
+		t.Errorf("in the recording is typed\n%s\nsession.txt has\n%s\nrun make recording", &typed, session)
+	}
+	for command := range strings.Lines(session) {
+		// A row of the picture has its beginning, between marks for colors.
+		if start := strings.Join(strings.Fields(command)[:4], " "); !strings.Contains(picture, start) {
+			t.Errorf("the picture does not show %q", start)
+		}
+	}
+	if !strings.Contains(read("README.md"), "docs/recording.svg") {
+		t.Error("the README does not show docs/recording.svg")
 	}
 }
