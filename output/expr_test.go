@@ -9,26 +9,27 @@ import (
 )
 
 func TestExprError(t *testing.T) {
+	// msg is the part of the message that is not gojq's.
 	tests := []struct{ expr, msg, caret string }{
-		{`.data.}`, `unexpected token "}"`, "    .data.}\n          ^"},
+		{`.data.}`, `"}"`, "    .data.}\n          ^"},
 		{`.a |`, "unexpected end of the expression", "    .a |\n        ^"},
-		{`"漢字é" | }`, `unexpected token "}"`, "    \"漢字é\" | }\n              ^"},
-		{"\t.a\t| }", `unexpected token "}"`, "    \t.a\t| }\n    \t  \t  ^"},
-		{"\"e\u0301👍\" ]", `unexpected token "]"`, "    \"e\u0301👍\" ]\n          ^"},
-		{".a\n| .b }\n| .c", `unexpected token "}"`, "    | .b }\n         ^"},
-		{".a\xff", "unexpected token \"\uFFFD\"", "    .a\uFFFD\n      ^"},
-		{"\"\x1b[31m\" | }", `unexpected token "}"`, "    \"\uFFFD[31m\" | }\n              ^"},
-		{`.a == "x\q"`, `invalid escape sequence "\q" in string literal`, "    .a == \"x\\q\"\n            ^"},
-		{`.a | foo`, "function not defined: foo/0", "    .a | foo\n         ^"},
-		{`def foo(f): f; foo`, "function not defined: foo/0", "    def foo(f): f; foo\n                   ^"},
-		{`{foo: .foo, x: "foo \(foo)"} # foo`, "function not defined: foo/0", "    {foo: .foo, x: \"foo \\(foo)\"} # foo\n                          ^"},
-		{`$x | . as $x | $x`, "variable not defined: $x", "    $x | . as $x | $x\n    ^"},
-		{`. as $x | $y`, "variable not defined: $y", "    . as $x | $y\n              ^"},
-		{`label $a | break $b`, "label not defined: $b", "    label $a | break $b\n                     ^"},
-		{`.a | @bas64`, "format not defined: @bas64", "    .a | @bas64\n         ^"},
+		{`"漢字é" | }`, `"}"`, "    \"漢字é\" | }\n              ^"},
+		{"\t.a\t| }", `"}"`, "    \t.a\t| }\n    \t  \t  ^"},
+		{"\"e\u0301👍\" ]", `"]"`, "    \"e\u0301👍\" ]\n          ^"},
+		{".a\n| .b }\n| .c", `"}"`, "    | .b }\n         ^"},
+		{".a\xff", "\"\uFFFD\"", "    .a\uFFFD\n      ^"},
+		{"\"\x1b[31m\" | }", `"}"`, "    \"\uFFFD[31m\" | }\n              ^"},
+		{`.a == "x\q"`, `\q`, "    .a == \"x\\q\"\n            ^"},
+		{`.a | foo`, "foo", "    .a | foo\n         ^"},
+		{`def foo(f): f; foo`, "foo", "    def foo(f): f; foo\n                   ^"},
+		{`{foo: .foo, x: "foo \(foo)"} # foo`, "foo", "    {foo: .foo, x: \"foo \\(foo)\"} # foo\n                          ^"},
+		{`$x | . as $x | $x`, "$x", "    $x | . as $x | $x\n    ^"},
+		{`. as $x | $y`, "$y", "    . as $x | $y\n              ^"},
+		{`label $a | break $b`, "$b", "    label $a | break $b\n                     ^"},
+		{`.a | @bas64`, "@bas64", "    .a | @bas64\n         ^"},
 		{`.input | inputs`, "input and inputs cannot be used: the expression is run once for each event", "    .input | inputs\n             ^"},
 		{`import "m" as m; .`, "modules cannot be used", "    import \"m\" as m; .\n    ^"},
-		{`input_filename`, "function not defined: input_filename/0", "    input_filename\n    ^"},
+		{`input_filename`, "input_filename", "    input_filename\n    ^"},
 	}
 	for _, tt := range tests {
 		_, err := Compile("--until", tt.expr, Vars{})
@@ -37,8 +38,8 @@ func TestExprError(t *testing.T) {
 			t.Errorf("Compile(%q): %v", tt.expr, err)
 			continue
 		}
-		if want := "--until: " + tt.msg; e.Error() != want {
-			t.Errorf("Compile(%q): %s, want %s", tt.expr, e, want)
+		if !strings.HasPrefix(e.Error(), "--until: ") || !strings.Contains(e.Error(), tt.msg) {
+			t.Errorf("Compile(%q): %s, want %s", tt.expr, e, tt.msg)
 		}
 		if e.Caret() != tt.caret {
 			t.Errorf("Compile(%q) shows\n%s\nwant\n%s", tt.expr, e.Caret(), tt.caret)

@@ -102,18 +102,19 @@ func TestDebugAndStderr(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
+	// err is the part of the message that is not gojq's.
 	tests := []struct{ expr, out, err string }{
-		{`1, .a[0], 3`, "1\n", `expected an array but got: object ({"b":1})`},
-		{`1, error("x"), 3`, "1\n", "error: x"},
+		{`1, .a[0], 3`, "1\n", "object"},
+		{`1, error("x"), 3`, "1\n", "x"},
 		{`1, halt, 3`, "1\n", "halt"},
-		{`1, ("bye" | halt_error), 3`, "1\n", "halt error: bye"},
-		{`null | halt_error`, "", "halt error: null"},
-		{`"zero" | halt_error(0)`, "", "halt error: zero"},
+		{`1, ("bye" | halt_error), 3`, "1\n", "bye"},
+		{`null | halt_error`, "", "null"},
+		{`"zero" | halt_error(0)`, "", "zero"},
 		{`try error("x") catch .`, "\"x\"\n", ""},
 	}
 	for _, tt := range tests {
 		out, err := yields(t, mustCompile(t, tt.expr, Vars{}), `{"a":{"b":1}}`)
-		if (err == nil) != (tt.err == "") || err != nil && err.Error() != tt.err || out != tt.out {
+		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) || out != tt.out {
 			t.Errorf("%s: %q, %v, want %q, %s", tt.expr, out, err, tt.out, tt.err)
 		}
 		if errors.Is(err, errHalt) != (tt.err == "halt") {
@@ -125,7 +126,7 @@ func TestRunErrors(t *testing.T) {
 // gojq panics on types that it does not know; that must not end the program.
 func TestRunPanics(t *testing.T) {
 	r := mustCompile(t, `.+1`, Vars{}).run(t.Context(), int64(1))
-	if _, ok, err := r.next(); ok || err == nil || !strings.Contains(err.Error(), "invalid type: int64") {
+	if _, ok, err := r.next(); ok || err == nil || !strings.HasPrefix(err.Error(), "internal error of the expression: ") {
 		t.Errorf("next: %v, %v", ok, err)
 	}
 }

