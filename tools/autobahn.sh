@@ -2,7 +2,8 @@
 # Puts the fuzzing server of the Autobahn test suite into .deps/autobahn, where
 # "serve SPEC" starts it. It is written in Python 2, which systems have no more: the
 # interpreter, PyPy, comes out of packages of Debian 11, which are unpacked and not
-# installed. Does nothing when it is there already, or in the wrong place.
+# installed. Does nothing when it is there already. "autobahn.sh plan" only says whether
+# it is about to install it.
 set -eu
 cd "$(dirname "$0")/.."
 here=$PWD/.deps/autobahn
@@ -10,16 +11,24 @@ if [ -x "$here/serve" ]; then
 	exit
 fi
 missing() {
-	echo "deps: $1: the cases of the Autobahn test suite will be skipped, unless AUTOBAHN_URL names its fuzzing server"
+	echo "deps: cannot install the Autobahn test suite: $1"
 	exit 0
 }
+plan=${1-}
+cannot() { # is said once, in the plan
+	[ "$plan" ] || exit 0
+	missing "$1"
+}
 for command in apt-get dpkg cc python3; do
-	command -v $command >/dev/null || missing "$command is missing"
+	command -v $command >/dev/null || cannot "$command is missing"
 done
 if ! [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] || ! python3 -m pip --version >/dev/null 2>&1; then
-	missing 'no way to get PyPy 2.7'
+	cannot "neither pip nor Debian's keyring is there"
 fi
-echo 'deps: installing the fuzzing server of the Autobahn test suite into .deps'
+if [ "$plan" ]; then
+	echo 'deps: about to install into .deps: the Autobahn test suite, with PyPy 2.7 from Debian 11'
+	exit
+fi
 rm -rf "$here"
 mkdir -p "$here/apt/lists/partial" "$here/apt/archives/partial" "$here/debian" "$here/tmp"
 trap 'rm -rf "$here/apt" "$here/tmp"' EXIT

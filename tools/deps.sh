@@ -1,87 +1,100 @@
 #!/bin/sh
 # Puts what the tests need besides Go into .deps, in fixed versions, and on Debian,
 # as root, installs what comes from its packages. Does nothing when it is there
-# already. What cannot be had is said, and the tests that need it are skipped.
+# already. It says first what it is about to install and what it cannot install; the
+# tests that need the latter are skipped, and "make test" lists them at its end.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .deps
 
-# debian COMMAND PACKAGE WHAT: a command from a Debian package.
-updated=
-debian() {
-	if command -v "$1" >/dev/null; then
-		return
-	fi
-	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-		echo "deps: installing $2"
-		if [ -z "$updated" ]; then
-			apt-get update -qq >/dev/null 2>&1 || true
-			updated=1
-		fi
-		# shellcheck disable=SC2086 # several packages
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $2 >/dev/null 2>&1 || true
-	fi
-	if ! command -v "$1" >/dev/null; then
-		echo "deps: $1 is missing: $3 will be skipped"
-	fi
+# The commands that tests need, and the packages of Debian that have them.
+debian='
+curl curl
+dbus-run-session dbus
+fish fish
+gnome-keyring-daemon gnome-keyring
+kcat kcat
+man man-db
+mandoc mandoc
+microsocks microsocks
+nginx nginx-light
+node nodejs
+npm npm
+openssl openssl
+prove perl
+secret-tool libsecret-tools
+setsid util-linux
+shellcheck shellcheck
+sqlite3 sqlite3
+stunnel stunnel4
+systemd-analyze systemd
+tinyproxy tinyproxy
+xmllint libxml2-utils
+zsh zsh
+'
+node='ws@8.23.0 doshii-partner-node-sdk@7.0.2 wscat@6.1.0'
+python='websockets==15.0.1'
+
+have() { command -v "$1" >/dev/null; }
+have_npm() {
+	for package in $node; do
+		grep -qs "\"version\": \"${package#*@}\"" ".deps/node_modules/${package%@*}/package.json" || return 1
+	done
 }
+have_python() { [ -d ".deps/python/$(echo "$python" | sed 's/==/-/').dist-info" ]; }
+have_pip() { python3 -m pip --version >/dev/null 2>&1; }
 
-# npm_package NAME VERSION: a package of Node.js, into .deps/node_modules. When one
-# is missing all are installed: npm removes what it is not told of.
-node_packages=
-node_missing=
-npm_package() {
-	node_packages="$node_packages $1@$2"
-	have=.deps/node_modules/$1/package.json
-	if ! [ -f "$have" ] || ! grep -q "\"version\": \"$2\"" "$have"; then
-		node_missing=1
+commands=''
+packages=''
+while read -r command package; do
+	if [ -n "$command" ] && ! have "$command"; then
+		commands="$commands $command"
+		packages="$packages $package"
 	fi
-}
-
-debian node 'nodejs npm' 'the tests against a foreign WebSocket server'
-debian mandoc mandoc 'the check of the manual'
-debian curl curl 'the examples with a webhook'
-debian sqlite3 sqlite3 'the example with SQLite'
-debian kcat kcat 'the example with Kafka'
-debian systemd-analyze systemd 'the check of the systemd unit'
-debian shellcheck shellcheck 'the check of the shell scripts'
-debian man man-db 'the examples that show the manual'
-debian xmllint libxml2-utils 'the check of JUnit reports against their schema'
-debian zsh zsh 'the completion test in zsh'
-debian fish fish 'the completion test in fish'
-
-debian nginx nginx-light 'the tests behind nginx'
-debian tinyproxy tinyproxy 'the tests through an HTTP proxy'
-debian stunnel stunnel4 'the tests through an HTTPS proxy'
-debian secret-tool 'libsecret-tools gnome-keyring dbus' 'the tests with a keyring'
-debian microsocks microsocks 'the tests through a SOCKS proxy'
-
-# python_package NAME VERSION: a package of Python, into .deps/python.
-python_package() {
-	if [ -d ".deps/python/$1-$2.dist-info" ]; then
-		return
-	fi
-	if python3 -m pip --version >/dev/null 2>&1; then
-		echo "deps: installing $1 $2 into .deps"
-		rm -rf .deps/python
-		python3 -m pip install --quiet --disable-pip-version-check --no-compile --target .deps/python "$1==$2" || true
-	fi
-	if [ ! -d ".deps/python/$1-$2.dist-info" ]; then
-		echo "deps: Python or its package $1 is missing: the tests against that server will be skipped"
-	fi
-}
-
-python_package websockets 15.0.1
-
-npm_package ws 8.23.0
-npm_package doshii-partner-node-sdk 7.0.2
-npm_package wscat 6.1.0
-
-if [ -n "$node_missing" ] && command -v npm >/dev/null; then
-	echo "deps: installing$node_packages into .deps"
-	# shellcheck disable=SC2086 # several packages
-	npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
-		--ignore-scripts --loglevel=error $node_packages >/dev/null
+done <<EOF
+$debian
+EOF
+as_root=''
+if [ "$(id -u)" = 0 ] && have apt-get; then
+	as_root=1
 fi
 
+if [ -n "$packages" ] && [ -n "$as_root" ]; then
+	echo "deps: about to install with apt-get:$packages"
+elif [ -n "$commands" ]; then
+	echo "deps: cannot install, without root or without apt-get:$commands"
+fi
+if ! have_npm; then
+	if have npm || [ -n "$as_root" ]; then
+		echo "deps: about to install into .deps with npm: $node"
+	else
+		echo "deps: cannot install, without npm: $node"
+	fi
+fi
+if ! have_python; then
+	if have_pip; then
+		echo "deps: about to install into .deps with pip: $python"
+	else
+		echo "deps: cannot install, without pip: $python"
+	fi
+fi
+tools/autobahn.sh plan
+
+if [ -n "$packages" ] && [ -n "$as_root" ]; then
+	apt-get update -qq >/dev/null 2>&1 || true
+	for package in $packages; do # one by one: one that is not there must not keep the others away
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 ||
+			echo "deps: cannot install $package"
+	done
+fi
+if ! have_npm && have npm; then # all at once: npm removes what it is not told of
+	# shellcheck disable=SC2086 # several packages
+	npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
+		--ignore-scripts --loglevel=error $node >/dev/null || echo "deps: cannot install $node"
+fi
+if ! have_python && have_pip; then
+	rm -rf .deps/python
+	python3 -m pip install --quiet --disable-pip-version-check --no-compile --target .deps/python "$python" ||
+		echo "deps: cannot install $python"
+fi
 tools/autobahn.sh
