@@ -213,7 +213,7 @@ func (w *canaryWorld) run(n *node, path []string, c canaryCase, dead bool, extra
 	}
 	var stdout, stderr bytes.Buffer
 	signals := make(chan os.Signal, 2)
-	stuck := time.AfterFunc(20*time.Second, func() { signals <- os.Interrupt; signals <- os.Interrupt })
+	stuck := time.AfterFunc(scriptPatience, func() { signals <- os.Interrupt; signals <- os.Interrupt })
 	defer stuck.Stop()
 	code := Main(args, Env{
 		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Signals: signals,

@@ -12,30 +12,22 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // What a help text shows works as it is: the first example of every command, and
 // all examples of the topics, are run without a network and without an account.
 
 func TestHelpExamples(t *testing.T) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	// They wait for events most of the time, so many can run at once.
-	slots := make(chan struct{}, 8)
+	t.Parallel()
 	run := func(name string, examples []string) {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			t.Run(name, func(t *testing.T) {
-				if len(examples) == 0 {
-					t.Fatal("there is no example that can be run")
-				}
-				runExamples(t, examples)
-			})
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if len(examples) == 0 {
+				t.Fatal("there is no example that can be run")
+			}
+			runExamples(t, examples)
 		})
 	}
 	testApp().root.walk(func(n *node) {
@@ -75,7 +67,7 @@ func runExamples(t *testing.T, examples []string) {
 		if m := exampleEnd.FindStringSubmatch(example); m != nil {
 			want, _ = strconv.Atoi(m[1])
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), scriptPatience+30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), scriptPatience)
 		cmd := exec.CommandContext(ctx, "bash", "-c", example)
 		cmd.Dir = folder
 		cmd.Env = []string{

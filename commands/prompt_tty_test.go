@@ -75,7 +75,7 @@ func startTTY(t *testing.T, script string) *tty {
 		}
 	}
 	x.cmd = exec.Command("sh", "-c", script)
-	x.cmd.Env = []string{"HOME=" + x.home, "TERM=xterm", "HARK=" + program, "URL=" + x.url, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1"}
+	x.cmd.Env = []string{"HOME=" + x.home, "TERM=xterm", "HARK=" + program, "URL=" + x.url, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1", "GORACE=atexit_sleep_ms=10"}
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = x.near, x.near, x.near
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := x.cmd.Start(); err != nil {

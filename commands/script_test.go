@@ -45,7 +45,8 @@ import (
 //	                        neither $SECRET nor X is there, in no encoding
 //	without-race            $HARK is a hark that the race detector does not slow down
 //
-// the conditions [node:PACKAGE], [python:PACKAGE] and [race], and the program
+// the conditions [have:COMMAND], [node:PACKAGE] and [python:PACKAGE], which say in the
+// list of what was skipped that something is missing, and [race], and the program
 // "script-memory MIB CMD…", which ends as CMD does, or with 1 when it needs more memory, which
 // is not asked of a hark with -race. $EMULATOR is where the stand-ins are, and $FREE_PORT
 // and $FREE_PORT2 are ports for a server that wants to be told.
@@ -53,14 +54,19 @@ import (
 // FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to
 // rewrite what cmp compares with.
 
-// scriptPatience is how long a script waits for something that must come. It is
-// no measure of speed: nothing but a broken program makes a script wait so long.
-const scriptPatience = 30 * time.Second
+// scriptPatience is how long a test waits for something that must come, so that it can
+// say what has not. It is no measure of speed: nothing but a broken program makes a
+// test wait so long.
+const scriptPatience = 5 * time.Minute
 
 // scriptSecret is a credential that looks different in every encoding.
 const scriptSecret = "s3cret/+=&hunter2?~"
 
 func TestMain(m *testing.M) {
+	// Scripts wait for events most of the time, so many can run at once.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
 		"hark-crash":     func() { os.Exit(crashHark(os.Args[1:])) },
@@ -118,22 +124,39 @@ func scriptParams(folder string) testscript.Params {
 	}
 }
 
-// scriptCondition knows [node:PACKAGE] and [python:PACKAGE]: the language is
-// there, and "make test" has installed the package; and [race].
+// scriptCondition knows [have:COMMAND]: it is in PATH; [node:PACKAGE] and
+// [python:PACKAGE]: the language is there, and "make test" has installed the package;
+// and [race].
 func scriptCondition(cond string) (bool, error) {
-	if cond == "race" {
+	kind, name, _ := strings.Cut(cond, ":")
+	switch kind {
+	case "race":
 		return raceEnabled(), nil
-	}
-	for _, l := range []struct{ prefix, command, folder string }{
-		{"node:", "node", "node_modules"}, {"python:", "python3", "python"},
-	} {
-		if name, ok := strings.CutPrefix(cond, l.prefix); ok {
-			_, err := exec.LookPath(l.command)
-			info, statErr := os.Stat(filepath.Join("..", ".deps", l.folder, name))
-			return err == nil && statErr == nil && info.IsDir(), nil
-		}
+	case "have":
+		_, err := exec.LookPath(name)
+		return found(err == nil, name+" is missing"), nil
+	case "node":
+		return installed("node", "node_modules", name), nil
+	case "python":
+		return installed("python3", "python", name), nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+// installed reports whether "make deps" has installed a package of a language.
+func installed(language, folder, name string) bool {
+	_, err := exec.LookPath(language)
+	info, statErr := os.Stat(filepath.Join("..", ".deps", folder, name))
+	return found(err == nil && statErr == nil && info.IsDir(), name+" for "+strings.TrimSuffix(language, "3")+" is missing")
+}
+
+// found returns ok. If it is false, a part of a script is left out, which "make test"
+// lists.
+func found(ok bool, missing string) bool {
+	if !ok {
+		fmt.Println("skipped: " + missing)
+	}
+	return ok
 }
 
 // setupScript makes the environment boring: what testscript grants, a home inside
@@ -352,7 +375,16 @@ func scriptWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	var text []byte
-	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	writer := startedOf(ts)[strings.TrimSuffix(strings.TrimSuffix(args[0], ".out"), ".err")]
+	over := false // nothing more is written to the file
+	for deadline := time.Now().Add(scriptPatience); !over && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if writer != nil {
+			select {
+			case <-writer.done:
+				over = true
+			default:
+			}
+		}
 		if text, err = os.ReadFile(ts.MkAbs(args[0])); err == nil && pattern.Match(text) {
 			return
 		}
