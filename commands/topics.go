@@ -77,7 +77,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 
 'hark doctor' says at which stage a connection fails, and why.
 
-  hark emulate drogue -- sh -c 'a=${HARK_DROGUE_ENDPOINT#ws://}; hark connect ws://stream.test/drogue/public-app -n 1 --connect-to "::${a%/*}"'
+  hark emulate drogue --allow-host stream.test -- sh -c 'a=${HARK_DROGUE_ENDPOINT#ws://}; hark connect ws://stream.test/drogue/public-app -n 1 --connect-to "::${a%/*}"'
 `},
 		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText()},
 		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.
