@@ -20,7 +20,7 @@ import (
 )
 
 // soakTime is how long each service is soaked: HARK_SOAK, or next to nothing.
-// "make test" sets a minute, "make soak" an hour.
+// "make test" sets 20 s, "make soak" an hour.
 func soakTime(t *testing.T) time.Duration {
 	d, err := time.ParseDuration(os.Getenv("HARK_SOAK"))
 	if err != nil {
@@ -43,7 +43,7 @@ func TestSoak(t *testing.T) {
 			})
 		}
 	})
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if runtime.NumGoroutine() <= goroutines && openFiles() <= descriptors {
 			return
 		}
@@ -70,6 +70,7 @@ type soakLog struct {
 	printed   map[int]int
 	gaps      []proto.Status
 	warnings  []string
+	ready     bool
 	attempts  int
 	last      chan struct{} // closed when the last event has come
 	final     int
@@ -162,6 +163,8 @@ func soak(t *testing.T, service string, d time.Duration) {
 				l.gaps = append(l.gaps, s)
 			case proto.Connecting:
 				l.attempts++
+			case proto.Ready:
+				l.ready = true
 			}
 		},
 		Warning: func(s string) { l.warnings = append(l.warnings, s) },
@@ -173,7 +176,7 @@ func soak(t *testing.T, service string, d time.Duration) {
 	base := server.URL
 	n := soakPublish(t, base, l, service, d)
 	// The last event comes again and again, because it may meet a fault too.
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	l.mu.Lock()
 	l.final = n
 	l.mu.Unlock()
@@ -199,17 +202,16 @@ func soak(t *testing.T, service string, d time.Duration) {
 }
 
 func soakPublish(t *testing.T, base string, l *soakLog, service string, d time.Duration) (n int) {
-	// What happens before the first connection is nobody's loss.
-	for {
-		l.mu.Lock()
-		attempts := l.attempts
-		l.mu.Unlock()
-		if attempts > 0 {
-			break
-		}
+	// What happens before the first connection is nobody's loss. Drogue Cloud shows with
+	// its first event at the latest that there is one.
+	for ready := false; !ready; {
+		soakOne(t, base, l, service, 0)
 		time.Sleep(10 * time.Millisecond)
+		l.mu.Lock()
+		ready = l.ready
+		delete(l.published, 0)
+		l.mu.Unlock()
 	}
-	time.Sleep(3 * time.Second)
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		n++
 		soakOne(t, base, l, service, n)

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what must come. It is no measure of speed.
-const patience = 20 * time.Second
+const patience = 5 * time.Minute
 
 // A terminal is a pseudo-terminal with a model of its screen, and an editor on it.
 type terminal struct {
