@@ -519,7 +519,7 @@ func FuzzDecode(f *testing.F) {
 // asked for and refused is an error of Decode.
 func TestDecodeErrorsAreRefusals(t *testing.T) {
 	for _, text := range []string{"", "null", "{}", "[", `{"head":1}`, `{"head":{"ok":"yes"}}`, "\xff"} {
-		for _, s := range []Session{newOctaveSession("/a"), newDoshiiSession()} {
+		for _, s := range []Session{newOctaveSession("/a", "/b"), newDoshiiSession()} {
 			s.Greet(noon)
 			if _, err := s.Decode(Message{Data: []byte(text), Time: noon}); err != nil {
 				t.Errorf("%T: %q: %v", s, text, err)

@@ -196,7 +196,7 @@ func (d *drogue) serveSocket(w http.ResponseWriter, r *http.Request) {
 	s.spoil = func() { app.topic.publish("", "", nil) }
 	d.live.open()
 	c.run()
-	if v, ok := errors.AsType[*violation](s.err); ok && v.code == wire.StatusTooBig && s.rules.finished {
+	if v, ok := errors.AsType[*violation](s.readError()); ok && v.code == wire.StatusTooBig && s.rules.finished {
 		s.finish()
 	}
 	// A server that thinks that the connection is over gives its partitions

@@ -208,6 +208,18 @@ func (s *socket) read() {
 	}
 }
 
+// readError returns how reading has ended, or nil if it goes on.
+func (s *socket) readError() error {
+	select {
+	case _, ok := <-s.frames:
+		if !ok {
+			return s.err
+		}
+	default:
+	}
+	return nil
+}
+
 // assemble adds a data frame to the message that it belongs to and returns what
 // there is of it.
 func (s *socket) assemble(message *frame, h wire.Header, f frame) (frame, error) {
