@@ -78,7 +78,7 @@ type report struct {
 
 var (
 	message = regexp.MustCompile(`^\s+\S+\.go:\d+: (.*)`)
-	partial = regexp.MustCompile(`skipped: (.*)`)
+	partial = regexp.MustCompile(`^skipped: (.*)`)
 )
 
 func (r *report) read(in io.Reader) error {
@@ -109,7 +109,8 @@ func (r *report) event(e event) {
 		fmt.Fprint(r.out, e.Output)
 	case "output":
 		if m := partial.FindStringSubmatch(e.Output); m != nil {
-			r.skipped(m[1], t)
+			// Tests run at the same time, so it may be the line of another one.
+			r.skipped(m[1], test{e.Package, "a part of a test"})
 		}
 		if e.Test != "" {
 			r.output[t] = append(r.output[t], e.Output)
@@ -132,7 +133,8 @@ func (r *report) event(e event) {
 // reason is the message of the test that was skipped.
 func reason(output []string) string {
 	for i := len(output) - 1; i >= 0; i-- {
-		if m := message.FindStringSubmatch(output[i]); m != nil {
+		// testscript prints its log after the reason.
+		if m := message.FindStringSubmatch(output[i]); m != nil && !strings.HasPrefix(m[1], "WORK=") {
 			return strings.TrimSpace(m[1])
 		}
 	}
@@ -141,15 +143,11 @@ func reason(output []string) string {
 
 func (r *report) skipped(reason string, t test) {
 	reason = strings.TrimSpace(reason)
-	name := t.name
-	if name == "" {
-		name = "some tests"
-	}
 	_, short, ok := strings.Cut(t.pkg, "/hark/")
 	if !ok {
 		short = t.pkg
 	}
-	if name = short + " " + name; !slices.Contains(r.reasons[reason], name) {
+	if name := short + " " + t.name; !slices.Contains(r.reasons[reason], name) {
 		r.reasons[reason] = append(r.reasons[reason], name)
 	}
 }

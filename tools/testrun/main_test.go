@@ -28,6 +28,10 @@ func TestSkip(t *testing.T) {
 	t.Run("c", func(t *testing.T) { t.SkipNow() })
 }
 func TestPart(t *testing.T) { fmt.Println("skipped: y is missing") }
+func TestScript(t *testing.T) {
+	defer t.Log("WORK=x\nlog")
+	t.Skip("z is missing")
+}
 func TestFail(t *testing.T) {
 	if testing.Short() {
 		t.Error("seen")
@@ -55,7 +59,9 @@ func TestFail(t *testing.T) {
       m TestSkip/a
       m TestSkip/b
   y is missing:
-      m TestPart
+      m a part of a test
+  z is missing:
+      m TestScript
 `
 	if list != want || !strings.HasPrefix(text, "ok  \texample.com/hark/m\t") || strings.Contains(text, "unseen") {
 		t.Errorf("printed:\n%s\nwant the list:\n%s", text, want)
