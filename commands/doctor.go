@@ -60,11 +60,16 @@ func (p *program) examine(c *cli.Command, name, synopsis string) *cli.Command {
 	}
 	c.Flags = slices.DeleteFunc(c.Flags, irrelevantToDoctor)
 	c.Flags = append(c.Flags,
+		&cli.DurationFlag{Name: "ready-timeout", Destination: &e.readyTimeout, Value: 10 * time.Second,
+			Usage: "wait at most `D` for the stream to be ready, see 'hark help ready'"},
 		&cli.DurationFlag{Name: "wait", Destination: &e.wait, Usage: "wait `D` for the first event; without it, none is awaited"},
 		&cli.BoolFlag{Name: "json", Destination: &asJSON, Usage: "print the findings as JSON"})
 	stream := c.Action
 	c.Action = func(ctx *cli.Context) error {
 		if err := checkDuration(ctx, "wait", e.wait, false); err != nil {
+			return err
+		}
+		if err := checkDuration(ctx, "ready-timeout", e.readyTimeout, false); err != nil {
 			return err
 		}
 		p.exam = e
@@ -124,7 +129,7 @@ func (s *stream) examine(ctx context.Context, svc proto.Service, input <-chan pr
 	o.Input = input
 	o.Kill = s.kill
 	o.Trace = proto.Trace{
-		Status:  func(st proto.Status) { e.status(st, cancel, s.flags.connectTimeout) },
+		Status:  func(st proto.Status) { e.status(st, cancel) },
 		Warning: func(text string) { s.warn("%s", text) },
 		Secret:  func(v string) { s.say.Add(v) },
 	}
@@ -148,7 +153,7 @@ func (s *stream) examine(ctx context.Context, svc proto.Service, input <-chan pr
 }
 
 // status follows the life of the connection.
-func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc, limit time.Duration) {
+func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
 	switch st.State {
 	case proto.Connecting:
 		e.address = st.Address
@@ -161,13 +166,13 @@ func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc, li
 			cancel(errExamined)
 			return
 		}
-		e.limit(limit, cancel, &proto.OverdueError{What: "sign that the stream is live", Limit: limit})
-	case proto.Live:
+		e.limit(e.readyTimeout, cancel, &proto.OverdueError{What: "sign that the stream is ready", Limit: e.readyTimeout})
+	case proto.Ready:
 		if e.timer != nil {
 			e.timer.Stop()
 		}
 		e.ready = true
-		e.done(stageSubscribe, st.Time.Sub(e.at), "the stream is live")
+		e.done(stageSubscribe, st.Time.Sub(e.at), "the stream is ready")
 		e.at = st.Time
 		if e.wait <= 0 {
 			cancel(errExamined)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ type examination struct {
 	*program
 	target string
 	wait   time.Duration
+	// readyTimeout bounds the wait for what the service calls ready.
+	readyTimeout time.Duration
 
 	// Owned by the goroutine that called Run.
 	begun, connected, ready bool
@@ -32,6 +35,9 @@ type examination struct {
 
 	mu    sync.Mutex
 	found map[proto.Stage]*finding
+	// ways are the findings of the stages below HTTP, one for each address: a service
+	// may have several.
+	ways  []*finding
 	event time.Time // of the first one
 	bytes int
 }
@@ -54,6 +60,8 @@ type finding struct {
 	Detail string        `json:"detail,omitempty"`
 	TLS    string        `json:"tls_version,omitempty"`
 	Chain  []certificate `json:"chain,omitempty"`
+
+	address string // that it is about
 }
 
 // A certificate is one of the server's chain.
@@ -88,11 +96,26 @@ func (e *examination) report(r proto.StageReport) {
 	if r.Err != nil {
 		f.State = stateFailed
 	}
+	f.address = r.Address
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if old := e.found[r.Stage]; old == nil || old.State == stateOK && r.Err != nil {
-		e.found[r.Stage] = f
+	i := slices.IndexFunc(e.ways, func(w *finding) bool { return w.Stage == f.Stage && w.address == f.address })
+	switch {
+	case i < 0:
+		e.ways = append(e.ways, f)
+	case e.ways[i].State == stateOK && r.Err != nil:
+		e.ways[i] = f
 	}
+}
+
+// way returns the findings of a stage below HTTP. e.mu is held.
+func (e *examination) way(stage proto.Stage) (list []*finding) {
+	for _, f := range e.ways {
+		if f.Stage == stage {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // expiresSoon is when a certificate is worth a warning, in days.
@@ -152,10 +175,8 @@ func (e *examination) networkTime() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var sum float64
-	for _, stage := range []proto.Stage{proto.StageDNS, proto.StageTCP, proto.StageProxy, proto.StageTLS} {
-		if f := e.found[stage]; f != nil && f.MS != nil {
-			sum += *f.MS
-		}
+	for _, f := range e.ways {
+		sum += *f.MS
 	}
 	return time.Duration(sum * float64(time.Millisecond))
 }
@@ -172,7 +193,7 @@ func (e *examination) failedStage(err error) proto.Stage {
 		return h.Stage
 	case ok && (h.Stage == proto.StageSession || h.Stage == proto.StageToken):
 		return stageAuth
-	case class == proto.Credentials:
+	case class == proto.Credentials, class == proto.Refused && ok && h.Status != 0: // no right to what was asked for
 		return stageAuth
 	case ok:
 		return proto.StageUpgrade
@@ -192,7 +213,7 @@ func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
 	}
 	if !e.event.IsZero() {
 		e.found[stageEvent] = &finding{
-			Stage: stageEvent, State: stateOK, MS: milliseconds(e.event.Sub(e.at)), Detail: fmt.Sprintf("%d bytes", e.bytes),
+			Stage: stageEvent, State: stateOK, MS: milliseconds(max(0, e.event.Sub(e.at))), Detail: fmt.Sprintf("%d bytes", e.bytes),
 		}
 	}
 	if e.connected && e.found[stageAuth] == nil && failed != stageAuth {
@@ -200,26 +221,32 @@ func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
 	}
 	beyond := false
 	for _, stage := range doctorStages {
-		f := e.found[stage]
-		switch {
-		case stage == failed:
-			beyond = true
-			if f == nil {
-				f = &finding{Stage: stage}
-			}
-			if stage == stageAuth && e.found[proto.StageUpgrade] == nil { // a request of its own
-				f.MS = milliseconds(took)
-			}
-			f.State, f.Detail = stateFailed, console.Line(e.say.String(err.Error()))
-		case f != nil && beyond && f.State == stateOK && stage != stageAuth:
-		case f == nil && (beyond || stage == proto.StageUpgrade):
-			f = &finding{Stage: stage, State: stateNever}
-		case f == nil:
-			f = &finding{Stage: stage, State: stateSkipped, Detail: e.whyNot(stage)}
-		case f.State == stateFailed: // of an address that another one stood in for
-			f.State = stateWarning
+		list := e.way(stage)
+		if f := e.found[stage]; f != nil || len(list) == 0 {
+			list = append(list, f)
 		}
-		all = append(all, f)
+		for i, f := range list {
+			last := i == len(list)-1
+			switch {
+			case stage == failed && last:
+				beyond = true
+				if f == nil {
+					f = &finding{Stage: stage}
+				}
+				if stage == stageAuth && e.found[proto.StageUpgrade] == nil { // a request of its own
+					f.MS = milliseconds(took)
+				}
+				f.State, f.Detail = stateFailed, console.Line(e.say.String(err.Error()))
+			case f != nil && beyond && f.State == stateOK && stage != stageAuth:
+			case f == nil && (beyond || stage == proto.StageUpgrade):
+				f = &finding{Stage: stage, State: stateNever}
+			case f == nil:
+				f = &finding{Stage: stage, State: stateSkipped, Detail: e.whyNot(stage)}
+			case f.State == stateFailed: // of an address that another one stood in for
+				f.State = stateWarning
+			}
+			all = append(all, f)
+		}
 	}
 	return all, failed
 }

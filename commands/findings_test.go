@@ -1,0 +1,38 @@
+package commands
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+// A service may have several hosts, of its API and of its socket: each is shown, and
+// the failure stands with the one that failed.
+func TestFindingsOfSeveralHosts(t *testing.T) {
+	e := &examination{program: &program{say: newPrinter(io.Discard)}, found: make(map[proto.Stage]*finding), start: time.Now()}
+	for _, address := range []string{"api.example:443", "api.example:443", "socket.example:443"} {
+		e.report(proto.StageReport{Stage: proto.StageTCP, Address: address, Took: time.Millisecond})
+	}
+	refused := &proto.HandshakeError{Stage: proto.StageTCP, Address: "wss://socket.example", Err: io.EOF}
+	e.report(proto.StageReport{Stage: proto.StageTCP, Address: "socket.example:443", Took: time.Millisecond, Err: refused})
+	all, failed := e.findings(&proto.Failure{Class: proto.Transient, Err: refused})
+	if failed != proto.StageTCP {
+		t.Errorf("failed: %s", failed)
+	}
+	var rows []string
+	for _, f := range all {
+		if f.Stage == proto.StageTCP {
+			rows = append(rows, f.State+" "+f.Detail)
+		}
+	}
+	want := "ok api.example:443\nfailed tcp wss://socket.example: EOF"
+	if got := strings.Join(rows, "\n"); got != want {
+		t.Errorf("rows:\n%s\nwant:\n%s", got, want)
+	}
+	if d := e.networkTime(); d != 2*time.Millisecond {
+		t.Errorf("the network took %s", d)
+	}
+}
