@@ -115,13 +115,11 @@ func unknownService(name string) error {
 
 // emulate serves the stand-ins until ctx ends or the command has ended.
 func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
-	events, rate := io.ReadCloser(nil), 0.0
+	rate := 0.0
 	if o.events != "" {
-		var err error
-		if events, err = p.open(o.events); err != nil {
+		if err := readable(o.events); err != nil {
 			return usagef("--events: %v", err)
 		}
-		defer events.Close()
 		rate, o.emulator.Rate = o.emulator.Rate, 0
 	}
 	l, err := net.Listen("tcp", o.listen)
@@ -145,10 +143,13 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 	if err != nil {
 		return err
 	}
-	if events != nil {
+	if o.events != "" {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
 		go func() { // it may be stuck in a read of stdin, so nobody waits for it
-			if err := e.Feed(ctx, events, rate); err != nil && ctx.Err() == nil {
-				p.say.warning("--events: %v", err)
+			if err := p.feed(ctx, e, o.events, rate); err != nil && ctx.Err() == nil {
+				cancel(usagef("--events: %v", err))
 			}
 		}()
 	}
@@ -163,6 +164,47 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 	}
 	<-ctx.Done()
 	return context.Cause(ctx)
+}
+
+// feed publishes the lines of a file, and tells which of them are no events.
+func (p *program) feed(ctx context.Context, e *emulator.Emulator, file string, rate float64) error {
+	events, err := p.open(file) // of a FIFO, it waits for the writer
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	skipped := 0
+	err = e.Feed(ctx, events, rate, func(line int, err error) {
+		if skipped++; skipped == 1 {
+			p.say.warning("--events: line %d was skipped: %v", line, err)
+		}
+	})
+	if skipped > 1 {
+		p.say.warning("--events: %s were skipped", plural(skipped, "line"))
+	}
+	return err
+}
+
+// readable looks for what is wrong with a file before it is read; - is stdin.
+func readable(name string) error {
+	if name == "-" {
+		return nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%s is a directory", name)
+	}
+	if !info.Mode().IsRegular() { // opening it may have to wait
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // open opens a file that a flag names; - is stdin.

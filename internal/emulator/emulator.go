@@ -92,7 +92,7 @@ func New(opts Options, services ...string) (*Emulator, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	faults, err := newFaultSource(ctx, opts)
+	faults, err := newFaultSource(ctx, opts, services)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -100,8 +100,12 @@ func New(opts Options, services ...string) (*Emulator, error) {
 	e := &Emulator{
 		core: core{ctx: ctx, faults: faults, live: newGate()}, handlers: make(map[string]service), cancel: cancel,
 	}
+	var gates []*gate
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(services))) {
-		s, err := newService(name, e.core, opts)
+		c := e.core
+		c.live = &gate{opened: make(chan struct{}), parent: e.live}
+		gates = append(gates, c.live)
+		s, err := newService(name, c, opts)
 		if err != nil {
 			cancel()
 			return nil, err
@@ -111,8 +115,16 @@ func New(opts Options, services ...string) (*Emulator, error) {
 			e.handlers[p] = s
 		}
 	}
-	for _, s := range e.services {
-		e.wg.Go(func() { steadily(ctx, opts.Rate, s.tick) })
+	for i, s := range e.services {
+		e.wg.Go(func() {
+			// The first event is made for the first listener: the same seed gives it the
+			// same events, however late it comes.
+			select {
+			case <-gates[i].opened:
+				steadily(ctx, opts.Rate, s.tick)
+			case <-ctx.Done():
+			}
+		})
 	}
 	return e, nil
 }

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -28,6 +29,15 @@ type Fault struct {
 	Name     string
 	Argument string // "" for none; what is in brackets may be left out
 	Meaning  string
+}
+
+// Service is the only service that has the fault, "" for those that all have.
+func (f Fault) Service() string {
+	service, _, ok := strings.Cut(f.Meaning, ": ")
+	if !ok || !slices.Contains(Services(), service) {
+		return ""
+	}
+	return service
 }
 
 // String is the fault as it is written, with its argument.
@@ -114,6 +124,23 @@ type step struct {
 	do    func(s *socket) (over bool)
 }
 
+// checkFaults finds faults that none of the services has, and a list without faults.
+func checkFaults(spec string, services []string) error {
+	items := splitFaults(spec)
+	if len(items) == 0 {
+		return errors.New("no fault is named")
+	}
+	for _, item := range items {
+		name, _, _ := strings.Cut(item, "=")
+		for _, f := range Faults() {
+			if s := f.Service(); f.Name == name && s != "" && !slices.Contains(services, s) {
+				return fmt.Errorf("fault %s: only %s has it", name, s)
+			}
+		}
+	}
+	return nil
+}
+
 // parseFaults reads faults as FaultHeader has them.
 func parseFaults(spec string) (plan, error) {
 	var p plan
@@ -158,6 +185,14 @@ func (p *plan) add(name, arg string, given bool) (err error) {
 		}
 		return n
 	}
+	// Less than least would be no fault.
+	some := func(unless, least int) int {
+		n := count(unless)
+		if err == nil && n < least {
+			err = fmt.Errorf("%q: expected a number of at least %d", arg, least)
+		}
+		return n
+	}
 	duration := func() time.Duration {
 		d, e := time.ParseDuration(arg)
 		if e != nil || d < 0 {
@@ -170,9 +205,9 @@ func (p *plan) add(name, arg string, given bool) (err error) {
 	case "after":
 		p.after = count(0)
 	case "times":
-		p.times = count(1)
+		p.times = some(1, 1)
 	case "random":
-		p.random = max(count(1), 1)
+		p.random = some(1, 1)
 	case "refuse":
 		err = p.addRefusal(arg)
 	case "slow":
@@ -209,19 +244,19 @@ func (p *plan) add(name, arg string, given bool) (err error) {
 	case "crash":
 		at(func(s *socket) bool { s.crashed = true; _ = s.flush(); return true })
 	case "duplicate":
-		p.duplicate = max(count(1), 1)
+		p.duplicate = some(1, 1)
 	case "reorder":
-		p.reorder = max(count(2), 1)
+		p.reorder = some(2, 2)
 	case "lose":
-		p.lose = max(count(1), 1)
+		p.lose = some(1, 1)
 	case "fragment":
-		p.fragment = max(count(16), 1)
+		p.fragment = some(16, 1)
 	case "delay-pong":
 		p.delayPong = duration()
 	case "ack-delay":
 		p.ackDelay = duration()
 	case "ack-after":
-		p.ackAfter = count(1)
+		p.ackAfter = some(1, 1)
 	default:
 		return p.addSwitch(name, given)
 	}
@@ -297,8 +332,11 @@ type faultSource struct {
 	rand *rand.Rand
 }
 
-func newFaultSource(ctx context.Context, opts Options) (*faultSource, error) {
+func newFaultSource(ctx context.Context, opts Options, services []string) (*faultSource, error) {
 	for _, spec := range opts.Faults {
+		if err := checkFaults(spec, services); err != nil {
+			return nil, err
+		}
 		if _, err := parseFaults(spec); err != nil {
 			return nil, err
 		}

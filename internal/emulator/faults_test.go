@@ -282,7 +282,7 @@ func TestFaultRandom(t *testing.T) {
 	roll := func(seed uint64, service string) (specs []string) {
 		opts := quiet()
 		opts.Seed = seed
-		f, err := newFaultSource(t.Context(), opts)
+		f, err := newFaultSource(t.Context(), opts, Services())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -353,6 +353,10 @@ func TestFaultTable(t *testing.T) {
 		"refuse=200":                             `fault refuse: "200" is no HTTP status from 400 to 599`,
 		"refuse=503:soon":                        `fault refuse: "soon" is no number of seconds`,
 		"slow=3":                                 `fault slow: "3" is no duration such as 500ms`,
+		"fragment=0":                             `fault fragment: "0": expected a number of at least 1`,
+		"reorder=1":                              `fault reorder: "1": expected a number of at least 2`,
+		"times=0":                                `fault times: "0": expected a number of at least 1`,
+		"lose=":                                  `fault lose: "" is no number`,
 		"binary=1":                               "fault binary: it takes no argument",
 		"drop nonsense":                          "fault nonsense: there is no such fault",
 		"close=1000:" + strings.Repeat("x", 124): "fault close: the reason is longer than 123 bytes",

@@ -54,9 +54,10 @@ func (e *Emulator) Publish(event []byte) error {
 }
 
 // Feed publishes the lines of r, at a rate in events per second, or as they come
-// when it is 0. It waits until somebody listens, and returns at the end of r, with
-// the end of ctx (but not while it waits for r), or at a line that is no event.
-func (e *Emulator) Feed(ctx context.Context, r io.Reader, rate float64) error {
+// when it is 0. It waits until somebody listens, and returns at the end of r, when r
+// fails, or with the end of ctx, but not while it waits for r. bad is told of each
+// line that is no event, which is left out.
+func (e *Emulator) Feed(ctx context.Context, r io.Reader, rate float64, bad func(line int, err error)) error {
 	select {
 	case <-e.live.opened:
 	case <-ctx.Done():
@@ -88,7 +89,7 @@ func (e *Emulator) Feed(ctx context.Context, r io.Reader, rate float64) error {
 			return context.Cause(ctx)
 		}
 		if err := e.Publish(lines.Bytes()); err != nil {
-			return fmt.Errorf("events, line %d: %w", n, err)
+			bad(n, err)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -125,11 +126,17 @@ func (e *Emulator) serveEvents(w http.ResponseWriter, r *http.Request) {
 type gate struct {
 	once   sync.Once
 	opened chan struct{}
+	parent *gate // opens with it; or nil
 }
 
 func newGate() *gate { return &gate{opened: make(chan struct{})} }
 
-func (g *gate) open() { g.once.Do(func() { close(g.opened) }) }
+func (g *gate) open() {
+	g.once.Do(func() { close(g.opened) })
+	if g.parent != nil {
+		g.parent.open()
+	}
+}
 
 func (o *octave) owns(members map[string]json.RawMessage) bool {
 	return members["elems"] != nil || members["value"] != nil

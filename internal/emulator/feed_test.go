@@ -3,8 +3,11 @@ package emulator
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -87,9 +90,10 @@ func TestServeEvents(t *testing.T) {
 // Lines wait for the first listener, then come at the rate.
 func TestFeed(t *testing.T) {
 	const lines = "{\"emit\":[\"a\",{}]}\n{\"emit\":[\"b\",{}]}\n\n{\"emit\":[\"c\",{}]}"
+	none := func(line int, err error) { t.Errorf("line %d: %v", line, err) }
 	inBubble(t, quiet(), func(b *bench) {
 		done := make(chan error, 1)
-		go func() { done <- b.e.Feed(b.t.Context(), strings.NewReader(lines), 2) }()
+		go func() { done <- b.e.Feed(b.t.Context(), strings.NewReader(lines), 2, none) }()
 		time.Sleep(time.Minute)
 		start := time.Now()
 		c := b.dial(appPath(wire.DoshiiPathApp))
@@ -102,19 +106,32 @@ func TestFeed(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if err := b.e.Feed(b.t.Context(), strings.NewReader("{\"emit\":[\"a\",{}]}\n{}"), 0); err == nil || !strings.HasPrefix(err.Error(), "events, line 2: ") {
-			t.Errorf("a bad line: %v", err)
+		// A line that is no event is left out, and the others are sent.
+		var bad []int
+		err := b.e.Feed(b.t.Context(), strings.NewReader("{\"emit\":[\"d\",{}]}\n{}\nx\n{\"emit\":[\"e\",{}]}"), 0, func(line int, err error) {
+			if bad = append(bad, line); err == nil {
+				t.Errorf("line %d: no reason", line)
+			}
+		})
+		if err != nil || !slices.Equal(bad, []int{2, 3}) {
+			t.Errorf("bad lines %v, %v", bad, err)
+		}
+		c.wantText(`{"emit":["d",{}]}`)
+		c.wantText(`{"emit":["e",{}]}`)
+		broken := errors.New("disk on fire")
+		if err := b.e.Feed(b.t.Context(), iotest.ErrReader(broken), 0, none); !errors.Is(err, broken) {
+			t.Errorf("a reader that fails: %v", err)
 		}
 		ctx, cancel := context.WithCancelCause(b.t.Context())
 		stop := errors.New("stop")
 		cancel(stop)
-		if err := b.e.Feed(ctx, strings.NewReader(lines), 1); !errors.Is(err, stop) {
+		if err := b.e.Feed(ctx, strings.NewReader(lines), 1, none); !errors.Is(err, stop) {
 			t.Errorf("after the end of its context: %v", err)
 		}
 	})
 	inBubble(t, quiet(), func(b *bench) {
 		done := make(chan error, 1)
-		go func() { done <- b.e.Feed(b.t.Context(), strings.NewReader(lines), 1) }()
+		go func() { done <- b.e.Feed(b.t.Context(), strings.NewReader(lines), 1, none) }()
 		synctest.Wait()
 		if err := b.e.Close(); err != nil {
 			t.Error(err)
@@ -137,4 +154,51 @@ func FuzzPublish(f *testing.F) {
 	}
 	f.Cleanup(func() { e.Close() })
 	f.Fuzz(func(t *testing.T, event []byte) { _ = e.Publish(event) })
+}
+
+// The same seed gives the first listener the same events, however late it comes.
+func TestEventsBeginWithTheFirstListener(t *testing.T) {
+	var first []string
+	for _, late := range []time.Duration{0, 7 * time.Second} {
+		opts := DefaultOptions()
+		opts.Seed = 42
+		inBubble(t, opts, func(b *bench) {
+			time.Sleep(late)
+			c := b.dial("/drogue/public-app")
+			var got []string
+			for range 5 {
+				got = append(got, c.datum())
+			}
+			if first == nil {
+				first = got
+			}
+			if !slices.Equal(got, first) {
+				t.Errorf("after %s: %v, want %v", late, got, first)
+			}
+		})
+	}
+}
+
+// A fault that no service of the emulator has is a mistake, not nothing.
+func TestFaultsOfOtherServices(t *testing.T) {
+	for _, test := range []struct {
+		spec, want string
+		services   []string
+	}{
+		{"ack-null", "fault ack-null: only octave has it", []string{Doshii}},
+		{"drop token-expired=3", "fault token-expired: only drogue has it", []string{Doshii, Octave}},
+		{" ", "no fault is named", nil},
+		{"ack-null drop", "", []string{Doshii, Octave}},
+		{"ack-null token-expired", "", nil},
+	} {
+		opts := quiet()
+		opts.Faults = []string{test.spec}
+		e, err := New(opts, test.services...)
+		if err == nil {
+			e.Close()
+		}
+		if got := fmt.Sprint(err); got != test.want && (test.want != "" || err != nil) {
+			t.Errorf("%q for %v: %s, want %q", test.spec, test.services, got, test.want)
+		}
+	}
 }

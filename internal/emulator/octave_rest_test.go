@@ -286,6 +286,7 @@ func TestOctaveCapacity(t *testing.T) {
 func TestOctaveDevices(t *testing.T) {
 	opts := DefaultOptions()
 	inBubble(t, opts, func(b *bench) {
+		b.octave().live.open() // as the first listener does
 		time.Sleep(20 * time.Second)
 		_, a := b.rest("GET", "/demo/device?sort=name&order=asc", "")
 		devices := unmarshal[[]struct {
@@ -320,6 +321,7 @@ func TestOctaveDevices(t *testing.T) {
 // events of devices; a command has no generatedDate.
 func TestOctaveEventMembers(t *testing.T) {
 	inBubble(t, DefaultOptions(), func(b *bench) {
+		b.octave().live.open() // as the first listener does
 		time.Sleep(30 * time.Second)
 		_, a := b.rest("GET", "/demo/device/events/pump_02?limit=1000", "")
 		commands := 0
