@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/output"
 	"github.com/urfave/cli/v2"
@@ -236,9 +237,13 @@ func shownValue(o *option, v string) string {
 	case o == nil || o.secret:
 		return secret.Mask
 	case o.name() == "header":
-		if name, value, ok := strings.Cut(v, ":"); ok && sensitiveHeader(strings.TrimSpace(name)) {
+		if name, value, ok := strings.Cut(v, ":"); ok && credential.Header(strings.TrimSpace(name)) {
 			return name + ": " + harmlessHeader(name, strings.TrimSpace(value))
 		}
+	case o.name() == "subprotocol":
+		var r secret.Redactor
+		r.Add(credential.Subprotocols([]string{v})...)
+		return r.String(v)
 	case strings.Contains(v, "://"):
 		var r secret.Redactor
 		r.Add(sensitiveAddress(v)...)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
 )
@@ -49,7 +50,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			&cli.StringSliceFlag{Name: "execute", Category: catPrompt,
 				Usage: "carry out `LINE` as at the prompt instead of asking for lines, and end after --linger or --hold"},
 			&cli.StringSliceFlag{Name: "subprotocol", Aliases: []string{"s"}, Category: catLink,
-				Usage: "offer the subprotocol `NAME`"},
+				Usage: "offer the subprotocol `NAME`; one with a credential in it may be env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"},
 			pairFlag(&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Category: catLink, Destination: &o.user,
 				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference: " + secretForms}),
 			&cli.StringSliceFlag{Name: "send", Category: catLink,
@@ -87,6 +88,9 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			if err := o.login(c, p, f.header, svc); err != nil {
 				return err
 			}
+			if svc.Subprotocols, err = p.offered(c.Context, o.subprotocols); err != nil {
+				return err
+			}
 			var input <-chan proto.Frame
 			if stdin {
 				if f.interactive || len(f.execute) > 0 {
@@ -120,14 +124,9 @@ func (o *connectOptions) target(argument string) error {
 
 // service makes the service of the options; stdin tells that --send - was given.
 func (o *connectOptions) service() (svc *proto.Plain, stdin bool, err error) {
-	svc = &proto.Plain{Header: http.Header{}, Subprotocols: o.subprotocols}
+	svc = &proto.Plain{Header: http.Header{}}
 	if svc.URL, err = checkEndpoint(o.url); err != nil {
 		return nil, false, err
-	}
-	for _, s := range o.subprotocols {
-		if !headerToken(s) {
-			return nil, false, usagef("--subprotocol %q: expected a name without spaces and separators", cut(s, 24))
-		}
 	}
 	for _, s := range o.send {
 		if s == "-" {
@@ -213,8 +212,6 @@ func checkEndpoint(address string) (string, error) {
 	return address, nil
 }
 
-var sensitiveName = pattern(`(?i)auth|token|key|secret|password|cookie|session|sig`)
-
 // login adds the credentials of --user.
 func (o *connectOptions) login(c *cli.Context, p *program, header http.Header, svc *proto.Plain) error {
 	if o.user == "" {
@@ -231,6 +228,31 @@ func (o *connectOptions) login(c *cli.Context, p *program, header http.Header, s
 	p.say.AddPair(user, password)
 	svc.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
 	return nil
+}
+
+// offered are the subprotocols of --subprotocol, references looked up, and their
+// credentials withheld from now on.
+func (p *program) offered(ctx context.Context, list []string) ([]string, error) {
+	var out []string
+	for _, s := range list {
+		if isReference(s) {
+			src, _, err := p.source("--subprotocol", secretRef(s))
+			if err != nil {
+				return nil, err
+			}
+			v, err := src(ctx)
+			if err != nil {
+				return nil, usagef("%v", err)
+			}
+			s = v.Reveal()
+		}
+		if !headerToken(s) {
+			return nil, usagef("--subprotocol %q: expected a name without spaces and separators", p.say.excerpt(s, 24))
+		}
+		out = append(out, s)
+	}
+	p.say.Add(credential.Subprotocols(out)...)
+	return out, nil
 }
 
 // lines gives each line of stdin as a text message. Its goroutine cannot be

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
@@ -69,7 +70,7 @@ func harmlessHeader(name, value string) string {
 	case strings.EqualFold(name, "Set-Cookie"):
 		cookie, _, _ := strings.Cut(value, "=")
 		return cookie + "=" + secret.Mask
-	case !sensitiveHeader(name):
+	case !credential.Header(name):
 		return value
 	}
 	if scheme, _, ok := strings.Cut(value, " "); ok && strings.HasSuffix(strings.ToLower(name), "authorization") {
@@ -91,19 +92,12 @@ func harmlessTarget(u *url.URL) string {
 	var parts []string
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, ok := strings.Cut(part, "=")
-		if decoded, err := url.QueryUnescape(name); ok && (err != nil || sensitiveName().MatchString(decoded)) {
+		if decoded, err := url.QueryUnescape(name); ok && (err != nil || credential.Query(decoded)) {
 			part = name + "=" + secret.Mask
 		}
 		parts = append(parts, part)
 	}
 	return target + "?" + strings.Join(parts, "&")
-}
-
-// sensitiveHeader tells whether the values of a header are credentials, by its
-// name: Sec-WebSocket-Key is none, and what a server asks for is none either.
-func sensitiveHeader(name string) bool {
-	name = strings.ToLower(name)
-	return sensitiveName().MatchString(name) && !strings.HasPrefix(name, "sec-websocket-") && !strings.HasSuffix(name, "-authenticate")
 }
 
 // shortestCookie is the length below which a cookie is a wish rather than a
@@ -124,17 +118,17 @@ func cookieValues(header string) (out []string) {
 func sensitiveHeaders(header http.Header) []string {
 	var out []string
 	for name, values := range header {
-		if !sensitiveHeader(name) {
+		if !credential.Header(name) {
 			continue
 		}
 		for _, v := range values {
 			out = append(out, v)
-			scheme, credential, ok := strings.Cut(v, " ")
+			scheme, rest, ok := strings.Cut(v, " ")
 			if ok {
-				out = append(out, credential)
+				out = append(out, rest)
 			}
 			if strings.EqualFold(scheme, "Basic") {
-				pair, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(credential))
+				pair, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
 				if _, password, ok := strings.Cut(string(pair), ":"); ok {
 					out = append(out, password)
 				}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
@@ -29,6 +30,8 @@ type talk struct {
 	svc  proto.Service
 	end  context.CancelCauseFunc
 	dead context.Context // ends an expression that runs too long
+
+	withheld int // credentials of messages that the printer knows
 
 	terminal bool
 	ed       lineedit.Editor   // nil without a terminal
@@ -360,6 +363,27 @@ func (t *talk) tellError(err error) {
 	}
 }
 
+// withheldValues bounds how many credentials of messages are looked for in all that is
+// shown, shortestWithheld how short they are: a short one may stand anywhere.
+const (
+	withheldValues   = 64
+	shortestWithheld = 8
+)
+
+// withhold makes the credentials in a message that goes out known to the printer, so
+// that they are shown nowhere from now on.
+func (t *talk) withhold(f proto.Frame) {
+	if f.Opcode != wire.OpText || len(f.Payload) > saidLimit {
+		return
+	}
+	for _, v := range credential.Values(string(f.Payload)) {
+		if len(v) >= shortestWithheld && t.withheld < withheldValues {
+			t.withheld++
+			t.say.Add(v)
+		}
+	}
+}
+
 // message sends a text message.
 func (t *talk) message(text []byte) {
 	t.send(proto.Text(toUTF8(text)))
@@ -377,6 +401,7 @@ func (t *talk) send(f proto.Frame) {
 		return
 	}
 	if !f.Opcode.Control() {
+		t.withhold(f)
 		t.log.add(proto.Out, f.Opcode == wire.OpBinary, f.Payload)
 	}
 	t.queue = append(t.queue, f)

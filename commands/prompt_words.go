@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -252,16 +253,13 @@ func unfinished(text string) bool {
 	return errors.As(err, &syntax) && syntax.Offset >= len(b)
 }
 
-// sensitiveText looks like a message with a credential in it.
-var sensitiveText = pattern(`(?i)"[^"]*(auth|token|secret|passw|api_?key|credential)[^"]*"\s*:|\bbearer\s|\bbasic\s+[a-z0-9+/]{8}`)
-
 // historyShown is how many lines /history lists.
 const historyShown = 50
 
 // remember adds a line to the history, unless it begins with a space or has a
 // credential in it, or may be the rest of a JSON value with one.
 func (t *talk) remember(text string) {
-	if text == "" || text[0] == ' ' || sensitiveText().MatchString(t.whole.begun+text) || t.say.String(text) != text {
+	if text == "" || text[0] == ' ' || credential.Holds(t.whole.begun+text) || t.say.String(text) != text {
 		return
 	}
 	if t.past = append(t.past, text); len(t.past) > 2*historyShown {

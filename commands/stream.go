@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hark-cli/hark/output"
@@ -25,7 +26,8 @@ type stream struct {
 	live      bool     // the stream was live at least once
 	ready     bool     // the stream was ready at least once
 	describe  func(proto.Message) proto.Description
-	watched   bool // somebody wants to see what happens
+	plaintext sync.Once // warns of credentials without encryption
+	watched   bool      // somebody wants to see what happens
 	journal   *journal
 	tape      *recorder     // nil when nothing is recorded
 	command   *readyCommand // nil until it is started
@@ -50,7 +52,7 @@ func (p *program) newStream(f *streamFlags) *stream {
 // client sends a service's own requests over the same transport as the stream.
 func (s *stream) client() *http.Client {
 	return &http.Client{
-		Transport:     moreHeaders{userAgent{s.transport, s.flags.noAgent}, s.flags.header},
+		Transport:     moreHeaders{userAgent{plaintextGuard{s.transport, s}, s.flags.noAgent}, s.flags.header},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -132,9 +134,9 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 // handshakes is the transport of opening handshakes.
 func (s *stream) handshakes() http.RoundTripper {
 	if s.flags.include {
-		return includer{s.transport, s.say, s.flags.network.HeaderName}
+		return includer{plaintextGuard{s.transport, s}, s.say, s.flags.network.HeaderName}
 	}
-	return s.transport
+	return plaintextGuard{s.transport, s}
 }
 
 // follow lets events come, from wherever, with everything around them that the

@@ -9,9 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
 	"github.com/urfave/cli/v2"
 )
 
@@ -85,6 +87,9 @@ func newRecorder(path, service string, secrets *secret.Redactor, fail func(error
 
 // frame records a frame. Credentials that are known by now are not recorded.
 func (r *recorder) frame(f proto.FrameRecord) {
+	if f.Direction == proto.Out && f.Opcode == wire.OpText && len(f.Payload) <= saidLimit && credential.Holds(string(f.Payload)) {
+		f.Payload = []byte(credential.Mask(string(f.Payload), secret.Mask))
+	}
 	f.Payload = r.secrets.Bytes(f.Payload)
 	r.mu.Lock()
 	defer r.mu.Unlock()

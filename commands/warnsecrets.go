@@ -3,6 +3,8 @@ package commands
 import (
 	"net/url"
 	"strings"
+
+	"github.com/hark-cli/hark/internal/credential"
 )
 
 // observe looks at a command line before it is carried out: whether warnings are
@@ -23,10 +25,22 @@ func (p *program) observe(line *commandLine) {
 		switch s.opt.name() {
 		case "header":
 			instead = "-H @FILE, or set " + s.opt.variable
+		case "subprotocol":
+			instead = "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"
 		case "proxy":
 			instead = "--proxy-user, or set " + s.opt.variable
 		}
 		p.warnSecret(s.as, instead)
+		return
+	}
+	var offered []string // of which one may say that the next is a credential
+	for _, s := range line.settings {
+		if s.opt.name() == "subprotocol" && !isReference(s.value) {
+			offered = append(offered, s.value)
+		}
+	}
+	if len(credential.Subprotocols(offered)) > 0 {
+		p.warnSecret("--subprotocol", "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME")
 		return
 	}
 	for _, arg := range line.args {
@@ -65,7 +79,9 @@ func (s setting) showsSecret() bool {
 	switch name := s.opt.name(); {
 	case name == "header":
 		name, value, _ := strings.Cut(s.value, ":")
-		return sensitiveHeader(strings.TrimSpace(name)) && strings.TrimSpace(value) != ""
+		return credential.Header(strings.TrimSpace(name)) && strings.TrimSpace(value) != ""
+	case name == "subprotocol":
+		return !isReference(s.value) && len(credential.Subprotocols([]string{s.value})) > 0
 	case !s.opt.secret:
 		return false
 	case name == "proxy":
@@ -109,7 +125,7 @@ func sensitiveAddress(address string) []string {
 		if plain, err := url.QueryUnescape(name); err == nil {
 			name = plain
 		}
-		if value == "" || !sensitiveName().MatchString(name) {
+		if value == "" || !credential.Query(name) {
 			continue
 		}
 		out = append(out, value)

@@ -131,7 +131,7 @@ func (g *Guard) originAllowed(origin string) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && loopback(u.Hostname())
+	return err == nil && Loopback(u.Hostname())
 }
 
 // hostAllowed looks at the name alone: the port may be that of a tunnel. A request
@@ -145,7 +145,7 @@ func (g *Guard) hostAllowed(hostport string) bool {
 		return false
 	}
 	host := u.Hostname()
-	return loopback(host) || strings.EqualFold(host, g.listens) && host != "" || contains(g.hosts, host)
+	return Loopback(host) || strings.EqualFold(host, g.listens) && host != "" || contains(g.hosts, host)
 }
 
 func contains(list []string, value string) bool {
@@ -157,9 +157,9 @@ func contains(list []string, value string) bool {
 	return false
 }
 
-// loopback reports whether a host name is always this machine: localhost and the names
+// Loopback reports whether a host name is always this machine: localhost and the names
 // below it (RFC 6761, section 6.3), and the addresses.
-func loopback(host string) bool {
+func Loopback(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.Unmap().IsLoopback()
