@@ -12,6 +12,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/output"
 	"github.com/urfave/cli/v2"
@@ -372,7 +373,7 @@ func (p *program) configEdit(c *cli.Context) error {
 		}
 	}
 	// An editor may have arguments of its own, so the shell takes it apart.
-	cmd := shell(c.Context, editor+` "$HARK_CONFIG_FILE"`)
+	cmd := process.Shell(c.Context, editor+` "$HARK_CONFIG_FILE"`)
 	cmd.Env = append(p.Environ(), "HARK_CONFIG_FILE="+path)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, p.Stdout, p.Stderr
 	if err := cmd.Run(); err != nil {

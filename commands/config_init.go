@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/proto/wire"
@@ -321,7 +322,7 @@ func readLine(r io.Reader) (string, error) {
 		switch {
 		case n == 1 && b[0] == '\n', errors.Is(err, io.EOF):
 			return string(line), nil
-		case n == 1 && len(line) < maxSecret:
+		case n == 1 && len(line) < bounded.Secret:
 			line = append(line, b[0])
 		case err != nil:
 			return "", fmt.Errorf("reading stdin: %w", err)

@@ -242,7 +242,7 @@ func (p *program) offered(ctx context.Context, list []string) ([]string, error) 
 			}
 			v, err := src(ctx)
 			if err != nil {
-				return nil, usagef("%v", err)
+				return nil, credentialFailure(err)
 			}
 			s = v.Reveal()
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/output"
 	"github.com/urfave/cli/v2"
 )
@@ -221,20 +222,34 @@ type commandExit struct{ code int }
 
 func (e *commandExit) Error() string { return fmt.Sprintf("exit status %d", e.code) }
 
-// runCommand runs a command in the foreground with more environment. Signals that
-// a terminal sends reach it directly; one that only hark gets ends it.
+// commandEnd is how long a command may take to end after a signal.
+const commandEnd = 5 * time.Second
+
+// runCommand runs a command in the foreground with more environment. The signal that
+// ends hark ends it, with all that it has started, and gives the exit code. On a
+// terminal, which sends INT to all by itself, the command shares hark's process group.
 func (p *program) runCommand(ctx context.Context, argv, environ []string) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 5 * time.Second
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, p.Stdout, p.Stderr
 	cmd.Env = append(p.Environ(), environ...)
-	err := cmd.Run()
+	err := process.Run(ctx, cmd, process.Options{
+		Shared: p.StdinTerminal, Grace: commandEnd,
+		Signal: func() os.Signal {
+			s, ok := errors.AsType[*signalError](context.Cause(ctx))
+			switch {
+			case !ok:
+				return os.Interrupt
+			case p.StdinTerminal && s.signal == os.Interrupt:
+				return nil // it has it already
+			}
+			return s.signal
+		},
+	})
+	if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
+		return s
+	}
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		if code := e.ExitCode(); code >= 0 {
-			if code == 0 {
-				return nil
-			}
 			return &commandExit{code}
 		}
 		return &commandExit{signalled(e)}

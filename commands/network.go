@@ -5,11 +5,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
 )
@@ -142,7 +142,7 @@ func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
 	for _, text := range f.headers {
 		lines := []string{text}
 		if file, ok := strings.CutPrefix(text, "@"); ok {
-			b, err := os.ReadFile(file)
+			b, err := bounded.File(c.Context, file, bounded.Headers)
 			if err != nil {
 				return usagef("--header: %v", err)
 			}

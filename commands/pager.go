@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/output"
 )
 
@@ -21,7 +22,7 @@ func (p *program) page(text string, rows int) error {
 		}
 	}
 	if pager != "" && rows > 0 && strings.Count(text, "\n") >= rows {
-		cmd := shell(context.Background(), pager)
+		cmd := process.Shell(context.Background(), pager)
 		cmd.Env = append(p.Environ(), "LESS=FRX")
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Stdout, p.Stderr
 		exit, ended := errors.AsType[*exec.ExitError](cmd.Run())

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"time"
 
+	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
@@ -141,15 +141,11 @@ type readyCommand struct {
 // goes to stderr, because stdout is for events, and it gets no stdin.
 func (s *stream) startReadyCommand() {
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := shell(ctx, s.flags.onReady)
+	cmd := process.Shell(ctx, s.flags.onReady)
 	cmd.Stdout, cmd.Stderr, cmd.Env = s.Stderr, s.Stderr, s.Environ()
-	ownGroup(cmd)
 	s.command = &readyCommand{stop: stop, done: make(chan error, 1)}
 	go func() {
-		err := cmd.Run()
-		if errors.Is(err, exec.ErrWaitDelay) { // a grandchild has our stderr
-			err = nil
-		}
+		err := process.Run(ctx, cmd, process.Options{Grace: time.Second})
 		if err != nil && ctx.Err() == nil {
 			s.cancel(&onReadyError{err})
 		} else {

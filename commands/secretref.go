@@ -1,17 +1,17 @@
 package commands
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/internal/tokenstore"
 	"github.com/hark-cli/hark/proto"
@@ -33,9 +33,6 @@ func isReference(value string) bool {
 	kind, _, ok := strings.Cut(value, ":")
 	return ok && slices.Contains([]string{"env", "file", "cmd", "keyring"}, kind)
 }
-
-// secretTimeout bounds a command that gives a credential.
-const secretTimeout = 30 * time.Second
 
 // source makes a source of the reference that is named by flag in its errors; nil
 // for an empty reference. renewable tells that it may give another value the
@@ -60,14 +57,18 @@ func (p *program) source(flag string, ref secretRef) (src proto.TokenSource, ren
 		}
 		get = func(context.Context) (string, error) { return v, nil }
 	case "file":
-		get, renewable = func(context.Context) (string, error) { return p.readSecret(arg) }, true
-		if _, err := get(context.Background()); err != nil {
+		get, renewable = func(ctx context.Context) (string, error) { return p.readSecret(ctx, arg) }, true
+		if info, err := os.Stat(arg); err != nil {
 			return nil, false, usagef("%s: %v", flag, err)
+		} else if info.Mode().IsRegular() { // a pipe can be read once
+			if _, err := get(context.Background()); err != nil {
+				return nil, false, usagef("%s: %v", flag, err)
+			}
 		}
 	case "cmd":
 		get, renewable = func(ctx context.Context) (string, error) { return p.runSecret(ctx, arg) }, true
 	case "keyring":
-		get, renewable = func(context.Context) (string, error) { return keyringSecret(arg) }, true
+		get, renewable = func(ctx context.Context) (string, error) { return keyringSecret(ctx, arg) }, true
 		if service, name, ok := cutLast(arg, "/"); !ok || service == "" || name == "" {
 			return nil, false, usagef("%s: expected keyring:SERVICE/NAME", flag)
 		}
@@ -75,6 +76,11 @@ func (p *program) source(flag string, ref secretRef) (src proto.TokenSource, ren
 		get = func(context.Context) (string, error) { return string(ref), nil }
 	}
 	return func(ctx context.Context) (secret.Value, error) {
+		if p.maxTime > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeoutCause(ctx, p.maxTime, &proto.OverdueError{What: "credential", Limit: p.maxTime})
+			defer cancel()
+		}
 		s, err := get(ctx)
 		if err == nil {
 			s = strings.TrimSpace(s)
@@ -101,32 +107,33 @@ func usableSecret(s string) error {
 	return nil
 }
 
-// maxSecret is the largest file that is taken for a credential, in bytes.
-const maxSecret = 64 << 10
-
 // readSecret reads a file, and warns once when others can read it too.
-func (p *program) readSecret(path string) (string, error) {
+func (p *program) readSecret(ctx context.Context, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
-	}
-	if info.Size() > maxSecret {
-		return "", fmt.Errorf("%s is too large for a credential", path)
 	}
 	if open := info.Mode().Perm() & 0o077; open != 0 && info.Mode().IsRegular() && runtime.GOOS != "windows" {
 		if _, warned := p.warnedFiles.LoadOrStore(path, true); !warned {
 			p.warn("others can read the credential in %s (mode %03o): chmod 600 %[1]s", path, info.Mode().Perm())
 		}
 	}
-	b, err := os.ReadFile(path)
+	b, err := bounded.File(ctx, path, bounded.Secret)
 	return string(b), err
 }
 
 // keyringSecret reads an entry of the system's keyring.
-func keyringSecret(arg string) (string, error) {
+func keyringSecret(ctx context.Context, arg string) (string, error) {
+	defer proto.HoldConnectTimeout(ctx)()
 	service, name, _ := cutLast(arg, "/")
-	s, err := tokenstore.Lookup(service, name)
+	s, err := tokenstore.Lookup(ctx, service, name)
 	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case errors.Is(err, tokenstore.ErrLocked):
+		return "", withHint(err, "unlock it, in the desktop or with the tool that manages its passwords")
+	case is[*bounded.TimeoutError](err):
+		return "", err
 	case errors.Is(err, tokenstore.ErrNoEntry):
 		err := fmt.Errorf("the keyring has no entry %s of %s", name, service)
 		if runtime.GOOS == "linux" {
@@ -159,7 +166,7 @@ func (p *program) userPassword(ctx context.Context, flag, text string) (user, pa
 	}
 	if isReference(text) {
 		if text, err = resolve(text); err != nil {
-			return "", "", usagef("%v", err)
+			return "", "", credentialFailure(err)
 		}
 	}
 	user, password, ok := strings.Cut(text, ":")
@@ -168,7 +175,7 @@ func (p *program) userPassword(ctx context.Context, flag, text string) (user, pa
 	}
 	if isReference(password) {
 		if password, err = resolve(password); err != nil {
-			return "", "", usagef("%v", err)
+			return "", "", credentialFailure(err)
 		}
 	}
 	if password != "" {
@@ -177,21 +184,38 @@ func (p *program) userPassword(ctx context.Context, flag, text string) (user, pa
 	return user, password, nil
 }
 
+// credentialFailure makes the failure to get a credential before there is a stream the
+// one that it is later: the exit code does not depend on the flag.
+func credentialFailure(err error) error {
+	if is[*UsageError](err) || is[*signalError](err) || is[*proto.Failure](err) {
+		return err
+	}
+	class := proto.Unreachable
+	if is[*proto.OverdueError](err) {
+		class = proto.Overdue
+	}
+	return &proto.Failure{Class: class, Err: err}
+}
+
 // runSecret runs a shell command. Its stderr is ours, so that it can say what is
-// wrong; it gets no stdin, which may be the user's data.
+// wrong; it gets no stdin, which may be the user's data. It may ask on a terminal.
 func (p *program) runSecret(outer context.Context, command string) (string, error) {
 	defer proto.HoldConnectTimeout(outer)()
-	ctx, cancel := context.WithTimeout(outer, secretTimeout)
+	ctx, cancel := context.WithTimeout(outer, bounded.Patience)
 	defer cancel()
-	cmd := shell(ctx, command)
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
+	cmd := process.Shell(ctx, command)
+	out, complaint := &bounded.Buffer{Limit: bounded.Secret}, &bounded.Buffer{Limit: bounded.Secret}
+	cmd.Stdout, cmd.Stderr = out, complaint
 	cmd.Env = p.Environ()
-	err := cmd.Run()
-	if ctx.Err() != nil && outer.Err() == nil {
-		return "", fmt.Errorf("the command gave no answer within %s", secretTimeout)
-	}
-	if err != nil {
+	err := process.Run(ctx, cmd, process.Options{Shared: process.OnTerminal(), Drain: secretDrain})
+	switch {
+	case outer.Err() != nil:
+		return "", context.Cause(outer)
+	case ctx.Err() != nil:
+		return "", &bounded.TimeoutError{What: "the command"}
+	case errors.Is(err, bounded.ErrFull), out.Full(), complaint.Full():
+		return "", &bounded.TooLargeError{What: "the output of the command", Limit: bounded.Secret}
+	case err != nil:
 		if lines := strings.TrimSpace(complaint.String()); lines != "" {
 			return "", fmt.Errorf("the command failed: %w: %s", err, lines)
 		}
@@ -200,14 +224,6 @@ func (p *program) runSecret(outer context.Context, command string) (string, erro
 	return out.String(), nil
 }
 
-// shell is the command that runs a line of the user's shell language.
-func shell(ctx context.Context, line string) *exec.Cmd {
-	var cmd *exec.Cmd
-	if runtime.GOOS == "windows" {
-		cmd = exec.CommandContext(ctx, "cmd", "/c", line)
-	} else {
-		cmd = exec.CommandContext(ctx, "sh", "-c", line)
-	}
-	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
-	return cmd
-}
+// secretDrain is how long the output of a command is awaited that has ended, and left
+// something behind that has its stdout.
+const secretDrain = 250 * time.Millisecond

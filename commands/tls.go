@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
 )
@@ -106,7 +108,7 @@ func (f *tlsFlags) configure(c *cli.Context, p *program, n *proto.Network) error
 
 // authorities reads a file of certificates in PEM.
 func authorities(as, path string) (*x509.CertPool, error) {
-	b, err := os.ReadFile(path)
+	b, err := bounded.File(context.Background(), path, bounded.Certificates)
 	if err != nil {
 		return nil, usagef("%s: %v", as, err)
 	}
@@ -131,14 +133,14 @@ func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Con
 		}
 		return nil
 	}
-	certPEM, err := os.ReadFile(f.cert)
+	certPEM, err := bounded.File(c.Context, f.cert, bounded.Certificates)
 	if err != nil {
 		return usagef("--cert: %v", err)
 	}
 	keyFlag, keyFile, keyPEM := "--key", f.key, []byte(nil)
 	if f.key == "" {
 		keyFlag, keyFile, keyPEM = "--cert", f.cert, certPEM
-	} else if keyPEM, err = os.ReadFile(f.key); err != nil {
+	} else if keyPEM, err = bounded.File(c.Context, f.key, bounded.Certificates); err != nil {
 		return usagef("--key: %v", err)
 	}
 	src, _, err := p.source("--pass", secretRef(f.pass))
@@ -185,7 +187,7 @@ func (e *pinError) Error() string {
 func readPins(as, text string) ([][sha256.Size]byte, error) {
 	var pins [][sha256.Size]byte
 	if !strings.HasPrefix(text, "sha256//") {
-		b, err := os.ReadFile(text)
+		b, err := bounded.File(context.Background(), text, bounded.Certificates)
 		if err != nil {
 			return nil, usagef("%s: expected sha256//HASH or a file: %v", as, err)
 		}

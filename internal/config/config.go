@@ -18,6 +18,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/hark-cli/hark/internal/bounded"
 )
 
 // A Setting is one key of the file.
@@ -84,10 +86,10 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxSize {
+	text, err := bounded.File(context.Background(), path, bounded.Config)
+	if _, large := errors.AsType[*bounded.TooLargeError](err); large {
 		return nil, &Error{Path: path, Msg: "too large for a configuration file"}
 	}
-	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/zalando/go-keyring"
 )
 
@@ -55,23 +57,28 @@ func (systemRing) get(key string) (string, error) { return keyring.Get(service, 
 func (systemRing) set(key, value string) error    { return keyring.Set(service, key, value) }
 func (systemRing) remove(key string) error        { return keyring.Delete(service, key) }
 
-// ringTimeout bounds a call of the keyring, which may ask the user for a password,
-// or hang.
-const ringTimeout = 30 * time.Second
-
-// patiently calls f, which cannot be interrupted, and stops waiting for it when ctx
-// ends or f takes too long.
+// patiently calls f, of the keyring, which may ask the user for a password, or hang,
+// and cannot be interrupted.
 func patiently(ctx context.Context, f func() error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, ringTimeout, fmt.Errorf("the keyring gave no answer within %s", ringTimeout))
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	_, err := bounded.Call(ctx, "the keyring", func() (struct{}, error) { return struct{}{}, f() })
+	return explain(err)
+}
+
+// ErrLocked is a keyring that is there, and that nobody has unlocked.
+var ErrLocked = errors.New("the keyring is locked")
+
+// explain recognizes a locked keyring in the words of the Secret Service.
+func explain(err error) error {
+	if err == nil {
+		return nil
 	}
+	text := err.Error()
+	for _, sign := range []string{"IsLocked", "failed to unlock", "is locked", "User interaction is not allowed"} {
+		if strings.Contains(text, sign) {
+			return ErrLocked
+		}
+	}
+	return err
 }
 
 // Get returns what is stored under key, or ErrNone.
@@ -147,7 +154,7 @@ func (s *Store) path() string { return filepath.Join(s.folder, "logins.json") }
 
 // read reads the file; one that does not exist is empty.
 func (s *Store) read() (map[string]json.RawMessage, error) {
-	b, err := os.ReadFile(s.path())
+	b, err := bounded.File(context.Background(), s.path(), bounded.Certificates)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -236,5 +243,9 @@ func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error
 var ErrNoEntry = keyring.ErrNotFound
 
 // Lookup reads an entry of the system's keyring that somebody else has made there.
-// The error is ErrNoEntry, or that there is no keyring.
-func Lookup(service, name string) (string, error) { return keyring.Get(service, name) }
+// The error is ErrNoEntry, ErrLocked, a *bounded.TimeoutError, the cause of ctx, or that
+// there is no keyring.
+func Lookup(ctx context.Context, service, name string) (value string, err error) {
+	value, err = bounded.Call(ctx, "the keyring", func() (string, error) { return keyring.Get(service, name) })
+	return value, explain(err)
+}

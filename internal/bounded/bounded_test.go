@@ -1,0 +1,60 @@
+package bounded
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if v, err := Call(t.Context(), "x", func() (int, error) { time.Sleep(29 * time.Second); return 7, nil }); v != 7 || err != nil {
+			t.Errorf("slow: %d, %v", v, err)
+		}
+		release := make(chan struct{})
+		stuck := func() (int, error) { <-release; return 0, nil }
+		start := time.Now()
+		_, err := Call(t.Context(), "the keyring", stuck)
+		if _, ok := errors.AsType[*TimeoutError](err); !ok || time.Since(start) != Patience || err.Error() != "the keyring gave no answer within 30s" {
+			t.Errorf("stuck: %v after %s", err, time.Since(start))
+		}
+		cause := errors.New("the user has had enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		start = time.Now()
+		if _, err := Call(ctx, "x", stuck); err != cause || time.Since(start) != time.Second {
+			t.Errorf("canceled: %v after %s", err, time.Since(start))
+		}
+		close(release)
+	})
+}
+
+func TestFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, make([]byte, 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := File(t.Context(), path, 100); len(b) != 100 || err != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	for name, limit := range map[string]int{path: 99, "/dev/zero": Secret} {
+		if _, err := os.Stat(name); err != nil {
+			continue
+		}
+		if _, err := File(t.Context(), name, limit); !isTooLarge(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := File(t.Context(), path+"x", 1); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing there: %v", err)
+	}
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*TooLargeError](err)
+	return ok
+}

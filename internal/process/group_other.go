@@ -1,0 +1,15 @@
+//go:build !unix
+
+package process
+
+import (
+	"os"
+	"os/exec"
+)
+
+func ownGroup(*exec.Cmd) {}
+
+// send ends the process: there is no other signal.
+func send(cmd *exec.Cmd, _ bool, _ os.Signal) error { return cmd.Process.Kill() }
+
+func kill(cmd *exec.Cmd, _ bool) error { return cmd.Process.Kill() }

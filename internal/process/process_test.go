@@ -1,0 +1,106 @@
+//go:build unix
+
+package process
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/internal/bounded"
+)
+
+// start runs a line of shell until it has printed the number of a process that it has
+// started, and returns that, what ends the context, and what Run will return.
+func start(t *testing.T, line string, o Options) (child int, end context.CancelFunc, result chan error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	cmd := Shell(ctx, line)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	cmd.Stdout = w
+	result = make(chan error, 1)
+	go func() {
+		result <- Run(ctx, cmd, o)
+		w.Close()
+	}()
+	text, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err = strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return child, cancel, result
+}
+
+// gone waits until a process is there no more, or has only its parent to notice it.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	for {
+		err := syscall.Kill(pid, 0)
+		stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if errors.Is(err, syscall.ESRCH) || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// All that a command has started ends with it: what takes the signal, what ignores it,
+// and what outlives the shell that has started it.
+func TestRunLeavesNothing(t *testing.T) {
+	for _, line := range []string{
+		"sleep 1000 & echo $!; wait",
+		"trap '' TERM; (trap '' TERM; exec sleep 1000) & echo $!; wait; wait",
+		"(trap '' TERM; exec sleep 1000) & echo $!; trap 'exit 3' TERM; wait",
+		"(sh -c 'echo $$; exec sleep 1000') & wait",
+	} {
+		child, end, result := start(t, line, Options{Grace: 200 * time.Millisecond})
+		end()
+		if err := <-result; err == nil {
+			t.Errorf("%s: no error", line)
+		}
+		gone(t, child)
+	}
+}
+
+func TestRunSendsTheSignal(t *testing.T) {
+	_, end, result := start(t, "trap 'exit 7' INT; sleep 1000 & echo $!; wait", Options{
+		Signal: func() os.Signal { return syscall.SIGINT }, Grace: time.Hour,
+	})
+	end()
+	// A shell's background job ignores INT, and is killed.
+	if e, ok := errors.AsType[*exec.ExitError](<-result); !ok || e.ExitCode() != 7 {
+		t.Errorf("ended with %v, want 7", e)
+	}
+}
+
+// Output that nobody waits for is no error, and more than there is room for ends the
+// command.
+func TestRunOutput(t *testing.T) {
+	cmd := Shell(t.Context(), "sleep 1000 & echo token")
+	out := &bounded.Buffer{Limit: 100}
+	cmd.Stdout = out
+	if err := Run(t.Context(), cmd, Options{Drain: 10 * time.Millisecond}); err != nil || out.String() != "token\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	endless := Shell(t.Context(), "yes")
+	endless.Stdout = &bounded.Buffer{Limit: 100}
+	if err := Run(t.Context(), endless, Options{Drain: 10 * time.Millisecond}); err == nil {
+		t.Error("endless output is no error")
+	}
+}
