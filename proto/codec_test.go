@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -178,6 +179,12 @@ func jwt(exp time.Time) string {
 	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"exp":%d}`, exp.Unix())) + ".c2ln"
 }
 
+// jwtIssued is jwt with the time at which it was issued.
+func jwtIssued(iat, exp time.Time) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"exp":%d,"iat":%d}`, exp.Unix(), iat.Unix())) + ".c2ln"
+}
+
 func TestDrogueHandshake(t *testing.T) {
 	tok := StaticToken(secret.Value(jwt(noon)))
 	tests := []struct {
@@ -259,7 +266,7 @@ func TestDrogueRenewsItsToken(t *testing.T) {
 	var next string
 	var fail error
 	d := &Drogue{Renewable: true, Token: func(context.Context) (secret.Value, error) { return secret.Value(next), fail }}
-	s := &drogueSession{d: d, limited: true, expires: exp, obtained: noon}
+	s := &drogueSession{d: d, limited: true, claimed: exp, expires: exp, obtained: noon}
 	s.Greet(noon)
 	if w, _ := s.Due(noon); w.Do != nil || !w.Next.Equal(exp.Add(-30*time.Second)) {
 		t.Errorf("asks for a token at once, or next at %s", w.Next)
@@ -294,6 +301,87 @@ func TestDrogueRenewsItsToken(t *testing.T) {
 	if !w.Next.Equal(exp.Add(-30 * time.Second)) {
 		t.Errorf("next at %s", w.Next)
 	}
+}
+
+// The clock of the machine is wrong by an hour: tokens are compared with each other, so
+// each new one is sent; a source that gives the old one is asked less and less often.
+func TestDrogueRenewsWithAWrongClock(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		skew time.Duration // of our clock
+		iat  bool
+		asks int // at most, in an hour of tokens that live for five minutes
+	}{
+		{"ahead", time.Hour, true, 14},
+		{"behind", -time.Hour, true, 14},
+		{"ahead, without iat", time.Hour, false, 70},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				d := &Drogue{Endpoint: "ws://h", Application: "a", Renewable: true, Token: func(context.Context) (secret.Value, error) {
+					asked++
+					issued := time.Now().Add(-tt.skew)
+					if tt.iat {
+						return secret.Value(jwtIssued(issued, issued.Add(5*time.Minute))), nil
+					}
+					return secret.Value(jwt(issued.Add(5 * time.Minute))), nil
+				}}
+				hs, err := d.Handshake(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := hs.Session.(*drogueSession)
+				s.Greet(time.Now())
+				start, last, sent := time.Now(), time.Now(), 0
+				asked = 0
+				for time.Since(start) < time.Hour {
+					w, err := s.Due(time.Now())
+					if err == nil && w.Do != nil {
+						w, err = w.Do(t.Context())(time.Now())
+					}
+					if err != nil || w.Warning != "" {
+						t.Fatalf("after %s: %+v, %v", time.Since(start), w, err)
+					}
+					if len(w.Send) > 0 {
+						if time.Since(last) >= 5*time.Minute {
+							t.Errorf("the old token expired %s ago", time.Since(last)-5*time.Minute)
+						}
+						last = time.Now()
+						sent++
+					}
+					time.Sleep(time.Until(w.Next))
+				}
+				if sent < 12 || asked > tt.asks {
+					t.Errorf("asked for %d tokens in an hour and sent %d", asked, sent)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		old := secret.Value(jwt(time.Now().Add(-time.Hour)))
+		d := &Drogue{Endpoint: "ws://h", Application: "a", Renewable: true, Token: func(context.Context) (secret.Value, error) { asked++; return old, nil }}
+		hs, err := d.Handshake(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := hs.Session.(*drogueSession)
+		s.Greet(time.Now())
+		for start := time.Now(); time.Since(start) < time.Hour; {
+			w, _ := s.Due(time.Now())
+			if w.Do != nil {
+				w, _ = w.Do(t.Context())(time.Now())
+			}
+			if len(w.Send) > 0 || w.Warning != "" && !strings.Contains(w.Warning, "expires no later than the old one, and was not sent") {
+				t.Fatalf("%+v", w)
+			}
+			time.Sleep(time.Until(w.Next))
+		}
+		if asked > 70 {
+			t.Errorf("asked %d times in an hour for a token that does not change", asked)
+		}
+	})
 }
 
 // A refresh would give a connection without expiry one.

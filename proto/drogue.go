@@ -95,8 +95,10 @@ func (d *Drogue) Handshake(ctx context.Context) (*Handshake, error) {
 		hs.URL += "?" + query.Encode()
 	}
 	s := &drogueSession{d: d}
-	if s.expires, s.limited = expiry(cred.Token); s.limited {
+	var life time.Duration
+	if s.claimed, life, s.limited = claims(cred.Token); s.limited {
 		s.obtained = time.Now()
+		s.expires = lasts(s.obtained, s.claimed, life)
 	}
 	hs.Session = s
 	return hs, nil
@@ -169,10 +171,12 @@ func (d *Drogue) Judge(err error) Verdict {
 // fresh.
 type drogueSession struct {
 	d        *Drogue
-	limited  bool // the token of this connection expires
-	expires  time.Time
+	limited  bool      // the token of this connection expires
+	claimed  time.Time // when it expires by the issuer's clock
+	expires  time.Time // and by ours, as far as is known
 	obtained time.Time
 	ask      time.Time // when to ask for a new token
+	failures int       // in a row, to get a new token after the old one has expired
 }
 
 // Greet has nothing to say: the server acknowledges nothing, so the stream is
@@ -181,7 +185,11 @@ func (s *drogueSession) Greet(now time.Time) Step {
 	step := Step{Live: true}
 	if s.limited {
 		s.schedule(now)
-		step.Note = fmt.Sprintf("the token expires in %s", s.expires.Sub(now).Round(time.Second))
+		if left := s.expires.Sub(now).Round(time.Second); left > 0 {
+			step.Note = fmt.Sprintf("the token expires in %s", left)
+		} else {
+			step.Note = fmt.Sprintf("by the clock of this machine the token expired %s ago, but the server took it: the clocks differ", -left)
+		}
 	}
 	return step
 }
@@ -208,9 +216,19 @@ func (s *drogueSession) Farewell() []Frame { return nil }
 func (s *drogueSession) schedule(now time.Time) {
 	margin := min(30*time.Second, s.expires.Sub(s.obtained)/3)
 	s.ask = s.expires.Add(-margin)
-	if s.ask.Before(now) {
-		s.ask = now
+	if s.ask.After(now) {
+		s.failures = 0
+		return
 	}
+	s.ask = now.Add(s.backOff()) // until when it is good is not known
+}
+
+// backOff returns how long to wait for the next attempt to get a new token when it is
+// not known that the old one is still good.
+func (s *drogueSession) backOff() time.Duration {
+	wait := min(time.Second<<min(s.failures, 10), longestRenewal)
+	s.failures++
+	return wait
 }
 
 // Due implements Keeper: a new token before the old one expires. Connections with
@@ -229,37 +247,52 @@ func (s *drogueSession) Due(now time.Time) (Work, error) {
 	}}, nil
 }
 
+// longestRenewal is the most between two attempts to get a new token when the old one
+// has expired.
+const longestRenewal = time.Minute
+
 // renewed takes the answer of the token source. Only a token that is really newer
 // is sent: the server takes the expiry of any token for the connection's own, and
 // a bad token kills a connection whose old one is still good.
 func (s *drogueSession) renewed(now time.Time, t secret.Value, err error) Work {
 	again := func(warning string) Work {
-		s.ask = now.Add(min(10*time.Second, max(time.Second, s.expires.Sub(now)/2)))
+		wait := min(10*time.Second, max(time.Second, s.expires.Sub(now)/2))
 		left := s.expires.Sub(now).Round(time.Second)
 		when := fmt.Sprintf("the old one expires in %s", left)
 		if left <= 0 {
-			when = "the old one has expired"
+			when = "the old one has expired, by the clock of this machine"
+			wait = s.backOff()
 		}
+		s.ask = now.Add(wait)
 		return Work{Step: Step{Warning: warning + "; " + when}, Next: s.ask}
 	}
 	if err != nil {
 		return again(fmt.Sprintf("no new token: %v", err))
 	}
-	exp, ok := expiry(t)
+	exp, life, ok := claims(t)
 	if !ok {
 		return again("the new token is no JSON Web Token with an expiry, and was not sent")
 	}
-	if !exp.After(s.expires) || !exp.After(now) {
+	// Both are by the issuer's clock; ours says nothing about which is newer.
+	if !exp.After(s.claimed) {
 		return again("the new token expires no later than the old one, and was not sent")
 	}
-	s.expires, s.obtained = exp, now
+	s.claimed, s.expires, s.obtained = exp, lasts(now, exp, life), now
 	s.schedule(now)
 	return Work{
 		Step: Step{
 			Send:    []Frame{{Opcode: wire.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
-			Note:    fmt.Sprintf("new token sent, it expires in %s", exp.Sub(now).Round(time.Second)),
+			Note:    sentNote(s.expires.Sub(now).Round(time.Second)),
 			Secrets: []string{t.Reveal()},
 		},
 		Next: s.ask,
 	}
+}
+
+// sentNote tells of a new token; left is not positive when the clocks differ.
+func sentNote(left time.Duration) string {
+	if left <= 0 {
+		return "new token sent; when it expires is not known, because the clocks differ"
+	}
+	return fmt.Sprintf("new token sent, it expires in %s", left)
 }

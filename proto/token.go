@@ -34,19 +34,42 @@ func token(ctx context.Context, src TokenSource, address string) (secret.Value, 
 // expiry reads the exp claim of a JSON Web Token (RFC 7519, section 4.1.4)
 // without checking anything else; false when v is no such token or has no exp.
 func expiry(v secret.Value) (time.Time, bool) {
+	exp, _, ok := claims(v)
+	return exp, ok
+}
+
+// claims is expiry with the life that the token had when it was issued (iat, section
+// 4.1.6), or 0.
+func claims(v secret.Value) (exp time.Time, life time.Duration, ok bool) {
 	parts := strings.Split(v.Reveal(), ".")
 	if len(parts) != 3 {
-		return time.Time{}, false
+		return time.Time{}, 0, false
 	}
 	b, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return time.Time{}, false
+		return time.Time{}, 0, false
 	}
-	var claims struct {
-		Exp float64 `json:"exp"`
+	var c struct {
+		Exp float64         `json:"exp"`
+		Iat json.RawMessage `json:"iat"`
 	}
-	if json.Unmarshal(b, &claims) != nil || claims.Exp <= 0 || claims.Exp > 1<<40 {
-		return time.Time{}, false
+	if json.Unmarshal(b, &c) != nil || c.Exp <= 0 || c.Exp > 1<<40 {
+		return time.Time{}, 0, false
 	}
-	return time.Unix(int64(claims.Exp), 0), true
+	exp = time.Unix(int64(c.Exp), 0)
+	var iat float64
+	if json.Unmarshal(c.Iat, &iat) == nil && iat > 0 && iat < c.Exp {
+		life = exp.Sub(time.Unix(int64(iat), 0))
+	}
+	return exp, life, true
+}
+
+// lasts returns when a token that was good at now expires by the clock of this machine,
+// which may differ from that of the issuer: no token lasts longer than when it was
+// issued, and one that is taken has not expired, whatever our clock says.
+func lasts(now, exp time.Time, life time.Duration) time.Time {
+	if life > 0 && (!exp.After(now) || exp.After(now.Add(life))) {
+		return now.Add(life)
+	}
+	return exp
 }

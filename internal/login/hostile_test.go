@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/oauth2"
 )
 
 // A roundTrip answers requests without a network.
@@ -105,5 +108,28 @@ func TestHostileDeviceAnswers(t *testing.T) {
 				t.Errorf("%s: asked %d times in a minute", answer, asked)
 			}
 		})
+	}
+}
+
+// A token that has just come has not expired, whatever the clock of this machine says.
+func TestTakeWithAWrongClock(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for name, tt := range map[string]struct {
+		claims  string
+		expires time.Time // by the answer
+		want    time.Duration
+	}{
+		"clocks agree":           {`{"iat":1800000000,"exp":1800000300}`, now.Add(10 * time.Minute), 5 * time.Minute},
+		"ours is an hour ahead":  {`{"iat":1799996400,"exp":1799996700}`, now.Add(10 * time.Minute), 5 * time.Minute},
+		"ours is an hour behind": {`{"iat":1800003600,"exp":1800003900}`, time.Time{}, 5 * time.Minute},
+		"ahead, without iat":     {`{"exp":1799996700}`, now.Add(4 * time.Minute), 4 * time.Minute},
+		"the answer says less":   {`{"iat":1800000000,"exp":1800000300}`, now.Add(time.Minute), time.Minute},
+	} {
+		token := "e30." + base64.RawURLEncoding.EncodeToString([]byte(tt.claims)) + ".x"
+		var l Login
+		l.take(&oauth2.Token{AccessToken: token, Expiry: tt.expires}, now)
+		if got := l.Expires.Sub(now); got != tt.want || !l.fresh(now) {
+			t.Errorf("%s: expires in %s, want %s", name, got, tt.want)
+		}
 	}
 }

@@ -136,8 +136,13 @@ func (l *Login) take(t *oauth2.Token, now time.Time) {
 		l.RefreshToken = t.RefreshToken
 	}
 	c := claimsOf(t.AccessToken)
-	// The server of the events reads the token, so its word counts too.
-	if exp := time.Unix(c.Expires, 0); c.Expires > 0 && (l.Expires.IsZero() || exp.Before(l.Expires)) {
+	// The server of the events reads the token, so its word counts too; but its clock may
+	// differ from ours: a new token has not expired, and lasts as long as it says.
+	exp := time.Unix(c.Expires, 0)
+	if life := time.Duration(c.Expires-c.Issued) * time.Second; c.Issued > 0 && life > 0 && (!exp.After(now) || exp.After(now.Add(life))) {
+		exp = now.Add(life)
+	}
+	if c.Expires > 0 && exp.After(now) && (l.Expires.IsZero() || exp.Before(l.Expires)) {
 		l.Expires = exp
 	}
 	id, _ := t.Extra("id_token").(string)
@@ -176,6 +181,7 @@ func Inspect(accessToken string) (user string, expires time.Time) {
 // claims are those of a token that are of interest to its bearer.
 type claims struct {
 	Expires  int64  `json:"exp"`
+	Issued   int64  `json:"iat"`
 	Username string `json:"preferred_username"`
 	Email    string `json:"email"`
 }
