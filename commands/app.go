@@ -250,6 +250,33 @@ func givenAs(ctx *cli.Context, name string) string {
 	return as
 }
 
+// typedAs is givenAs for a flag that stands on the command line; "" for one that a
+// variable or the configuration file sets. Those hold for many commands: what needs
+// another flag, or cannot be used with one, is a mistake where somebody typed it, and
+// otherwise a setting that does not apply, and is left unused.
+func typedAs(ctx *cli.Context, name string) string {
+	if as := givenAs(ctx, name); strings.HasPrefix(as, "-") {
+		return as
+	}
+	return ""
+}
+
+// rivals settles two flags that cannot be used together, of which both are set: when
+// only one was typed, drop is called with the name of the other; otherwise it is an
+// error.
+func rivals(c *cli.Context, one, other string, drop func(name string)) error {
+	a, b := typedAs(c, one), typedAs(c, other)
+	switch {
+	case a != "" && b == "":
+		drop(other)
+	case b != "" && a == "":
+		drop(one)
+	default:
+		return usagef("%s cannot be used with %s", givenAs(c, one), givenAs(c, other))
+	}
+	return nil
+}
+
 // A parseError is what the library found wrong with the value of a flag. It
 // travels through the library as it is, because OnUsageError keeps the library
 // from printing it with the help on stdout.

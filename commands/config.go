@@ -3,7 +3,10 @@ package commands
 import (
 	"bufio"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -288,10 +291,75 @@ func (p *program) configCheck(root *node) error {
 	if err := checkConfig(root, f); err != nil {
 		return err
 	}
+	if err := p.checkUse(f); err != nil {
+		return err
+	}
 	if f.Exposed && literalSecret(root, f) {
 		p.say.warning("%s holds a credential and others may read it; 'chmod 600' it, or write env:NAME, file:PATH or cmd:COMMAND", f.Path)
 	}
 	return nil
+}
+
+// errChecked is the panic with which a command that is only checked ends.
+var errChecked = errors.New("checked")
+
+// checkedCommands are those whose flags the file may set, with arguments.
+var checkedCommands = [][]string{
+	{"connect", "ws://127.0.0.1:1"}, {"octave", "subscribe", "/x"}, {"drogue", "tail", "x"}, {"doshii", "listen"},
+}
+
+// checkUse has each command check the settings of the file, of each of its profiles, as
+// it does when it is used, up to where it would begin. Nothing is run or asked.
+func (p *program) checkUse(f *config.File) error {
+	q := &program{Env: p.Env, say: &printer{home: io.Discard, w: io.Discard}, rescue: p.rescue, noQuestions: true, checking: true}
+	q.Stdout, q.Stderr = io.Discard, io.Discard
+	q.LookupEnv = func(name string) (string, bool) {
+		if name == "HARK_CONFIG" {
+			return f.Path, true
+		}
+		if strings.HasPrefix(name, "HARK_") {
+			return "", false
+		}
+		return p.LookupEnv(name)
+	}
+	for _, profile := range append([]string{""}, f.Profiles...) {
+		for _, words := range checkedCommands {
+			if profile != "" {
+				words = append(slices.Clone(words), "--profile", profile)
+			}
+			if u, ok := errors.AsType[*UsageError](q.check(words)); ok {
+				if err := ofFile(u, f, profile); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// ofFile returns u, with its line, if it is about a setting of the file. What the file
+// leaves out may be set elsewhere.
+func ofFile(u *UsageError, f *config.File, profile string) error {
+	if strings.HasPrefix(u.Message, f.Path+":") {
+		return u
+	}
+	for _, s := range f.Settings {
+		rest, ok := strings.CutPrefix(u.Message, "--"+s.Name)
+		if ok && (s.Profile == "" || s.Profile == profile) && strings.ContainsAny(rest[:min(len(rest), 1)], " :") && !strings.Contains(rest, " needs ") {
+			return &UsageError{Message: fmt.Sprintf("%s:%d: %s", f.Path, s.Line, u.Message), Advice: u.Hint()}
+		}
+	}
+	return nil
+}
+
+// check runs a command line up to where it would begin.
+func (p *program) check(words []string) (err error) {
+	defer func() {
+		if r := recover(); r != nil && r != any(errChecked) {
+			panic(r)
+		}
+	}()
+	return p.app().Run(context.WithValue(context.Background(), programKey{}, p), words)
 }
 
 func literalSecret(root *node, f *config.File) bool {

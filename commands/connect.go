@@ -75,7 +75,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			}
 			o.subprotocols, o.send = c.StringSlice("subprotocol"), c.StringSlice("send")
 			if !o.reconnect {
-				if as := givenAs(c, "retries"); as != "" {
+				if as := typedAs(c, "retries"); as != "" {
 					return usagef("%s needs --reconnect", as)
 				}
 				f.retries = 0

@@ -11,19 +11,21 @@ import (
 
 // outputFlags say what a stream prints.
 type outputFlags struct {
-	format  string
-	jq      string
-	args    []string
-	jsons   []string
-	raw     bool
-	null    bool
-	pretty  bool
-	color   string
-	time    bool
-	jqError string
-	reports []string
-	verbose bool
-	quiet   bool
+	format string
+	jq     string
+	args   []string
+	jsons  []string
+	raw    bool
+	null   bool
+	pretty bool
+	color  string
+	time   bool
+	// timeTyped: --time stands on the command line; otherwise it is for terminals.
+	timeTyped bool
+	jqError   string
+	reports   []string
+	verbose   bool
+	quiet     bool
 }
 
 func newOutputFlags() outputFlags {
@@ -73,8 +75,12 @@ func (f *outputFlags) check(c *cli.Context) error {
 		return usagef("%s %q: expected auto, always or never", givenAs(c, "color"), cut(f.color, 24))
 	}
 	if f.raw && f.jq == "" {
-		return usagef("%s prints the strings that --jq makes; it needs --jq", givenAs(c, "raw-output"))
+		if as := typedAs(c, "raw-output"); as != "" {
+			return usagef("%s prints the strings that --jq makes; it needs --jq", as)
+		}
+		f.raw = false
 	}
+	f.timeTyped = typedAs(c, "time") != ""
 	return nil
 }
 
@@ -103,6 +109,9 @@ func (f *outputFlags) variables() ([]output.Var, error) {
 
 // style is how records are shown.
 func (p *program) style(f *outputFlags) (output.Style, error) {
+	if f.time && !f.raw && !p.StdoutTerminal && !f.timeTyped {
+		f.time = false
+	}
 	if f.time && !f.raw && !p.StdoutTerminal {
 		return output.Style{}, &UsageError{
 			Message: "--time makes lines that are not JSON, and stdout is not a terminal",

@@ -66,6 +66,8 @@ type program struct {
 	last func(err error, code int, text, hint string) bool
 	// rescue gives the terminal back when nothing else can; nil when it is not ours.
 	rescue *atomic.Pointer[rescue]
+	// checking: the command line is only checked, up to where a stream would begin.
+	checking bool
 	// maxTime is that of --max-time, which counts before there is a stream, too; 0 is none.
 	maxTime time.Duration
 	// quiet: warnings are not wanted.

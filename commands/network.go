@@ -100,10 +100,23 @@ func (f *networkFlags) check(c *cli.Context) error {
 		return usagef("%s %q: expected on or off", givenAs(c, "compression"), f.compression)
 	case f.maxRedirs < 0:
 		return usagef("%s %d: the number of redirects must not be negative", givenAs(c, "max-redirs"), f.maxRedirs)
-	case f.ipv4 && f.ipv6:
-		return usagef("%s and %s exclude each other", givenAs(c, "ipv4"), givenAs(c, "ipv6"))
-	case f.unixSocket != "" && f.proxy != "":
-		return usagef("%s and %s exclude each other", givenAs(c, "unix-socket"), givenAs(c, "proxy"))
+	}
+	if f.ipv4 && f.ipv6 {
+		if err := rivals(c, "ipv4", "ipv6", func(name string) { f.ipv4, f.ipv6 = name != "ipv4", name != "ipv6" }); err != nil {
+			return err
+		}
+	}
+	if f.unixSocket != "" && f.proxy != "" {
+		err := rivals(c, "unix-socket", "proxy", func(name string) {
+			if name == "proxy" {
+				f.proxy = ""
+			} else {
+				f.unixSocket = ""
+			}
+		})
+		if err != nil {
+			return err
+		}
 	}
 	if f.location {
 		f.redirects = f.maxRedirs

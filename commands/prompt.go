@@ -60,7 +60,7 @@ func (f *promptFlags) check(c *cli.Context) error {
 	if strings.HasPrefix(linger, "-") && strings.HasPrefix(hold, "-") {
 		return usagef("%s and %s exclude each other: one counts from the last answer, the other from the last line", linger, hold)
 	}
-	f.holds = hold != ""
+	f.holds = hold != "" && !strings.HasPrefix(linger, "-") // what was typed counts
 	return nil
 }
 

@@ -39,9 +39,17 @@ func (f *readyFlags) flags() []cli.Flag {
 
 func (f *readyFlags) check(c *cli.Context) error {
 	if f.readyOnly && f.onReady != "" {
-		e := usagef("%s and %s exclude each other", givenAs(c, "ready-only"), givenAs(c, "on-ready"))
-		e.Advice = "in a shell: hark … --ready-only && COMMAND"
-		return e
+		err := rivals(c, "ready-only", "on-ready", func(name string) {
+			if f.readyOnly = name != "ready-only"; f.readyOnly {
+				f.onReady = ""
+			}
+		})
+		if e, ok := errors.AsType[*UsageError](err); ok {
+			e.Advice = "in a shell: hark … --ready-only && COMMAND"
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return checkDuration(c, "ready-delay", f.readyDelay, true)
 }

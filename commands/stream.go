@@ -40,6 +40,9 @@ type stream struct {
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
+	if p.checking {
+		panic(errChecked)
+	}
 	if f.network == nil {
 		f.network = &proto.Network{}
 	}

@@ -90,11 +90,11 @@ func (f *tlsFlags) configure(c *cli.Context, p *program, n *proto.Network) error
 	if err := f.clientCertificate(c, p, config); err != nil {
 		return err
 	}
-	if f.keylog {
-		path, _ := p.LookupEnv("SSLKEYLOGFILE")
-		if path == "" {
-			return usagef("%s needs the environment variable SSLKEYLOGFILE", givenAs(c, "tls-keylog"))
-		}
+	path, _ := p.LookupEnv("SSLKEYLOGFILE")
+	if as := typedAs(c, "tls-keylog"); f.keylog && path == "" && as != "" {
+		return usagef("%s needs the environment variable SSLKEYLOGFILE", as)
+	}
+	if f.keylog && path != "" && !p.checking {
 		// It stays open for the life of the program.
 		w, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -127,7 +127,7 @@ func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Con
 			return &tls.Certificate{}, nil // none
 		}
 		for _, flag := range []string{"key", "pass"} {
-			if as := givenAs(c, flag); as != "" {
+			if as := typedAs(c, flag); as != "" {
 				return usagef("%s needs --cert", as)
 			}
 		}

@@ -102,6 +102,7 @@ func Read(path string) (*File, error) {
 
 // Parse reads the text of a file; path is for messages.
 func Parse(path, text string) (*File, error) {
+	text = strings.TrimPrefix(text, "\ufeff") // which some editors put there
 	var tree map[string]any
 	if _, err := toml.Decode(text, &tree); err != nil {
 		if pe, ok := errors.AsType[toml.ParseError](err); ok {
@@ -112,7 +113,12 @@ func Parse(path, text string) (*File, error) {
 	p := &parser{file: &File{Path: path, Macros: make(map[string]string)}, lines: keyLines(text)}
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		table, isTable := tree[key].(map[string]any)
+		_, isList := tree[key].([]map[string]any)
 		switch {
+		case isList:
+			p.fail(key, "[[%s]] begins a list of tables: write [%[1]s]", key)
+		case key == "profile" && !isTable:
+			p.fail(key, "profile is a table: [profile.NAME]; --profile NAME or HARK_PROFILE chooses one")
 		case key == "profile" && isTable:
 			p.profiles(table)
 		case key == "macros" && isTable:
@@ -145,13 +151,20 @@ func (p *parser) fail(key, format string, args ...any) {
 func (p *parser) profiles(tree map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
 		table, ok := tree[name].(map[string]any)
+		if _, list := tree[name].([]map[string]any); list {
+			p.fail("profile."+name, "[[profile.%s]] begins a list of tables: write [profile.%[1]s]", name)
+			continue
+		}
 		if !ok {
 			p.fail("profile."+name, "profile.%s: expected a table: [profile.%[1]s]", name)
 			continue
 		}
 		p.file.Profiles = append(p.file.Profiles, name)
 		for _, key := range slices.Sorted(maps.Keys(table)) {
-			if sub, ok := table[key].(map[string]any); ok {
+			sub, ok := table[key].(map[string]any)
+			if _, list := table[key].([]map[string]any); list {
+				p.fail("profile."+name+"."+key, "[[profile.%s.%s]] begins a list of tables: write [profile.%[1]s.%[2]s]", name, key)
+			} else if ok {
 				p.table(name, key, sub)
 			} else {
 				p.setting(name, "", key, table[key])

@@ -82,3 +82,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A byte order mark moves no line, and a list of tables is called one.
+func TestParseNamesWhatIsWrong(t *testing.T) {
+	f, err := Parse("c.toml", "\ufeffretries = 1\ncount = 2\n")
+	if err != nil || len(f.Settings) != 2 || f.Settings[0].Line+f.Settings[1].Line != 3 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	for text, want := range map[string]string{
+		"[[octave]]\nuser = 'x'":           "c.toml:1: [[octave]] begins a list of tables: write [octave]",
+		"\n[[profile.a]]\nuser = 'x'":      "c.toml:2: [[profile.a]] begins a list of tables: write [profile.a]",
+		"[[profile.a.octave]]\nuser = 'x'": "c.toml:1: [[profile.a.octave]] begins a list of tables: write [profile.a.octave]",
+		"profile = 'x'":                    "c.toml:1: profile is a table: [profile.NAME]; --profile NAME or HARK_PROFILE chooses one",
+	} {
+		if _, err := Parse("c.toml", text); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
