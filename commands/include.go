@@ -91,8 +91,8 @@ func harmlessTarget(u *url.URL) string {
 	}
 	var parts []string
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
-		name, _, ok := strings.Cut(part, "=")
-		if decoded, err := url.QueryUnescape(name); ok && (err != nil || credential.Query(decoded)) {
+		name, value, ok := strings.Cut(part, "=")
+		if decoded, err := url.QueryUnescape(name); ok && (err != nil || credential.Query(decoded, value)) {
 			part = name + "=" + secret.Mask
 		}
 		parts = append(parts, part)

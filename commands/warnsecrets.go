@@ -132,7 +132,7 @@ func sensitiveAddress(address string) []string {
 		if plain, err := url.QueryUnescape(name); err == nil {
 			name = plain
 		}
-		if value == "" || !credential.Query(name) {
+		if value == "" || !credential.Query(name, value) {
 			continue
 		}
 		out = append(out, value)

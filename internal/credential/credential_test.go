@@ -22,12 +22,15 @@ func TestNames(t *testing.T) {
 	}
 	for _, name := range strings.Fields("token access_token auth key apikey api-key sig signature secret password pass pwd jwt ticket code " +
 		"session sid session_id otp bearer X-Amz-Credential id_token authToken connectionToken listenKey passphrase pin SharedAccessSignature authCode") {
-		if !Query(name) {
+		if !Query(name, "a-long-value") {
 			t.Errorf("parameter %s is not held for a credential", name)
 		}
 	}
+	if Query("code", "1011") {
+		t.Error("a short code is held for a credential")
+	}
 	for _, name := range strings.Fields("t v room since stream limit encoding codec compass user id") {
-		if Query(name) {
+		if Query(name, "a-long-value") {
 			t.Errorf("parameter %s is held for a credential", name)
 		}
 	}

@@ -21,9 +21,9 @@ func Header(name string) bool {
 }
 
 // Query reports whether the value of a parameter of an address is a credential, by its
-// name, decoded.
-func Query(name string) bool {
-	return anywhere.MatchString(name) || hasWord(name, "code", "ticket")
+// name, decoded. A code is one if it is long: others are numbers of ordinary things.
+func Query(name, value string) bool {
+	return anywhere.MatchString(name) || hasWord(name, "ticket") || hasWord(name, "code") && len(value) >= shortestPart
 }
 
 // Member reports whether the value of a JSON member is a credential, by its name. It
