@@ -51,11 +51,12 @@ func TestEndpointsAreAddresses(t *testing.T) {
 	for _, name := range []string{"authorization_endpoint", "token_endpoint", "device_authorization_endpoint", "revocation_endpoint"} {
 		members := map[string]string{"authorization_endpoint": "http://x/a", "token_endpoint": "http://x/t"}
 		members[name] = "javascript:alert(1)"
-		body := `{"issuer":"http://x"`
+		var body strings.Builder
+		body.WriteString(`{"issuer":"http://x"`)
 		for k, v := range members {
-			body += `,"` + k + `":"` + v + `"`
+			body.WriteString(`,"` + k + `":"` + v + `"`)
 		}
-		client := &http.Client{Transport: roundTrip(func(*http.Request) (int, string) { return 200, body + "}" })}
+		client := &http.Client{Transport: roundTrip(func(*http.Request) (int, string) { return 200, body.String() + "}" })}
 		if p, err := Discover(t.Context(), client, "http://x"); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
