@@ -263,20 +263,15 @@ func (p *program) promptUnseen(ctx context.Context, prompt string) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
-	defer term.Restore(terminal, before) // ReadPassword does not when it is left waiting
-	// ReadPassword hides what is typed, too, but not what is typed before it is called.
+	defer term.Restore(terminal, before)
+	// Not with term.ReadPassword, which would show what is typed before it is called, and
+	// hide what is typed for good when it is called late, after an interruption.
 	if err := lineedit.HideInput(terminal); err != nil {
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
 	defer fmt.Fprintln(p.Stderr)
 	fmt.Fprint(p.Stderr, prompt)
-	return answered(ctx, func() (string, error) {
-		text, err := term.ReadPassword(terminal)
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return string(text), err
-	})
+	return answered(ctx, func() (string, error) { return readLine(p.Stdin) })
 }
 
 // prompt reads a line from stdin, after a prompt if a person is there; "" at the
