@@ -23,6 +23,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 func main() {
@@ -31,16 +32,19 @@ func main() {
 	may := flag.String("may-skip", "^$", "reasons that are no failures in strict mode, a regular expression")
 	flag.Parse()
 	r := &report{out: os.Stdout, reasons: make(map[string][]string), output: make(map[test][]string)}
-	var failed []error
-	for _, module := range flag.Args() {
-		if err := run(r, filepath.Join(*root, module), strings.Fields(*flags)); err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", module, err))
-		}
+	// Their tests wait a lot, so all modules are tested at the same time.
+	ended := make([]error, flag.NArg())
+	var wg sync.WaitGroup
+	for i, module := range flag.Args() {
+		wg.Go(func() {
+			if err := run(r, filepath.Join(*root, module), strings.Fields(*flags)); err != nil {
+				ended[i] = fmt.Errorf("%s: %w", module, err)
+			}
+		})
 	}
-	if err := r.finish(os.Getenv("HARK_TEST_STRICT") == "1", regexp.MustCompile(*may)); err != nil {
-		failed = append(failed, err)
-	}
-	if err := errors.Join(failed...); err != nil {
+	wg.Wait()
+	listed := r.finish(os.Getenv("HARK_TEST_STRICT") == "1", regexp.MustCompile(*may))
+	if err := errors.Join(append(ended, listed)...); err != nil {
 		fmt.Fprintln(os.Stderr, "testrun:", err)
 		os.Exit(1)
 	}
@@ -71,6 +75,7 @@ type event struct {
 
 // A report prints what go test prints and collects what was skipped.
 type report struct {
+	mu      sync.Mutex
 	out     io.Writer
 	output  map[test][]string   // of tests that have not ended
 	reasons map[string][]string // reason: the tests that were skipped for it
@@ -87,11 +92,14 @@ func (r *report) read(in io.Reader) error {
 		line, err := lines.ReadBytes('\n')
 		if len(line) > 0 {
 			var e event
-			if json.Unmarshal(line, &e) == nil {
+			good := json.Unmarshal(line, &e) == nil
+			r.mu.Lock()
+			if good {
 				r.event(e)
 			} else {
 				fmt.Fprintf(r.out, "%s", line)
 			}
+			r.mu.Unlock()
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
