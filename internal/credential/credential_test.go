@@ -7,20 +7,20 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	for _, name := range strings.Fields("Authorization Proxy-Authorization Cookie Set-Cookie X-Auth-Token X-Auth X-Token X-Tok Token " +
+	for name := range strings.FieldsSeq("Authorization Proxy-Authorization Cookie Set-Cookie X-Auth-Token X-Auth X-Token X-Tok Token " +
 		"X-Access-Token X-Api-Key Apikey X-Amz-Security-Token Ocp-Apim-Subscription-Key PRIVATE-TOKEN X-Vault-Token X-Session X-Signature " +
 		"X-Secret X-Password X-Jwt X-Bearer X-Pass X-Credential X-Pin X-Admin-Pw X-Otp X-Identity X-License X-Auth-Code") {
 		if !Header(name) {
 			t.Errorf("header %s is not held for a credential", name)
 		}
 	}
-	for _, name := range strings.Fields("Sec-WebSocket-Key Sec-WebSocket-Protocol WWW-Authenticate Proxy-Authenticate User-Agent Origin Host " +
+	for name := range strings.FieldsSeq("Sec-WebSocket-Key Sec-WebSocket-Protocol WWW-Authenticate Proxy-Authenticate User-Agent Origin Host " +
 		"Accept-Language X-Request-Id X-Opinion X-Passenger Content-Type Upgrade Connection Date X-Forwarded-For X-Spin") {
 		if Header(name) {
 			t.Errorf("header %s is held for a credential", name)
 		}
 	}
-	for _, name := range strings.Fields("token access_token auth key apikey api-key sig signature secret password pass pwd jwt ticket code " +
+	for name := range strings.FieldsSeq("token access_token auth key apikey api-key sig signature secret password pass pwd jwt ticket code " +
 		"session sid session_id otp bearer X-Amz-Credential id_token authToken connectionToken listenKey passphrase pin SharedAccessSignature authCode") {
 		if !Query(name, "a-long-value") {
 			t.Errorf("parameter %s is not held for a credential", name)
@@ -29,18 +29,18 @@ func TestNames(t *testing.T) {
 	if Query("code", "1011") {
 		t.Error("a short code is held for a credential")
 	}
-	for _, name := range strings.Fields("t v room since stream limit encoding codec compass user id") {
+	for name := range strings.FieldsSeq("t v room since stream limit encoding codec compass user id") {
 		if Query(name, "a-long-value") {
 			t.Errorf("parameter %s is held for a credential", name)
 		}
 	}
-	for _, name := range strings.Fields("password passwd pwd pass jwt token accessToken api_key apiKey APIKey access-key privateKey secret auth session sid pin otp " +
+	for name := range strings.FieldsSeq("password passwd pwd pass jwt token accessToken api_key apiKey APIKey access-key privateKey secret auth session sid pin otp " +
 		"passphrase passcode credential x-hasura-admin-secret Authorization ticket signature") {
 		if !Member(name) {
 			t.Errorf("member %s is not held for a credential", name)
 		}
 	}
-	for _, name := range strings.Fields("key code keyword author passenger spin design assigned user id compass pinned status monkey keys") {
+	for name := range strings.FieldsSeq("key code keyword author passenger spin design assigned user id compass pinned status monkey keys") {
 		if Member(name) {
 			t.Errorf("member %s is held for a credential", name)
 		}

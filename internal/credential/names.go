@@ -106,7 +106,7 @@ func Subprotocols(list []string) []string {
 		next = false
 		marks := subprotocolMark.FindAllStringIndex(s, -1)
 		if len(marks) == 0 {
-			for _, part := range strings.Split(s, ".") {
+			for part := range strings.SplitSeq(s, ".") {
 				if tokenForm(part) {
 					found = append(found, part)
 				}
