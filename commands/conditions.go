@@ -100,6 +100,8 @@ func (s *stream) awaited(err error, stream []string, w *output.Writer) error {
 	switch {
 	case is[*proto.UnwrittenError](err), is[*output.WriteError](err):
 		return err
+	case is[*recordedFailure](err): // what is awaited here decides, or else what it ended with
+		e.Stream, e.Unmet = nil, w.Unmet()
 	case errors.Is(err, proto.ErrIdle):
 		e.Err, e.Unmet = &idleError{s.flags.idle}, w.Unmet()
 	case err == nil, errors.Is(err, errMaxTime), errors.Is(err, errLinger), errors.Is(err, errHold), errors.Is(err, proto.ErrTapeEnd):

@@ -110,6 +110,9 @@ func exitCode(err error) (code int, silent bool) {
 	case is[*commandExit](err):
 		e, _ := errors.AsType[*commandExit](err)
 		return e.code, true
+	case is[*recordedFailure](err):
+		e, _ := errors.AsType[*recordedFailure](err)
+		return e.end.ExitCode, false
 	case is[*output.WriteError](err):
 		return exitInternal, false
 	case is[*gapError](err), is[*proto.OverflowError](err):

@@ -171,6 +171,7 @@ func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars outp
 	o = output.Options{
 		Format:      output.Format(f.format),
 		Describe:    s.describe,
+		Run:         s.runID,
 		Raw:         f.raw,
 		Null:        f.null,
 		Limit:       s.valuesLimit,

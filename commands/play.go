@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -105,17 +106,80 @@ func (s *stream) play(ctx context.Context, path, as string) error {
 		e.Advice = "--as " + strings.Join(playerNames(), "|") + " says it"
 		return e
 	}
+	played := &playedService{Player: svc, source: tape.Head.Source}
+	if tape.Head.Service != as {
+		played.source = ""
+	}
+	s.runID = tape.Head.Run
 	limit := s.flags.maxTime
 	s.flags.maxTime = 0 // which is about the clock on the wall
-	return s.follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
+	return s.follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
-		return tapeError(path, proto.Play(ctx, svc, until(tape.Records(), limit), w, o))
+		err := proto.Play(ctx, svc, until(tape.Records(), limit), w, o)
+		if errors.Is(err, proto.ErrTapeEnd) {
+			err = s.recordedEnd(path, tape, as, w)
+		}
+		return tapeError(path, err)
 	})
+}
+
+// A playedService is a service on a recording, whose events come from where they came
+// when it was recorded.
+type playedService struct {
+	proto.Player
+	source string // "" when the recording does not say
+}
+
+// Describe implements proto.Describer.
+func (s *playedService) Describe(m proto.Message) proto.Description {
+	d, ok := s.Player.(proto.Describer)
+	if !ok {
+		return proto.Description{Source: s.source}
+	}
+	out := d.Describe(m)
+	if s.source != "" && out.Source == d.Describe(proto.Message{}).Source { // it is not the event's own
+		out.Source = s.source
+	}
+	return out
+}
+
+// A recordedFailure is the end of a recording that was made by a command that failed.
+type recordedFailure struct{ end *proto.TapeEnd }
+
+func (e *recordedFailure) Error() string {
+	if e.end.Error == "" {
+		return fmt.Sprintf("the recorded command ended with exit code %d", e.end.ExitCode)
+	}
+	return "recorded: " + e.end.Error
+}
+
+// Unwrap makes it the end of a recording like any other: what is awaited then decides.
+func (e *recordedFailure) Unwrap() error { return proto.ErrTapeEnd }
+
+// recordedEnd is the error for the end of a recording.
+func (s *stream) recordedEnd(path string, tape *proto.TapeReader, as string, w *output.Writer) error {
+	if as != tape.Head.Service && tape.Head.Service != "" && w.Counts().Events == 0 {
+		s.warn("%s is a recording of %s; read as one of %s, it holds no event", path, cut(tape.Head.Service, 24), as)
+	}
+	switch {
+	case tape.Head.Service == "":
+		return proto.ErrTapeEnd // frames, as --format frames prints them
+	case tape.End == nil && tape.Cut(): // which was said
+	case tape.End == nil:
+		s.warn("%s has no end: the command that made it was killed, or still runs", path)
+		return proto.ErrTapeEnd
+	case tape.End.ExitCode > exitOK && tape.End.ExitCode < signalExit:
+		return &recordedFailure{tape.End}
+	}
+	return proto.ErrTapeEnd
 }
 
 // tapeError is err with the name of the tape, if that is what it is about.
 func tapeError(path string, err error) error {
 	if e, ok := errors.AsType[*proto.TapeError](err); ok {
+		if e.Line == 0 {
+			return usagef("%s: %v", path, e.Err)
+		}
 		return usagef("%s: line %d: %v", path, e.Line, e.Err)
 	}
 	return err

@@ -271,14 +271,14 @@ func (t *talk) cmdRecord(rest string) error {
 	}
 	t.settle()
 	if r := t.tape.Swap(nil); r != nil {
-		if err := r.close(); err != nil {
+		if err := r.close(nil); err != nil {
 			return err
 		}
 	}
 	if rest == "off" {
 		return nil
 	}
-	r, err := newRecorder(rest, t.svc.Name(), &t.say.Redactor, t.end)
+	r, err := newRecorder(rest, t.tapeHead(t.svc.Name()), &t.say.Redactor, t.end)
 	if err != nil {
 		return err
 	}

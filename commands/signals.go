@@ -12,10 +12,13 @@ type signalError struct{ signal os.Signal }
 
 func (e *signalError) Error() string { return fmt.Sprintf("ended by signal %v", e.signal) }
 
+// signalExit is the exit code to which the number of a signal is added.
+const signalExit = 128
+
 // exitCode is 128 and the number of the signal, as shells have it.
 func (e *signalError) exitCode() int {
 	if n, ok := e.signal.(syscall.Signal); ok {
-		return 128 + int(n)
+		return signalExit + int(n)
 	}
 	return exitInternal
 }

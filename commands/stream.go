@@ -26,6 +26,7 @@ type stream struct {
 	live      bool     // the stream was live at least once
 	ready     bool     // the stream was ready at least once
 	describe  func(proto.Message) proto.Description
+	runID     string    // in front of the numbers of events, in ids
 	plaintext sync.Once // warns of credentials without encryption
 	watched   bool      // somebody wants to see what happens
 	journal   *journal
@@ -162,6 +163,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	if err != nil {
 		return err
 	}
+	s.runID = w.Run()
 	reports, err := s.openReports(svc.Name())
 	if err != nil {
 		return err
@@ -188,7 +190,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 		}()
 	}
 	if s.flags.record != "" {
-		if s.tape, err = newRecorder(s.flags.record, svc.Name(), &s.say.Redactor, cancel); err != nil {
+		if s.tape, err = newRecorder(s.flags.record, s.tapeHead(svc.Name()), &s.say.Redactor, cancel); err != nil {
 			return err
 		}
 	}
@@ -211,12 +213,22 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	} else {
 		err = s.ending(err, w)
 	}
+	err = s.finishReadyCommand(err)
 	if s.tape != nil {
-		if terr := s.tape.close(); terr != nil {
+		if terr := s.tape.close(err); terr != nil {
 			err = terr
 		}
 	}
-	return reports.write(s.finishReadyCommand(err), w)
+	return reports.write(err, w)
+}
+
+// tapeHead is the first line of a recording of this stream.
+func (s *stream) tapeHead(service string) proto.TapeHead {
+	h := proto.TapeHead{Time: time.Now(), Service: service, Run: s.runID}
+	if s.describe != nil {
+		h.Source = s.say.String(s.describe(proto.Message{}).Source)
+	}
+	return h
 }
 
 // keep begins the journal of the stream.

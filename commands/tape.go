@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
@@ -67,7 +68,7 @@ type recorder struct {
 }
 
 // newRecorder creates the tape, which only its owner can read.
-func newRecorder(path, service string, secrets *secret.Redactor, fail func(error)) (*recorder, error) {
+func newRecorder(path string, head proto.TapeHead, secrets *secret.Redactor, fail func(error)) (*recorder, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, usagef("--record: %v", err)
@@ -80,7 +81,7 @@ func newRecorder(path, service string, secrets *secret.Redactor, fail func(error
 	}
 	r := &recorder{path: path, file: f, secrets: secrets, fail: fail, done: make(chan struct{})}
 	r.changed.L = &r.mu
-	r.buf = proto.AppendHead(nil, proto.TapeHead{Time: time.Now(), Service: service})
+	r.buf = proto.AppendHead(nil, head)
 	go r.write()
 	return r, nil
 }
@@ -93,7 +94,7 @@ func (r *recorder) frame(f proto.FrameRecord) {
 	f.Payload = r.secrets.Bytes(f.Payload)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.wait(recordLimit) != nil {
+	if r.wait(recordLimit) != nil || r.closed {
 		return
 	}
 	n := len(r.buf)
@@ -125,9 +126,22 @@ func (r *recorder) wait(limit int) error {
 	return r.err
 }
 
-// close writes what is left and returns what went wrong.
-func (r *recorder) close() error {
+// close writes what is left, and how the command ended: with err. It returns what went
+// wrong with the recording.
+func (r *recorder) close(err error) error {
+	end := proto.TapeEnd{Time: time.Now(), Reason: condition(err)}
+	end.ExitCode, _ = exitCode(err)
+	if end.ExitCode != exitOK && err != nil {
+		text, _ := message(err)
+		end.Error = r.secrets.String(console.Line(text))
+	}
 	r.mu.Lock()
+	for r.inside && r.err == nil {
+		r.changed.Wait()
+	}
+	if r.err == nil {
+		r.buf = proto.AppendEnd(r.buf, end)
+	}
 	r.closed = true
 	r.changed.Broadcast()
 	r.mu.Unlock()

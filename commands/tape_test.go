@@ -18,7 +18,7 @@ import (
 func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameRecord) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.tape")
-	r, err := newRecorder(path, "connect", secrets, func(err error) { t.Error(err) })
+	r, err := newRecorder(path, proto.TapeHead{Service: "connect"}, secrets, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameReco
 			payload[i] = '#'
 		}
 	}
-	if err := r.close(); err != nil {
+	if err := r.close(nil); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
@@ -38,6 +38,11 @@ func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameReco
 		t.Fatal(err)
 	}
 	_, tape, _ := strings.Cut(string(b), "\n")
+	at := strings.LastIndexByte(strings.TrimSuffix(tape, "\n"), '\n') + 1
+	tape, end := tape[:at], tape[at:]
+	if !strings.HasSuffix(end, `"op":"end","exit_code":0,"ended_by":"closed"}`+"\n") || strings.Count(end, "\n") != 1 {
+		t.Errorf("the tape has no end: %q", end)
+	}
 	return tape
 }
 
@@ -93,7 +98,7 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		path := filepath.Join(t.TempDir(), "x.tape")
-		r, err := newRecorder(path, "connect", new(secret.Redactor), func(err error) { t.Error(err) })
+		r, err := newRecorder(path, proto.TapeHead{Service: "connect"}, new(secret.Redactor), func(err error) { t.Error(err) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +119,7 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 			default:
 			}
 		}
-		if err := r.close(); err != nil {
+		if err := r.close(nil); err != nil {
 			t.Fatal(err)
 		}
 		wg.Wait()
@@ -122,7 +127,8 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Count(b, []byte("\n")) != 2 || !bytes.HasSuffix(b, proto.AppendRecord(nil, f)) {
+		if n := bytes.Count(b, []byte("\n")); n != 2 && n != 3 || n == 3 && !bytes.Contains(b, proto.AppendRecord(nil, f)) ||
+			!bytes.HasSuffix(b, []byte(`"op":"end","exit_code":0,"ended_by":"closed"}`+"\n")) {
 			t.Fatalf("%d bytes on the tape, and the record is not whole", len(b))
 		}
 	}

@@ -254,9 +254,9 @@ A stream is ready when Octave has acknowledged all subscriptions; with the first
   hark play x.tape --jq .subject
   hark replay x.tape --speed max -m 5s
 
-hark play runs a tape through --jq, --format and the conditions, without a network. hark replay serves it to any WebSocket client.
+hark play runs a tape through --jq, --format and the conditions, without a network. It ends with the exit code of the command that made the recording, unless a condition of its own decides or that command was ended by a signal. hark replay serves it to any WebSocket client.
 
-A tape is one JSON object per line: a head, and then records in the order of the frames.
+A tape is one JSON object per line: a head, then records in the order of the frames, and at last how the command ended.
 
   {"format":"hark-tape","version":1,"time":"…","service":"drogue"}
   {"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}

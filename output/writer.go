@@ -195,6 +195,9 @@ type Counts struct {
 	Bytes   uint64 // written
 }
 
+// Run returns what stands in front of the number of an event in its id.
+func (w *Writer) Run() string { return w.opts.Run }
+
 // Counts returns the counters as they were when the Writer last wrote something or
 // was flushed. Any goroutine may call it.
 func (w *Writer) Counts() Counts {

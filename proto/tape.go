@@ -28,6 +28,7 @@ import (
 //	{"time":"…","dir":"in","op":"binary","base64":"…"}
 //	{"time":"…","dir":"out","op":"text","withheld":true}
 //	{"time":"…","dir":"in","op":"close","code":1000,"reason":"bye"}
+//	{"time":"…","op":"end","exit_code":8,"error":"…"}
 //
 // Times are those of RFC 3339 with nanoseconds. A payload that is UTF-8 stands as
 // text, whatever its opcode, and any other in base64. A tape without a head, as
@@ -41,6 +42,17 @@ const (
 type TapeHead struct {
 	Time    time.Time
 	Service string // the name of the service; empty when the tape has no head
+	// Source and Run make the sources and ids of CloudEvents what they were: the source
+	// of the service, and what stands in front of the numbers of events.
+	Source, Run string
+}
+
+// A TapeEnd is the last line of a tape: how the command ended that made it.
+type TapeEnd struct {
+	Time     time.Time
+	ExitCode int
+	// Reason names the condition that ended it, or is empty; Error is its message.
+	Reason, Error string
 }
 
 // A HandshakeRecord is one opening handshake. What it shows of the request is
@@ -62,6 +74,8 @@ type tapeLine struct {
 
 	Time    time.Time `json:"time,omitzero"`
 	Service string    `json:"service,omitempty"`
+	Source  string    `json:"source,omitempty"`
+	Run     string    `json:"run,omitempty"`
 
 	Dir      string        `json:"dir,omitempty"`
 	Op       string        `json:"op,omitempty"`
@@ -72,6 +86,9 @@ type tapeLine struct {
 	Withheld bool          `json:"withheld,omitempty"`
 	Request  *tapeRequest  `json:"request,omitempty"`
 	Response *tapeResponse `json:"response,omitempty"`
+	ExitCode *int          `json:"exit_code,omitempty"`
+	EndedBy  string        `json:"ended_by,omitempty"`
+	Error    string        `json:"error,omitempty"`
 }
 
 type tapeRequest struct {
@@ -85,15 +102,23 @@ type tapeResponse struct {
 	Body   string      `json:"body,omitempty"`
 }
 
-// opHandshake is the op of a record that is no frame.
-const opHandshake = "handshake"
+// opHandshake and opEnd are the ops of records that are no frames.
+const (
+	opHandshake = "handshake"
+	opEnd       = "end"
+)
 
 // tapeOps are the opcodes of a tape.
 var tapeOps = []wire.Opcode{wire.OpText, wire.OpBinary, wire.OpPing, wire.OpPong, wire.OpClose}
 
 // AppendHead appends the first line of a tape to dst, its line break included.
 func AppendHead(dst []byte, h TapeHead) []byte {
-	return appendLine(dst, tapeLine{Format: tapeFormat, Version: tapeVersion, Time: h.Time.UTC(), Service: h.Service})
+	return appendLine(dst, tapeLine{Format: tapeFormat, Version: tapeVersion, Time: h.Time.UTC(), Service: h.Service, Source: h.Source, Run: h.Run})
+}
+
+// AppendEnd appends the last line of a tape to dst, its line break included.
+func AppendEnd(dst []byte, e TapeEnd) []byte {
+	return appendLine(dst, tapeLine{Time: e.Time.UTC(), Op: opEnd, ExitCode: &e.ExitCode, EndedBy: e.Reason, Error: e.Error})
 }
 
 // AppendRecord appends r to dst as one line of a tape, its line break included.
@@ -160,11 +185,16 @@ func appendLine(dst []byte, l tapeLine) []byte {
 
 // A TapeError is a line that is none of a tape.
 type TapeError struct {
-	Line int // from 1
+	Line int // from 1; 0 is the file as a whole
 	Err  error
 }
 
-func (e *TapeError) Error() string { return fmt.Sprintf("tape, line %d: %v", e.Line, e.Err) }
+func (e *TapeError) Error() string {
+	if e.Line == 0 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("tape, line %d: %v", e.Line, e.Err)
+}
 func (e *TapeError) Unwrap() error { return e.Err }
 
 // ErrTapeCut says that a tape ends in the middle of a line, as one does whose
@@ -179,6 +209,9 @@ const maxTapeLine = 512 << 20
 type TapeReader struct {
 	// Head is zero when the tape has none.
 	Head TapeHead
+	// End is nil until the last line was read, and when there is none: the command that
+	// made the tape was killed, or still runs.
+	End *TapeEnd
 
 	r     *bufio.Reader
 	line  int
@@ -190,18 +223,20 @@ type TapeReader struct {
 // NewTapeReader reads the head of the tape in r.
 func NewTapeReader(r io.Reader) (*TapeReader, error) {
 	t := &TapeReader{r: bufio.NewReaderSize(r, 64<<10)}
+	if err := t.begin(); err != nil {
+		return nil, err
+	}
 	b, err := t.next()
 	switch {
 	case err == io.EOF:
-		return nil, errors.New("the tape is empty")
+		return nil, &TapeError{0, errors.New("the file is empty, and not a recording")}
 	case err != nil:
 		return nil, err
 	}
 	l, err := parseTapeLine(b)
 	switch {
-	case err != nil && t.atEnd(b):
-		t.err = ErrTapeCut
-		return t, nil
+	case err != nil && t.atEnd(b) && bytes.HasPrefix(b, []byte("{")):
+		return nil, &TapeError{t.line, errors.New("the recording is cut off in its first line, and nothing of it can be read")}
 	case err != nil:
 		return nil, &TapeError{t.line, err}
 	case l.Format == "" && l.Op != "":
@@ -215,8 +250,32 @@ func NewTapeReader(r io.Reader) (*TapeReader, error) {
 	if err := l.head(); err != nil {
 		return nil, &TapeError{t.line, err}
 	}
-	t.Head = TapeHead{Time: l.Time, Service: l.Service}
+	t.Head = TapeHead{Time: l.Time, Service: l.Service, Source: l.Source, Run: l.Run}
 	return t, nil
+}
+
+// fileSigns are the first bytes of files that are not what they are taken for.
+var fileSigns = []struct{ begin, what string }{
+	{"\x1f\x8b", "compressed with gzip: unpack it, as in gzip -dc FILE | hark play -"},
+	{"\xfd7zXZ\x00", "compressed with xz: unpack it, as in xz -dc FILE | hark play -"},
+	{"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it, as in zstd -dc FILE | hark play -"},
+	{"BZh", "compressed with bzip2: unpack it, as in bzip2 -dc FILE | hark play -"},
+	{"\xff\xfe", "UTF-16, and a recording is UTF-8"},
+	{"\xfe\xff", "UTF-16, and a recording is UTF-8"},
+}
+
+// begin looks at the first bytes and passes over a byte order mark of UTF-8.
+func (t *TapeReader) begin() error {
+	start, _ := t.r.Peek(8)
+	for _, s := range fileSigns {
+		if bytes.HasPrefix(start, []byte(s.begin)) {
+			return &TapeError{0, errors.New("the file is " + s.what)}
+		}
+	}
+	if bytes.HasPrefix(start, []byte("\ufeff")) {
+		_, _ = t.r.Discard(len("\ufeff"))
+	}
+	return nil
 }
 
 // Records yields the records of the tape once, in their order. A payload is valid
@@ -260,8 +319,16 @@ func (t *TapeReader) read() (FrameRecord, error) {
 		}
 		if err == nil && l.Format != "" {
 			if err = l.head(); err == nil {
+				t.End = nil
 				continue
 			}
+		}
+		if err == nil && l.Op == opEnd {
+			t.End = &TapeEnd{Time: l.Time, Reason: l.EndedBy, Error: l.Error}
+			if l.ExitCode != nil {
+				t.End.ExitCode = *l.ExitCode
+			}
+			continue
 		}
 		var r FrameRecord
 		if err == nil {
@@ -270,9 +337,13 @@ func (t *TapeReader) read() (FrameRecord, error) {
 		if err != nil {
 			return FrameRecord{}, &TapeError{t.line, err}
 		}
+		t.End = nil
 		return r, nil
 	}
 }
+
+// Cut reports whether the tape was read to its end, which is in the middle of a line.
+func (t *TapeReader) Cut() bool { return t.err == ErrTapeCut }
 
 // next returns the next line that is not empty, with its line break if it has one.
 func (t *TapeReader) next() ([]byte, error) {

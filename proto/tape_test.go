@@ -104,6 +104,33 @@ func readTape(r io.Reader) (TapeHead, []FrameRecord, error) {
 	return t.Head, all, nil
 }
 
+// The end of a tape is that of the last command that wrote to it.
+func TestTapeEnd(t *testing.T) {
+	const head = `{"format":"hark-tape","version":1,"service":"connect","source":"ws://x","run":"ab"}` + "\n"
+	const good = `{"dir":"in","op":"text","text":"x"}` + "\n"
+	end := TapeEnd{Time: noon, ExitCode: 8, Error: "gone"}
+	for tape, want := range map[string]*TapeEnd{
+		head + good: nil,
+		head + good + string(AppendEnd(nil, end)):                              &end,
+		head + good + string(AppendEnd(nil, end)) + good:                       nil,
+		head + good + string(AppendEnd(nil, end)) + head + good:                nil,
+		head + string(AppendEnd(nil, TapeEnd{})) + string(AppendEnd(nil, end)): &end,
+	} {
+		r, err := NewTapeReader(strings.NewReader(tape))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Head.Source != "ws://x" || r.Head.Run != "ab" {
+			t.Errorf("head %+v", r.Head)
+		}
+		for range r.Records() {
+		}
+		if diff := cmp.Diff(want, r.End); diff != "" {
+			t.Errorf("%s(-want +got):\n%s", tape, diff)
+		}
+	}
+}
+
 func TestTapeErrors(t *testing.T) {
 	const head = `{"format":"hark-tape","version":1}` + "\n"
 	const good = `{"dir":"in","op":"text","text":"x"}` + "\n"
@@ -112,12 +139,17 @@ func TestTapeErrors(t *testing.T) {
 		records    int
 		err        string // "" for none
 	}{
-		{"empty", "", 0, "the tape is empty"},
-		{"blank", "\n \n", 0, "the tape is empty"},
+		{"empty", "", 0, "the file is empty, and not a recording"},
+		{"blank", "\n \n", 0, "the file is empty, and not a recording"},
 		{"head alone", head, 0, ""},
 		{"no head", good + good, 2, ""},
+		{"an end", head + good + `{"op":"end","exit_code":8}` + "\n", 1, ""},
+		{"two tapes with ends", head + good + `{"op":"end"}` + "\n" + head + good + `{"op":"end"}` + "\n", 2, ""},
+		{"byte order mark", "\ufeff" + head + good, 1, ""},
+		{"gzip", "\x1f\x8b\x08\x00", 0, "the file is compressed with gzip"},
+		{"UTF-16", "\xff\xfe{\x00", 0, "the file is UTF-16"},
 		{"two tapes", head + good + "\n" + head + good, 2, ""},
-		{"cut in the head", head[:12], 0, ErrTapeCut.Error()},
+		{"cut in the head", head[:12], 0, "tape, line 1: the recording is cut off in its first line"},
 		{"cut", head + good + good[:20], 1, ErrTapeCut.Error()},
 		{"cut before the break", head + good + good[:len(good)-1], 2, ""},
 		{"broken in the middle", head + good + good[:20] + "\n" + good, 1, "tape, line 3: no record of a tape: "},
