@@ -60,7 +60,7 @@ func (f *endFlags) conditions(vars output.Vars) ([]output.Condition, error) {
 		make  func(*output.Filter) output.Condition
 	}{{"--fail-if", f.failIf, output.FailIf}, {"--until", f.until, output.Until}} {
 		for _, expr := range list.exprs {
-			filter, err := output.Compile(list.flag, expr, vars)
+			filter, err := output.CompileCondition(list.flag, expr, vars)
 			if err != nil {
 				return nil, err
 			}
@@ -69,7 +69,7 @@ func (f *endFlags) conditions(vars output.Vars) ([]output.Condition, error) {
 	}
 	var expected []*output.Filter
 	for _, expr := range f.expect {
-		filter, err := output.Compile("--expect", expr, vars)
+		filter, err := output.CompileCondition("--expect", expr, vars)
 		if err != nil {
 			return nil, err
 		}

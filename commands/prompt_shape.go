@@ -82,7 +82,7 @@ func asIs(f *streamFlags) bool { return f.jq == "" && f.format == string(output.
 func (t *talk) cmdJQ(rest string) error {
 	if rest == "off" {
 		rest = ""
-	} else if _, err := t.compile("/jq", rest); err != nil {
+	} else if _, err := t.compile(output.Compile, "/jq", rest); err != nil {
 		return err
 	}
 	return t.reshape(func(f *streamFlags) { f.jq, f.raw = rest, f.raw && rest != "" })
@@ -91,7 +91,7 @@ func (t *talk) cmdJQ(rest string) error {
 func (t *talk) cmdUntil(rest string) error {
 	var until []output.Condition
 	if rest != "off" {
-		filter, err := t.compile("/until", rest)
+		filter, err := t.compile(output.CompileCondition, "/until", rest)
 		if err != nil {
 			return err
 		}
@@ -103,13 +103,13 @@ func (t *talk) cmdUntil(rest string) error {
 	})
 }
 
-// compile makes a filter of the argument of a command.
-func (t *talk) compile(command, expr string) (*output.Filter, error) {
+// compile makes a filter of the argument of a command, by Compile or CompileCondition.
+func (t *talk) compile(compile func(flag, expr string, vars output.Vars) (*output.Filter, error), command, expr string) (*output.Filter, error) {
 	_, vars, err := t.outputOptions(t.dead)
 	if err != nil {
 		return nil, err
 	}
-	return output.Compile(command, expr, vars)
+	return compile(command, expr, vars)
 }
 
 func (t *talk) cmdFormat(rest string) error {

@@ -135,7 +135,7 @@ func (c *count) outcomes() []Outcome {
 // Until ends the stream with the first event for which f yields anything but false
 // and null. It looks at the event itself, whatever the filter makes of it; the
 // event is printed like any other.
-func Until(f *Filter) Condition { return &until{watch{name: "until", filter: f, reason: f.reason()}} }
+func Until(f *Filter) Condition { return &until{watching("until", f)} }
 
 type until struct{ watch }
 
@@ -148,7 +148,9 @@ func (u *until) verdict(*sighting) error {
 
 // FailIf makes the first event for which f yields anything but false and null the
 // failure of the stream: a *Failed.
-func FailIf(f *Filter) Condition { return &failIf{watch{name: "fail-if", filter: f}} }
+func FailIf(f *Filter) Condition {
+	return &failIf{watch{name: "fail-if", filter: f, terms: f.reason()}}
+}
 
 type failIf struct{ watch }
 
@@ -164,7 +166,8 @@ func (f *failIf) verdict(s *sighting) error {
 func Expect(fs ...*Filter) Condition {
 	e := &expect{}
 	for _, f := range fs {
-		e.watches = append(e.watches, &watch{name: "expect", filter: f, reason: f.reason()})
+		w := watching("expect", f)
+		e.watches = append(e.watches, &w)
 	}
 	return e
 }
@@ -206,7 +209,8 @@ func (e *expect) outcomes() []Outcome {
 type watch struct {
 	name   string
 	filter *Filter
-	reason *reason // nil when it cannot be known
+	reason *reason // nil when it cannot be known, or nobody wants to
+	terms  *reason // for decidedByTypes
 	met    bool
 
 	mu    sync.Mutex
@@ -214,6 +218,11 @@ type watch struct {
 	after time.Duration
 	event string
 	near  nearest
+}
+
+func watching(name string, f *Filter) watch {
+	r := f.reason()
+	return watch{name: name, filter: f, reason: r, terms: r}
 }
 
 func (x *watch) sees() bool { return true }
@@ -230,6 +239,11 @@ func (x *watch) look(w *Writer, s *sighting) error {
 		err = w.failure(x.filter, s.ev, err)
 	case matched:
 		excerpt = w.excerpt(s.data)
+		if x.terms != nil && w.opts.Warn != nil {
+			if why := x.terms.decidedByTypes(s.value); why != "" {
+				w.opts.Warn(fmt.Sprintf("--%s '%s' matched, but %s", x.name, clean(x.filter.String()), why))
+			}
+		}
 	case x.reason != nil:
 		missed = x.reason.missed(w.opts.Context, s.value)
 	}

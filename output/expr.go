@@ -100,35 +100,10 @@ type word struct {
 // interpolations of a string are no part of it.
 func words(expr string) iter.Seq[word] {
 	return func(yield func(word) bool) {
-		var (
-			open   []int // one for each interpolation around i: parentheses open in it
-			quoted bool  // i is in the text of a string
-			before string
-		)
-		for i := 0; i < len(expr); {
-			c := expr[i]
-			switch {
-			case quoted && c == '\\' && strings.HasPrefix(expr[i:], `\(`):
-				open, quoted = append(open, 0), false
-				i += 2
-				continue
-			case quoted && c == '\\':
-				i += 2
-				continue
-			case c == '"':
-				quoted = !quoted
-			case quoted:
-			case c == '#':
-				i += strings.IndexAny(expr[i:]+"\n", "\r\n")
-				continue
-			case c == '(' && len(open) > 0:
-				open[len(open)-1]++
-			case c == ')' && len(open) > 0:
-				if open[len(open)-1]--; open[len(open)-1] < 0 {
-					open, quoted = open[:len(open)-1], true
-				}
-			case isWordStart(c):
-				w := wordAt(expr, i)
+		code, before := masked(expr), ""
+		for i := 0; i < len(code); {
+			if isWordStart(code[i]) {
+				w := wordAt(code, i)
 				w.before = before
 				if !yield(w) {
 					return
@@ -137,12 +112,47 @@ func words(expr string) iter.Seq[word] {
 				i += len(w.text)
 				continue
 			}
-			if quoted || !isSpace(c) {
+			if !isSpace(code[i]) {
 				before = ""
 			}
 			i++
 		}
 	}
+}
+
+// masked is expr with a quotation mark for each byte of a string and with spaces for
+// each comment. The interpolations of a string are no part of it.
+func masked(expr string) string {
+	code := []byte(expr)
+	var open []int // one for each interpolation around i: parentheses open in it
+	quoted := false
+	for i := 0; i < len(code); i++ {
+		switch c := code[i]; {
+		case quoted && c == '\\':
+			if strings.HasPrefix(expr[i:], `\(`) {
+				open, quoted = append(open, 0), false
+			}
+			code[i] = '"'
+			if i++; i < len(code) && quoted {
+				code[i] = '"'
+			}
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+			code[i] = '"'
+		case c == '#':
+			for ; i < len(code) && code[i] != '\n' && code[i] != '\r'; i++ {
+				code[i] = ' '
+			}
+		case c == '(' && len(open) > 0:
+			open[len(open)-1]++
+		case c == ')' && len(open) > 0:
+			if open[len(open)-1]--; open[len(open)-1] < 0 {
+				open, quoted = open[:len(open)-1], true
+			}
+		}
+	}
+	return string(code)
 }
 
 func wordAt(expr string, i int) word {

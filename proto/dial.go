@@ -32,6 +32,7 @@ type DialOptions struct {
 // yet. ctx bounds the handshake only.
 func dial(ctx context.Context, hs *Handshake, o *Options) (*link, error) {
 	at := *hs
+	at.URL = withQueryEncoded(hs.URL)
 	at.Header = hs.Header.Clone()
 	if at.Header == nil {
 		at.Header = http.Header{}

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -52,6 +53,27 @@ func onTheWire(req *http.Request, typed map[string]string) *http.Request {
 		out.Host = host
 	}
 	return &out
+}
+
+// withQueryEncoded is an address with the characters of its query percent-encoded that
+// must not stand there (RFC 3986, section 3.4), as browsers do it (WHATWG URL, "query
+// percent-encode set"). What is encoded already stays, and so do characters such as
+// [ and ] that servers are used to. A path is encoded by net/url.
+func withQueryEncoded(address string) string {
+	before, query, ok := strings.Cut(address, "?")
+	if !ok {
+		return address
+	}
+	var b strings.Builder
+	b.WriteString(before + "?")
+	for _, c := range []byte(query) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"#<>'`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // HostHeader returns the value of the Host header of a request, an internationalized domain

@@ -121,3 +121,20 @@ func TestNamesBelowLocalhost(t *testing.T) {
 	}
 	conn.Close()
 }
+
+// The request line holds no byte that does not belong there, whatever was typed.
+func TestQueryOnTheWire(t *testing.T) {
+	for typed, want := range map[string]string{
+		"/a?q=x y":                 "/a?q=x%20y",
+		"/a?q=ü&n=\"<>'":           "/a?q=%C3%BC&n=%22%3C%3E%27",
+		"/a?q=x%20y&p=100%":        "/a?q=x%20y&p=100%",
+		"/a?filter[a]=b|c&d={e}":   "/a?filter[a]=b|c&d={e}",
+		"/a?q=\xff":                "/a?q=%FF",
+		"/ä b?":                    "/%C3%A4%20b?",
+		"/a?a=b?c=d&e=f+g&h=%2B/;": "/a?a=b?c=d&e=f+g&h=%2B/;",
+	} {
+		if got := wireRequest(t, &Network{}, withQueryEncoded("http://test.example"+typed), http.Header{})[0]; got != "GET "+want+" HTTP/1.1" {
+			t.Errorf("%s: %s, want GET %s HTTP/1.1", typed, got, want)
+		}
+	}
+}

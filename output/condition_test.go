@@ -1,0 +1,79 @@
+package output
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// A condition that cannot fail, or cannot come true, tests nothing and is refused,
+// with a mark under the place.
+func TestConditionsThatTestNothing(t *testing.T) {
+	want, err := Arg("want", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars := Vars{Named: []Var{want}}
+	for _, tt := range []struct {
+		expr, msg, mark string // mark is the text at the offset
+	}{
+		{".temp = 99", "compare with ==", "= 99"},
+		{"  (.temp=99)", "compare with ==", "=99)"},
+		{`.a == "=" and (.temp = 99)`, "compare with ==", "= 99)"},
+		{".temp |= 99", "an assignment (|=)", "|= 99"},
+		{".temp += 1", "an assignment (+=)", "+= 1"},
+		{".temp //= 1", "an assignment (//=)", "//= 1"},
+		{".x | (.y = 1) | not", "compare with ==", "= 1)"},
+		{"select(.temp = 99)", "compare with ==", "= 99)"},
+		{".a | select(.temp = 99)", "compare with ==", "= 99)"},
+		{"true", "a constant", "true"},
+		{" 1 < 2", "a constant", "1 < 2"},
+		{`"x"`, "a constant", `"x"`},
+		{"$want", "a constant", "$want"},
+		{`$want == "x"`, "a constant", "$want"},
+		{"[null]", "a constant", "[null]"},
+	} {
+		_, err := CompileCondition("--expect", tt.expr, vars)
+		e, ok := errors.AsType[*ExprError](err)
+		if !ok || !strings.Contains(e.Msg, tt.msg) || e.Offset < 0 || !strings.HasPrefix(tt.expr[e.Offset:], tt.mark) {
+			t.Errorf("%s: %+v, want %q at %q", tt.expr, err, tt.msg, tt.mark)
+		}
+	}
+	for _, expr := range []string{
+		".temp == 99", ".temp >= 99", ".temp != 99", "(.temp = 99) | .temp > 3", "[.[] |= 1] | length > 2", ".", "empty",
+		`.a == "b = c"`, "true and .x", "any", `test("a=b")`, "now > 3", "$want == .x", "(.a = 1).b", "not", `"\(.x)" == "1"`,
+	} {
+		if _, err := CompileCondition("--expect", expr, vars); err != nil {
+			t.Errorf("%s: %v", expr, err)
+		}
+	}
+}
+
+// When the types of the operands decided a comparison, the user is told.
+func TestComparisonsDecidedByTypes(t *testing.T) {
+	for _, tt := range []struct{ expr, event, want string }{
+		{".p > 100000", `{"p":"5"}`, ".p is a string and 100000 is a number"},
+		{"100000 < .p", `{"p":[]}`, ".p is an array and 100000 is a number"},
+		{"select(.p <= 3) and .q == 1", `{"q":1}`, ".p is null and 3 is a number"},
+		{`.p < "x"`, `{"p":3}`, `.p is a number and "x" is a string`},
+		{".p > 100000", `{"p":100001}`, ""},
+		{`.p != 3`, `{"p":"3"}`, ""},
+	} {
+		for name, condition := range map[string]func(*Filter) Condition{
+			"until": Until, "fail-if": FailIf, "expect": func(f *Filter) Condition { return Expect(f) },
+		} {
+			f, err := CompileCondition("--"+name, tt.expr, Vars{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(Options{Conditions: []Condition{condition(f)}})
+			if err := r.texts(tt.event); err == nil {
+				t.Errorf("%s %s: %s did not match", name, tt.expr, tt.event)
+			}
+			got := strings.Join(r.warnings, "; ")
+			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) || strings.Count(got, "matched, but") > 1 {
+				t.Errorf("%s %s: said %q, want %q", name, tt.expr, got, tt.want)
+			}
+		}
+	}
+}
