@@ -101,6 +101,11 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			}
 			s := p.newStream(f)
 			defer s.close()
+			if stdin {
+				s.lingering = f.lingers()
+			} else {
+				s.sendable = true
+			}
 			return wscatHint(c, s.run(c.Context, svc, input))
 		},
 	}

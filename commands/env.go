@@ -44,6 +44,9 @@ type Env struct {
 	// PlainTerminal: stdin and stdout are a terminal on which lines cannot be edited by
 	// us, only as the system does it.
 	PlainTerminal bool
+	// Pending reports whether stdin is a pipe or a file with data that nobody has read
+	// yet; it reads nothing. nil: not known.
+	Pending func() bool
 	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
 	// ends.
 	Hangup func(ctx context.Context, gone func())
@@ -87,6 +90,7 @@ func System() Env {
 		Editor:         editor,
 		StdinTerminal:  isatty.IsTerminal(os.Stdin.Fd()) || isatty.IsCygwinTerminal(os.Stdin.Fd()),
 		PlainTerminal:  editor == nil && isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd()),
+		Pending:        func() bool { return pending(os.Stdin) },
 		Hangup: func(ctx context.Context, gone func()) {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)
 		},

@@ -75,10 +75,9 @@ func (f *outputFlags) check(c *cli.Context) error {
 		return usagef("%s %q: expected auto, always or never", givenAs(c, "color"), cut(f.color, 24))
 	}
 	if f.raw && f.jq == "" {
-		if as := typedAs(c, "raw-output"); as != "" {
-			return usagef("%s prints the strings that --jq makes; it needs --jq", as)
+		if f.jq = "."; typedAs(c, "raw-output") == "" { // a setting that does not apply
+			f.jq, f.raw = "", false
 		}
-		f.raw = false
 	}
 	f.timeTyped = typedAs(c, "time") != ""
 	return nil

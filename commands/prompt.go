@@ -26,6 +26,7 @@ type promptFlags struct {
 	slash       bool
 	files       bool // --allow-files
 	holds       bool // hold counts in place of linger
+	lingerGiven bool
 
 	auto    bool     // on a terminal, the prompt opens by itself
 	execute []string // lines to carry out in place of stdin
@@ -60,6 +61,7 @@ func (f *promptFlags) check(c *cli.Context) error {
 	if strings.HasPrefix(linger, "-") && strings.HasPrefix(hold, "-") {
 		return usagef("%s and %s exclude each other: one counts from the last answer, the other from the last line", linger, hold)
 	}
+	f.lingerGiven = linger != ""
 	f.holds = hold != "" && !strings.HasPrefix(linger, "-") // what was typed counts
 	return nil
 }

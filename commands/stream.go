@@ -38,6 +38,10 @@ type stream struct {
 	// valuesLimit is how much memory the values of an event may take, in bytes; 0 when
 	// there is no limit for messages either, on a tape of the user's.
 	valuesLimit int
+	// lingering ends the stream after the last line of stdin; or nil.
+	lingering *lingering
+	// sendable: lines of stdin could be sent, and are not.
+	sendable bool
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
@@ -130,9 +134,23 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		if s.wrap != nil {
 			sink = s.wrap(w)
 		}
+		if l := s.lingering; l != nil {
+			o.Input, sink = l.after(ctx, input, s.cancel), &lingeringSink{sink, l}
+		}
+		s.mentionStdin()
 		err := proto.Run(ctx, svc, sink, o)
+		s.mentionStdin()
 		return withHint(err, s.flags.tlsFlags.hint(err))
 	})
+}
+
+// mentionStdin says, once, that nobody reads what waits on stdin, where it could be
+// sent. A loop that reads the same stdin loses nothing by it.
+func (s *stream) mentionStdin() {
+	if s.sendable && s.Pending != nil && s.Pending() {
+		s.sendable = false
+		s.warn("stdin is not read: add --send - to send its lines")
+	}
 }
 
 // handshakes is the transport of opening handshakes.

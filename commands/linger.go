@@ -1,0 +1,100 @@
+package commands
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+// A lingering ends a stream some time after the last line of stdin was sent: --linger
+// and --hold with --send -.
+type lingering struct {
+	limit time.Duration
+	hold  bool // counts from the last line, whatever comes
+	over  error
+
+	mu   sync.Mutex
+	last time.Time // that counts
+}
+
+// lingers is what --linger and --hold ask for, nil when neither was given or when
+// they never end the stream.
+func (f *promptFlags) lingers() *lingering {
+	l := &lingering{limit: time.Duration(f.linger), over: errLinger}
+	if f.holds {
+		l.limit, l.hold, l.over = time.Duration(f.hold), true, errHold
+	}
+	if !f.holds && !f.lingerGiven || linger(l.limit) == forever {
+		return nil
+	}
+	return l
+}
+
+// after passes frames on, and ends the stream when the time is over after the last
+// of them.
+func (l *lingering) after(ctx context.Context, in <-chan proto.Frame, end func(error)) <-chan proto.Frame {
+	out := make(chan proto.Frame)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case f, ok := <-in:
+				if !ok {
+					l.note(time.Now())
+					go l.wait(ctx, end)
+					return
+				}
+				select {
+				case out <- f:
+				case <-ctx.Done():
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func (l *lingering) note(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = now
+}
+
+// wait ends the stream when the time is over.
+func (l *lingering) wait(ctx context.Context, end func(error)) {
+	for {
+		l.mu.Lock()
+		left := time.Until(l.last.Add(l.limit))
+		l.mu.Unlock()
+		if left <= 0 {
+			end(l.over)
+			return
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// A lingeringSink tells a lingering of each event.
+type lingeringSink struct {
+	proto.Sink
+	l *lingering
+}
+
+// Event implements proto.Sink.
+func (s *lingeringSink) Event(ev *proto.Event) error {
+	if !s.l.hold {
+		s.l.note(time.Now())
+	}
+	return s.Sink.Event(ev)
+}

@@ -1,0 +1,59 @@
+package commands
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+// --linger counts from the last event after the end of stdin, --hold from the last
+// line.
+func TestLingering(t *testing.T) {
+	for _, tt := range []struct {
+		flags promptFlags
+		want  time.Duration
+		over  error
+	}{
+		{promptFlags{linger: linger(2 * time.Second), lingerGiven: true}, 6 * time.Second, errLinger},
+		{promptFlags{hold: linger(2 * time.Second), holds: true}, 3 * time.Second, errHold},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			l := tt.flags.lingers()
+			in := make(chan proto.Frame)
+			out := l.after(ctx, in, cancel)
+			sink := &lingeringSink{discard{}, l}
+			start := time.Now()
+			go func() {
+				in <- proto.Text([]byte("a"))
+				time.Sleep(time.Second)
+				close(in)
+				for range 3 { // at 2, 3 and 4 s
+					time.Sleep(time.Second)
+					_ = sink.Event(&proto.Event{})
+				}
+			}()
+			if f := <-out; string(f.Payload) != "a" {
+				t.Errorf("passed on: %q", f.Payload)
+			}
+			if _, ok := <-out; ok {
+				t.Error("a second frame came")
+			}
+			<-ctx.Done()
+			if d := time.Since(start); d != tt.want || context.Cause(ctx) != tt.over {
+				t.Errorf("ended after %s with %v, want %s with %v", d, context.Cause(ctx), tt.want, tt.over)
+			}
+			time.Sleep(10 * time.Second)
+		})
+	}
+	if l := (&promptFlags{linger: linger(time.Second)}).lingers(); l != nil {
+		t.Error("the default of --linger ends a stream that only sends")
+	}
+	if l := (&promptFlags{hold: forever, holds: true}).lingers(); l != nil {
+		t.Error("--hold -1 ends a stream")
+	}
+}
