@@ -192,7 +192,7 @@ func TestCanaryPromptSession(t *testing.T) {
 		name, value, _ := strings.Cut(v, "=")
 		script.WriteString("export " + name + "='" + value + "'\n")
 	}
-	script.WriteString("exec $HARK octave subscribe /demo/stream -i -v --include --until false --jq empty --record whole")
+	script.WriteString("exec $HARK octave subscribe /demo/stream -i -v --include --until empty --jq empty --record whole")
 	x := startTTY(t, script.String())
 	x.shows("ready, listening")
 	x.keys("/record tape\r")
