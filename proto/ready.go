@@ -11,8 +11,6 @@ import (
 func (s *server) readiness(step Step, now time.Time) {
 	if (step.Live || step.Ready) && !s.live {
 		s.live = true
-		s.failures = 0
-		s.freeTry = false
 		s.status(Live, s.address, nil)
 		s.rearmIdle(now)
 	}
@@ -32,6 +30,7 @@ func (s *server) announce(now time.Time) {
 		return
 	}
 	s.ready = true
+	s.policy.streamReady(now)
 	s.status(Ready, s.address, nil)
 	if !s.liveUntil.IsZero() && !s.filling {
 		s.o.Trace.status(Status{

@@ -112,7 +112,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		svc: svc, o: &o,
 		queue:  newQueue(o.Buffer),
 		sunk:   make(chan struct{}),
-		budget: budget{limit: o.Retries, window: o.RetryWindow},
+		policy: newReconnectPolicy(&o),
 	}
 	o.free = newPool()
 	defer o.free.spare.drop()
@@ -149,15 +149,13 @@ type runner struct {
 	svc    Service
 	o      *Options
 	queue  *queue
-	budget budget
+	policy reconnectPolicy
 
 	sunk    chan struct{} // closed when the sink has ended, with sinkErr
 	sinkErr error
 
 	attempt   int
-	failures  int // in a row, for the backoff
 	connected bool
-	freeTry   bool      // a free retry was made since the stream was last live
 	liveUntil time.Time // when the last stream that was ready was last heard
 	lostBy    error     // what ended that one
 	pending   *Frame    // of Input, taken but not yet written
@@ -187,9 +185,13 @@ func (r *runner) attempts(ctx context.Context) error {
 		if ce, ok := errors.AsType[*CloseError](err); ok && ce.normal() && r.o.Retries == 0 && v.Class == Transient {
 			return nil
 		}
-		if v.Free && !r.freeTry {
-			r.freeTry = true
-			continue
+		if v.Free {
+			if delay, ok := r.policy.free(rand.Float64()); ok {
+				if err := r.sleep(ctx, delay); err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		if v.Class != Transient {
 			return &Failure{Class: v.Class, Connected: r.connected, Err: err}
@@ -217,12 +219,9 @@ func judge(svc Service, err error, connected bool) Verdict {
 // a run.
 func Classify(svc Service, err error) Class { return judge(svc, err, false).Class }
 
-// wait passes the time until the next attempt.
+// wait uses up a retry and passes the time until it is due.
 func (r *runner) wait(ctx context.Context, err error) error {
 	now := time.Now()
-	if !r.budget.take(now) {
-		return &Failure{Class: Transient, Connected: r.connected, Retries: len(r.budget.spent), Err: err}
-	}
 	var asked time.Duration
 	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		asked = he.RetryAfter
@@ -230,12 +229,21 @@ func (r *runner) wait(ctx context.Context, err error) error {
 	if asked > r.o.RetryWindow {
 		return &Failure{Class: Transient, Connected: r.connected, Err: err}
 	}
-	delay := r.o.Backoff.Delay(r.failures, rand.Float64(), asked)
-	r.failures++
+	spent := &r.policy.budget.spent
+	delay, ok := r.policy.retry(now, rand.Float64(), asked)
+	if !ok {
+		return &Failure{Class: Transient, Connected: r.connected, Retries: len(*spent), Err: err}
+	}
 	r.o.Trace.status(Status{
 		Time: now, State: Retrying, Service: r.svc.Name(), Attempt: r.attempt,
-		Err: err, Delay: delay, Retry: len(r.budget.spent), Retries: r.o.Retries,
+		Err: err, Delay: delay, Retry: len(*spent), Retries: r.o.Retries,
 	})
+	return r.sleep(ctx, delay)
+}
+
+// sleep passes a delay, unless a new connection is asked for before. An error says
+// that the run is to end.
+func (r *runner) sleep(ctx context.Context, delay time.Duration) error {
 	t := time.NewTimer(delay)
 	defer t.Stop()
 	select {
@@ -272,6 +280,7 @@ func (r *runner) once(ctx context.Context) error {
 		var l *link
 		if l, err = dial(hctx, hs, r.o); err == nil {
 			r.connected = true
+			r.policy.connected(time.Now())
 			r.status(Connected, hs.Address, nil)
 			if len(hs.Secrets) > 0 {
 				r.status(Authenticated, hs.Address, nil)

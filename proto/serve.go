@@ -70,6 +70,7 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	}()
 	l.run()
 	err := s.loop(ctx, wctx)
+	r.policy.lost(time.Now())
 	r.reportDropped(time.Now())
 	if s.ready && s.gap == nil {
 		r.liveUntil, r.lostBy = l.tap.lastHeard(), err
@@ -274,6 +275,7 @@ func (s *server) batch(b *batch) error {
 		}
 	}
 	if n > 0 {
+		s.policy.events = true
 		s.rearmIdle(time.Now())
 	}
 	if b.events = n; frames {

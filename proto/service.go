@@ -172,8 +172,8 @@ type Judge interface {
 // A Verdict says what a failure means.
 type Verdict struct {
 	Class Class
-	// Free: try again at once without using up a retry. It is granted only once
-	// in a row.
+	// Free: try again after the shortest delay without using up a retry. It is
+	// granted once in a row of failures, which a stable connection ends.
 	Free bool
 }
 

@@ -79,7 +79,7 @@ func (r *runner) steer(ctx context.Context) error {
 		r.status(Held, "", err)
 		select {
 		case <-r.o.Steering.Again:
-			r.failures, r.freeTry, r.budget.spent = 0, false, nil
+			r.policy.reset()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-r.o.Kill:
