@@ -15,6 +15,7 @@ type linkFlags struct {
 	pingInterval   time.Duration
 	pingTimeout    time.Duration
 	maxMessage     size
+	maxFrame       size
 	buffer         size
 	overflow       overflow
 	networkFlags
@@ -27,7 +28,7 @@ func newLinkFlags() linkFlags {
 		connectTimeout: d.ConnectTimeout,
 		retries:        d.Retries, retryWindow: d.RetryWindow,
 		pingInterval: d.PingInterval, pingTimeout: d.PingTimeout,
-		maxMessage: size(d.MaxMessageSize), buffer: size(d.Buffer),
+		maxMessage: size(d.MaxMessageSize), maxFrame: proto.DefaultMaxFrameSize, buffer: size(d.Buffer),
 		networkFlags: newNetworkFlags(),
 	}
 }
@@ -46,6 +47,8 @@ func (f *linkFlags) flags() []cli.Flag {
 			Usage: "take the connection for dead when nothing comes for `D` after a ping; 0 for never"},
 		&cli.GenericFlag{Name: "max-message-size", Category: catLink, Value: &f.maxMessage, DefaultText: f.maxMessage.String(),
 			Usage: "refuse messages larger than `SIZE`; the values that --jq and conditions see of one may take as much memory"},
+		&cli.GenericFlag{Name: "max-frame-size", Category: catLink, Value: &f.maxFrame, DefaultText: f.maxFrame.String(),
+			Usage: "send messages larger than `SIZE` in fragments of that size"},
 		&cli.GenericFlag{Name: "buffer", Category: catLink, Value: &f.buffer, DefaultText: f.buffer.String(),
 			Usage: "let `SIZE` of messages wait for a slow reader of stdout"},
 		&cli.GenericFlag{Name: "overflow", Category: catLink, Value: &f.overflow, DefaultText: f.overflow.String(),
@@ -72,6 +75,9 @@ func (f *linkFlags) check(c *cli.Context) error {
 	if f.maxMessage < 1 {
 		return usagef("--max-message-size must be at least 1")
 	}
+	if f.maxFrame < 1 {
+		return usagef("--max-frame-size must be at least 1")
+	}
 	if f.buffer < 1 {
 		return usagef("--buffer must be at least 1")
 	}
@@ -84,5 +90,6 @@ func (f *linkFlags) engine(o *proto.Options) {
 	o.Retries, o.RetryWindow = f.retries, f.retryWindow
 	o.PingInterval, o.PingTimeout = f.pingInterval, f.pingTimeout
 	o.MaxMessageSize = int64(f.maxMessage)
+	o.MaxFrameSize = int(f.maxFrame)
 	o.Buffer, o.Overflow = int(f.buffer), proto.Overflow(f.overflow)
 }

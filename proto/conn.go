@@ -35,8 +35,9 @@ type link struct {
 	// accepted: the loop has found room for what was claimed.
 	accepted chan struct{}
 
-	out outbox
-	wg  sync.WaitGroup
+	out    outbox
+	writer frameWriter
+	wg     sync.WaitGroup
 
 	// Owned by the reader.
 	cur    *batch
@@ -63,12 +64,11 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 		out:      newOutbox(),
 	}
 	l.cur = l.free.get(&batch{})
+	l.writer = frameWriter{w: t.rwc, out: &l.out, most: o.maxFrameSize(), zip: t.zip, start: t.start}
 	t.lane = t.lane && !o.noLane
+	t.in.limit = o.MaxMessageSize
 	t.waiting = l.handOver
-	if l.collect {
-		t.sent = func(op wire.Opcode, p []byte) { l.control(Out, op, p) }
-	}
-	t.onPing = func(p []byte) { l.control(In, wire.OpPing, p) }
+	t.onPing = l.ping
 	t.onPong = func(p []byte) { l.control(In, wire.OpPong, p) }
 	return l
 }
@@ -77,24 +77,61 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 func (l *link) run() {
 	l.wg.Go(func() {
 		l.readErr = l.read()
+		v := l.tap.failed
+		if v != nil {
+			l.answer(v)
+		}
 		l.handOver()
-		if is[*ProtocolError](l.readErr) || is[*TooBigError](l.readErr) {
-			l.tap.linger()
+		if v != nil {
+			t := time.NewTimer(failTimeout)
+			select { // for the answer to be written
+			case <-l.out.done:
+			case <-t.C:
+			case <-l.stop:
+			}
+			t.Stop()
+			if v.closed == nil {
+				l.tap.linger()
+			}
 		}
 		close(l.batches)
 	})
 	l.wg.Go(func() {
-		if err := l.write(); err != nil {
+		defer close(l.out.done)
+		if err := l.writer.run(); err != nil {
+			// The reader goes on: what has arrived is worth as much as before.
 			l.out.fail(err)
-			l.tap.Close() // the reader ends, and the loop learns of it
+			l.tap.leave()
 		}
 	})
+}
+
+// answer puts the close frame that answers what has ended the reader.
+func (l *link) answer(v *violation) {
+	if v.closed != nil && l.collect {
+		l.control(In, wire.OpClose, v.closed)
+	}
+	if l.out.close(v.answer, time.Time{}) {
+		if l.collect {
+			l.control(Out, wire.OpClose, v.answer)
+		}
+	} else if v.closed != nil {
+		l.out.closeAnswered()
+	}
+}
+
+// ping answers a ping.
+func (l *link) ping(p []byte) {
+	l.control(In, wire.OpPing, p)
+	if l.out.put(Frame{Opcode: wire.OpPong, Payload: append([]byte{}, p...)}, false) && l.collect {
+		l.control(Out, wire.OpPong, p)
+	}
 }
 
 // close ends the connection at once and waits for its goroutines.
 func (l *link) close() {
 	close(l.stop)
-	l.out.close()
+	l.out.end()
 	l.tap.Close()
 	l.ws.CloseNow()
 	for range l.batches {
@@ -113,7 +150,7 @@ func (l *link) read() (err error) {
 		if err := l.express(); err != nil {
 			return err
 		}
-		op, r, ok := l.tap.open(l.limit)
+		op, r, ok := l.tap.open()
 		if ok && l.tap.in.left > uint64(cap(l.cur.data)-len(l.cur.data)) {
 			l.handOver()
 		} else if !ok {
@@ -141,9 +178,7 @@ func (l *link) complete(op wire.Opcode) error {
 	b := l.cur
 	if op == wire.OpText && !utf8.Valid(b.data[l.start:]) {
 		b.data = b.data[:l.start]
-		v := breach(wire.StatusInvalid, "invalid UTF-8", "the server sent a text message that is not UTF-8")
-		l.tap.fail(v)
-		return v.err
+		return l.fail(breach(wire.StatusInvalid, "invalid UTF-8", "the server sent a text message that is not UTF-8"))
 	}
 	b.entries = append(b.entries, entry{start: l.start, end: len(b.data), op: op, dir: In, time: l.tap.readAt})
 	if l.full() || len(b.entries) >= batchEntries {
@@ -160,17 +195,15 @@ func (l *link) full() bool {
 }
 
 // broke is the end of the reader when the library has panicked. It does so when a
-// close frame comes between the fragments of a compressed message (v1.8.15): a
-// server must not be able to end the program by that.
+// X
 func (l *link) broke(panicked any) error {
 	if l.inside {
 		l.cur.data, l.inside = l.cur.data[:l.start], false
 	}
-	if p := l.tap.peerClose; p != nil {
-		code, reason := wire.ParseClose(p)
-		return l.lost(websocket.CloseError{Code: websocket.StatusCode(code), Reason: reason})
+	if v := l.tap.failed; v != nil {
+		return v.err
 	}
-	return &ProtocolError{fmt.Errorf("the WebSocket library failed: %v", panicked)}
+	return l.fail(breach(wire.StatusProtocol, "unreadable", fmt.Sprintf("the WebSocket library failed: %v", panicked)))
 }
 
 // readMessage appends one message to the current batch.
@@ -322,35 +355,25 @@ func (l *link) control(dir Direction, op wire.Opcode, p []byte) {
 	if dir == Out {
 		at = time.Now()
 	}
-	l.cur.entries = append(l.cur.entries, entry{control: append([]byte(nil), p...), op: op, dir: dir, time: at})
+	l.cur.entries = append(l.cur.entries, entry{own: append([]byte{}, p...), op: op, dir: dir, time: at})
 }
 
-// closeSeen records the peer's close frame. The library has answered it already,
-// so it goes before the answer.
-func (l *link) closeSeen(ce websocket.CloseError) {
-	l.control(In, wire.OpClose, wire.ClosePayload(int(ce.Code), ce.Reason))
-	e := l.cur.entries
-	if n := len(e); n > 1 && e[n-2].op == wire.OpClose {
-		e[n-1], e[n-2] = e[n-2], e[n-1]
-	}
+// fail ends the reader with a violation that was found after the tap.
+func (l *link) fail(v *violation) error {
+	l.tap.failed = v
+	return v.err
 }
 
 // lost says what the end of the reader means.
 func (l *link) lost(err error) error {
-	if ce, ok := errors.AsType[websocket.CloseError](err); ok {
-		if l.collect {
-			l.closeSeen(ce)
-		}
-		return &CloseError{Code: int(ce.Code), Reason: ce.Reason}
+	if v := l.tap.failed; v != nil {
+		return v.err
 	}
 	if errors.Is(err, websocket.ErrMessageTooBig) {
-		return &TooBigError{Limit: l.limit}
-	}
-	if pe, ok := errors.AsType[*ProtocolError](err); ok {
-		return pe
+		return l.fail(tooBig(l.limit))
 	}
 	if werr := l.out.failure(); werr != nil {
-		err = werr
+		return &LostError{reason(werr)}
 	}
 	if ends(err) {
 		return &LostError{errEnd}
@@ -358,8 +381,8 @@ func (l *link) lost(err error) error {
 	if broken(err) {
 		return &LostError{reason(err)}
 	}
-	// The library found the peer breaking the protocol, and has told it so.
-	return &ProtocolError{reason(err)}
+	// Nothing else is left that the tap does not check.
+	return l.fail(breach(wire.StatusProtocol, "compressed message", "the server sent a compressed message that cannot be decompressed"))
 }
 
 var errEnd = errors.New("the server ended it without a close frame")
@@ -374,39 +397,7 @@ func broken(err error) bool {
 	return errors.As(err, &ne) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// write sends what the outbox holds until it is closed.
-func (l *link) write() error {
-	for {
-		frames, ok := l.out.take()
-		if !ok {
-			return nil
-		}
-		for i := range frames {
-			if err := l.send(&frames[i].Frame); err != nil {
-				return err
-			}
-			l.out.sent(&frames[i])
-			if frames[i].confirm {
-				signal(l.out.wrote)
-			}
-		}
-	}
-}
-
-func (l *link) send(f *Frame) error {
-	switch {
-	case f.Opcode == wire.OpPing:
-		// Before the write: the answer may be here before it returns.
-		l.out.pinged.Store(int64(time.Since(l.tap.start)))
-		return l.tap.inject(f.Opcode, f.Payload)
-	case f.Opcode.Control():
-		return l.tap.inject(f.Opcode, f.Payload)
-	}
-	if err := l.ws.Write(context.Background(), websocket.MessageType(f.Opcode), f.Payload); err != nil {
-		return fmt.Errorf("sending: %w", reason(err))
-	}
-	return nil
-}
-
 // pingSent is when the last ping of ours went out.
-func (l *link) pingSent() time.Time { return l.tap.start.Add(time.Duration(l.out.pinged.Load())) }
+func (l *link) pingSent() time.Time {
+	return l.tap.start.Add(time.Duration(l.writer.pinged.Load()))
+}

@@ -173,7 +173,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *
 		CompressionMode: compression,
 		OnPingReceived: func(ctx context.Context, p []byte) bool {
 			t.tap.onPing(p)
-			return true
+			return false // the answer goes out with all else, see frameWriter
 		},
 		OnPongReceived: func(ctx context.Context, p []byte) { t.tap.onPong(p) },
 	})

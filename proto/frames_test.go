@@ -2,6 +2,7 @@ package proto
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,7 +38,7 @@ func TestFrames(t *testing.T) {
 			p.next(wire.OpPong)
 			p.send(wire.OpBinary, "\x00\xff")
 			p.next(wire.OpPing)
-			p.send(wire.OpPong, "hark")
+			p.send(wire.OpPong, "hark 1")
 			p.send(wire.OpClose, string(wire.ClosePayload(wire.StatusNormal, "bye")))
 			p.next(wire.OpClose)
 		}}
@@ -58,8 +59,8 @@ func TestFrames(t *testing.T) {
 			`"dir":"in","op":"ping","text":"are you there"}`,
 			`"dir":"out","op":"pong","text":"are you there"}`,
 			`"dir":"in","op":"binary","base64":"AP8="}`,
-			`"dir":"out","op":"ping","text":"hark"}`,
-			`"dir":"in","op":"pong","text":"hark"}`,
+			`"dir":"out","op":"ping","text":"hark 1"}`,
+			`"dir":"in","op":"pong","text":"hark 1"}`,
 			`"dir":"in","op":"close","code":1000,"reason":"bye"}`,
 			`"dir":"out","op":"close","code":1000,"reason":"bye"}`,
 		}
@@ -69,3 +70,92 @@ func TestFrames(t *testing.T) {
 		nw.wg.Wait()
 	})
 }
+
+// A replySession answers each message, and adds an event to it.
+type replySession struct{ plainSession }
+
+func (replySession) Decode(m Message) (Step, error) {
+	return Step{
+		Event: true, Send: []Frame{Text([]byte("re:" + string(m.Data)))},
+		Inject: []Message{{Data: []byte("added by " + string(m.Data))}},
+	}, nil
+}
+
+type sessionService struct {
+	*Plain
+	session Session
+}
+
+func (s sessionService) Handshake(ctx context.Context) (*Handshake, error) {
+	hs, err := s.Plain.Handshake(ctx)
+	hs.Session = s.session
+	return hs, err
+}
+
+// Answers come after the message that they answer, although several were read at once,
+// and what the session adds comes after all of those.
+func TestFramesOfAnswers(t *testing.T) {
+	for _, frames := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			nw := &network{t: t, serve: func(_ int, p *peer) {
+				p.conn.Write(append(frameBytes(wire.OpText, "one"), frameBytes(wire.OpText, "two")...))
+				p.next(wire.OpText)
+				p.next(wire.OpText)
+				p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+			}}
+			o := testOptions(nw)
+			o.Frames, o.Retries = frames, 0
+			var d traceRecorder
+			o.Trace = d.trace()
+			var sink frameSink
+			if err := Run(t.Context(), sessionService{testService, replySession{}}, &sink, o); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			want := []string{
+				`"dir":"in","op":"text","text":"one"}`, `"dir":"out","op":"text","text":"re:one"}`,
+				`"dir":"in","op":"text","text":"two"}`, `"dir":"out","op":"text","text":"re:two"}`,
+				`"dir":"in","op":"close","code":1000}`, `"dir":"out","op":"close","code":1000}`,
+			}
+			if !frames {
+				want = []string{
+					`"dir":"in","op":"text","text":"one"}`, `"dir":"in","op":"text","text":"two"}`,
+					`"dir":"in","op":"text","text":"added by one"}`, `"dir":"in","op":"text","text":"added by two"}`,
+				}
+			}
+			if diff := cmp.Diff(want, sink.lines); diff != "" {
+				t.Errorf("frames %t (-want +got):\n%s", frames, diff)
+			}
+			traced := []string{"< text one", "> text re:one", "< text two", "> text re:two", "< close 1000 ", "> close 1000 "}
+			if diff := cmp.Diff(traced, d.frames); diff != "" {
+				t.Errorf("trace (-want +got):\n%s", diff)
+			}
+			nw.wg.Wait()
+		})
+	}
+}
+
+// A recording has the whole of the closing handshake, whoever ends the run.
+func TestRecordingHasTheEnd(t *testing.T) {
+	for _, ends := range []string{"sink", "context"} {
+		synctest.Test(t, func(t *testing.T) {
+			nw := &network{t: t, serve: func(_ int, p *peer) { p.text("one"); p.untilClose() }}
+			o := testOptions(nw)
+			var d traceRecorder
+			o.Trace = d.trace()
+			ctx, cancel := cancelled(errStop)
+			var sink recorder
+			if ends == "sink" {
+				sink.limit = 1
+			} else {
+				time.AfterFunc(time.Second, cancel)
+			}
+			_ = Run(ctx, testService, &sink, o)
+			if diff := cmp.Diff([]string{"< text one", "> close 1000 ", "< close 1000 "}, d.frames); diff != "" {
+				t.Errorf("ended by the %s: frames (-want +got):\n%s", ends, diff)
+			}
+			nw.wg.Wait()
+		})
+	}
+}
+
+var errStop = errors.New("stop")

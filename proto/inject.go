@@ -13,29 +13,34 @@ import (
 // inject puts events of the session into the queue. They are no frames: a sink
 // that wants those does without.
 func (s *server) inject(events []Message) {
-	if len(events) > 0 {
-		s.rearmIdle(time.Now())
-		s.supply(events)
+	if len(events) == 0 {
+		return
+	}
+	s.rearmIdle(time.Now())
+	if s.o.frames() {
+		return
+	}
+	if b := s.o.free.of(events); s.inBatch {
+		s.added = append(s.added, b)
+	} else {
+		s.supply(b)
 	}
 }
 
 // release gives out what the last session still holds when the run is over.
 func (r *runner) release() {
-	if r.holder == nil {
+	if r.holder == nil || r.o.frames() {
 		return
 	}
 	if events := r.holder.Release(); len(events) > 0 {
-		r.supply(events)
+		r.supply(r.o.free.of(events))
 	}
 }
 
 // supply puts events into the queue. They are fetched while it has room, so that
 // they exceed it by one answer at most: OverflowFail sees that with the next event.
-func (r *runner) supply(events []Message) {
-	if r.o.frames() {
-		return
-	}
-	r.queue.put(r.o.free.of(events), r.o.free)
+func (r *runner) supply(b *batch) {
+	r.queue.put(b, r.o.free)
 	if r.o.Overflow == OverflowDropOldest {
 		r.shed(0)
 	}

@@ -110,7 +110,7 @@ func TestBulkWaitsForTheSink(t *testing.T) {
 	})
 }
 
-func gapsOf(d *diary, start time.Time) (out []string) {
+func gapsOf(d *traceRecorder, start time.Time) (out []string) {
 	for _, s := range d.statuses {
 		if s.State == Gap {
 			out = append(out, fmt.Sprintf("%s: %s to %s, filled %v, %s",
@@ -142,7 +142,7 @@ func TestGapReports(t *testing.T) {
 			}
 			o := testOptions(nw)
 			o.Backoff = Backoff{}
-			var d diary
+			var d traceRecorder
 			o.Trace = d.trace()
 			ctx, cancel := cancelled(errEnough)
 			start := time.Now()
@@ -192,7 +192,7 @@ func TestInjectedEventsOverflow(t *testing.T) {
 	r.o = &Options{Overflow: OverflowDropOldest, free: newPool()}
 	r.queue = newQueue(100 << 10)
 	for range 10 {
-		r.supply([]Message{told(string(make([]byte, 60<<10)))})
+		r.supply(r.o.free.of([]Message{told(string(make([]byte, 60<<10)))}))
 	}
 	_, waiting := r.queue.progress()
 	if waiting != 1 || r.dropped.total != 9 {

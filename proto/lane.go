@@ -17,7 +17,7 @@ import (
 // that is too long for the tap's buffer.
 func (l *link) express() error {
 	for l.tap.lane {
-		op, payload, ok := l.tap.whole(l.limit)
+		op, payload, ok := l.tap.whole()
 		if !ok {
 			break
 		}
@@ -35,12 +35,12 @@ func (l *link) express() error {
 
 // whole returns the message that is next if the lane is for it, and reads it if it
 // must. payload is valid until the next call. It is for use between two messages.
-func (t *tap) whole(limit int64) (op wire.Opcode, payload []byte, ok bool) {
+func (t *tap) whole() (op wire.Opcode, payload []byte, ok bool) {
 	for t.in.boundary() {
 		h, n := wire.ParseHeader(t.buf[t.r:t.w])
 		need := maxHead
 		if n > 0 {
-			if !t.plain(h, n, limit) || h.Length > uint64(len(t.buf)-n) {
+			if !t.plain(h, n) || h.Length > uint64(len(t.buf)-n) {
 				break
 			}
 			if need = n + int(h.Length); need <= t.w-t.r {
@@ -59,9 +59,9 @@ func (t *tap) whole(limit int64) (op wire.Opcode, payload []byte, ok bool) {
 
 // plain tells whether the frame with that head, of n bytes, is a message by itself
 // that needs neither treatment nor complaint.
-func (t *tap) plain(h wire.Header, n int, limit int64) bool {
+func (t *tap) plain(h wire.Header, n int) bool {
 	return h.Fin && h.RSV == 0 && (h.Opcode == wire.OpText || h.Opcode == wire.OpBinary) &&
-		t.in.check(h, n) == nil && h.Length <= uint64(max(limit, 0))
+		t.in.check(h, n) == nil
 }
 
 // maxHead is the length of the longest head of a frame.
@@ -76,23 +76,22 @@ func (t *tap) fill(need int) {
 	if t.waiting != nil {
 		t.waiting()
 	}
-	n, err := t.rwc.Read(t.buf[t.w:])
-	t.stamp(n)
+	n, err := t.receive(t.buf[t.w:])
 	t.w += n
 	t.readErr = err
 }
 
 // open takes the head of the frame that is next, if that is a message for the lane
 // which did not fit into the buffer. The tap is its reader then.
-func (t *tap) open(limit int64) (op wire.Opcode, r io.Reader, ok bool) {
+func (t *tap) open() (op wire.Opcode, r io.Reader, ok bool) {
 	if !t.lane || !t.in.boundary() {
 		return 0, nil, false
 	}
 	h, n := wire.ParseHeader(t.buf[t.r:t.w])
-	if n == 0 || !t.plain(h, n, limit) {
+	if n == 0 || !t.plain(h, n) {
 		return 0, nil, false
 	}
-	t.in.feed(t.buf[t.r:t.r+n], nil)
+	t.in.feed(t.buf[t.r : t.r+n])
 	t.r += n
 	return h.Opcode, (*frameReader)(t), true
 }

@@ -2,126 +2,259 @@ package proto
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
 )
 
-// An outbox holds frames for the writer. Putting never blocks; while it is full,
-// nothing more is read from the server, so that one that asks for answers and
-// does not take them finds an end to that.
+// An outbox holds what is to go out, for the writer: messages in their order, pings
+// and pongs, which go ahead of them, and at last the close frame. Putting never
+// blocks; while the outbox is full, nothing more is read from the server, so that one
+// that asks for answers and does not take them finds an end to that.
 type outbox struct {
-	wake   chan struct{}
-	wrote  chan struct{} // a frame that asked for it has been written
-	room   chan struct{} // the outbox is no longer full
-	pinged atomic.Int64  // nanoseconds after the tap's start
+	wake  chan struct{}
+	wrote chan struct{} // a frame that asked for it has been written
+	room  chan struct{} // the outbox is no longer full
+	done  chan struct{} // the writer has ended
 
-	mu     sync.Mutex
-	frames []outgoing
-	count  int // not yet written
-	bytes  int
-	since  time.Time // full without a frame having been written
-	ended  bool
-	err    error
+	mu       sync.Mutex
+	messages []outgoing
+	control  []outgoing // pings and pongs
+	pongs    int        // of control
+	count    int        // not yet written
+	bytes    int
+	since    time.Time // full without a frame having been written
+	closing  *farewell
+	over     bool // the writer is to end, or has ended
+	err      error
+	proof    proof
+}
+
+// A farewell is the close frame that ends what goes out. Messages that were put before
+// go first until by, and no longer: then it goes between the fragments of one.
+type farewell struct {
+	payload []byte
+	by      time.Time
+}
+
+// A proof is what is known of the messages that the user sent: an answer to a ping
+// shows that all messages before it have been read.
+type proof struct {
+	written int // messages
+	pinged  int // written before the last ping
+	proven  int // written before a ping that was answered
 }
 
 // The outbox is full with so many frames or bytes, and the connection is given up
-// when it stays so without one being written.
+// when it stays so without one being written. Of the pongs that wait, maxPongs are
+// kept: the last ones (RFC 6455, section 5.5.3).
 const (
 	outboxFrames   = 4096
 	outboxBytes    = 1 << 20
 	outboxPatience = 30 * time.Second
+	maxPongs       = 256
 )
 
 type outgoing struct {
 	Frame
-	confirm bool
+	confirm bool // it came from the user, one at a time
 }
 
 func newOutbox() outbox {
-	return outbox{wake: make(chan struct{}, 1), wrote: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	return outbox{
+		wake: make(chan struct{}, 1), wrote: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		done: make(chan struct{}),
+	}
 }
 
-func (o *outbox) put(f Frame, confirm bool) {
+// put adds a frame, and reports whether it may still go out: nothing does after a
+// close frame (RFC 6455, section 5.5.1).
+func (o *outbox) put(f Frame, confirm bool) bool {
 	o.mu.Lock()
-	o.frames = append(o.frames, outgoing{f, confirm})
-	if !confirm { // one at a time, as the user wants
-		o.count++
-		o.bytes += len(f.Payload)
+	defer o.mu.Unlock()
+	if o.over || o.closing != nil {
+		return false
 	}
-	if o.over() && o.since.IsZero() {
+	out := outgoing{Frame: f, confirm: confirm}
+	if f.Opcode.Control() {
+		o.putControl(out)
+	} else {
+		o.messages = append(o.messages, out)
+	}
+	o.add(&out)
+	signal(o.wake)
+	return true
+}
+
+func (o *outbox) putControl(f outgoing) {
+	if f.Opcode == wire.OpPong {
+		if o.pongs++; o.pongs > maxPongs {
+			for i := range o.control {
+				if old := o.control[i]; old.Opcode == wire.OpPong {
+					o.control = append(o.control[:i], o.control[i+1:]...)
+					o.pongs--
+					o.remove(&old)
+					break
+				}
+			}
+		}
+	}
+	o.control = append(o.control, f)
+}
+
+// close puts the close frame that ends the conversation. Messages before it have
+// until by to go out; with the zero time, none goes first. It reports whether there
+// was no close frame yet.
+func (o *outbox) close(payload []byte, by time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	signal(o.wake)
+	switch {
+	case o.over:
+		return false
+	case o.closing != nil: // the server is closing, too: there is no time to wait for
+		o.closing.by = by
+		return false
+	}
+	o.closing = &farewell{payload, by}
+	return true
+}
+
+// add counts a frame that is to go out, and remove one that has. o.mu is held.
+func (o *outbox) add(f *outgoing) {
+	if f.confirm { // as the user wants
+		return
+	}
+	o.count++
+	o.bytes += len(f.Payload)
+	if o.isFull() && o.since.IsZero() {
 		o.since = time.Now()
 	}
-	o.mu.Unlock()
-	signal(o.wake)
 }
 
-func (o *outbox) over() bool { return o.count >= outboxFrames || o.bytes >= outboxBytes }
-
-// sent says that the writer has written f.
-func (o *outbox) sent(f *outgoing) {
+func (o *outbox) remove(f *outgoing) {
 	if f.confirm {
 		return
 	}
-	o.mu.Lock()
-	was := o.over()
+	was := o.isFull()
 	o.count--
 	o.bytes -= len(f.Payload)
 	o.since = time.Time{}
-	if o.over() {
+	if o.isFull() {
 		o.since = time.Now()
-	}
-	now := o.over()
-	o.mu.Unlock()
-	if was && !now {
+	} else if was {
 		signal(o.room)
 	}
+}
+
+func (o *outbox) isFull() bool {
+	return !o.over && (o.count >= outboxFrames || o.bytes >= outboxBytes)
+}
+
+// next takes what is to be written next, and reports false when there is nothing now.
+// ended says that there will be nothing any more. Within a message, only what may
+// come between its fragments is taken.
+func (o *outbox) next(within bool) (f outgoing, ok, ended bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	closeNow := o.closing != nil && (!within && len(o.messages) == 0 || !time.Now().Before(o.closing.by))
+	switch {
+	case o.over:
+		return f, false, true
+	case len(o.control) > 0:
+		f = o.control[0]
+		if o.control = o.control[1:]; f.Opcode == wire.OpPong {
+			o.pongs--
+		}
+		return f, true, false
+	case closeNow:
+		return outgoing{Frame: Frame{Opcode: wire.OpClose, Payload: o.closing.payload}}, true, false
+	case !within && len(o.messages) > 0:
+		f = o.messages[0]
+		o.messages[0] = outgoing{}
+		if o.messages = o.messages[1:]; len(o.messages) == 0 {
+			o.messages = nil
+		}
+		return f, true, false
+	}
+	return f, false, false
+}
+
+// sent is called when frames have been written.
+func (o *outbox) sent(frames []outgoing) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range frames {
+		f := &frames[i]
+		o.remove(f)
+		switch {
+		case f.confirm && !f.Opcode.Control():
+			o.proof.written++
+			signal(o.wrote)
+		case f.confirm:
+			signal(o.wrote)
+		case f.Opcode == wire.OpPing:
+			o.proof.pinged = o.proof.written
+		}
+	}
+}
+
+// answered is called when the last ping was answered, and closeAnswered when our close
+// frame was, if it is out.
+func (o *outbox) answered() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.proof.proven = o.proof.pinged
+}
+
+func (o *outbox) closeAnswered() {
+	select {
+	case <-o.done:
+	default:
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.proof.proven = o.proof.written
+}
+
+// unproven is how many messages of the user were written that the server may not have
+// read.
+func (o *outbox) unproven() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.proof.written - o.proof.proven
 }
 
 func (o *outbox) full() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.over()
+	return o.isFull()
 }
 
 // stuck is when a full outbox has been so for too long; zero while it is not full.
 func (o *outbox) stuck() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.since.IsZero() {
+	if o.since.IsZero() || !o.isFull() {
 		return time.Time{}
 	}
 	return o.since.Add(outboxPatience)
 }
 
-func (o *outbox) take() ([]outgoing, bool) {
-	for {
-		o.mu.Lock()
-		frames, ended := o.frames, o.ended
-		o.frames = nil
-		o.mu.Unlock()
-		if ended {
-			return nil, false
-		}
-		if len(frames) > 0 {
-			return frames, true
-		}
-		<-o.wake
-	}
-}
+// end has the writer end at once.
+func (o *outbox) end() { o.fail(nil) }
 
-func (o *outbox) close() {
-	o.mu.Lock()
-	o.ended = true
-	o.mu.Unlock()
-	signal(o.wake)
-}
-
+// fail ends the outbox because of an error of the writer.
 func (o *outbox) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
 		o.err = err
 	}
+	o.over = true
+	signal(o.wake)
+	signal(o.room)
 }
 
 func (o *outbox) failure() error {

@@ -31,7 +31,7 @@ func TestOverflowDropsTheOldest(t *testing.T) {
 		nw := &network{t: t, serve: flood(100)}
 		o := testOptions(nw)
 		o.Retries, o.Buffer, o.Overflow = 0, 10_000, OverflowDropOldest
-		var d diary
+		var d traceRecorder
 		o.Trace = d.trace()
 		sink := recorder{gate: make(chan struct{})}
 		go func() {
@@ -72,7 +72,7 @@ func TestEveryDroppedEventIsReported(t *testing.T) {
 		nw := &network{t: t, serve: flood(17)}
 		o := testOptions(nw)
 		o.Retries, o.Buffer, o.Overflow = 0, 1, OverflowDropOldest
-		var d diary
+		var d traceRecorder
 		o.Trace = d.trace()
 		sink := recorder{gate: make(chan struct{})}
 		time.AfterFunc(time.Minute, func() { close(sink.gate) })

@@ -34,7 +34,7 @@ type network struct {
 	serve  func(n int, p *peer)                                   // n counts connections from 1
 	refuse func(n int, req *http.Request) (*http.Response, error) // nil, nil: do not refuse
 
-	deaf bool // the peers never read
+	unread bool // serve reads what the client sends
 
 	mu    sync.Mutex
 	count int
@@ -53,7 +53,7 @@ func (nw *network) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	client, server := net.Pipe()
 	p := &peer{t: nw.t, conn: server, req: req, in: make(chan Frame, 1000)}
-	if !nw.deaf {
+	if !nw.unread {
 		nw.wg.Go(p.read)
 	}
 	nw.wg.Go(func() {
@@ -195,8 +195,8 @@ func (r *recorder) got() []string {
 	return slices.Clone(r.events)
 }
 
-// A diary collects what the trace reports.
-type diary struct {
+// A traceRecorder collects what the trace reports.
+type traceRecorder struct {
 	states   []State
 	statuses []Status
 	notes    []string
@@ -207,7 +207,7 @@ type diary struct {
 	handshakes []HandshakeRecord
 }
 
-func (d *diary) trace() Trace {
+func (d *traceRecorder) trace() Trace {
 	return Trace{
 		Status: func(s Status) {
 			switch s.State {

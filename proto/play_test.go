@@ -30,7 +30,7 @@ func play(t *testing.T, svc Player, tape []byte, sink Sink, o Options) error {
 func TestPlayIsLikeRun(t *testing.T) {
 	svc := &Doshii{Endpoint: "ws://test", Path: "/app", Auth: StaticToken("secret-auth"), AppVersion: "1", Heartbeat: 30 * time.Second}
 	tape := AppendHead(nil, TapeHead{Service: svc.Name()})
-	var ran diary
+	var ran traceRecorder
 	var live recorder
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t,
@@ -64,7 +64,7 @@ func TestPlayIsLikeRun(t *testing.T) {
 	if strings.Contains(string(tape), "secret-auth") {
 		t.Errorf("the tape shows the credential:\n%s", tape)
 	}
-	var played diary
+	var played traceRecorder
 	var sink recorder
 	o := Options{Trace: played.trace()}
 	if err := play(t, &Doshii{}, tape, &sink, o); !errors.Is(err, ErrTapeEnd) {
@@ -115,7 +115,7 @@ func TestPlayEnds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var d diary
+			var d traceRecorder
 			sink := recorder{limit: tt.limit}
 			err := play(t, &Plain{}, tape[:len(tape)-tt.cut], &sink, Options{Idle: tt.idle, Trace: d.trace()})
 			if !errors.Is(err, tt.err) || strings.Join(sink.events, " ") != tt.events {

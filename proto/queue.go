@@ -35,8 +35,8 @@ type batch struct {
 
 // An entry is one message or one control frame of a batch.
 type entry struct {
-	start, end int // of a message, in data
-	control    []byte
+	start, end int    // of a message, in data
+	own        []byte // payload of a control frame, or of what is sent
 	time       time.Time
 	op         wire.Opcode
 	dir        Direction
@@ -45,8 +45,8 @@ type entry struct {
 }
 
 func (b *batch) payload(e *entry) []byte {
-	if e.op.Control() {
-		return e.control
+	if e.own != nil {
+		return e.own
 	}
 	return b.data[e.start:e.end]
 }

@@ -24,7 +24,7 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 		b := free.get(&batch{})
 		b.data = append(b.data, text...)
 		b.entries = append(b.entries,
-			entry{op: wire.OpPing, control: []byte("p")},
+			entry{op: wire.OpPing, own: []byte("p")},
 			entry{start: 0, end: len(b.data), op: wire.OpText, event: true})
 		b.events = 1
 		q.put(b, free)

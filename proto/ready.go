@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -45,7 +46,8 @@ func (s *server) control(e *entry) {
 	if e.dir != In {
 		return
 	}
-	if e.op == wire.OpPong && s.unheard {
+	if e.op == wire.OpPong && s.unheard && bytes.Equal(e.own, s.ping) {
+		s.link.out.answered()
 		if sent := s.link.pingSent(); !sent.Before(s.pingPut) && !e.time.Before(sent) {
 			s.unheard = false
 			rtt := e.time.Sub(sent)

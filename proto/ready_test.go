@@ -12,7 +12,7 @@ import (
 )
 
 // state returns the first status of that kind.
-func (d *diary) state(s State) (Status, bool) {
+func (d *traceRecorder) state(s State) (Status, bool) {
 	i := slices.IndexFunc(d.statuses, func(st Status) bool { return st.State == s })
 	if i < 0 {
 		return Status{}, false
@@ -42,7 +42,7 @@ func TestReadiness(t *testing.T) {
 			p.send(wire.OpPing, "")
 		}, 7 * time.Second, 12 * time.Second},
 		{"drogue at the first event", drogue, func(p *peer) { time.Sleep(time.Second); p.text("{}") }, 0, time.Second},
-		{"drogue not by a pong", drogue, func(p *peer) { p.send(wire.OpPong, "hark") }, 0, 0},
+		{"drogue not by a pong", drogue, func(p *peer) { p.send(wire.OpPong, "unsolicited") }, 0, 0},
 		{"lost before the delay is over", testService, func(p *peer) { time.Sleep(time.Second); p.conn.Close() }, 3 * time.Second, 0},
 	}
 	for _, tt := range tests {
@@ -51,7 +51,7 @@ func TestReadiness(t *testing.T) {
 				nw := &network{t: t, serve: func(_ int, p *peer) { tt.serve(p); p.untilClose() }}
 				o := testOptions(nw)
 				o.Retries, o.ReadyDelay = 0, tt.delay
-				var d diary
+				var d traceRecorder
 				o.Trace = d.trace()
 				ctx, cancel := cancelled(errEnough)
 				start := time.Now()
@@ -85,19 +85,22 @@ func TestIdleDoesNotWaitForReadiness(t *testing.T) {
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
+			last := "none"
 			for range 2 {
-				p.next(wire.OpPing)
+				payload, _ := p.next(wire.OpPing)
+				p.send(wire.OpPong, "unsolicited")
+				p.send(wire.OpPong, last)
 				time.Sleep(20 * time.Millisecond)
-				p.send(wire.OpPong, "other")
-				p.send(wire.OpPong, "hark")
-				p.send(wire.OpPong, "hark")
+				p.send(wire.OpPong, payload)
+				p.send(wire.OpPong, payload)
+				last = payload
 			}
 			p.text("end")
 			p.untilClose()
 		}}
 		o := testOptions(nw)
 		o.PingInterval, o.PingTimeout = 20*time.Second, 20*time.Second
-		var d diary
+		var d traceRecorder
 		o.Trace = d.trace()
 		o.Trace.Frame = nil
 		start := time.Now()
@@ -139,7 +142,7 @@ func TestGap(t *testing.T) {
 			}
 		}}
 		o := testOptions(nw)
-		var d diary
+		var d traceRecorder
 		o.Trace = d.trace()
 		if err := Run(t.Context(), &Drogue{Endpoint: "ws://test", Application: "app"}, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
 			t.Errorf("Run: %v", err)

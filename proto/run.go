@@ -25,6 +25,9 @@ type Options struct {
 	// PingInterval is the time between WebSocket pings of ours, PingTimeout the
 	// time in which something must have come after one.
 	PingInterval, PingTimeout time.Duration
+	// MaxFrameSize is how much of a message one frame carries at most, in bytes;
+	// larger ones go out in fragments. 0 means DefaultMaxFrameSize.
+	MaxFrameSize int
 	// MaxMessageSize is the largest message that is taken, in bytes.
 	MaxMessageSize int64
 	// Buffer is how many bytes of messages may wait for the sink, and Overflow what
@@ -85,6 +88,13 @@ func DefaultOptions() Options {
 		Buffer:         64 << 20,
 		CloseTimeout:   2 * time.Second,
 	}
+}
+
+func (o *Options) maxFrameSize() int {
+	if o.MaxFrameSize == 0 {
+		return DefaultMaxFrameSize
+	}
+	return o.MaxFrameSize
 }
 
 func (o *Options) transport() http.RoundTripper {

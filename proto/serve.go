@@ -30,6 +30,8 @@ type server struct {
 	next    time.Time
 	idleAt  time.Time
 	pingAt  time.Time
+	pings   int
+	ping    []byte    // payload of the last one
 	pinged  bool      // and nothing has been heard since
 	pingPut time.Time // when the ping was given to the writer
 	closing bool
@@ -39,6 +41,9 @@ type server struct {
 	working bool
 	cancel  context.CancelFunc // of the work
 	sending bool               // a frame of Input is with the writer
+	inBatch bool               // a batch is being looked at
+	sent    []entry            // for a sink that wants frames, meanwhile
+	added   []*batch           // events of the session, meanwhile
 	filling bool               // the session fills the gap before this connection
 	gap     *Status            // that gap, until its outcome is known
 }
@@ -152,8 +157,8 @@ func (s *server) loop(ctx, wctx context.Context) error {
 	}
 }
 
-// discard lets the loop run on after the sink has ended, until the peer has
-// answered the close frame.
+// discard reads on after the sink has ended, until the peer has answered the close
+// frame. A recording still gets what comes.
 func (s *server) discard() {
 	t := time.NewTimer(time.Until(s.closeBy))
 	defer t.Stop()
@@ -169,6 +174,9 @@ func (s *server) discard() {
 			if b.claim > 0 {
 				signal(s.link.accepted)
 				continue
+			}
+			for i := range b.entries {
+				s.traceEntry(b, &b.entries[i])
 			}
 			s.o.free.put(b)
 		case <-t.C:
@@ -240,72 +248,108 @@ func (s *server) take(f Frame, ok bool) {
 	s.put(f, true)
 }
 
+// put has a frame go out, unless the writer takes nothing any more.
 func (s *server) put(f Frame, confirm bool) {
-	now := time.Now()
-	s.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
-	if s.o.frames() {
-		s.queue.put(sent(f, now), s.o.free)
+	if !s.link.out.put(f, confirm) {
+		return
 	}
-	s.link.out.put(f, confirm)
+	s.saySent(f)
 }
 
-// batch looks at what came in and passes the events on.
+// saySent shows a frame to those who look at frames.
+func (s *server) saySent(f Frame) {
+	now := time.Now()
+	s.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
+	switch {
+	case !s.o.frames():
+	case s.inBatch:
+		s.sent = append(s.sent, sentEntry(f, now))
+	default:
+		s.queue.put(&batch{entries: []entry{sentEntry(f, now)}, events: 1}, s.o.free)
+	}
+}
+
+// batch looks at what came in and passes the events on. What the session sends or
+// adds meanwhile goes to the sink after the message that made it do so: frames between
+// the others, events behind those of the batch.
 func (s *server) batch(b *batch) error {
 	var err error
 	n, frames := 0, s.o.frames()
+	var all []entry // with what is sent, for a sink that wants frames
+	s.inBatch = true
 	for i := range b.entries {
 		e := &b.entries[i]
-		if s.o.Trace.Frame != nil {
-			s.o.Trace.Frame(FrameRecord{Time: e.time, Direction: e.dir, Opcode: e.op, Payload: b.payload(e)})
-		}
+		s.traceEntry(b, e)
 		e.event = frames
 		if e.op.Control() {
 			s.control(e)
-			continue
+		} else {
+			var event bool
+			if event, err = s.message(b, e); event {
+				e.event = true
+				n++
+			}
 		}
-		var step Step
-		step, err = s.session.Decode(Message{Data: b.payload(e), Binary: e.binary(), Time: e.time})
+		if frames {
+			all = append(append(all, *e), s.sent...)
+			s.sent = s.sent[:0]
+		}
 		if err != nil {
 			break
 		}
-		s.apply(step, e.time)
-		if step.Event {
-			e.event = true
-			n++
-		}
 	}
+	s.inBatch = false
 	if n > 0 {
 		s.policy.events = true
 		s.rearmIdle(time.Now())
 	}
 	if b.events = n; frames {
-		b.events = len(b.entries)
+		b.entries, b.events = all, len(all)
 	}
-	if b.events == 0 {
-		s.o.free.put(b)
-		return err
+	oerr := s.pass(b)
+	for _, c := range s.added {
+		s.supply(c)
 	}
-	if oerr := s.enqueue(b); oerr != nil {
+	s.added = nil
+	if oerr != nil {
 		return oerr
 	}
 	return err
 }
 
-// sent makes a batch of a frame that goes out, for a sink that wants them too. A
-// credential stays out of it.
-func sent(f Frame, now time.Time) *batch {
-	b := &batch{events: 1}
-	e := entry{op: f.Opcode, dir: Out, time: now, event: true, secret: f.Secret}
-	switch {
-	case f.Secret:
-	case f.Opcode.Control():
-		e.control = f.Payload
-	default:
-		b.data = append(b.data, f.Payload...)
-		e.end = len(b.data)
+// pass puts a batch into the queue, if there is anything for the sink in it.
+func (s *server) pass(b *batch) error {
+	if b.events == 0 {
+		s.o.free.put(b)
+		return nil
 	}
-	b.entries = append(b.entries, e)
-	return b
+	return s.enqueue(b)
+}
+
+// message has the session look at a message.
+func (s *server) message(b *batch, e *entry) (event bool, err error) {
+	step, err := s.session.Decode(Message{Data: b.payload(e), Binary: e.binary(), Time: e.time})
+	if err != nil {
+		return false, err
+	}
+	s.apply(step, e.time)
+	return step.Event, nil
+}
+
+func (s *server) traceEntry(b *batch, e *entry) {
+	if s.o.Trace.Frame != nil {
+		s.o.Trace.Frame(FrameRecord{Time: e.time, Direction: e.dir, Opcode: e.op, Payload: b.payload(e)})
+	}
+}
+
+// sentEntry is the entry of a frame that goes out, for a sink that wants them too. A
+// credential stays out of it.
+func sentEntry(f Frame, now time.Time) entry {
+	e := entry{op: f.Opcode, dir: Out, time: now, event: true, secret: f.Secret}
+	if !f.Secret {
+		e.own = append([]byte{}, f.Payload...)
+	}
+	return e
 }
 
 func (s *server) rearmIdle(now time.Time) {
@@ -322,9 +366,7 @@ func (s *server) apply(step Step, now time.Time) {
 		s.o.Trace.secret(v)
 	}
 	for _, f := range step.Send {
-		if !s.closing {
-			s.put(f, false)
-		}
+		s.put(f, false)
 	}
 	if step.Note != "" || step.Answer != "" || step.Warning != "" {
 		s.o.Trace.step(step)
@@ -406,7 +448,9 @@ func (s *server) keepAlive(now time.Time) error {
 	if !now.Before(s.pingAt) {
 		s.pingAt = now.Add(s.o.PingInterval)
 		if !s.pinged || s.paused {
-			s.put(Frame{Opcode: wire.OpPing, Payload: []byte("hark")}, false)
+			s.pings++ // so that an answer tells which one it is for
+			s.ping = fmt.Appendf(nil, "hark %d", s.pings)
+			s.put(Frame{Opcode: wire.OpPing, Payload: s.ping}, false)
 			s.pinged, s.unheard, s.pingPut = true, true, now
 		}
 	}

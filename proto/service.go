@@ -99,8 +99,8 @@ type Step struct {
 	// Secrets are credentials that have come up since the handshake.
 	Secrets []string
 	// Inject are events that the session has fetched or held back. They reach the
-	// sink in this order, after the messages that were read together with the one
-	// at hand. Their Data is copied.
+	// sink in this order: those of Decode after all messages that were read together
+	// with the one at hand, others at once. Their Data is copied.
 	Inject []Message
 	// Filling goes with Ready: the session fetches what was missed before this
 	// connection, and will say in Gaps what has become of it.

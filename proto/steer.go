@@ -117,7 +117,10 @@ func (s *server) shut(cause error, limit time.Duration, payload []byte) {
 	for _, f := range s.session.Farewell() {
 		s.put(f, false)
 	}
-	s.put(Frame{Opcode: wire.OpClose, Payload: payload}, false)
-	s.closing, s.cause, s.closeBy = true, cause, time.Now().Add(limit)
+	now := time.Now()
+	if s.link.out.close(payload, now.Add(limit/2)) {
+		s.saySent(Frame{Opcode: wire.OpClose, Payload: payload})
+	}
+	s.closing, s.cause, s.closeBy = true, cause, now.Add(limit)
 	close(s.link.hurry)
 }

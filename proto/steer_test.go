@@ -34,7 +34,7 @@ func TestSteering(t *testing.T) {
 		o.Retries = 5
 		input, again, ask := make(chan Frame), make(chan struct{}, 1), make(chan func(Session, time.Time) Step)
 		o.Input, o.Steering = input, Steering{Again: again, Ask: ask}
-		var d diary
+		var d traceRecorder
 		o.Trace = d.trace()
 		ctx, cancel := cancelled(errDone)
 		go func() {
@@ -82,7 +82,7 @@ func TestSteeringOutOfAWait(t *testing.T) {
 		o.Backoff = Backoff{Base: 10 * time.Minute, Max: 10 * time.Minute}
 		again := make(chan struct{}, 1)
 		o.Steering.Again = again
-		var d diary
+		var d traceRecorder
 		o.Trace = d.trace()
 		ctx, cancel := cancelled(errDone)
 		start := time.Now()

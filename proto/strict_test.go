@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"io"
 	"maps"
@@ -40,10 +41,10 @@ func TestStrictness(t *testing.T) {
 		{"masked", append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Masked: true, Length: 1}), 'x'),
 			"protocol error: the server masked a frame", wire.StatusProtocol},
 		{"length", append(long, "hello"...), "protocol error: the server encoded the length of a frame", wire.StatusProtocol},
-		{"short close", frameBytes(wire.OpClose, "\x03"), "protocol error: close payload", wire.StatusProtocol},
-		{"close code", frameBytes(wire.OpClose, "\x07\xd0"), "protocol error: invalid status code", wire.StatusProtocol},
-		{"long ping", frameBytes(wire.OpPing, strings.Repeat("x", 126)), "protocol error: received control frame payload with invalid length", wire.StatusProtocol},
-		{"reserved bit", wire.AppendHeader(nil, wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}), "protocol error: received header with unexpected rsv bits", wire.StatusProtocol},
+		{"short close", frameBytes(wire.OpClose, "\x03"), "protocol error: the server sent a close frame of 1 byte", wire.StatusProtocol},
+		{"close code", frameBytes(wire.OpClose, "\x07\xd0"), "protocol error: the server sent a close frame with the status code 2000", wire.StatusProtocol},
+		{"long ping", frameBytes(wire.OpPing, strings.Repeat("x", 126)), "protocol error: the server sent a ping frame of 126 bytes", wire.StatusProtocol},
+		{"reserved bit", wire.AppendHeader(nil, wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}), "protocol error: the server set a reserved bit", wire.StatusProtocol},
 	}
 	for _, tt := range tests {
 		for way := range 4 {
@@ -107,6 +108,53 @@ func TestCloseWithinACompressedMessage(t *testing.T) {
 	})
 }
 
+// A close frame that is longer than the rules allow is judged by its code, and its
+// reason is cut between two characters.
+func TestOversizeCloseFrame(t *testing.T) {
+	for _, tt := range []struct {
+		reason, want string
+		more         bool // than has arrived yet
+	}{
+		{strings.Repeat("x", 190), strings.Repeat("x", 123), false},
+		{"x" + strings.Repeat("é", 100), "x" + strings.Repeat("é", 61), false},
+		{strings.Repeat("é", 62), strings.Repeat("é", 61), false},
+		{strings.Repeat("x", 125), strings.Repeat("x", 123), true},
+	} {
+		for _, noLane := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				nw := &network{t: t, serve: func(n int, p *peer) {
+					p.text("fine")
+					if n == 2 {
+						p.untilClose()
+						return
+					}
+					payload := string(binary.BigEndian.AppendUint16(nil, wire.StatusInternal)) + tt.reason
+					frame := frameBytes(wire.OpClose, payload)
+					if tt.more {
+						frame = append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpClose, Length: 1 << 40}), payload...)
+					}
+					p.conn.Write(frame)
+					if _, code := p.untilClose(); code != wire.StatusInternal {
+						t.Errorf("answered with %d", code)
+					}
+				}}
+				o := testOptions(nw)
+				o.noLane = noLane
+				var d traceRecorder
+				o.Trace = d.trace()
+				if err := runTest(t, nw, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
+					t.Errorf("Run: %v", err)
+				}
+				st, _ := d.state(Disconnected)
+				if ce, ok := errors.AsType[*CloseError](st.Err); !ok || ce.Code != wire.StatusInternal || ce.Reason != tt.want {
+					t.Errorf("disconnected: %v, want the reason %q", st.Err, tt.want)
+				}
+				nw.wg.Wait()
+			})
+		}
+	}
+}
+
 // What was not asked for must not be granted.
 func TestHandshakeStrictness(t *testing.T) {
 	tests := []struct {
@@ -162,7 +210,7 @@ func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return
 func TestAnswersThatNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
-		nw := &network{t: t, deaf: true, serve: func(_ int, p *peer) {
+		nw := &network{t: t, unread: true, serve: func(_ int, p *peer) {
 			for p.send(wire.OpText, "ask") {
 				sent++
 			}

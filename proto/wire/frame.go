@@ -4,7 +4,10 @@
 // the client and the emulator share it and must share nothing else.
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // An Opcode is the four-bit opcode of a frame (RFC 6455, section 5.2).
 type Opcode byte
@@ -134,8 +137,16 @@ func ParseHeader(b []byte) (h Header, n int) {
 // Mask applies the masking key to b in place (RFC 6455, section 5.3). pos is the
 // offset of b in the payload.
 func Mask(b []byte, key [4]byte, pos uint64) {
+	for len(b) > 0 && pos&3 != 0 {
+		b[0] ^= key[pos&3]
+		b, pos = b[1:], pos+1
+	}
+	k := uint64(binary.LittleEndian.Uint32(key[:]))
+	for k |= k << 32; len(b) >= 8; b = b[8:] {
+		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^k)
+	}
 	for i := range b {
-		b[i] ^= key[(pos+uint64(i))&3]
+		b[i] ^= key[i&3]
 	}
 }
 
@@ -145,8 +156,11 @@ func ClosePayload(code int, reason string) []byte {
 	if code == StatusNone || code == 0 {
 		return nil
 	}
-	if len(reason) > MaxControlPayload-2 {
-		reason = reason[:MaxControlPayload-2]
+	if most := MaxControlPayload - 2; len(reason) > most {
+		for most > 0 && !utf8.RuneStart(reason[most]) {
+			most--
+		}
+		reason = reason[:most]
 	}
 	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
 }

@@ -1,0 +1,237 @@
+package proto
+
+import (
+	"compress/flate"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// DefaultMaxFrameSize is how much of a message a frame carries at most, in bytes, when
+// nothing else is asked for.
+const DefaultMaxFrameSize = 64 << 10
+
+// A frameWriter writes all frames of a connection. A message that is larger than
+// one frame may be goes out in fragments (RFC 6455, section 5.4), each in a write
+// of its own, so that pings, pongs and the close frame can get in between: a server
+// that reads slowly still hears from us.
+type frameWriter struct {
+	w    io.Writer
+	out  *outbox
+	most int // payload of a frame, in bytes
+	zip  *compressor
+
+	pinged atomic.Int64 // when the last ping went out, nanoseconds after start
+	start  time.Time
+
+	buf     []byte     // frames that are to go out in one write
+	pending []outgoing // those of buf that are complete with it
+}
+
+// coalesced is how many bytes of small frames go out in one write.
+const coalesced = 16 << 10
+
+// run writes until the close frame is out or the outbox has ended.
+func (w *frameWriter) run() error {
+	for {
+		f, ok, ended := w.out.next(false)
+		switch {
+		case ended:
+			return nil
+		case !ok:
+			if err := w.flush(); err != nil {
+				return err
+			}
+			<-w.out.wake
+		default:
+			if over, err := w.write(&f); over || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// write writes one frame, or one message with what comes between its fragments.
+// over reports that this was the end.
+func (w *frameWriter) write(f *outgoing) (over bool, err error) {
+	switch {
+	case f.Opcode.Control():
+		return w.control(f)
+	case w.zip != nil && len(f.Payload) >= compressFrom:
+		return w.compressed(f)
+	}
+	head := wire.Header{Opcode: f.Opcode}
+	rest := f.Payload
+	for len(rest) > w.most {
+		w.append(head, rest[:w.most])
+		head.Opcode, rest = wire.OpContinuation, rest[w.most:]
+		if over, err := w.between(); over || err != nil {
+			return over, err
+		}
+	}
+	head.Fin = true
+	w.append(head, rest)
+	return false, w.complete(f)
+}
+
+// control writes a control frame.
+func (w *frameWriter) control(f *outgoing) (over bool, err error) {
+	if f.Opcode == wire.OpPing {
+		// Before the write: the answer may be here before it returns.
+		w.pinged.Store(int64(time.Since(w.start)))
+	}
+	w.append(wire.Header{Fin: true, Opcode: f.Opcode}, f.Payload)
+	if f.Opcode == wire.OpClose {
+		return true, w.flush()
+	}
+	return false, w.complete(f)
+}
+
+// between writes a fragment, and then what may come between it and the next one.
+func (w *frameWriter) between() (over bool, err error) {
+	for {
+		if err := w.flush(); err != nil {
+			return false, err
+		}
+		f, ok, ended := w.out.next(true)
+		switch {
+		case ended:
+			return true, nil
+		case !ok:
+			return false, nil
+		}
+		if over, err := w.control(&f); over || err != nil {
+			return over, err
+		}
+	}
+}
+
+// compressed writes a message with permessage-deflate (RFC 7692, section 7.2.1).
+func (w *frameWriter) compressed(f *outgoing) (over bool, err error) {
+	z := w.zip
+	z.begin()
+	head := wire.Header{Opcode: f.Opcode, RSV: 4}
+	for rest := f.Payload; len(rest) > 0; {
+		n := min(len(rest), DefaultMaxFrameSize)
+		if err := z.write(rest[:n]); err != nil {
+			return false, err
+		}
+		rest = rest[n:]
+		for len(z.out) > w.most+len(deflateTail) { // which is cut off the end
+			w.append(head, z.take(w.most))
+			head = wire.Header{Opcode: wire.OpContinuation}
+			if over, err := w.between(); over || err != nil {
+				return over, err
+			}
+		}
+	}
+	if err := z.finish(); err != nil {
+		return false, err
+	}
+	for len(z.out) > w.most {
+		w.append(head, z.take(w.most))
+		head = wire.Header{Opcode: wire.OpContinuation}
+		if over, err := w.between(); over || err != nil {
+			return over, err
+		}
+	}
+	head.Fin = true
+	w.append(head, z.take(len(z.out)))
+	return false, w.complete(f)
+}
+
+// append adds a frame to what goes out next.
+func (w *frameWriter) append(h wire.Header, payload []byte) {
+	h.Masked, h.Length = true, uint64(len(payload))
+	rand.Read(h.Mask[:])
+	w.buf = wire.AppendHeader(w.buf, h)
+	n := len(w.buf)
+	w.buf = append(w.buf, payload...)
+	wire.Mask(w.buf[n:], h.Mask, 0)
+}
+
+// complete notes that the buffer has all of f.
+func (w *frameWriter) complete(f *outgoing) error {
+	w.pending = append(w.pending, *f)
+	if len(w.buf) < coalesced {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *frameWriter) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	_, err := w.w.Write(w.buf)
+	w.buf = w.buf[:0]
+	if cap(w.buf) > 4*DefaultMaxFrameSize {
+		w.buf = nil
+	}
+	if err != nil {
+		return fmt.Errorf("sending: %w", reason(err))
+	}
+	w.out.sent(w.pending)
+	clear(w.pending)
+	w.pending = w.pending[:0]
+	return nil
+}
+
+// compressFrom is the size from which on a message is compressed, in bytes.
+const compressFrom = 128
+
+// deflateTail ends what flate.Writer.Flush writes, and is not sent (RFC 7692,
+// section 7.2.1).
+const deflateTail = "\x00\x00\xff\xff"
+
+// A compressor compresses one message after the other.
+type compressor struct {
+	forget bool // each message by itself: client_no_context_takeover
+	deflater
+}
+
+type deflater struct {
+	flate *flate.Writer
+	out   []byte
+	taken []byte
+}
+
+// Write implements io.Writer for the flate.Writer.
+func (z *deflater) Write(p []byte) (int, error) {
+	z.out = append(z.out, p...)
+	return len(p), nil
+}
+
+func (z *compressor) begin() {
+	switch {
+	case z.flate == nil:
+		z.flate, _ = flate.NewWriter(&z.deflater, flate.BestSpeed) // a level that there is
+	case z.forget:
+		z.flate.Reset(&z.deflater)
+	}
+}
+
+func (z *compressor) write(p []byte) error {
+	_, err := z.flate.Write(p)
+	return err
+}
+
+func (z *compressor) finish() error {
+	if err := z.flate.Flush(); err != nil {
+		return err
+	}
+	z.out = z.out[:len(z.out)-len(deflateTail)]
+	return nil
+}
+
+// take takes the first n bytes of what is compressed. They are valid until the next
+// call.
+func (z *compressor) take(n int) []byte {
+	z.taken = append(z.taken[:0], z.out[:n]...)
+	z.out = z.out[:copy(z.out, z.out[n:])]
+	return z.taken
+}
