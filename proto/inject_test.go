@@ -127,7 +127,7 @@ func TestGapReports(t *testing.T) {
 		var got []string
 		synctest.Test(t, func(t *testing.T) {
 			nw := &network{t: t, serve: func(n int, p *peer) {
-				time.Sleep(10 * time.Second)
+				time.Sleep(10*time.Second + 500*time.Millisecond)
 				if n > 2 {
 					p.untilClose()
 				}
@@ -162,14 +162,14 @@ func TestGapReports(t *testing.T) {
 		want   []string
 	}{
 		{"filled at once", []GapReport{{Filled: true}}, time.Second, []string{
-			"11s: 0s to 10s, filled true, ", "21s: 10s to 20s, filled true, ",
+			"11.5s: 9s to 10.5s, filled true, ", "22s: 19.5s to 21s, filled true, ",
 		}},
 		{"parts of it", []GapReport{{Reason: "no right"}, {From: noon, To: noon.Add(time.Second), Reason: "gone"}}, time.Second, []string{
-			"", "11s: 0s to 10s, filled false, no right", "", "21s: 10s to 20s, filled false, no right", "",
+			"", "11.5s: 9s to 10.5s, filled false, no right", "", "22s: 19.5s to 21s, filled false, no right", "",
 		}},
 		// The second connection breaks before, and so does the run the third one.
 		{"too late", []GapReport{{Filled: true}}, 15 * time.Second, []string{
-			"32s: 0s to 20s, filled false, the run ended before it was filled",
+			"32s: 9s to 21s, filled false, the run ended before it was filled",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

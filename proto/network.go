@@ -183,7 +183,7 @@ func (n *Network) connect(ctx context.Context, secure bool, addr string) (net.Co
 // reach opens the connection below TLS.
 func (n *Network) reach(ctx context.Context, secure bool, host, port string) (net.Conn, error) {
 	if n.Dial != nil {
-		return n.Dial(ctx, "tcp", net.JoinHostPort(host, port))
+		return metered(n.Dial(ctx, "tcp", net.JoinHostPort(host, port)))
 	}
 	if n.Socket != "" {
 		var d net.Dialer
@@ -191,7 +191,7 @@ func (n *Network) reach(ctx context.Context, secure bool, host, port string) (ne
 		begin(ctx, StageTCP)
 		conn, err := d.DialContext(ctx, "unix", n.Socket)
 		n.report(StageReport{Stage: StageTCP, Address: n.Socket, Took: time.Since(start), Err: err})
-		return conn, err
+		return metered(conn, err)
 	}
 	var proxy *Proxy
 	if n.Proxy != nil {
@@ -222,7 +222,7 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 		if addresses := n.Resolve(host, port); len(addresses) > 0 {
 			conn, err := dialOne(ctx, family, addresses, port)
 			n.reportTCP(address, start, conn, err)
-			return conn, err
+			return metered(conn, err)
 		}
 	}
 	var found []string
@@ -253,7 +253,7 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 	if !unknown {
 		n.reportTCP(address, looked, conn, err)
 	}
-	return conn, err
+	return metered(conn, err)
 }
 
 // Loopback reports whether host is this machine: an address of the loopback network,

@@ -90,6 +90,21 @@ func DefaultOptions() Options {
 	}
 }
 
+// promptClose is how long the closing handshake may take at the end of a time that
+// the user has set.
+const promptClose = 250 * time.Millisecond
+
+// closeLimit is how long the closing handshake may take for an end because of err.
+func (o *Options) closeLimit(err error) time.Duration {
+	if e, ok := errors.AsType[*overError](err); ok {
+		err = e.cause
+	}
+	if errors.Is(err, ErrIdle) || errors.Is(err, context.DeadlineExceeded) {
+		return min(o.CloseTimeout, promptClose)
+	}
+	return o.CloseTimeout
+}
+
 func (o *Options) maxFrameSize() int {
 	if o.MaxFrameSize == 0 {
 		return DefaultMaxFrameSize

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -320,6 +322,55 @@ func TestFirstSignalToAMutePeer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A time that the user has set is not exceeded by more than promptClose, whatever the
+// peer does with our close frame.
+func TestEndOfATimeLimit(t *testing.T) {
+	for _, unread := range []bool{false, true} {
+		for _, idle := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				stop := make(chan struct{})
+				nw := &network{t: t, unread: unread, serve: func(_ int, p *peer) { <-stop }}
+				o := testOptions(nw)
+				ctx := t.Context()
+				want := context.DeadlineExceeded
+				if idle {
+					o.Idle, want = time.Minute, ErrIdle
+				} else {
+					var cancel func()
+					ctx, cancel = context.WithTimeoutCause(ctx, time.Minute, want)
+					defer cancel()
+				}
+				start := time.Now()
+				if err := Run(ctx, testService, &recorder{}, o); !errors.Is(err, want) {
+					t.Errorf("Run: %v", err)
+				}
+				if d := time.Since(start); d > time.Minute+promptClose {
+					t.Errorf("idle %t, unread %t: ended after %s", idle, unread, d)
+				}
+				close(stop)
+				nw.wg.Wait()
+			})
+		}
+	}
+}
+
+// When the sink wants no more, the peer has a short time to answer our close frame.
+func TestEndOfTheSinkAndAMutePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("x"); <-stop }}
+		start := time.Now()
+		if err := runTest(t, nw, &recorder{limit: 1}, testOptions(nw)); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d > promptClose {
+			t.Errorf("ended after %s", d)
+		}
+		close(stop)
+		nw.wg.Wait()
+	})
 }
 
 func TestSecondSignal(t *testing.T) {
@@ -699,6 +750,90 @@ func TestKeeper(t *testing.T) {
 		svc := keeperService{testService}
 		if err := Run(t.Context(), svc, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
 			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}
+
+// A strictSession wants a message at least every two seconds.
+type strictSession struct {
+	plainSession
+	heard time.Time
+}
+
+func (s *strictSession) Greet(now time.Time) Step { s.heard = now; return Step{Ready: true} }
+
+func (s *strictSession) Decode(m Message) (Step, error) {
+	s.heard = m.Time
+	return Step{Event: len(m.Data) > 10}, nil
+}
+
+func (s *strictSession) Due(now time.Time) (Work, error) {
+	if now.Sub(s.heard) > 2*time.Second {
+		return Work{Next: now.Add(time.Second)}, &LostError{errors.New("no heartbeat")}
+	}
+	return Work{Next: now.Add(time.Second)}, nil
+}
+
+// What a session misses while nothing is read may be there unread, whatever keeps the
+// reader: a full buffer, or a message that does not fit into the rest of it.
+func TestNothingIsMissedWhileNothingIsRead(t *testing.T) {
+	for _, size := range []int{1000, 3 << 20} {
+		for _, takes := range []time.Duration{3 * time.Second, 20 * time.Second} {
+			t.Run(fmt.Sprint(size, takes), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nw := &network{t: t, serve: func(_ int, p *peer) {
+						var more sync.WaitGroup
+						more.Go(func() {
+							for p.send(wire.OpText, "beat") {
+								time.Sleep(time.Second)
+							}
+						})
+						for range 5 {
+							if !p.send(wire.OpText, strings.Repeat("x", size)) {
+								break
+							}
+						}
+						p.untilClose()
+						p.conn.Close()
+						more.Wait()
+					}}
+					o := testOptions(nw)
+					o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+						resp, err := nw.RoundTrip(req)
+						resp.Body = newSocket(resp.Body.(io.ReadWriteCloser))
+						return resp, err
+					})
+					o.Retries, o.Buffer = 0, size+size/2
+					n := 0
+					sink := sinkFunc(func(*Event) error {
+						time.Sleep(takes)
+						if n++; n == 5 {
+							return errEnough
+						}
+						return nil
+					})
+					svc := sessionService{testService, &strictSession{}}
+					if err := Run(t.Context(), svc, sink, o); !errors.Is(err, errEnough) {
+						t.Errorf("Run: %v", err)
+					}
+					nw.wg.Wait()
+				})
+			})
+		}
+	}
+}
+
+// A session that misses something when everything is read is right.
+func TestMissedHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("event number 1"); p.untilClose() }}
+		o := testOptions(nw)
+		o.Retries = 0
+		start := time.Now()
+		err := Run(t.Context(), sessionService{testService, &strictSession{}}, &recorder{}, o)
+		if !is[*LostError](err) || time.Since(start) > 4*time.Second {
+			t.Errorf("Run: %v after %s", err, time.Since(start))
 		}
 		nw.wg.Wait()
 	})

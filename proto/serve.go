@@ -27,6 +27,8 @@ type server struct {
 	paused  bool      // the queue is full: nothing is read
 	held    *batch    // a claim of the reader, for which there is no room yet
 	resumed time.Time
+	tickAt  time.Time // of the meter
+	planned time.Time // when the loop meant to go on at the latest; zero for never
 	next    time.Time
 	idleAt  time.Time
 	pingAt  time.Time
@@ -78,7 +80,7 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	r.policy.lost(time.Now())
 	r.reportDropped(time.Now())
 	if s.ready && s.gap == nil {
-		r.liveUntil, r.lostBy = l.tap.lastHeard(), err
+		r.liveUntil, r.lostBy = l.tap.meter.lastDrained(), err
 	}
 	s.unfilled(err)
 	if _, ok := errors.AsType[*overError](err); !ok {
@@ -98,6 +100,7 @@ func (s *server) loop(ctx, wctx context.Context) error {
 	done := ctx.Done()
 	for {
 		now = time.Now()
+		s.tick(now)
 		if err := s.due(wctx, now); err != nil {
 			if end := s.fail(err); end != nil {
 				return end
@@ -106,7 +109,9 @@ func (s *server) loop(ctx, wctx context.Context) error {
 		if s.held != nil {
 			s.held, _ = s.accept(s.held) // which blocks
 		}
-		setTimer(timer, s.wake(now))
+		wake := s.wake(now)
+		setTimer(timer, wake)
+		s.planned = now.Add(wake)
 
 		select {
 		case b, ok := <-s.incoming(now):
@@ -143,7 +148,7 @@ func (s *server) loop(ctx, wctx context.Context) error {
 			s.close(errAgain, s.o.CloseTimeout, wire.StatusNormal)
 		case <-done:
 			done = nil
-			s.close(over(context.Cause(ctx)), s.o.CloseTimeout, wire.StatusNormal)
+			s.close(over(context.Cause(ctx)), s.o.closeLimit(ctx.Err()), wire.StatusNormal)
 		case <-s.sunk:
 			if s.closing {
 				return s.cause
@@ -209,17 +214,36 @@ func (s *server) accept(b *batch) (held *batch, err error) {
 // incoming is the reader's channel, or nil while the queue is full.
 func (s *server) incoming(now time.Time) <-chan *batch {
 	full := s.o.Overflow == OverflowBlock && s.queue.full() || s.link.out.full() || s.held != nil
-	if s.paused && !full {
-		// What was not read could not be heard: the clocks start anew.
-		s.pinged = false
-		s.resumed = now
-		s.rearmIdle(now)
+	paused := full || s.link.tap.meter.stalled(now)
+	if s.paused && !paused {
+		s.resume(now)
 	}
-	s.paused = full
+	s.paused = paused
 	if full {
 		return nil
 	}
 	return s.link.batches
+}
+
+// tick is called each time that the loop goes round.
+func (s *server) tick(now time.Time) {
+	if !now.Before(s.tickAt) {
+		s.link.tap.meter.tick(now)
+		s.tickAt = now.Add(tickInterval)
+	}
+	if late := now.Sub(s.planned); !s.planned.IsZero() && late >= tickInterval {
+		s.resume(now) // the process was stopped, or the machine slept
+	} else if at := s.link.tap.meter.lastResumed(); at.After(s.resumed) {
+		s.resume(at)
+	}
+}
+
+// resume is called when reading goes on: what was not read could not be heard, so the
+// clocks start anew.
+func (s *server) resume(now time.Time) {
+	s.pinged = false
+	s.resumed = now
+	s.rearmIdle(now)
 }
 
 // input is the channel of Input, or nil when nothing more is to be taken now.
@@ -422,7 +446,7 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 }
 
 // deaf: what the session misses may have come without having been read, because
-// the queue is or was full until a moment ago.
+// nothing is read, whatever the reason, or was until a moment ago.
 func (s *server) deaf(now time.Time) bool {
 	const grace = 5 * time.Second
 	return s.paused || !s.resumed.IsZero() && now.Before(s.resumed.Add(grace))
@@ -471,12 +495,13 @@ func (s *server) wake(now time.Time) time.Duration {
 	if s.closing {
 		return s.closeBy.Sub(now)
 	}
-	at := s.pingAt
+	at := s.tickAt
 	sooner := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
 			at = t
 		}
 	}
+	sooner(s.pingAt)
 	sooner(s.link.out.stuck())
 	sooner(s.next)
 	if !s.ready {
@@ -488,9 +513,6 @@ func (s *server) wake(now time.Time) time.Duration {
 		if s.pinged && s.o.PingTimeout > 0 {
 			sooner(s.pingDeadline(now))
 		}
-	}
-	if at.IsZero() {
-		return -1
 	}
 	return max(at.Sub(now), 0)
 }
@@ -515,7 +537,7 @@ func (s *server) fail(err error) error {
 	_, lost := errors.AsType[*LostError](err)
 	switch {
 	case isOver:
-		s.close(err, s.o.CloseTimeout, wire.StatusNormal)
+		s.close(err, s.o.closeLimit(err), wire.StatusNormal)
 	case lost:
 		return err
 	case is[*ProtocolError](err):

@@ -3,6 +3,7 @@ package proto
 import (
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,9 @@ type tap struct {
 	// onPing and onPong are called by the library, in the order of the messages.
 	onPing, onPong func(payload []byte)
 
+	meter *meter // of the connection below TLS
+	above bool   // there is none below: rwc is what the meter is for
+
 	start  time.Time
 	heard  atomic.Int64 // of the last bytes, nanoseconds after start
 	closed sync.Once
@@ -49,11 +53,19 @@ type tap struct {
 	patient *time.Timer // ends it
 }
 
-func newTap(rwc io.ReadWriteCloser) *tap {
+// newTap makes a tap above rwc. m is the meter of the connection; with nil, rwc gets one.
+func newTap(rwc io.ReadWriteCloser, m *meter) *tap {
+	now := time.Now()
+	above := m == nil
+	if above {
+		m = newMeter(now)
+	}
 	return &tap{
 		rwc:   rwc,
 		buf:   make([]byte, readBuffer),
-		start: time.Now(),
+		start: now,
+		meter: m,
+		above: above,
 
 		onPing: func([]byte) {},
 		onPong: func([]byte) {},
@@ -114,7 +126,14 @@ func (t *tap) receive(p []byte) (int, error) {
 	t.reading = true
 	t.hasten()
 	t.mu.Unlock()
+	if t.above {
+		t.meter.begin(time.Now())
+	}
 	n, err := t.rwc.Read(p)
+	now := time.Now()
+	if t.above {
+		t.meter.end(now, n, len(p))
+	}
 	t.mu.Lock()
 	t.reading = false
 	if t.patient != nil {
@@ -122,7 +141,7 @@ func (t *tap) receive(p []byte) (int, error) {
 	}
 	t.mu.Unlock()
 	if n > 0 {
-		t.readAt = time.Now()
+		t.readAt = now
 		t.heard.Store(int64(t.readAt.Sub(t.start)))
 	}
 	return n, err
@@ -190,6 +209,11 @@ func (t *tap) lastHeard() time.Time { return t.start.Add(time.Duration(t.heard.L
 func (t *tap) Close() error {
 	var err error
 	t.closed.Do(func() { err = t.rwc.Close() })
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.patient != nil {
+		t.patient.Stop()
+	}
 	return err
 }
 
@@ -210,7 +234,10 @@ const bodyExcerpt = 4 << 10
 // RoundTrip implements http.RoundTripper.
 func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.asked = req.Header
-	resp, err := t.base.RoundTrip(req)
+	var m *meter
+	resp, err := t.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { m = meterOf(info.Conn) },
+	})))
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +259,7 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, &ProtocolError{errNoUpgrade}
 	}
-	t.tap = newTap(rwc)
+	t.tap = newTap(rwc, m)
 	if ext := resp.Header.Values("Sec-Websocket-Extensions"); len(ext) > 0 { // no other was offered
 		t.tap.in.deflate = true
 		t.tap.zip = &compressor{forget: strings.Contains(strings.ToLower(strings.Join(ext, ";")), "client_no_context_takeover")}
