@@ -3,8 +3,8 @@ package proto
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -76,7 +76,13 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 // run starts the two goroutines.
 func (l *link) run() {
 	l.wg.Go(func() {
-		l.readErr = l.read()
+		defer close(l.batches)
+		if l.readErr = l.read(); is[*InternalError](l.readErr) {
+			return
+		}
+		if l.inside { // a part of a message is no message
+			l.cur.data, l.inside = l.cur.data[:l.start], false
+		}
 		v := l.tap.failed
 		if v != nil {
 			l.answer(v)
@@ -94,16 +100,20 @@ func (l *link) run() {
 				l.tap.linger()
 			}
 		}
-		close(l.batches)
 	})
 	l.wg.Go(func() {
 		defer close(l.out.done)
-		if err := l.writer.run(); err != nil {
+		if err := l.write(); err != nil {
 			// The reader goes on: what has arrived is worth as much as before.
 			l.out.fail(err)
 			l.tap.leave()
 		}
 	})
+}
+
+func (l *link) write() (err error) {
+	defer rescue(&err)
+	return l.writer.run()
 }
 
 // answer puts the close frame that answers what has ended the reader.
@@ -141,11 +151,7 @@ func (l *link) close() {
 
 // read reads messages until the connection ends, and says why it did.
 func (l *link) read() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = l.broke(r)
-		}
-	}()
+	defer rescue(&err)
 	for {
 		if err := l.express(); err != nil {
 			return err
@@ -162,11 +168,10 @@ func (l *link) read() (err error) {
 		}
 		l.start, l.inside, l.claimed = len(l.cur.data), true, 0
 		err := l.readMessage(r)
-		l.inside = false
 		if err != nil {
-			l.cur.data = l.cur.data[:l.start] // a part of a message is no message
 			return l.lost(err)
 		}
+		l.inside = false
 		if err := l.complete(op); err != nil {
 			return err
 		}
@@ -192,18 +197,6 @@ func (l *link) complete(op wire.Opcode) error {
 func (l *link) full() bool {
 	n, rest := len(l.cur.data), cap(l.cur.data)-len(l.cur.data)
 	return n >= batchSize && (!l.tap.lane || rest < batchRest || n > batchSize+batchSlack)
-}
-
-// broke is the end of the reader when the library has panicked. It does so when a
-// X
-func (l *link) broke(panicked any) error {
-	if l.inside {
-		l.cur.data, l.inside = l.cur.data[:l.start], false
-	}
-	if v := l.tap.failed; v != nil {
-		return v.err
-	}
-	return l.fail(breach(wire.StatusProtocol, "unreadable", fmt.Sprintf("the WebSocket library failed: %v", panicked)))
 }
 
 // readMessage appends one message to the current batch.
@@ -235,21 +228,28 @@ func (l *link) readMessage(r io.Reader) error {
 	}
 }
 
+// atOnce is how much memory is taken for a message before it is there, in bytes.
+const atOnce = 64 << 20
+
 // grow makes more room: as much as the frame says that is to come, or twice as much,
-// because a large message comes in thousands of reads.
+// because a large message comes in thousands of reads. Beyond atOnce, it grows with
+// what comes, whatever the server says and the limit allows.
 func (l *link) grow(b []byte) []byte {
 	const ahead = 8 << 10 // what the library may have read already, and some
 	size := max(2*cap(b), batchSize)
-	most := l.start + int(l.limit) + ahead
+	most := math.MaxInt
+	if limit := l.limit; limit < math.MaxInt/2 {
+		most = l.start + int(limit) + ahead
+	}
 	left := l.tap.in.left
 	known := left > uint64(size-len(b)) && left <= uint64(l.limit)
 	if known {
-		size = len(b) + int(left) + ahead
+		size = max(size, len(b)+int(min(left, atOnce))+ahead)
 	} else if size > recycle {
 		// Nobody says how much is to come, of a compressed message or one in
 		// fragments. To grow twice would take more memory than the largest message
 		// needs at once: of that, only what is written to becomes real.
-		size = most
+		size = max(size, min(most, atOnce))
 		if len(b) < l.last {
 			size = l.last
 		}
@@ -373,6 +373,9 @@ func (l *link) lost(err error) error {
 		return l.fail(tooBig(l.limit))
 	}
 	if werr := l.out.failure(); werr != nil {
+		if is[*InternalError](werr) {
+			return werr
+		}
 		return &LostError{reason(werr)}
 	}
 	if ends(err) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -171,6 +172,24 @@ type OverflowError struct {
 
 func (e *OverflowError) Error() string {
 	return fmt.Sprintf("the buffer of %d bytes is full, because the reader of the output is too slow; %s lost", e.Limit, were(e.Events))
+}
+
+// An InternalError is a panic. Run returns it in place of letting the program end with
+// whatever comes first.
+type InternalError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *InternalError) Error() string {
+	return fmt.Sprintf("internal error: %v\n%s", e.Value, e.Stack)
+}
+
+// rescue puts a panic of the calling goroutine into err. It is for defer.
+func rescue(err *error) {
+	if r := recover(); r != nil {
+		*err = &InternalError{Value: r, Stack: debug.Stack()}
+	}
 }
 
 // A Failure is what Run returns when it gives up: the last error, and what it means.

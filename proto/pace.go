@@ -33,6 +33,7 @@ func newPacer() pacer {
 // is closed at the latest. It is for one goroutine at a time, the reader's.
 func (q *queue) pace(cost int, stop, hurry <-chan struct{}) {
 	p := &q.pacer
+	defer p.timer.Stop()
 	for {
 		select {
 		case <-hurry:

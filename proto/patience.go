@@ -15,9 +15,12 @@ type patienceKey struct{}
 
 // WithConnectTimeout returns a context that ends when limit is over, with a
 // *ConnectTimeoutError as its cause; its Err is context.Canceled. While
-// HoldConnectTimeout holds it, no time passes.
+// HoldConnectTimeout holds it, no time passes. With 0, there is no limit.
 func WithConnectTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	if limit == 0 {
+		return ctx, func() { cancel(nil) }
+	}
 	p := &patience{limit, time.AfterFunc(limit, func() { cancel(&ConnectTimeoutError{limit}) })}
 	return context.WithValue(ctx, patienceKey{}, p), func() {
 		p.timer.Stop()

@@ -124,7 +124,8 @@ func (p *reconnectPolicy) reset() {
 	p.failures, p.freeUsed, p.delay, p.budget.spent = 0, false, 0, nil
 }
 
-// A budget counts retries in a sliding window: at most limit within window.
+// A budget counts retries in a sliding window: at most limit within window, or ever
+// when that is 0.
 type budget struct {
 	limit  int
 	window time.Duration
@@ -134,7 +135,7 @@ type budget struct {
 // take uses up one retry at now, or says that none is left.
 func (b *budget) take(now time.Time) bool {
 	cut := 0
-	for cut < len(b.spent) && now.Sub(b.spent[cut]) >= b.window {
+	for b.window > 0 && cut < len(b.spent) && now.Sub(b.spent[cut]) >= b.window {
 		cut++
 	}
 	b.spent = b.spent[cut:]

@@ -3,13 +3,15 @@ package proto
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"time"
 )
 
-// Options are the settings of a run. Zero values of durations and counts switch
-// the thing off; see DefaultOptions.
+// Options are the settings of a run; see DefaultOptions. Zero durations and counts
+// switch the thing off, so that there is no limit, no wait or no retry; the sizes must
+// be positive.
 type Options struct {
 	// Transport opens connections, for the upgrade as well as for the service's
 	// own requests. nil means a plain one without a proxy.
@@ -18,7 +20,8 @@ type Options struct {
 	Dial DialOptions
 	// ConnectTimeout bounds one handshake, the service's own requests included.
 	ConnectTimeout time.Duration
-	// Retries is how many retries there may be within RetryWindow.
+	// Retries is how many retries there may be within RetryWindow, or in the whole
+	// run when that is 0.
 	Retries     int
 	RetryWindow time.Duration
 	Backoff     Backoff
@@ -90,6 +93,37 @@ func DefaultOptions() Options {
 	}
 }
 
+// check finds options that no run can have.
+func (o *Options) check() error {
+	for _, v := range []struct {
+		name  string
+		value int64
+		least int64
+	}{
+		{"ConnectTimeout", int64(o.ConnectTimeout), 0}, {"Retries", int64(o.Retries), 0},
+		{"RetryWindow", int64(o.RetryWindow), 0}, {"Backoff.Base", int64(o.Backoff.Base), 0}, {"Backoff.Max", int64(o.Backoff.Max), 0},
+		{"PingInterval", int64(o.PingInterval), 0}, {"PingTimeout", int64(o.PingTimeout), 0},
+		{"MaxMessageSize", o.MaxMessageSize, 1}, {"MaxFrameSize", int64(o.MaxFrameSize), 0}, {"Buffer", int64(o.Buffer), 1},
+		{"ReadyDelay", int64(o.ReadyDelay), 0}, {"Idle", int64(o.Idle), 0}, {"CloseTimeout", int64(o.CloseTimeout), 0},
+		{"Dial.MaxRedirects", int64(o.Dial.MaxRedirects), 0},
+	} {
+		if v.value < v.least {
+			return &OptionError{v.name, v.value, v.least}
+		}
+	}
+	return nil
+}
+
+// An OptionError is a value of Options that is too small.
+type OptionError struct {
+	Name         string
+	Value, Least int64
+}
+
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("option %s is %d: expected at least %d", e.Name, e.Value, e.Least)
+}
+
 // promptClose is how long the closing handshake may take at the end of a time that
 // the user has set.
 const promptClose = 250 * time.Millisecond
@@ -128,11 +162,16 @@ func (o *Options) transport() http.RoundTripper {
 //   - nil, when the peer closed normally and there are no retries;
 //   - an *UnwrittenError, when events could not be given to the sink in time;
 //   - an *OverflowError, with OverflowFail;
+//   - an *OptionError, before anything else;
+//   - an *InternalError, when something has panicked;
 //   - a *Failure otherwise.
 //
 // All goroutines have ended when Run returns, except one that is stuck in a
 // call of the sink.
 func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	r := &runner{
 		svc: svc, o: &o,
 		queue:  newQueue(o.Buffer),
@@ -140,7 +179,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		policy: newReconnectPolicy(&o),
 	}
 	o.free = newPool()
-	defer o.free.spare.drop()
+	defer o.free.spare.end()
 	o.pace = func(int, <-chan struct{}, <-chan struct{}) {}
 	if o.Overflow == OverflowBlock { // else the user wants the server never to wait
 		o.pace = r.queue.pace
@@ -201,7 +240,7 @@ func (r *runner) attempts(ctx context.Context) error {
 	for {
 		err := r.once(ctx)
 		switch {
-		case is[*overError](err), errors.Is(err, ErrClosedHere):
+		case is[*overError](err), errors.Is(err, ErrClosedHere), is[*InternalError](err):
 			return err
 		case errors.Is(err, errAgain):
 			continue
@@ -251,7 +290,7 @@ func (r *runner) wait(ctx context.Context, err error) error {
 	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		asked = he.RetryAfter
 	}
-	if asked > r.o.RetryWindow {
+	if r.o.RetryWindow > 0 && asked > r.o.RetryWindow {
 		return &Failure{Class: Transient, Connected: r.connected, Err: err}
 	}
 	spent := &r.policy.budget.spent
@@ -328,8 +367,9 @@ func (r *runner) once(ctx context.Context) error {
 // interrupt calls cancel when the run ends for another reason than its context,
 // until the returned function is called.
 func (r *runner) interrupt(cancel func()) (unhook func()) {
-	done := make(chan struct{})
+	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		select {
 		case <-r.sunk:
 		case <-r.o.Kill:
@@ -338,7 +378,10 @@ func (r *runner) interrupt(cancel func()) (unhook func()) {
 		}
 		cancel()
 	}()
-	return func() { close(done) }
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 // unprepared reports an attempt that ended before its address was known.
@@ -359,14 +402,19 @@ func (r *runner) status(s State, address string, err error) {
 // sink gives the events of the queue to the sink, in a goroutine of its own.
 func (r *runner) sink(s Sink) {
 	defer close(r.sunk)
-	err := r.drain(s)
+	r.sinkErr = r.drain(s)
+}
+
+func (r *runner) drain(s Sink) (err error) {
+	defer rescue(&err)
+	err = r.give(s)
 	if ferr := s.Flush(); ferr != nil {
 		err = ferr
 	}
-	r.sinkErr = err
+	return err
 }
 
-func (r *runner) drain(s Sink) error {
+func (r *runner) give(s Sink) error {
 	var ev Event
 	for {
 		b, ended := r.queue.take()

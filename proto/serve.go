@@ -408,9 +408,21 @@ func (s *server) applyWork(w Work, wctx context.Context, now time.Time) {
 	s.next = w.Next
 	if w.Do != nil && !s.working && !(w.Bulk && s.queue.full()) {
 		s.working = true
-		go func() { s.work <- w.Do(wctx) }()
+		go func() { s.work <- do(wctx, w) }()
 	}
 	s.apply(w.Step, now)
+}
+
+// do does the work of a session, in a goroutine of its own.
+func do(ctx context.Context, w Work) (done func(time.Time) (Work, error)) {
+	var err error
+	defer func() {
+		if err != nil {
+			done = func(time.Time) (Work, error) { return Work{}, err }
+		}
+	}()
+	defer rescue(&err)
+	return w.Do(ctx)
 }
 
 // due does what time demands.

@@ -14,6 +14,7 @@ type spare struct {
 	kept  [][]byte
 	lost  int // bytes of buffers that were let go and may not have been collected
 	timer *time.Timer
+	ended bool
 }
 
 // worthwhile is how much garbage is worth a collection at once, in bytes.
@@ -30,6 +31,9 @@ const (
 func (s *spare) put(b []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
 	if len(s.kept) == spares {
 		s.lost += cap(s.kept[0])
 		s.kept = append(s.kept[:0], s.kept[1:]...)
@@ -63,6 +67,17 @@ func (s *spare) get(size, fresh int) []byte {
 		s.lost = 0
 	}
 	return make([]byte, 0, fresh)
+}
+
+// end is drop when nothing is to be kept any more.
+func (s *spare) end() {
+	s.mu.Lock()
+	s.ended = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.mu.Unlock()
+	s.drop()
 }
 
 // drop gives all buffers back.
