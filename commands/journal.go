@@ -41,6 +41,7 @@ type statusRecord struct {
 	Unfilled string    `json:"unfilled,omitempty"`
 
 	DroppedNow uint64 `json:"dropped_now,omitempty"`
+	Messages   int    `json:"messages,omitempty"`
 	Text       string `json:"text,omitempty"`
 
 	*statusCounters
@@ -141,6 +142,8 @@ func (j *journal) status(st proto.Status) {
 		}
 		r.From, r.To, r.Filled, r.Reason = st.From.UTC(), st.To.UTC(), &st.Filled, st.Reason
 		r.Unfilled = st.Unfilled
+	case proto.Unconfirmed:
+		r.Messages = st.Messages
 	case proto.Dropped:
 		j.counters.Dropped = st.Total
 		r.DroppedNow, r.statusCounters = st.Events, j.count()

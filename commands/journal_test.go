@@ -40,6 +40,7 @@ type documentedRecord struct {
 	Text        *string    `json:"text"`
 	Events      *uint64    `json:"events"`
 	Printed     *uint64    `json:"printed"`
+	Messages    *int       `json:"messages"`
 	Bytes       *uint64    `json:"bytes"`
 	Reconnects  *int       `json:"reconnects"`
 	Gaps        *int       `json:"gaps"`
@@ -96,6 +97,9 @@ func TestStatusRecords(t *testing.T) {
 		{"gap", func(j *journal) {
 			j.status(proto.Status{Time: at, State: proto.Gap, Attempt: 2, From: at, To: at.Add(time.Minute), Filled: true})
 		}, "from to filled"},
+		{"unconfirmed", func(j *journal) {
+			j.status(proto.Status{Time: at, State: proto.Unconfirmed, Attempt: 2, Messages: 3})
+		}, "messages"},
 		{"dropped", func(j *journal) {
 			j.status(proto.Status{Time: at, State: proto.Dropped, Attempt: 2, Events: 3, Total: 7})
 		},

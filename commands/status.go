@@ -121,6 +121,9 @@ func (s *stream) status(st proto.Status) {
 	case st.State == proto.Ready && !s.ready:
 		s.ready = true
 		s.whenReady(st)
+	case st.State == proto.Ready && st.Messages > 0 && s.stdin:
+		s.stdin = false // once is enough
+		s.warn("what came from stdin before the connection was lost is not sent again: if the server needs it on each connection, such as a subscription, use --send TEXT")
 	case st.State == proto.Gap && !st.Filled && s.flags.onGap == "fail":
 		s.cancel(&gapError{st.From, st.To, st.Unfilled})
 	}
@@ -151,6 +154,8 @@ func (s *stream) statusText(st proto.Status) {
 		default:
 			s.warn("connected again; events between %s and %s may be missing", from, to)
 		}
+	case proto.Unconfirmed:
+		s.warn("up to %s that hark sent may not have arrived: the connection ended before the server had answered a ping", plural(st.Messages, "message"))
 	case proto.Dropped:
 		s.warn("dropped %s, %d in all: the reader of stdout is too slow", plural(int(st.Events), "event"), st.Total)
 	}

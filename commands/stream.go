@@ -23,6 +23,7 @@ type stream struct {
 	flags     *streamFlags
 	transport *proto.NetworkTransport
 	standIn   *standIn // nil when the service is the real one
+	stdin     bool     // messages come from stdin, and nobody was told yet that they are not sent again
 	live      bool     // the stream was live at least once
 	ready     bool     // the stream was ready at least once
 	describe  func(proto.Message) proto.Description
@@ -125,7 +126,7 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		s.boundMemory(o.Buffer, o.MaxMessageSize)
 		o.Transport = userAgent{s.handshakes(), s.flags.noAgent}
 		o.Dial = s.flags.dial()
-		o.Input = input
+		o.Input, s.stdin = input, input != nil
 		o.Kill = s.kill
 		if s.talks() {
 			return s.converse(ctx, svc, o, w)

@@ -236,6 +236,8 @@ Where they are known: address, without credentials; error, what went wrong in wo
   disconnected    the connection was lost
   retrying        after delay_seconds; number retry of retries in the window
   gap             events between from and to may be missing, unless filled is true; reason says what interrupted the stream
+  unconfirmed     messages that hark had sent when the connection ended may not
+                  have arrived: at most so many as the member messages says
   dropped         stdout was too slow; dropped_now since the last such record
   warning, note   text; notes only with -v
   counters        the process got the signal USR1

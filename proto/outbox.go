@@ -24,6 +24,7 @@ type outbox struct {
 	count    int        // not yet written
 	bytes    int
 	since    time.Time // full without a frame having been written
+	current  bool      // the last message that was taken came from the user
 	closing  *farewell
 	over     bool // the writer is to end, or has ended
 	err      error
@@ -35,14 +36,18 @@ type outbox struct {
 type farewell struct {
 	payload []byte
 	by      time.Time
+	taken   bool // by the writer
 }
 
 // A proof is what is known of the messages that the user sent: an answer to a ping
-// shows that all messages before it have been read.
+// shows that all messages before it have been read. A message from the server shows
+// that less surely.
 type proof struct {
+	taken   int // messages, by the writer
 	written int // messages
-	pinged  int // written before the last ping
-	proven  int // written before a ping that was answered
+	pinged  int // taken before the last ping
+	proven  int // taken before a ping that was answered
+	heard   int // written before the last message of the server
 }
 
 // The outbox is full with so many frames or bytes, and the connection is given up
@@ -116,7 +121,7 @@ func (o *outbox) close(payload []byte, by time.Time) bool {
 		o.closing.by = by
 		return false
 	}
-	o.closing = &farewell{payload, by}
+	o.closing = &farewell{payload: payload, by: by}
 	return true
 }
 
@@ -163,17 +168,28 @@ func (o *outbox) next(within bool) (f outgoing, ok, ended bool) {
 		return f, false, true
 	case len(o.control) > 0:
 		f = o.control[0]
-		if o.control = o.control[1:]; f.Opcode == wire.OpPong {
+		o.control = o.control[1:]
+		switch {
+		case f.Opcode == wire.OpPong:
 			o.pongs--
+		case f.confirm:
+		case within && o.current: // which is not complete
+			o.proof.pinged = o.proof.taken - 1
+		default:
+			o.proof.pinged = o.proof.taken
 		}
 		return f, true, false
 	case closeNow:
+		o.closing.taken = true
 		return outgoing{Frame: Frame{Opcode: wire.OpClose, Payload: o.closing.payload}}, true, false
 	case !within && len(o.messages) > 0:
 		f = o.messages[0]
 		o.messages[0] = outgoing{}
 		if o.messages = o.messages[1:]; len(o.messages) == 0 {
 			o.messages = nil
+		}
+		if o.current = f.confirm; o.current {
+			o.proof.taken++
 		}
 		return f, true, false
 	}
@@ -193,8 +209,6 @@ func (o *outbox) sent(frames []outgoing) {
 			signal(o.wrote)
 		case f.confirm:
 			signal(o.wrote)
-		case f.Opcode == wire.OpPing:
-			o.proof.pinged = o.proof.written
 		}
 	}
 }
@@ -208,22 +222,37 @@ func (o *outbox) answered() {
 }
 
 func (o *outbox) closeAnswered() {
-	select {
-	case <-o.done:
-	default:
-		return
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.proof.proven = o.proof.written
+	if o.closing != nil && o.closing.taken {
+		o.proof.proven = o.proof.taken
+	}
 }
 
-// unproven is how many messages of the user were written that the server may not have
-// read.
-func (o *outbox) unproven() int {
+// heard is called when a message has come.
+func (o *outbox) heard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.proof.written - o.proof.proven
+	o.proof.heard = o.proof.taken
+}
+
+// written is how many messages of the user went out.
+func (o *outbox) written() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.proof.written
+}
+
+// unconfirmed is how many messages of the user went out that the server may not have
+// read. When it has ended the conversation as one that is over, its last message
+// counts as an answer to what went before.
+func (o *outbox) unconfirmed(normal bool) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := &o.proof; normal {
+		return max(p.written-max(p.proven, p.heard), 0)
+	}
+	return max(o.proof.written-o.proof.proven, 0)
 }
 
 func (o *outbox) full() bool {

@@ -32,7 +32,9 @@ func (s *server) announce(now time.Time) {
 	}
 	s.ready = true
 	s.policy.streamReady(now)
-	s.status(Ready, s.address, nil)
+	s.o.Trace.status(Status{
+		Time: time.Now(), State: Ready, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address, Messages: s.written,
+	})
 	if !s.liveUntil.IsZero() && !s.filling {
 		s.o.Trace.status(Status{
 			Time: now, State: Gap, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address,

@@ -20,6 +20,16 @@ func (d *traceRecorder) state(s State) (Status, bool) {
 	return d.statuses[i], true
 }
 
+// last returns the last status of that kind.
+func (d *traceRecorder) last(s State) (last Status) {
+	for _, st := range d.statuses {
+		if st.State == s {
+			last = st
+		}
+	}
+	return last
+}
+
 func TestReadiness(t *testing.T) {
 	drogue := &Drogue{Endpoint: "ws://test", Application: "app"}
 	tests := []struct {

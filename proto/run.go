@@ -186,6 +186,9 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	}
 	go r.sink(sink)
 	err := r.steer(ctx)
+	if r.pending != nil {
+		r.reportUnconfirmed(1, "")
+	}
 	r.release()
 	r.queue.end()
 	full, overflow := errors.AsType[*OverflowError](err)
@@ -223,6 +226,7 @@ type runner struct {
 	liveUntil time.Time // when the last stream that was ready was last heard
 	lostBy    error     // what ended that one
 	pending   *Frame    // of Input, taken but not yet written
+	written   int       // messages of Input, on connections that have ended
 	dropped   drops
 	holder    Holder // the last session, when it may hold events back
 }

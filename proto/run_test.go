@@ -641,8 +641,7 @@ func TestPeerBreaksTheProtocol(t *testing.T) {
 	}
 }
 
-// Input goes out in order; a frame that could not be written waits for the next
-// connection, and the end of the input is not the end of the run.
+// Input goes out in order, and the end of the input is not the end of the run.
 func TestInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := make(chan string, 10)
@@ -674,6 +673,119 @@ func TestInput(t *testing.T) {
 			t.Errorf("got %q %q %q", a, b, c)
 		}
 	})
+}
+
+// A frame of Input that could not be written waits for the next connection, once, and
+// is in doubt if there is none.
+func TestInputThatCouldNotBeWritten(t *testing.T) {
+	for _, again := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var got []string
+			nw := &network{t: t, unread: true, serve: func(n int, p *peer) {
+				time.Sleep(10 * time.Second)
+				if n == 1 {
+					return // nothing was read
+				}
+				go p.read()
+				for range 2 {
+					s, _ := p.next(wire.OpText)
+					got = append(got, s)
+				}
+				p.text("done")
+				p.untilClose()
+			}}
+			in := make(chan Frame)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go func() {
+				for _, s := range []string{"a", "b"} {
+					select {
+					case in <- Text([]byte(s)):
+					case <-ctx.Done():
+					}
+				}
+			}()
+			o := testOptions(nw)
+			o.Input = in
+			var d traceRecorder
+			o.Trace = d.trace()
+			if !again {
+				o.Retries = 0
+			}
+			err := runTest(t, nw, &recorder{limit: 1}, o)
+			st, ok := d.state(Unconfirmed)
+			if again {
+				if !errors.Is(err, errEnough) || strings.Join(got, " ") != "a b" || ok {
+					t.Errorf("Run: %v; got %q, unconfirmed: %v", err, got, st)
+				}
+			} else if !is[*LostError](err) || st.Messages != 1 {
+				t.Errorf("Run: %v; unconfirmed: %v", err, st)
+			}
+			cancel()
+			nw.wg.Wait()
+		})
+	}
+}
+
+// What was sent since the server last answered a ping may be lost with the connection.
+// A close frame answers what went before, and so does any message before a normal end.
+func TestUnconfirmed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(p *peer)
+		want int // of three messages, the first of which comes before an answered ping
+	}{
+		{"cut", func(p *peer) {}, 2},
+		{"cut after an answer", func(p *peer) { p.text("x"); p.next(wire.OpText) }, 2},
+		{"a wrong pong", func(p *peer) { p.send(wire.OpPong, "hark 7") }, 2},
+		{"going away", func(p *peer) { p.text("x"); p.send(wire.OpClose, string(wire.ClosePayload(1001, ""))) }, 2},
+		{"normal", func(p *peer) { p.send(wire.OpClose, string(wire.ClosePayload(1000, ""))) }, 2},
+		{"normal after an answer", func(p *peer) {
+			p.text("x")
+			time.Sleep(time.Millisecond)
+			p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+		}, 0},
+		{"from here, answered", func(p *peer) { p.untilClose() }, 0},
+		{"from here, not answered", func(p *peer) { p.next(wire.OpClose) }, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nw := &network{t: t, serve: func(n int, p *peer) {
+					if n == 2 {
+						p.untilClose()
+						return
+					}
+					p.next(wire.OpText)
+					ping, _ := p.next(wire.OpPing)
+					p.send(wire.OpPong, ping)
+					p.next(wire.OpText)
+					p.next(wire.OpText)
+					tt.end(p)
+				}}
+				in := make(chan Frame)
+				go func() {
+					for _, pause := range []time.Duration{time.Second, 11 * time.Second, time.Second} {
+						time.Sleep(pause)
+						in <- Text([]byte("line"))
+					}
+				}()
+				o := testOptions(nw)
+				o.Input, o.PingInterval = in, 10*time.Second
+				var d traceRecorder
+				o.Trace = d.trace()
+				ctx, cancel := cancelled(errStop)
+				time.AfterFunc(19*time.Second, cancel)
+				_ = Run(ctx, testService, &recorder{}, o)
+				if st, _ := d.state(Unconfirmed); st.Messages != tt.want {
+					t.Errorf("%d messages are unconfirmed, want %d", st.Messages, tt.want)
+				}
+				if last := d.last(Ready); last.Messages != map[bool]int{true: 3}[last.Attempt == 2] {
+					t.Errorf("at attempt %d, %d messages had gone out before", last.Attempt, last.Messages)
+				}
+				nw.wg.Wait()
+			})
+		})
+	}
 }
 
 // A judge's free retry costs nothing, but only once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hark-cli/hark/proto/wire"
@@ -61,7 +62,7 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	s.keeper, _ = hs.Session.(Keeper)
 	s.watcher, _ = hs.Session.(ControlWatcher)
 	r.holder, _ = hs.Session.(Holder)
-	defer func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		l.close()
 		if s.working {
@@ -74,9 +75,12 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 			default:
 			}
 		}
-	}()
+		r.written += l.out.written()
+	})
+	defer stop()
 	l.run()
 	err := s.loop(ctx, wctx)
+	stop()
 	r.policy.lost(time.Now())
 	r.reportDropped(time.Now())
 	if s.ready && s.gap == nil {
@@ -86,7 +90,18 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	if _, ok := errors.AsType[*overError](err); !ok {
 		s.status(Disconnected, s.address, err)
 	}
+	ce, ok := errors.AsType[*CloseError](err)
+	r.reportUnconfirmed(l.out.unconfirmed(ok && ce.normal()), s.address)
 	return err
+}
+
+// reportUnconfirmed reports messages of Input that may be lost.
+func (r *runner) reportUnconfirmed(n int, address string) {
+	if n > 0 {
+		r.o.Trace.status(Status{
+			Time: time.Now(), State: Unconfirmed, Service: r.svc.Name(), Attempt: r.attempt, Address: address, Messages: n,
+		})
+	}
 }
 
 func (s *server) loop(ctx, wctx context.Context) error {
@@ -323,6 +338,9 @@ func (s *server) batch(b *batch) error {
 		}
 	}
 	s.inBatch = false
+	if len(b.data) > 0 && s.o.Input != nil {
+		s.link.out.heard()
+	}
 	if n > 0 {
 		s.policy.events = true
 		s.rearmIdle(time.Now())

@@ -44,6 +44,9 @@ const (
 	Gap          State = "gap"
 	// Dropped: events were dropped because the sink was too slow.
 	Dropped State = "dropped"
+	// Unconfirmed: messages of Options.Input went out on a connection that has ended,
+	// and nothing shows that the peer has read them.
+	Unconfirmed State = "unconfirmed"
 )
 
 // A Status is one turn in the life of the connection.
@@ -75,6 +78,9 @@ type Status struct {
 	// Events is how many were dropped since the last such status, and Total how
 	// many in the run: for Dropped.
 	Events, Total uint64
+	// Messages is how many are unconfirmed: for Unconfirmed. For Ready, it is how many
+	// went out on earlier connections: they are not sent again.
+	Messages int
 }
 
 // A Direction says who sent a frame.
