@@ -91,6 +91,9 @@ func message(err error) (text string, below []string) {
 	if e, ok := errors.AsType[*crashError](err); ok {
 		return e.Error(), strings.Split(strings.TrimSpace(string(e.stack)), "\n")
 	}
+	if e, ok := errors.AsType[*proto.InternalError](err); ok {
+		return e.Error(), strings.Split(strings.TrimSpace(string(e.Stack)), "\n")
+	}
 	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
 		below = strings.Split(e.Caret(), "\n")
 	}

@@ -3,6 +3,7 @@ package proto
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -255,20 +257,45 @@ func FuzzLane(f *testing.F) {
 	})
 }
 
-// The time of a message that takes the lane is that of its last bytes.
-func TestLaneKeepsTime(t *testing.T) {
-	started := time.Now()
-	s := &script{rest: laneStream(1), random: rand.New(rand.NewPCG(1, 1)), most: 100}
-	o := DefaultOptions()
-	o.Transport = s
-	o.Retries = 0
-	var sink recorder
-	_ = Run(t.Context(), testService, &sink, o)
-	last := started
-	for _, at := range sink.times {
-		if at.Before(last) || at.After(time.Now()) {
-			t.Errorf("%s after %s", at, last)
-		}
-		last = at
+// The time of a message is that of its last bytes, whichever way it takes.
+func TestTimeOfMessages(t *testing.T) {
+	for _, noLane := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			nw := &network{t: t, serve: func(_ int, p *peer) {
+				at := func(d time.Duration, b ...byte) {
+					time.Sleep(time.Until(start.Add(d)))
+					p.conn.Write(b)
+				}
+				two := append(frameBytes(wire.OpText, "a"), frameBytes(wire.OpText, "b")...)
+				at(1*time.Second, two...)
+				long := frameBytes(wire.OpText, "cc")
+				at(2*time.Second, long[:3]...)
+				at(3*time.Second, long[3:]...)
+				at(4*time.Second, append(two[:3:3], long[:1]...)...)
+				at(5*time.Second, long[1:]...)
+				large := frameBytes(wire.OpText, strings.Repeat("d", 2*readBuffer))
+				at(6*time.Second, large[:readBuffer]...)
+				at(7*time.Second, large[readBuffer:]...)
+				at(8*time.Second, append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 1}), 'e')...)
+				at(9*time.Second, append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpContinuation, Length: 1}), 'e')...)
+				p.untilClose()
+			}}
+			o := testOptions(nw)
+			o.noLane = noLane
+			sink := recorder{limit: 7}
+			if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+				t.Errorf("Run: %v", err)
+			}
+			var got []string
+			for i, at := range sink.times {
+				got = append(got, fmt.Sprintf("%.2s at %s", sink.events[i], at.Sub(start)))
+			}
+			want := []string{"a at 1s", "b at 1s", "cc at 3s", "a at 4s", "cc at 5s", "dd at 7s", "ee at 9s"}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("times (-want +got):\n%s", diff)
+			}
+			nw.wg.Wait()
+		})
 	}
 }

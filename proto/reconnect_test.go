@@ -168,7 +168,10 @@ func TestLongRetryAfter(t *testing.T) {
 		"-5": 1, "-99999999999999999999": 1, "soon": 1,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) {
+			nw := &network{t: t, refuse: func(n int, _ *http.Request) (*http.Response, error) {
+				if n > 3 {
+					return answer(404, nil, ""), nil
+				}
 				return answer(503, http.Header{"Retry-After": {value}}, ""), nil
 			}}
 			o := testOptions(nw)

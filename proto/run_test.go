@@ -517,6 +517,88 @@ func TestFullBuffer(t *testing.T) {
 	})
 }
 
+// The time without an event does not count while events may lie unread.
+func TestIdleWithAFullBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 100
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			for i := range events {
+				p.text(fmt.Sprint(i, strings.Repeat("x", 1000)))
+			}
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.Buffer, o.Idle = 10_000, 5*time.Second
+		sink := recorder{gate: make(chan struct{})}
+		time.AfterFunc(time.Minute, func() { close(sink.gate) })
+		start := time.Now()
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, ErrIdle) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); len(sink.events) != events || d < time.Minute+o.Idle || d > time.Minute+2*o.Idle {
+			t.Errorf("%d events, ended after %s", len(sink.events), d)
+		}
+		nw.wg.Wait()
+	})
+}
+
+// The library gives a control frame five seconds: while it waits for the rest of one,
+// nothing else may be waited for.
+func TestHalfAPingWhileTheBufferIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ping := frameBytes(wire.OpPing, "are you there")
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			for _, s := range []string{"one", "two", "three"} {
+				p.text(s)
+				time.Sleep(time.Second)
+			}
+			p.conn.Write(append(frameBytes(wire.OpText, "four"), ping[:5]...))
+			time.Sleep(4 * time.Second)
+			p.conn.Write(ping[5:])
+			if payload, _ := p.next(wire.OpPong); payload != "are you there" {
+				t.Errorf("pong %q", payload)
+			}
+			p.untilClose()
+		}}
+		o := testOptions(nw)
+		o.Buffer = 1
+		sink := recorder{gate: make(chan struct{}), limit: 4}
+		time.AfterFunc(time.Minute, func() { close(sink.gate) })
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) || nw.connections() != 1 {
+			t.Errorf("Run: %v, %d connections", err, nw.connections())
+		}
+		nw.wg.Wait()
+	})
+}
+
+// A server that broke a rule has time to read why it is left: a connection that is
+// closed while data are unread is reset, and what was written before may be lost.
+func TestLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.send(0x3, "reserved")
+			if _, ok := p.next(wire.OpClose); !ok {
+				t.Error("no close frame")
+			}
+			for range 10 {
+				if !p.send(wire.OpText, strings.Repeat("x", 10_000)) {
+					t.Error("the connection was closed before the server had closed it")
+					return
+				}
+			}
+		}}
+		o := testOptions(nw)
+		start := time.Now()
+		if err := runTest(t, nw, &recorder{}, o); !is[*ProtocolError](err) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d > 0 {
+			t.Errorf("ended after %s, although the server had closed", d)
+		}
+		nw.wg.Wait()
+	})
+}
+
 // A signal ends the run although the sink is stuck, and says what was not written.
 func TestSignalWithABlockedSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
