@@ -173,14 +173,18 @@ func TestLargeMessagesWaitForRoom(t *testing.T) {
 						t.Errorf("an event of %d bytes", len(ev.Data))
 					}
 					if n++; n == 1 {
-						time.Sleep(time.Second)
+						time.Sleep(1500 * time.Millisecond)
 						stuck = sent.Load()
 					}
 					return nil
 				})
 				o := testOptions(nw)
 				o.Retries, o.Buffer, o.Overflow = 0, size+size/2, tt.overflow
+				start := time.Now()
 				err := runTest(t, nw, sink, o)
+				if d := time.Since(start); tt.overflow == OverflowBlock && d != 1500*time.Millisecond {
+					t.Errorf("it took %s, although there was room after 1.5s", d)
+				}
 				if (err != nil) != tt.fails {
 					t.Errorf("Run: %v", err)
 				}

@@ -58,22 +58,23 @@ func TestReconnectPolicy(t *testing.T) {
 		name  string
 		max   time.Duration
 		lives []connectionLife
+		spent int // of the budget; 0: whatever
 	}{
-		{"refused", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(refused, 4*s), after(refused, 8*s), after(refused, 8*s), after(refused, 0)}},
+		{"refused", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(refused, 4*s), after(refused, 8*s), after(refused, 8*s), after(refused, 0)}, 0},
 		{"accepted and dropped", 8 * s, []connectionLife{
-			after(lived(1, 1, false), s), after(lived(1, 1, false), 2*s), after(lived(1, 1, false), 4*s), after(lived(1, 1, false), 8*s)}},
-		{"open and quiet for a while", 8 * s, []connectionLife{after(lived(29*s, 29*s, false), s), after(lived(29*s, 29*s, false), 2*s)}},
-		{"lasted", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(30*s, 0, false), s), after(refused, 2*s)}},
-		{"lasted, but not the longest delay", 60 * s, []connectionLife{after(refused, s), after(lived(59*s, 0, false), 2*s), after(lived(60*s, 0, false), s)}},
-		{"events, ready as long as the delay", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 2*s, true), 4*s)}},
-		{"events, ready for longer", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 2*s+1, true), s)}},
-		{"ready for longer, no events", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 2*s+1, false), 4*s)}},
-		{"events, never ready", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 0, true), 4*s)}},
-		{"events at once, then dropped", 8 * s, []connectionLife{after(lived(s, s, true), s), after(lived(s, s, true), 2*s), after(lived(s, s, true), 4*s)}},
+			after(lived(1, 1, false), s), after(lived(1, 1, false), 2*s), after(lived(1, 1, false), 4*s), after(lived(1, 1, false), 8*s)}, 0},
+		{"open and quiet for a while", 8 * s, []connectionLife{after(lived(29*s, 29*s, false), s), after(lived(29*s, 29*s, false), 2*s)}, 0},
+		{"lasted", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(30*s, 0, false), s), after(refused, 2*s)}, 0},
+		{"lasted, but not the longest delay", 60 * s, []connectionLife{after(refused, s), after(lived(59*s, 0, false), 2*s), after(lived(60*s, 0, false), s)}, 0},
+		{"events, ready as long as the delay", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 2*s, true), 4*s)}, 0},
+		{"events, ready for longer", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 2*s+1, true), s)}, 0},
+		{"ready for longer, no events", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 2*s+1, false), 4*s)}, 0},
+		{"events, never ready", 8 * s, []connectionLife{after(refused, s), after(refused, 2*s), after(lived(3*s, 0, true), 4*s)}, 0},
+		{"events at once, then dropped", 8 * s, []connectionLife{after(lived(s, s, true), s), after(lived(s, s, true), 2*s), after(lived(s, s, true), 4*s)}, 0},
 		{"free once in a row", 8 * s, []connectionLife{
-			after(wantsFree(lived(1, 0, false)), s), after(wantsFree(lived(1, 0, false)), 2*s), after(wantsFree(lived(30*s, 0, false)), s), after(wantsFree(refused), 2*s)}},
+			after(wantsFree(lived(1, 0, false)), s), after(wantsFree(lived(1, 0, false)), 2*s), after(wantsFree(lived(30*s, 0, false)), s), after(wantsFree(refused), 2*s)}, 2},
 		{"free costs no retry", 8 * s, []connectionLife{
-			after(wantsFree(refused), s), after(refused, 2*s), after(refused, 4*s), after(refused, 8*s), after(refused, 8*s), after(refused, 8*s), after(refused, 0)}},
+			after(wantsFree(refused), s), after(refused, 2*s), after(refused, 4*s), after(refused, 8*s), after(refused, 8*s), after(refused, 8*s), after(refused, 0)}, 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,6 +105,9 @@ func TestReconnectPolicy(t *testing.T) {
 					t.Fatalf("attempt %d: retry %t in %s, want %s", i+1, ok, delay, l.want)
 				}
 				now = now.Add(delay)
+			}
+			if tt.spent > 0 && len(p.budget.spent) != tt.spent {
+				t.Errorf("%d retries were spent, want %d", len(p.budget.spent), tt.spent)
 			}
 		})
 	}
