@@ -181,24 +181,30 @@ func (c panickingConn) Write(p []byte) (int, error) { panic("boom") }
 func TestSpareBuffers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s spare
+		kept := func() int {
+			synctest.Wait()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.kept)
+		}
 		s.put(make([]byte, 0, 1<<20))
 		if b := s.get(1000, 1000); cap(b) != 1<<20 {
 			t.Errorf("a new buffer of %d bytes in place of the one that was kept", cap(b))
 		}
 		s.put(make([]byte, 0, 1<<20))
 		time.Sleep(spareTime / 2)
-		if synctest.Wait(); len(s.kept) != 1 {
-			t.Errorf("%d buffers are kept for a short time", len(s.kept))
+		if n := kept(); n != 1 {
+			t.Errorf("%d buffers are kept for a short time", n)
 		}
 		time.Sleep(spareTime)
-		if synctest.Wait(); len(s.kept) != 0 {
-			t.Errorf("%d buffers are kept for good", len(s.kept))
+		if n := kept(); n != 0 {
+			t.Errorf("%d buffers are kept for good", n)
 		}
 		s.put(make([]byte, 0, 1<<20))
 		s.end()
 		s.put(make([]byte, 0, 1<<20))
-		if len(s.kept) != 0 || s.timer.Stop() {
-			t.Errorf("%d buffers are kept after the end", len(s.kept))
+		if n := kept(); n != 0 || s.timer.Stop() {
+			t.Errorf("%d buffers are kept after the end", n)
 		}
 	})
 }
