@@ -32,31 +32,13 @@ func (f *promptFlags) lingers() *lingering {
 	return l
 }
 
-// after passes frames on, and ends the stream when the time is over after the last
-// of them.
-func (l *lingering) after(ctx context.Context, in <-chan proto.Frame, end func(error)) <-chan proto.Frame {
-	out := make(chan proto.Frame)
-	go func() {
-		defer close(out)
-		for {
-			select {
-			case f, ok := <-in:
-				if !ok {
-					l.note(time.Now())
-					go l.wait(ctx, end)
-					return
-				}
-				select {
-				case out <- f:
-				case <-ctx.Done():
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out
+// from returns what begins the time, after which the stream ends: when the last line
+// is not only read but written, because a large one may take long.
+func (l *lingering) from(ctx context.Context, end func(error)) (written func()) {
+	return func() {
+		l.note(time.Now())
+		go l.wait(ctx, end)
+	}
 }
 
 func (l *lingering) note(now time.Time) {

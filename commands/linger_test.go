@@ -24,25 +24,17 @@ func TestLingering(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			l := tt.flags.lingers()
-			in := make(chan proto.Frame)
-			out := l.after(ctx, in, cancel)
+			written := l.from(ctx, cancel)
 			sink := &lingeringSink{discard{}, l}
 			start := time.Now()
 			go func() {
-				in <- proto.Text([]byte("a"))
 				time.Sleep(time.Second)
-				close(in)
+				written()
 				for range 3 { // at 2, 3 and 4 s
 					time.Sleep(time.Second)
 					_ = sink.Event(&proto.Event{})
 				}
 			}()
-			if f := <-out; string(f.Payload) != "a" {
-				t.Errorf("passed on: %q", f.Payload)
-			}
-			if _, ok := <-out; ok {
-				t.Error("a second frame came")
-			}
 			<-ctx.Done()
 			if d := time.Since(start); d != tt.want || context.Cause(ctx) != tt.over {
 				t.Errorf("ended after %s with %v, want %s with %v", d, context.Cause(ctx), tt.want, tt.over)

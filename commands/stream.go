@@ -136,7 +136,7 @@ func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 			sink = s.wrap(w)
 		}
 		if l := s.lingering; l != nil {
-			o.Input, sink = l.after(ctx, input, s.cancel), &lingeringSink{sink, l}
+			o.InputWritten, sink = l.from(ctx, s.cancel), &lingeringSink{sink, l}
 		}
 		s.mentionStdin()
 		err := proto.Run(ctx, svc, sink, o)

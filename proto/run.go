@@ -52,9 +52,12 @@ type Options struct {
 	// waits for the next connection.
 	// Control frames among them go out as they are, and a close frame begins the
 	// closing handshake.
-	Input    <-chan Frame
-	Steering Steering
-	Trace    Trace
+	Input <-chan Frame
+	// InputWritten, when it is not nil, is called when Input was closed and all of it
+	// has been written.
+	InputWritten func()
+	Steering     Steering
+	Trace        Trace
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
 

@@ -277,6 +277,9 @@ func (s *server) input() <-chan Frame {
 func (s *server) take(f Frame, ok bool) {
 	if !ok {
 		s.o.Input = nil
+		if s.o.InputWritten != nil {
+			s.o.InputWritten()
+		}
 		return
 	}
 	if f.Opcode == wire.OpClose {

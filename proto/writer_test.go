@@ -250,9 +250,14 @@ func TestPingDuringASlowUpload(t *testing.T) {
 		}}
 		in := make(chan Frame, 1)
 		in <- Text([]byte(strings.Repeat("x", size)))
+		close(in)
 		o := testOptions(nw)
-		o.Input = in
 		start := time.Now()
+		o.Input, o.InputWritten = in, func() {
+			if d := time.Since(start); d < 15*time.Second {
+				t.Errorf("said to be written after %s", d)
+			}
+		}
 		if err := runTest(t, nw, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
 			t.Errorf("Run: %v", err)
 		}
