@@ -60,8 +60,8 @@ func (t *tap) whole() (op wire.Opcode, payload []byte, ok bool) {
 // plain tells whether the frame with that head, of n bytes, is a message by itself
 // that needs neither treatment nor complaint.
 func (t *tap) plain(h wire.Header, n int) bool {
-	return h.Fin && h.RSV == 0 && (h.Opcode == wire.OpText || h.Opcode == wire.OpBinary) &&
-		t.in.check(h, n) == nil
+	return h.Fin && h.RSV == 0 && (h.Opcode == wire.OpText || h.Opcode == wire.OpBinary) && !h.Masked &&
+		(n == 2 || n == 4 && h.Length >= 126 || n == 10 && h.Length > 0xFFFF) && h.Length <= uint64(t.in.limit)
 }
 
 // maxHead is the length of the longest head of a frame.
