@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -326,6 +327,11 @@ func (h *halfDead) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (h *halfDead) Read(p []byte) (int, error) {
+	select {
+	case <-h.closed:
+		return 0, net.ErrClosed
+	default:
+	}
 	if n := copy(p, h.rest); n > 0 {
 		h.rest = h.rest[n:]
 		return n, nil
