@@ -32,6 +32,15 @@ func TestConditionsThatTestNothing(t *testing.T) {
 		{"$want", "a constant", "$want"},
 		{`$want == "x"`, "a constant", "$want"},
 		{"[null]", "a constant", "[null]"},
+		{"{}", "a constant", "{}"},
+		{`{"a":1, b: [$want]}`, "a constant", "{"},
+		{"true | not | not", "a constant", "true"},
+		{"if .temp = 99 then true else false end", "compare with ==", "= 99 then"},
+		{"if .x then .y else .temp = 99 end", "compare with ==", "= 99 end"},
+		{"any(.temp = 99; .)", "compare with ==", "= 99; .)"},
+		{"(.temp = 99) != null", "compare with ==", "= 99)"},
+		{".temp = 99 // false", "compare with ==", "= 99 //"},
+		{"def f: .temp = 5; f", "compare with ==", "= 5; f"},
 	} {
 		_, err := CompileCondition("--expect", tt.expr, vars)
 		e, ok := errors.AsType[*ExprError](err)
@@ -42,6 +51,7 @@ func TestConditionsThatTestNothing(t *testing.T) {
 	for _, expr := range []string{
 		".temp == 99", ".temp >= 99", ".temp != 99", "(.temp = 99) | .temp > 3", "[.[] |= 1] | length > 2", ".", "empty",
 		`.a == "b = c"`, "true and .x", "any", `test("a=b")`, "now > 3", "$want == .x", "(.a = 1).b", "not", `"\(.x)" == "1"`,
+		"{a}", "{a: .a} == {a: 1}", "reduce .[] as $x ({}; .[$x] = 1) | length > 2", "def f: .x = 1; .y", "map(.x = 1) | length > 2",
 	} {
 		if _, err := CompileCondition("--expect", expr, vars); err != nil {
 			t.Errorf("%s: %v", expr, err)
@@ -52,12 +62,23 @@ func TestConditionsThatTestNothing(t *testing.T) {
 // When the types of the operands decided a comparison, the user is told.
 func TestComparisonsDecidedByTypes(t *testing.T) {
 	for _, tt := range []struct{ expr, event, want string }{
-		{".p > 100000", `{"p":"5"}`, ".p is a string and 100000 is a number"},
-		{"100000 < .p", `{"p":[]}`, ".p is an array and 100000 is a number"},
-		{"select(.p <= 3) and .q == 1", `{"q":1}`, ".p is null and 3 is a number"},
-		{`.p < "x"`, `{"p":3}`, `.p is a number and "x" is a string`},
+		{".p > 100000", `{"p":"5"}`, "> compared a string with a number"},
+		{"100000 < .p", `{"p":[]}`, "< compared a number with an array"},
+		{"select(.p <= 3) and .q == 1", `{"q":1}`, "<= compared null with a number"},
+		{`.p < "x"`, `{"p":3}`, "< compared a number with a string"},
+		{".p > .q", `{"p":"x","q":1}`, "> compared a string with a number"},
+		{".q == 1 or .p > 5", `{"p":"x","q":2}`, "> compared a string with a number"},
+		{".p | . > 5", `{"p":"x"}`, "> compared a string with a number"},
+		{"[.p] | .[0] >= 5", `{"p":"x"}`, ">= compared a string with a number"},
+		{"(.p | ascii_downcase) > 5", `{"p":"x"}`, "> compared a string with a number"},
+		{"if .p > 5 then true else false end", `{"p":"x"}`, "> compared a string with a number"},
+		{"any(.p; . > 5)", `{"p":"x"}`, "> compared a string with a number"},
+		{".p < 5 | not", `{"p":"x"}`, "< compared a string with a number"},
+		{`"\(.p > 5)" == "true"`, `{"p":"x"}`, "> compared a string with a number"},
 		{".p > 100000", `{"p":100001}`, ""},
+		{".q == 1 or .p > 5", `{"p":"x","q":1}`, ""},
 		{`.p != 3`, `{"p":"3"}`, ""},
+		{".", `{"p":"3"}`, ""},
 	} {
 		for name, condition := range map[string]func(*Filter) Condition{
 			"until": Until, "fail-if": FailIf, "expect": func(f *Filter) Condition { return Expect(f) },

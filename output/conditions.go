@@ -149,7 +149,7 @@ func (u *until) verdict(*sighting) error {
 // FailIf makes the first event for which f yields anything but false and null the
 // failure of the stream: a *Failed.
 func FailIf(f *Filter) Condition {
-	return &failIf{watch{name: "fail-if", filter: f, terms: f.reason()}}
+	return &failIf{watch{name: "fail-if", filter: f}}
 }
 
 type failIf struct{ watch }
@@ -210,7 +210,6 @@ type watch struct {
 	name   string
 	filter *Filter
 	reason *reason // nil when it cannot be known, or nobody wants to
-	terms  *reason // for decidedByTypes
 	met    bool
 
 	mu    sync.Mutex
@@ -221,8 +220,7 @@ type watch struct {
 }
 
 func watching(name string, f *Filter) watch {
-	r := f.reason()
-	return watch{name: name, filter: f, reason: r, terms: r}
+	return watch{name: name, filter: f, reason: f.reason()}
 }
 
 func (x *watch) sees() bool { return true }
@@ -239,11 +237,7 @@ func (x *watch) look(w *Writer, s *sighting) error {
 		err = w.failure(x.filter, s.ev, err)
 	case matched:
 		excerpt = w.excerpt(s.data)
-		if x.terms != nil && w.opts.Warn != nil {
-			if why := x.terms.decidedByTypes(s.value); why != "" {
-				w.opts.Warn(fmt.Sprintf("--%s '%s' matched, but %s", x.name, clean(x.filter.String()), why))
-			}
-		}
+		x.warnOfTypes(w, s.value)
 	case x.reason != nil:
 		missed = x.reason.missed(w.opts.Context, s.value)
 	}
@@ -258,6 +252,17 @@ func (x *watch) look(w *Writer, s *sighting) error {
 		x.near.note(missed, s.value, w.opts.Redact)
 	}
 	return err
+}
+
+// warnOfTypes says that the types of operands decided that v matched, not their values.
+func (x *watch) warnOfTypes(w *Writer, v any) {
+	c := x.filter.typeCheck()
+	if c == nil || w.opts.Warn == nil {
+		return
+	}
+	if why := c.decided(w.opts.Context, v); why != "" {
+		w.opts.Warn(fmt.Sprintf("--%s '%s' matched, but %s", x.name, clean(x.filter.String()), why))
+	}
 }
 
 func (x *watch) outcomes() []Outcome {
