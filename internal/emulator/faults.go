@@ -127,7 +127,8 @@ type step struct {
 // checkFaults finds faults that none of the services has, and a list without faults.
 func checkFaults(spec string, services []string) error {
 	items := splitFaults(spec)
-	if len(items) == 0 {
+	modifier := func(item string) bool { return strings.HasPrefix(item, "after=") || strings.HasPrefix(item, "times=") }
+	if !slices.ContainsFunc(items, func(item string) bool { return !modifier(item) }) {
 		return errors.New("no fault is named")
 	}
 	for _, item := range items {
@@ -195,8 +196,8 @@ func (p *plan) add(name, arg string, given bool) (err error) {
 	}
 	duration := func() time.Duration {
 		d, e := time.ParseDuration(arg)
-		if e != nil || d < 0 {
-			err = fmt.Errorf("%q is no duration such as 500ms", arg)
+		if e != nil || d <= 0 {
+			err = fmt.Errorf("%q: expected a duration such as 500ms", arg)
 		}
 		return d
 	}

@@ -188,6 +188,8 @@ func TestFaultsOfOtherServices(t *testing.T) {
 		{"ack-null", "fault ack-null: only octave has it", []string{Doshii}},
 		{"drop token-expired=3", "fault token-expired: only drogue has it", []string{Doshii, Octave}},
 		{" ", "no fault is named", nil},
+		{"after=3", "no fault is named", nil},
+		{"after=3 times=1", "no fault is named", nil},
 		{"ack-null drop", "", []string{Doshii, Octave}},
 		{"ack-null token-expired", "", nil},
 	} {
