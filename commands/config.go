@@ -443,7 +443,7 @@ func (p *program) configEdit(c *cli.Context) error {
 	// An editor may have arguments of its own, so the shell takes it apart.
 	cmd := process.Shell(c.Context, editor+` "$HARK_CONFIG_FILE"`)
 	cmd.Env = append(p.Environ(), "HARK_CONFIG_FILE="+path)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, p.Stdout, p.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, inherited(p.Stdout), p.Stderr
 	if err := cmd.Run(); err != nil {
 		return usagef("the editor %q failed: %v", editor, err)
 	}

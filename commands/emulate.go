@@ -230,7 +230,7 @@ const commandEnd = 5 * time.Second
 // terminal, which sends INT to all by itself, the command shares hark's process group.
 func (p *program) runCommand(ctx context.Context, argv, environ []string) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, p.Stdout, p.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, inherited(p.Stdout), p.Stderr
 	cmd.Env = append(p.Environ(), environ...)
 	err := process.Run(ctx, cmd, process.Options{
 		Shared: p.StdinTerminal, Grace: commandEnd,

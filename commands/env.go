@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/hark-cli/hark/internal/lineedit"
+	"github.com/hark-cli/hark/output"
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
 )
@@ -72,7 +73,7 @@ func System() Env {
 	editor := systemEditor()
 	return Env{
 		Stdin:          os.Stdin,
-		Stdout:         os.Stdout,
+		Stdout:         systemStdout(),
 		Stderr:         os.Stderr,
 		LookupEnv:      os.LookupEnv,
 		Environ:        os.Environ,
@@ -95,6 +96,24 @@ func System() Env {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)
 		},
 	}
+}
+
+// systemStdout is the stdout of the process. A pipe may be that of several processes,
+// whose lines are to stay whole.
+func systemStdout() io.Writer {
+	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		return output.NewPipe(os.Stdout)
+	}
+	return os.Stdout
+}
+
+// inherited is w as a command gets it that is started: a pipe itself, not what
+// we do to write to it.
+func inherited(w io.Writer) io.Writer {
+	if p, ok := w.(*output.Pipe); ok {
+		return p.File()
+	}
+	return w
 }
 
 // systemEditor edits lines on the terminal of the process.

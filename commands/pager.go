@@ -24,7 +24,7 @@ func (p *program) page(text string, rows int) error {
 	if pager != "" && rows > 0 && strings.Count(text, "\n") >= rows {
 		cmd := process.Shell(context.Background(), pager)
 		cmd.Env = append(p.Environ(), "LESS=FRX")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), p.Stdout, p.Stderr
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), inherited(p.Stdout), p.Stderr
 		exit, ended := errors.AsType[*exec.ExitError](cmd.Run())
 		if !ended || exit.ExitCode() != 126 && exit.ExitCode() != 127 { // as the shell has it
 			return nil

@@ -21,9 +21,13 @@ const (
 // when it is full. Each method but flush and reserve adds one line. The errors
 // are those of writing, as writeError makes them.
 type lines struct {
-	w   io.Writer
-	buf []byte
-	out uint64 // bytes written to w
+	w io.Writer
+	// hold keeps the writes of one record together, where others write to w; nil when
+	// nothing is to be done for that.
+	hold holder
+	held bool // between hold.Hold and hold.Release
+	buf  []byte
+	out  uint64 // bytes written to w
 	// delim ends a record: a line feed or NUL.
 	delim byte
 	// style is nil when records go out as they are.
@@ -33,7 +37,23 @@ type lines struct {
 }
 
 func newLines(w io.Writer) lines {
-	return lines{w: w, buf: make([]byte, 0, bufferSize+slack), delim: '\n'}
+	l := lines{w: w, buf: make([]byte, 0, bufferSize+slack), delim: '\n'}
+	l.hold, _ = w.(holder)
+	return l
+}
+
+// spill writes what waits in the middle of a record.
+func (l *lines) spill() error {
+	l.together()
+	return l.flush()
+}
+
+// together says that the next write is not the last of its record.
+func (l *lines) together() {
+	if l.hold != nil && !l.held {
+		l.held = true
+		l.hold.Hold()
+	}
 }
 
 // flush writes what waits.
@@ -72,6 +92,11 @@ func (l *lines) reserve(n int) error {
 // end ends the record.
 func (l *lines) end() error {
 	l.buf = append(l.buf, l.delim)
+	if l.held { // others wait for the rest
+		l.held = false
+		defer l.hold.Release()
+		return l.flush()
+	}
 	if len(l.buf) >= bufferSize {
 		return l.flush()
 	}
@@ -114,7 +139,7 @@ func (l *lines) message(b []byte) (ok bool, err error) {
 		b = b[n:]
 		jsontext.FoldBreaks(l.buf)
 		if len(b) > 0 {
-			if err := l.flush(); err != nil {
+			if err := l.spill(); err != nil {
 				return false, err
 			}
 		}
@@ -132,11 +157,12 @@ func (l *lines) large(b []byte) error {
 		if b = b[n:]; len(l.buf) < bufferSize {
 			return nil
 		}
-		if err := l.flush(); err != nil {
+		if err := l.spill(); err != nil {
 			return err
 		}
 	}
 	for len(b) >= bufferSize {
+		l.together()
 		if err := l.write(b[:bufferSize]); err != nil {
 			return err
 		}
@@ -175,7 +201,7 @@ func (l *lines) unfinished(start []byte, rest jsontext.Rest) error {
 	for !rest.Done() {
 		n := len(l.buf)
 		if l.buf = rest.Append(l.buf, bufferSize-n); len(l.buf) == n {
-			if err := l.flush(); err != nil {
+			if err := l.spill(); err != nil {
 				return err
 			}
 			continue
@@ -229,7 +255,7 @@ func (l *lines) stream(v any) error {
 		if l.buf = b; len(b) < bufferSize {
 			return b, nil
 		}
-		err := l.flush()
+		err := l.spill()
 		return l.buf, err
 	})
 	if err != nil {
@@ -252,6 +278,7 @@ func (l *lines) raw(s string) (bad, err error) {
 }
 
 func (l *lines) rawText(s string) error {
+	whole := l.style == nil // only whole records wait
 	if l.style != nil {
 		l.buf = l.style.appendTime(l.buf, l.at)
 	}
@@ -260,9 +287,15 @@ func (l *lines) rawText(s string) error {
 		if l.style != nil {
 			n = jsontext.CutText(s, stylePiece)
 		}
-		if err := l.reserve(n); err != nil {
-			return err
+		if len(l.buf)+n > bufferSize {
+			if !whole {
+				l.together()
+			}
+			if err := l.flush(); err != nil {
+				return err
+			}
 		}
+		whole = false
 		if l.style != nil {
 			l.buf = l.style.appendRaw(l.buf, s[:n])
 		} else {
@@ -312,7 +345,7 @@ func (l *lines) feed(b []byte) error {
 	for len(b) > 0 {
 		n := jsontext.CutText(b, stylePiece)
 		if l.buf = l.style.feed(l.buf, b[:n]); len(l.buf) >= bufferSize {
-			if err := l.flush(); err != nil {
+			if err := l.spill(); err != nil {
 				return err
 			}
 		}
