@@ -311,7 +311,7 @@ var checkedCommands = [][]string{
 // checkUse has each command check the settings of the file, of each of its profiles, as
 // it does when it is used, up to where it would begin. Nothing is run or asked.
 func (p *program) checkUse(f *config.File) error {
-	q := &program{Env: p.Env, say: &printer{home: io.Discard, w: io.Discard}, rescue: p.rescue, noQuestions: true, checking: true}
+	q := &program{Env: p.Env, say: &printer{home: io.Discard, w: io.Discard}, rescues: p.rescues, noQuestions: true, checking: true}
 	q.Stdout, q.Stderr = io.Discard, io.Discard
 	q.LookupEnv = func(name string) (string, bool) {
 		if name == "HARK_CONFIG" {

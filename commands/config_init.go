@@ -342,8 +342,7 @@ func (s *setup) check(ctx context.Context) error {
 		return err
 	}
 	defer os.Remove(trial.Name())
-	s.rescue.Store(&rescue{func() { os.Remove(trial.Name()) }})
-	defer s.rescue.Store(nil)
+	defer s.rescues.add(func() { os.Remove(trial.Name()) })()
 	_, err = trial.WriteString(s.text) // CreateTemp lets only the owner read it
 	if err = errors.Join(err, trial.Close()); err != nil {
 		return err
@@ -381,7 +380,7 @@ func (s *setup) doctor(ctx context.Context, path string) error {
 		}
 		return s.LookupEnv(name)
 	}
-	q := &program{Env: env, say: s.say, kill: s.kill, rescue: s.program.rescue}
+	q := &program{Env: env, say: s.say, kill: s.kill, rescues: s.rescues}
 	args := []string{"doctor", s.service}
 	if s.profile != "" {
 		args = append(args, "--profile", s.profile)

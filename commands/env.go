@@ -16,7 +16,7 @@ import (
 )
 
 // An Env is the world of the program as it uses it, so that tests can make
-// another one. All fields but Editor are required.
+// another one. All fields but Editor, Quit and HungUp are required.
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -27,6 +27,8 @@ type Env struct {
 	// Signals delivers what ends the program: the first politely, the second at
 	// once.
 	Signals <-chan os.Signal
+	// Quit delivers the signal that ends the program at once and asks where it is.
+	Quit <-chan os.Signal
 	// Questions delivers a signal whenever somebody wants to know how far the
 	// program has come.
 	Questions <-chan os.Signal
@@ -51,6 +53,8 @@ type Env struct {
 	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
 	// ends.
 	Hangup func(ctx context.Context, gone func())
+	// HungUp reports whether the terminal that stdout is has hung up; nil never does.
+	HungUp func() bool
 }
 
 // System is the world of a process.
@@ -65,12 +69,17 @@ func System() Env {
 			signal.Notify(signals, s)
 		}
 	}
+	quit := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGQUIT) {
+		signal.Notify(quit, syscall.SIGQUIT)
+	}
 	// A write to a pipe that nobody reads, or beyond a limit of the system for the
 	// size of a file, must come back as an error instead of
 	// ending the process; unlike a signal that is ignored, one that is caught is
 	// not ignored by the commands that we start.
 	signal.Notify(make(chan os.Signal, 1), deadWrites()...)
 	editor := systemEditor()
+	terminal := isatty.IsTerminal(os.Stdout.Fd()) || isatty.IsCygwinTerminal(os.Stdout.Fd())
 	return Env{
 		Stdin:          os.Stdin,
 		Stdout:         systemStdout(),
@@ -78,6 +87,7 @@ func System() Env {
 		LookupEnv:      os.LookupEnv,
 		Environ:        os.Environ,
 		Signals:        signals,
+		Quit:           quit,
 		Questions:      usr1(),
 		StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()) || isatty.IsCygwinTerminal(os.Stderr.Fd()),
 		Screen: func() (columns, rows int) {
@@ -87,7 +97,7 @@ func System() Env {
 			}
 			return columns, rows
 		},
-		StdoutTerminal: isatty.IsTerminal(os.Stdout.Fd()) || isatty.IsCygwinTerminal(os.Stdout.Fd()),
+		StdoutTerminal: terminal,
 		Editor:         editor,
 		StdinTerminal:  isatty.IsTerminal(os.Stdin.Fd()) || isatty.IsCygwinTerminal(os.Stdin.Fd()),
 		PlainTerminal:  editor == nil && isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd()),
@@ -95,6 +105,7 @@ func System() Env {
 		Hangup: func(ctx context.Context, gone func()) {
 			watchHangup(ctx, int(os.Stdout.Fd()), gone)
 		},
+		HungUp: func() bool { return terminal && hungUp(int(os.Stdout.Fd())) },
 	}
 }
 

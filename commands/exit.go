@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/replay"
@@ -62,22 +63,48 @@ func hintOf(err error) string {
 func (p *program) report(err error) int {
 	p.say.release()
 	code, silent := exitCode(err)
+	if (code == exitOK || is[*output.WriteError](err)) && p.HungUp != nil && p.HungUp() {
+		// The signal that says so may come later than the end of stdin, and the failure
+		// of a write, that come of it.
+		err = &signalError{syscall.SIGHUP}
+		code, silent = exitCode(err)
+	}
 	if silent {
-		p.ended(err, code, "", "")
-		return code
+		_, failed := p.ended(err, code, "", "")
+		return p.journalFailed(failed, code)
 	}
 	if u, ok := errors.AsType[*UsageError](err); ok && u.Shown {
 		return code
 	}
 	text, below := message(err)
 	h := hint(err)
-	if p.ended(err, code, strings.Join(append([]string{console.Line(text)}, below...), "\n"), h) {
+	told, failed := p.ended(err, code, strings.Join(append([]string{console.Line(text)}, below...), "\n"), h)
+	if !told {
+		p.say.error("%s", text)
+		p.say.plain(below)
+		if h != "" {
+			p.say.hint("%s", h)
+		}
+	}
+	return p.journalFailed(failed, code)
+}
+
+// A statusFileError says that the file of --status-file is not complete.
+type statusFileError struct{ err error }
+
+func (e *statusFileError) Error() string {
+	return "--status-file: " + e.err.Error() + "; the file is not complete"
+}
+
+// journalFailed reports that a file that was asked for could not be written, which is
+// a failure where there is no other.
+func (p *program) journalFailed(failed error, code int) int {
+	if failed == nil {
 		return code
 	}
-	p.say.error("%s", text)
-	p.say.plain(below)
-	if h != "" {
-		p.say.hint("%s", h)
+	p.say.error("%v", failed)
+	if code == exitOK {
+		return exitInternal
 	}
 	return code
 }

@@ -40,3 +40,14 @@ func watchHangup(ctx context.Context, fd int, gone func()) {
 		}
 	}
 }
+
+// hungUp reports whether the terminal fd has hung up.
+func hungUp(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd)}}
+	for {
+		_, err := unix.Poll(fds, 0)
+		if err != unix.EINTR {
+			return err == nil && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+		}
+	}
+}

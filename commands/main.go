@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hark-cli/hark/internal/console"
@@ -20,7 +19,7 @@ func Main(args []string, env Env) int {
 	stderr := console.NewQueue(env.Stderr, func(lines int) []byte {
 		return []byte("hark: warning: " + unwritten("stderr", lines) + "\n")
 	})
-	p := &program{Env: env, stderr: stderr, say: newPrinter(stderr), rescue: new(atomic.Pointer[rescue])}
+	p := &program{Env: env, stderr: stderr, say: newPrinter(stderr), rescues: new(rescues)}
 	ctx, kill, stop := obey(context.Background(), env.Signals)
 	defer stop()
 	p.kill = kill
@@ -30,10 +29,13 @@ func Main(args []string, env Env) int {
 	case c := <-code:
 		stderr.Flush(flushTimeout)
 		return c
+	case s := <-env.Quit:
+		p.rescues.run()
+		_, _ = stderr.Write(stacks())
+		stderr.Flush(flushTimeout)
+		return (&signalError{s}).exitCode()
 	case <-kill:
-		if r := p.rescue.Load(); r != nil {
-			r.f()
-		}
+		p.rescues.run()
 		if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
 			return s.exitCode()
 		}
@@ -62,10 +64,10 @@ type program struct {
 	stderr *console.Queue
 	kill   <-chan struct{} // closed by the second signal
 	// last tells whoever keeps a journal how the program ended, and returns whether
-	// that is all there is to tell; nil when nobody does.
-	last func(err error, code int, text, hint string) bool
-	// rescue gives the terminal back when nothing else can; nil when it is not ours.
-	rescue *atomic.Pointer[rescue]
+	// that is all there is to tell, and what went wrong; nil when nobody does.
+	last func(err error, code int, text, hint string) (told bool, failed error)
+	// rescues give back what is ours when nothing else can.
+	rescues *rescues
 	// checking: the command line is only checked, up to where a stream would begin.
 	checking bool
 	// maxTime is that of --max-time, which counts before there is a stream, too; 0 is none.
@@ -80,11 +82,12 @@ type program struct {
 	warnedFiles sync.Map
 }
 
-func (p *program) ended(err error, code int, text, hint string) (told bool) {
-	return p.last != nil && p.last(err, code, text, hint)
+func (p *program) ended(err error, code int, text, hint string) (told bool, failed error) {
+	if p.last == nil {
+		return false, nil
+	}
+	return p.last(err, code, text, hint)
 }
-
-type rescue struct{ f func() }
 
 func (p *program) main(ctx context.Context, args []string) (code int) {
 	defer func() {

@@ -197,7 +197,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 		return nil, fmt.Errorf("opening the prompt: %w", err)
 	}
 	t.ed, t.terminal = ed, true
-	t.rescue.Store(&rescue{func() { ed.Close() }})
+	t.rescued = t.rescues.add(func() { ed.Close() })
 	if t.StderrTerminal {
 		t.say.redirect(postWriter{ed})
 	}
@@ -211,7 +211,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 // shut gives the terminal back.
 func (t *talk) shut() {
 	t.ed.Close()
-	t.rescue.Store(nil)
+	t.rescued()
 	if t.StderrTerminal {
 		t.say.restore()
 	}

@@ -35,6 +35,7 @@ type talk struct {
 
 	terminal bool
 	ed       lineedit.Editor   // nil without a terminal
+	rescued  func()            // ed is not to be rescued any more
 	view     *view             // nil without a terminal
 	sink     reshaper          // where events go
 	frames   atomic.Bool       // all frames are wanted

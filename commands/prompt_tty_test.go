@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ type tty struct {
 	home   string
 	got    chan hub.Event // messages that hark has sent
 	reader sync.WaitGroup
+	left   atomic.Bool // the reader is to end
 	mu     sync.Mutex
 	raw    []byte
 }
@@ -91,7 +93,7 @@ func startTTY(t *testing.T, script string) *tty {
 				x.mu.Unlock()
 				x.vt.Write(buf[:n])
 			}
-			if err != nil {
+			if err != nil || x.left.Load() {
 				return
 			}
 		}
@@ -115,6 +117,15 @@ func (x *tty) resize(columns, rows int) {
 	if err := pty.Setsize(x.far, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)}); err != nil {
 		x.t.Fatal(err)
 	}
+}
+
+// hangUp closes the terminal, as that of a window or of ssh.
+func (x *tty) hangUp() {
+	x.left.Store(true)
+	x.near.WriteString("\n") // a read that waits keeps it open
+	x.reader.Wait()
+	x.near.Close()
+	x.far.Close()
 }
 
 func (x *tty) keys(s string) {
@@ -265,6 +276,7 @@ func TestPromptEnds(t *testing.T) {
 			x.cmd.Process.Signal(syscall.SIGTERM)
 			x.cmd.Process.Signal(syscall.SIGTERM)
 		}, 143},
+		{"SIGQUIT", func(x *tty) { x.cmd.Process.Signal(syscall.SIGQUIT) }, 131},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -273,6 +285,37 @@ func TestPromptEnds(t *testing.T) {
 			x.until(">")
 			tt.do(x)
 			x.ended(tt.code)
+		})
+	}
+}
+
+// A terminal that hangs up is no wish to end: neither at the prompt, whose input ends
+// then, nor for a stream that prints there, and not where the signal is ignored either.
+func TestTerminalHangsUp(t *testing.T) {
+	for name, script := range map[string]string{
+		"prompt":                      plainPrompt,
+		"prompt, ignoring the signal": `trap "" HUP; exec $HARK connect $URL -q`,
+		"stream":                      `exec $HARK connect $URL --status none --ready-file $HOME/ready </dev/null`,
+		"stream, ignoring the signal": `trap "" HUP; exec $HARK connect $URL --status none --ready-file $HOME/ready </dev/null`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := startTTY(t, script)
+			if strings.HasPrefix(name, "prompt") {
+				x.ready()
+				x.until(">")
+			} else {
+				for {
+					if _, err := os.Stat(filepath.Join(x.home, "ready")); err == nil {
+						break
+					}
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+			x.hangUp()
+			x.cmd.Wait()
+			if got := x.cmd.ProcessState.ExitCode(); got != 129 {
+				t.Errorf("exit code %d, want 129", got)
+			}
 		})
 	}
 }

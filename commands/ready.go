@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/hark-cli/hark/internal/process"
@@ -78,8 +79,8 @@ func (e *onReadyError) Unwrap() error { return e.err }
 
 // whenReady does what is to be done when the stream is ready for the first time.
 func (s *stream) whenReady(st proto.Status) {
-	if s.flags.readyFile != "" {
-		if err := writeReadyFile(s.flags.readyFile, st); err != nil {
+	if s.readyFile != nil {
+		if err := s.readyFile.write(st); err != nil {
 			s.cancel(fmt.Errorf("--ready-file: %w", err))
 			return
 		}
@@ -96,7 +97,36 @@ func (s *stream) whenReady(st proto.Status) {
 // readyFileStart is how a file of --ready-file begins.
 const readyFileStart = `{"status":"ready",`
 
-// writeReadyFile makes the file appear with its whole content.
+// A readyFile is the file of --ready-file.
+type readyFile struct {
+	path string
+
+	mu   sync.Mutex
+	made bool
+	over bool // it is not made any more
+}
+
+// remove removes the file, if it is ours.
+func (r *readyFile) remove() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over = true; r.made {
+		r.made = false
+		os.Remove(r.path)
+	}
+}
+
+// write makes the file appear with its whole content.
+func (r *readyFile) write(st proto.Status) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil
+	}
+	r.made = true // what is there was not ours, and was removed at the start
+	return writeReadyFile(r.path, st)
+}
+
 func writeReadyFile(path string, st proto.Status) error {
 	b, err := json.Marshal(struct {
 		Status  string    `json:"status"`

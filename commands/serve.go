@@ -155,6 +155,7 @@ type serving struct {
 	o       *serveOptions
 	hub     *hub.Hub
 	ed      lineedit.Editor // nil without a terminal
+	rescued func()          // ed is not to be rescued any more
 	colour  bool
 	watched bool
 	end     context.CancelCauseFunc
@@ -220,7 +221,7 @@ func (s *serving) open() error {
 	if err != nil {
 		return fmt.Errorf("opening the prompt: %w", err)
 	}
-	s.rescue.Store(&rescue{func() { s.ed.Close() }})
+	s.rescued = s.rescues.add(func() { s.ed.Close() })
 	if s.StderrTerminal {
 		s.say.redirect(postWriter{s.ed})
 	}
@@ -234,7 +235,7 @@ func (s *serving) promptText(more bool) string {
 
 func (s *serving) shut() {
 	s.ed.Close()
-	s.rescue.Store(nil)
+	s.rescued()
 	if s.StderrTerminal {
 		s.say.restore()
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,10 +21,11 @@ type stream struct {
 	*program
 	flags     *streamFlags
 	transport *proto.NetworkTransport
-	standIn   *standIn // nil when the service is the real one
-	stdin     bool     // messages come from stdin, and nobody was told yet that they are not sent again
-	live      bool     // the stream was live at least once
-	ready     bool     // the stream was ready at least once
+	standIn   *standIn   // nil when the service is the real one
+	stdin     bool       // messages come from stdin, and nobody was told yet that they are not sent again
+	live      bool       // the stream was live at least once
+	ready     bool       // the stream was ready at least once
+	readyFile *readyFile // nil without --ready-file
 	describe  func(proto.Message) proto.Description
 	runID     string    // in front of the numbers of events, in ids
 	plaintext sync.Once // warns of credentials without encryption
@@ -202,11 +202,10 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 		if err := removeStaleReadyFile(s.flags.readyFile); err != nil {
 			return err
 		}
-		defer func() {
-			if s.ready {
-				os.Remove(s.flags.readyFile)
-			}
-		}()
+		file := &readyFile{path: s.flags.readyFile}
+		s.readyFile = file
+		defer file.remove()
+		defer s.rescues.add(file.remove)()
 	}
 	if s.flags.record != "" {
 		if s.tape, err = newRecorder(s.flags.record, s.tapeHead(svc.Name()), &s.say.Redactor, cancel); err != nil {
@@ -266,13 +265,13 @@ func (s *stream) keep(service string, w *output.Writer) error {
 	if asJSON { // then stderr is for records only
 		s.say.divert(s.journal.text)
 	}
-	s.last = func(err error, code int, text, hint string) bool {
+	s.last = func(err error, code int, text, hint string) (told bool, failed error) {
 		s.detail("%s: %s", endedBy(err), s.journal.counts())
 		s.journal.ended(err, code, text, hint)
 		if err := s.journal.close(); err != nil {
-			s.warn("--status-file: %v", err)
+			failed = &statusFileError{err}
 		}
-		return asJSON
+		return asJSON, failed
 	}
 	return nil
 }
