@@ -110,9 +110,9 @@ func System() Env {
 }
 
 // systemStdout is the stdout of the process. A pipe may be that of several processes,
-// whose lines are to stay whole.
+// whose lines are to stay whole, and its reader may go away.
 func systemStdout() io.Writer {
-	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
 		return output.NewPipe(os.Stdout)
 	}
 	return os.Stdout

@@ -19,8 +19,12 @@ type topic struct {
 	Text string
 }
 
-// helpFor answers "help WORD…" on stdout.
+// helpFor answers "help WORD…" on stdout. Of a topic and a command with one name, it is
+// the topic that nothing else shows.
 func (a *app) helpFor(words []string) error {
+	if len(words) == 1 && slices.ContainsFunc(a.config.Topics, func(t topic) bool { return t.Name == words[0] }) {
+		return a.topicFor(words[0])
+	}
 	n := a.root
 	for i, word := range words {
 		c := n.child(word)
@@ -54,7 +58,11 @@ func (a *app) topicFor(name string) error {
 	for i, t := range a.config.Topics {
 		names[i] = t.Name
 		if t.Name == name {
-			return a.show(wrapText(t.Text, a.width(), 0))
+			text := t.Text
+			if c := a.root.child(name); c != nil {
+				text = strings.TrimRight(text, "\n") + fmt.Sprintf("\n\n'%s --help' explains the command.", c.path)
+			}
+			return a.show(wrapText(text, a.width(), 0))
 		}
 	}
 	for _, c := range a.root.children() {

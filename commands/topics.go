@@ -92,7 +92,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
   endpoint = "https://octave.example.com"
 
   [macros]
-  hello = '{"hello":"\${name}"}'
+  hello = '{"hello":"${name}"}'
 
 --profile staging, or HARK_PROFILE=staging, adds what stands under profile.staging. The first that speaks wins: flag, variable, profile, file, default; 'hark config explain drogue tail' shows which one it was. A flag that can be repeated takes a list. Write references such as env:NAME in place of credentials. An unknown key or a value of the wrong type is an error with file and line.
 

@@ -44,8 +44,11 @@ func (e *FilterError) Error() string {
 
 func (e *FilterError) Unwrap() error { return e.Err }
 
-// writeError is the error for one that a write returned.
+// writeError is the error for one that a write returned, if it is not that already.
 func writeError(err error) error {
+	if isWriteError(err) {
+		return err
+	}
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		return ErrStdoutClosed
 	}

@@ -34,8 +34,16 @@ func (p *Pipe) File() *os.File { return p.f }
 // PIPE_BUF: that of Linux.
 const pipeAtomic = 4096
 
-// Write implements io.Writer.
+// Write implements io.Writer. The error is ErrStdoutClosed or a *WriteError.
 func (p *Pipe) Write(b []byte) (int, error) {
+	n, err := p.write(b)
+	if err != nil {
+		err = writeError(err)
+	}
+	return n, err
+}
+
+func (p *Pipe) write(b []byte) (int, error) {
 	if !p.opened { // late, because most commands print little
 		p.lock, p.opened = newPipeLock(p.f), true
 	}
