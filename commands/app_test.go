@@ -358,7 +358,6 @@ func TestUsageErrors(t *testing.T) {
 		{line: "zzz --help", message: `unknown command "zzz"`, hint: "see 'hark --help'"},
 		{line: "sea depe", message: `unknown command "depe"`, hint: "see 'hark sea --help'"},
 		{line: "deep", message: `unknown command "deep"`, hint: "see 'hark --help'"},
-		{line: "wss://x?token=hunter2", message: "a URL is not a command", hint: "did you mean 'hark connect URL'?"},
 		{line: "eyJhbGciOiJIUzI1NiJ9.hunter2hunter2", message: "unknown command", hint: "see 'hark --help'"},
 		{line: "sea -- fish", message: `unknown command "fish"`, hint: "did you mean 'hark sea fish'?"},
 		{line: "help zzz", message: `no help about "zzz"`, hint: "see 'hark --help'"},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -198,8 +199,8 @@ func checkEndpoint(address string) (string, error) {
 	switch {
 	case err != nil && !strings.Contains(address, "://"), err == nil && u.Scheme == "", err == nil && !strings.Contains(address, "://"):
 		e := usagef("address%s has no scheme", mention(address))
-		if host := mention(address); host != "" {
-			e.Advice = "did you mean ws://" + address + " or wss://" + address + "?"
+		if mention(address) != "" {
+			e.Advice = schemeAdvice(address)
 		}
 		return "", e
 	case err != nil:
@@ -211,10 +212,42 @@ func checkEndpoint(address string) (string, error) {
 		return "", usagef("address begins with %s://: expected ws:// or wss://", cut(u.Scheme, 16))
 	case u.Hostname() == "":
 		return "", usagef("address has no host name")
+	case !validPort(u.Port()):
+		return "", usagef("address has the port %s: expected 1 to 65535", cut(u.Port(), 12))
 	case u.Fragment != "" || strings.Contains(address, "#"):
 		return "", usagef("address has a fragment (#…), which a WebSocket address must not have")
 	}
 	return address, nil
+}
+
+// validPort reports whether a port, which url.Parse has found to be digits, is one of
+// TCP; none is.
+func validPort(port string) bool {
+	n, err := strconv.Atoi(port)
+	return port == "" || err == nil && n > 0 && n < 1<<16
+}
+
+// schemeAdvice is what an address without a scheme may have been meant to be.
+func schemeAdvice(address string) string {
+	for _, scheme := range []string{"wss", "ws", "https", "http"} {
+		rest, found := strings.CutPrefix(address, scheme)
+		if !found {
+			continue
+		}
+		if rest, found = strings.CutPrefix(rest, ":"); !found {
+			rest, found = strings.CutPrefix(rest, "/")
+		}
+		if rest = strings.TrimLeft(rest, ":/"); found && rest != "" {
+			return "did you mean " + scheme + "://" + rest + "?"
+		}
+	}
+	if name, found := strings.CutPrefix(address, "env:"); found {
+		return "references are for credentials; for an address the shell has \"$" + name + "\""
+	}
+	if strings.HasPrefix(address, "file:") || strings.HasPrefix(address, "cmd:") {
+		return "references are for credentials; for an address the shell has \"$(COMMAND)\""
+	}
+	return "did you mean ws://" + address + " or wss://" + address + "?"
 }
 
 // login adds the credentials of --user.

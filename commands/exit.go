@@ -247,6 +247,8 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "-L follows redirects"
 	case h.Status >= 200 && h.Status < 300:
 		return "there is an ordinary page and no WebSocket at this address: check its path"
+	case statusHints()[h.Status] != "":
+		return statusHints()[h.Status]
 	case h.Status != 0 && h.Status < 500:
 		return "check the path of the address"
 	case h.Status >= 500:
@@ -265,6 +267,26 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "the server closed the connection without an answer; does it speak TLS (wss://)?"
 	}
 	return ""
+}
+
+// statusHints are the advice for statuses that say more than their hundred (RFC 9110,
+// section 15).
+func statusHints() map[int]string {
+	return map[int]string{
+		400: "the server did not understand the handshake: check the path, --subprotocol and the headers; a TLS port needs wss://",
+		402: "the service wants to be paid: check the account",
+		405: "the address takes no GET, and so no WebSocket: check the path",
+		408: "the server waited too long for the request; try again",
+		410: "what was at this address is gone for good; ask who runs the server for the new one",
+		421: "the server does not serve this host name: check it, --connect-to and --resolve",
+		426: "the server asks for another protocol at this address: check the path, --subprotocol, and whether it speaks WebSocket version 13",
+		429: "the server has had too many requests from here: wait before you try again",
+		431: "the headers are too large for the server: send less with -H, or a shorter token",
+		451: "the server may not serve this for legal reasons",
+		502: "what stands in front of the server does not reach it; try again later",
+		503: "the server is overloaded or under maintenance; try again later",
+		504: "what stands in front of the server got no answer from it; try again later",
+	}
 }
 
 func proxyHint(h *proto.HandshakeError) string {

@@ -100,8 +100,8 @@ func (p *permuter) plain(word string) {
 		p.line.typed = append(p.line.typed, word)
 		return
 	}
-	if c := n.child("connect"); c != nil && n.parent != nil && strings.Contains(word, "://") {
-		// "hark doctor wss://…"
+	if c := n.child("connect"); c != nil && strings.Contains(word, "://") {
+		// "hark wss://…", "hark doctor wss://…"
 		p.line.node = c
 		p.line.args = append(p.line.args, word)
 		return
@@ -290,13 +290,24 @@ func (l *commandLine) checkArguments() error {
 	case len(args) < least:
 		missing := strings.TrimRight(strings.Fields(synopsis)[len(args)], "….")
 		return &UsageError{Message: missing + " is missing", Command: command,
-			Advice: "it is: " + l.node.usageLine()}
+			Advice: "it is: " + l.node.usageLine() + l.node.explains(missing)}
 	case most >= 0 && len(args) > most && most == 0:
 		return &UsageError{Message: fmt.Sprintf("%s takes no arguments%s", command, mention(args[0])), Command: command}
 	case most >= 0 && len(args) > most:
 		return &UsageError{Message: fmt.Sprintf("too many arguments%s", mention(args[most])), Command: command}
 	}
 	return nil
+}
+
+// explains is what the command says of an argument, after a semicolon, when that is
+// short: what it may be.
+func (n *node) explains(argument string) string {
+	for line := range strings.Lines(n.cmd.ArgsUsage) {
+		if name, text, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok && name == argument && len(text) < 60 {
+			return "; " + argument + ": " + text
+		}
+	}
+	return ""
 }
 
 // arity reads the number of arguments from a synopsis such as "APP[/CHANNEL]

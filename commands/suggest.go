@@ -17,6 +17,9 @@ func unknownFlag(n *node, flag string) *UsageError {
 			return err
 		}
 	}
+	if err.Advice = foreignAdvice(n, name); err.Advice != "" {
+		return err
+	}
 	if owner := ownerBelow(n, name); owner != nil {
 		err.Advice = fmt.Sprintf("%s goes after the command: '%s %[1]s'", dashed(name), owner.path)
 		return err
@@ -95,13 +98,56 @@ func unknownCommand(n *node, word string) *UsageError {
 		err.Suggestion = n.path + " " + near
 		return err
 	}
+	if n.parent == nil && word == "version" {
+		err.Suggestion = n.path + " --version"
+		return err
+	}
 	// "hark subscribe" means "hark octave subscribe".
 	n.root().walk(func(c *node) {
 		if err.Suggestion == "" && c.parent != nil && !c.cmd.Hidden && c.cmd.Name == word {
 			err.Suggestion = c.path
 		}
 	})
+	if err.Suggestion != "" {
+		return err
+	}
+	// "hark drogue demo-app" means "hark drogue tail demo-app", and "tale" is "tail".
+	if near := beginsLike(word, names); near != "" {
+		err.Suggestion = n.path + " " + near
+	} else if c := n.streams(); c != nil {
+		argument, _, _ := strings.Cut(c.cmd.ArgsUsage, "\n")
+		if typed := mention(word); typed != "" && !strings.ContainsAny(word, " '") {
+			argument = word
+		}
+		err.Suggestion = c.path + " " + argument
+	}
 	return err
+}
+
+// streams is the command below n that streams what its argument names; nil if there is
+// none.
+func (n *node) streams() *node {
+	for _, c := range n.children() {
+		if opt, at := c.lookup("until"); opt != nil && at == c && c.cmd.ArgsUsage != "" && n.parent != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// beginsLike is the only candidate with the first two letters of word, with no more
+// than two typing mistakes; "" if there is none.
+func beginsLike(word string, candidates []string) string {
+	found := ""
+	for _, c := range candidates {
+		if len(word) > 2 && len(c) > 2 && word[:2] == c[:2] && distance([]rune(word), []rune(c)) <= 2 {
+			if found != "" {
+				return ""
+			}
+			found = c
+		}
+	}
+	return found
 }
 
 // mention quotes a word out of place in a message, after a space. Long words and
