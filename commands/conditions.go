@@ -33,7 +33,7 @@ func (f *endFlags) flags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "fail-if", Category: catEnd,
 			Usage: "end with exit code 4 after the event for which the jq expression `EXPR` is true; it is printed"},
 		&cli.DurationFlag{Name: "idle", Category: catEnd, Destination: &f.idle,
-			Usage: "end when no event has come for `D`"},
+			Usage: "end when no event has come for `D`; events that --jq drops count"},
 		&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Category: catEnd, Destination: &f.maxTime,
 			Usage: "end after `D` in any case"},
 	}

@@ -70,7 +70,7 @@ func checkDuration(c *cli.Context, flag string, d time.Duration, zero bool) erro
 	return nil
 }
 
-// A size is a number of bytes, as a flag: 1024, 64KiB, 10MB.
+// A size is a number of bytes, as a flag: 1024, 64KiB, 10MB, in capitals or not.
 type size int64
 
 var sizeUnits = []struct {
@@ -78,15 +78,17 @@ var sizeUnits = []struct {
 	factor float64
 }{
 	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
-	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9},
-	{"k", 1 << 10}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"B", 1},
+	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9},
+	{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"B", 1},
 }
 
 // Set implements flag.Value.
 func (s *size) Set(text string) error {
 	number, factor := strings.TrimSpace(text), 1.0
 	for _, u := range sizeUnits {
-		if n, ok := strings.CutSuffix(number, u.name); ok {
+		at := len(number) - len(u.name)
+		if at > 0 && strings.EqualFold(number[at:], u.name) {
+			n := number[:at]
 			number, factor = strings.TrimSpace(n), u.factor
 			break
 		}

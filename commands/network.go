@@ -51,7 +51,7 @@ func newNetworkFlags() networkFlags {
 func (f *networkFlags) flags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Category: catLink,
-			Usage: "send the header `'NAME: VALUE'` with the handshake; @FILE reads headers from a file, one a line"},
+			Usage: "send the header `'NAME: VALUE'` with the handshake; @FILE reads headers from a file, one a line, without those that begin with #"},
 		&cli.StringFlag{Name: "user-agent", Aliases: []string{"A"}, Category: catLink, Destination: &f.agent,
 			Usage: "send `NAME` as the User-Agent header"},
 		&cli.StringFlag{Name: "origin", Category: catLink, Destination: &f.origin,
@@ -159,7 +159,7 @@ func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
 			if err != nil {
 				return usagef("--header: %v", err)
 			}
-			lines = strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' || r == '\r' })
+			lines = fileHeaders(string(b))
 		}
 		for _, line := range lines {
 			name, value, err := header(line)
@@ -185,6 +185,18 @@ func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
 		}
 	}
 	return nil
+}
+
+// fileHeaders are the lines of a file that are headers: neither comments, which begin
+// with #, nor empty.
+func fileHeaders(text string) (lines []string) {
+	text = strings.TrimPrefix(text, "\ufeff") // as Windows editors begin files
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // dial are the wishes of the flags for the opening handshake.

@@ -390,13 +390,11 @@ func shownDefault(text string) string {
 // spelled is a value as the library understands it: "-m 30" is half a minute to
 // those who know curl.
 func (o *option) spelled(value string) string {
-	if o.seconds && bareNumber().MatchString(value) {
-		return value + "s"
+	if o.seconds {
+		return goDuration(value)
 	}
 	return value
 }
-
-var bareNumber = pattern(`^-?(\d+\.?\d*|\.\d+)$`)
 
 // rejects tries a value on the flag, without setting it, and says what is wrong
 // with it, or "".

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,14 +12,11 @@ import (
 // wanted, and whether a credential stands on it for everybody to see.
 func (p *program) observe(line *commandLine) {
 	p.quiet = line.isSet("quiet")
-	limit := line.value("max-time")
-	if _, err := strconv.ParseFloat(limit, 64); err == nil {
-		limit += "s"
-	}
-	p.maxTime, _ = time.ParseDuration(limit) // a mistake is reported where the flag is read
+	p.maxTime, _ = time.ParseDuration(goDuration(line.value("max-time"))) // a mistake is reported where the flag is read
 	if line.value("status") == "json" {
 		p.say.hold() // stderr will be for records only
 	}
+	p.warnVariables(line)
 	if line.isSet("no-warn-secrets") {
 		return
 	}

@@ -1,0 +1,62 @@
+package commands
+
+import (
+	"strconv"
+	"strings"
+)
+
+var (
+	bareNumber = pattern(`^-?(\d+\.?\d*|\.\d+)$`)
+	// wordyDuration are numbers with units, as people write them.
+	wordyDuration = pattern(`^-?((\d+\.?\d*|\.\d+) ?[a-zµμ]+ ?)+$`)
+	durationPart  = pattern(`(\d+\.?\d*|\.\d+) ?([a-zµμ]+)`)
+)
+
+// durationUnits are the units of durations that Go does not know: how it writes them,
+// and how many of those they are.
+func durationUnits() map[string]struct {
+	unit   string
+	factor float64
+} {
+	type as = struct {
+		unit   string
+		factor float64
+	}
+	units := map[string]as{"d": {"h", 24}, "day": {"h", 24}, "days": {"h", 24}, "w": {"h", 168}, "week": {"h", 168}, "weeks": {"h", 168}}
+	for unit, names := range map[string]string{"h": "hr hrs hour hours", "m": "min mins minute minutes", "s": "sec secs second seconds", "ms": "msec millis"} {
+		for name := range strings.FieldsSeq(names) {
+			units[name] = as{unit, 1}
+		}
+	}
+	return units
+}
+
+// goDuration is a duration as time.ParseDuration reads it: "30" is half a minute to
+// those who know curl, and "1d", "5min" and "1 hour" are what they seem. What is no
+// duration stays as it is.
+func goDuration(text string) string {
+	if bareNumber().MatchString(text) {
+		return text + "s"
+	}
+	lower := strings.ToLower(text)
+	if !wordyDuration().MatchString(lower) {
+		return text
+	}
+	units := durationUnits()
+	var b strings.Builder
+	if lower[0] == '-' {
+		b.WriteByte('-')
+	}
+	for _, part := range durationPart().FindAllStringSubmatch(lower, -1) {
+		number, unit := part[1], part[2]
+		if u, ok := units[unit]; ok {
+			n, err := strconv.ParseFloat(number, 64)
+			if err != nil {
+				return text
+			}
+			number, unit = strconv.FormatFloat(n*u.factor, 'f', -1, 64), u.unit
+		}
+		b.WriteString(number + unit)
+	}
+	return b.String()
+}
