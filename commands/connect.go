@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
@@ -23,6 +24,7 @@ type connectOptions struct {
 	subprotocols []string
 	user         string
 	send         []string
+	sendFiles    []string
 	reconnect    bool
 	address      string // --connect
 	wscatOptions
@@ -56,6 +58,8 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference: " + secretForms}),
 			&cli.StringSliceFlag{Name: "send", Category: catLink,
 				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
+			&cli.StringSliceFlag{Name: "send-file", Category: catLink,
+				Usage: "send the content of `FILE` as one message, as --send does and after it; binary when it is not UTF-8"},
 			&cli.BoolFlag{Name: "reconnect", Category: catLink, Destination: &o.reconnect,
 				Usage: "connect again when the connection is lost"},
 		}, f.flags()...)),
@@ -74,14 +78,14 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			if err := o.target(c.Args().First()); err != nil {
 				return err
 			}
-			o.subprotocols, o.send = c.StringSlice("subprotocol"), c.StringSlice("send")
+			o.subprotocols, o.send, o.sendFiles = c.StringSlice("subprotocol"), c.StringSlice("send"), c.StringSlice("send-file")
 			if !o.reconnect {
 				if as := typedAs(c, "retries"); as != "" {
 					return usagef("%s needs --reconnect", as)
 				}
 				f.retries = 0
 			}
-			svc, stdin, err := o.service()
+			svc, stdin, err := o.service(c.Context)
 			if err != nil {
 				return err
 			}
@@ -128,8 +132,11 @@ func (o *connectOptions) target(argument string) error {
 	return nil
 }
 
+// sendFileLimit bounds a message out of a file, which is in memory as a whole, in bytes.
+const sendFileLimit = 64 << 20
+
 // service makes the service of the options; stdin tells that --send - was given.
-func (o *connectOptions) service() (svc *proto.Plain, stdin bool, err error) {
+func (o *connectOptions) service(ctx context.Context) (svc *proto.Plain, stdin bool, err error) {
 	svc = &proto.Plain{Header: http.Header{}}
 	if svc.URL, err = checkEndpoint(o.url); err != nil {
 		return nil, false, err
@@ -140,6 +147,13 @@ func (o *connectOptions) service() (svc *proto.Plain, stdin bool, err error) {
 			continue
 		}
 		svc.Greeting = append(svc.Greeting, proto.Text([]byte(s)))
+	}
+	for _, file := range o.sendFiles {
+		b, err := bounded.File(ctx, file, sendFileLimit)
+		if err != nil {
+			return nil, false, usagef("--send-file: %v", err)
+		}
+		svc.Greeting = append(svc.Greeting, frameOf(b, false))
 	}
 	return svc, stdin, nil
 }

@@ -12,7 +12,7 @@ var foldedGroups = []string{catReady, catStatus, catLink, catProxy, catTLS, catP
 // essentialFlags are those of the foldedGroups that many have a use for.
 var essentialFlags = []string{
 	"on-ready", "status", "retries", "header", "proxy", "insecure", "cacert", "interactive",
-	"subprotocol", "user", "send", "reconnect", // of connect
+	"subprotocol", "user", "send", "send-file", "reconnect", // of connect
 }
 
 // foldedFlags are named only in other groups.

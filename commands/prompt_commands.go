@@ -278,7 +278,7 @@ func (t *talk) cmdRecord(rest string) error {
 	if rest == "off" {
 		return nil
 	}
-	r, err := newRecorder(rest, t.tapeHead(t.svc.Name()), &t.say.Redactor, t.end)
+	r, err := t.record(rest, t.svc.Name(), t.end)
 	if err != nil {
 		return err
 	}

@@ -208,7 +208,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 		defer s.rescues.add(file.remove)()
 	}
 	if s.flags.record != "" {
-		if s.tape, err = newRecorder(s.flags.record, s.tapeHead(svc.Name()), &s.say.Redactor, cancel); err != nil {
+		if s.tape, err = s.record(s.flags.record, svc.Name(), cancel); err != nil {
 			return err
 		}
 	}

@@ -19,12 +19,17 @@ import (
 )
 
 // tapeFlags say whether a stream is recorded.
-type tapeFlags struct{ record string }
+type tapeFlags struct {
+	record    string
+	noClobber bool
+}
 
 func (f *tapeFlags) flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "record", Category: catOutput, Destination: &f.record,
 			Usage: "write every frame of both directions to `TAPE`, for hark play and hark replay"},
+		&cli.BoolFlag{Name: "no-clobber", Category: catOutput, Destination: &f.noClobber,
+			Usage: "with --record, leave a file alone that is there"},
 	}
 }
 
@@ -33,6 +38,9 @@ func (f *tapeFlags) check(c *cli.Context) error {
 		e := usagef("%s -: stdout is for events", givenAs(c, "record"))
 		e.Advice = "name a file"
 		return e
+	}
+	if as := typedAs(c, "no-clobber"); as != "" && f.record == "" {
+		return usagef("%s requires --record", as)
 	}
 	return nil
 }
@@ -67,9 +75,28 @@ type recorder struct {
 	err     error
 }
 
-// newRecorder creates the tape, which only its owner can read.
-func newRecorder(path string, head proto.TapeHead, secrets *secret.Redactor, fail func(error)) (*recorder, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+// record begins a recording. One that is there is overwritten, and that is said, or is
+// left alone.
+func (s *stream) record(path string, service string, fail func(error)) (*recorder, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 && !s.flags.noClobber {
+		s.warn("--record: overwriting %s", path)
+	}
+	return newRecorder(path, s.flags.noClobber, s.tapeHead(service), &s.say.Redactor, fail)
+}
+
+// newRecorder creates the tape, which only its owner can read; keep fails when there
+// is one.
+func newRecorder(path string, keep bool, head proto.TapeHead, secrets *secret.Redactor, fail func(error)) (*recorder, error) {
+	how := os.O_TRUNC
+	if keep {
+		how = os.O_EXCL
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o600)
+	if errors.Is(err, fs.ErrExist) && keep {
+		e := usagef("--record: %s is there", path)
+		e.Advice = "--no-clobber leaves it alone: name another file, or leave --no-clobber out"
+		return nil, e
+	}
 	if err != nil {
 		return nil, usagef("--record: %v", err)
 	}

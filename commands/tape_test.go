@@ -18,7 +18,7 @@ import (
 func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameRecord) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.tape")
-	r, err := newRecorder(path, proto.TapeHead{Service: "connect"}, secrets, func(err error) { t.Error(err) })
+	r, err := newRecorder(path, false, proto.TapeHead{Service: "connect"}, secrets, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		path := filepath.Join(t.TempDir(), "x.tape")
-		r, err := newRecorder(path, proto.TapeHead{Service: "connect"}, new(secret.Redactor), func(err error) { t.Error(err) })
+		r, err := newRecorder(path, false, proto.TapeHead{Service: "connect"}, new(secret.Redactor), func(err error) { t.Error(err) })
 		if err != nil {
 			t.Fatal(err)
 		}
