@@ -329,7 +329,7 @@ func TestUsageErrors(t *testing.T) {
 		{line: "sea fish cod -rn", message: "-n needs a value", hint: fishHelp},
 		{line: "sea fish cod --token --count 5", message: "--token needs a value, but --count follows", hint: "if --count is the value, write --token=--count"},
 		{line: "sea fish cod --token -- 5", message: "--token needs a value, but -- follows", hint: "if -- is the value, write --token=--"},
-		{line: "connect u --limit 5", message: "unknown flag --limit", hint: "--limit is a flag of 'hark sea fish'"},
+		{line: "connect u --limit 5", message: "unknown flag --limit", hint: "-n (--count) exits after that many events"},
 		{line: "-n 5 connect u", message: "unknown flag -n", hint: "-n goes after the command: 'hark sea fish -n'"},
 		{line: "sea --token x fish cod", message: "unknown flag --token", hint: "--token goes after the command: 'hark sea fish --token'"},
 		{line: "--bogus", message: "unknown flag --bogus", hint: "see 'hark --help'"},
