@@ -136,18 +136,19 @@ func scriptCondition(cond string) (bool, error) {
 		_, err := exec.LookPath(name)
 		return found(err == nil, name+" is missing"), nil
 	case "node":
-		return installed("node", "node_modules", name), nil
+		return installed("node", "node_modules", name, name), nil
 	case "python":
-		return installed("python3", "python", name), nil
+		return installed("python3", "python", name+"-*.dist-info", name), nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
 }
 
-// installed reports whether "make deps" has installed a package of a language.
-func installed(language, folder, name string) bool {
+// installed reports whether "make deps" has installed a package of a language, into a
+// folder that matches pattern.
+func installed(language, folder, pattern, name string) bool {
 	_, err := exec.LookPath(language)
-	info, statErr := os.Stat(filepath.Join("..", ".deps", folder, name))
-	return found(err == nil && statErr == nil && info.IsDir(), name+" for "+strings.TrimSuffix(language, "3")+" is missing")
+	matches, globErr := filepath.Glob(filepath.Join("..", ".deps", folder, pattern))
+	return found(err == nil && globErr == nil && len(matches) > 0, name+" for "+strings.TrimSuffix(language, "3")+" is missing")
 }
 
 // found returns ok. If it is false, a part of a script is left out, which "make test"

@@ -175,7 +175,7 @@ stderr gets everything else. When it is no terminal, that is only warnings and e
   hark doshii listen --emulator -n 2 --format frames
   hark drogue tail --emulator demo-app -n 2 --jq .subject -r --time
 `},
-		{Name: "jq", Summary: "shaping events, and writing conditions", Text: `--jq EXPR prints what the jq expression makes of each event: nothing, a line, or several. --until, --expect and --fail-if take expressions too. The language is that of jq 1.7, in its implementation gojq; the command jq is not needed.
+		{Name: "jq", Summary: "shaping events, and writing conditions", Text: `--jq EXPR prints what the jq expression makes of each event: nothing, a line, or several. --until, --expect and --fail-if take expressions too. The language is that of jq 1.8, in its implementation gojq; the command jq is not needed.
 
   hark drogue tail --emulator demo-app -n 3 --jq '{device, t: .data}'
   hark drogue tail --emulator demo-app -n 3 --jq 'select(.data != null) | .subject'
@@ -186,7 +186,16 @@ Each event is a run of its own: . is the event, and variables are those of --arg
 
 An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. The same holds for an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. What is no expression at all is refused before anything is dialled, with a mark under the place.
 
-What is not as in jq: regular expressions are those of Go (RE2), without look-around and back-references, and fromdate wants no fraction of a second:
+What differs from jq 1.8:
+
+  keys             the members of objects come sorted, in to_entries, .[] and tojson, too; keys_unsorted does not exist
+  regular          those of Go (RE2): no look-around and no back-references; \w, \d, \s and \b are about ASCII; of the
+  expressions      flags, g, i, n and l, but not x and s
+  numbers          integers are exact, however large; an exponent in an event stays as it came
+  not there        $__loc__, input, inputs, input_line_number, input_filename, have_decnum, have_literal_numbers,
+                   get_search_list, modules
+
+As in jq 1.8, and not in 1.7, ltrimstr and rtrimstr want strings. fromdate wants no fraction of a second:
 
   hark drogue tail --emulator demo-app -n 2 --jq '.time | sub("[.][0-9]+"; "") | fromdate'
 `},

@@ -33,7 +33,7 @@ xmllint libxml2-utils
 zsh zsh
 '
 node='ws@8.23.0 doshii-partner-node-sdk@7.0.2 wscat@6.1.0'
-python='websockets==15.0.1'
+python='jq==1.13.0 websockets==15.0.1'
 
 have() { command -v "$1" >/dev/null; }
 have_npm() {
@@ -41,7 +41,11 @@ have_npm() {
 		grep -qs "\"version\": \"${package#*@}\"" ".deps/node_modules/${package%@*}/package.json" || return 1
 	done
 }
-have_python() { [ -d ".deps/python/$(echo "$python" | sed 's/==/-/').dist-info" ]; }
+have_python() {
+	for package in $python; do
+		[ -d ".deps/python/${package%==*}-${package#*==}.dist-info" ] || return 1
+	done
+}
 have_pip() { python3 -m pip --version >/dev/null 2>&1; }
 
 commands=''
@@ -94,7 +98,8 @@ if ! have_npm && have npm; then # all at once: npm removes what it is not told o
 fi
 if ! have_python && have_pip; then
 	rm -rf .deps/python
-	python3 -m pip install --quiet --disable-pip-version-check --no-compile --target .deps/python "$python" ||
+	# shellcheck disable=SC2086 # several packages
+	python3 -m pip install --quiet --disable-pip-version-check --no-compile --target .deps/python $python ||
 		echo "deps: cannot install $python"
 fi
 tools/autobahn.sh
