@@ -138,8 +138,15 @@ func checkConfig(root *node, f *config.File) error {
 		})
 		if opt == nil {
 			e := &UsageError{Message: fmt.Sprintf("%s:%d: unknown setting %s", f.Path, s.Line, s.Key()), Advice: "'hark help config' tells what the file may hold"}
+			general := false
+			root.walk(func(n *node) {
+				o, _ := n.named(config.Setting{Name: s.Name})
+				general = general || o != nil
+			})
 			if near := nearest(s.Name, names); near != "" {
 				e.Advice = fmt.Sprintf("did you mean %s?", near)
+			} else if s.Service != "" && general {
+				e.Advice = fmt.Sprintf("%s is a setting of all commands: write it above the first table", s.Name)
 			}
 			return e
 		}

@@ -191,6 +191,9 @@ func drogueHint(err error) string {
 	if is[*proto.CredentialError](err) {
 		return "log in with 'hark drogue login', or give --token or --access-token"
 	}
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Status == 0 && strings.HasPrefix(h.Address, wire.DrogueAPI) {
+		return "that is the public sandbox, the default: --endpoint, or HARK_DROGUE_ENDPOINT, names the installation that you use"
+	}
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageDiscovery {
 		return drogueDiscoveryHint(h)
 	}

@@ -235,6 +235,9 @@ func handshakeHint(h *proto.HandshakeError) string {
 	case is[*proto.ConnectTimeoutError](h.Err):
 		return "--connect-timeout sets how long hark waits"
 	case h.Stage != proto.StageProxy && (h.Status == 401 || h.Status == 403):
+		if len(h.Challenge) > 0 {
+			return "check the credentials; the server takes " + strings.Join(h.Challenge, ", ")
+		}
 		return "check the credentials"
 	case h.Stage == proto.StageProxy:
 		return proxyHint(h)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
 )
 
 // The advice of each status says what that status is about.
@@ -26,6 +27,22 @@ func TestStatusHints(t *testing.T) {
 	}
 	if got := hint(&proto.HandshakeError{Stage: proto.StageUpgrade, Address: "ws://a", Err: errors.Join(io.EOF)}); !strings.Contains(got, "wss://") {
 		t.Errorf("no answer: %q", got)
+	}
+}
+
+// What the server takes, and which installation was asked, is said.
+func TestHintsNameTheServersWords(t *testing.T) {
+	h := &proto.HandshakeError{Stage: proto.StageUpgrade, Address: "ws://a", Status: 401, Challenge: []string{"Basic", "Bearer"}}
+	if got := hint(h); got != "check the credentials; the server takes Basic, Bearer" {
+		t.Errorf("401: %q", got)
+	}
+	h = &proto.HandshakeError{Stage: proto.StageDNS, Address: wire.DrogueAPI + "/.well-known/drogue-endpoints", Err: errors.New("no such host")}
+	if got := drogueHint(h); !strings.Contains(got, "HARK_DROGUE_ENDPOINT") {
+		t.Errorf("the default of Drogue: %q", got)
+	}
+	h.Address = "https://api.example.com/.well-known/drogue-endpoints"
+	if got := drogueHint(h); strings.Contains(got, "sandbox") {
+		t.Errorf("an installation of one's own: %q", got)
 	}
 }
 

@@ -190,6 +190,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *
 			Address:    hs.Address,
 			Status:     t.answer.StatusCode,
 			Body:       excerpt(t.body),
+			Challenge:  authSchemes(t.answer.Header.Values("WWW-Authenticate")),
 			RetryAfter: retryAfter(t.answer.Header, time.Now()),
 		}
 	}

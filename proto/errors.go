@@ -39,6 +39,9 @@ type HandshakeError struct {
 	Status int
 	// Body is the start of the answer's body, for people.
 	Body string
+	// Challenge has the schemes of authentication that the server names with a 401
+	// (WWW-Authenticate, RFC 9110, section 11.6.1).
+	Challenge []string
 	// RetryAfter is the wait that the server asked for, 0 for none.
 	RetryAfter time.Duration
 	// Err is the reason when there was no answer, or none that made sense.

@@ -56,6 +56,7 @@ func TestRefusalWithoutEndOfBody(t *testing.T) {
 		header http.Header
 		class  Class
 	}{
+		{http.StatusUnauthorized, http.Header{"Www-Authenticate": {`Basic realm="a"`, "Bearer"}}, Credentials},
 		{http.StatusForbidden, nil, Credentials},
 		{http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}}, Unreachable},
 		{http.StatusNotFound, nil, Unreachable},
@@ -74,6 +75,9 @@ func TestRefusalWithoutEndOfBody(t *testing.T) {
 			f, ok := errors.AsType[*Failure](err)
 			if !ok || f.Class != tt.class || !strings.Contains(err.Error(), "because") {
 				t.Errorf("Run: %v", err)
+			}
+			if h, ok := errors.AsType[*HandshakeError](err); !ok || len(h.Challenge) != len(tt.header["Www-Authenticate"]) {
+				t.Errorf("challenge: %v", err)
 			}
 			if d := time.Since(start); d != bodyTimeout {
 				t.Errorf("%d was told after %s, want %s", tt.status, d, bodyTimeout)

@@ -189,6 +189,10 @@ func (p *parser) setting(profile, service, name string, v any) {
 	}
 	for _, item := range items {
 		text, ok := scalar(item)
+		if _, table := item.(map[string]any); table && service == "profiles" {
+			p.fail(key, "unknown table [%s]: a profile is written [profile.%s]", key, name)
+			return
+		}
 		if !ok {
 			p.fail(key, "%s: expected a string, a number, true or false, or a list of them", key)
 			return

@@ -91,6 +91,7 @@ func TestParseNamesWhatIsWrong(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"[[octave]]\nuser = 'x'":           "c.toml:1: [[octave]] begins a list of tables: write [octave]",
+		"[profiles.x]\nuser = 'x'":         "c.toml:1: unknown table [profiles.x]: a profile is written [profile.x]",
 		"\n[[profile.a]]\nuser = 'x'":      "c.toml:2: [[profile.a]] begins a list of tables: write [profile.a]",
 		"[[profile.a.octave]]\nuser = 'x'": "c.toml:1: [[profile.a.octave]] begins a list of tables: write [profile.a.octave]",
 		"profile = 'x'":                    "c.toml:1: profile is a table: [profile.NAME]; --profile NAME or HARK_PROFILE chooses one",
