@@ -61,7 +61,7 @@ func (p *program) examine(c *cli.Command, name, synopsis string) *cli.Command {
 	c.Flags = slices.DeleteFunc(c.Flags, irrelevantToDoctor)
 	c.Flags = append(c.Flags,
 		&cli.DurationFlag{Name: "ready-timeout", Destination: &e.readyTimeout, Value: 10 * time.Second,
-			Usage: "wait at most `D` for the stream to be ready, see 'hark help ready'"},
+			Usage: "wait at most `D` for the stream to be ready, see 'hark help status'"},
 		&cli.DurationFlag{Name: "wait", Destination: &e.wait, Usage: "wait `D` for the first event; without it, none is awaited"},
 		&cli.BoolFlag{Name: "json", Destination: &asJSON, Usage: "print the findings as JSON"})
 	stream := c.Action
