@@ -54,7 +54,7 @@ type appConfig struct {
 	Topics []topic
 	// Settings adds the settings of the configuration file to a command line; nil
 	// adds none.
-	Settings func(*commandLine) error
+	Settings func(context.Context, *commandLine) error
 	// Words are what the arguments of a command ("emulate") may be, for
 	// completion.
 	Words map[string][]string
@@ -154,7 +154,7 @@ func (a *app) Run(ctx context.Context, argv []string) error {
 	}
 	line.addEnvironment(a.config.LookupEnv)
 	if a.config.Settings != nil {
-		if err := a.config.Settings(line); err != nil {
+		if err := a.config.Settings(ctx, line); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func (p *program) names(ctx context.Context, kind string, line *commandLine) []s
 	switch kind {
 	case nameProfile:
 		if path, err := p.configPath(); err == nil {
-			if f, err := config.Read(path); err == nil {
+			if f, err := config.Read(ctx, path); err == nil {
 				names = f.Profiles
 			}
 		}
@@ -85,7 +85,7 @@ func (p *program) askedNames(ctx context.Context, line *commandLine, command ...
 			argv = append(argv, dashed(o.name())+"="+s.value)
 		}
 	}
-	path := p.namesPath(asked, line, command[0])
+	path := p.namesPath(ctx, asked, line, command[0])
 	if names, ok := readNames(path); ok {
 		return names
 	}
@@ -128,7 +128,7 @@ func (p *program) ask(ctx context.Context, argv []string) (names []string, ok bo
 
 // namesPath is the file of the cache for what a service says to this account, "" if
 // there is no place for it. No credential has a part in it.
-func (p *program) namesPath(asked *node, line *commandLine, service string) string {
+func (p *program) namesPath(ctx context.Context, asked *node, line *commandLine, service string) string {
 	folder := ""
 	for _, base := range []struct{ variable, folder string }{
 		{"XDG_CACHE_HOME", ""}, {"LocalAppData", ""}, {"HOME", ".cache"},
@@ -148,7 +148,7 @@ func (p *program) namesPath(asked *node, line *commandLine, service string) stri
 		}
 	}
 	l.addEnvironment(p.LookupEnv)
-	if err := p.addConfig(l); err != nil {
+	if err := p.addConfig(ctx, l); err != nil {
 		return ""
 	}
 	sum := sha256.New()

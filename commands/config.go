@@ -18,6 +18,7 @@ import (
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
 )
 
@@ -39,7 +40,7 @@ func (p *program) configPath() (string, error) {
 
 // addConfig adds the settings of the configuration file to a command line: those
 // of the profile, then those that hold without one. A flag or a variable wins.
-func (p *program) addConfig(l *commandLine) error {
+func (p *program) addConfig(ctx context.Context, l *commandLine) error {
 	if l.node.child("config") != nil || strings.HasPrefix(l.node.path, "hark config") {
 		return nil // it must work on a file with mistakes
 	}
@@ -51,8 +52,14 @@ func (p *program) addConfig(l *commandLine) error {
 		}
 		return err
 	}
-	f, err := config.Read(path)
-	if err != nil {
+	p.maxTime = l.maxTime()
+	ctx, stop := p.limited(ctx, "content of "+path)
+	defer stop()
+	f, err := config.Read(ctx, path)
+	switch {
+	case interrupts(err):
+		return credentialFailure(err)
+	case err != nil:
 		return &UsageError{Message: err.Error(), Advice: "'hark config check' looks for mistakes"}
 	}
 	if err := checkConfig(l.node.root(), f); err != nil {
@@ -197,7 +204,7 @@ func (p *program) configPathCommand() *cli.Command {
 func (p *program) configShowCommand() *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "print the settings of the file, credentials withheld", UsageText: "hark config show",
-		Action: func(c *cli.Context) error { return p.configShow(lineOf(c.Context).node.root()) },
+		Action: func(c *cli.Context) error { return p.configShow(c.Context, lineOf(c.Context).node.root()) },
 	}
 }
 
@@ -208,7 +215,7 @@ func (p *program) configExplainCommand() *cli.Command {
 		ArgsUsage: "COMMAND… [-- FLAGS…]\nCOMMAND\tthe words of a command, such as drogue tail\nFLAGS\twhat the command would be given",
 		Action: func(c *cli.Context) error {
 			words, flags, _ := dashArgs(c)
-			return p.configExplain(lineOf(c.Context), words, flags)
+			return p.configExplain(c.Context, lineOf(c.Context), words, flags)
 		},
 	}
 }
@@ -216,7 +223,7 @@ func (p *program) configExplainCommand() *cli.Command {
 func (p *program) configCheckCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "look for mistakes in the file", UsageText: "hark config check",
-		Action: func(c *cli.Context) error { return p.configCheck(lineOf(c.Context).node.root()) },
+		Action: func(c *cli.Context) error { return p.configCheck(c.Context, lineOf(c.Context).node.root()) },
 	}
 }
 
@@ -227,14 +234,14 @@ func (p *program) configEditCommand() *cli.Command {
 	}
 }
 
-func (p *program) readConfig() (*config.File, error) {
+func (p *program) readConfig(ctx context.Context) (*config.File, error) {
 	path, err := p.configPath()
 	if err != nil {
 		return nil, err
 	}
-	f, err := config.Read(path)
+	f, err := config.Read(ctx, path)
 	if err != nil {
-		return nil, &UsageError{Message: err.Error()}
+		return nil, mistake(err, "%v", err)
 	}
 	return f, nil
 }
@@ -263,8 +270,8 @@ func shownValue(o *option, v string) string {
 	return v
 }
 
-func (p *program) configShow(root *node) error {
-	f, err := p.readConfig()
+func (p *program) configShow(ctx context.Context, root *node) error {
+	f, err := p.readConfig(ctx)
 	if err != nil {
 		return err
 	}
@@ -290,15 +297,15 @@ func flushed(w *bufio.Writer) error {
 	return nil
 }
 
-func (p *program) configCheck(root *node) error {
-	f, err := p.readConfig()
+func (p *program) configCheck(ctx context.Context, root *node) error {
+	f, err := p.readConfig(ctx)
 	if err != nil {
 		return err
 	}
 	if err := checkConfig(root, f); err != nil {
 		return err
 	}
-	if err := p.checkUse(f); err != nil {
+	if err := p.checkUse(ctx, f); err != nil {
 		return err
 	}
 	if f.Exposed && literalSecret(root, f) {
@@ -317,7 +324,7 @@ var checkedCommands = [][]string{
 
 // checkUse has each command check the settings of the file, of each of its profiles, as
 // it does when it is used, up to where it would begin. Nothing is run or asked.
-func (p *program) checkUse(f *config.File) error {
+func (p *program) checkUse(ctx context.Context, f *config.File) error {
 	q := &program{Env: p.Env, say: &printer{home: io.Discard, w: io.Discard}, rescues: p.rescues, noQuestions: true, checking: true}
 	q.Stdout, q.Stderr = io.Discard, io.Discard
 	q.LookupEnv = func(name string) (string, bool) {
@@ -334,7 +341,11 @@ func (p *program) checkUse(f *config.File) error {
 			if profile != "" {
 				words = append(slices.Clone(words), "--profile", profile)
 			}
-			if u, ok := errors.AsType[*UsageError](q.check(words)); ok {
+			err := q.check(ctx, words)
+			if ctx.Err() != nil || is[*proto.OverdueError](err) {
+				return err
+			}
+			if u, ok := errors.AsType[*UsageError](err); ok {
 				if err := ofFile(u, f, profile); err != nil {
 					return err
 				}
@@ -360,13 +371,13 @@ func ofFile(u *UsageError, f *config.File, profile string) error {
 }
 
 // check runs a command line up to where it would begin.
-func (p *program) check(words []string) (err error) {
+func (p *program) check(ctx context.Context, words []string) (err error) {
 	defer func() {
 		if r := recover(); r != nil && r != any(errChecked) {
 			panic(r)
 		}
 	}()
-	return p.app().Run(context.WithValue(context.Background(), programKey{}, p), words)
+	return p.app().Run(context.WithValue(ctx, programKey{}, p), words)
 }
 
 func literalSecret(root *node, f *config.File) bool {
@@ -383,7 +394,7 @@ func literalSecret(root *node, f *config.File) bool {
 
 // configExplain prints, for each flag of a command, its value and who set it, when
 // the command is given these flags.
-func (p *program) configExplain(line *commandLine, words, flags []string) error {
+func (p *program) configExplain(ctx context.Context, line *commandLine, words, flags []string) error {
 	n := line.node.root()
 	for _, word := range words {
 		c := n.child(word)
@@ -395,7 +406,7 @@ func (p *program) configExplain(line *commandLine, words, flags []string) error 
 	if n.isGroup() {
 		return usagef("%s needs a command", n.path)
 	}
-	f, err := p.readConfig()
+	f, err := p.readConfig(ctx)
 	if err != nil {
 		return err
 	}
@@ -454,7 +465,7 @@ func (p *program) configEdit(c *cli.Context) error {
 	if err := cmd.Run(); err != nil {
 		return usagef("the editor %q failed: %v", editor, err)
 	}
-	return p.configCheck(lineOf(c.Context).node.root())
+	return p.configCheck(c.Context, lineOf(c.Context).node.root())
 }
 
 // makeConfig makes the file, which only its owner may read, unless it is there.

@@ -112,7 +112,7 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 	if asked == nil {
 		return unknownService(s.service)
 	}
-	if err := s.read(); err != nil {
+	if err := s.read(ctx); err != nil {
 		return err
 	}
 	values, err := s.given(given)
@@ -156,8 +156,8 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 }
 
 // read takes the file as it is, without settings of the service in this place.
-func (s *setup) read() (err error) {
-	if s.file, err = s.readConfig(); err != nil {
+func (s *setup) read(ctx context.Context) (err error) {
+	if s.file, err = s.readConfig(ctx); err != nil {
 		return err
 	}
 	for _, old := range s.file.Settings {

@@ -142,7 +142,7 @@ func (f *networkFlags) check(c *cli.Context) error {
 	if err := f.tlsFlags.configure(c, p, n); err != nil {
 		return err
 	}
-	if n.ProxyTLS, err = f.proxyTLS(); err != nil {
+	if n.ProxyTLS, err = f.proxyTLS(c.Context, p); err != nil {
 		return err
 	}
 	f.network = n
@@ -155,9 +155,9 @@ func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
 	for _, text := range f.headers {
 		lines := []string{text}
 		if file, ok := strings.CutPrefix(text, "@"); ok {
-			b, err := bounded.File(c.Context, file, bounded.Headers)
+			b, err := p.readNamed(c.Context, "--header", file, bounded.Headers)
 			if err != nil {
-				return usagef("--header: %v", err)
+				return err
 			}
 			lines = fileHeaders(string(b))
 		}

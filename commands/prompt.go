@@ -132,7 +132,7 @@ func (s *stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
 	defer bury()
 	t := newTalk(s, svc, s.cancel)
-	t.dead, t.cmdline, t.macroTexts = dead, lineOf(ctx), s.macroTexts()
+	t.dead, t.cmdline, t.macroTexts = dead, lineOf(ctx), s.macroTexts(ctx)
 	lines := s.stdinLines()
 	out := &outlet{w: w, log: &t.log}
 	var sink proto.Sink = out
@@ -228,12 +228,12 @@ func (w postWriter) Write(b []byte) (int, error) {
 
 // macroTexts are the macros of the configuration file; a file with mistakes was
 // found before.
-func (p *program) macroTexts() map[string]string {
+func (p *program) macroTexts(ctx context.Context) map[string]string {
 	path, err := p.configPath()
 	if err != nil {
 		return nil
 	}
-	f, err := config.Read(path)
+	f, err := config.Read(ctx, path)
 	if err != nil {
 		return nil
 	}

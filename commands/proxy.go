@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/netip"
@@ -152,10 +153,10 @@ func parseProxy(as, text string) (*proto.Proxy, error) {
 }
 
 // proxyTLS are the TLS settings for an https proxy.
-func (f *proxyFlags) proxyTLS() (*tls.Config, error) {
+func (f *proxyFlags) proxyTLS(ctx context.Context, p *program) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.proxyInsecure}
 	if f.proxyCA != "" {
-		pool, err := authorities("--proxy-cacert", f.proxyCA)
+		pool, err := p.authorities(ctx, "--proxy-cacert", f.proxyCA)
 		if err != nil {
 			return nil, err
 		}

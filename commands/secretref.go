@@ -83,11 +83,8 @@ func (p *program) source(flag string, ref secretRef) (src proto.TokenSource, ren
 		get = func(context.Context) (string, error) { return string(ref), nil }
 	}
 	return func(ctx context.Context) (secret.Value, error) {
-		if p.maxTime > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeoutCause(ctx, p.maxTime, &proto.OverdueError{What: "credential", Limit: p.maxTime})
-			defer cancel()
-		}
+		ctx, stop := p.limited(ctx, "credential")
+		defer stop()
 		s, err := get(ctx)
 		if err == nil {
 			s = strings.TrimSpace(s)

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/hub"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/lineedit"
@@ -94,7 +95,7 @@ tail -f events.ndjson | hark serve 8080`,
 }
 
 // listen opens the socket of an address as users write it, and tells the URL of it.
-func (o *serveOptions) listen() (net.Listener, string, error) {
+func (o *serveOptions) listen(ctx context.Context, p *program) (net.Listener, string, error) {
 	network, address, scheme := "tcp", o.address, "ws"
 	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
 		address = "127.0.0.1:" + address
@@ -104,7 +105,15 @@ func (o *serveOptions) listen() (net.Listener, string, error) {
 	}
 	var config *tls.Config
 	if o.cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		certPEM, err := p.readNamed(ctx, "--cert", o.cert, bounded.Certificates)
+		if err != nil {
+			return nil, "", err
+		}
+		keyPEM, err := p.readNamed(ctx, "--key", o.key, bounded.Certificates)
+		if err != nil {
+			return nil, "", err
+		}
+		pair, err := tls.X509KeyPair(certPEM, keyPEM)
 		if err != nil {
 			return nil, "", usagef("--cert and --key: %v", err)
 		}
@@ -169,7 +178,7 @@ type serving struct {
 
 // serve serves clients until ctx ends, or a condition does.
 func (p *program) serve(ctx context.Context, o *serveOptions) error {
-	l, where, err := o.listen()
+	l, where, err := o.listen(ctx, p)
 	if err != nil {
 		return err
 	}

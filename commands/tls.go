@@ -76,12 +76,12 @@ func (f *tlsFlags) configure(c *cli.Context, p *program, n *proto.Network) error
 	config := &tls.Config{MinVersion: version, InsecureSkipVerify: f.insecure}
 	var err error
 	if f.cacert != "" {
-		if config.RootCAs, err = authorities(givenAs(c, "cacert"), f.cacert); err != nil {
+		if config.RootCAs, err = p.authorities(c.Context, givenAs(c, "cacert"), f.cacert); err != nil {
 			return err
 		}
 	}
 	if f.pin != "" {
-		pins, err := readPins(givenAs(c, "pinnedpubkey"), f.pin)
+		pins, err := p.readPins(c.Context, givenAs(c, "pinnedpubkey"), f.pin)
 		if err != nil {
 			return err
 		}
@@ -107,10 +107,10 @@ func (f *tlsFlags) configure(c *cli.Context, p *program, n *proto.Network) error
 }
 
 // authorities reads a file of certificates in PEM.
-func authorities(as, path string) (*x509.CertPool, error) {
-	b, err := bounded.File(context.Background(), path, bounded.Certificates)
+func (p *program) authorities(ctx context.Context, as, path string) (*x509.CertPool, error) {
+	b, err := p.readNamed(ctx, as, path, bounded.Certificates)
 	if err != nil {
-		return nil, usagef("%s: %v", as, err)
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(b) {
@@ -133,15 +133,15 @@ func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Con
 		}
 		return nil
 	}
-	certPEM, err := bounded.File(c.Context, f.cert, bounded.Certificates)
+	certPEM, err := p.readNamed(c.Context, "--cert", f.cert, bounded.Certificates)
 	if err != nil {
-		return usagef("--cert: %v", err)
+		return err
 	}
 	keyFlag, keyFile, keyPEM := "--key", f.key, []byte(nil)
 	if f.key == "" {
 		keyFlag, keyFile, keyPEM = "--cert", f.cert, certPEM
-	} else if keyPEM, err = bounded.File(c.Context, f.key, bounded.Certificates); err != nil {
-		return usagef("--key: %v", err)
+	} else if keyPEM, err = p.readNamed(c.Context, "--key", f.key, bounded.Certificates); err != nil {
+		return err
 	}
 	src, _, err := p.source("--pass", secretRef(f.pass))
 	if err != nil {
@@ -154,6 +154,9 @@ func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Con
 		v, err := src(c.Context)
 		return []byte(v.Reveal()), err
 	})
+	if interrupts(err) {
+		return credentialFailure(err)
+	}
 	if err != nil {
 		u := usagef("%s: %s: %v", keyFlag, keyFile, err)
 		if errors.Is(err, errPassphrase) {
@@ -184,12 +187,12 @@ func (e *pinError) Error() string {
 }
 
 // readPins reads hashes, or the hash of a public key in a file.
-func readPins(as, text string) ([][sha256.Size]byte, error) {
+func (p *program) readPins(ctx context.Context, as, text string) ([][sha256.Size]byte, error) {
 	var pins [][sha256.Size]byte
 	if !strings.HasPrefix(text, "sha256//") {
-		b, err := bounded.File(context.Background(), text, bounded.Certificates)
+		b, err := p.readNamed(ctx, as+": expected sha256//HASH or a file", text, bounded.Certificates)
 		if err != nil {
-			return nil, usagef("%s: expected sha256//HASH or a file: %v", as, err)
+			return nil, err
 		}
 		if block, _ := pem.Decode(b); block != nil {
 			b = block.Bytes

@@ -3,7 +3,6 @@ package commands
 import (
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/hark-cli/hark/internal/credential"
 )
@@ -12,7 +11,7 @@ import (
 // wanted, and whether a credential stands on it for everybody to see.
 func (p *program) observe(line *commandLine) {
 	p.quiet = line.isSet("quiet")
-	p.maxTime, _ = time.ParseDuration(goDuration(line.value("max-time"))) // a mistake is reported where the flag is read
+	p.maxTime = line.maxTime()
 	if line.value("status") == "json" {
 		p.say.hold() // stderr will be for records only
 	}

@@ -77,8 +77,8 @@ func (e *Error) Error() string {
 const maxSize = 1 << 20
 
 // Read reads a file. One that does not exist is an empty one. The error is an
-// *Error, or that of the file system.
-func Read(path string) (*File, error) {
+// *Error, that of the file system, or the cause of the end of ctx.
+func Read(ctx context.Context, path string) (*File, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &File{Path: path}, nil
@@ -86,7 +86,7 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := bounded.File(context.Background(), path, bounded.Config)
+	text, err := bounded.File(ctx, path, bounded.Config)
 	if _, large := errors.AsType[*bounded.TooLargeError](err); large {
 		return nil, &Error{Path: path, Msg: "too large for a configuration file"}
 	}

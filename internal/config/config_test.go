@@ -67,7 +67,7 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestReadNothing(t *testing.T) {
-	f, err := Read(t.TempDir() + "/none.toml")
+	f, err := Read(t.Context(), t.TempDir()+"/none.toml")
 	if err != nil || len(f.Settings) != 0 {
 		t.Errorf("%+v, %v", f, err)
 	}

@@ -86,7 +86,7 @@ func (s *Store) Get(ctx context.Context, key string) (json.RawMessage, error) {
 	// A value in the file is newer than one in the keyring: storing in the keyring
 	// removes it from the file.
 	if s.place != Keyring {
-		all, err := s.read()
+		all, err := s.read(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -153,8 +153,8 @@ func (s *Store) Delete(ctx context.Context, key string) (found bool, err error) 
 func (s *Store) path() string { return filepath.Join(s.folder, "logins.json") }
 
 // read reads the file; one that does not exist is empty.
-func (s *Store) read() (map[string]json.RawMessage, error) {
-	b, err := bounded.File(context.Background(), s.path(), bounded.Certificates)
+func (s *Store) read(ctx context.Context) (map[string]json.RawMessage, error) {
+	b, err := bounded.File(ctx, s.path(), bounded.Certificates)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -182,7 +182,7 @@ func (s *Store) change(ctx context.Context, f func(map[string]json.RawMessage)) 
 		return err
 	}
 	defer unlock()
-	all, err := s.read()
+	all, err := s.read(ctx)
 	if err != nil {
 		return err
 	}

@@ -206,7 +206,7 @@ func TestConcurrentWriters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	all, err := Open(folder, File).read()
+	all, err := Open(folder, File).read(t.Context())
 	if err != nil || len(all) != 20 {
 		t.Errorf("%d values, %v", len(all), err)
 	}
