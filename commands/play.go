@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 	"github.com/urfave/cli/v2"
@@ -71,20 +72,23 @@ func playerOf(service string) proto.Player {
 }
 
 // openTape opens the tape of that path.
-func (p *program) openTape(path string) (io.ReadCloser, error) {
+func (p *program) openTape(ctx context.Context, path string) (io.ReadCloser, error) {
 	if path == "-" {
-		return io.NopCloser(p.Stdin), nil
+		return bounded.Reader(ctx, p.Stdin), nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
+	if err := readable(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("%v", err)
+	}
+	f, err := bounded.Open(ctx, path)
+	if err != nil {
+		return nil, mistake(err, "%v", err)
 	}
 	return f, nil
 }
 
 // play runs a tape through everything that is behind the connection.
 func (s *stream) play(ctx context.Context, path, as string) error {
-	file, err := s.openTape(path)
+	file, err := s.openTape(ctx, path)
 	if err != nil {
 		return err
 	}

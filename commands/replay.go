@@ -86,7 +86,7 @@ func (s *speed) String() string {
 
 // replay serves the tape until it is over or ctx ends.
 func (p *program) replay(ctx context.Context, path string, o *replayOptions) error {
-	file, err := p.openTape(path)
+	file, err := p.openTape(ctx, path)
 	if err != nil {
 		return err
 	}

@@ -205,6 +205,10 @@ var ErrTapeCut = errors.New("the tape ends in the middle of a line")
 // largest size that is usual, each byte escaped.
 const maxTapeLine = 512 << 20
 
+// maxFirstLine is how much of the first line is read, in bytes, until there is a sign
+// that it belongs to a recording. A file without any line is known by it.
+const maxFirstLine = 1 << 20
+
 // A TapeReader reads a tape.
 type TapeReader struct {
 	// Head is zero when the tape has none.
@@ -219,6 +223,8 @@ type TapeReader struct {
 	first *FrameRecord
 	err   error
 }
+
+var errNoTape = errors.New("the file is not a recording")
 
 // NewTapeReader reads the head of the tape in r.
 func NewTapeReader(r io.Reader) (*TapeReader, error) {
@@ -365,6 +371,9 @@ func (t *TapeReader) readLine() ([]byte, error) {
 		t.long = t.long[:0]
 		for err == bufio.ErrBufferFull {
 			t.long = append(t.long, b...)
+			if t.line == 0 && len(t.long) > maxFirstLine && !bytes.Contains(t.long[:maxFirstLine], []byte(`"op":`)) {
+				return nil, &TapeError{1, errNoTape}
+			}
 			if len(t.long) > maxTapeLine {
 				return nil, &TapeError{t.line + 1, fmt.Errorf("the line is longer than %d bytes", maxTapeLine)}
 			}

@@ -131,6 +131,29 @@ func TestTapeEnd(t *testing.T) {
 	}
 }
 
+// A file that is none is known by a small part of it, also without any line break; a
+// large message may be in the first line of a recording without a head.
+func TestTapeFirstLine(t *testing.T) {
+	endless := &endlessReader{}
+	_, err := NewTapeReader(endless)
+	if _, ok := errors.AsType[*TapeError](err); !ok || endless.n > 2<<20 {
+		t.Errorf("%v after %d bytes", err, endless.n)
+	}
+	large := `{"dir":"in","op":"text","text":"` + strings.Repeat("x", 4<<20) + `"}` + "\n"
+	if _, got, err := readTape(strings.NewReader(large)); len(got) != 1 || err != nil {
+		t.Errorf("a large message: %d records, %v", len(got), err)
+	}
+}
+
+// An endlessReader gives zeros, and counts them.
+type endlessReader struct{ n int }
+
+func (r *endlessReader) Read(p []byte) (int, error) {
+	clear(p)
+	r.n += len(p)
+	return len(p), nil
+}
+
 func TestTapeErrors(t *testing.T) {
 	const head = `{"format":"hark-tape","version":1}` + "\n"
 	const good = `{"dir":"in","op":"text","text":"x"}` + "\n"

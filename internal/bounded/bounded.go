@@ -83,6 +83,88 @@ func File(ctx context.Context, path string, limit int) ([]byte, error) {
 	})
 }
 
+// Open opens a file for reading, which takes until there is a writer when it is a FIFO.
+// The end of ctx ends that, and the reads of what it returns, with its cause.
+func Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	type result struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan result)
+	go func() {
+		f, err := os.Open(path)
+		select {
+		case done <- result{f, err}:
+		case <-ctx.Done():
+			f.Close()
+		}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			return nil, r.err
+		}
+		if info, err := r.f.Stat(); err == nil && info.Mode().IsRegular() {
+			return r.f, nil
+		}
+		return &interruptible{ctx: ctx, r: r.f}, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Reader returns r with reads that the end of ctx ends, with its cause. r may still be
+// read then, and is not closed.
+func Reader(ctx context.Context, r io.Reader) io.ReadCloser {
+	return &interruptible{ctx: ctx, r: io.NopCloser(r)}
+}
+
+// An interruptible reads into a buffer of its own, which a read that has been given up
+// may still fill.
+type interruptible struct {
+	ctx  context.Context
+	r    io.ReadCloser
+	b    []byte
+	rest []byte // of b, which was read and not taken yet
+	err  error  // of reading, after rest
+}
+
+// Read implements io.Reader.
+func (i *interruptible) Read(p []byte) (int, error) {
+	if len(i.rest) == 0 && i.err == nil {
+		type result struct {
+			b   []byte
+			err error
+		}
+		if i.b == nil {
+			i.b = make([]byte, 64<<10)
+		}
+		done := make(chan result, 1)
+		go func(b []byte) {
+			n, err := i.r.Read(b)
+			done <- result{b[:n], err}
+		}(i.b)
+		select {
+		case r := <-done:
+			i.rest, i.err = r.b, r.err
+		case <-i.ctx.Done():
+			i.b, i.err = nil, context.Cause(i.ctx)
+		}
+	}
+	n := copy(p, i.rest)
+	i.rest = i.rest[n:]
+	if len(i.rest) > 0 {
+		return n, nil
+	}
+	return n, i.err
+}
+
+// Close implements io.Closer. It does not wait for a read.
+func (i *interruptible) Close() error {
+	go i.r.Close()
+	return nil
+}
+
 // A Buffer keeps what is written to it, up to Limit bytes.
 type Buffer struct {
 	Limit int

@@ -3,6 +3,7 @@ package bounded
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -52,6 +53,34 @@ func TestFile(t *testing.T) {
 	if _, err := File(t.Context(), path+"x", 1); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nothing there: %v", err)
 	}
+}
+
+// The end of a context ends a read that nothing else ends, and what was read before is
+// not lost.
+func TestReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("the user has had enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		in, out := io.Pipe()
+		defer out.Close()
+		r := Reader(ctx, in)
+		defer r.Close()
+		go out.Write([]byte("abc"))
+		b := make([]byte, 2)
+		for _, want := range []string{"ab", "c"} {
+			if n, err := r.Read(b); string(b[:n]) != want || err != nil {
+				t.Errorf("%q, %v; want %q", b[:n], err, want)
+			}
+		}
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		if n, err := r.Read(b); n != 0 || err != cause {
+			t.Errorf("%d, %v", n, err)
+		}
+		if n, err := r.Read(b); n != 0 || err != cause {
+			t.Errorf("again: %d, %v", n, err)
+		}
+		in.Close()
+	})
 }
 
 func isTooLarge(err error) bool {
