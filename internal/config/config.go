@@ -73,9 +73,6 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Msg)
 }
 
-// maxSize is the largest file that is read, in bytes.
-const maxSize = 1 << 20
-
 // Read reads a file. One that does not exist is an empty one. The error is an
 // *Error, that of the file system, or the cause of the end of ctx.
 func Read(ctx context.Context, path string) (*File, error) {
