@@ -10,6 +10,6 @@ import (
 func ownGroup(*exec.Cmd) {}
 
 // send ends the process: there is no other signal.
-func send(cmd *exec.Cmd, _ bool, _ os.Signal) error { return cmd.Process.Kill() }
+func send(cmd *exec.Cmd, _ bool, _ *tree, _ os.Signal) error { return cmd.Process.Kill() }
 
-func kill(cmd *exec.Cmd, _ bool) error { return cmd.Process.Kill() }
+func kill(cmd *exec.Cmd, _ bool, _ *tree) error { return cmd.Process.Kill() }

@@ -11,10 +11,15 @@ import (
 // ownGroup gives cmd a process group of its own, whose number is that of its process.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// send signals cmd and, unless it shares hark's group, all that it has started.
-func send(cmd *exec.Cmd, shared bool, sig os.Signal) error {
+// send signals cmd and all that it has started: its group, or, when it shares hark's,
+// all, which is nil where nobody knows.
+func send(cmd *exec.Cmd, shared bool, all *tree, sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
-	if !ok || shared {
+	switch {
+	case ok && all != nil:
+		all.signal(s)
+		return nil
+	case !ok || shared:
 		return cmd.Process.Signal(sig)
 	}
 	if err := syscall.Kill(-cmd.Process.Pid, s); err != syscall.ESRCH {
@@ -24,4 +29,10 @@ func send(cmd *exec.Cmd, shared bool, sig os.Signal) error {
 }
 
 // kill is send with a signal that nobody can refuse.
-func kill(cmd *exec.Cmd, shared bool) error { return send(cmd, shared, syscall.SIGKILL) }
+func kill(cmd *exec.Cmd, shared bool, all *tree) error {
+	if all != nil {
+		all.kill()
+		return nil
+	}
+	return send(cmd, shared, nil, syscall.SIGKILL)
+}

@@ -14,7 +14,7 @@ import (
 // Options say how a command ends when its context does.
 type Options struct {
 	// Shared leaves the command in hark's own process group, which it needs to use a
-	// terminal. What it has started may outlive it then.
+	// terminal. Where it is not Linux, what it has started may outlive it then.
 	Shared bool
 	// Signal is what the command, and all that it has started, get first; nil for TERM.
 	// When it returns nil, they are not sent any.
@@ -41,14 +41,16 @@ func Run(ctx context.Context, cmd *exec.Cmd, o Options) error {
 	if !o.Shared {
 		ownGroup(cmd)
 	}
-	over := make(chan struct{})
+	var all *tree // of a command in hark's group
+	started, over := make(chan struct{}), make(chan struct{})
 	cmd.Cancel = func() error {
+		<-started
 		var sig os.Signal = syscall.SIGTERM
 		if o.Signal != nil {
 			sig = o.Signal()
 		}
 		if o.Grace <= 0 || sig == os.Kill {
-			return kill(cmd, o.Shared)
+			return kill(cmd, o.Shared, all)
 		}
 		go func() {
 			t := time.NewTimer(o.Grace)
@@ -56,23 +58,30 @@ func Run(ctx context.Context, cmd *exec.Cmd, o Options) error {
 			select {
 			case <-over:
 			case <-t.C:
-				_ = kill(cmd, o.Shared)
+				_ = kill(cmd, o.Shared, all)
 			}
 		}()
 		if sig == nil {
 			return nil
 		}
-		return send(cmd, o.Shared, sig)
+		return send(cmd, o.Shared, all, sig)
 	}
 	// It begins when ctx ends, too.
 	cmd.WaitDelay = o.Grace + max(o.Drain, time.Second)
 	if o.Drain > 0 && o.Grace <= 0 {
 		cmd.WaitDelay = o.Drain
 	}
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if o.Shared {
+		all = newTree(cmd.Process.Pid)
+	}
+	close(started)
+	err := cmd.Wait()
 	close(over)
-	if ctx.Err() != nil && cmd.Process != nil && !o.Shared {
-		_ = kill(cmd, false) // what has outlived the command
+	if ctx.Err() != nil {
+		_ = kill(cmd, o.Shared, all) // what has outlived the command
 	}
 	if err == exec.ErrWaitDelay {
 		err = nil

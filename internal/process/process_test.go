@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -60,7 +61,8 @@ func gone(t *testing.T, pid int) {
 }
 
 // All that a command has started ends with it: what takes the signal, what ignores it,
-// and what outlives the shell that has started it.
+// and what outlives the shell that has started it, in a group of its own and, where
+// processes can be listed, in ours.
 func TestRunLeavesNothing(t *testing.T) {
 	for _, line := range []string{
 		"sleep 1000 & echo $!; wait",
@@ -68,12 +70,14 @@ func TestRunLeavesNothing(t *testing.T) {
 		"(trap '' TERM; exec sleep 1000) & echo $!; trap 'exit 3' TERM; wait",
 		"(sh -c 'echo $$; exec sleep 1000') & wait",
 	} {
-		child, end, result := start(t, line, Options{Grace: 200 * time.Millisecond})
-		end()
-		if err := <-result; err == nil {
-			t.Errorf("%s: no error", line)
+		for _, shared := range []bool{false, runtime.GOOS == "linux"} {
+			child, end, result := start(t, line, Options{Grace: 200 * time.Millisecond, Shared: shared})
+			end()
+			if err := <-result; err == nil {
+				t.Errorf("%s: no error", line)
+			}
+			gone(t, child)
 		}
-		gone(t, child)
 	}
 }
 
