@@ -245,17 +245,14 @@ func (p *program) runCommand(ctx context.Context, argv, environ []string) error 
 			return s.signal
 		},
 	})
-	if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
-		return s
+	if ctx.Err() != nil { // a signal, or a failure of ours: the command was ended by it
+		return context.Cause(ctx)
 	}
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		if code := e.ExitCode(); code >= 0 {
 			return &commandExit{code}
 		}
 		return &commandExit{signalled(e)}
-	}
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	if err != nil {
 		return usagef("cannot run %s: %v", argv[0], errors.Unwrap(err))

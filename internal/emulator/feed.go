@@ -73,7 +73,8 @@ func (e *Emulator) Feed(ctx context.Context, r io.Reader, rate float64, bad func
 	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
@@ -92,7 +93,9 @@ func (e *Emulator) Feed(ctx context.Context, r io.Reader, rate float64, bad func
 			bad(n, err)
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d is longer than %d MiB", n, maxLine>>20)
+	} else if err != nil {
 		return fmt.Errorf("reading events: %w", err)
 	}
 	return nil
