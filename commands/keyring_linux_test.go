@@ -28,3 +28,19 @@ func TestHangingKeyring(t *testing.T) {
 		}
 	}
 }
+
+// Its time is part of an attempt to connect, as that of a service that gives a token is.
+func TestHangingKeyringConnectTimeout(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "bus")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+socket)
+	line := "octave subscribe /x --company c --token keyring:x/y --endpoint http://127.0.0.1:1 --connect-timeout 50ms --retries 0"
+	code, _, stderr := runHark(t, nil, strings.Fields(line)...)
+	if code != exitUnreachable || !strings.Contains(stderr, "50ms") {
+		t.Errorf("%d, %s", code, stderr)
+	}
+}

@@ -126,9 +126,9 @@ func (p *program) readSecret(ctx context.Context, path string) (string, error) {
 	return string(b), err
 }
 
-// keyringSecret reads an entry of the system's keyring.
+// keyringSecret reads an entry of the system's keyring. Its time counts for
+// --connect-timeout: unlike a command, it asks nobody.
 func keyringSecret(ctx context.Context, arg string) (string, error) {
-	defer proto.HoldConnectTimeout(ctx)()
 	service, name, _ := cutLast(arg, "/")
 	s, err := tokenstore.Lookup(ctx, service, name)
 	switch {
