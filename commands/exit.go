@@ -78,7 +78,7 @@ func (p *program) report(err error) int {
 	}
 	text, below := message(err)
 	h := hint(err)
-	told, failed := p.ended(err, code, strings.Join(append([]string{console.Line(text)}, below...), "\n"), h)
+	told, failed := p.ended(err, code, recordText(err), h)
 	if !told {
 		p.say.error("%s", text)
 		p.say.plain(below)
@@ -107,6 +107,13 @@ func (p *program) journalFailed(failed error, code int) int {
 		return exitInternal
 	}
 	return code
+}
+
+// recordText is how an error stands in records and reports: one line, which nothing
+// acts upon, and the lines of ours that belong below.
+func recordText(err error) string {
+	text, below := message(err)
+	return strings.Join(append([]string{console.Line(text)}, below...), "\n")
 }
 
 // message returns the line that says what failed, which may have line feeds of

@@ -156,7 +156,7 @@ func (r *statusRecord) fail(err error) {
 	if err == nil {
 		return
 	}
-	r.Error = err.Error()
+	r.Error = recordText(err)
 	if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
 		r.HTTPStatus = e.Status
 	}

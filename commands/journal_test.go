@@ -203,3 +203,29 @@ func TestEndedBy(t *testing.T) {
 		}
 	}
 }
+
+// An error has one form, a line, in each record and in a report, whatever a peer has
+// put in it.
+func TestErrorsInRecords(t *testing.T) {
+	err := &proto.Failure{Err: errors.New("status 1011: one\ntwo"), Connected: true}
+	var b bytes.Buffer
+	j := &journal{redact: func(b []byte) []byte { return b }, outs: []io.Writer{&b}, written: func() output.Counts { return output.Counts{} }}
+	j.status(proto.Status{State: proto.Disconnected, Err: err})
+	p := &program{say: &printer{}}
+	p.last = func(err error, code int, text, hint string) (bool, error) {
+		j.ended(err, code, text, hint)
+		return true, nil
+	}
+	p.report(err)
+	for d, n := json.NewDecoder(&b), 0; n < 2; n++ {
+		var r struct{ Error string }
+		if d.Decode(&r) != nil || !strings.HasSuffix(r.Error, "status 1011: one two") {
+			t.Errorf("record %d: %q", n, r.Error)
+		}
+	}
+	r, _ := reportOf(t, &streamFlags{}, true, err)
+	var tap bytes.Buffer
+	if err := writeTAP(&tap, r); err != nil || !strings.Contains(tap.String(), `status 1011: one two"`) {
+		t.Errorf("%v in\n%s", err, tap.String())
+	}
+}

@@ -266,7 +266,7 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return recordText(err)
 }
 
 func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
