@@ -314,8 +314,9 @@ func (p *program) configCheck(ctx context.Context, root *node) error {
 	return nil
 }
 
-// errChecked is the panic with which a command that is only checked ends.
-var errChecked = errors.New("checked")
+// checked is the panic with which a command that is only checked ends, where a stream
+// would begin, with the mistake that it would find then.
+type checked struct{ err error }
 
 // checkedCommands are those whose flags the file may set, with arguments.
 var checkedCommands = [][]string{
@@ -345,7 +346,11 @@ func (p *program) checkUse(ctx context.Context, f *config.File) error {
 			if ctx.Err() != nil || is[*proto.OverdueError](err) {
 				return err
 			}
-			if u, ok := errors.AsType[*UsageError](err); ok {
+			u, ok := errors.AsType[*UsageError](err)
+			if is[*output.ExprError](err) {
+				u, ok = &UsageError{Message: err.Error()}, true
+			}
+			if ok {
 				if err := ofFile(u, f, profile); err != nil {
 					return err
 				}
@@ -373,7 +378,11 @@ func ofFile(u *UsageError, f *config.File, profile string) error {
 // check runs a command line up to where it would begin.
 func (p *program) check(ctx context.Context, words []string) (err error) {
 	defer func() {
-		if r := recover(); r != nil && r != any(errChecked) {
+		switch r := recover().(type) {
+		case nil:
+		case checked:
+			err = r.err
+		default:
 			panic(r)
 		}
 	}()

@@ -106,6 +106,30 @@ func (f *outputFlags) variables() ([]output.Var, error) {
 	return out, nil
 }
 
+// tryExpressions compiles what a stream compiles when it begins, and looks at the forms
+// of its reports, whose files it does not touch.
+func (f *streamFlags) tryExpressions(p *program) error {
+	named, err := f.variables()
+	if err != nil {
+		return err
+	}
+	vars := output.Vars{Named: named, Environ: p.Environ, Stderr: p.say}
+	if f.jq != "" {
+		if _, err := output.Compile("--jq", f.jq, vars); err != nil {
+			return err
+		}
+	}
+	if _, err := f.conditions(vars); err != nil {
+		return err
+	}
+	for _, text := range f.outputFlags.reports {
+		if _, _, err := reportForm(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // style is how records are shown.
 func (p *program) style(f *outputFlags) (output.Style, error) {
 	if f.time && !f.raw && !p.StdoutTerminal && !f.timeTyped {

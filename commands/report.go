@@ -116,10 +116,9 @@ func (s *stream) openReports(service string) (*reports, error) {
 	r := &reports{stream: s, service: service, start: time.Now()}
 	taken := make(map[string]bool)
 	for _, text := range s.flags.reports {
-		kind, path, ok := strings.Cut(text, "=")
-		write := reportKind(kind)
-		if !ok || write == nil || path == "" {
-			return nil, usagef("--report %q: expected junit=FILE, tap=FILE or json=FILE", cut(text, 40))
+		kind, path, err := reportForm(text)
+		if err != nil {
+			return nil, err
 		}
 		if link, err := filepath.EvalSymlinks(path); err == nil && !device(path) {
 			path = link // which is to stay one
@@ -131,9 +130,18 @@ func (s *stream) openReports(service string) (*reports, error) {
 		if err := tryFile(path); err != nil {
 			return nil, usagef("--report %s: %v", kind, err)
 		}
-		r.files = append(r.files, reportFile{path, write})
+		r.files = append(r.files, reportFile{path, reportKind(kind)})
 	}
 	return r, nil
+}
+
+// reportForm takes the value of --report apart.
+func reportForm(text string) (kind, path string, err error) {
+	kind, path, ok := strings.Cut(text, "=")
+	if !ok || reportKind(kind) == nil || path == "" {
+		return "", "", usagef("--report %q: expected junit=FILE, tap=FILE or json=FILE", cut(text, 40))
+	}
+	return kind, path, nil
 }
 
 // device tells whether path names something of the system, as /dev/stderr does: it

@@ -47,7 +47,7 @@ type stream struct {
 
 func (p *program) newStream(f *streamFlags) *stream {
 	if p.checking {
-		panic(errChecked)
+		panic(checked{f.tryExpressions(p)})
 	}
 	if f.network == nil {
 		f.network = &proto.Network{}
