@@ -2,6 +2,7 @@ package commands
 
 import (
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/hark-cli/hark/output"
@@ -35,6 +36,29 @@ func TestUnfinished(t *testing.T) {
 	for _, tt := range tests {
 		if got := unfinished(tt.text); got != tt.want {
 			t.Errorf("unfinished(%q) = %v, want %v", tt.text, got, tt.want)
+		}
+	}
+}
+
+// What /save expects has no credential in it, and is true of the message.
+func TestExpectationWithholds(t *testing.T) {
+	for _, message := range []string{
+		`passphrase: CanaryA CanaryB`,
+		`{"password":["CanaryA"],"n":1}`,
+		`{"credentials":{"login":"CanaryA","pin":77},"n":[1]}`,
+		`{"method":"mining.authorize","params":["u","CanaryA"]}`,
+		`{"method":"mining.authorize","params":"CanaryA"}`,
+		`["login","CanaryA"]`,
+		`{"line":"HELLO 3 AUTH default CanaryA"}`,
+		`{"again":{"CanaryA":1},"password":"CanaryA"}`,
+	} {
+		expr := expectation([]byte(message), func(s string) string { return s })
+		f, err := output.Compile("--until", expr, output.Vars{})
+		if err != nil {
+			t.Fatalf("%s: %s: %v", message, expr, err)
+		}
+		if strings.Contains(expr, "Canary") || !matches(t, f, message) {
+			t.Errorf("%s: the expectation is %s", message, expr)
 		}
 	}
 }

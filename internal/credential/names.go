@@ -40,7 +40,7 @@ func Member(name string) bool {
 			}
 		}
 	}
-	return within.MatchString(name)
+	return within.MatchString(name) || strings.EqualFold(name, "sign")
 }
 
 // anywhere finds, in the name of a header or a parameter, what makes its value a
