@@ -16,7 +16,7 @@ func (f *accessFlags) flags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "allow-origin",
 			Usage: "also serve pages of `ORIGIN`, such as https://app.example.com; * for all. Programs and pages of this machine are always served"},
 		&cli.StringSliceFlag{Name: "allow-host",
-			Usage: "also be called by the host name `HOST` when listening on a loopback address; * for all"},
+			Usage: "also accept requests for the host name `HOST` when listening on a loopback address; * for all"},
 	}
 }
 

@@ -167,7 +167,11 @@ func header(text string) (name, value string, err error) {
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 	switch {
 	case !ok || !headerToken(name):
-		return "", "", usagef("--header %q: expected 'NAME: VALUE'", cut(name, 16))
+		before, _, found := strings.Cut(text, " ")
+		if before = strings.TrimSuffix(before, ":"); !found && !ok || !headerName(before) {
+			return "", "", usagef("--header: expected 'NAME: VALUE'") // it may be a credential
+		}
+		return "", "", usagef("--header %q: expected 'NAME: VALUE'", cut(before, 16))
 	case !headerValue(value):
 		return "", "", usagef("--header %s: the value has a control character in it", name)
 	case handshakeHeaders().MatchString(name):
@@ -179,6 +183,15 @@ func header(text string) (name, value string, err error) {
 	}
 	return name, value, nil
 }
+
+// headerName reports whether s looks like the name of a header, and not like a value.
+func headerName(s string) bool {
+	return s != "" && len(s) <= longestHeaderName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
+}
+
+// longestHeaderName is the length in bytes of names that are shown where a mistake may
+// have put a value in their place.
+const longestHeaderName = 40
 
 // headerToken tells whether s is a token, as the names of headers and of
 // subprotocols are (RFC 9110, section 5.6.2).
@@ -298,13 +311,18 @@ func (p *program) offered(ctx context.Context, list []string) ([]string, error) 
 			}
 			s = v.Reveal()
 		}
-		if !headerToken(s) {
-			return nil, usagef("--subprotocol %q: expected a name without spaces and separators", p.say.excerpt(s, 24))
-		}
 		out = append(out, s)
+		p.say.Add(credential.Subprotocols(out)...)
+		if !headerToken(s) { // it may be a credential
+			return nil, badSubprotocol(len(out))
+		}
 	}
-	p.say.Add(credential.Subprotocols(out)...)
 	return out, nil
+}
+
+// badSubprotocol is the error for the nth value of --subprotocol, which is not shown.
+func badSubprotocol(n int) error {
+	return usagef("--subprotocol: value %d is not valid: expected a name without spaces and separators", n)
 }
 
 // lines gives each line of stdin as a text message. Its goroutine cannot be

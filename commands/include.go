@@ -114,6 +114,10 @@ func cookieValues(header string) (out []string) {
 	return out
 }
 
+// shortestHeader is the length in bytes below which the value of a header is not looked
+// for elsewhere: "1" or "admin" would be withheld wherever it stands.
+const shortestHeader = 6
+
 // sensitiveHeaders are the values of a header that must not be shown.
 func sensitiveHeaders(header http.Header) []string {
 	var out []string
@@ -122,10 +126,11 @@ func sensitiveHeaders(header http.Header) []string {
 			continue
 		}
 		for _, v := range values {
-			out = append(out, v)
-			scheme, rest, ok := strings.Cut(v, " ")
-			if ok {
-				out = append(out, rest)
+			scheme, rest, _ := strings.Cut(v, " ")
+			for _, value := range []string{v, rest} {
+				if len(value) >= shortestHeader {
+					out = append(out, value)
+				}
 			}
 			if strings.EqualFold(scheme, "Basic") {
 				pair, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/credential"
@@ -9,7 +10,7 @@ import (
 )
 
 // A plaintextGuard is a RoundTripper that warns, once, when credentials leave this
-// machine without encryption.
+// machine without encryption: a request that finds no connection sends none.
 type plaintextGuard struct {
 	base http.RoundTripper
 	s    *stream
@@ -20,10 +21,12 @@ func (g plaintextGuard) RoundTrip(req *http.Request) (*http.Response, error) {
 	secure := req.URL.Scheme == "https" || req.URL.Scheme == "wss"
 	if s := g.s; !secure && s.standIn == nil && s.flags.unixSocket == "" && !wsserver.Loopback(req.URL.Hostname()) &&
 		carriesCredentials(req) {
-		s.plaintext.Do(func() {
-			s.warn("credentials go to %s without encryption, where others on the way can read them: use wss:// or https://",
-				s.say.excerpt(req.URL.Host, 60))
-		})
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+			s.plaintext.Do(func() {
+				s.warn("credentials go to %s without encryption, where others on the way can read them: use wss:// or https://",
+					s.say.excerpt(req.URL.Host, 60))
+			})
+		}}))
 	}
 	return g.base.RoundTrip(req)
 }

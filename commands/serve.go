@@ -84,9 +84,9 @@ tail -f events.ndjson | hark serve 8080`,
 			if err := o.access.check(c); err != nil {
 				return err
 			}
-			for _, s := range o.subprotocols {
+			for i, s := range o.subprotocols {
 				if !headerToken(s) {
-					return usagef("--subprotocol %q: expected a name without spaces and separators", cut(s, 24))
+					return badSubprotocol(i + 1)
 				}
 			}
 			return p.serve(c.Context, o)

@@ -207,6 +207,9 @@ type Failure struct {
 
 func (e *Failure) Error() string {
 	if e.Retries > 0 && e.Class == Transient {
+		if e.Retries == 1 {
+			return fmt.Sprintf("%v (gave up after 1 retry)", e.Err)
+		}
 		return fmt.Sprintf("%v (gave up after %d retries)", e.Err, e.Retries)
 	}
 	return e.Err.Error()

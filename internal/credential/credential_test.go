@@ -10,13 +10,13 @@ import (
 func TestNames(t *testing.T) {
 	for name := range strings.FieldsSeq("Authorization Proxy-Authorization Cookie Set-Cookie X-Auth-Token X-Auth X-Token X-Tok Token " +
 		"X-Access-Token X-Api-Key Apikey X-Amz-Security-Token Ocp-Apim-Subscription-Key PRIVATE-TOKEN X-Vault-Token X-Session X-Signature " +
-		"X-Secret X-Password X-Jwt X-Bearer X-Pass X-Credential X-Pin X-Admin-Pw X-Otp X-Identity X-License X-Auth-Code") {
+		"X-Secret X-Password X-Jwt X-Bearer X-Pass X-Credential X-Pin X-Admin-Pw X-Otp X-Identity X-License X-Auth-Code X-Oauth X-Authkey Accesskey X-Sid Session-Id sessionid X-Key X-Sig") {
 		if !Header(name) {
 			t.Errorf("header %s is not held for a credential", name)
 		}
 	}
 	for name := range strings.FieldsSeq("Sec-WebSocket-Key Sec-WebSocket-Protocol WWW-Authenticate Proxy-Authenticate User-Agent Origin Host " +
-		"Accept-Language X-Request-Id X-Opinion X-Passenger Content-Type Upgrade Connection Date X-Forwarded-For X-Spin") {
+		"Accept-Language X-Request-Id X-Opinion X-Passenger Content-Type Upgrade Connection Date X-Forwarded-For X-Spin X-Author Author X-Design X-Designer X-Monkey X-Sigma X-Authority X-Sessional") {
 		if Header(name) {
 			t.Errorf("header %s is held for a credential", name)
 		}
@@ -30,7 +30,7 @@ func TestNames(t *testing.T) {
 	if Query("code", "1011") {
 		t.Error("a short code is held for a credential")
 	}
-	for name := range strings.FieldsSeq("t v room since stream limit encoding codec compass user id") {
+	for name := range strings.FieldsSeq("t v room since stream limit encoding codec compass user id author design designId authority monkey") {
 		if Query(name, "a-long-value") {
 			t.Errorf("parameter %s is held for a credential", name)
 		}

@@ -15,15 +15,15 @@ import (
 // server asks for (WWW-Authenticate) is none, nor are the headers of the handshake;
 // for Sec-WebSocket-Protocol see Subprotocols.
 func Header(name string) bool {
-	name = strings.ToLower(name)
-	return !strings.HasPrefix(name, "sec-websocket-") && !strings.HasSuffix(name, "-authenticate") &&
-		(anywhere.MatchString(name) || hasWord(name, "code"))
+	lower := strings.ToLower(name)
+	return !strings.HasPrefix(lower, "sec-websocket-") && !strings.HasSuffix(lower, "-authenticate") &&
+		(named(name) || hasWord(name, "code"))
 }
 
 // Query reports whether the value of a parameter of an address is a credential, by its
 // name, decoded. A code is one if it is long: others are numbers of ordinary things.
 func Query(name, value string) bool {
-	return anywhere.MatchString(name) || hasWord(name, "ticket") || hasWord(name, "code") && len(value) >= shortestPart
+	return named(name) || hasWord(name, "code") && len(value) >= shortestPart
 }
 
 // Member reports whether the value of a JSON member is a credential, by its name. It
@@ -43,10 +43,18 @@ func Member(name string) bool {
 	return within.MatchString(name) || strings.EqualFold(name, "sign")
 }
 
-// anywhere finds, in the name of a header or a parameter, what makes its value a
-// credential. These names are short, and there is no harm in withholding too much.
-var anywhere = regexp.MustCompile(`(?i)auth|tok(en)?\b|token|key|secret|passw|passphrase|passcode|credential|cookie|session|sig|jwt|bearer|licen[cs]e|identity|` +
-	`(^|[^a-z])(pass|pwd|pw|pin|otp|totp|sid|psk|cred|creds)([^a-z]|$)`)
+// named reports whether a name of a header or a parameter has a word that makes its
+// value a credential. These names are short, and more words count than for a member.
+func named(name string) bool {
+	return within.MatchString(name) || slices.ContainsFunc(wordsOf(name), func(w string) bool {
+		return slices.Contains(secretWords, w) || slices.Contains(shortWords, w) || strings.HasSuffix(w, "auth") ||
+			slices.ContainsFunc(keyWords, func(k string) bool { return w == k+"key" || w == k+"code" })
+	})
+}
+
+// shortWords are credentials when they are a word of the name of a header or a
+// parameter, besides secretWords.
+var shortWords = []string{"key", "keys", "sigs", "signatures", "sessions", "sessid", "sessionkey", "license", "licence", "identity", "authid"}
 
 // within finds words that are credentials wherever they stand in a name.
 var within = regexp.MustCompile(`(?i)token|secret|passw|passphrase|passcode|credential|api_?key|authoriz|authent|jwt|bearer|cookie`)
