@@ -182,7 +182,7 @@ stderr gets everything else. When it is no terminal, that is only warnings and e
   hark drogue tail --emulator demo-app -n 3 -r --jq '[.time, .subject, .data] | @tsv'
   hark drogue tail --emulator demo-app -n 3 --arg where=hall --argjson limit=20 --jq '{$where, over: (.data > $limit)}'
 
-Each event is a run of its own: . is the event, and variables are those of --arg and --argjson. A number that is only passed on keeps its digits, and an event that is not changed is printed byte for byte; the keys of objects that an expression makes come out sorted.
+Each event is a run of its own: . is the event, and variables are those of --arg and --argjson. A number that is only passed on keeps its digits, and an event that is not changed is printed byte for byte; the keys of objects that an expression makes come out sorted. debug and stderr write to stderr, one line per call: in what stderr prints, a line feed becomes a space, and text that looks like a line of hark or like a command to a CI system is quoted.
 
 An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. The same holds for an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. What is no expression at all is refused before anything is dialled, with a mark under the place.
 

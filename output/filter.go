@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/itchyny/gojq"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/jsontext"
 )
 
@@ -38,8 +40,9 @@ type Vars struct {
 	// filter that prints env must not print those. All others are there, as jq
 	// users expect.
 	Environ func() []string
-	// Stderr gets what the expression says by way of debug and stderr, in jq's
-	// form: debug writes ["DEBUG:",value] and a line feed, stderr the text alone.
+	// Stderr gets what the expression says by way of debug and stderr: debug writes
+	// ["DEBUG:",value], stderr the text as one line, in which nothing acts; both end
+	// with a line feed, for the text may be a peer's.
 	// It must be safe for use by several goroutines if the Filter is used so.
 	// nil discards.
 	Stderr io.Writer
@@ -180,10 +183,22 @@ func printTo(w io.Writer, v any) any {
 		}
 		text = string(b)
 	}
-	if _, err := io.WriteString(w, text); err != nil {
+	if _, err := io.WriteString(w, harmlessLine(text)+"\n"); err != nil {
 		return err
 	}
 	return v
+}
+
+// harmlessLine returns text as one line. What could pass for a line of hark or for a
+// command to a CI system is quoted.
+func harmlessLine(text string) string {
+	line := console.Line(text)
+	for _, prefix := range []string{"hark:", "::", "##"} {
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), prefix) {
+			return strconv.Quote(line)
+		}
+	}
+	return line
 }
 
 // errHalt is what results.next returns for the expression's halt.

@@ -87,13 +87,35 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// What a peer says by way of stderr is one line, that is none of hark's and nobody's command.
+func TestStderrIsOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\n::error::b":             "a ::error::b",
+		"::error::b\n":              `"::error::b"`,
+		" ::error::b":               `" ::error::b"`,
+		"\r\nHark: hint: b":         `" Hark: hint: b"`,
+		"##[error]b":                `"##[error]b"`,
+		"a\x1b[31m\u2028b\u202ec\r": "a\ufffd[31m b\ufffdc",
+		"":                          "",
+	} {
+		var said strings.Builder
+		arg, err := Arg("text", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := yields(t, mustCompile(t, `$text | stderr`, Vars{Stderr: &said, Named: []Var{arg}}), `1`); err != nil || said.String() != want+"\n" {
+			t.Errorf("%q: %q, %v, want %q", text, said.String(), err, want)
+		}
+	}
+}
+
 func TestDebugAndStderr(t *testing.T) {
 	var said strings.Builder
 	f := mustCompile(t, `.a | debug | debug("n: \(.)") | (., "text\n" | stderr) | empty`, Vars{Stderr: &said})
 	if got, err := yields(t, f, `{"a":1.50}`); got != "" || err != nil {
 		t.Errorf("yields %q, %v", got, err)
 	}
-	if want := `["DEBUG:",1.50]` + "\n" + `["DEBUG:","n: 1.50"]` + "\n1.50text\n"; said.String() != want {
+	if want := `["DEBUG:",1.50]` + "\n" + `["DEBUG:","n: 1.50"]` + "\n1.50\ntext\n"; said.String() != want {
 		t.Errorf("stderr: %q, want %q", said.String(), want)
 	}
 	if got, err := yields(t, mustCompile(t, `debug, stderr`, Vars{}), `1`); got != "1\n1\n" || err != nil {

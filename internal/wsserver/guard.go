@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -54,16 +55,16 @@ func NewGuard(addr net.Addr, address string, origins, hosts []string) *Guard {
 	if a, ok := addr.(*net.TCPAddr); ok && a.IP.IsLoopback() {
 		g.anyHost = false
 		if host, _, err := net.SplitHostPort(address); err == nil {
-			g.listens = strings.ToLower(host)
+			g.listens = canonicalHost(host)
 		}
 	}
 	for _, o := range origins {
 		g.anyOrigin = g.anyOrigin || o == "*"
-		g.origins = append(g.origins, strings.ToLower(strings.TrimSuffix(o, "/")))
+		g.origins = append(g.origins, canonicalOrigin(o))
 	}
 	for _, h := range hosts {
 		g.anyHost = g.anyHost || h == "*"
-		g.hosts = append(g.hosts, strings.ToLower(h))
+		g.hosts = append(g.hosts, canonicalHost(h))
 	}
 	return g
 }
@@ -127,12 +128,27 @@ func (g *Guard) check(r *http.Request) *RefusedError {
 }
 
 func (g *Guard) originAllowed(origin string) bool {
-	if g.anyOrigin || contains(g.origins, origin) {
+	if g.anyOrigin || slices.Contains(g.origins, canonicalOrigin(origin)) {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && Loopback(u.Hostname())
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && Loopback(u.Hostname())
 }
+
+// canonicalOrigin returns an origin as browsers write it: in lower case, without the
+// port that its scheme implies.
+func canonicalOrigin(origin string) string {
+	origin = strings.ToLower(strings.TrimSuffix(origin, "/"))
+	scheme, host, ok := strings.Cut(origin, "://")
+	if port := map[string]string{"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}[scheme]; ok && port != "" {
+		host = strings.TrimSuffix(host, port)
+		return scheme + "://" + host
+	}
+	return origin
+}
+
+// canonicalHost returns a host name in lower case, without the dot of the root.
+func canonicalHost(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }
 
 // hostAllowed looks at the name alone: the port may be that of a tunnel. A request
 // without a name is not a browser's.
@@ -144,23 +160,14 @@ func (g *Guard) hostAllowed(hostport string) bool {
 	if err != nil {
 		return false
 	}
-	host := u.Hostname()
-	return Loopback(host) || strings.EqualFold(host, g.listens) && host != "" || contains(g.hosts, host)
-}
-
-func contains(list []string, value string) bool {
-	for _, v := range list {
-		if strings.EqualFold(v, value) {
-			return true
-		}
-	}
-	return false
+	host := canonicalHost(u.Hostname())
+	return Loopback(host) || host != "" && (host == g.listens || slices.Contains(g.hosts, host))
 }
 
 // Loopback reports whether a host name is always this machine: localhost and the names
 // below it (RFC 6761, section 6.3), and the addresses.
 func Loopback(host string) bool {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	host = canonicalHost(host)
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.Unmap().IsLoopback()
 	}
