@@ -220,8 +220,8 @@ func instrument(v reflect.Value) (found bool) {
 			found = true
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			found = instrument(v.Field(i)) || found
+		for _, field := range v.Fields() {
+			found = instrument(field) || found
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
