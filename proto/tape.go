@@ -391,10 +391,18 @@ func (t *TapeReader) readLine() ([]byte, error) {
 // atEnd tells whether b is the last line, without a line break.
 func (t *TapeReader) atEnd(b []byte) bool { return !bytes.HasSuffix(b, []byte("\n")) }
 
+// notRecord says why a line is not a record, without words of the decoder.
+func notRecord(err error) string {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
+		return fmt.Sprintf("%s has a value of the wrong type (%s)", t.Field, t.Value)
+	}
+	return "the line is not a JSON object with the members of a recording"
+}
+
 func parseTapeLine(b []byte) (tapeLine, error) {
 	var l tapeLine
 	if err := json.Unmarshal(b, &l); err != nil {
-		return tapeLine{}, fmt.Errorf("no record of a tape: %w", err)
+		return tapeLine{}, fmt.Errorf("no record of a tape: %s", notRecord(err))
 	}
 	return l, nil
 }

@@ -177,6 +177,7 @@ func TestTapeErrors(t *testing.T) {
 		{"cut before the break", head + good + good[:len(good)-1], 2, ""},
 		{"broken in the middle", head + good + good[:20] + "\n" + good, 1, "tape, line 3: no record of a tape: "},
 		{"another file", "{\"a\":1}\n", 0, `tape, line 1: this is no tape: a first line with "format":"hark-tape" is missing`},
+		{"a member of another type", head + `{"exit_code":"x"}` + "\n", 0, "tape, line 2: no record of a tape: exit_code has a value of the wrong type (string)"},
 		{"text", "hello\nyou\n", 0, "tape, line 1: no record of a tape: "},
 		{"another format", `{"format":"x","version":1}` + "\n", 0, "tape, line 1: this is no tape: "},
 		{"of the future", `{"format":"hark-tape","version":2}` + "\n", 0, "tape, line 1: the tape has version 2 of the format, and version 1 can be read"},
