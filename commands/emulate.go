@@ -233,7 +233,7 @@ func (p *program) runCommand(ctx context.Context, argv, environ []string) error 
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, inherited(p.Stdout), p.Stderr
 	cmd.Env = append(p.Environ(), environ...)
 	err := process.Run(ctx, cmd, process.Options{
-		Shared: p.StdinTerminal, Grace: commandEnd,
+		Shared: p.StdinTerminal, Grace: commandEnd, Rescue: p.rescues.add,
 		Signal: func() os.Signal {
 			s, ok := errors.AsType[*signalError](context.Cause(ctx))
 			switch {

@@ -183,7 +183,7 @@ func (s *stream) startReadyCommand() {
 	cmd.Stdout, cmd.Stderr, cmd.Env = s.Stderr, s.Stderr, s.Environ()
 	s.command = &readyCommand{stop: stop, done: make(chan error, 1)}
 	go func() {
-		err := process.Run(ctx, cmd, process.Options{Grace: time.Second})
+		err := process.Run(ctx, cmd, process.Options{Grace: time.Second, Rescue: s.rescues.add})
 		if err != nil && ctx.Err() == nil {
 			s.cancel(&onReadyError{err})
 		} else {

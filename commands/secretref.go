@@ -211,7 +211,7 @@ func (p *program) runSecret(outer context.Context, command string) (string, erro
 	out, complaint := &bounded.Buffer{Limit: bounded.Secret}, &bounded.Buffer{Limit: bounded.Secret}
 	cmd.Stdout, cmd.Stderr = out, complaint
 	cmd.Env = p.Environ()
-	err := process.Run(ctx, cmd, process.Options{Shared: process.OnTerminal(), Drain: secretDrain})
+	err := process.Run(ctx, cmd, process.Options{Shared: process.OnTerminal(), Drain: secretDrain, Rescue: p.rescues.add})
 	switch {
 	case outer.Err() != nil:
 		return "", context.Cause(outer)

@@ -21,6 +21,9 @@ type Options struct {
 	Signal func() os.Signal
 	// Grace is how long they have until they are killed.
 	Grace time.Duration
+	// Rescue, if not nil, is given a function that kills them, for a program that ends
+	// at once; done is called when that is over.
+	Rescue func(kill func()) (done func())
 	// Drain is how long output may come in a pipe from what has outlived the command.
 	Drain time.Duration
 }
@@ -76,6 +79,9 @@ func Run(ctx context.Context, cmd *exec.Cmd, o Options) error {
 	}
 	if o.Shared {
 		all = newTree(cmd.Process.Pid)
+	}
+	if o.Rescue != nil {
+		defer o.Rescue(func() { _ = kill(cmd, o.Shared, all) })()
 	}
 	close(started)
 	err := cmd.Wait()

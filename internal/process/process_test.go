@@ -108,3 +108,20 @@ func TestRunOutput(t *testing.T) {
 		t.Error("endless output is no error")
 	}
 }
+
+// A program that ends at once takes along what it has started.
+func TestRunIsRescued(t *testing.T) {
+	killer, over := make(chan func(), 1), make(chan bool, 1)
+	child, _, result := start(t, "trap '' TERM QUIT; (trap '' TERM QUIT; exec sleep 1000) & echo $!; wait; wait", Options{
+		Rescue: func(kill func()) (done func()) {
+			killer <- kill
+			return func() { over <- true }
+		},
+	})
+	(<-killer)()
+	if err := <-result; err == nil {
+		t.Error("no error")
+	}
+	<-over
+	gone(t, child)
+}
