@@ -286,7 +286,9 @@ func (o *connectOptions) login(c *cli.Context, p *program, header http.Header, s
 	if header.Get("Authorization") != "" {
 		return usagef("%s and the header Authorization exclude each other", as)
 	}
-	user, password, err := p.userPassword(c.Context, as, o.user)
+	ctx, cancel := proto.WithConnectTimeout(c.Context, c.Duration("connect-timeout"))
+	defer cancel()
+	user, password, err := p.userPassword(ctx, as, o.user)
 	if err != nil {
 		return err
 	}

@@ -38,9 +38,14 @@ func TestHangingKeyringConnectTimeout(t *testing.T) {
 	}
 	defer l.Close()
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+socket)
-	line := "octave subscribe /x --company c --token keyring:x/y --endpoint http://127.0.0.1:1 --connect-timeout 50ms --retries 0"
-	code, _, stderr := runHark(t, nil, strings.Fields(line)...)
-	if code != exitUnreachable || !strings.Contains(stderr, "50ms") {
-		t.Errorf("%d, %s", code, stderr)
+	for _, line := range []string{
+		"octave subscribe /x --company c --token keyring:x/y --endpoint http://127.0.0.1:1 --connect-timeout 50ms --retries 0",
+		"connect ws://127.0.0.1:1 -u keyring:x/y --connect-timeout 50ms",
+		"connect ws://127.0.0.1:1 -x http://127.0.0.1:1 -U a:keyring:x/y --connect-timeout 50ms",
+	} {
+		code, _, stderr := runHark(t, nil, strings.Fields(line)...)
+		if code != exitUnreachable || !strings.Contains(stderr, "50ms") {
+			t.Errorf("%s: %d, %s", line, code, stderr)
+		}
 	}
 }

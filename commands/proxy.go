@@ -113,7 +113,9 @@ func (f *proxyFlags) credentials(c *cli.Context, p *program) (user, password str
 	if f.proxyUser == "" {
 		return "", "", nil
 	}
-	return p.userPassword(c.Context, givenAs(c, "proxy-user"), f.proxyUser)
+	ctx, cancel := proto.WithConnectTimeout(c.Context, c.Duration("connect-timeout"))
+	defer cancel()
+	return p.userPassword(ctx, givenAs(c, "proxy-user"), f.proxyUser)
 }
 
 // parseProxy reads the address of a proxy, as it was given by a flag or variable;

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -77,7 +76,7 @@ func (a *DoshiiAPI) Devices(ctx context.Context) ([]json.RawMessage, error) {
 	if err := json.Unmarshal(answer, &list); err != nil {
 		return nil, &HandshakeError{
 			Stage: StageRequest, Address: bareAddress(a.Base + "/devices"),
-			Err: &ProtocolError{fmt.Errorf("the answer is no list of devices: %w", err)},
+			Err: &ProtocolError{errors.New("the answer is not a list of devices")},
 		}
 	}
 	return list, nil

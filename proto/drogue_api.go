@@ -43,7 +43,7 @@ func (a DrogueAPI) endpoints(ctx context.Context, path string, c DrogueCredentia
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return doc, nil, &HandshakeError{
 			Stage: StageDiscovery, Address: bareAddress(a.Base + path),
-			Err: &ProtocolError{fmt.Errorf("the answer is no list of endpoints: %w", err)},
+			Err: &ProtocolError{errors.New("the answer is not a list of endpoints")},
 		}
 	}
 	return doc, raw, nil
@@ -61,7 +61,7 @@ func (a DrogueAPI) Whoami(ctx context.Context, c DrogueCredential) (id string, e
 	if err := json.Unmarshal(raw, &user); err != nil {
 		return "", &HandshakeError{
 			Stage: StageRequest, Address: bareAddress(a.Base + wire.DroguePathWhoami),
-			Err: &ProtocolError{fmt.Errorf("the answer names no user: %w", err)},
+			Err: &ProtocolError{errors.New("the answer names no user")},
 		}
 	}
 	return user.ID, nil
@@ -78,7 +78,7 @@ func (a DrogueAPI) Applications(ctx context.Context, c DrogueCredential) ([]json
 	if err := json.Unmarshal(raw, &apps); err != nil {
 		return nil, &HandshakeError{
 			Stage: StageRequest, Address: bareAddress(a.Base + wire.DroguePathApps),
-			Err: &ProtocolError{fmt.Errorf("the answer is no list of applications: %w", err)},
+			Err: &ProtocolError{errors.New("the answer is not a list of applications")},
 		}
 	}
 	return apps, nil

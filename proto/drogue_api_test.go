@@ -85,7 +85,7 @@ func TestDrogueDiscovery(t *testing.T) {
 		{
 			name:    "a web page",
 			answers: map[string]string{wellKnown: `<html>`},
-			err:     "discovery http://HOST/.well-known/drogue-endpoints: protocol error: the answer is no list of endpoints: ",
+			err:     "discovery http://HOST/.well-known/drogue-endpoints: protocol error: the answer is not a list of endpoints",
 			class:   Unreachable,
 		},
 	}

@@ -317,5 +317,8 @@ func explain(ctx context.Context, err error) error {
 		}
 		return r
 	}
-	return fmt.Errorf("login server: %w", bare(ctx, err))
+	if err = bare(ctx, err); strings.HasPrefix(err.Error(), "oauth2: ") { // which has no types for it
+		return errors.New("login server: its answer holds no access token that can be used")
+	}
+	return fmt.Errorf("login server: %w", err)
 }

@@ -134,3 +134,22 @@ func TestTakeWithAWrongClock(t *testing.T) {
 		}
 	}
 }
+
+// A token that cannot be used is told in our own words.
+func TestHostileTokenAnswers(t *testing.T) {
+	for _, answer := range []string{`null`, `{}`, `[]`, `{"access_token":""}`, `{"access_token":5}`, `x`} {
+		synctest.Test(t, func(t *testing.T) {
+			client := &http.Client{Transport: roundTrip(func(r *http.Request) (int, string) {
+				if r.URL.Path == "/device" {
+					return 200, `{"device_code":"d","user_code":"AB","verification_uri":"http://v/","expires_in":60,"interval":1}`
+				}
+				return 200, answer
+			})}
+			f := &Flow{Provider: Provider{Token: "http://x/token", Device: "http://x/device"}, ClientID: "c", Client: client}
+			_, err := f.Device(t.Context(), func(string, string, string) {})
+			if err == nil || strings.Contains(err.Error(), "oauth2") || strings.Contains(err.Error(), "json") {
+				t.Errorf("%s: %v", answer, err)
+			}
+		})
+	}
+}

@@ -51,7 +51,7 @@ func Discover(ctx context.Context, client *http.Client, issuer string) (Provider
 		return p, fmt.Errorf("issuer %s: HTTP %s", issuer, resp.Status)
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil {
-		return p, fmt.Errorf("issuer %s: its configuration cannot be read: %w", issuer, err)
+		return p, fmt.Errorf("issuer %s: its configuration cannot be read", issuer)
 	}
 	// Otherwise one provider could pass for another (Discovery, section 4.3).
 	if strings.TrimSuffix(p.Issuer, "/") != strings.TrimSuffix(issuer, "/") {

@@ -48,7 +48,7 @@ func (k *Keeper) Load(ctx context.Context) (*Login, error) {
 	}
 	var l Login
 	if err := json.Unmarshal(b, &l); err != nil {
-		return nil, fmt.Errorf("the stored login cannot be read: %w", err)
+		return nil, errors.New("the stored login cannot be read")
 	}
 	k.tell(&l)
 	return &l, nil
