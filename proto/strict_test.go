@@ -134,7 +134,7 @@ func TestOversizeCloseFrame(t *testing.T) {
 						frame = append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpClose, Length: 1 << 40}), payload...)
 					}
 					p.conn.Write(frame)
-					if _, code := p.untilClose(); code != wire.StatusInternal {
+					if _, code := p.untilClose(); code != wire.StatusProtocol {
 						t.Errorf("answered with %d", code)
 					}
 				}}

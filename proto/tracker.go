@@ -152,17 +152,19 @@ func tooBig(limit int64) *violation {
 }
 
 // closing looks at a close frame, as soon as all of it is there that may be. One
-// that is too long breaks a rule, but it says why the server goes, and what is cut
-// off is only for people: it is judged by its code.
+// that is too long breaks a rule, and is answered so. But it says why the server goes,
+// and what is cut off is only for people: it is judged by its code.
 func (t *tracker) closing() *violation {
 	if t.h.Opcode != wire.OpClose || t.left > 0 && len(t.payload) < wire.MaxControlPayload {
 		return nil
 	}
 	p := append([]byte{}, t.payload...)
 	code, reason := wire.ParseClose(p)
+	answer := p
 	if t.h.Length > wire.MaxControlPayload {
 		p = cutRune(p)
 		_, reason = wire.ParseClose(p)
+		answer = wire.ClosePayload(wire.StatusProtocol, "close frame too long") // section 5.5
 	}
 	switch {
 	case len(p) == 1:
@@ -172,7 +174,7 @@ func (t *tracker) closing() *violation {
 	case !utf8.ValidString(reason): // section 7.1.6
 		return breach(wire.StatusInvalid, "invalid UTF-8", "the reason in the server's close frame is not UTF-8")
 	}
-	return &violation{answer: p, closed: p, err: &CloseError{Code: code, Reason: reason}}
+	return &violation{answer: answer, closed: p, err: &CloseError{Code: code, Reason: reason}}
 }
 
 // cutRune takes off a part of a character at the end.
