@@ -65,8 +65,19 @@ func (c *OctaveCursor) service(now time.Time) (at int64, known bool) {
 }
 
 // local is the time of our clock that belongs to one of the service's, in Unix
-// milliseconds.
+// milliseconds, or a little later.
 func (c *OctaveCursor) local(at int64) time.Time { return time.UnixMilli(at).Add(-c.ahead) }
+
+// clockSlack is how much too late local may be: the Date header counts seconds.
+const clockSlack = time.Second
+
+// begun is when a gap begins, by our clock, or a little before.
+func (c *OctaveCursor) begun(at int64) time.Time {
+	if !c.compared {
+		return c.local(at)
+	}
+	return c.local(at).Add(-clockSlack)
+}
 
 // An octaveMark is how far a run has come in one stream. Times are creationDates:
 // Unix milliseconds of the service's clock.

@@ -84,7 +84,7 @@ func (c *OctaveCursor) recheck(m *octaveMark) {
 		return
 	}
 	c.lost = append(c.lost, GapReport{
-		From: c.local(m.unverified), To: c.local(m.forgotten),
+		From: c.begun(m.unverified), To: c.local(m.forgotten),
 		Reason: m.name + ": more events came than can be compared with those that were stored late",
 	})
 	m.unverified = m.forgotten + 1
@@ -93,7 +93,7 @@ func (c *OctaveCursor) recheck(m *octaveMark) {
 // evicted reports what is no longer stored.
 func (c *OctaveCursor) evicted(m *octaveMark, from, to int64) GapReport {
 	return GapReport{
-		From: c.local(from), To: c.local(max(from, to)),
+		From: c.begun(from), To: c.local(max(from, to)),
 		Reason: fmt.Sprintf("%s keeps %s, and older ones are gone", m.name, events(m.capacity)),
 	}
 }
@@ -136,9 +136,9 @@ func (f *octaveFill) giveUp(s *octaveFetch, reason string, now time.Time) {
 	gap := GapReport{Reason: reason}
 	switch { // the stream's own time is known better
 	case s.verifying:
-		gap.From, gap.To = f.cursor.local(s.unverified), now
+		gap.From, gap.To = f.cursor.begun(s.unverified), now
 	case f.cursor.initial || s.asked:
-		gap.From, gap.To = f.cursor.local(max(s.mark, s.last)), now
+		gap.From, gap.To = f.cursor.begun(max(s.mark, s.last)), now
 	}
 	f.cursor.lost = append(f.cursor.lost, gap)
 	s.doubt = nil

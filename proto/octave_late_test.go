@@ -149,6 +149,9 @@ func TestOctaveClock(t *testing.T) {
 	if got := c.local(noon.UnixMilli() - hour - 20); !got.Equal(noon) {
 		t.Errorf("local: %s", got)
 	}
+	if got := c.begun(noon.UnixMilli() - hour - 20); !got.Equal(noon.Add(-clockSlack)) {
+		t.Errorf("begun: %s", got)
+	}
 }
 
 // A run begins where the subscriptions are live by the service's clock, although
