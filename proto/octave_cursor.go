@@ -253,6 +253,17 @@ func (m *octaveMark) forget(now time.Time, overlap time.Duration) {
 	}
 }
 
+// firstSeen is the creationDate of the first event that is remembered and not older
+// than what is not verified yet; 0 when nothing waits to be, or none is.
+func (m *octaveMark) firstSeen() (first int64) {
+	for _, s := range m.order {
+		if at := s.key.created; m.unverified != 0 && at >= m.unverified && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	return first
+}
+
 // from is where a query for missed events begins.
 func (m *octaveMark) from(overlap time.Duration) int64 {
 	from := m.mark - overlap.Milliseconds()

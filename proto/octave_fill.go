@@ -65,9 +65,12 @@ type octaveFetch struct {
 	// verifying: the query for what was shown late has begun; verified: or it is not
 	// needed, any more.
 	verifying, verified bool
-	retryAt             time.Time
-	retries             int
-	until               time.Time // of the retries
+	// oldest is the creationDate of the first event that is remembered since the time
+	// for which a second query is owed by an earlier connection; 0 when none is.
+	oldest  int64
+	retryAt time.Time
+	retries int
+	until   time.Time // of the retries
 }
 
 // An octaveOut is an event that waits to be given out.
@@ -84,7 +87,7 @@ func newOctaveFill(c *OctaveCursor, delay time.Duration) *octaveFill {
 			continue
 		}
 		c.recheck(m)
-		s := &octaveFetch{octaveMark: m, from: m.from(c.overlap)}
+		s := &octaveFetch{octaveMark: m, from: m.from(c.overlap), oldest: m.firstSeen()}
 		if delay > 0 {
 			m.unverified = s.from
 		}

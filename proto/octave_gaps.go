@@ -28,6 +28,10 @@ func (f *octaveFill) examine(s *octaveFetch, page []octaveEvent, now time.Time) 
 		}
 		return
 	}
+	if s.oldest != 0 && oldest > s.oldest {
+		// What was shown late since then may have been evicted with it.
+		f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.octaveMark, s.from, oldest))
+	}
 	known := slices.ContainsFunc(page, func(e octaveEvent) bool {
 		return e.created <= s.mark && f.cursor.has(s.octaveMark, &e)
 	})

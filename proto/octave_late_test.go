@@ -206,3 +206,26 @@ func TestOctaveSinceWithoutDate(t *testing.T) {
 		}
 	}
 }
+
+// What was shown late may be evicted before the second query of the next connection:
+// that is no filled gap, although the events after it are all known.
+func TestOctaveFillThatComesTooLate(t *testing.T) {
+	for _, evicted := range []bool{false, true} {
+		c, m := one(1000, 100_000)
+		s := shelf{events: []octaveEvent{stored("a", 120_000), stored("b", 125_000)}}
+		f := newOctaveFill(c, 5*time.Second)
+		c.fill, f.live = f, noon
+		ask, _ := f.queries(noon)
+		f.receive(ask[0], s.answer(1, f.query(ask[0], noon)), noon)
+		f.take(noon)
+		if evicted {
+			s.events = s.events[1:]
+		}
+		f = newOctaveFill(c, 5*time.Second)
+		f.live = noon.Add(-5 * time.Second)
+		drain(t, f, &s)
+		if gaps := reasons(f.gaps()); (gaps != "filled") != evicted {
+			t.Errorf("evicted %t: gaps %s (unverified %d)", evicted, gaps, m.unverified)
+		}
+	}
+}
