@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -374,8 +375,35 @@ func TestLend(t *testing.T) {
 	if err != sentinel {
 		t.Fatal(err)
 	}
+	now, err := term.GetState(int(e.own.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := term.MakeRaw(int(e.own.Fd())); err != nil || *raw != *now {
+		t.Errorf("the terminal still collects lines when it is back: %v", err)
+	}
 	e.keys(" typed\r")
 	e.line("half typed", nil)
+}
+
+// What somebody types while another program still has the terminal, Ctrl-D too, is
+// for the editor when that program has not read it.
+func TestTypedWhileLent(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux changes Ctrl-D while it collects a line")
+	}
+	e := open(t, 40, 10, Config{})
+	if err := e.Lend(func() error {
+		e.keys("early\n\x04")
+		for unread(int(e.own.Fd())) == 0 { // until the system has it
+			runtime.Gosched()
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	e.line("early", nil)
+	e.line("", io.EOF)
 }
 
 func TestCompletionList(t *testing.T) {

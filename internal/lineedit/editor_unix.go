@@ -85,6 +85,7 @@ func New(c Config) (Editor, error) {
 		e.unguarded()
 		return nil, err
 	}
+	e.pump.resume()
 	rl.Terminal.KickRead() // once: none of the keys that would wait for it gets there
 	e.signals = make(chan os.Signal, 4)
 	signal.Notify(e.signals, syscall.SIGWINCH, syscall.SIGCONT)
@@ -110,6 +111,7 @@ func (e *editor) raw() error {
 	if _, err := term.MakeRaw(int(e.config.In.Fd())); err != nil {
 		return err
 	}
+	e.pump.typedBefore(unread(int(e.config.In.Fd())))
 	_, err := e.config.Out.WriteString("\x1b[?2004h")
 	return err
 }
@@ -201,10 +203,17 @@ func (e *editor) Lend(f func() error) error {
 		return io.EOF
 	}
 	err := f()
+	// What follows may make somebody type: not before the keys get here.
+	back := make(chan struct{})
 	e.do(func() {
 		e.loop.lent = false
 		_ = e.raw()
+		close(back)
 	})
+	select {
+	case <-back:
+	case <-e.stopped:
+	}
 	e.pump.resume()
 	return err
 }
@@ -243,6 +252,8 @@ func (e *editor) unguarded() {
 func (e *editor) suspend() {
 	e.loop.write(e.loop.erase())
 	e.loop.send()
+	e.pump.pause()
+	defer e.pump.resume()
 	e.cooked()
 	resumed := make(chan os.Signal, 1)
 	signal.Notify(resumed, syscall.SIGCONT)
@@ -270,14 +281,16 @@ type pump struct {
 	idle   bool // the reader has seen paused
 	closed bool
 	done   sync.WaitGroup
+	early  int // bytes to be read that were typed in the modes in which the terminal was found
 }
 
+// newPump returns a pump that reads nothing until resume is called.
 func newPump(fd int) (*pump, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	p := &pump{fd: fd, control: [2]*os.File{r, w}}
+	p := &pump{fd: fd, control: [2]*os.File{r, w}, paused: true}
 	p.changed = sync.NewCond(&p.mu)
 	p.done.Go(p.read)
 	return p, nil
@@ -335,10 +348,31 @@ func (p *pump) read() {
 			return
 		}
 		p.mu.Lock()
+		p.ends(buf[:got])
 		p.keys = p.feed(p.keys, buf[:got])
 		p.mu.Unlock()
 		p.changed.Broadcast()
 	}
+}
+
+// typedBefore says how many bytes that are still to be read were typed before the
+// terminal passed on key by key.
+func (p *pump) typedBefore(n int) {
+	p.mu.Lock()
+	p.early = n
+	p.mu.Unlock()
+}
+
+// ends puts Ctrl-D in place of what Linux makes of it while a terminal collects lines:
+// NUL, as which it is read once the mode has changed (n_tty.c, __DISABLED_CHAR).
+func (p *pump) ends(b []byte) {
+	const ctrlD = 4
+	for i := range b[:min(p.early, len(b))] {
+		if b[i] == 0 {
+			b[i] = ctrlD
+		}
+	}
+	p.early -= min(p.early, len(b))
 }
 
 func (p *pump) hangup() {
