@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // blockSize is how many bytes of frames the load server writes at once.
@@ -65,7 +65,7 @@ func newLoad(size int, deflated bool) *load {
 	for i := range min(poolSize, max(16, 8<<20/size)) {
 		event := makeEvent(i, size)
 		l.messages = append(l.messages, event)
-		h := wire.Header{Fin: true, Opcode: wire.OpText}
+		h := frame.Header{Fin: true, Opcode: frame.OpText}
 		payload := event
 		if deflated {
 			var packed bytes.Buffer
@@ -79,7 +79,7 @@ func newLoad(size int, deflated bool) *load {
 			h.RSV = 4
 		}
 		h.Length = uint64(len(payload))
-		l.frames = wire.AppendHeader(l.frames, h)
+		l.frames = frame.AppendHeader(l.frames, h)
 		l.frames = append(l.frames, payload...)
 		l.ends = append(l.ends, len(l.frames))
 	}

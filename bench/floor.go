@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"os"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // floor is the bare frame reader: it prints each message on a line, and does
@@ -39,7 +39,7 @@ func floor(address string, stdout io.Writer) error {
 				return err
 			}
 		}
-		more, err := frame(r, w)
+		more, err := copyFrame(r, w)
 		if err != nil || !more {
 			return errors.Join(err, w.Flush())
 		}
@@ -65,19 +65,19 @@ func upgrade(address string) (net.Conn, error) {
 	return c, err
 }
 
-// frame copies one frame as a line; more is false after a close frame.
-func frame(r *bufio.Reader, w *bufio.Writer) (more bool, err error) {
-	var h wire.Header
+// copyFrame copies one frame as a line; more is false after a close frame.
+func copyFrame(r *bufio.Reader, w *bufio.Writer) (more bool, err error) {
+	var h frame.Header
 	n := 0
 	for want := 2; n == 0; want++ {
 		b, err := r.Peek(want)
 		if err != nil {
 			return false, err
 		}
-		h, n = wire.ParseHeader(b)
+		h, n = frame.ParseHeader(b)
 	}
 	_, _ = r.Discard(n)
-	if h.Opcode == wire.OpClose {
+	if h.Opcode == frame.OpClose {
 		return false, nil
 	}
 	for left := int(h.Length); left > 0; {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // BenchmarkPath is the whole way of an event in memory, from the frame to the line.
@@ -125,8 +125,8 @@ func (c *cannedConn) Read(p []byte) (int, error) {
 			c.at = (c.at + n) % len(c.load.messages)
 		case !c.ended:
 			c.ended = true
-			c.rest = wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpClose, Length: 2})
-			c.rest = append(c.rest, wire.ClosePayload(wire.StatusNormal, "")...)
+			c.rest = frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpClose, Length: 2})
+			c.rest = append(c.rest, frame.ClosePayload(frame.StatusNormal, "")...)
 		default:
 			return 0, io.EOF
 		}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A server is the load server: it answers the opening handshake, writes what it is
@@ -137,9 +137,9 @@ func (c *conn) stream(l *load, n int) error {
 // finish makes the closing handshake and waits until the client is gone.
 func (c *conn) finish() {
 	defer c.Close()
-	payload := wire.ClosePayload(wire.StatusNormal, "")
-	frame := wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpClose, Length: uint64(len(payload))})
-	_, _ = c.Write(append(frame, payload...))
+	payload := frame.ClosePayload(frame.StatusNormal, "")
+	head := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpClose, Length: uint64(len(payload))})
+	_, _ = c.Write(append(head, payload...))
 	_ = c.SetReadDeadline(time.Now().Add(10 * patience)) // the client may have much to do yet
 	for {
 		b, err := c.r.ReadByte()
@@ -151,7 +151,7 @@ func (c *conn) finish() {
 			return
 		}
 		_, _ = c.r.Discard(4 + int(n&0x7F)) // clients mask; nothing long is expected of them
-		if wire.Opcode(b&0xF) == wire.OpClose {
+		if frame.Opcode(b&0xF) == frame.OpClose {
 			return
 		}
 	}

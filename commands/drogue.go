@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 	"github.com/urfave/cli/v2"
 )
@@ -213,11 +214,11 @@ func drogueHint(err error) string {
 	switch {
 	case c.Reason == wire.DrogueTokenExpired:
 		return "let hark renew the token: 'hark drogue login', --token 'cmd:COMMAND' or --token file:PATH; or use a personal access token"
-	case c.Code == wire.StatusPolicy:
+	case c.Code == frame.StatusPolicy:
 		return "the user of the new token has no right to the application"
 	case strings.HasPrefix(c.Reason, wire.DrogueRefreshFailed):
 		return "the server did not take the new token; see what --token gives"
-	case c.Code == wire.StatusProtocol:
+	case c.Code == frame.StatusProtocol:
 		return "the server takes nothing but new tokens from a client: leave out what was sent"
 	case c.Reason == wire.DrogueStreamError:
 		return "the application may have been deleted, or the message broker of the server is in trouble"

@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Exit codes. They are a promise to scripts; the README and "hark help
@@ -223,15 +223,15 @@ func hint(err error) string {
 // closeHint is the advice for a status of a close frame (RFC 6455, section 7.4.1).
 func closeHint(code int) string {
 	switch code {
-	case wire.StatusProtocol:
+	case frame.StatusProtocol:
 		return "the server holds what was sent for a breach of its protocol: check that, and --subprotocol"
-	case wire.StatusUnsupported:
+	case frame.StatusUnsupported:
 		return "the server does not take data of this kind, text or binary"
-	case wire.StatusInvalid:
+	case frame.StatusInvalid:
 		return "the server cannot read the content of what was sent"
-	case wire.StatusPolicy:
+	case frame.StatusPolicy:
 		return "the server does not allow it: check the credentials, --origin, and what was sent"
-	case wire.StatusTooBig:
+	case frame.StatusTooBig:
 		return "what was sent is too large for the server"
 	}
 	return ""

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A promptCommand is what a line that begins with a slash can ask for.
@@ -140,14 +140,14 @@ func (t *talk) cmdPong(rest string) error {
 	if err := t.mayControl(rest); err != nil {
 		return err
 	}
-	t.send(proto.Frame{Opcode: wire.OpPong, Payload: []byte(rest)})
+	t.send(proto.Frame{Opcode: frame.OpPong, Payload: []byte(rest)})
 	return nil
 }
 
 // mayControl tells whether a control frame with this text can be sent now.
 func (t *talk) mayControl(text string) error {
-	if len(text) > wire.MaxControlPayload {
-		return usagef("the text has %d bytes, at most %d fit", len(text), wire.MaxControlPayload)
+	if len(text) > frame.MaxControlPayload {
+		return usagef("the text has %d bytes, at most %d fit", len(text), frame.MaxControlPayload)
 	}
 	if !t.up {
 		return errNotConnected()
@@ -169,24 +169,24 @@ func (t *talk) cmdClose(rest string) error {
 	if !t.up {
 		return errNotConnected()
 	}
-	t.send(proto.Frame{Opcode: wire.OpClose, Payload: wire.ClosePayload(code, reason)})
+	t.send(proto.Frame{Opcode: frame.OpClose, Payload: frame.ClosePayload(code, reason)})
 	return nil
 }
 
 // closeArguments reads [CODE [REASON]] (RFC 6455, section 7.4).
 func closeArguments(rest string) (code int, reason string, err error) {
 	text, reason, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	code = wire.StatusNormal
+	code = frame.StatusNormal
 	if text != "" {
 		if code, err = strconv.Atoi(strings.TrimSuffix(text, ",")); err != nil {
 			return 0, "", usagef("/close%s: expected a status such as 1000", mention(text))
 		}
 	}
 	switch {
-	case code < 1000 || code > 4999 || code == 1004 || code == wire.StatusNone || code == wire.StatusAbnormal || code >= 1015 && code < 3000:
+	case code < 1000 || code > 4999 || code == 1004 || code == frame.StatusNone || code == frame.StatusAbnormal || code >= 1015 && code < 3000:
 		return 0, "", usagef("/close %d: a close frame carries 1000 to 1003, 1007 to 1014, or 3000 to 4999", code)
-	case len(reason) > wire.MaxControlPayload-2:
-		return 0, "", usagef("/close: the reason has %d bytes, at most %d fit", len(reason), wire.MaxControlPayload-2)
+	case len(reason) > frame.MaxControlPayload-2:
+		return 0, "", usagef("/close: the reason has %d bytes, at most %d fit", len(reason), frame.MaxControlPayload-2)
 	}
 	return code, reason, nil
 }
@@ -214,7 +214,7 @@ func (t *talk) cmdFile(rest string) error {
 		return &UsageError{Message: err.Error()}
 	}
 	f := frameOf(b, false)
-	if f.Opcode == wire.OpBinary {
+	if f.Opcode == frame.OpBinary {
 		t.answer(rest + " is no text: it goes as a binary message")
 	}
 	t.send(f)

@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A talk is a stream and somebody who talks back. What follows from what they type
@@ -351,7 +351,7 @@ func (t *talk) went() {
 	if !f.Opcode.Control() {
 		t.sent++
 	}
-	t.closing = f.Opcode == wire.OpClose
+	t.closing = f.Opcode == frame.OpClose
 }
 
 // tellError says what was wrong with a command.
@@ -374,7 +374,7 @@ const (
 // withhold makes the credentials in a message that goes out known to the printer, so
 // that they are shown nowhere from now on.
 func (t *talk) withhold(f proto.Frame) {
-	if f.Opcode != wire.OpText || len(f.Payload) > saidLimit {
+	if f.Opcode != frame.OpText || len(f.Payload) > saidLimit {
 		return
 	}
 	for _, v := range credential.Values(string(f.Payload)) {
@@ -403,7 +403,7 @@ func (t *talk) send(f proto.Frame) {
 	}
 	if !f.Opcode.Control() {
 		t.withhold(f)
-		t.log.add(proto.Out, f.Opcode == wire.OpBinary, f.Payload)
+		t.log.add(proto.Out, f.Opcode == frame.OpBinary, f.Payload)
 	}
 	t.queue = append(t.queue, f)
 }
@@ -551,23 +551,23 @@ func (t *talk) nextPing() {
 	p.number++
 	p.on, p.at, p.went = true, time.Now(), time.Time{}
 	p.payload = cmp.Or(p.text, fmt.Sprintf("hark %d", p.number))
-	t.send(proto.Frame{Opcode: wire.OpPing, Payload: []byte(p.payload)})
+	t.send(proto.Frame{Opcode: frame.OpPing, Payload: []byte(p.payload)})
 }
 
 // seeControl looks at a control frame.
 func (t *talk) seeControl(r proto.FrameRecord) {
 	p := &t.pinging
 	switch {
-	case r.Opcode == wire.OpClose && r.Direction == proto.In:
-		code, reason := wire.ParseClose(r.Payload)
+	case r.Opcode == frame.OpClose && r.Direction == proto.In:
+		code, reason := frame.ParseClose(r.Payload)
 		t.closed = strings.TrimSpace(fmt.Sprintf("%d %s", code, reason))
-		if code == wire.StatusNone {
+		if code == frame.StatusNone {
 			t.closed = "no status"
 		}
 	case !p.on || string(r.Payload) != p.payload:
-	case r.Opcode == wire.OpPing && r.Direction == proto.Out:
+	case r.Opcode == frame.OpPing && r.Direction == proto.Out:
 		p.went = r.Time
-	case r.Opcode == wire.OpPong && r.Direction == proto.In:
+	case r.Opcode == frame.OpPong && r.Direction == proto.In:
 		t.answer(fmt.Sprintf("pong %d after %s", p.number, r.Time.Sub(p.went).Round(10*time.Microsecond)))
 		if p.left > 0 {
 			t.nextPing()
@@ -576,7 +576,7 @@ func (t *talk) seeControl(r proto.FrameRecord) {
 			*p = pinging{number: number}
 		}
 	}
-	if t.flags.pings && r.Opcode != wire.OpClose {
+	if t.flags.pings && r.Opcode != frame.OpClose {
 		mark := map[proto.Direction]string{proto.In: "< ", proto.Out: "> "}[r.Direction]
 		t.answerStyled(mark + r.Opcode.String() + " " + visible(string(r.Payload)))
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Colours of a terminal (ECMA-48, Select Graphic Rendition).
@@ -197,7 +197,7 @@ func toUTF8(b []byte) []byte { return bytes.ToValidUTF8(b, []byte("\uFFFD")) }
 // frameOf makes a message of the content of a file: text if it is any.
 func frameOf(b []byte, binary bool) proto.Frame {
 	if binary || !utf8.Valid(b) {
-		return proto.Frame{Opcode: wire.OpBinary, Payload: b}
+		return proto.Frame{Opcode: frame.OpBinary, Payload: b}
 	}
 	return proto.Text(b)
 }

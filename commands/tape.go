@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/urfave/cli/v2"
 )
 
@@ -115,7 +115,7 @@ func newRecorder(path string, keep bool, head proto.TapeHead, secrets *secret.Re
 
 // frame records a frame. Credentials that are known by now are not recorded.
 func (r *recorder) frame(f proto.FrameRecord) {
-	if f.Direction == proto.Out && f.Opcode == wire.OpText && len(f.Payload) <= saidLimit && credential.Holds(string(f.Payload)) {
+	if f.Direction == proto.Out && f.Opcode == frame.OpText && len(f.Payload) <= saidLimit && credential.Holds(string(f.Payload)) {
 		f.Payload = []byte(credential.Mask(string(f.Payload), secret.Mask))
 	}
 	f.Payload = r.secrets.Bytes(f.Payload)

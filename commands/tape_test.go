@@ -11,7 +11,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // recorded is the tape that records make, after its head.
@@ -53,7 +53,7 @@ func TestRecordLarge(t *testing.T) {
 	for i, filling := range []string{"x", "é漢😀", "\x01", "\xff", "\"\u2028"} {
 		for _, size := range []int{10, recordLarge, recordLarge + 1, 3*recordLarge + i} {
 			f := proto.FrameRecord{
-				Time: time.Unix(1, 0), Direction: proto.In, Opcode: wire.OpBinary, Payload: bytes.Repeat([]byte(filling), size/len(filling)+1)[:size],
+				Time: time.Unix(1, 0), Direction: proto.In, Opcode: frame.OpBinary, Payload: bytes.Repeat([]byte(filling), size/len(filling)+1)[:size],
 			}
 			records = append(records, f)
 			want = proto.AppendRecord(want, f)
@@ -76,7 +76,7 @@ func TestRecordLargeSecrets(t *testing.T) {
 		for offset := range len(token) {
 			gap := strings.Repeat(filling, (1<<10-len(token))/len(filling))
 			payload := strings.Repeat(filling, offset+1) + strings.Repeat(token+gap, 1100)
-			f := proto.FrameRecord{Time: time.Unix(1, 0), Direction: proto.In, Opcode: wire.OpBinary, Payload: []byte(payload)}
+			f := proto.FrameRecord{Time: time.Unix(1, 0), Direction: proto.In, Opcode: frame.OpBinary, Payload: []byte(payload)}
 			if len(payload) <= recordLarge {
 				t.Fatal("not large")
 			}
@@ -102,7 +102,7 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := proto.FrameRecord{Time: time.Unix(1, 0), Direction: proto.In, Opcode: wire.OpText, Payload: bytes.Repeat([]byte{1}, 2*recordLarge)}
+		f := proto.FrameRecord{Time: time.Unix(1, 0), Direction: proto.In, Opcode: frame.OpText, Payload: bytes.Repeat([]byte{1}, 2*recordLarge)}
 		var wg sync.WaitGroup
 		over := make(chan struct{})
 		wg.Go(func() {

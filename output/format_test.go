@@ -16,6 +16,7 @@ import (
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -179,11 +180,11 @@ func TestFrameLines(t *testing.T) {
 		Redact: func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("text"), []byte("***")) },
 	})
 	for _, ev := range []proto.Event{
-		{Direction: proto.Out, Opcode: wire.OpText, Message: proto.Message{Data: []byte("a text")}},
-		{Direction: proto.Out, Opcode: wire.OpText, Secret: true},
-		{Direction: proto.In, Opcode: wire.OpPing},
-		{Direction: proto.In, Opcode: wire.OpText, Message: proto.Message{Data: []byte("a text")}},
-		{Direction: proto.In, Opcode: wire.OpClose, Message: proto.Message{Data: wire.ClosePayload(1001, "")}},
+		{Direction: proto.Out, Opcode: frame.OpText, Message: proto.Message{Data: []byte("a text")}},
+		{Direction: proto.Out, Opcode: frame.OpText, Secret: true},
+		{Direction: proto.In, Opcode: frame.OpPing},
+		{Direction: proto.In, Opcode: frame.OpText, Message: proto.Message{Data: []byte("a text")}},
+		{Direction: proto.In, Opcode: frame.OpClose, Message: proto.Message{Data: frame.ClosePayload(1001, "")}},
 	} {
 		if err := r.Event(&ev); err != nil {
 			t.Fatal(err)
@@ -285,7 +286,7 @@ func FuzzFormats(f *testing.F) {
 					r := newRig(Options{Format: format, Describe: svc.Describe, Run: "r", Style: style})
 					ev := proto.Event{
 						Message: proto.Message{Data: b, Binary: binary, Time: received},
-						Seq:     1, Opcode: wire.OpText, Direction: proto.In,
+						Seq:     1, Opcode: frame.OpText, Direction: proto.In,
 					}
 					if err := r.Event(&ev); err != nil {
 						t.Fatal(err)

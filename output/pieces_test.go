@@ -12,7 +12,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // What goes out in pieces is, byte for byte, what is printed when a condition wants to
@@ -46,7 +46,7 @@ func TestPieces(t *testing.T) {
 							for seq, d := range []string{`"before"`, data, `"after"`} {
 								ev := proto.Event{
 									Message: proto.Message{Data: []byte(d), Binary: i%2 == 1, Time: received},
-									Seq:     uint64(seq), Opcode: wire.OpText, Direction: []proto.Direction{proto.In, proto.Out}[i%2],
+									Seq:     uint64(seq), Opcode: frame.OpText, Direction: []proto.Direction{proto.In, proto.Out}[i%2],
 								}
 								if err := rig.Event(&ev); err != nil {
 									t.Fatal(err)
@@ -87,7 +87,7 @@ func TestFormatsDoNotHoldGiants(t *testing.T) {
 	} {
 		for _, format := range Formats() {
 			w := New(io.Discard, Options{Format: format, Keep: 1})
-			ev := &proto.Event{Message: proto.Message{Data: data, Binary: name == "binary"}, Opcode: wire.OpText, Direction: proto.In}
+			ev := &proto.Event{Message: proto.Message{Data: data, Binary: name == "binary"}, Opcode: frame.OpText, Direction: proto.In}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			if err := w.Event(ev); err != nil {

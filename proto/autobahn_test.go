@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 func acceptKey(key string) string {
@@ -112,9 +112,9 @@ type echo struct{}
 func (echo) Greet(time.Time) Step { return Step{Ready: true} }
 
 func (echo) Decode(m Message) (Step, error) {
-	op := wire.OpText
+	op := frame.OpText
 	if m.Binary {
-		op = wire.OpBinary
+		op = frame.OpBinary
 	}
 	return Step{Send: []Frame{{Opcode: op, Payload: bytes.Clone(m.Data)}}}, nil
 }
@@ -152,7 +152,7 @@ func TestAutobahnHarness(t *testing.T) {
 			p.text("2")
 		case "/runCase":
 			p.text("hello " + n)
-			text, _ := p.next(wire.OpText)
+			text, _ := p.next(frame.OpText)
 			mu.Lock()
 			echoed[n] = text
 			mu.Unlock()
@@ -167,7 +167,7 @@ func TestAutobahnHarness(t *testing.T) {
 		case "/getCaseInfo":
 			p.text(`{"id": "1.2"}`)
 		}
-		p.send(wire.OpClose, "\x03\xe8")
+		p.send(frame.OpClose, "\x03\xe8")
 		p.untilClose()
 	})}
 	go s.Serve(l)

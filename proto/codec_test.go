@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 	"golang.org/x/tools/txtar"
 )
@@ -292,7 +293,7 @@ func TestDrogueRenewsItsToken(t *testing.T) {
 	exp = exp.Add(5 * time.Minute)
 	next = jwt(exp)
 	w = renew(t, s, s.ask)
-	if len(w.Send) != 1 || string(w.Send[0].Payload) != `{"RefreshAccessToken":"`+next+`"}` || !w.Send[0].Secret || w.Send[0].Opcode != wire.OpText {
+	if len(w.Send) != 1 || string(w.Send[0].Payload) != `{"RefreshAccessToken":"`+next+`"}` || !w.Send[0].Secret || w.Send[0].Opcode != frame.OpText {
 		t.Errorf("refresh: %+v", w)
 	}
 	if diff := cmp.Diff([]string{next}, w.Secrets); diff != "" {

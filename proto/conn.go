@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A link is one open connection: the library's connection and the tap below it,
@@ -69,7 +69,7 @@ func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
 	t.in.limit = o.MaxMessageSize
 	t.waiting = l.handOver
 	t.onPing = l.ping
-	t.onPong = func(p []byte) { l.control(In, wire.OpPong, p) }
+	t.onPong = func(p []byte) { l.control(In, frame.OpPong, p) }
 	return l
 }
 
@@ -119,11 +119,11 @@ func (l *link) write() (err error) {
 // answer puts the close frame that answers what has ended the reader.
 func (l *link) answer(v *violation) {
 	if v.closed != nil && l.collect {
-		l.control(In, wire.OpClose, v.closed)
+		l.control(In, frame.OpClose, v.closed)
 	}
 	if l.out.close(v.answer, time.Time{}) {
 		if l.collect {
-			l.control(Out, wire.OpClose, v.answer)
+			l.control(Out, frame.OpClose, v.answer)
 		}
 	} else if v.closed != nil {
 		l.out.closeAnswered()
@@ -132,9 +132,9 @@ func (l *link) answer(v *violation) {
 
 // ping answers a ping.
 func (l *link) ping(p []byte) {
-	l.control(In, wire.OpPing, p)
-	if l.out.put(Frame{Opcode: wire.OpPong, Payload: append([]byte{}, p...)}, false) && l.collect {
-		l.control(Out, wire.OpPong, p)
+	l.control(In, frame.OpPing, p)
+	if l.out.put(Frame{Opcode: frame.OpPong, Payload: append([]byte{}, p...)}, false) && l.collect {
+		l.control(Out, frame.OpPong, p)
 	}
 }
 
@@ -164,7 +164,7 @@ func (l *link) read() (err error) {
 			if err != nil {
 				return l.lost(err)
 			}
-			op, r = wire.Opcode(typ), lr
+			op, r = frame.Opcode(typ), lr
 		}
 		l.start, l.inside, l.claimed = len(l.cur.data), true, 0
 		err := l.readMessage(r)
@@ -179,11 +179,11 @@ func (l *link) read() (err error) {
 }
 
 // complete makes an entry of the message that stands at the end of the batch.
-func (l *link) complete(op wire.Opcode) error {
+func (l *link) complete(op frame.Opcode) error {
 	b := l.cur
-	if op == wire.OpText && !utf8.Valid(b.data[l.start:]) {
+	if op == frame.OpText && !utf8.Valid(b.data[l.start:]) {
 		b.data = b.data[:l.start]
-		return l.fail(breach(wire.StatusInvalid, "invalid UTF-8", "the server sent a text message that is not UTF-8"))
+		return l.fail(breach(frame.StatusInvalid, "invalid UTF-8", "the server sent a text message that is not UTF-8"))
 	}
 	b.entries = append(b.entries, entry{start: l.start, end: len(b.data), op: op, dir: In, time: l.tap.readAt})
 	if l.full() || len(b.entries) >= batchEntries {
@@ -347,8 +347,8 @@ const (
 	maxEntries   = 16 << 10
 )
 
-func (l *link) control(dir Direction, op wire.Opcode, p []byte) {
-	if len(l.cur.entries) >= maxEntries && op != wire.OpClose {
+func (l *link) control(dir Direction, op frame.Opcode, p []byte) {
+	if len(l.cur.entries) >= maxEntries && op != frame.OpClose {
 		return
 	}
 	at := l.tap.readAt
@@ -385,7 +385,7 @@ func (l *link) lost(err error) error {
 		return &LostError{reason(err)}
 	}
 	// Nothing else is left that the tap does not check.
-	return l.fail(breach(wire.StatusProtocol, "compressed message", "the server sent a compressed message that cannot be decompressed"))
+	return l.fail(breach(frame.StatusProtocol, "compressed message", "the server sent a compressed message that cannot be decompressed"))
 }
 
 var errEnd = errors.New("the server ended it without a close frame")

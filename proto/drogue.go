@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -155,12 +156,12 @@ func (d *Drogue) Judge(err error) Verdict {
 	}
 	switch {
 	case e.Reason == wire.DrogueTokenExpired,
-		e.Code == wire.StatusInternal && e.Reason == wire.DrogueRefreshFailed+": "+wire.DrogueAuthFailed:
+		e.Code == frame.StatusInternal && e.Reason == wire.DrogueRefreshFailed+": "+wire.DrogueAuthFailed:
 		if d.Renewable {
 			return Verdict{Class: Transient, Free: true}
 		}
 		return Verdict{Class: Credentials}
-	case e.Code == wire.StatusPolicy && e.Reason == wire.DrogueRefreshFailed:
+	case e.Code == frame.StatusPolicy && e.Reason == wire.DrogueRefreshFailed:
 		return Verdict{Class: Refused}
 	}
 	return Verdict{}
@@ -204,8 +205,8 @@ func (s *drogueSession) Decode(m Message) (Step, error) {
 // Control implements ControlWatcher. What is published right after the upgrade is
 // missed, until the broker has assigned the stream; the server's first ping comes
 // some seconds later.
-func (s *drogueSession) Control(op wire.Opcode, _ time.Time) Step {
-	return Step{Ready: op == wire.OpPing}
+func (s *drogueSession) Control(op frame.Opcode, _ time.Time) Step {
+	return Step{Ready: op == frame.OpPing}
 }
 
 // Farewell has nothing to say.
@@ -281,7 +282,7 @@ func (s *drogueSession) renewed(now time.Time, t secret.Value, err error) Work {
 	s.schedule(now)
 	return Work{
 		Step: Step{
-			Send:    []Frame{{Opcode: wire.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
+			Send:    []Frame{{Opcode: frame.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
 			Note:    sentNote(s.expires.Sub(now).Round(time.Second)),
 			Secrets: []string{t.Reveal()},
 		},

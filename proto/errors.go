@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A Stage is a step on the way to an open socket.
@@ -76,7 +76,7 @@ func (e *HandshakeError) Error() string {
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // A CloseError is a close frame from the peer (RFC 6455, section 7.4).
-// Code is wire.StatusNone when the frame carried none.
+// Code is frame.StatusNone when the frame carried none.
 type CloseError struct {
 	Code   int
 	Reason string
@@ -84,7 +84,7 @@ type CloseError struct {
 
 func (e *CloseError) Error() string {
 	switch {
-	case e.Code == wire.StatusNone:
+	case e.Code == frame.StatusNone:
 		return "server closed the connection without a status"
 	case e.Reason == "":
 		return fmt.Sprintf("server closed the connection with status %d", e.Code)
@@ -94,7 +94,7 @@ func (e *CloseError) Error() string {
 
 // normal tells whether the peer ended the conversation as one that is over.
 func (e *CloseError) normal() bool {
-	return e.Code == wire.StatusNormal || e.Code == wire.StatusNone
+	return e.Code == frame.StatusNormal || e.Code == frame.StatusNone
 }
 
 // A LostError is a connection that ended without a close frame.
@@ -224,7 +224,7 @@ func classify(err error, connected bool) Class {
 	}
 	if e, ok := errors.AsType[*CloseError](err); ok {
 		switch e.Code {
-		case wire.StatusProtocol, wire.StatusUnsupported, wire.StatusInvalid, wire.StatusPolicy, wire.StatusTooBig:
+		case frame.StatusProtocol, frame.StatusUnsupported, frame.StatusInvalid, frame.StatusPolicy, frame.StatusTooBig:
 			return Refused
 		}
 		return Transient

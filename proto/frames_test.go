@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A frameSink keeps every frame as a line of a tape, without the time.
@@ -31,21 +31,21 @@ func (s *frameSink) Flush() error { return nil }
 func TestFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
-			p.next(wire.OpText)
-			p.next(wire.OpText)
+			p.next(frame.OpText)
+			p.next(frame.OpText)
 			p.text("one", `{"n":2}`)
-			p.send(wire.OpPing, "are you there")
-			p.next(wire.OpPong)
-			p.send(wire.OpBinary, "\x00\xff")
-			p.next(wire.OpPing)
-			p.send(wire.OpPong, "hark 1")
-			p.send(wire.OpClose, string(wire.ClosePayload(wire.StatusNormal, "bye")))
-			p.next(wire.OpClose)
+			p.send(frame.OpPing, "are you there")
+			p.next(frame.OpPong)
+			p.send(frame.OpBinary, "\x00\xff")
+			p.next(frame.OpPing)
+			p.send(frame.OpPong, "hark 1")
+			p.send(frame.OpClose, string(frame.ClosePayload(frame.StatusNormal, "bye")))
+			p.next(frame.OpClose)
 		}}
 		o := testOptions(nw)
 		o.Frames, o.Retries, o.PingInterval = true, 0, time.Minute
 		svc := &Plain{URL: "ws://test/", Greeting: []Frame{
-			Text([]byte("hello")), {Opcode: wire.OpText, Payload: []byte("hunter2"), Secret: true},
+			Text([]byte("hello")), {Opcode: frame.OpText, Payload: []byte("hunter2"), Secret: true},
 		}}
 		var sink frameSink
 		if err := Run(context.Background(), svc, &sink, o); err != nil {
@@ -98,10 +98,10 @@ func TestFramesOfAnswers(t *testing.T) {
 	for _, frames := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			nw := &network{t: t, serve: func(_ int, p *peer) {
-				p.conn.Write(append(frameBytes(wire.OpText, "one"), frameBytes(wire.OpText, "two")...))
-				p.next(wire.OpText)
-				p.next(wire.OpText)
-				p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+				p.conn.Write(append(frameBytes(frame.OpText, "one"), frameBytes(frame.OpText, "two")...))
+				p.next(frame.OpText)
+				p.next(frame.OpText)
+				p.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 			}}
 			o := testOptions(nw)
 			o.Frames, o.Retries = frames, 0

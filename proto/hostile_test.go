@@ -18,7 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // FuzzConnection gives a connection whatever bytes, in pieces of whatever size:
@@ -26,13 +26,13 @@ import (
 // finds, as far as there is nothing wrong.
 func FuzzConnection(f *testing.F) {
 	for _, seed := range [][]byte{
-		frameBytes(wire.OpText, `{"a":1}`),
-		append(frameBytes(wire.OpPing, "x"), frameBytes(wire.OpBinary, "\xff")...),
-		frameBytes(wire.OpClose, "\x03\xe8bye"),
-		frameBytes(wire.OpText, "\xff"),
-		append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 1}), 'a'),
-		wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 1 << 60}),
-		wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, RSV: 4, Length: 2}),
+		frameBytes(frame.OpText, `{"a":1}`),
+		append(frameBytes(frame.OpPing, "x"), frameBytes(frame.OpBinary, "\xff")...),
+		frameBytes(frame.OpClose, "\x03\xe8bye"),
+		frameBytes(frame.OpText, "\xff"),
+		append(frame.AppendHeader(nil, frame.Header{Opcode: frame.OpText, Length: 1}), 'a'),
+		frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Length: 1 << 60}),
+		frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, RSV: 4, Length: 2}),
 	} {
 		f.Add(seed, uint8(0), false)
 		f.Add(seed, uint8(1), true)
@@ -77,28 +77,28 @@ func FuzzConnection(f *testing.F) {
 // naive reads the messages of a stream up to the first thing that is wrong with it.
 func naive(b []byte, limit int, compression bool) (messages []string) {
 	var whole, dict []byte
-	var op wire.Opcode // of the message that is not complete; 0 for none
+	var op frame.Opcode // of the message that is not complete; 0 for none
 	zipped := false
 	for {
-		h, n := wire.ParseHeader(b)
-		canonical := wire.AppendHeader(nil, h)
+		h, n := frame.ParseHeader(b)
+		canonical := frame.AppendHeader(nil, h)
 		if n == 0 || h.Masked || !bytes.Equal(canonical, b[:n]) || h.Length > uint64(len(b)-n) {
 			return messages
 		}
 		payload := b[n : n+int(h.Length)]
 		b = b[n+int(h.Length):]
 		switch {
-		case h.Opcode == wire.OpPing || h.Opcode == wire.OpPong:
+		case h.Opcode == frame.OpPing || h.Opcode == frame.OpPong:
 			if !h.Fin || h.RSV != 0 || len(payload) > 125 {
 				return messages
 			}
 			continue
-		case h.Opcode == wire.OpText || h.Opcode == wire.OpBinary:
+		case h.Opcode == frame.OpText || h.Opcode == frame.OpBinary:
 			if op != 0 || h.RSV != 0 && (h.RSV != 4 || !compression) {
 				return messages
 			}
 			op, zipped, whole = h.Opcode, h.RSV == 4, nil
-		case h.Opcode != wire.OpContinuation || op == 0 || h.RSV != 0:
+		case h.Opcode != frame.OpContinuation || op == 0 || h.RSV != 0:
 			return messages
 		}
 		if whole = append(whole, payload...); !zipped && len(whole) > limit || len(whole) > limit+limit/8+1024 {
@@ -117,7 +117,7 @@ func naive(b []byte, limit int, compression bool) (messages []string) {
 			dict = append(dict, plain...)
 			dict = dict[max(0, len(dict)-32<<10):]
 		}
-		if op == wire.OpText && !utf8.Valid(whole) {
+		if op == frame.OpText && !utf8.Valid(whole) {
 			return messages
 		}
 		messages = append(messages, string(whole))
@@ -252,7 +252,7 @@ func newCuttingServer(l net.Listener) *http.Server {
 		rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 			"Sec-WebSocket-Accept: " + acceptKey(r.Header.Get("Sec-WebSocket-Key")) + "\r\n\r\n")
 		for _, text := range []string{"one", "two", "three"} {
-			rw.Write(frameBytes(wire.OpText, text))
+			rw.Write(frameBytes(frame.OpText, text))
 		}
 		rw.Flush()
 		conn.(*net.TCPConn).CloseWrite()

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // What a session adds to the messages of its connection: events that it has
@@ -52,9 +52,9 @@ func (p *pool) of(events []Message) *batch {
 	for _, m := range events {
 		start := len(b.data)
 		b.data = append(b.data, m.Data...)
-		op := wire.OpText
+		op := frame.OpText
 		if m.Binary {
-			op = wire.OpBinary
+			op = frame.OpBinary
 		}
 		b.entries = append(b.entries, entry{start: start, end: len(b.data), time: m.Time, op: op, dir: In, event: true})
 	}

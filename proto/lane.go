@@ -3,7 +3,7 @@ package proto
 import (
 	"io"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // The lane is the short way of the common message: one frame that lies in the
@@ -35,9 +35,9 @@ func (l *link) express() error {
 
 // whole returns the message that is next if the lane is for it, and reads it if it
 // must. payload is valid until the next call. It is for use between two messages.
-func (t *tap) whole() (op wire.Opcode, payload []byte, ok bool) {
+func (t *tap) whole() (op frame.Opcode, payload []byte, ok bool) {
 	for t.in.boundary() {
-		h, n := wire.ParseHeader(t.buf[t.r:t.w])
+		h, n := frame.ParseHeader(t.buf[t.r:t.w])
 		need := maxHead
 		if n > 0 {
 			if !t.plain(h, n) || h.Length > uint64(len(t.buf)-n) {
@@ -59,8 +59,8 @@ func (t *tap) whole() (op wire.Opcode, payload []byte, ok bool) {
 
 // plain tells whether the frame with that head, of n bytes, is a message by itself
 // that needs neither treatment nor complaint.
-func (t *tap) plain(h wire.Header, n int) bool {
-	return h.Fin && h.RSV == 0 && (h.Opcode == wire.OpText || h.Opcode == wire.OpBinary) && !h.Masked &&
+func (t *tap) plain(h frame.Header, n int) bool {
+	return h.Fin && h.RSV == 0 && (h.Opcode == frame.OpText || h.Opcode == frame.OpBinary) && !h.Masked &&
 		(n == 2 || n == 4 && h.Length >= 126 || n == 10 && h.Length > 0xFFFF) && h.Length <= uint64(t.in.limit)
 }
 
@@ -83,11 +83,11 @@ func (t *tap) fill(need int) {
 
 // open takes the head of the frame that is next, if that is a message for the lane
 // which did not fit into the buffer. The tap is its reader then.
-func (t *tap) open() (op wire.Opcode, r io.Reader, ok bool) {
+func (t *tap) open() (op frame.Opcode, r io.Reader, ok bool) {
 	if !t.lane || !t.in.boundary() {
 		return 0, nil, false
 	}
-	h, n := wire.ParseHeader(t.buf[t.r:t.w])
+	h, n := frame.ParseHeader(t.buf[t.r:t.w])
 	if n == 0 || !t.plain(h, n) {
 		return 0, nil, false
 	}
@@ -120,7 +120,7 @@ func (t *tap) share() int {
 	case t.in.have > 0:
 		return min(have, 1) // the rest of a head, whose length is not known yet
 	}
-	h, n := wire.ParseHeader(t.buf[t.r:t.w])
+	h, n := frame.ParseHeader(t.buf[t.r:t.w])
 	if n == 0 {
 		return have
 	}

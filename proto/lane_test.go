@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A script is the client's side of a connection to a server that sends fixed
@@ -67,14 +67,14 @@ func (s *script) told(t *testing.T) (frames []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for b := s.written; len(b) > 0; {
-		h, n := wire.ParseHeader(b)
+		h, n := frame.ParseHeader(b)
 		if n == 0 || !h.Masked || h.Length > uint64(len(b)-n) {
 			t.Errorf("the client wrote %x", b)
 			return frames
 		}
 		payload := b[n : n+int(h.Length)]
 		b = b[n+int(h.Length):]
-		wire.Mask(payload, h.Mask, 0)
+		frame.Mask(payload, h.Mask, 0)
 		frames = append(frames, fmt.Sprintf("%s %q", h.Opcode, payload))
 	}
 	return frames
@@ -124,35 +124,35 @@ func compareWays(t *testing.T, stream []byte, most int, seed uint64, limit int64
 // laneStream makes a stream of messages of all kinds, which ends with a close frame.
 func laneStream(n int) []byte {
 	var stream []byte
-	add := func(h wire.Header, payload string) {
+	add := func(h frame.Header, payload string) {
 		h.Length = uint64(len(payload))
-		stream = append(wire.AppendHeader(stream, h), payload...)
+		stream = append(frame.AppendHeader(stream, h), payload...)
 	}
-	text := wire.Header{Fin: true, Opcode: wire.OpText}
+	text := frame.Header{Fin: true, Opcode: frame.OpText}
 	for i := range n {
 		for _, size := range []int{0, 1, 125, 126, 300, 5000} {
 			add(text, fmt.Sprint(i, "é", strings.Repeat("x", size)))
 		}
 		switch i % 4 {
 		case 0:
-			add(wire.Header{Fin: true, Opcode: wire.OpPing}, fmt.Sprint(i))
-			add(wire.Header{Fin: true, Opcode: wire.OpBinary}, "\xff\xfe")
+			add(frame.Header{Fin: true, Opcode: frame.OpPing}, fmt.Sprint(i))
+			add(frame.Header{Fin: true, Opcode: frame.OpBinary}, "\xff\xfe")
 		case 1:
-			add(wire.Header{Opcode: wire.OpText}, "one\xc3")
-			add(wire.Header{Fin: true, Opcode: wire.OpPong}, "between")
-			add(wire.Header{Opcode: wire.OpContinuation}, "")
-			add(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "\xa9two")
+			add(frame.Header{Opcode: frame.OpText}, "one\xc3")
+			add(frame.Header{Fin: true, Opcode: frame.OpPong}, "between")
+			add(frame.Header{Opcode: frame.OpContinuation}, "")
+			add(frame.Header{Fin: true, Opcode: frame.OpContinuation}, "\xa9two")
 		case 2:
 			for _, size := range []int{readBuffer - 11, readBuffer - 10, readBuffer - 4, readBuffer, 2*readBuffer + 1} {
 				add(text, strings.Repeat("y", size))
 			}
-			add(wire.Header{Opcode: wire.OpBinary}, strings.Repeat("z", readBuffer))
-			add(wire.Header{Fin: true, Opcode: wire.OpPing}, "within")
-			add(wire.Header{Fin: true, Opcode: wire.OpContinuation}, strings.Repeat("z", 3*readBuffer))
+			add(frame.Header{Opcode: frame.OpBinary}, strings.Repeat("z", readBuffer))
+			add(frame.Header{Fin: true, Opcode: frame.OpPing}, "within")
+			add(frame.Header{Fin: true, Opcode: frame.OpContinuation}, strings.Repeat("z", 3*readBuffer))
 		}
 	}
-	add(wire.Header{Fin: true, Opcode: wire.OpClose}, "\x03\xf3bye")
-	return append(stream, frameBytes(wire.OpText, "too late")...)
+	add(frame.Header{Fin: true, Opcode: frame.OpClose}, "\x03\xf3bye")
+	return append(stream, frameBytes(frame.OpText, "too late")...)
 }
 
 // However the bytes are cut into reads, the messages are the same, whether they
@@ -176,48 +176,48 @@ func TestLane(t *testing.T) {
 
 // hostileStreams are pieces of streams that break a rule, or may seem to.
 func hostileStreams() map[string][]byte {
-	head := func(h wire.Header, payload string) []byte {
+	head := func(h frame.Header, payload string) []byte {
 		h.Length = uint64(len(payload))
-		return append(wire.AppendHeader(nil, h), payload...)
+		return append(frame.AppendHeader(nil, h), payload...)
 	}
 	long := func(n byte, b ...byte) []byte { return append([]byte{0x81, n}, b...) }
 	return map[string][]byte{
-		"masked":              head(wire.Header{Fin: true, Opcode: wire.OpText, Masked: true}, "x"),
-		"masked and empty":    head(wire.Header{Fin: true, Opcode: wire.OpText, Masked: true}, ""),
-		"RSV1":                head(wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}, "x"),
-		"RSV2":                head(wire.Header{Fin: true, RSV: 2, Opcode: wire.OpBinary}, "x"),
-		"RSV3":                head(wire.Header{Fin: true, RSV: 1, Opcode: wire.OpText}, ""),
-		"opcode 3":            head(wire.Header{Fin: true, Opcode: 3}, "x"),
-		"opcode 7":            head(wire.Header{Fin: true, Opcode: 7}, ""),
-		"opcode 11":           head(wire.Header{Fin: true, Opcode: 11}, "x"),
-		"continuation":        head(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "x"),
-		"message in message":  append(head(wire.Header{Opcode: wire.OpText}, "x"), frameBytes(wire.OpText, "y")...),
-		"binary in text":      append(head(wire.Header{Opcode: wire.OpText}, "x"), frameBytes(wire.OpBinary, "y")...),
-		"too large":           frameBytes(wire.OpText, strings.Repeat("x", 1001)),
-		"too large, together": append(head(wire.Header{Opcode: wire.OpText}, strings.Repeat("x", 999)), head(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "xy")...),
-		"just large enough":   append(frameBytes(wire.OpText, strings.Repeat("x", 1000)), frameBytes(wire.OpClose, "\x03\xe8")...),
+		"masked":              head(frame.Header{Fin: true, Opcode: frame.OpText, Masked: true}, "x"),
+		"masked and empty":    head(frame.Header{Fin: true, Opcode: frame.OpText, Masked: true}, ""),
+		"RSV1":                head(frame.Header{Fin: true, RSV: 4, Opcode: frame.OpText}, "x"),
+		"RSV2":                head(frame.Header{Fin: true, RSV: 2, Opcode: frame.OpBinary}, "x"),
+		"RSV3":                head(frame.Header{Fin: true, RSV: 1, Opcode: frame.OpText}, ""),
+		"opcode 3":            head(frame.Header{Fin: true, Opcode: 3}, "x"),
+		"opcode 7":            head(frame.Header{Fin: true, Opcode: 7}, ""),
+		"opcode 11":           head(frame.Header{Fin: true, Opcode: 11}, "x"),
+		"continuation":        head(frame.Header{Fin: true, Opcode: frame.OpContinuation}, "x"),
+		"message in message":  append(head(frame.Header{Opcode: frame.OpText}, "x"), frameBytes(frame.OpText, "y")...),
+		"binary in text":      append(head(frame.Header{Opcode: frame.OpText}, "x"), frameBytes(frame.OpBinary, "y")...),
+		"too large":           frameBytes(frame.OpText, strings.Repeat("x", 1001)),
+		"too large, together": append(head(frame.Header{Opcode: frame.OpText}, strings.Repeat("x", 999)), head(frame.Header{Fin: true, Opcode: frame.OpContinuation}, "xy")...),
+		"just large enough":   append(frameBytes(frame.OpText, strings.Repeat("x", 1000)), frameBytes(frame.OpClose, "\x03\xe8")...),
 		"gigantic":            long(127, 0, 0, 0x7f, 0, 0, 0, 0, 0),
 		"negative":            long(127, 0xff, 0, 0, 0, 0, 0, 0, 1),
 		"long form of 5":      append(long(126, 0, 5), "hello"...),
 		"longer form of 5":    append(long(127, 0, 0, 0, 0, 0, 0, 0, 5), "hello"...),
 		"longer form of 300":  append(long(127, 0, 0, 0, 0, 0, 0, 1, 44), strings.Repeat("x", 300)...),
-		"not UTF-8":           frameBytes(wire.OpText, "a\xffb"),
-		"cut character":       frameBytes(wire.OpText, "a\xe2\x82"),
-		"surrogate":           frameBytes(wire.OpText, "\xed\xa0\x80"),
-		"fragments, UTF-8":    append(head(wire.Header{Opcode: wire.OpText}, "\xe2\x82"), head(wire.Header{Fin: true, Opcode: wire.OpContinuation}, "(")...),
-		"long ping":           frameBytes(wire.OpPing, strings.Repeat("x", 126)),
-		"fragmented ping":     head(wire.Header{Opcode: wire.OpPing}, "x"),
-		"close reason":        frameBytes(wire.OpClose, "\x03\xe8bye\xff"),
-		"short close":         frameBytes(wire.OpClose, "\x03"),
-		"close code":          frameBytes(wire.OpClose, "\x07\xd0"),
-		"close 1005":          frameBytes(wire.OpClose, "\x03\xed"),
-		"empty close":         frameBytes(wire.OpClose, ""),
-		"close twice":         bytes.Repeat(frameBytes(wire.OpClose, "\x03\xe8"), 2),
+		"not UTF-8":           frameBytes(frame.OpText, "a\xffb"),
+		"cut character":       frameBytes(frame.OpText, "a\xe2\x82"),
+		"surrogate":           frameBytes(frame.OpText, "\xed\xa0\x80"),
+		"fragments, UTF-8":    append(head(frame.Header{Opcode: frame.OpText}, "\xe2\x82"), head(frame.Header{Fin: true, Opcode: frame.OpContinuation}, "(")...),
+		"long ping":           frameBytes(frame.OpPing, strings.Repeat("x", 126)),
+		"fragmented ping":     head(frame.Header{Opcode: frame.OpPing}, "x"),
+		"close reason":        frameBytes(frame.OpClose, "\x03\xe8bye\xff"),
+		"short close":         frameBytes(frame.OpClose, "\x03"),
+		"close code":          frameBytes(frame.OpClose, "\x07\xd0"),
+		"close 1005":          frameBytes(frame.OpClose, "\x03\xed"),
+		"empty close":         frameBytes(frame.OpClose, ""),
+		"close twice":         bytes.Repeat(frameBytes(frame.OpClose, "\x03\xe8"), 2),
 		"cut head":            {0x81},
 		"cut length":          {0x81, 126, 1},
 		"cut payload":         {0x81, 5, 'h'},
 		"cut before payload":  {0x81, 5},
-		"cut between":         head(wire.Header{Opcode: wire.OpText}, "x"),
+		"cut between":         head(frame.Header{Opcode: frame.OpText}, "x"),
 		"end":                 {},
 	}
 }
@@ -227,14 +227,14 @@ func hostileStreams() map[string][]byte {
 func TestLaneKeepsTheRules(t *testing.T) {
 	before := [][]byte{
 		nil,
-		frameBytes(wire.OpText, "fine €"),
-		append(frameBytes(wire.OpText, strings.Repeat("x", 1000)), frameBytes(wire.OpPing, "p")...),
-		append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 1}), 'a'),
+		frameBytes(frame.OpText, "fine €"),
+		append(frameBytes(frame.OpText, strings.Repeat("x", 1000)), frameBytes(frame.OpPing, "p")...),
+		append(frame.AppendHeader(nil, frame.Header{Opcode: frame.OpText, Length: 1}), 'a'),
 	}
 	for name, bad := range hostileStreams() {
 		t.Run(name, func(t *testing.T) {
 			for _, b := range before {
-				for i, after := range [][]byte{nil, frameBytes(wire.OpText, "no more")} {
+				for i, after := range [][]byte{nil, frameBytes(frame.OpText, "no more")} {
 					stream := append(append(bytes.Clone(b), bad...), after...)
 					for _, most := range []int{1, 3, 100, 4096} {
 						compareWays(t, stream, most, uint64(i), 1000, false)
@@ -249,7 +249,7 @@ func TestLaneKeepsTheRules(t *testing.T) {
 func FuzzLane(f *testing.F) {
 	for _, b := range hostileStreams() {
 		f.Add(b, uint16(0), uint64(1), false)
-		f.Add(append(frameBytes(wire.OpText, `{"a":1}`), b...), uint16(2), uint64(2), true)
+		f.Add(append(frameBytes(frame.OpText, `{"a":1}`), b...), uint16(2), uint64(2), true)
 	}
 	f.Add(laneStream(2)[:2000], uint16(700), uint64(3), true)
 	f.Fuzz(func(t *testing.T, stream []byte, most uint16, seed uint64, frames bool) {
@@ -267,18 +267,18 @@ func TestTimeOfMessages(t *testing.T) {
 					time.Sleep(time.Until(start.Add(d)))
 					p.conn.Write(b)
 				}
-				two := append(frameBytes(wire.OpText, "a"), frameBytes(wire.OpText, "b")...)
+				two := append(frameBytes(frame.OpText, "a"), frameBytes(frame.OpText, "b")...)
 				at(1*time.Second, two...)
-				long := frameBytes(wire.OpText, "cc")
+				long := frameBytes(frame.OpText, "cc")
 				at(2*time.Second, long[:3]...)
 				at(3*time.Second, long[3:]...)
 				at(4*time.Second, append(two[:3:3], long[:1]...)...)
 				at(5*time.Second, long[1:]...)
-				large := frameBytes(wire.OpText, strings.Repeat("d", 2*readBuffer))
+				large := frameBytes(frame.OpText, strings.Repeat("d", 2*readBuffer))
 				at(6*time.Second, large[:readBuffer]...)
 				at(7*time.Second, large[readBuffer:]...)
-				at(8*time.Second, append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 1}), 'e')...)
-				at(9*time.Second, append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpContinuation, Length: 1}), 'e')...)
+				at(8*time.Second, append(frame.AppendHeader(nil, frame.Header{Opcode: frame.OpText, Length: 1}), 'e')...)
+				at(9*time.Second, append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpContinuation, Length: 1}), 'e')...)
 				p.untilClose()
 			}}
 			o := testOptions(nw)

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -77,19 +77,19 @@ func TestHugeLimit(t *testing.T) {
 					switch way {
 					case "fragments":
 						for i := range parts {
-							h := wire.Header{Fin: i == parts-1, Opcode: wire.OpText, Length: size}
+							h := frame.Header{Fin: i == parts-1, Opcode: frame.OpText, Length: size}
 							if i > 0 {
-								h.Opcode = wire.OpContinuation
+								h.Opcode = frame.OpContinuation
 							}
-							p.conn.Write(append(wire.AppendHeader(nil, h), part...))
+							p.conn.Write(append(frame.AppendHeader(nil, h), part...))
 						}
 					case "one frame":
-						p.send(wire.OpText, strings.Repeat(part, parts))
+						p.send(frame.OpText, strings.Repeat(part, parts))
 					case "promised":
-						p.conn.Write(append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 39 << 30}), part...))
+						p.conn.Write(append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Length: 39 << 30}), part...))
 						return
 					}
-					p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+					p.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 				}}
 				o := testOptions(nw)
 				o.Retries, o.MaxMessageSize = 0, limit

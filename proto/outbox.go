@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // An outbox holds what is to go out, for the writer: messages in their order, pings
@@ -92,10 +92,10 @@ func (o *outbox) put(f Frame, confirm bool) bool {
 }
 
 func (o *outbox) putControl(f outgoing) {
-	if f.Opcode == wire.OpPong {
+	if f.Opcode == frame.OpPong {
 		if o.pongs++; o.pongs > maxPongs {
 			for i := range o.control {
-				if old := o.control[i]; old.Opcode == wire.OpPong {
+				if old := o.control[i]; old.Opcode == frame.OpPong {
 					o.control = append(o.control[:i], o.control[i+1:]...)
 					o.pongs--
 					o.remove(&old)
@@ -170,7 +170,7 @@ func (o *outbox) next(within bool) (f outgoing, ok, ended bool) {
 		f = o.control[0]
 		o.control = o.control[1:]
 		switch {
-		case f.Opcode == wire.OpPong:
+		case f.Opcode == frame.OpPong:
 			o.pongs--
 		case f.confirm:
 		case within && o.current: // which is not complete
@@ -181,7 +181,7 @@ func (o *outbox) next(within bool) (f outgoing, ok, ended bool) {
 		return f, true, false
 	case closeNow:
 		o.closing.taken = true
-		return outgoing{Frame: Frame{Opcode: wire.OpClose, Payload: o.closing.payload}}, true, false
+		return outgoing{Frame: Frame{Opcode: frame.OpClose, Payload: o.closing.payload}}, true, false
 	case !within && len(o.messages) > 0:
 		f = o.messages[0]
 		o.messages[0] = outgoing{}

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // flood sends events of a kilobyte, one every second, and closes. It ends when the
@@ -17,12 +17,12 @@ import (
 func flood(n int) func(int, *peer) {
 	return func(_ int, p *peer) {
 		for i := range n {
-			if !p.send(wire.OpText, fmt.Sprintf("%03d%s", i, strings.Repeat(".", 997))) {
+			if !p.send(frame.OpText, fmt.Sprintf("%03d%s", i, strings.Repeat(".", 997))) {
 				return
 			}
 			time.Sleep(time.Second)
 		}
-		p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+		p.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 	}
 }
 
@@ -139,8 +139,8 @@ func TestPingsAreAnsweredWhileTheBufferIsFull(t *testing.T) {
 			p.text("one", "two")
 			for i := range 20 {
 				time.Sleep(time.Second)
-				p.send(wire.OpPing, fmt.Sprint(i))
-				if got, ok := p.next(wire.OpPong); !ok || got != fmt.Sprint(i) {
+				p.send(frame.OpPing, fmt.Sprint(i))
+				if got, ok := p.next(frame.OpPong); !ok || got != fmt.Sprint(i) {
 					t.Errorf("ping %d was answered by %q", i, got)
 				}
 			}

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 type sinkFunc func(*Event) error
@@ -41,22 +41,22 @@ func TestWorkingSinkIsNotFarBehind(t *testing.T) {
 				nw := &network{t: t, serve: func(_ int, p *peer) {
 					text := strings.Repeat("x", size)
 					for i := range count {
-						if !p.send(wire.OpText, text) {
+						if !p.send(frame.OpText, text) {
 							return
 						}
 						sent.Add(size)
 						if i == buffer/size/2 {
 							at := time.Now()
-							p.send(wire.OpPing, "here?")
+							p.send(frame.OpPing, "here?")
 							go func() {
-								p.next(wire.OpPong)
+								p.next(frame.OpPong)
 								if d := time.Since(at); d > tt.pong {
 									t.Errorf("the ping was answered after %s, want at most %s", d, tt.pong)
 								}
 							}()
 						}
 					}
-					p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+					p.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 				}}
 				sink := sinkFunc(func(*Event) error {
 					time.Sleep(tt.took)
@@ -89,7 +89,7 @@ func TestCloseBehindBacklog(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			closed := make(chan struct{})
 			go func() {
-				p.next(wire.OpClose)
+				p.next(frame.OpClose)
 				close(closed)
 			}()
 			for open := true; open; {
@@ -97,13 +97,13 @@ func TestCloseBehindBacklog(t *testing.T) {
 				case <-closed:
 					open = false
 				default:
-					p.send(wire.OpText, text)
+					p.send(frame.OpText, text)
 				}
 			}
 			for range 5000 {
-				p.send(wire.OpText, text)
+				p.send(frame.OpText, text)
 			}
-			if !p.send(wire.OpClose, string(wire.ClosePayload(1000, ""))) {
+			if !p.send(frame.OpClose, string(frame.ClosePayload(1000, ""))) {
 				t.Error("the connection was cut")
 			}
 		}}
@@ -152,11 +152,11 @@ func TestLargeMessagesWaitForRoom(t *testing.T) {
 							parts = 8
 						}
 						for i := range parts {
-							h := wire.Header{Fin: i == parts-1, Opcode: wire.OpText, Length: size / uint64(parts)}
+							h := frame.Header{Fin: i == parts-1, Opcode: frame.OpText, Length: size / uint64(parts)}
 							if i > 0 {
-								h.Opcode = wire.OpContinuation
+								h.Opcode = frame.OpContinuation
 							}
-							frame := append(wire.AppendHeader(nil, h), strings.Repeat("x", size/parts)...)
+							frame := append(frame.AppendHeader(nil, h), strings.Repeat("x", size/parts)...)
 							if _, err := p.conn.Write(frame); err != nil {
 								return
 							}
@@ -164,7 +164,7 @@ func TestLargeMessagesWaitForRoom(t *testing.T) {
 						sent.Add(1)
 						synctest.Wait() // the sink has taken it, if it can
 					}
-					p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+					p.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 				}}
 				var stuck int64
 				n := 0

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A peer is the server's end of one in-memory connection.
@@ -101,7 +101,7 @@ func (p *peer) read() {
 		if _, err := io.ReadFull(r, b); err != nil {
 			return
 		}
-		h, _ := wire.ParseHeader(b)
+		h, _ := frame.ParseHeader(b)
 		payload := make([]byte, h.Length)
 		if _, err := io.ReadFull(r, payload); err != nil {
 			return
@@ -109,29 +109,29 @@ func (p *peer) read() {
 		if !h.Masked {
 			p.t.Errorf("the client sent a %s frame without a mask", h.Opcode)
 		}
-		wire.Mask(payload, h.Mask, 0)
+		frame.Mask(payload, h.Mask, 0)
 		p.in <- Frame{Opcode: h.Opcode, Payload: payload}
 	}
 }
 
-func frameBytes(op wire.Opcode, payload string) []byte {
-	return append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}), payload...)
+func frameBytes(op frame.Opcode, payload string) []byte {
+	return append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}), payload...)
 }
 
 // send writes one frame; false when the client is gone.
-func (p *peer) send(op wire.Opcode, payload string) bool {
+func (p *peer) send(op frame.Opcode, payload string) bool {
 	_, err := p.conn.Write(frameBytes(op, payload))
 	return err == nil
 }
 
 func (p *peer) text(payload ...string) {
 	for _, s := range payload {
-		p.send(wire.OpText, s)
+		p.send(frame.OpText, s)
 	}
 }
 
 // next is the next frame of the client with that opcode.
-func (p *peer) next(op wire.Opcode) (string, bool) {
+func (p *peer) next(op frame.Opcode) (string, bool) {
 	for f := range p.in {
 		if f.Opcode == op {
 			return string(f.Payload), true
@@ -145,15 +145,15 @@ func (p *peer) next(op wire.Opcode) (string, bool) {
 func (p *peer) untilClose() (texts []string, code int) {
 	for f := range p.in {
 		switch f.Opcode {
-		case wire.OpText:
+		case frame.OpText:
 			texts = append(texts, string(f.Payload))
-		case wire.OpClose:
-			code, _ = wire.ParseClose(f.Payload)
-			p.send(wire.OpClose, string(f.Payload))
+		case frame.OpClose:
+			code, _ = frame.ParseClose(f.Payload)
+			p.send(frame.OpClose, string(f.Payload))
 			return texts, code
 		}
 	}
-	return texts, wire.StatusAbnormal
+	return texts, frame.StatusAbnormal
 }
 
 // A recorder is a sink that keeps what it gets.
@@ -231,8 +231,8 @@ func (d *traceRecorder) trace() Trace {
 			if r.Secret {
 				payload = "secret"
 			}
-			if r.Opcode == wire.OpClose {
-				code, reason := wire.ParseClose(r.Payload)
+			if r.Opcode == frame.OpClose {
+				code, reason := frame.ParseClose(r.Payload)
 				payload = fmt.Sprint(code, " ", reason)
 			}
 			d.frames = append(d.frames, string(r.Direction)+" "+r.Opcode.String()+" "+payload)

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/jsontext"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A record that is begun and written in pieces is the same line as at once, and says
@@ -20,7 +20,7 @@ func TestRecordInPieces(t *testing.T) {
 	} {
 		for _, size := range []int{0, 1, 4095, 4096, 4097, 4098, 4099, 65535, 65536, 65537, 200_003} {
 			payload := bytes.Repeat([]byte(filling), size/len(filling)+1)[:size]
-			r := FrameRecord{Time: tapeTime, Direction: In, Opcode: wire.OpBinary, Payload: payload}
+			r := FrameRecord{Time: tapeTime, Direction: In, Opcode: frame.OpBinary, Payload: payload}
 			want := `{"time":"2026-03-01T12:00:00.123456789Z","dir":"in","op":"binary",`
 			if utf8.Valid(payload) {
 				want += `"text":` + string(jsontext.AppendString(nil, payload)) + "}\n"
@@ -47,7 +47,7 @@ func TestRecordInPieces(t *testing.T) {
 		}
 	}
 	// What is secret is left out, however long it is.
-	r := FrameRecord{Time: tapeTime, Direction: Out, Opcode: wire.OpText, Secret: true, Payload: bytes.Repeat([]byte("hunter2"), 10_000)}
+	r := FrameRecord{Time: tapeTime, Direction: Out, Opcode: frame.OpText, Secret: true, Payload: bytes.Repeat([]byte("hunter2"), 10_000)}
 	if line, rest := BeginRecord(nil, r); !rest.Done() || strings.Contains(string(line), "hunter2") {
 		t.Errorf("%.200s", line)
 	}

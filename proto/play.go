@@ -6,7 +6,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A Player is a Service that can make sense of a tape.
@@ -80,7 +80,7 @@ func (p *player) play(ctx context.Context, tape iter.Seq2[FrameRecord, error]) e
 		}
 		p.o.Trace.frame(r)
 		if p.o.Frames && r.Handshake == nil {
-			if err := p.give(Message{Data: r.Payload, Binary: r.Opcode == wire.OpBinary, Time: r.Time}, r); err != nil {
+			if err := p.give(Message{Data: r.Payload, Binary: r.Opcode == frame.OpBinary, Time: r.Time}, r); err != nil {
 				return err
 			}
 		}
@@ -107,15 +107,15 @@ func (p *player) record(r FrameRecord) error {
 	p.heard = r.Time
 	switch {
 	case r.Secret:
-	case r.Opcode == wire.OpClose:
-		code, reason := wire.ParseClose(r.Payload)
+	case r.Opcode == frame.OpClose:
+		code, reason := frame.ParseClose(r.Payload)
 		p.status(Status{Time: r.Time, State: Disconnected, Err: &CloseError{Code: code, Reason: reason}})
 	case r.Opcode.Control():
 		if p.watcher != nil {
 			p.apply(p.watcher.Control(r.Opcode, r.Time), r.Time)
 		}
 	default:
-		return p.message(Message{Data: r.Payload, Binary: r.Opcode == wire.OpBinary, Time: r.Time})
+		return p.message(Message{Data: r.Payload, Binary: r.Opcode == frame.OpBinary, Time: r.Time})
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // play plays a tape and returns why it ended.
@@ -41,10 +41,10 @@ func TestPlayIsLikeRun(t *testing.T) {
 				return nil, nil
 			},
 			serve: func(n int, p *peer) {
-				p.next(wire.OpText)
+				p.next(frame.OpText)
 				time.Sleep(time.Second)
 				p.text(`{"doshii":{"pong":0}}`, `{"emit":["a",1]}`)
-				p.send(wire.OpPing, "x")
+				p.send(frame.OpPing, "x")
 				p.text(`{"doshii":{"ping":7}}`, fmt.Sprintf(`{"emit":["b",%d]}`, n))
 				time.Sleep(time.Second)
 				if n == 3 {
@@ -95,7 +95,7 @@ func TestPlayIsLikeRun(t *testing.T) {
 
 func TestPlayEnds(t *testing.T) {
 	tape := AppendHead(nil, TapeHead{Service: "connect"})
-	for i, op := range []wire.Opcode{wire.OpText, wire.OpPing, wire.OpBinary, wire.OpText} {
+	for i, op := range []frame.Opcode{frame.OpText, frame.OpPing, frame.OpBinary, frame.OpText} {
 		tape = AppendRecord(tape, FrameRecord{Time: tapeTime.Add(time.Duration(i) * time.Minute), Direction: In, Opcode: op, Payload: []byte{'0' + byte(i)}})
 	}
 	tests := []struct {

@@ -6,7 +6,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // batchSize is how many bytes of messages are handed over at once when messages
@@ -38,7 +38,7 @@ type entry struct {
 	start, end int    // of a message, in data
 	own        []byte // payload of a control frame, or of what is sent
 	time       time.Time
-	op         wire.Opcode
+	op         frame.Opcode
 	dir        Direction
 	event      bool // it is for the sink
 	secret     bool

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Batches of one small message each share their room while they wait, and nothing
@@ -24,8 +24,8 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 		b := free.get(&batch{})
 		b.data = append(b.data, text...)
 		b.entries = append(b.entries,
-			entry{op: wire.OpPing, own: []byte("p")},
-			entry{start: 0, end: len(b.data), op: wire.OpText, event: true})
+			entry{op: frame.OpPing, own: []byte("p")},
+			entry{start: 0, end: len(b.data), op: frame.OpText, event: true})
 		b.events = 1
 		q.put(b, free)
 		if i%1000 == 999 { // the sink takes a few
@@ -82,7 +82,7 @@ func TestQueueCountsEmptyMessages(t *testing.T) {
 	n := 0
 	for ; !q.full(); n++ {
 		b := free.get(&batch{})
-		b.entries = append(b.entries, entry{op: wire.OpText, event: true})
+		b.entries = append(b.entries, entry{op: frame.OpText, event: true})
 		b.events = 1
 		q.put(b, free)
 		if n > 1<<20 {
@@ -105,7 +105,7 @@ func TestQueueCountsRoom(t *testing.T) {
 		for range 250 {
 			start := len(b.data)
 			b.data = append(b.data, strings.Repeat("x", 250)...)
-			b.entries = append(b.entries, entry{start: start, end: len(b.data), op: wire.OpText, event: true})
+			b.entries = append(b.entries, entry{start: start, end: len(b.data), op: frame.OpText, event: true})
 		}
 		b.events = 250
 		room += b.room()

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // readiness takes note of how far the stream has come.
@@ -48,7 +48,7 @@ func (s *server) control(e *entry) {
 	if e.dir != In {
 		return
 	}
-	if e.op == wire.OpPong && s.unheard && bytes.Equal(e.own, s.ping) {
+	if e.op == frame.OpPong && s.unheard && bytes.Equal(e.own, s.ping) {
 		s.link.out.answered()
 		if sent := s.link.pingSent(); !sent.Before(s.pingPut) && !e.time.Before(sent) {
 			s.unheard = false
@@ -57,7 +57,7 @@ func (s *server) control(e *entry) {
 			s.heartbeat(rtt, e.time)
 		}
 	}
-	if s.watcher != nil && e.op != wire.OpClose {
+	if s.watcher != nil && e.op != frame.OpClose {
 		s.apply(s.watcher.Control(e.op, e.time), e.time)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -43,16 +44,16 @@ func TestReadiness(t *testing.T) {
 		{"connect with a delay", testService, func(p *peer) {}, 3 * time.Second, 3 * time.Second},
 		{"drogue at the first ping", drogue, func(p *peer) {
 			time.Sleep(5 * time.Second)
-			p.send(wire.OpPing, wire.DroguePingPayload)
+			p.send(frame.OpPing, wire.DroguePingPayload)
 		}, 0, 5 * time.Second},
 		{"drogue, ping and delay", drogue, func(p *peer) {
 			time.Sleep(5 * time.Second)
-			p.send(wire.OpPing, "")
+			p.send(frame.OpPing, "")
 			time.Sleep(5 * time.Second)
-			p.send(wire.OpPing, "")
+			p.send(frame.OpPing, "")
 		}, 7 * time.Second, 12 * time.Second},
 		{"drogue at the first event", drogue, func(p *peer) { time.Sleep(time.Second); p.text("{}") }, 0, time.Second},
-		{"drogue not by a pong", drogue, func(p *peer) { p.send(wire.OpPong, "unsolicited") }, 0, 0},
+		{"drogue not by a pong", drogue, func(p *peer) { p.send(frame.OpPong, "unsolicited") }, 0, 0},
 		{"lost before the delay is over", testService, func(p *peer) { time.Sleep(time.Second); p.conn.Close() }, 3 * time.Second, 0},
 	}
 	for _, tt := range tests {
@@ -97,12 +98,12 @@ func TestHeartbeats(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			last := "none"
 			for range 2 {
-				payload, _ := p.next(wire.OpPing)
-				p.send(wire.OpPong, "unsolicited")
-				p.send(wire.OpPong, last)
+				payload, _ := p.next(frame.OpPing)
+				p.send(frame.OpPong, "unsolicited")
+				p.send(frame.OpPong, last)
 				time.Sleep(20 * time.Millisecond)
-				p.send(wire.OpPong, payload)
-				p.send(wire.OpPong, payload)
+				p.send(frame.OpPong, payload)
+				p.send(frame.OpPong, payload)
 				last = payload
 			}
 			p.text("end")
@@ -140,13 +141,13 @@ func TestGap(t *testing.T) {
 			case 1:
 				p.text("1")
 				time.Sleep(10 * time.Second)
-				p.send(wire.OpPing, "")
-				p.send(wire.OpClose, string(wire.ClosePayload(1012, "restart")))
+				p.send(frame.OpPing, "")
+				p.send(frame.OpClose, string(frame.ClosePayload(1012, "restart")))
 			case 2: // lost before its first ping
 				time.Sleep(time.Second)
 			case 3:
 				time.Sleep(5 * time.Second)
-				p.send(wire.OpPing, "")
+				p.send(frame.OpPing, "")
 				p.text("2")
 				p.untilClose()
 			}

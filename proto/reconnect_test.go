@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -144,8 +145,8 @@ func TestAcceptAndDrop(t *testing.T) {
 func TestExpiredForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(n int, p *peer) {
-			p.send(wire.OpPing, "") // it is ready
-			p.send(wire.OpClose, string(wire.ClosePayload(wire.StatusPolicy, wire.DrogueTokenExpired)))
+			p.send(frame.OpPing, "") // it is ready
+			p.send(frame.OpClose, string(frame.ClosePayload(frame.StatusPolicy, wire.DrogueTokenExpired)))
 			p.untilClose()
 		}}
 		asked := 0

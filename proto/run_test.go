@@ -15,23 +15,23 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 func TestEventsArriveInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			p.text("one")
-			p.send(wire.OpPing, "x")
-			p.send(wire.OpBinary, "two")
+			p.send(frame.OpPing, "x")
+			p.send(frame.OpBinary, "two")
 			time.Sleep(time.Second)
 			// Fragments with a control frame between them (RFC 6455, section 5.4).
-			p.conn.Write(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 2}))
+			p.conn.Write(frame.AppendHeader(nil, frame.Header{Opcode: frame.OpText, Length: 2}))
 			p.conn.Write([]byte("th"))
-			p.send(wire.OpPing, "y")
-			p.conn.Write(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpContinuation, Length: 3}))
+			p.send(frame.OpPing, "y")
+			p.conn.Write(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpContinuation, Length: 3}))
 			p.conn.Write([]byte("ree"))
-			p.send(wire.OpClose, string(wire.ClosePayload(1000, "bye")))
+			p.send(frame.OpClose, string(frame.ClosePayload(1000, "bye")))
 		}}
 		o := testOptions(nw)
 		o.Retries = 0
@@ -64,7 +64,7 @@ func TestCompleteMessagesDoNotWaitForAPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		big := strings.Repeat("x", 300_000)
 		nw := &network{t: t, serve: func(_ int, p *peer) {
-			b := append(frameBytes(wire.OpText, "first"), frameBytes(wire.OpText, big)...)
+			b := append(frameBytes(frame.OpText, "first"), frameBytes(frame.OpText, big)...)
 			p.conn.Write(b[:1000])
 			time.Sleep(time.Hour)
 			p.conn.Write(b[1000:100_000])
@@ -250,7 +250,7 @@ func TestIdle(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			time.Sleep(3 * time.Second)
 			p.text("x")
-			p.send(wire.OpPing, "not an event")
+			p.send(frame.OpPing, "not an event")
 			p.untilClose()
 		}}
 		o := testOptions(nw)
@@ -275,10 +275,10 @@ func TestFirstSignal(t *testing.T) {
 		closed := make(chan int, 1)
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			p.text("before")
-			payload, _ := p.next(wire.OpClose)
+			payload, _ := p.next(frame.OpClose)
 			p.text("after")
-			p.send(wire.OpClose, payload)
-			code, _ := wire.ParseClose([]byte(payload))
+			p.send(frame.OpClose, payload)
+			code, _ := frame.ParseClose([]byte(payload))
 			closed <- code
 		}}
 		ctx, cancel := cancelled(errSignal)
@@ -291,7 +291,7 @@ func TestFirstSignal(t *testing.T) {
 		if d := time.Since(start); d != time.Minute {
 			t.Errorf("ended after %s, want 1m0s: the peer answered at once", d)
 		}
-		if code := <-closed; code != wire.StatusNormal {
+		if code := <-closed; code != frame.StatusNormal {
 			t.Errorf("close code %d, want 1000", code)
 		}
 		if diff := cmp.Diff([]string{"before", "after"}, sink.events); diff != "" {
@@ -445,7 +445,7 @@ func TestBlockedSinkKeepsTheConnection(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			for i := range events {
 				p.text(fmt.Sprint(i))
-				p.send(wire.OpPing, "are you there")
+				p.send(frame.OpPing, "are you there")
 				heard := time.Now()
 				for {
 					f, ok := <-p.in
@@ -453,8 +453,8 @@ func TestBlockedSinkKeepsTheConnection(t *testing.T) {
 						t.Errorf("connection lost at event %d", i)
 						return
 					}
-					if f.Opcode == wire.OpPing {
-						p.send(wire.OpPong, string(f.Payload))
+					if f.Opcode == frame.OpPing {
+						p.send(frame.OpPong, string(f.Payload))
 						continue
 					}
 					break
@@ -490,11 +490,11 @@ func TestFullBuffer(t *testing.T) {
 			}
 			for f := range p.in {
 				switch f.Opcode {
-				case wire.OpPing:
+				case frame.OpPing:
 					pings++
-					p.send(wire.OpPong, string(f.Payload))
-				case wire.OpClose:
-					p.send(wire.OpClose, string(f.Payload))
+					p.send(frame.OpPong, string(f.Payload))
+				case frame.OpClose:
+					p.send(frame.OpClose, string(f.Payload))
 					return
 				}
 			}
@@ -546,16 +546,16 @@ func TestIdleWithAFullBuffer(t *testing.T) {
 // nothing else may be waited for.
 func TestHalfAPingWhileTheBufferIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ping := frameBytes(wire.OpPing, "are you there")
+		ping := frameBytes(frame.OpPing, "are you there")
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			for _, s := range []string{"one", "two", "three"} {
 				p.text(s)
 				time.Sleep(time.Second)
 			}
-			p.conn.Write(append(frameBytes(wire.OpText, "four"), ping[:5]...))
+			p.conn.Write(append(frameBytes(frame.OpText, "four"), ping[:5]...))
 			time.Sleep(4 * time.Second)
 			p.conn.Write(ping[5:])
-			if payload, _ := p.next(wire.OpPong); payload != "are you there" {
+			if payload, _ := p.next(frame.OpPong); payload != "are you there" {
 				t.Errorf("pong %q", payload)
 			}
 			p.untilClose()
@@ -577,11 +577,11 @@ func TestLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			p.send(0x3, "reserved")
-			if _, ok := p.next(wire.OpClose); !ok {
+			if _, ok := p.next(frame.OpClose); !ok {
 				t.Error("no close frame")
 			}
 			for range 10 {
-				if !p.send(wire.OpText, strings.Repeat("x", 10_000)) {
+				if !p.send(frame.OpText, strings.Repeat("x", 10_000)) {
 					t.Error("the connection was closed before the server had closed it")
 					return
 				}
@@ -660,7 +660,7 @@ func TestQuietPeer(t *testing.T) {
 			for {
 				select {
 				case f := <-p.in:
-					p.send(wire.OpPong, string(f.Payload))
+					p.send(frame.OpPong, string(f.Payload))
 				case <-end:
 					p.text("x")
 					p.untilClose()
@@ -689,17 +689,17 @@ func TestPeerBreaksTheProtocol(t *testing.T) {
 		code  int
 		class Class
 	}{
-		{"too big", frameBytes(wire.OpText, big), "message larger than the limit of 1000 bytes", wire.StatusTooBig, Refused},
-		{"masked", append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Masked: true, Length: 1}), 'x'),
-			"protocol error: the server masked a frame, which only clients may do", wire.StatusProtocol, Refused},
-		{"reserved opcode", frameBytes(0x3, ""), "protocol error: the server sent a frame with the reserved opcode 3", wire.StatusProtocol, Refused},
+		{"too big", frameBytes(frame.OpText, big), "message larger than the limit of 1000 bytes", frame.StatusTooBig, Refused},
+		{"masked", append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Masked: true, Length: 1}), 'x'),
+			"protocol error: the server masked a frame, which only clients may do", frame.StatusProtocol, Refused},
+		{"reserved opcode", frameBytes(0x3, ""), "protocol error: the server sent a frame with the reserved opcode 3", frame.StatusProtocol, Refused},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var code int
 				nw := &network{t: t, serve: func(_ int, p *peer) {
-					p.conn.Write(frameBytes(wire.OpText, "fine"))
+					p.conn.Write(frameBytes(frame.OpText, "fine"))
 					go p.conn.Write(tt.send)
 					_, code = p.untilClose()
 				}}
@@ -729,7 +729,7 @@ func TestInput(t *testing.T) {
 		got := make(chan string, 10)
 		nw := &network{t: t, serve: func(n int, p *peer) {
 			for range n { // one message on the first connection, two on the second
-				s, _ := p.next(wire.OpText)
+				s, _ := p.next(frame.OpText)
 				got <- s
 			}
 			if n == 2 {
@@ -770,7 +770,7 @@ func TestInputThatCouldNotBeWritten(t *testing.T) {
 				}
 				go p.read()
 				for range 2 {
-					s, _ := p.next(wire.OpText)
+					s, _ := p.next(frame.OpText)
 					got = append(got, s)
 				}
 				p.text("done")
@@ -818,17 +818,17 @@ func TestUnconfirmed(t *testing.T) {
 		want int // of three messages, the first of which comes before an answered ping
 	}{
 		{"cut", func(p *peer) {}, 2},
-		{"cut after an answer", func(p *peer) { p.text("x"); p.next(wire.OpText) }, 2},
-		{"a wrong pong", func(p *peer) { p.send(wire.OpPong, "hark 7") }, 2},
-		{"going away", func(p *peer) { p.text("x"); p.send(wire.OpClose, string(wire.ClosePayload(1001, ""))) }, 2},
-		{"normal", func(p *peer) { p.send(wire.OpClose, string(wire.ClosePayload(1000, ""))) }, 2},
+		{"cut after an answer", func(p *peer) { p.text("x"); p.next(frame.OpText) }, 2},
+		{"a wrong pong", func(p *peer) { p.send(frame.OpPong, "hark 7") }, 2},
+		{"going away", func(p *peer) { p.text("x"); p.send(frame.OpClose, string(frame.ClosePayload(1001, ""))) }, 2},
+		{"normal", func(p *peer) { p.send(frame.OpClose, string(frame.ClosePayload(1000, ""))) }, 2},
 		{"normal after an answer", func(p *peer) {
 			p.text("x")
 			time.Sleep(time.Millisecond)
-			p.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+			p.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 		}, 0},
 		{"from here, answered", func(p *peer) { p.untilClose() }, 0},
-		{"from here, not answered", func(p *peer) { p.next(wire.OpClose) }, 2},
+		{"from here, not answered", func(p *peer) { p.next(frame.OpClose) }, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -837,11 +837,11 @@ func TestUnconfirmed(t *testing.T) {
 						p.untilClose()
 						return
 					}
-					p.next(wire.OpText)
-					ping, _ := p.next(wire.OpPing)
-					p.send(wire.OpPong, ping)
-					p.next(wire.OpText)
-					p.next(wire.OpText)
+					p.next(frame.OpText)
+					ping, _ := p.next(frame.OpPing)
+					p.send(frame.OpPong, ping)
+					p.next(frame.OpText)
+					p.next(frame.OpText)
 					tt.end(p)
 				}}
 				in := make(chan Frame)
@@ -932,7 +932,7 @@ func TestKeeper(t *testing.T) {
 		start := time.Now()
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			for i := 1; i <= 3; i++ {
-				s, _ := p.next(wire.OpText)
+				s, _ := p.next(frame.OpText)
 				if want := time.Duration(i) * 10 * time.Second; s != fmt.Sprint(i) || time.Since(start) != want {
 					t.Errorf("message %q after %s, want %d after %s", s, time.Since(start), i, want)
 				}
@@ -979,12 +979,12 @@ func TestNothingIsMissedWhileNothingIsRead(t *testing.T) {
 					nw := &network{t: t, serve: func(_ int, p *peer) {
 						var more sync.WaitGroup
 						more.Go(func() {
-							for p.send(wire.OpText, "beat") {
+							for p.send(frame.OpText, "beat") {
 								time.Sleep(time.Second)
 							}
 						})
 						for range 5 {
-							if !p.send(wire.OpText, strings.Repeat("x", size)) {
+							if !p.send(frame.OpText, strings.Repeat("x", size)) {
 								break
 							}
 						}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A server is the loop of one connection. It owns the session and the timers,
@@ -160,16 +160,16 @@ func (s *server) loop(ctx, wctx context.Context) error {
 		case f := <-s.o.Steering.Ask:
 			s.apply(f(s.session, time.Now()), time.Now())
 		case <-s.again():
-			s.close(errAgain, s.o.CloseTimeout, wire.StatusNormal)
+			s.close(errAgain, s.o.CloseTimeout, frame.StatusNormal)
 		case <-done:
 			done = nil
-			s.close(over(context.Cause(ctx)), s.o.closeLimit(ctx.Err()), wire.StatusNormal)
+			s.close(over(context.Cause(ctx)), s.o.closeLimit(ctx.Err()), frame.StatusNormal)
 		case <-s.sunk:
 			if s.closing {
 				return s.cause
 			}
 			// Nobody wants what may still come: only a short wait.
-			s.close(over(nil), min(s.o.CloseTimeout, 200*time.Millisecond), wire.StatusNormal)
+			s.close(over(nil), min(s.o.CloseTimeout, 200*time.Millisecond), frame.StatusNormal)
 			s.discard()
 		case <-s.o.Kill:
 			return over(context.Cause(ctx))
@@ -282,7 +282,7 @@ func (s *server) take(f Frame, ok bool) {
 		}
 		return
 	}
-	if f.Opcode == wire.OpClose {
+	if f.Opcode == frame.OpClose {
 		s.closeHere(f.Payload)
 		return
 	}
@@ -403,7 +403,7 @@ func (s *server) rearmIdle(now time.Time) {
 	}
 }
 
-func (e *entry) binary() bool { return e.op == wire.OpBinary }
+func (e *entry) binary() bool { return e.op == frame.OpBinary }
 
 // apply does what the session wants.
 func (s *server) apply(step Step, now time.Time) {
@@ -507,7 +507,7 @@ func (s *server) keepAlive(now time.Time) error {
 		if !s.pinged || s.paused {
 			s.pings++ // so that an answer tells which one it is for
 			s.ping = fmt.Appendf(nil, "hark %d", s.pings)
-			s.put(Frame{Opcode: wire.OpPing, Payload: s.ping}, false)
+			s.put(Frame{Opcode: frame.OpPing, Payload: s.ping}, false)
 			s.pinged, s.unheard, s.pingPut = true, true, now
 		}
 	}
@@ -570,13 +570,13 @@ func (s *server) fail(err error) error {
 	_, lost := errors.AsType[*LostError](err)
 	switch {
 	case isOver:
-		s.close(err, s.o.closeLimit(err), wire.StatusNormal)
+		s.close(err, s.o.closeLimit(err), frame.StatusNormal)
 	case lost:
 		return err
 	case is[*ProtocolError](err):
-		s.close(err, s.o.CloseTimeout, wire.StatusProtocol)
+		s.close(err, s.o.CloseTimeout, frame.StatusProtocol)
 	default:
-		s.close(err, s.o.CloseTimeout, wire.StatusNormal)
+		s.close(err, s.o.CloseTimeout, frame.StatusNormal)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A Service knows how to reach one kind of event stream. It is an immutable
@@ -64,14 +64,14 @@ type Message struct {
 
 // A Frame is one message to send, or a control frame.
 type Frame struct {
-	Opcode  wire.Opcode
+	Opcode  frame.Opcode
 	Payload []byte
 	// Secret marks a payload that carries a credential: traces withhold it.
 	Secret bool
 }
 
 // Text makes a text frame.
-func Text(payload []byte) Frame { return Frame{Opcode: wire.OpText, Payload: payload} }
+func Text(payload []byte) Frame { return Frame{Opcode: frame.OpText, Payload: payload} }
 
 // A Step is what a Session wants done after it has looked at something. The
 // zero value means: nothing, the message was of no interest to anybody.
@@ -143,7 +143,7 @@ type Keeper interface {
 type ControlWatcher interface {
 	// Control is told of each ping and pong from the peer, in the order of the
 	// messages.
-	Control(op wire.Opcode, now time.Time) Step
+	Control(op frame.Opcode, now time.Time) Step
 }
 
 // Work is what a Keeper wants done now and when it wants to be asked again.
@@ -202,7 +202,7 @@ type Event struct {
 	// Direction and Opcode say what frame it was. Secret: it carried a
 	// credential, which Data leaves out.
 	Direction Direction
-	Opcode    wire.Opcode
+	Opcode    frame.Opcode
 	Secret    bool
 	// Seq counts the events of a run, from 1.
 	Seq uint64

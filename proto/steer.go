@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Steering is for a run with a person at it: what can be asked of it from outside
@@ -107,7 +107,7 @@ func (s *server) closeHere(payload []byte) {
 // close begins the closing handshake (RFC 6455, section 7.1.2). What still comes
 // is taken until the peer has answered, or limit has passed.
 func (s *server) close(cause error, limit time.Duration, code int) {
-	s.shut(cause, limit, wire.ClosePayload(code, ""))
+	s.shut(cause, limit, frame.ClosePayload(code, ""))
 }
 
 func (s *server) shut(cause error, limit time.Duration, payload []byte) {
@@ -119,7 +119,7 @@ func (s *server) shut(cause error, limit time.Duration, payload []byte) {
 	}
 	now := time.Now()
 	if s.link.out.close(payload, now.Add(limit/2)) {
-		s.saySent(Frame{Opcode: wire.OpClose, Payload: payload})
+		s.saySent(Frame{Opcode: frame.OpClose, Payload: payload})
 	}
 	s.closing, s.cause, s.closeBy = true, cause, now.Add(limit)
 	close(s.link.hurry)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -19,10 +20,10 @@ func TestSteering(t *testing.T) {
 		nw := &network{t: t, serve: func(n int, p *peer) {
 			p.text("hello")
 			if n == 1 {
-				if payload, _ := p.next(wire.OpPing); payload != "my own" {
+				if payload, _ := p.next(frame.OpPing); payload != "my own" {
 					t.Errorf("ping %q", payload)
 				}
-				p.send(wire.OpPong, "my own")
+				p.send(frame.OpPong, "my own")
 			}
 			_, code := p.untilClose()
 			want := map[int]int{1: 4001, 2: 1000, 3: 1000}[n]
@@ -38,8 +39,8 @@ func TestSteering(t *testing.T) {
 		o.Trace = d.trace()
 		ctx, cancel := cancelled(errDone)
 		go func() {
-			input <- Frame{Opcode: wire.OpPing, Payload: []byte("my own")}
-			input <- Frame{Opcode: wire.OpClose, Payload: wire.ClosePayload(4001, "enough")}
+			input <- Frame{Opcode: frame.OpPing, Payload: []byte("my own")}
+			input <- Frame{Opcode: frame.OpClose, Payload: frame.ClosePayload(4001, "enough")}
 			time.Sleep(time.Hour)
 			if n := nw.connections(); n != 1 {
 				t.Errorf("%d connections after a close from here, want 1", n)

@@ -19,32 +19,32 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // What the library lets pass ends the connection with the status that RFC 6455
 // has for it; what came before it, even in the same piece, is an event.
 func TestStrictness(t *testing.T) {
-	long := wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 300})
+	long := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Length: 300})
 	long = append(long[:2:2], 0, 5)
-	half := append(wire.AppendHeader(nil, wire.Header{Opcode: wire.OpText, Length: 2}), "\xe2\x82"...)
-	half = append(half, wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpContinuation, Length: 1})...)
+	half := append(frame.AppendHeader(nil, frame.Header{Opcode: frame.OpText, Length: 2}), "\xe2\x82"...)
+	half = append(half, frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpContinuation, Length: 1})...)
 	tests := []struct {
 		name string
 		send []byte
 		text string
 		code int
 	}{
-		{"text", frameBytes(wire.OpText, "a\xffb"), "protocol error: the server sent a text message that is not UTF-8", wire.StatusInvalid},
-		{"fragments", append(bytes.Clone(half), '('), "protocol error: the server sent a text message that is not UTF-8", wire.StatusInvalid},
-		{"close reason", frameBytes(wire.OpClose, "\x03\xe8bye\xff"), "protocol error: the reason in the server's close frame is not UTF-8", wire.StatusInvalid},
-		{"masked", append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Masked: true, Length: 1}), 'x'),
-			"protocol error: the server masked a frame", wire.StatusProtocol},
-		{"length", append(long, "hello"...), "protocol error: the server encoded the length of a frame", wire.StatusProtocol},
-		{"short close", frameBytes(wire.OpClose, "\x03"), "protocol error: the server sent a close frame of 1 byte", wire.StatusProtocol},
-		{"close code", frameBytes(wire.OpClose, "\x07\xd0"), "protocol error: the server sent a close frame with the status code 2000", wire.StatusProtocol},
-		{"long ping", frameBytes(wire.OpPing, strings.Repeat("x", 126)), "protocol error: the server sent a ping frame of 126 bytes", wire.StatusProtocol},
-		{"reserved bit", wire.AppendHeader(nil, wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}), "protocol error: the server set a reserved bit", wire.StatusProtocol},
+		{"text", frameBytes(frame.OpText, "a\xffb"), "protocol error: the server sent a text message that is not UTF-8", frame.StatusInvalid},
+		{"fragments", append(bytes.Clone(half), '('), "protocol error: the server sent a text message that is not UTF-8", frame.StatusInvalid},
+		{"close reason", frameBytes(frame.OpClose, "\x03\xe8bye\xff"), "protocol error: the reason in the server's close frame is not UTF-8", frame.StatusInvalid},
+		{"masked", append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Masked: true, Length: 1}), 'x'),
+			"protocol error: the server masked a frame", frame.StatusProtocol},
+		{"length", append(long, "hello"...), "protocol error: the server encoded the length of a frame", frame.StatusProtocol},
+		{"short close", frameBytes(frame.OpClose, "\x03"), "protocol error: the server sent a close frame of 1 byte", frame.StatusProtocol},
+		{"close code", frameBytes(frame.OpClose, "\x07\xd0"), "protocol error: the server sent a close frame with the status code 2000", frame.StatusProtocol},
+		{"long ping", frameBytes(frame.OpPing, strings.Repeat("x", 126)), "protocol error: the server sent a ping frame of 126 bytes", frame.StatusProtocol},
+		{"reserved bit", frame.AppendHeader(nil, frame.Header{Fin: true, RSV: 4, Opcode: frame.OpText}), "protocol error: the server set a reserved bit", frame.StatusProtocol},
 	}
 	for _, tt := range tests {
 		for way := range 4 {
@@ -53,7 +53,7 @@ func TestStrictness(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var code int
 					nw := &network{t: t, serve: func(_ int, p *peer) {
-						fine := frameBytes(wire.OpText, "fine €")
+						fine := frameBytes(frame.OpText, "fine €")
 						if together {
 							go p.conn.Write(append(fine, tt.send...))
 						} else {
@@ -91,8 +91,8 @@ func TestStrictness(t *testing.T) {
 func TestCloseWithinACompressedMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
-			p.conn.Write(append(wire.AppendHeader(nil, wire.Header{RSV: 4, Opcode: wire.OpText, Length: 1}), '0'))
-			p.send(wire.OpClose, "\x03\xf3oops")
+			p.conn.Write(append(frame.AppendHeader(nil, frame.Header{RSV: 4, Opcode: frame.OpText, Length: 1}), '0'))
+			p.send(frame.OpClose, "\x03\xf3oops")
 			p.untilClose()
 		}}
 		o := testOptions(nw)
@@ -101,7 +101,7 @@ func TestCloseWithinACompressedMessage(t *testing.T) {
 		o.Transport = nw.deflating()
 		var sink recorder
 		err := runTest(t, nw, &sink, o)
-		if c, ok := errors.AsType[*CloseError](err); !ok || c.Code != wire.StatusInternal || c.Reason != "oops" || len(sink.events) > 0 {
+		if c, ok := errors.AsType[*CloseError](err); !ok || c.Code != frame.StatusInternal || c.Reason != "oops" || len(sink.events) > 0 {
 			t.Errorf("Run: %v, %q", err, sink.events)
 		}
 		nw.wg.Wait()
@@ -128,13 +128,13 @@ func TestOversizeCloseFrame(t *testing.T) {
 						p.untilClose()
 						return
 					}
-					payload := string(binary.BigEndian.AppendUint16(nil, wire.StatusInternal)) + tt.reason
-					frame := frameBytes(wire.OpClose, payload)
+					payload := string(binary.BigEndian.AppendUint16(nil, frame.StatusInternal)) + tt.reason
+					sent := frameBytes(frame.OpClose, payload)
 					if tt.more {
-						frame = append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpClose, Length: 1 << 40}), payload...)
+						sent = append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpClose, Length: 1 << 40}), payload...)
 					}
-					p.conn.Write(frame)
-					if _, code := p.untilClose(); code != wire.StatusProtocol {
+					p.conn.Write(sent)
+					if _, code := p.untilClose(); code != frame.StatusProtocol {
 						t.Errorf("answered with %d", code)
 					}
 				}}
@@ -146,7 +146,7 @@ func TestOversizeCloseFrame(t *testing.T) {
 					t.Errorf("Run: %v", err)
 				}
 				st, _ := d.state(Disconnected)
-				if ce, ok := errors.AsType[*CloseError](st.Err); !ok || ce.Code != wire.StatusInternal || ce.Reason != tt.want {
+				if ce, ok := errors.AsType[*CloseError](st.Err); !ok || ce.Code != frame.StatusInternal || ce.Reason != tt.want {
 					t.Errorf("disconnected: %v, want the reason %q", st.Err, tt.want)
 				}
 				nw.wg.Wait()
@@ -177,7 +177,7 @@ func TestHandshakeStrictness(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				nw := &network{t: t, serve: func(_ int, p *peer) {
-					p.send(wire.OpClose, "\x03\xe8")
+					p.send(frame.OpClose, "\x03\xe8")
 					p.untilClose()
 				}}
 				o := testOptions(nw)
@@ -211,7 +211,7 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		nw := &network{t: t, unread: true, serve: func(_ int, p *peer) {
-			for p.send(wire.OpText, "ask") {
+			for p.send(frame.OpText, "ask") {
 				sent++
 			}
 		}}
@@ -255,8 +255,8 @@ func TestFloodOfEmptyMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 100_000
 		nw := &network{t: t, serve: func(_ int, p *peer) {
-			p.conn.Write(bytes.Repeat(frameBytes(wire.OpText, ""), n))
-			p.send(wire.OpClose, "\x03\xe8")
+			p.conn.Write(bytes.Repeat(frameBytes(frame.OpText, ""), n))
+			p.send(frame.OpClose, "\x03\xe8")
 			p.untilClose()
 		}}
 		o := testOptions(nw)
@@ -276,7 +276,7 @@ func TestRedirects(t *testing.T) {
 	server := func(t *testing.T, location func(path string) string) (*network, *[]*http.Request) {
 		var seen []*http.Request
 		nw := &network{t: t, serve: func(_ int, p *peer) {
-			p.send(wire.OpClose, "\x03\xe8")
+			p.send(frame.OpClose, "\x03\xe8")
 			p.untilClose()
 		}}
 		nw.refuse = func(_ int, req *http.Request) (*http.Response, error) {
@@ -418,11 +418,11 @@ func TestHostileHandshakes(t *testing.T) {
 // A connection that is cut within a message, wherever that is, is lost, and the
 // part that came is no event.
 func TestCutWithinAMessage(t *testing.T) {
-	whole := wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 5000})
-	fragment := func(op wire.Opcode, text string) []byte {
-		return append(wire.AppendHeader(nil, wire.Header{Opcode: op, Length: uint64(len(text))}), text...)
+	whole := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Length: 5000})
+	fragment := func(op frame.Opcode, text string) []byte {
+		return append(frame.AppendHeader(nil, frame.Header{Opcode: op, Length: uint64(len(text))}), text...)
 	}
-	two := append(fragment(wire.OpText, "ab"), fragment(wire.OpContinuation, "")...)
+	two := append(fragment(frame.OpText, "ab"), fragment(frame.OpContinuation, "")...)
 	tests := map[string][]byte{
 		"head":       whole[:1],
 		"length":     whole[:3],
@@ -430,11 +430,11 @@ func TestCutWithinAMessage(t *testing.T) {
 		"1 byte":     append(bytes.Clone(whole), 'x'),
 		"4 KiB":      append(bytes.Clone(whole), strings.Repeat("x", 4096-len(whole))...),
 		"all but 1":  append(bytes.Clone(whole), strings.Repeat("x", 4999)...),
-		"fragment":   fragment(wire.OpText, "ab"),
-		"empty":      fragment(wire.OpText, ""),
+		"fragment":   fragment(frame.OpText, "ab"),
+		"empty":      fragment(frame.OpText, ""),
 		"fragments":  two,
-		"large":      append(fragment(wire.OpText, strings.Repeat("x", 2*readBuffer)), 0x80),
-		"a ping too": append(fragment(wire.OpText, "ab"), frameBytes(wire.OpPing, "x")...),
+		"large":      append(fragment(frame.OpText, strings.Repeat("x", 2*readBuffer)), 0x80),
+		"a ping too": append(fragment(frame.OpText, "ab"), frameBytes(frame.OpPing, "x")...),
 	}
 	for name, send := range tests {
 		for way := range 3 {
@@ -446,7 +446,7 @@ func TestCutWithinAMessage(t *testing.T) {
 							for range p.in {
 							}
 						}()
-						p.conn.Write(append(frameBytes(wire.OpText, "fine"), send...))
+						p.conn.Write(append(frameBytes(frame.OpText, "fine"), send...))
 					}}
 					var sink recorder
 					o := testOptions(nw)

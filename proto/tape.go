@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/jsontext"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A tape is a recording of what went over a connection, one JSON object a line:
@@ -109,7 +109,7 @@ const (
 )
 
 // tapeOps are the opcodes of a tape.
-var tapeOps = []wire.Opcode{wire.OpText, wire.OpBinary, wire.OpPing, wire.OpPong, wire.OpClose}
+var tapeOps = []frame.Opcode{frame.OpText, frame.OpBinary, frame.OpPing, frame.OpPong, frame.OpClose}
 
 // AppendHead appends the first line of a tape to dst, its line break included.
 func AppendHead(dst []byte, h TapeHead) []byte {
@@ -143,8 +143,8 @@ func BeginRecord(dst []byte, r FrameRecord) (start []byte, rest jsontext.Rest) {
 	switch {
 	case r.Secret:
 		dst = append(dst, `","withheld":true`...)
-	case r.Opcode == wire.OpClose:
-		code, reason := wire.ParseClose(r.Payload)
+	case r.Opcode == frame.OpClose:
+		code, reason := frame.ParseClose(r.Payload)
 		dst = append(dst, `","code":`...)
 		dst = strconv.AppendInt(dst, int64(code), 10)
 		if reason != "" {
@@ -438,18 +438,18 @@ func (l *tapeLine) record() (FrameRecord, error) {
 		}
 		return r, nil
 	}
-	i := slices.IndexFunc(tapeOps, func(op wire.Opcode) bool { return op.String() == l.Op })
+	i := slices.IndexFunc(tapeOps, func(op frame.Opcode) bool { return op.String() == l.Op })
 	if i < 0 {
 		return r, fmt.Errorf("op is %q: expected handshake, text, binary, ping, pong or close", l.Op)
 	}
 	r.Opcode = tapeOps[i]
 	switch {
 	case l.Withheld:
-	case r.Opcode == wire.OpClose:
+	case r.Opcode == frame.OpClose:
 		if l.Code < 0 || l.Code > 0xFFFF {
 			return r, fmt.Errorf("code is %d: expected that of a close frame", l.Code)
 		}
-		r.Payload = wire.ClosePayload(l.Code, l.Reason)
+		r.Payload = frame.ClosePayload(l.Code, l.Reason)
 	case l.Base64 != nil:
 		r.Payload = *l.Base64
 	case l.Text != nil:

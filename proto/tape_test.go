@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 var tapeTime = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
@@ -23,13 +23,13 @@ func tapeTable() []struct {
 	record FrameRecord
 	line   string
 } {
-	at := func(d Direction, op wire.Opcode, payload string) FrameRecord {
+	at := func(d Direction, op frame.Opcode, payload string) FrameRecord {
 		return FrameRecord{Time: tapeTime, Direction: d, Opcode: op, Payload: []byte(payload)}
 	}
 	const in, out = `{"time":"2026-03-01T12:00:00.123456789Z","dir":"in","op":`, `{"time":"2026-03-01T12:00:00.123456789Z","dir":"out","op":`
-	closing := at(In, wire.OpClose, "")
-	closing.Payload = wire.ClosePayload(1001, "so \"long\"")
-	secret := FrameRecord{Time: tapeTime, Direction: Out, Opcode: wire.OpText, Secret: true}
+	closing := at(In, frame.OpClose, "")
+	closing.Payload = frame.ClosePayload(1001, "so \"long\"")
+	secret := FrameRecord{Time: tapeTime, Direction: Out, Opcode: frame.OpText, Secret: true}
 	upgraded := FrameRecord{Time: tapeTime, Direction: Out, Handshake: &HandshakeRecord{
 		URL: "ws://host/?…", Header: http.Header{"Authorization": {"***"}}, Status: 101, ResponseHeader: http.Header{"Server": {"a", "b"}},
 	}}
@@ -39,16 +39,16 @@ func tapeTable() []struct {
 		record FrameRecord
 		line   string
 	}{
-		{at(In, wire.OpText, `{"a": "<€>"}`), in + `"text","text":"{\"a\": \"<€>\"}"}`},
-		{at(In, wire.OpText, ""), in + `"text","text":""}`},
-		{at(In, wire.OpText, "two\nlines\u2028\x00"), in + `"text","text":"two\nlines` + "\u2028" + `\u0000"}`},
-		{at(In, wire.OpText, "\xff"), in + `"text","base64":"/w=="}`},
-		{at(Out, wire.OpBinary, "\x00\xff\x10"), out + `"binary","base64":"AP8Q"}`},
-		{at(Out, wire.OpBinary, "plain"), out + `"binary","text":"plain"}`},
-		{at(Out, wire.OpPing, "hark"), out + `"ping","text":"hark"}`},
-		{at(In, wire.OpPong, "\xfe"), in + `"pong","base64":"/g=="}`},
+		{at(In, frame.OpText, `{"a": "<€>"}`), in + `"text","text":"{\"a\": \"<€>\"}"}`},
+		{at(In, frame.OpText, ""), in + `"text","text":""}`},
+		{at(In, frame.OpText, "two\nlines\u2028\x00"), in + `"text","text":"two\nlines` + "\u2028" + `\u0000"}`},
+		{at(In, frame.OpText, "\xff"), in + `"text","base64":"/w=="}`},
+		{at(Out, frame.OpBinary, "\x00\xff\x10"), out + `"binary","base64":"AP8Q"}`},
+		{at(Out, frame.OpBinary, "plain"), out + `"binary","text":"plain"}`},
+		{at(Out, frame.OpPing, "hark"), out + `"ping","text":"hark"}`},
+		{at(In, frame.OpPong, "\xfe"), in + `"pong","base64":"/g=="}`},
 		{closing, in + `"close","code":1001,"reason":"so \"long\""}`},
-		{at(Out, wire.OpClose, ""), out + `"close","code":1005}`},
+		{at(Out, frame.OpClose, ""), out + `"close","code":1005}`},
 		{secret, out + `"text","withheld":true}`},
 		{upgraded, out + `"handshake","request":{"url":"ws://host/?…","header":{"Authorization":["***"]}},"response":{"status":101,"header":{"Server":["a","b"]}}}`},
 		{refused, out + `"handshake","request":{"url":"ws://host/"},"response":{"status":403,"body":"<no>"}}`},
@@ -207,7 +207,7 @@ func TestTapeErrors(t *testing.T) {
 
 // A payload is only good until the next record; whoever stops goes on there.
 func TestTapeInParts(t *testing.T) {
-	line := AppendRecord(nil, FrameRecord{Time: tapeTime, Direction: In, Opcode: wire.OpText, Payload: bytes.Repeat([]byte("long "), 40_000)})
+	line := AppendRecord(nil, FrameRecord{Time: tapeTime, Direction: In, Opcode: frame.OpText, Payload: bytes.Repeat([]byte("long "), 40_000)})
 	r, err := NewTapeReader(bytes.NewReader(bytes.Repeat(line, 5)))
 	if err != nil {
 		t.Fatal(err)
@@ -233,11 +233,11 @@ func FuzzTape(f *testing.F) {
 	for _, tt := range tapeTable() {
 		f.Add([]byte(tt.line), byte(tt.record.Opcode), tt.record.Payload)
 	}
-	f.Add([]byte(`{"format":"hark-tape","version":1}`), byte(wire.OpBinary), []byte("\xe2\x82"))
+	f.Add([]byte(`{"format":"hark-tape","version":1}`), byte(frame.OpBinary), []byte("\xe2\x82"))
 	f.Fuzz(func(t *testing.T, file []byte, op byte, payload []byte) {
 		_, _, _ = readTape(bytes.NewReader(file))
 		want := FrameRecord{Time: tapeTime, Direction: Out, Opcode: tapeOps[int(op)%len(tapeOps)], Payload: payload}
-		if want.Opcode == wire.OpClose {
+		if want.Opcode == frame.OpClose {
 			return // its payload is parsed
 		}
 		line := AppendRecord(nil, want)
@@ -252,7 +252,7 @@ func FuzzTape(f *testing.F) {
 }
 
 func BenchmarkTapeReader(b *testing.B) {
-	line := AppendRecord(nil, FrameRecord{Time: tapeTime, Direction: In, Opcode: wire.OpText, Payload: []byte(
+	line := AppendRecord(nil, FrameRecord{Time: tapeTime, Direction: In, Opcode: frame.OpText, Payload: []byte(
 		`{"specversion":"1.0","id":"3f1c2b9e-7b1d-4f0a-9d5e-0c1f2a3b4c5d","type":"io.drogue.event.v1","source":"drogue://demo-app/thermostat-1",` +
 			`"datacontenttype":"application/json","subject":"temperature","time":"2026-03-01T12:00:00.123Z","data":{"temp":21.5}}`)})
 	const n = 1000

@@ -3,7 +3,7 @@ package proto
 import (
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A Trace reports what happens, without deciding what becomes of it. All its
@@ -103,7 +103,7 @@ func (d Direction) String() string {
 type FrameRecord struct {
 	Time      time.Time
 	Direction Direction
-	Opcode    wire.Opcode
+	Opcode    frame.Opcode
 	Payload   []byte
 	// Secret: the payload carries a credential and must not be shown.
 	Secret bool

@@ -6,7 +6,7 @@ import (
 	"math"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A violation ends a connection from the reader's side: a rule that the server
@@ -20,7 +20,7 @@ type violation struct {
 }
 
 func breach(code int, reason, text string) *violation {
-	return &violation{answer: wire.ClosePayload(code, reason), err: &ProtocolError{errors.New(text)}}
+	return &violation{answer: frame.ClosePayload(code, reason), err: &ProtocolError{errors.New(text)}}
 }
 
 // A tracker follows what a server sends from frame to frame, and finds what RFC 6455
@@ -31,7 +31,7 @@ type tracker struct {
 
 	head    [maxHead]byte
 	have    int // bytes of head
-	h       wire.Header
+	h       frame.Header
 	left    uint64 // bytes of the payload still to come
 	payload []byte // of a close frame
 
@@ -52,14 +52,14 @@ func (t *tracker) feed(p []byte) (good int, v *violation) {
 		switch {
 		case t.left > 0:
 			n := int(min(t.left, uint64(len(p))))
-			if t.h.Opcode == wire.OpClose {
-				t.payload = append(t.payload, p[:min(n, wire.MaxControlPayload-len(t.payload))]...)
+			if t.h.Opcode == frame.OpClose {
+				t.payload = append(t.payload, p[:min(n, frame.MaxControlPayload-len(t.payload))]...)
 			}
 			t.left -= uint64(n)
 			p = p[n:]
 			v = t.closing()
 		case t.have == 0:
-			h, n := wire.ParseHeader(p)
+			h, n := frame.ParseHeader(p)
 			if n == 0 {
 				t.have = copy(t.head[:], p)
 				return size, nil
@@ -70,7 +70,7 @@ func (t *tracker) feed(p []byte) (good int, v *violation) {
 			t.head[t.have] = p[0]
 			t.have++
 			p = p[1:]
-			if h, n := wire.ParseHeader(t.head[:t.have]); n > 0 {
+			if h, n := frame.ParseHeader(t.head[:t.have]); n > 0 {
 				t.have = 0
 				v = t.begin(h, n)
 			}
@@ -82,17 +82,17 @@ func (t *tracker) feed(p []byte) (good int, v *violation) {
 	return size, nil
 }
 
-func (t *tracker) begin(h wire.Header, size int) *violation {
+func (t *tracker) begin(h frame.Header, size int) *violation {
 	if v := t.check(h, size); v != nil {
 		return v
 	}
 	t.h, t.left, t.payload = h, h.Length, t.payload[:0]
 	switch {
-	case h.Opcode == wire.OpClose:
+	case h.Opcode == frame.OpClose:
 		return t.closing()
 	case h.Opcode.Control():
 		return nil
-	case h.Opcode != wire.OpContinuation:
+	case h.Opcode != frame.OpContinuation:
 		t.compressed, t.size = h.RSV != 0, 0
 	}
 	t.inside = !h.Fin
@@ -101,29 +101,29 @@ func (t *tracker) begin(h wire.Header, size int) *violation {
 }
 
 // check finds what is wrong with a head of that size.
-func (t *tracker) check(h wire.Header, size int) *violation {
+func (t *tracker) check(h frame.Header, size int) *violation {
 	control := h.Opcode.Control()
 	bad := func(reason, format string, args ...any) *violation {
-		return breach(wire.StatusProtocol, reason, "the server "+fmt.Sprintf(format, args...))
+		return breach(frame.StatusProtocol, reason, "the server "+fmt.Sprintf(format, args...))
 	}
 	switch {
 	case h.Masked: // section 5.1
 		return bad("masked frame", "masked a frame, which only clients may do")
 	case size > 2 && h.Length < 126, size > 4 && h.Length <= 0xFFFF, h.Length > math.MaxInt64: // section 5.2
 		return bad("length of a frame", "encoded the length of a frame in a form that is not allowed")
-	case h.Opcode > wire.OpBinary && h.Opcode < wire.OpClose, h.Opcode > wire.OpPong:
+	case h.Opcode > frame.OpBinary && h.Opcode < frame.OpClose, h.Opcode > frame.OpPong:
 		return bad("reserved opcode", "sent a frame with the reserved opcode %d", h.Opcode)
-	case h.RSV&3 != 0, h.RSV != 0 && (!t.deflate || control || h.Opcode == wire.OpContinuation):
+	case h.RSV&3 != 0, h.RSV != 0 && (!t.deflate || control || h.Opcode == frame.OpContinuation):
 		return bad("reserved bit", "set a reserved bit of a frame")
 	case control && !h.Fin: // section 5.4
 		return bad("fragmented control frame", "sent a %s frame in fragments", h.Opcode)
-	case control && h.Length > wire.MaxControlPayload && h.Opcode != wire.OpClose: // section 5.5
-		return bad("long control frame", "sent a %s frame of %d bytes, of which %d are allowed", h.Opcode, h.Length, wire.MaxControlPayload)
+	case control && h.Length > frame.MaxControlPayload && h.Opcode != frame.OpClose: // section 5.5
+		return bad("long control frame", "sent a %s frame of %d bytes, of which %d are allowed", h.Opcode, h.Length, frame.MaxControlPayload)
 	case control:
 		return nil
-	case h.Opcode == wire.OpContinuation && !t.inside:
+	case h.Opcode == frame.OpContinuation && !t.inside:
 		return bad("continuation of nothing", "continued a message that it had not begun")
-	case h.Opcode != wire.OpContinuation && t.inside:
+	case h.Opcode != frame.OpContinuation && t.inside:
 		return bad("message in a message", "began a message within another one")
 	}
 	return t.tooLarge(h)
@@ -132,13 +132,13 @@ func (t *tracker) check(h wire.Header, size int) *violation {
 // tooLarge finds a message that goes beyond the limit by what its frames say. The
 // size of a compressed one is known when it is decompressed, but what is compressed
 // is hardly ever larger than that.
-func (t *tracker) tooLarge(h wire.Header) *violation {
+func (t *tracker) tooLarge(h frame.Header) *violation {
 	limit := uint64(max(t.limit, 0))
-	if h.RSV != 0 || h.Opcode == wire.OpContinuation && t.compressed {
+	if h.RSV != 0 || h.Opcode == frame.OpContinuation && t.compressed {
 		limit += limit/8 + 1024
 	}
 	size := h.Length
-	if h.Opcode == wire.OpContinuation {
+	if h.Opcode == frame.OpContinuation {
 		size += t.size
 	}
 	if size <= limit {
@@ -148,31 +148,31 @@ func (t *tracker) tooLarge(h wire.Header) *violation {
 }
 
 func tooBig(limit int64) *violation {
-	return &violation{answer: wire.ClosePayload(wire.StatusTooBig, fmt.Sprintf("the limit is %d bytes", limit)), err: &TooBigError{limit}}
+	return &violation{answer: frame.ClosePayload(frame.StatusTooBig, fmt.Sprintf("the limit is %d bytes", limit)), err: &TooBigError{limit}}
 }
 
 // closing looks at a close frame, as soon as all of it is there that may be. One
 // that is too long breaks a rule, and is answered so. But it says why the server goes,
 // and what is cut off is only for people: it is judged by its code.
 func (t *tracker) closing() *violation {
-	if t.h.Opcode != wire.OpClose || t.left > 0 && len(t.payload) < wire.MaxControlPayload {
+	if t.h.Opcode != frame.OpClose || t.left > 0 && len(t.payload) < frame.MaxControlPayload {
 		return nil
 	}
 	p := append([]byte{}, t.payload...)
-	code, reason := wire.ParseClose(p)
+	code, reason := frame.ParseClose(p)
 	answer := p
-	if t.h.Length > wire.MaxControlPayload {
+	if t.h.Length > frame.MaxControlPayload {
 		p = cutRune(p)
-		_, reason = wire.ParseClose(p)
-		answer = wire.ClosePayload(wire.StatusProtocol, "close frame too long") // section 5.5
+		_, reason = frame.ParseClose(p)
+		answer = frame.ClosePayload(frame.StatusProtocol, "close frame too long") // section 5.5
 	}
 	switch {
 	case len(p) == 1:
-		return breach(wire.StatusProtocol, "close frame of 1 byte", "the server sent a close frame of 1 byte, which is no status code")
+		return breach(frame.StatusProtocol, "close frame of 1 byte", "the server sent a close frame of 1 byte, which is no status code")
 	case len(p) > 1 && !validStatus(code): // section 7.4
-		return breach(wire.StatusProtocol, "status code", fmt.Sprintf("the server sent a close frame with the status code %d, which is not allowed", code))
+		return breach(frame.StatusProtocol, "status code", fmt.Sprintf("the server sent a close frame with the status code %d, which is not allowed", code))
 	case !utf8.ValidString(reason): // section 7.1.6
-		return breach(wire.StatusInvalid, "invalid UTF-8", "the reason in the server's close frame is not UTF-8")
+		return breach(frame.StatusInvalid, "invalid UTF-8", "the reason in the server's close frame is not UTF-8")
 	}
 	return &violation{answer: answer, closed: p, err: &CloseError{Code: code, Reason: reason}}
 }
@@ -193,7 +193,7 @@ func cutRune(p []byte) []byte {
 // validStatus reports whether a status code may be in a close frame (section 7.4).
 func validStatus(code int) bool {
 	switch code {
-	case 1004, wire.StatusNone, wire.StatusAbnormal:
+	case 1004, frame.StatusNone, frame.StatusAbnormal:
 		return false
 	}
 	return code >= 1000 && code <= 1014 || code >= 3000 && code <= 4999

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // DefaultMaxFrameSize is how much of a message a frame carries at most, in bytes, when
@@ -64,11 +64,11 @@ func (w *frameWriter) write(f *outgoing) (over bool, err error) {
 	case w.zip != nil && len(f.Payload) >= compressFrom:
 		return w.compressed(f)
 	}
-	head := wire.Header{Opcode: f.Opcode}
+	head := frame.Header{Opcode: f.Opcode}
 	rest := f.Payload
 	for len(rest) > w.most {
 		w.append(head, rest[:w.most])
-		head.Opcode, rest = wire.OpContinuation, rest[w.most:]
+		head.Opcode, rest = frame.OpContinuation, rest[w.most:]
 		if over, err := w.between(); over || err != nil {
 			return over, err
 		}
@@ -80,12 +80,12 @@ func (w *frameWriter) write(f *outgoing) (over bool, err error) {
 
 // control writes a control frame.
 func (w *frameWriter) control(f *outgoing) (over bool, err error) {
-	if f.Opcode == wire.OpPing {
+	if f.Opcode == frame.OpPing {
 		// Before the write: the answer may be here before it returns.
 		w.pinged.Store(int64(time.Since(w.start)))
 	}
-	w.append(wire.Header{Fin: true, Opcode: f.Opcode}, f.Payload)
-	if f.Opcode == wire.OpClose {
+	w.append(frame.Header{Fin: true, Opcode: f.Opcode}, f.Payload)
+	if f.Opcode == frame.OpClose {
 		return true, w.flush()
 	}
 	return false, w.complete(f)
@@ -114,7 +114,7 @@ func (w *frameWriter) between() (over bool, err error) {
 func (w *frameWriter) compressed(f *outgoing) (over bool, err error) {
 	z := w.zip
 	z.begin()
-	head := wire.Header{Opcode: f.Opcode, RSV: 4}
+	head := frame.Header{Opcode: f.Opcode, RSV: 4}
 	for rest := f.Payload; len(rest) > 0; {
 		n := min(len(rest), DefaultMaxFrameSize)
 		if err := z.write(rest[:n]); err != nil {
@@ -123,7 +123,7 @@ func (w *frameWriter) compressed(f *outgoing) (over bool, err error) {
 		rest = rest[n:]
 		for len(z.out) > w.most+len(deflateTail) { // which is cut off the end
 			w.append(head, z.take(w.most))
-			head = wire.Header{Opcode: wire.OpContinuation}
+			head = frame.Header{Opcode: frame.OpContinuation}
 			if over, err := w.between(); over || err != nil {
 				return over, err
 			}
@@ -134,7 +134,7 @@ func (w *frameWriter) compressed(f *outgoing) (over bool, err error) {
 	}
 	for len(z.out) > w.most {
 		w.append(head, z.take(w.most))
-		head = wire.Header{Opcode: wire.OpContinuation}
+		head = frame.Header{Opcode: frame.OpContinuation}
 		if over, err := w.between(); over || err != nil {
 			return over, err
 		}
@@ -145,13 +145,13 @@ func (w *frameWriter) compressed(f *outgoing) (over bool, err error) {
 }
 
 // append adds a frame to what goes out next.
-func (w *frameWriter) append(h wire.Header, payload []byte) {
+func (w *frameWriter) append(h frame.Header, payload []byte) {
 	h.Masked, h.Length = true, uint64(len(payload))
 	rand.Read(h.Mask[:])
-	w.buf = wire.AppendHeader(w.buf, h)
+	w.buf = frame.AppendHeader(w.buf, h)
 	n := len(w.buf)
 	w.buf = append(w.buf, payload...)
-	wire.Mask(w.buf[n:], h.Mask, 0)
+	frame.Mask(w.buf[n:], h.Mask, 0)
 }
 
 // complete notes that the buffer has all of f.

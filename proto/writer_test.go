@@ -16,12 +16,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A rawFrame is one frame as it went over the connection, unmasked.
 type rawFrame struct {
-	wire.Header
+	frame.Header
 	payload string
 }
 
@@ -33,12 +33,12 @@ func (f rawFrame) String() string {
 func rawFrames(t *testing.T, b []byte) (frames []rawFrame) {
 	t.Helper()
 	for len(b) > 0 {
-		h, n := wire.ParseHeader(b)
+		h, n := frame.ParseHeader(b)
 		if n == 0 || !h.Masked || h.Length > uint64(len(b)-n) {
 			t.Fatalf("after %d frames: no whole masked frame in %d bytes", len(frames), len(b))
 		}
 		payload := bytes.Clone(b[n : n+int(h.Length)])
-		wire.Mask(payload, h.Mask, 0)
+		frame.Mask(payload, h.Mask, 0)
 		frames = append(frames, rawFrame{h, string(payload)})
 		b = b[n+int(h.Length):]
 	}
@@ -57,7 +57,7 @@ func messagesOf(t *testing.T, frames []rawFrame, most int, takeover bool) (messa
 		if f.Opcode.Control() {
 			continue
 		}
-		if inside != (f.Opcode == wire.OpContinuation) || inside && f.RSV != 0 {
+		if inside != (f.Opcode == frame.OpContinuation) || inside && f.RSV != 0 {
 			t.Fatalf("frame %d: %s, inside a message: %t", i, f, inside)
 		}
 		if !inside {
@@ -106,19 +106,19 @@ func TestFragments(t *testing.T) {
 					return wrote.Write(p)
 				})}
 				for i, m := range want {
-					out.put(Frame{Opcode: wire.OpBinary, Payload: []byte(m)}, false)
+					out.put(Frame{Opcode: frame.OpBinary, Payload: []byte(m)}, false)
 					if i%3 == 0 {
-						out.put(Frame{Opcode: wire.OpPong, Payload: []byte("p")}, false)
+						out.put(Frame{Opcode: frame.OpPong, Payload: []byte("p")}, false)
 					}
 				}
-				if !out.close(wire.ClosePayload(1000, ""), time.Now().Add(time.Hour)) || out.put(Text([]byte("late")), false) {
+				if !out.close(frame.ClosePayload(1000, ""), time.Now().Add(time.Hour)) || out.put(Text([]byte("late")), false) {
 					t.Error("a frame was taken after the close frame")
 				}
 				if err := w.run(); err != nil {
 					t.Fatal(err)
 				}
 				frames := rawFrames(t, wrote.Bytes())
-				if last := frames[len(frames)-1]; last.Opcode != wire.OpClose {
+				if last := frames[len(frames)-1]; last.Opcode != frame.OpClose {
 					t.Errorf("the last frame is %s", last)
 				}
 				if got := messagesOf(t, frames, most, zip != nil && !zip.forget); !cmp.Equal(want, got) {
@@ -153,31 +153,31 @@ func TestControlFramesBetweenFragments(t *testing.T) {
 				w := frameWriter{out: &out, most: 1 << 16, start: time.Now(), w: writerFunc(func(p []byte) (int, error) {
 					switch n++; n {
 					case 2:
-						out.put(Frame{Opcode: wire.OpPing, Payload: []byte("a")}, false)
+						out.put(Frame{Opcode: frame.OpPing, Payload: []byte("a")}, false)
 						out.put(Text([]byte("after")), false)
-						out.put(Frame{Opcode: wire.OpPong, Payload: []byte("b")}, false)
+						out.put(Frame{Opcode: frame.OpPong, Payload: []byte("b")}, false)
 					case 5:
-						out.close(wire.ClosePayload(1001, "bye"), time.Now().Add(by))
+						out.close(frame.ClosePayload(1001, "bye"), time.Now().Add(by))
 					}
 					return wrote.Write(p)
 				})}
 				if zip {
 					w.zip = &compressor{}
 				}
-				out.put(Frame{Opcode: wire.OpBinary, Payload: big}, false)
+				out.put(Frame{Opcode: frame.OpBinary, Payload: big}, false)
 				if err := w.run(); err != nil {
 					t.Fatal(err)
 				}
 				frames := rawFrames(t, wrote.Bytes())
-				var ops []wire.Opcode
+				var ops []frame.Opcode
 				for _, f := range frames[:5] {
 					ops = append(ops, f.Opcode)
 				}
-				want := []wire.Opcode{wire.OpBinary, wire.OpContinuation, wire.OpPing, wire.OpPong, wire.OpContinuation}
+				want := []frame.Opcode{frame.OpBinary, frame.OpContinuation, frame.OpPing, frame.OpPong, frame.OpContinuation}
 				if diff := cmp.Diff(want, ops); diff != "" {
 					t.Errorf("frames (-want +got):\n%s", diff)
 				}
-				if last := frames[len(frames)-1]; last.Opcode != wire.OpClose || last.payload != "\x03\xe9bye" {
+				if last := frames[len(frames)-1]; last.Opcode != frame.OpClose || last.payload != "\x03\xe9bye" {
 					t.Errorf("the last frame is %s", last)
 				}
 				if by == 0 {
@@ -196,7 +196,7 @@ func TestControlFramesBetweenFragments(t *testing.T) {
 func TestPongsAreBounded(t *testing.T) {
 	out := newOutbox()
 	for i := range 10_000 {
-		out.put(Frame{Opcode: wire.OpPong, Payload: fmt.Append(nil, i)}, false)
+		out.put(Frame{Opcode: frame.OpPong, Payload: fmt.Append(nil, i)}, false)
 	}
 	f, ok, _ := out.next(true)
 	if !ok || string(f.Payload) != fmt.Sprint(10_000-maxPongs) || out.count != maxPongs || out.full() {
@@ -217,7 +217,7 @@ func TestPingDuringASlowUpload(t *testing.T) {
 				for {
 					select {
 					case <-time.After(time.Second):
-						p.send(wire.OpPing, "x")
+						p.send(frame.OpPing, "x")
 					case <-stop:
 						return
 					}
@@ -234,12 +234,12 @@ func TestPingDuringASlowUpload(t *testing.T) {
 				b = append(b, buf[:n]...)
 				time.Sleep(20 * time.Millisecond)
 				for {
-					h, n := wire.ParseHeader(b)
+					h, n := frame.ParseHeader(b)
 					if n == 0 || h.Length > uint64(len(b)-n) {
 						break
 					}
 					b = b[n+int(h.Length):]
-					if h.Opcode == wire.OpPong {
+					if h.Opcode == frame.OpPong {
 						pongs.Add(1)
 					}
 					whole = whole || h.Fin && !h.Opcode.Control()
@@ -278,10 +278,10 @@ func TestWriteFailureKeepsWhatCame(t *testing.T) {
 				const events = 2000
 				var stream []byte
 				for i := range events {
-					stream = append(stream, frameBytes(wire.OpText, fmt.Sprintf("%04d%s", i, strings.Repeat(".", 96)))...)
+					stream = append(stream, frameBytes(frame.OpText, fmt.Sprintf("%04d%s", i, strings.Repeat(".", 96)))...)
 				}
 				if code != 0 {
-					stream = append(stream, frameBytes(wire.OpClose, string(wire.ClosePayload(code, "done")))...)
+					stream = append(stream, frameBytes(frame.OpClose, string(frame.ClosePayload(code, "done")))...)
 				}
 				conn := &halfDead{rest: stream, closed: make(chan struct{})}
 				sink := recorder{gate: make(chan struct{})}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -193,8 +194,8 @@ func TestDoshiiReplay(t *testing.T) {
 			}
 			publish("before")
 			c := b.dial(path)
-			c.send(wire.OpClose, "")
-			c.wantClose(wire.StatusNone, "")
+			c.send(frame.OpClose, "")
+			c.wantClose(frame.StatusNone, "")
 			synctest.Wait()
 			publish("old")
 			time.Sleep(9 * time.Minute)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -69,7 +70,7 @@ func (d *doshii) serveSocket(w http.ResponseWriter, r *http.Request) {
 		d.live.open()
 		c.run()
 	} else if err == nil {
-		s.close(wire.StatusPolicy, "invalid credentials")
+		s.close(frame.StatusPolicy, "invalid credentials")
 	}
 	if known {
 		d.leave(c)
@@ -170,7 +171,7 @@ func (c *doshiiConn) run() {
 		case <-c.socket.due:
 			over = c.socket.elapsed()
 		case <-c.ctx.Done():
-			c.socket.close(wire.StatusGoingAway, "")
+			c.socket.close(frame.StatusGoingAway, "")
 			return
 		case <-idle.C:
 			c.socket.close(c.opts.IdleClose, "idle")
@@ -209,15 +210,15 @@ func (c *doshiiConn) push() (over bool) {
 }
 
 func (c *doshiiConn) say(v any) (over bool) {
-	return c.socket.send(wire.OpText, mustJSON(v)) != nil
+	return c.socket.send(frame.OpText, mustJSON(v)) != nil
 }
 
 // pong answers a heartbeat, unless a fault wants otherwise.
-func (c *doshiiConn) pong(v any) (over bool) { return c.socket.pong(wire.OpText, mustJSON(v)) }
+func (c *doshiiConn) pong(v any) (over bool) { return c.socket.pong(frame.OpText, mustJSON(v)) }
 
 // receive handles one message of the client: pings are answered, pongs and what
 // cannot be understood are ignored.
-func (c *doshiiConn) receive(f frame, first *deadline) (over bool) {
+func (c *doshiiConn) receive(f clientFrame, first *deadline) (over bool) {
 	if f.opcode.Control() {
 		return c.socket.control(f)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -103,13 +104,13 @@ func TestDoshiiPong(t *testing.T) {
 		opts.Doshii.Pong = test.style
 		inBubble(t, opts, func(b *bench) {
 			c := b.dial(appPath(wire.DoshiiPathAppV3))
-			for _, op := range []wire.Opcode{wire.OpText, wire.OpBinary} {
+			for _, op := range []frame.Opcode{frame.OpText, frame.OpBinary} {
 				c.send(op, test.message)
 				c.wantText(test.want)
 			}
 			// Neither an answer nor an end.
 			for _, ignored := range []string{"hello", `{"doshii":{"pong":1}}`, `{"doshii":1}`, `[]`, `"x"`, `null`} {
-				c.send(wire.OpText, ignored)
+				c.send(frame.OpText, ignored)
 			}
 			c.wantQuiet(time.Second)
 		})
@@ -118,7 +119,7 @@ func TestDoshiiPong(t *testing.T) {
 	opts.Doshii.Malformed = 1003
 	inBubble(t, opts, func(b *bench) {
 		c := b.dial(appPath(wire.DoshiiPathAppV3))
-		c.send(wire.OpText, "hello")
+		c.send(frame.OpText, "hello")
 		c.wantClose(1003, "malformed message")
 	})
 }
@@ -156,7 +157,7 @@ func TestDoshiiIdle(t *testing.T) {
 	inBubble(t, opts, func(b *bench) {
 		c := b.dial(appPath(wire.DoshiiPathAppV3))
 		for range 10 {
-			c.send(wire.OpText, `{"doshii":{"ping":1}}`)
+			c.send(frame.OpText, `{"doshii":{"ping":1}}`)
 			c.wantText(`{"doshii":{"pong":1,"version":"3.2.0"}}`)
 			c.wantQuiet(30 * time.Second)
 		}

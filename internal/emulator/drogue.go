@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -196,7 +197,7 @@ func (d *drogue) serveSocket(w http.ResponseWriter, r *http.Request) {
 	s.spoil = func() { app.topic.publish("", "", nil) }
 	d.live.open()
 	c.run()
-	if v, ok := errors.AsType[*violation](s.readError()); ok && v.code == wire.StatusTooBig && s.rules.finished {
+	if v, ok := errors.AsType[*violation](s.readError()); ok && v.code == frame.StatusTooBig && s.rules.finished {
 		s.finish()
 	}
 	// A server that thinks that the connection is over gives its partitions
@@ -247,7 +248,7 @@ func (c *drogueConn) run() {
 			over = c.heartbeat(time.Now())
 		case <-check:
 			if !c.expires.IsZero() && time.Now().After(c.expires) {
-				c.socket.close(wire.StatusPolicy, wire.DrogueTokenExpired)
+				c.socket.close(frame.StatusPolicy, wire.DrogueTokenExpired)
 				return
 			}
 		case <-commit:
@@ -266,7 +267,7 @@ func (c *drogueConn) heartbeat(now time.Time) (over bool) {
 	if now.Sub(c.seen) > c.opts.Timeout {
 		return true
 	}
-	return c.socket.send(wire.OpPing, []byte(wire.DroguePingPayload)) != nil
+	return c.socket.send(frame.OpPing, []byte(wire.DroguePingPayload)) != nil
 }
 
 // push sends what the topic has. A record that the channel does not want is
@@ -274,7 +275,7 @@ func (c *drogueConn) heartbeat(now time.Time) (over bool) {
 func (c *drogueConn) push() (over bool) {
 	for _, r := range c.consumer.poll() {
 		if r.event == nil { // no CloudEvent, which is an error of the stream
-			c.socket.close(wire.StatusInternal, wire.DrogueStreamError)
+			c.socket.close(frame.StatusInternal, wire.DrogueStreamError)
 			return true
 		}
 		if c.channel == nil || r.subject == *c.channel {
@@ -286,17 +287,17 @@ func (c *drogueConn) push() (over bool) {
 	return c.socket.flush() != nil
 }
 
-func (c *drogueConn) receive(f frame) (over bool) {
+func (c *drogueConn) receive(f clientFrame) (over bool) {
 	switch f.opcode {
-	case wire.OpPing, wire.OpPong:
+	case frame.OpPing, frame.OpPong:
 		c.seen = f.at
 		return c.socket.control(f)
-	case wire.OpClose:
+	case frame.OpClose:
 		return c.socket.control(f)
 	}
 	token, fault := parseRefresh(f.payload)
 	if fault != "" {
-		c.socket.close(wire.StatusProtocol, fault)
+		c.socket.close(frame.StatusProtocol, fault)
 		return true
 	}
 	return c.refresh(token)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -30,7 +31,7 @@ func TestDrogueClientMessages(t *testing.T) {
 		n++
 		inBubble(t, quiet(), func(b *bench) {
 			c := b.dial("/drogue/public-app")
-			c.send(wire.OpText, message)
+			c.send(frame.OpText, message)
 			c.wantClose(1002, reason)
 		})
 	}
@@ -83,19 +84,19 @@ func FuzzParseRefresh(f *testing.F) {
 // Drogue checklist 6: what the server's frame parser does not take ends the
 // connection without a close frame, and a close frame is echoed.
 func TestDrogueFrames(t *testing.T) {
-	fin := wire.Header{Fin: true, Opcode: wire.OpText}
+	fin := frame.Header{Fin: true, Opcode: frame.OpText}
 	big := strings.Repeat(" ", wire.DrogueMaxFrame)
 	for _, test := range []struct {
 		name  string
 		frame []byte
 	}{
-		{"fragmented", frameOf(wire.Header{Opcode: wire.OpText}, `{"`)},
-		{"unmasked", append(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.OpText, Length: 2}), "{}"...)},
+		{"fragmented", frameOf(frame.Header{Opcode: frame.OpText}, `{"`)},
+		{"unmasked", append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Length: 2}), "{}"...)},
 		{"oversize", frameOf(fin, big+" ")},
-		{"reserved opcode", frameOf(wire.Header{Fin: true, Opcode: 3}, "")},
-		{"long ping", frameOf(wire.Header{Fin: true, Opcode: wire.OpPing}, strings.Repeat("p", 126))},
+		{"reserved opcode", frameOf(frame.Header{Fin: true, Opcode: 3}, "")},
+		{"long ping", frameOf(frame.Header{Fin: true, Opcode: frame.OpPing}, strings.Repeat("p", 126))},
 		{"not UTF-8", frameOf(fin, "\xff")},
-		{"lone continuation", frameOf(wire.Header{Fin: true}, "x")},
+		{"lone continuation", frameOf(frame.Header{Fin: true}, "x")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, quiet(), func(b *bench) {
@@ -116,7 +117,7 @@ func TestDrogueFrames(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		// Reserved bits are not looked at.
 		c := b.dial("/drogue/public-app")
-		if _, err := c.conn.Write(frameOf(wire.Header{Fin: true, RSV: 4, Opcode: wire.OpText}, "1")); err != nil {
+		if _, err := c.conn.Write(frameOf(frame.Header{Fin: true, RSV: 4, Opcode: frame.OpText}, "1")); err != nil {
 			t.Fatal(err)
 		}
 		c.wantClose(1002, "expected value at line 1 column 1")
@@ -125,15 +126,15 @@ func TestDrogueFrames(t *testing.T) {
 		// A reason is not cut, although a control frame holds 123 bytes of it.
 		c := b.dial("/drogue/public-app")
 		name := strings.Repeat("x", 150)
-		c.send(wire.OpText, `{"`+name+`":"a"}`)
+		c.send(frame.OpText, `{"`+name+`":"a"}`)
 		c.wantClose(1002, "unknown variant `"+name+"`, expected `RefreshAccessToken` at line 1 column 153")
 	})
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.dial("/drogue/public-app")
-		c.send(wire.OpText, big) // just small enough to be read
+		c.send(frame.OpText, big) // just small enough to be read
 		c.wantClose(1002, "EOF while parsing a value at line 1 column 65536")
 		c = b.dial("/drogue/public-app")
-		c.send(wire.OpClose, string(wire.ClosePayload(4000, "mine")))
+		c.send(frame.OpClose, string(frame.ClosePayload(4000, "mine")))
 		c.wantClose(4000, "mine")
 	})
 }
@@ -155,7 +156,7 @@ func TestDrogueOversizeEndsWithFIN(t *testing.T) {
 	// All at once, so that the frame is there when the server looks at its head.
 	request := []byte("GET /drogue/public-app HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
-	frame := frameOf(wire.Header{Fin: true, Opcode: wire.OpText}, strings.Repeat(" ", wire.DrogueMaxFrame+1))
+	frame := frameOf(frame.Header{Fin: true, Opcode: frame.OpText}, strings.Repeat(" ", wire.DrogueMaxFrame+1))
 	if _, err := conn.Write(append(request, frame...)); err != nil {
 		t.Fatal(err)
 	}

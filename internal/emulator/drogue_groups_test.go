@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -32,10 +33,10 @@ func (c *client) data() (got []string) {
 				c.t.Fatal(err)
 			}
 			return got
-		case op == wire.OpText:
+		case op == frame.OpText:
 			got = append(got, string(unmarshal[wire.DrogueEvent](c.t, payload).Data))
-		case op == wire.OpPing:
-			c.send(wire.OpPong, string(payload))
+		case op == frame.OpPing:
+			c.send(frame.OpPong, string(payload))
 		}
 	}
 }
@@ -43,8 +44,8 @@ func (c *client) data() (got []string) {
 // leave closes the connection and waits until the server knows.
 func (c *client) leave() {
 	c.t.Helper()
-	c.send(wire.OpClose, "")
-	c.wantClose(wire.StatusNone, "")
+	c.send(frame.OpClose, "")
+	c.wantClose(frame.StatusNone, "")
 	synctest.Wait()
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -193,7 +194,7 @@ func (p *serde) at(text string, i int) string {
 // refreshFailed is the close frame of a refresh that was refused.
 func refreshFailed(text string) (code int, reason string) {
 	if text == "" {
-		return wire.StatusPolicy, wire.DrogueRefreshFailed
+		return frame.StatusPolicy, wire.DrogueRefreshFailed
 	}
-	return wire.StatusInternal, wire.DrogueRefreshFailed + ": " + text
+	return frame.StatusInternal, wire.DrogueRefreshFailed + ": " + text
 }

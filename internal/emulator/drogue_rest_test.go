@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -238,7 +239,7 @@ func TestDrogueIssuer(t *testing.T) {
 				t.Error("a refresh token was taken twice")
 			}
 			answer = next
-			client.send(wire.OpText, refreshMessage(answer["access_token"].(string)))
+			client.send(frame.OpText, refreshMessage(answer["access_token"].(string)))
 		}
 		client.wantClose(1008, "JWT token expired")
 		if status, _ := b.do("POST", oidc+"/logout", "refresh_token="+answer["refresh_token"].(string), "Content-Type: application/x-www-form-urlencoded"); status != 204 {

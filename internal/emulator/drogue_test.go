@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -209,11 +210,11 @@ func TestDrogueHeartbeat(t *testing.T) {
 		c := dial(b)
 		for i := range 3 {
 			op, payload, err := c.read()
-			if op != wire.OpPing || string(payload) != "PING" || err != nil {
+			if op != frame.OpPing || string(payload) != "PING" || err != nil {
 				t.Fatalf("got %v %q, %v", op, payload, err)
 			}
 			since(t, start, time.Duration(5*(i+1))*time.Second)
-			c.send(wire.OpPong, "PING")
+			c.send(frame.OpPong, "PING")
 		}
 		c.wantDrop() // the last pong came at 15 s: 25 s is not more than 10 s later
 		since(t, start, 30*time.Second)
@@ -229,13 +230,13 @@ func TestDrogueHeartbeat(t *testing.T) {
 		c := dial(b)
 		stop := time.Now().Add(time.Minute)
 		for time.Now().Before(stop) {
-			c.send(wire.OpPing, "p")
+			c.send(frame.OpPing, "p")
 			for {
 				op, payload, err := c.read()
 				if err != nil {
 					t.Fatal(err)
 				}
-				if op == wire.OpPong && string(payload) == "p" {
+				if op == frame.OpPong && string(payload) == "p" {
 					break
 				}
 			}
@@ -285,15 +286,15 @@ func refreshMessage(token string) string {
 func TestDrogueRefresh(t *testing.T) {
 	tests := []struct {
 		name   string
-		opcode wire.Opcode
+		opcode frame.Opcode
 		token  func(b *bench) string
 		check  func(t *testing.T, b *bench, c *client)
 	}{
-		{"longer", wire.OpText, func(b *bench) string { return b.token(DrogueUser, time.Hour) },
+		{"longer", frame.OpText, func(b *bench) string { return b.token(DrogueUser, time.Hour) },
 			func(t *testing.T, b *bench, c *client) { c.wantQuiet(10 * time.Minute) }},
-		{"binary", wire.OpBinary, func(b *bench) string { return b.token(DrogueUser, time.Hour) },
+		{"binary", frame.OpBinary, func(b *bench) string { return b.token(DrogueUser, time.Hour) },
 			func(t *testing.T, b *bench, c *client) { c.wantQuiet(10 * time.Minute) }},
-		{"earlier", wire.OpText, func(b *bench) string { return b.token(DrogueUser, 10*time.Second) },
+		{"earlier", frame.OpText, func(b *bench) string { return b.token(DrogueUser, 10*time.Second) },
 			func(t *testing.T, b *bench, c *client) {
 				start := time.Now()
 				c.wantClose(1008, "JWT token expired")
@@ -301,15 +302,15 @@ func TestDrogueRefresh(t *testing.T) {
 					t.Errorf("closed after %v", d)
 				}
 			}},
-		{"another user who may read", wire.OpText, func(b *bench) string { return b.token("root", time.Hour, drogueAdmin) },
+		{"another user who may read", frame.OpText, func(b *bench) string { return b.token("root", time.Hour, drogueAdmin) },
 			func(t *testing.T, b *bench, c *client) { c.wantQuiet(10 * time.Minute) }},
-		{"another user", wire.OpText, func(b *bench) string { return b.token("other", time.Hour) },
+		{"another user", frame.OpText, func(b *bench) string { return b.token("other", time.Hour) },
 			func(t *testing.T, b *bench, c *client) { c.wantClose(1008, "Failed to refresh token") }},
-		{"expired", wire.OpText, func(b *bench) string { return b.token(DrogueUser, -time.Hour) },
+		{"expired", frame.OpText, func(b *bench) string { return b.token(DrogueUser, -time.Hour) },
 			func(t *testing.T, b *bench, c *client) {
 				c.wantClose(1011, "Failed to refresh token: Authentication failed")
 			}},
-		{"access token", wire.OpText, func(b *bench) string { return DrogueAccessToken },
+		{"access token", frame.OpText, func(b *bench) string { return DrogueAccessToken },
 			func(t *testing.T, b *bench, c *client) {
 				c.wantClose(1011, "Failed to refresh token: Authentication failed")
 			}},
@@ -326,7 +327,7 @@ func TestDrogueRefresh(t *testing.T) {
 	t.Run("adds an expiry to an access token", func(t *testing.T) {
 		inBubble(t, quiet(), func(b *bench) {
 			c := b.dial("/drogue/demo-app", basic(DrogueUser, DrogueAccessToken))
-			c.send(wire.OpText, refreshMessage(b.token(DrogueUser, time.Minute)))
+			c.send(frame.OpText, refreshMessage(b.token(DrogueUser, time.Minute)))
 			c.wantClose(1008, "JWT token expired")
 		})
 	})
@@ -334,7 +335,7 @@ func TestDrogueRefresh(t *testing.T) {
 		inBubble(t, quiet(), func(b *bench) {
 			c := b.dial("/drogue/demo-app", "Authorization: Bearer "+b.token(DrogueUser, 10*time.Second))
 			c.wantQuiet(60 * time.Second)
-			c.send(wire.OpText, refreshMessage(b.token(DrogueUser, time.Hour)))
+			c.send(frame.OpText, refreshMessage(b.token(DrogueUser, time.Hour)))
 			c.wantQuiet(10 * time.Minute)
 		})
 	})

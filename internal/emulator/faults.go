@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -226,15 +227,15 @@ func (p *plan) add(name, arg string, given bool) (err error) {
 	case "silence":
 		at(func(s *socket) bool { _ = s.flush(); s.silent.Store(true); return false })
 	case "malformed":
-		at(func(s *socket) bool { return s.send(wire.OpText, []byte(`{"malformed":`)) != nil })
+		at(func(s *socket) bool { return s.send(frame.OpText, []byte(`{"malformed":`)) != nil })
 	case "invalid-utf8":
-		at(func(s *socket) bool { return s.send(wire.OpText, []byte("{\"invalid\":\"\xff\xfe\"}")) != nil })
+		at(func(s *socket) bool { return s.send(frame.OpText, []byte("{\"invalid\":\"\xff\xfe\"}")) != nil })
 	case "masked":
 		at(func(s *socket) bool { return s.sendMasked([]byte(`{"masked":true}`)) })
 	case "token-expired":
-		at(func(s *socket) bool { s.close(wire.StatusPolicy, wire.DrogueTokenExpired); return true })
+		at(func(s *socket) bool { s.close(frame.StatusPolicy, wire.DrogueTokenExpired); return true })
 	case "stream-error":
-		at(func(s *socket) bool { s.close(wire.StatusInternal, wire.DrogueStreamError); return true })
+		at(func(s *socket) bool { s.close(frame.StatusInternal, wire.DrogueStreamError); return true })
 	case "bad-record":
 		at(func(s *socket) bool {
 			if s.spoil != nil {
@@ -304,8 +305,8 @@ func (p *plan) addClose(arg string) error {
 	if err != nil || n < 0 || n > 65535 {
 		return fmt.Errorf("%q is no status code", code)
 	}
-	if len(reason) > wire.MaxControlPayload-2 {
-		return fmt.Errorf("the reason is longer than %d bytes", wire.MaxControlPayload-2)
+	if len(reason) > frame.MaxControlPayload-2 {
+		return fmt.Errorf("the reason is longer than %d bytes", frame.MaxControlPayload-2)
 	}
 	p.steps = append(p.steps, step{-1, func(s *socket) bool { _ = s.flush(); s.close(n, reason); return true }})
 	return nil

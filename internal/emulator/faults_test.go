@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -105,7 +106,7 @@ func TestFaultEvents(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.faulty("binary")
 		b.publishSame(1, 1)
-		if op, payload, err := c.read(); op != wire.OpBinary || !strings.HasPrefix(string(payload), `{"spec`) || err != nil {
+		if op, payload, err := c.read(); op != frame.OpBinary || !strings.HasPrefix(string(payload), `{"spec`) || err != nil {
 			t.Errorf("binary: %v %s, %v", op, payload, err)
 		}
 		c = b.faulty("extra")
@@ -115,14 +116,14 @@ func TestFaultEvents(t *testing.T) {
 		}
 		c = b.faulty("fragment=100")
 		b.publishSame(1, 1)
-		var frames []wire.Header
+		var frames []frame.Header
 		var text []byte
 		for {
 			head, err := c.br.Peek(2)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h, n := wire.ParseHeader(head)
+			h, n := frame.ParseHeader(head)
 			payload := make([]byte, n+int(h.Length))
 			if _, err := io.ReadFull(c.br, payload); err != nil {
 				t.Fatal(err)
@@ -132,7 +133,7 @@ func TestFaultEvents(t *testing.T) {
 				break
 			}
 		}
-		if len(frames) < 3 || frames[0].Opcode != wire.OpText || frames[1].Opcode != wire.OpContinuation || !strings.Contains(string(text), `"data":1`) {
+		if len(frames) < 3 || frames[0].Opcode != frame.OpText || frames[1].Opcode != frame.OpContinuation || !strings.Contains(string(text), `"data":1`) {
 			t.Errorf("fragments %v of %s", frames, text)
 		}
 	})
@@ -147,8 +148,8 @@ func TestFaultSilence(t *testing.T) {
 		if got := c.datum(); got != "1" {
 			t.Errorf("got %s", got)
 		}
-		c.send(wire.OpPing, "x")
-		c.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+		c.send(frame.OpPing, "x")
+		c.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 		if err := c.conn.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -178,15 +179,15 @@ func TestFaultPong(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.dial(appPath(wire.DoshiiPathApp), FaultHeader+": delay-pong=2s")
 		start := time.Now()
-		c.send(wire.OpText, `{"doshii":{"ping":1}}`)
-		c.send(wire.OpPing, "p")
+		c.send(frame.OpText, `{"doshii":{"ping":1}}`)
+		c.send(frame.OpPing, "p")
 		c.wantText(`{"doshii":{"pong":1,"version":"3.2.0"}}`)
-		if op, _, err := c.read(); op != wire.OpPong || err != nil || time.Since(start) != 2*time.Second {
+		if op, _, err := c.read(); op != frame.OpPong || err != nil || time.Since(start) != 2*time.Second {
 			t.Errorf("%v, %v after %v", op, err, time.Since(start))
 		}
 		c = b.dial(appPath(wire.DoshiiPathApp), FaultHeader+": no-pong")
-		c.send(wire.OpText, `{"doshii":{"ping":1}}`)
-		c.send(wire.OpPing, "p")
+		c.send(frame.OpText, `{"doshii":{"ping":1}}`)
+		c.send(frame.OpPing, "p")
 		c.wantQuiet(10 * time.Second)
 	})
 }
@@ -200,16 +201,16 @@ func TestFaultOctave(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		c := session(b, "ack-delay=3s")
 		start := time.Now()
-		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.send(frame.OpText, subscribeTo(DemoStream))
 		c.wantText(octaveOK)
 		if d := time.Since(start); d != 3*time.Second {
 			t.Errorf("acknowledged after %v", d)
 		}
 
 		c = session(b, "ack-after")
-		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.send(frame.OpText, subscribeTo(DemoStream))
 		c.wantQuiet(time.Minute / 2)
-		c.send(wire.OpText, subscribeTo("/demo/nothing")) // a refusal does not wait
+		c.send(frame.OpText, subscribeTo("/demo/nothing")) // a refusal does not wait
 		if got := c.text(); !strings.Contains(got, `"ok":false`) {
 			t.Errorf("got %s", got)
 		}
@@ -220,7 +221,7 @@ func TestFaultOctave(t *testing.T) {
 		c.wantText(octaveOK)
 
 		c = session(b, "ack-null absent")
-		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.send(frame.OpText, subscribeTo(DemoStream))
 		c.wantText(strings.Replace(octaveOK, `"body":{}`, `"body":null`, 1))
 		b.publishOctave(DemoStream, `{"n":2}`)
 		if got := c.text(); strings.Contains(got, "null") || strings.Contains(got, "tags") || !strings.Contains(got, `"elems":{"n":2}`) {

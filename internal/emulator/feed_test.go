@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestPublish(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		octave := b.dial(b.session(masterHeaders()...))
-		octave.send(wire.OpText, subscribeTo(DemoStream))
+		octave.send(frame.OpText, subscribeTo(DemoStream))
 		octave.wantText(octaveOK)
 		drogue := b.dial("/drogue/demo-app", basic(DrogueUser, DrogueAccessToken))
 		doshii := b.dial(appPath(wire.DoshiiPathApp))

@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A bench is an emulator on an in-memory network, with a client that knows no
@@ -157,27 +157,27 @@ func (c *client) write(b []byte) {
 }
 
 // frameOf encodes a masked frame.
-func frameOf(h wire.Header, payload string) []byte {
+func frameOf(h frame.Header, payload string) []byte {
 	h.Masked, h.Mask, h.Length = true, [4]byte{1, 2, 3, 4}, uint64(len(payload))
 	body := []byte(payload)
-	wire.Mask(body, h.Mask, 0)
-	return append(wire.AppendHeader(nil, h), body...)
+	frame.Mask(body, h.Mask, 0)
+	return append(frame.AppendHeader(nil, h), body...)
 }
 
 // send sends one whole frame.
-func (c *client) send(op wire.Opcode, payload string) {
+func (c *client) send(op frame.Opcode, payload string) {
 	c.t.Helper()
-	c.write(frameOf(wire.Header{Fin: true, Opcode: op}, payload))
+	c.write(frameOf(frame.Header{Fin: true, Opcode: op}, payload))
 }
 
 // read returns the next frame of the server.
-func (c *client) read() (wire.Opcode, []byte, error) {
+func (c *client) read() (frame.Opcode, []byte, error) {
 	for size := 2; ; size++ {
 		b, err := c.br.Peek(size)
 		if err != nil {
 			return 0, nil, err
 		}
-		h, n := wire.ParseHeader(b)
+		h, n := frame.ParseHeader(b)
 		if n == 0 {
 			continue
 		}
@@ -203,9 +203,9 @@ func (c *client) text() string {
 		switch {
 		case err != nil:
 			c.t.Fatalf("waiting for a message: %v", err)
-		case op == wire.OpPing:
-			c.send(wire.OpPong, string(payload))
-		case op == wire.OpText:
+		case op == frame.OpPing:
+			c.send(frame.OpPong, string(payload))
+		case op == frame.OpText:
 			return string(payload)
 		default:
 			c.t.Fatalf("waiting for a message: %v frame %q", op, payload)
@@ -230,10 +230,10 @@ func (c *client) wantClose(code int, reason string) {
 		switch {
 		case err != nil:
 			c.t.Fatalf("waiting for a close frame: %v", err)
-		case op == wire.OpPing:
-			c.send(wire.OpPong, string(payload))
-		case op == wire.OpClose:
-			gotCode, gotReason := wire.ParseClose(payload)
+		case op == frame.OpPing:
+			c.send(frame.OpPong, string(payload))
+		case op == frame.OpClose:
+			gotCode, gotReason := frame.ParseClose(payload)
 			if gotCode != code || gotReason != reason {
 				c.t.Fatalf("closed with %d %q, want %d %q", gotCode, gotReason, code, reason)
 			}
@@ -256,7 +256,7 @@ func (c *client) wantDrop() {
 			return
 		case err != nil:
 			c.t.Fatalf("waiting for the end: %v", err)
-		case op != wire.OpPing:
+		case op != frame.OpPing:
 			c.t.Fatalf("waiting for the end: %v frame %q", op, payload)
 		}
 	}
@@ -271,8 +271,8 @@ func (c *client) ending() string {
 			return "drop"
 		case err != nil:
 			return err.Error()
-		case op == wire.OpClose:
-			code, _ := wire.ParseClose(payload)
+		case op == frame.OpClose:
+			code, _ := frame.ParseClose(payload)
 			return fmt.Sprint("close ", code)
 		}
 	}
@@ -286,8 +286,8 @@ func (c *client) wantQuiet(d time.Duration) {
 	}
 	for {
 		op, payload, err := c.read()
-		if op == wire.OpPing && err == nil {
-			c.send(wire.OpPong, string(payload))
+		if op == frame.OpPing && err == nil {
+			c.send(frame.OpPong, string(payload))
 			continue
 		}
 		if ne, ok := errors.AsType[net.Error](err); !ok || !ne.Timeout() {

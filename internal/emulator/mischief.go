@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -66,7 +67,7 @@ func (m *mischief) pass(s *socket, payload []byte) (over bool) {
 	m.sent++
 	if m.ackAfter > 0 && m.sent == m.ackAfter {
 		for _, a := range m.acks {
-			s.queue(wire.OpText, a)
+			s.queue(frame.OpText, a)
 		}
 		m.acks = nil
 	}
@@ -85,9 +86,9 @@ func (m *mischief) proceed(s *socket) (over bool) {
 
 // queue adds the frames of an event to what goes out.
 func (m *mischief) queue(s *socket, payload []byte) {
-	op := wire.OpText
+	op := frame.OpText
 	if m.binary {
-		op = wire.OpBinary
+		op = frame.OpBinary
 	}
 	if m.fragment <= 0 {
 		s.queue(op, payload)
@@ -95,9 +96,9 @@ func (m *mischief) queue(s *socket, payload []byte) {
 	}
 	for first := true; first || len(payload) > 0; first = false {
 		n := min(m.fragment, len(payload))
-		s.out = wire.AppendHeader(s.out, wire.Header{Fin: n == len(payload), Opcode: op, Length: uint64(n)})
+		s.out = frame.AppendHeader(s.out, frame.Header{Fin: n == len(payload), Opcode: op, Length: uint64(n)})
 		s.out = append(s.out, payload[:n]...)
-		payload, op = payload[n:], wire.OpContinuation
+		payload, op = payload[n:], frame.OpContinuation
 	}
 }
 
@@ -123,14 +124,14 @@ func (s *socket) acknowledge(ack []byte, success bool) (over bool) {
 		m.acks = append(m.acks, ack)
 		return false
 	case m.ackDelay > 0:
-		s.schedule(m.ackDelay, func() bool { return s.send(wire.OpText, ack) != nil })
+		s.schedule(m.ackDelay, func() bool { return s.send(frame.OpText, ack) != nil })
 		return false
 	}
-	return s.send(wire.OpText, ack) != nil
+	return s.send(frame.OpText, ack) != nil
 }
 
 // pong answers a ping, control frame or message, as the plan wants.
-func (s *socket) pong(op wire.Opcode, payload []byte) (over bool) {
+func (s *socket) pong(op frame.Opcode, payload []byte) (over bool) {
 	m := s.faults
 	switch {
 	case m.noPong:
@@ -144,9 +145,9 @@ func (s *socket) pong(op wire.Opcode, payload []byte) (over bool) {
 
 // sendMasked writes a frame that a server must not send (RFC 6455, section 5.1).
 func (s *socket) sendMasked(payload []byte) (over bool) {
-	h := wire.Header{Fin: true, Opcode: wire.OpText, Masked: true, Mask: [4]byte{7, 11, 13, 17}, Length: uint64(len(payload))}
-	s.out = wire.AppendHeader(s.out, h)
-	wire.Mask(payload, h.Mask, 0)
+	h := frame.Header{Fin: true, Opcode: frame.OpText, Masked: true, Mask: [4]byte{7, 11, 13, 17}, Length: uint64(len(payload))}
+	s.out = frame.AppendHeader(s.out, h)
+	frame.Mask(payload, h.Mask, 0)
 	s.out = append(s.out, payload...)
 	return s.flush() != nil
 }
@@ -155,7 +156,7 @@ func (s *socket) sendMasked(payload []byte) (over bool) {
 func (s *socket) sendGiant(n int) (over bool) {
 	const head, tail = `{"giant":"`, `"}`
 	n = max(n, len(head)+len(tail))
-	s.out = wire.AppendHeader(s.out, wire.Header{Fin: true, Opcode: wire.OpText, Length: uint64(n)})
+	s.out = frame.AppendHeader(s.out, frame.Header{Fin: true, Opcode: frame.OpText, Length: uint64(n)})
 	s.out = append(s.out, head...)
 	for rest := n - len(head) - len(tail); rest > 0; {
 		some := min(rest, 64<<10)

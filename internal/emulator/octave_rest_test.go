@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -141,7 +142,7 @@ func TestOctavePublish(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		id := b.octave().store.find("", DemoStream).ID
 		c := b.dial(b.session(masterHeaders()...))
-		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.send(frame.OpText, subscribeTo(DemoStream))
 		c.wantText(octaveOK)
 		for _, test := range []struct{ path, body, elems string }{
 			{"/demo/event/" + id, `{"elems":{"z":9007199254740993,"a":"<&>"}}`, `{"z":9007199254740993,"a":"<&>"}`},
@@ -265,7 +266,7 @@ func TestOctaveCapacity(t *testing.T) {
 			want []int
 		}{{"/demo/five", []int{12, 11, 10, 9, 8}}, {DemoUnkeptStream, nil}, {DemoLatestStream, []int{12}}} {
 			c := b.dial(b.session(masterHeaders()...))
-			c.send(wire.OpText, subscribeTo(test.path))
+			c.send(frame.OpText, subscribeTo(test.path))
 			c.wantText(octaveOK)
 			b.publishNumbers(test.path, 1, 12)
 			if got := b.numbers("/demo/event?path=" + test.path); !slices.Equal(got, test.want) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -88,7 +89,7 @@ func (c *octaveConn) run() {
 		case <-c.socket.due:
 			over = c.socket.elapsed()
 		case <-c.ctx.Done():
-			c.socket.close(wire.StatusGoingAway, "")
+			c.socket.close(frame.StatusGoingAway, "")
 			return
 		case <-idle.C:
 			c.socket.close(c.opts.IdleClose, "idle")
@@ -119,7 +120,7 @@ func (c *octaveConn) push() (over bool) {
 }
 
 // receive handles one message of the client.
-func (c *octaveConn) receive(f frame) (over bool) {
+func (c *octaveConn) receive(f clientFrame) (over bool) {
 	if f.opcode.Control() {
 		return c.socket.control(f)
 	}
@@ -129,7 +130,7 @@ func (c *octaveConn) receive(f frame) (over bool) {
 		if c.opts.HeartbeatReply == "" {
 			return false
 		}
-		return c.socket.send(wire.OpText, []byte(c.opts.HeartbeatReply)) != nil
+		return c.socket.send(frame.OpText, []byte(c.opts.HeartbeatReply)) != nil
 	}
 	// A member of the wrong kind still leaves a msgId to answer to.
 	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !ok {
@@ -139,7 +140,7 @@ func (c *octaveConn) receive(f frame) (over bool) {
 		return c.ack(req, http.StatusBadRequest, "the message is not a request")
 	}
 	if c.opts.Strict && !isSubscription(req) {
-		c.socket.close(wire.StatusPolicy, "undocumented request")
+		c.socket.close(frame.StatusPolicy, "undocumented request")
 		return true
 	}
 	return c.subscription(req)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -117,9 +118,9 @@ func TestOctaveSessionLifetime(t *testing.T) {
 		time.Sleep(29 * time.Second)
 		c := b.dial(path)
 		time.Sleep(40 * time.Second) // longer than an unused session lives
-		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.send(frame.OpText, subscribeTo(DemoStream))
 		c.wantText(octaveOK)
-		c.send(wire.OpClose, string(wire.ClosePayload(1000, "")))
+		c.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
 		c.wantClose(1000, "")
 		synctest.Wait()
 		if _, res := b.upgrade(path); res.StatusCode != 404 {
@@ -147,7 +148,7 @@ func TestOctaveGrace(t *testing.T) {
 	inBubble(t, opts, func(b *bench) {
 		path := b.session(masterHeaders()...)
 		c := b.dial(path)
-		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.send(frame.OpText, subscribeTo(DemoStream))
 		c.wantText(octaveOK)
 		c.conn.Close()
 		time.Sleep(time.Second)
@@ -188,7 +189,7 @@ func TestOctaveRequests(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.dial(b.session(masterHeaders()...))
 		for _, test := range tests {
-			c.send(wire.OpText, test.request)
+			c.send(frame.OpText, test.request)
 			if got := c.text(); !sameJSON(t, got, test.want) {
 				t.Errorf("%s:\n got %s\nwant %s", test.name, got, test.want)
 			}
@@ -196,16 +197,16 @@ func TestOctaveRequests(t *testing.T) {
 	})
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.dial(b.session(restrictedHeaders()...))
-		c.send(wire.OpText, subscribeTo(DemoLatestStream))
+		c.send(frame.OpText, subscribeTo(DemoLatestStream))
 		c.wantText(refused(`"msgId":"m",`, "no right to read this stream", 403))
-		c.send(wire.OpText, subscribeTo("/demo/devices/pump_01/level"))
+		c.send(frame.OpText, subscribeTo("/demo/devices/pump_01/level"))
 		c.wantText(octaveOK)
 	})
 	opts := quiet()
 	opts.Octave.NeedMsgID = true
 	inBubble(t, opts, func(b *bench) {
 		c := b.dial(b.session(masterHeaders()...))
-		c.send(wire.OpText, `{"object":"event","type":"subscribe","path":"/demo/stream"}`)
+		c.send(frame.OpText, `{"object":"event","type":"subscribe","path":"/demo/stream"}`)
 		c.wantQuiet(time.Second)
 	})
 }
@@ -217,9 +218,9 @@ func TestOctaveEvents(t *testing.T) {
 		id := b.octave().store.find("", DemoStream).ID
 		c := b.dial(b.session(masterHeaders()...))
 		b.publishOctave(DemoStream, `{"n":0}`)
-		c.send(wire.OpText, subscribeTo(DemoStream))
+		c.send(frame.OpText, subscribeTo(DemoStream))
 		c.wantText(octaveOK)
-		c.send(wire.OpText, fmt.Sprintf(`{"msgId":"m","object":"event","type":"subscribe","streamId":%q}`, id))
+		c.send(frame.OpText, fmt.Sprintf(`{"msgId":"m","object":"event","type":"subscribe","streamId":%q}`, id))
 		c.wantText(octaveOK)
 		b.publishOctave(DemoStream, `{"n":1,"html":"<&>"}`)
 		b.publishOctave(DemoUnkeptStream, `{"n":-1}`)
@@ -233,7 +234,7 @@ func TestOctaveEvents(t *testing.T) {
 			t.Errorf("id %s does not begin with the second of %d", e.ID, e.CreationDate)
 		}
 		c.wantQuiet(time.Second)
-		c.send(wire.OpText, strings.Replace(subscribeTo(DemoStream), "subscribe", "unsubscribe", 1))
+		c.send(frame.OpText, strings.Replace(subscribeTo(DemoStream), "subscribe", "unsubscribe", 1))
 		c.wantText(octaveOK)
 		b.publishOctave(DemoStream, `{"n":2}`)
 		c.wantQuiet(time.Second)
@@ -247,11 +248,11 @@ func TestOctaveHeartbeat(t *testing.T) {
 		c := b.dial(b.session(masterHeaders()...))
 		for range 5 {
 			c.wantQuiet(50 * time.Second)
-			c.send(wire.OpText, `{"type":"heartbeat"}`)
+			c.send(frame.OpText, `{"type":"heartbeat"}`)
 		}
 		c.wantQuiet(50 * time.Second)
-		c.send(wire.OpPing, "x")
-		if op, payload, err := c.read(); op != wire.OpPong || string(payload) != "x" || err != nil {
+		c.send(frame.OpPing, "x")
+		if op, payload, err := c.read(); op != frame.OpPong || string(payload) != "x" || err != nil {
 			t.Errorf("ping answered with %v %q, %v", op, payload, err)
 		}
 		start := time.Now()
@@ -266,7 +267,7 @@ func TestOctaveHeartbeat(t *testing.T) {
 		check func(*client)
 	}{
 		{"reply", func(o *OctaveOptions) { o.HeartbeatReply = `{"type":"heartbeat"}` }, func(c *client) {
-			c.send(wire.OpText, `{"type":"heartbeat","object":""}`)
+			c.send(frame.OpText, `{"type":"heartbeat","object":""}`)
 			c.wantText(`{"type":"heartbeat"}`)
 		}},
 		{"idle 1000", func(o *OctaveOptions) { o.IdleClose = 1000 }, func(c *client) { c.wantClose(1000, "idle") }},
@@ -290,14 +291,14 @@ func TestOctaveStrict(t *testing.T) {
 		if _, res := b.upgrade(path); res.StatusCode != 404 {
 			t.Errorf("second socket: %s", res.Status)
 		}
-		c.send(wire.OpText, `{"msgId":"m","object":"event","type":"findmany"}`)
+		c.send(frame.OpText, `{"msgId":"m","object":"event","type":"findmany"}`)
 		c.wantClose(1008, "undocumented request")
 	})
 	inBubble(t, quiet(), func(b *bench) {
 		path := b.session(masterHeaders()...)
 		one, two := b.dial(path), b.dial(path)
 		for _, c := range []*client{one, two} {
-			c.send(wire.OpText, subscribeTo(DemoStream))
+			c.send(frame.OpText, subscribeTo(DemoStream))
 			c.wantText(octaveOK)
 		}
 		b.publishOctave(DemoStream, `{}`)
@@ -315,7 +316,7 @@ func TestOctaveGenerated(t *testing.T) {
 		opts.Seed = seed
 		inBubble(t, opts, func(b *bench) {
 			c := b.dial(b.session(masterHeaders()...))
-			c.send(wire.OpText, subscribeTo(DemoStream))
+			c.send(frame.OpText, subscribeTo(DemoStream))
 			c.wantText(octaveOK)
 			start := time.Now()
 			for range 20 {

@@ -3,6 +3,7 @@ package emulator
 import (
 	"time"
 
+	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -150,7 +151,7 @@ func DefaultOptions() Options {
 			UnusedSession:  30 * time.Second,
 			UnknownSession: 404,
 			Idle:           wire.OctaveIdle,
-			IdleClose:      wire.StatusGoingAway,
+			IdleClose:      frame.StatusGoingAway,
 		},
 		Drogue: DrogueOptions{
 			Ping:           wire.DroguePing,
@@ -164,7 +165,7 @@ func DefaultOptions() Options {
 		},
 		Doshii: DoshiiOptions{
 			Idle:          wire.DoshiiIdle,
-			IdleClose:     wire.StatusNone,
+			IdleClose:     frame.StatusNone,
 			RefuseBy:      "status",
 			UnknownDevice: 400,
 			Pong:          "echo",

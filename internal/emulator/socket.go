@@ -16,7 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 const (
@@ -26,9 +26,9 @@ const (
 	writeTimeout = time.Minute
 )
 
-// A frame is a message or a control frame of the client.
-type frame struct {
-	opcode  wire.Opcode
+// A clientFrame is a message or a control frame of the client.
+type clientFrame struct {
+	opcode  frame.Opcode
 	payload []byte
 	at      time.Time
 }
@@ -66,7 +66,7 @@ func (v *violation) Error() string { return v.text }
 type socket struct {
 	// frames yields what the client sends. It is closed when no more comes; then
 	// err says why.
-	frames chan frame
+	frames chan clientFrame
 	err    error
 
 	// due fires when elapsed has something to do; nil when there is nothing.
@@ -158,7 +158,7 @@ func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules 
 		return nil, err
 	}
 	s := &socket{
-		frames: make(chan frame),
+		frames: make(chan clientFrame),
 		conn:   conn,
 		br:     br,
 		rules:  rules,
@@ -179,7 +179,7 @@ func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules 
 // read passes frames on until the connection ends. drop ends and joins it.
 func (s *socket) read() {
 	defer close(s.frames)
-	var message frame
+	var message clientFrame
 	for {
 		h, payload, err := s.readFrame()
 		if err != nil {
@@ -189,7 +189,7 @@ func (s *socket) read() {
 		if s.silent.Load() {
 			continue
 		}
-		f := frame{h.Opcode, payload, time.Now()}
+		f := clientFrame{h.Opcode, payload, time.Now()}
 		if !h.Opcode.Control() {
 			if f, err = s.assemble(&message, h, f); err != nil {
 				s.err = err
@@ -222,15 +222,15 @@ func (s *socket) readError() error {
 
 // assemble adds a data frame to the message that it belongs to and returns what
 // there is of it.
-func (s *socket) assemble(message *frame, h wire.Header, f frame) (frame, error) {
-	first := h.Opcode != wire.OpContinuation
+func (s *socket) assemble(message *clientFrame, h frame.Header, f clientFrame) (clientFrame, error) {
+	first := h.Opcode != frame.OpContinuation
 	switch {
 	case first == (message.opcode != 0):
-		return f, &violation{wire.StatusProtocol, "continuation frame without a message, or a message within another"}
+		return f, &violation{frame.StatusProtocol, "continuation frame without a message, or a message within another"}
 	case !s.rules.fragments && (!first || !h.Fin):
-		return f, &violation{wire.StatusProtocol, "fragmented message"}
+		return f, &violation{frame.StatusProtocol, "fragmented message"}
 	case uint64(len(message.payload)+len(f.payload)) > s.rules.maxMessage:
-		return f, &violation{wire.StatusTooBig, "message too big"}
+		return f, &violation{frame.StatusTooBig, "message too big"}
 	case first:
 		*message = f
 	default:
@@ -240,46 +240,46 @@ func (s *socket) assemble(message *frame, h wire.Header, f frame) (frame, error)
 	if !h.Fin {
 		return *message, nil
 	}
-	f, *message = *message, frame{}
-	if f.opcode == wire.OpText && !utf8.Valid(f.payload) {
-		return f, &violation{wire.StatusInvalid, "text is not UTF-8"}
+	f, *message = *message, clientFrame{}
+	if f.opcode == frame.OpText && !utf8.Valid(f.payload) {
+		return f, &violation{frame.StatusInvalid, "text is not UTF-8"}
 	}
 	return f, nil
 }
 
 // readFrame reads one frame and unmasks it.
-func (s *socket) readFrame() (wire.Header, []byte, error) {
+func (s *socket) readFrame() (frame.Header, []byte, error) {
 	h, err := s.readHeader()
 	if err != nil {
 		return h, nil, err
 	}
 	switch {
 	case h.RSV != 0 && !s.rules.reserved:
-		return h, nil, &violation{wire.StatusProtocol, "reserved bit set"}
+		return h, nil, &violation{frame.StatusProtocol, "reserved bit set"}
 	case h.Opcode.String() == "reserved":
-		return h, nil, &violation{wire.StatusProtocol, "reserved opcode"}
+		return h, nil, &violation{frame.StatusProtocol, "reserved opcode"}
 	case !h.Masked:
-		return h, nil, &violation{wire.StatusProtocol, "frame not masked"}
-	case h.Opcode.Control() && (!h.Fin || h.Length > wire.MaxControlPayload):
-		return h, nil, &violation{wire.StatusProtocol, "control frame fragmented or too long"}
+		return h, nil, &violation{frame.StatusProtocol, "frame not masked"}
+	case h.Opcode.Control() && (!h.Fin || h.Length > frame.MaxControlPayload):
+		return h, nil, &violation{frame.StatusProtocol, "control frame fragmented or too long"}
 	case h.Length > s.rules.maxMessage:
-		return h, nil, &violation{wire.StatusTooBig, "frame too big"}
+		return h, nil, &violation{frame.StatusTooBig, "frame too big"}
 	}
 	payload := make([]byte, h.Length)
 	if _, err := io.ReadFull(s.br, payload); err != nil {
 		return h, nil, err
 	}
-	wire.Mask(payload, h.Mask, 0)
+	frame.Mask(payload, h.Mask, 0)
 	return h, payload, nil
 }
 
-func (s *socket) readHeader() (wire.Header, error) {
+func (s *socket) readHeader() (frame.Header, error) {
 	for size := 2; ; size++ {
 		b, err := s.br.Peek(size)
 		if err != nil {
-			return wire.Header{}, err
+			return frame.Header{}, err
 		}
-		if h, n := wire.ParseHeader(b); n > 0 {
+		if h, n := frame.ParseHeader(b); n > 0 {
 			_, err := s.br.Discard(n)
 			return h, err
 		}
@@ -287,8 +287,8 @@ func (s *socket) readHeader() (wire.Header, error) {
 }
 
 // queue adds a frame to what goes out with the next flush.
-func (s *socket) queue(op wire.Opcode, payload []byte) {
-	s.out = wire.AppendHeader(s.out, wire.Header{Fin: true, Opcode: op, Length: uint64(len(payload))})
+func (s *socket) queue(op frame.Opcode, payload []byte) {
+	s.out = frame.AppendHeader(s.out, frame.Header{Fin: true, Opcode: op, Length: uint64(len(payload))})
 	s.out = append(s.out, payload...)
 }
 
@@ -315,19 +315,19 @@ func (s *socket) flush() error {
 }
 
 // send writes one frame.
-func (s *socket) send(op wire.Opcode, payload []byte) error {
+func (s *socket) send(op frame.Opcode, payload []byte) error {
 	s.queue(op, payload)
 	return s.flush()
 }
 
 // control does with a control frame what every server does. over tells that the
 // connection has ended with it.
-func (s *socket) control(f frame) (over bool) {
+func (s *socket) control(f clientFrame) (over bool) {
 	switch f.opcode {
-	case wire.OpPing:
-		return s.pong(wire.OpPong, f.payload)
-	case wire.OpClose:
-		if err := s.send(wire.OpClose, f.payload); err == nil {
+	case frame.OpPing:
+		return s.pong(frame.OpPong, f.payload)
+	case frame.OpClose:
+		if err := s.send(frame.OpClose, f.payload); err == nil {
 			s.linger()
 		}
 		return true
@@ -338,14 +338,14 @@ func (s *socket) control(f frame) (over bool) {
 // close sends a close frame and gives the client a moment to answer. Codes that
 // never travel mean: an empty close frame, or none at all.
 func (s *socket) close(code int, reason string) {
-	if code == wire.StatusAbnormal || s.silent.Load() {
+	if code == frame.StatusAbnormal || s.silent.Load() {
 		return
 	}
-	payload := wire.ClosePayload(code, reason)
+	payload := frame.ClosePayload(code, reason)
 	if s.rules.uncut && len(payload) > 2 {
 		payload = append(payload[:2], reason...)
 	}
-	if err := s.send(wire.OpClose, payload); err == nil {
+	if err := s.send(frame.OpClose, payload); err == nil {
 		s.linger()
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A message is one of the client.
 type message struct {
-	op   wire.Opcode
+	op   frame.Opcode
 	data []byte
 }
 
@@ -74,7 +74,7 @@ func (c *conn) play() error {
 		}
 		due := c.due(r.Time)
 		switch {
-		case r.Opcode == wire.OpClose:
+		case r.Opcode == frame.OpClose:
 			c.sleep(due)
 			ended = &r
 		case r.Direction == proto.Out && r.Opcode.Control():
@@ -82,7 +82,7 @@ func (c *conn) play() error {
 			if err := c.expect(r); err != nil {
 				return err
 			}
-		case r.Opcode == wire.OpPong: // the reader answers pings itself
+		case r.Opcode == frame.OpPong: // the reader answers pings itself
 		default:
 			c.sleep(due)
 			c.send(r)
@@ -92,7 +92,7 @@ func (c *conn) play() error {
 		return context.Cause(c.ctx)
 	}
 	if c.last != nil && ended == nil { // a broken tape
-		c.hangUp(wire.ClosePayload(wire.StatusGoingAway, "the tape ends here"))
+		c.hangUp(frame.ClosePayload(frame.StatusGoingAway, "the tape ends here"))
 		return nil
 	}
 	return c.finish(ended)
@@ -175,7 +175,7 @@ func (c *conn) expect(r proto.FrameRecord) error {
 
 func (c *conn) deviation(format string, args ...any) error {
 	d := &Deviation{Connection: c.connection, Text: fmt.Sprintf(format, args...)}
-	c.hangUp(wire.ClosePayload(wire.StatusPolicy, "not what is on the tape"))
+	c.hangUp(frame.ClosePayload(frame.StatusPolicy, "not what is on the tape"))
 	return d
 }
 
@@ -200,11 +200,11 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 		if !c.gone && c.o.Strict {
 			return c.deviation("the client on the tape closed the connection, and this one did not")
 		}
-		c.hangUp(wire.ClosePayload(wire.StatusNormal, "end of the tape"))
+		c.hangUp(frame.ClosePayload(frame.StatusNormal, "end of the tape"))
 	case more: // it was lost
 		c.drop()
 	default:
-		c.hangUp(wire.ClosePayload(wire.StatusNormal, "end of the tape"))
+		c.hangUp(frame.ClosePayload(frame.StatusNormal, "end of the tape"))
 	}
 	if !c.gone { // it was left to break off
 		return nil
@@ -221,7 +221,7 @@ func (c *conn) hangUp(payload []byte) {
 		return
 	}
 	c.gone = true
-	if c.ws.send(wire.OpClose, payload) == nil {
+	if c.ws.send(frame.OpClose, payload) == nil {
 		c.drain()
 	}
 }

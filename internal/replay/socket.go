@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 const (
@@ -71,14 +71,14 @@ func upgrade(w http.ResponseWriter, r *http.Request, subprotocol string) (*socke
 
 // queue adds a frame to what goes out with the next flush, which it makes itself
 // when there is much. Nothing goes out after a close frame.
-func (s *socket) queue(op wire.Opcode, payload []byte) error {
+func (s *socket) queue(op frame.Opcode, payload []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
 	}
-	s.closed = op == wire.OpClose
-	s.out = wire.AppendHeader(s.out, wire.Header{Fin: true, Opcode: op, Length: uint64(len(payload))})
+	s.closed = op == frame.OpClose
+	s.out = frame.AppendHeader(s.out, frame.Header{Fin: true, Opcode: op, Length: uint64(len(payload))})
 	s.out = append(s.out, payload...)
 	if len(s.out) < bufferSize {
 		return nil
@@ -108,7 +108,7 @@ func (s *socket) write() error {
 }
 
 // send writes one frame.
-func (s *socket) send(op wire.Opcode, payload []byte) error {
+func (s *socket) send(op frame.Opcode, payload []byte) error {
 	if err := s.queue(op, payload); err != nil {
 		return err
 	}
@@ -124,22 +124,22 @@ func (s *socket) read() (message, error) {
 	for {
 		h, payload, err := s.readFrame(uint64(len(m.data)))
 		if err == errViolation {
-			_ = s.send(wire.OpClose, wire.ClosePayload(wire.StatusProtocol, ""))
+			_ = s.send(frame.OpClose, frame.ClosePayload(frame.StatusProtocol, ""))
 		}
 		if err != nil {
 			return message{}, err
 		}
 		switch {
-		case h.Opcode == wire.OpPing:
-			if err := s.send(wire.OpPong, payload); err != nil {
+		case h.Opcode == frame.OpPing:
+			if err := s.send(frame.OpPong, payload); err != nil {
 				return message{}, err
 			}
-		case h.Opcode == wire.OpClose:
-			_ = s.send(wire.OpClose, payload) // unless it is itself the answer
+		case h.Opcode == frame.OpClose:
+			_ = s.send(frame.OpClose, payload) // unless it is itself the answer
 			return message{}, io.EOF
 		case h.Opcode.Control():
 		default:
-			if h.Opcode != wire.OpContinuation {
+			if h.Opcode != frame.OpContinuation {
 				m.op = h.Opcode
 			}
 			m.data = append(m.data, payload...)
@@ -152,26 +152,26 @@ func (s *socket) read() (message, error) {
 
 // readFrame reads one frame and unmasks it; before is how much there is of its
 // message.
-func (s *socket) readFrame(before uint64) (wire.Header, []byte, error) {
-	var h wire.Header
+func (s *socket) readFrame(before uint64) (frame.Header, []byte, error) {
+	var h frame.Header
 	for size, n := 2, 0; n == 0; size++ {
 		b, err := s.br.Peek(size)
 		if err != nil {
 			return h, nil, err
 		}
-		if h, n = wire.ParseHeader(b); n > 0 {
+		if h, n = frame.ParseHeader(b); n > 0 {
 			if _, err := s.br.Discard(n); err != nil {
 				return h, nil, err
 			}
 		}
 	}
-	if !h.Masked || h.RSV != 0 || h.Length > maxMessage-before || h.Opcode.Control() && (!h.Fin || h.Length > wire.MaxControlPayload) {
+	if !h.Masked || h.RSV != 0 || h.Length > maxMessage-before || h.Opcode.Control() && (!h.Fin || h.Length > frame.MaxControlPayload) {
 		return h, nil, errViolation
 	}
 	payload := make([]byte, h.Length)
 	if _, err := io.ReadFull(s.br, payload); err != nil {
 		return h, nil, err
 	}
-	wire.Mask(payload, h.Mask, 0)
+	frame.Mask(payload, h.Mask, 0)
 	return h, payload, nil
 }

@@ -1,3 +1,7 @@
+// Package wire holds the shapes that travel: the JSON of each service, with the
+// constants that their documents state. It is a leaf: standard library only, and no
+// behavior beyond encoding and decoding, because the client and the emulator share it
+// and must share nothing else.
 package wire
 
 import (

@@ -1,8 +1,7 @@
-// Package wire holds the shapes that travel: RFC 6455 frame headers and the JSON
-// of each service, with the constants that their documents state. It is a leaf:
-// standard library only, and no behaviour beyond encoding and decoding, because
-// the client and the emulator share it and must share nothing else.
-package wire
+// Package frame is the framing of the WebSocket protocol (RFC 6455, section 5): opcodes,
+// status codes, the header of a frame, masking. It knows no connection; client and
+// servers share it.
+package frame
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package wire
+package frame
 
 import (
 	"bytes"
@@ -55,7 +55,7 @@ func TestClosePayload(t *testing.T) {
 	for _, test := range []struct {
 		code   int
 		reason string
-	}{{StatusNormal, ""}, {StatusPolicy, DrogueTokenExpired}, {4321, "ü"}} {
+	}{{StatusNormal, ""}, {StatusPolicy, "JWT token expired"}, {4321, "ü"}} {
 		code, reason := ParseClose(ClosePayload(test.code, test.reason))
 		if code != test.code || reason != test.reason {
 			t.Errorf("got %d %q, want %d %q", code, reason, test.code, test.reason)
