@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A mistake of ours that crashes hark leaves the terminal as it was, whichever
@@ -189,30 +188,6 @@ func TestServePrompt(t *testing.T) {
 	x.until("client 1 left: 1000\n>")
 	x.keys("half\x03\x03")
 	x.ended(0)
-}
-
-// shows waits until text is anywhere on the screen.
-func (x *tty) shows(text string) {
-	x.t.Helper()
-	for end := time.Now().Add(scriptPatience); !strings.Contains(x.screen(), text); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			x.t.Fatalf("%q is not on the screen:\n%s", text, x.screen())
-		}
-	}
-}
-
-// listening is the address that hark serve tells.
-func (x *tty) listening() string {
-	x.t.Helper()
-	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if _, after, ok := strings.Cut(x.screen(), "listening on "); ok {
-			if url, _, ok := strings.Cut(after, "\n"); ok {
-				return url
-			}
-		}
-	}
-	x.t.Fatalf("no address:\n%s", x.screen())
-	return ""
 }
 
 // On a terminal that is not for editing, lines go out all the same, and a mistake is
