@@ -11,9 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
-
-	"golang.org/x/term"
 )
 
 func TestPromptTalks(t *testing.T) {
@@ -96,18 +93,13 @@ func TestTerminalHangsUp(t *testing.T) {
 				x.ready()
 				x.until(">")
 			} else {
-				for {
-					if _, err := os.Stat(filepath.Join(x.home, "ready")); err == nil {
-						break
-					}
-					time.Sleep(5 * time.Millisecond)
-				}
+				x.await("hark is not ready", func() bool {
+					_, err := os.Stat(filepath.Join(x.home, "ready"))
+					return err == nil
+				})
 			}
 			x.hangUp()
-			x.cmd.Wait()
-			if got := x.cmd.ProcessState.ExitCode(); got != 129 {
-				t.Errorf("exit code %d, want 129", got)
-			}
+			x.exits(129)
 		})
 	}
 }
@@ -129,11 +121,7 @@ func TestPromptCrash(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if s, err := term.GetState(int(x.near.Fd())); err == nil && *s == x.before {
-			break
-		}
-	}
+	x.restored()
 	x.keys("words\n")
 	x.until("shell has words")
 	x.ended(0)
@@ -251,8 +239,7 @@ func TestPromptHistory(t *testing.T) {
 	x.sent(` {"left":"out"}`)
 	x.sent(`{"password":"x"}`)
 	x.keys("\x04")
-	for end := time.Now().Add(scriptPatience); len(x.hub.Clients()) > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-	}
+	x.gone()
 	x.ready()
 	x.keys("\x1b[A\r")
 	x.sent("first")

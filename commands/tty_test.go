@@ -3,10 +3,12 @@
 package commands
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/hark-cli/hark/internal/hub"
 	"github.com/hinshun/vt10x"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -33,23 +36,34 @@ type tty struct {
 	url    string
 	home   string
 	got    chan hub.Event // messages that hark has sent
-	reader sync.WaitGroup
-	left   atomic.Bool // the reader is to end
+	news   chan struct{}  // something has come to the terminal or to the server
+	exited chan struct{}  // closed when the script has ended
+	over   chan struct{}  // closed then, when all that it has left behind was read
+	read   chan struct{}  // closed at the end of the reader
+	left   atomic.Bool    // the reader is to end
 	mu     sync.Mutex
 	raw    []byte
+	open   int // connections
 }
+
+// ttyStall is how long a test waits without anything new on the terminal or at the
+// server. It is no measure of speed: nothing but a hanging program is silent for so
+// long while a test waits for it.
+const ttyStall = time.Minute
+
+// ttyEnd is what the test writes to the terminal when the script has ended, a title of
+// the window, so that it knows when all before it was read.
+const ttyEnd = "\x1b]2;the script has ended\a"
 
 // startTTY runs hark with these arguments in place of URL, or a shell script in
 // which $HARK is the program.
 func startTTY(t *testing.T, script string) *tty {
 	t.Helper()
-	x := &tty{t: t, vt: vt10x.New(vt10x.WithSize(60, 20)), got: make(chan hub.Event, 1000), home: t.TempDir()}
-	x.hub = hub.New(hub.Options{Event: func(e hub.Event) {
-		e.Data = append([]byte(nil), e.Data...)
-		if e.Kind == hub.Message {
-			x.got <- e
-		}
-	}})
+	x := &tty{
+		t: t, vt: vt10x.New(vt10x.WithSize(60, 20)), got: make(chan hub.Event, 1000), home: t.TempDir(),
+		news: make(chan struct{}, 1), exited: make(chan struct{}), over: make(chan struct{}), read: make(chan struct{}),
+	}
+	x.hub = hub.New(hub.Options{Event: x.event})
 	server := httptest.NewServer(x.hub)
 	x.url = "ws" + strings.TrimPrefix(server.URL, "http")
 	var err error
@@ -81,31 +95,163 @@ func startTTY(t *testing.T, script string) *tty {
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	x.reader.Go(func() {
-		buf := make([]byte, 8192)
-		for {
-			n, err := x.far.Read(buf)
-			if n > 0 {
-				x.mu.Lock()
-				x.raw = append(x.raw, buf[:n]...)
-				x.mu.Unlock()
-				x.vt.Write(buf[:n])
-			}
-			if err != nil || x.left.Load() {
-				return
-			}
-		}
-	})
+	go x.readAll()
+	go x.waitForEnd()
 	t.Cleanup(func() {
 		x.cmd.Process.Kill()
-		x.cmd.Wait()
+		<-x.exited
 		x.near.Close()
 		x.far.Close()
-		x.reader.Wait()
+		<-x.read
 		x.hub.Close(time.Second)
 		server.Close()
 	})
 	return x
+}
+
+// event takes what the server reports.
+func (x *tty) event(e hub.Event) {
+	x.mu.Lock()
+	switch e.Kind {
+	case hub.Connected:
+		x.open++
+	case hub.Gone:
+		x.open--
+	}
+	x.mu.Unlock()
+	if e.Kind == hub.Message {
+		e.Data = append([]byte(nil), e.Data...)
+		x.got <- e
+	}
+	x.tell()
+}
+
+// tell has await look again.
+func (x *tty) tell() {
+	select {
+	case x.news <- struct{}{}:
+	default:
+	}
+}
+
+// readAll reads what comes to the terminal.
+func (x *tty) readAll() {
+	defer close(x.read)
+	buf := make([]byte, 8192)
+	for {
+		n, err := x.far.Read(buf)
+		if n > 0 {
+			x.mu.Lock()
+			x.raw = append(x.raw, buf[:n]...)
+			x.mu.Unlock()
+			x.vt.Write(buf[:n])
+			x.tell()
+		}
+		if err != nil || x.left.Load() {
+			return
+		}
+	}
+}
+
+// waitForEnd waits for the end of the script, and for what it has written and sent.
+func (x *tty) waitForEnd() {
+	x.cmd.Wait()
+	close(x.exited)
+	x.tell()
+	_, err := x.near.WriteString(ttyEnd)
+	for all := false; !all; {
+		x.mu.Lock()
+		all = x.open == 0 && (err != nil || strings.Contains(string(x.raw), ttyEnd))
+		x.mu.Unlock()
+		select {
+		case <-x.read:
+			all = true
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	close(x.over)
+}
+
+// await waits until ok reports true. The test fails when that has not come true and
+// the script has ended, or nothing has happened for ttyStall.
+func (x *tty) await(what string, ok func() bool) {
+	x.t.Helper()
+	stalled := time.NewTimer(ttyStall)
+	defer stalled.Stop()
+	look := time.NewTicker(20 * time.Millisecond) // at files and modes, of which nobody tells
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-x.news:
+			stalled.Reset(ttyStall)
+		case <-look.C:
+		case <-x.over:
+			if !ok() {
+				x.t.Fatalf("the script has ended, %v: %s\n%s", x.cmd.ProcessState, what, x.shown())
+			}
+			return
+		case <-stalled.C:
+			shown := x.shown()
+			x.t.Fatalf("nothing has happened for %v: %s\n%s\n%s", ttyStall, what, shown, x.goroutines())
+		}
+	}
+}
+
+// shown is the screen, and the last of what made it so.
+func (x *tty) shown() string {
+	x.mu.Lock()
+	raw := x.raw[max(0, len(x.raw)-2000):]
+	x.mu.Unlock()
+	return fmt.Sprintf("the screen is\n%s\nthe last bytes are %q", x.screen(), raw)
+}
+
+// goroutines has each hark on the terminal say where its goroutines are, which ends it.
+// SIGABRT is answered by the runtime, before hark tidies up.
+func (x *tty) goroutines() string {
+	x.mu.Lock()
+	from := len(x.raw)
+	x.mu.Unlock()
+	for _, pid := range x.harks() {
+		syscall.Kill(pid, syscall.SIGABRT)
+	}
+	for end := time.Now().Add(20 * time.Second); len(x.harks()) > 0 && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	select {
+	case <-x.over:
+	case <-time.After(time.Second):
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return strings.ReplaceAll(string(x.raw[from:]), "\r", "")
+}
+
+// harks are the processes of hark on the terminal that run.
+func (x *tty) harks() (pids []int) {
+	self, err := os.Executable()
+	if err != nil {
+		x.t.Error(err)
+	}
+	links, _ := filepath.Glob("/proc/[0-9]*/exe")
+	if len(links) == 0 { // not Linux: that is hark where the script says exec
+		if x.cmd.Process.Signal(syscall.Signal(0)) == nil {
+			pids = append(pids, x.cmd.Process.Pid)
+		}
+		return pids
+	}
+	for _, link := range links {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		if err != nil {
+			continue
+		}
+		if session, err := unix.Getsid(pid); err != nil || session != x.cmd.Process.Pid {
+			continue
+		}
+		if target, err := os.Readlink(link); err == nil && target == self {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // resize changes the size of the terminal; the system tells hark with SIGWINCH.
@@ -121,7 +267,7 @@ func (x *tty) resize(columns, rows int) {
 func (x *tty) hangUp() {
 	x.left.Store(true)
 	x.near.WriteString("\n") // a read that waits keeps it open
-	x.reader.Wait()
+	<-x.read
 	x.near.Close()
 	x.far.Close()
 }
@@ -155,64 +301,93 @@ func (x *tty) screen() string {
 // until waits until the screen ends with want.
 func (x *tty) until(want string) {
 	x.t.Helper()
-	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if strings.HasSuffix(x.screen(), want) {
-			return
-		}
-	}
-	x.t.Fatalf("the screen does not end with\n%s\nbut is\n%s", want, x.screen())
+	x.await("the screen does not end with\n"+want, func() bool { return strings.HasSuffix(x.screen(), want) })
+}
+
+// shows waits until text is anywhere on the screen.
+func (x *tty) shows(text string) {
+	x.t.Helper()
+	x.await("the screen does not show "+text, func() bool { return strings.Contains(x.screen(), text) })
+}
+
+// listening is the address that hark serve tells.
+func (x *tty) listening() (url string) {
+	x.t.Helper()
+	x.await("the screen shows no address", func() (ok bool) {
+		_, after, _ := strings.Cut(x.screen(), "listening on ")
+		url, _, ok = strings.Cut(after, "\n")
+		return ok
+	})
+	return url
 }
 
 func (x *tty) sent(want string) {
 	x.t.Helper()
-	select {
-	case e := <-x.got:
-		if string(e.Data) != want {
-			x.t.Fatalf("hark sent %q, want %q", e.Data, want)
+	var e hub.Event
+	x.await(fmt.Sprintf("hark has not sent %q", want), func() bool {
+		select {
+		case e = <-x.got:
+			return true
+		default:
+			return false
 		}
-	case <-time.After(scriptPatience):
-		x.t.Fatalf("hark has not sent %q; the screen is\n%s", want, x.screen())
+	})
+	if string(e.Data) != want {
+		x.t.Fatalf("hark sent %q, want %q; %s", e.Data, want, x.shown())
 	}
 }
 
 // ended waits for the end, and looks at the modes of the terminal.
 func (x *tty) ended(code int) {
 	x.t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- x.cmd.Wait() }()
-	select {
-	case <-done:
-	case <-time.After(scriptPatience):
-		x.t.Fatalf("hark has not ended; the screen is\n%s", x.screen())
-	}
-	if got := x.cmd.ProcessState.ExitCode(); got != code {
-		x.t.Errorf("exit code %d, want %d; the screen is\n%s", got, code, x.screen())
-	}
+	x.exits(code)
 	x.restored()
 }
 
+// exits waits for the end.
+func (x *tty) exits(code int) {
+	x.t.Helper()
+	x.await("the script has not ended", func() bool {
+		select {
+		case <-x.exited:
+			return true
+		default:
+			return false
+		}
+	})
+	if got := x.cmd.ProcessState.ExitCode(); got != code {
+		x.t.Errorf("exit code %d, want %d; %s", got, code, x.shown())
+	}
+}
+
+// restored waits until the modes of the terminal are what they were: where hark was
+// ended at once, its guard does it, a moment later.
 func (x *tty) restored() {
 	x.t.Helper()
-	// Where hark was ended at once, its guard does it, a moment later.
-	after, err := term.GetState(int(x.near.Fd()))
-	for end := time.Now().Add(scriptPatience); err == nil && *after != x.before && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-		after, err = term.GetState(int(x.near.Fd()))
-	}
-	if err != nil || *after != x.before {
-		x.t.Errorf("the modes of the terminal were not restored: %v", err)
+	for end := time.Now().Add(ttyStall); ; time.Sleep(5 * time.Millisecond) {
+		after, err := term.GetState(int(x.near.Fd()))
+		if err == nil && *after == x.before {
+			return
+		}
+		if err != nil || time.Now().After(end) {
+			x.t.Errorf("the modes of the terminal were not restored: %v; %s", err, x.shown())
+			return
+		}
 	}
 }
 
 const plainPrompt = `exec $HARK connect $URL -q`
 
+// ready waits until hark has connected.
 func (x *tty) ready() {
 	x.t.Helper()
-	for end := time.Now().Add(scriptPatience); len(x.hub.Clients()) == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			x.t.Fatalf("hark has not connected; the screen is\n%s", x.screen())
-		}
-	}
+	x.await("hark has not connected", func() bool { return len(x.hub.Clients()) > 0 })
+}
+
+// gone waits until it has disconnected.
+func (x *tty) gone() {
+	x.t.Helper()
+	x.await("hark has not disconnected", func() bool { return len(x.hub.Clients()) == 0 })
 }
 
 func (x *tty) say(text string) {
@@ -220,28 +395,4 @@ func (x *tty) say(text string) {
 	if err := x.hub.Send(0, false, []byte(text)); err != nil {
 		x.t.Fatal(err)
 	}
-}
-
-// shows waits until text is anywhere on the screen.
-func (x *tty) shows(text string) {
-	x.t.Helper()
-	for end := time.Now().Add(scriptPatience); !strings.Contains(x.screen(), text); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			x.t.Fatalf("%q is not on the screen:\n%s", text, x.screen())
-		}
-	}
-}
-
-// listening is the address that hark serve tells.
-func (x *tty) listening() string {
-	x.t.Helper()
-	for end := time.Now().Add(scriptPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if _, after, ok := strings.Cut(x.screen(), "listening on "); ok {
-			if url, _, ok := strings.Cut(after, "\n"); ok {
-				return url
-			}
-		}
-	}
-	x.t.Fatalf("no address:\n%s", x.screen())
-	return ""
 }
