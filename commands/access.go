@@ -1,35 +1,35 @@
 package commands
 
 import (
+	"context"
 	"net"
 	"net/http"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/wsserver"
-	"github.com/urfave/cli/v2"
 )
 
 // accessFlags say whose requests a server of hark's serves.
 type accessFlags struct{ origins, hosts []string }
 
-func (f *accessFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "allow-origin",
+func (f *accessFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "allow-origin", Value: cmdline.Strings(&f.origins),
 			Usage: "also serve pages of `ORIGIN`, such as https://app.example.com; * for all. Programs and pages of this machine are always served"},
-		&cli.StringSliceFlag{Name: "allow-host",
+		{Name: "allow-host", Value: cmdline.Strings(&f.hosts),
 			Usage: "also accept requests for the host name `HOST` when listening on a loopback address; * for all"},
 	}
 }
 
-func (f *accessFlags) check(c *cli.Context) error {
-	f.origins, f.hosts = c.StringSlice("allow-origin"), c.StringSlice("allow-host")
+func (f *accessFlags) check(ctx context.Context, line *cmdline.Line) error {
 	for _, o := range f.origins {
 		if !wsserver.ValidOrigin(o) {
-			return usagef("invalid value %q for --allow-origin: expected SCHEME://HOST[:PORT], null or *", cut(o, 60))
+			return cmdline.Usagef("invalid value %q for --allow-origin: expected SCHEME://HOST[:PORT], null or *", cmdline.Cut(o, 60))
 		}
 	}
 	for _, h := range f.hosts {
 		if !wsserver.ValidHost(h) {
-			return usagef("invalid value %q for --allow-host: expected a host name without a port, or *", cut(h, 60))
+			return cmdline.Usagef("invalid value %q for --allow-host: expected a host name without a port, or *", cmdline.Cut(h, 60))
 		}
 	}
 	return nil
@@ -41,10 +41,10 @@ func (f *accessFlags) guard(p *program, l net.Listener, address string, h http.H
 	g := wsserver.NewGuard(l.Addr(), address, f.origins, f.hosts)
 	g.Refused = func(err *wsserver.RefusedError) {
 		if err.Err == wsserver.ErrHost {
-			p.warn("refused a client that calls this server %s: --allow-host allows it", cut(err.Value, 60))
+			p.warn("refused a client that calls this server %s: --allow-host allows it", cmdline.Cut(err.Value, 60))
 			return
 		}
-		p.warn("refused a page of %s: --allow-origin allows it", cut(err.Value, 60))
+		p.warn("refused a page of %s: --allow-origin allows it", cmdline.Cut(err.Value, 60))
 	}
 	return g.Wrap(h)
 }

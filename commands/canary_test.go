@@ -5,6 +5,7 @@ package commands
 import (
 	"bytes"
 	"context"
+	"io"
 	"io/fs"
 	"maps"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/emulator"
 )
 
@@ -98,11 +100,11 @@ func TestCanary(t *testing.T) {
 		t.Fatal(err)
 	}
 	var known []string
-	testApp().root.walk(func(n *node) {
-		if n.isGroup() || n.parent == nil {
+	Tree(io.Discard).Root().Walk(func(n *cmdline.Command) {
+		if n.IsGroup() || n.Parent() == nil {
 			return
 		}
-		path := strings.TrimPrefix(n.path, "hark ")
+		path := strings.TrimPrefix(n.Path(), "hark ")
 		known = append(known, path)
 		c, ok := canaryCases[path]
 		if !ok {
@@ -134,9 +136,9 @@ func TestCanary(t *testing.T) {
 }
 
 // canaryOptions are the flags of a command that take a credential.
-func canaryOptions(n *node) (found []*option) {
-	for _, o := range n.options {
-		if o.secret || o.name() == "header" {
+func canaryOptions(n *cmdline.Command) (found []*cmdline.Flag) {
+	for _, o := range n.Flags {
+		if o.Secret || o.Name == "header" {
 			found = append(found, o)
 		}
 	}
@@ -144,21 +146,21 @@ func canaryOptions(n *node) (found []*option) {
 }
 
 // drive runs a command with each of its flags.
-func (w *canaryWorld) drive(n *node, path []string, c canaryCase, credentials []*option) {
+func (w *canaryWorld) drive(n *cmdline.Command, path []string, c canaryCase, credentials []*cmdline.Flag) {
 	for _, o := range credentials {
 		var more []string
-		if o.name() == "pass" {
+		if o.Name == "pass" {
 			more = []string{"--cert", "FOLDER/encrypted.pem"}
 		}
 		for i, value := range canaryValues(o) {
-			w.run(n, path, c, false, append([]string{"--" + o.name(), value}, more...), nil)
+			w.run(n, path, c, false, append([]string{"--" + o.Name, value}, more...), nil)
 			if i == 0 {
-				w.run(n, path, c, true, append([]string{"--" + o.name(), value}, more...), nil)
-				w.run(n, path, c, false, more, map[string]string{o.variable: value})
+				w.run(n, path, c, true, append([]string{"--" + o.Name, value}, more...), nil)
+				w.run(n, path, c, false, more, map[string]string{o.Variable(): value})
 			}
 		}
 	}
-	if o, _ := n.lookup("proxy"); o != nil {
+	if o, _ := n.Lookup("proxy"); o != nil {
 		proxy := "http://alice:" + url.QueryEscape(canary) + "@127.0.0.1:1"
 		w.run(n, path, c, true, nil, map[string]string{"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "all_proxy": proxy})
 	}
@@ -169,22 +171,22 @@ func (w *canaryWorld) drive(n *node, path []string, c canaryCase, credentials []
 }
 
 // canaryValues are the forms in which a flag may get the canary.
-func canaryValues(o *option) (values []string) {
+func canaryValues(o *cmdline.Flag) (values []string) {
 	escaped := url.QueryEscape(canary)
 	switch {
-	case o.name() == "header":
+	case o.Name == "header":
 		return []string{"Authorization: Bearer " + canary, "X-Api-Key: " + canary, "Cookie: session=" + canary}
-	case o.name() == "proxy":
+	case o.Name == "proxy":
 		return []string{"http://alice:" + escaped + "@127.0.0.1:1", "socks5h://alice:" + escaped + "@127.0.0.1:1",
 			"nonsense://alice:" + escaped + "@host", "http://" + escaped + "@127.0.0.1:1"}
-	case o.pair:
+	case o.Pair:
 		return []string{"alice:" + canary, "alice:env:CANARY", "env:CANARY_PAIR", canary}
 	}
 	return []string{canary, "env:CANARY", "file:FOLDER/canary", "cmd:printf %s \"$CANARY\"; printf %s \"$CANARY\" >&2", "cmd:echo \"$CANARY\" >&2; exit 1"}
 }
 
 // run runs a command once and looks at what comes out.
-func (w *canaryWorld) run(n *node, path []string, c canaryCase, dead bool, extra []string, environ map[string]string) {
+func (w *canaryWorld) run(n *cmdline.Command, path []string, c canaryCase, dead bool, extra []string, environ map[string]string) {
 	w.t.Helper()
 	w.prepare()
 	all := maps.Clone(w.environ)
@@ -207,7 +209,7 @@ func (w *canaryWorld) run(n *node, path []string, c canaryCase, dead bool, extra
 		{"verbose"}, {"include"}, {"status", "json"}, {"status-file", w.folder + "/status"}, {"record", w.folder + "/tape"},
 		{"report", "json=" + w.folder + "/report"}, {"max-time", "300ms"}, {"retries", "0"}, {"connect-timeout", "1s"}, {"wait", "300ms"}, {"auth-in-query"},
 	} {
-		if o, _ := n.lookup(more[0]); o != nil && o.takesValue == (len(more) == 2) {
+		if o, _ := n.Lookup(more[0]); o != nil && o.TakesValue() == (len(more) == 2) {
 			args = append(args, "--"+strings.Join(more, "="))
 		}
 	}
@@ -289,11 +291,11 @@ AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 
 // What config show and config explain print of a setting.
 func TestShownValue(t *testing.T) {
-	header, _ := testApp().root.child("connect").lookup("header")
-	endpoint, _ := testApp().root.child("drogue").child("tail").lookup("endpoint")
-	token, _ := testApp().root.child("drogue").child("tail").lookup("token")
+	header, _ := Tree(io.Discard).Root().Child("connect").Lookup("header")
+	endpoint, _ := Tree(io.Discard).Root().Child("drogue").Child("tail").Lookup("endpoint")
+	token, _ := Tree(io.Discard).Root().Child("drogue").Child("tail").Lookup("token")
 	for _, tt := range []struct {
-		option      *option
+		option      *cmdline.Flag
 		value, want string
 	}{
 		{token, "abcdef", "***"},

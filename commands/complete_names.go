@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
 )
 
@@ -39,50 +40,46 @@ const (
 // from a server, which must not have the shell do anything.
 var plainName = pattern(`^[A-Za-z0-9_./:@%+,-]+$`)
 
-// The kinds of names.
-const (
-	nameProfile     = "profile"
-	nameStream      = "stream"
-	nameApplication = "application"
-)
-
-// nameKinds says which names the arguments of commands and the values of flags are.
-var nameKinds = map[string]string{
-	"octave subscribe": nameStream, "octave publish": nameStream, "octave streams": nameStream, "doctor octave": nameStream,
-	"drogue tail": nameApplication, "drogue publish": nameApplication, "doctor drogue": nameApplication,
-	"--profile": nameProfile, "--prefix": nameStream,
+// profileNames completes the name of a profile.
+func (p *program) profileNames(ctx context.Context, _ *cmdline.Line) []cmdline.Candidate {
+	path, err := p.configPath()
+	if err != nil {
+		return nil
+	}
+	f, err := config.Read(ctx, path)
+	if err != nil {
+		return nil
+	}
+	return plainNames(f.Profiles)
 }
 
-// names lists what may stand in the place of the word after line.
-func (p *program) names(ctx context.Context, kind string, line *commandLine) []string {
-	var names []string
-	switch kind {
-	case nameProfile:
-		if path, err := p.configPath(); err == nil {
-			if f, err := config.Read(ctx, path); err == nil {
-				names = f.Profiles
-			}
-		}
-	case nameStream:
-		names = p.askedNames(ctx, line, "octave", "streams", "--raw-output", "--jq", ".path")
-	case nameApplication:
-		names = p.askedNames(ctx, line, "drogue", "apps", "--raw-output", "--jq", ".metadata.name", "--token-store", "file")
-	}
-	return slices.DeleteFunc(names, func(n string) bool { return !plainName().MatchString(n) })
+// streamNames completes the path of a stream of Octave.
+func (p *program) streamNames(ctx context.Context, line *cmdline.Line) []cmdline.Candidate {
+	return plainNames(p.askedNames(ctx, line, "octave", "streams", "--raw-output", "--jq", ".path"))
+}
+
+// applicationNames completes the name of an application of Drogue Cloud.
+func (p *program) applicationNames(ctx context.Context, line *cmdline.Line) []cmdline.Candidate {
+	return plainNames(p.askedNames(ctx, line, "drogue", "apps", "--raw-output", "--jq", ".metadata.name", "--token-store", "file"))
+}
+
+// plainNames are the candidates among names.
+func plainNames(names []string) []cmdline.Candidate {
+	return cmdline.Words(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !plainName().MatchString(n) })...)
 }
 
 // askedNames is what a command prints, from the cache if it is not old. The flags of
 // line that the command has too are given to it.
-func (p *program) askedNames(ctx context.Context, line *commandLine, command ...string) []string {
-	asked := line.node.root().child(command[0])
-	if asked == nil || asked.child(command[1]) == nil {
+func (p *program) askedNames(ctx context.Context, line *cmdline.Line, command ...string) []string {
+	asked := line.Command.Root().Child(command[0])
+	if asked == nil || asked.Child(command[1]) == nil {
 		return nil
 	}
-	asked = asked.child(command[1])
+	asked = asked.Child(command[1])
 	argv := slices.Clone(command)
-	for _, s := range line.settings {
-		if o, _ := asked.lookup(s.opt.name()); o != nil && o.variable == s.opt.variable && !slices.Contains(command, dashed(o.name())) && o.category != catOutput {
-			argv = append(argv, dashed(o.name())+"="+s.value)
+	for _, s := range line.Settings {
+		if o, _ := asked.Lookup(s.Flag.Name); o != nil && o.Variable() == s.Flag.Variable() && !slices.Contains(command, o.String()) && o.Group != catOutput {
+			argv = append(argv, o.String()+"="+s.Value)
 		}
 	}
 	path := p.namesPath(ctx, asked, line, command[0])
@@ -128,7 +125,7 @@ func (p *program) ask(ctx context.Context, argv []string) (names []string, ok bo
 
 // namesPath is the file of the cache for what a service says to this account, "" if
 // there is no place for it. No credential has a part in it.
-func (p *program) namesPath(ctx context.Context, asked *node, line *commandLine, service string) string {
+func (p *program) namesPath(ctx context.Context, asked *cmdline.Command, line *cmdline.Line, service string) string {
 	folder := ""
 	for _, base := range []struct{ variable, folder string }{
 		{"XDG_CACHE_HOME", ""}, {"LocalAppData", ""}, {"HOME", ".cache"},
@@ -141,19 +138,19 @@ func (p *program) namesPath(ctx context.Context, asked *node, line *commandLine,
 	if folder == "" {
 		return ""
 	}
-	l := &commandLine{node: asked}
-	for _, s := range line.settings {
-		if s.at.parent == nil { // --profile
-			l.settings = append(l.settings, s)
+	l := &cmdline.Line{Command: asked}
+	for _, s := range line.Settings {
+		if s.At.Parent() == nil { // --profile
+			l.Settings = append(l.Settings, s)
 		}
 	}
-	l.addEnvironment(p.LookupEnv)
+	l.AddEnvironment(p.LookupEnv)
 	if err := p.addConfig(ctx, l); err != nil {
 		return ""
 	}
 	sum := sha256.New()
 	for _, name := range []string{"profile", "endpoint", "api", "company", "user", "emulator"} {
-		io.WriteString(sum, name+"="+cmp.Or(line.value(name), l.value(name))+"\n")
+		io.WriteString(sum, name+"="+cmp.Or(line.Value(name), l.Value(name))+"\n")
 	}
 	return filepath.Join(folder, "names-"+service+"-"+hex.EncodeToString(sum.Sum(nil)[:8])+".json")
 }

@@ -45,7 +45,7 @@ func newCompletionBench(t *testing.T, h http.HandlerFunc) *completionBench {
 func (b *completionBench) complete(line string) string {
 	b.t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := Main(append([]string{completeCommand}, strings.Split(line, " ")...), Env{
+	code := Main(append([]string{"__complete"}, strings.Split(line, " ")...), Env{
 		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
 		LookupEnv: func(name string) (string, bool) { v, ok := b.env[name]; return v, ok },
 		Environ:   func() []string { return nil },
@@ -181,7 +181,7 @@ func TestCompleteWords(t *testing.T) {
 		{"config explain exit", ""},
 		{"config init d", "drogue doshii"},
 		{"drogue tail --report ", "junit= tap= json="},
-		{"drogue tail --report junit=", filesDirective},
+		{"drogue tail --report junit=", ":files"},
 		{"emulate drogue --fault re", "refuse= reorder"},
 		{"drogue tail --emulator de", "demo-app"},
 		{"octave subscribe --emulator /demo/s", "/demo/stream"},

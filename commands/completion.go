@@ -1,19 +1,19 @@
 package commands
 
 import (
+	"context"
 	"strings"
 
 	"github.com/hark-cli/hark/completions"
-	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
-	"github.com/urfave/cli/v2"
 )
 
-func (p *program) completionCommand() *cli.Command {
-	return &cli.Command{
+func (p *program) completionCommand() *cmdline.Command {
+	return &cmdline.Command{
 		Name:  "completion",
 		Usage: "print the completion script for a shell",
-		UsageText: `eval "$(hark completion bash)"
+		Examples: `eval "$(hark completion bash)"
 hark completion bash >~/.local/share/bash-completion/completions/hark
 hark completion zsh >"${fpath[1]}/_hark"
 hark completion fish >~/.config/fish/completions/hark.fish
@@ -21,13 +21,14 @@ hark completion powershell >>$PROFILE`,
 		Description: `The script asks hark itself what may come next: commands, flags and their values, services, topics, profiles, the streams of Octave and the applications of Drogue Cloud.
 
 Streams and applications come from the service, with the flags, the environment and the configuration file as they are, within 2 s, and are kept for 5 minutes in $XDG_CACHE_HOME/hark; when something fails nothing is offered and nothing is said. Credentials of env:NAME and file:PATH are used, and literal ones; cmd:COMMAND, keyring:SERVICE/NAME and a login in the keyring are not, because they could ask for a password while you type. Names that a shell would take for more than a word are left out.`,
-		ArgsUsage: "SHELL\nSHELL\t" + strings.Join(completions.Shells(), ", "),
-		Action: func(c *cli.Context) error {
-			shell := c.Args().First()
+		Complete: wordsOf(completions.Shells()),
+		Args:     "SHELL\nSHELL\t" + strings.Join(completions.Shells(), ", "),
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			shell := line.Arg(0)
 			script, ok := completions.Script(shell)
 			if !ok {
-				e := usagef("no completion for%s: expected %s", mention(shell), strings.Join(completions.Shells(), ", "))
-				e.Suggestion = nearest(shell, completions.Shells())
+				e := cmdline.Usagef("no completion for%s: expected %s", cmdline.Mention(shell), strings.Join(completions.Shells(), ", "))
+				e.Suggestion = cmdline.Nearest(shell, completions.Shells())
 				return e
 			}
 			if _, err := p.Stdout.Write(script); err != nil {
@@ -38,11 +39,7 @@ Streams and applications come from the service, with the flags, the environment 
 	}
 }
 
-// argumentWords are what the arguments of commands may be, for completion.
-func argumentWords() map[string][]string {
-	return map[string][]string{
-		"completion":  completions.Shells(),
-		"emulate":     emulator.Services(),
-		"config init": emulator.Services(),
-	}
+// wordsOf completes one of some words.
+func wordsOf(words []string) cmdline.Completion {
+	return func(context.Context, *cmdline.Line) []cmdline.Candidate { return cmdline.Words(words...) }
 }

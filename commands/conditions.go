@@ -1,15 +1,16 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // endFlags say when a stream ends.
@@ -22,32 +23,31 @@ type endFlags struct {
 	maxTime time.Duration
 }
 
-func (f *endFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.Uint64Flag{Name: "count", Aliases: []string{"n"}, Category: catEnd, Destination: &f.count,
+func (f *endFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "count", Aliases: []string{"n"}, Group: catEnd, Value: cmdline.Uint64(&f.count),
 			Usage: "end after `N` events were printed"},
-		&cli.StringSliceFlag{Name: "until", Category: catEnd,
+		{Name: "until", Group: catEnd, Value: cmdline.Strings(&f.until),
 			Usage: "end after the event for which the jq expression `EXPR` is true; it is printed"},
-		&cli.StringSliceFlag{Name: "expect", Category: catEnd,
+		{Name: "expect", Group: catEnd, Value: cmdline.Strings(&f.expect),
 			Usage: "end when the jq expression `EXPR` was true for some event; given several times, when each was, in any order"},
-		&cli.StringSliceFlag{Name: "fail-if", Category: catEnd,
+		{Name: "fail-if", Group: catEnd, Value: cmdline.Strings(&f.failIf),
 			Usage: "end with exit code 4 after the event for which the jq expression `EXPR` is true; it is printed"},
-		&cli.DurationFlag{Name: "idle", Category: catEnd, Destination: &f.idle,
+		{Name: "idle", Group: catEnd, Value: cmdline.Duration(&f.idle),
 			Usage: "end when no event has come for `D`; events that --jq drops count"},
-		&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Category: catEnd, Destination: &f.maxTime,
+		{Name: "max-time", Aliases: []string{"m"}, Group: catEnd, Value: cmdline.Duration(&f.maxTime),
 			Usage: "end after `D` in any case"},
 	}
 }
 
-func (f *endFlags) check(c *cli.Context) error {
-	f.until, f.failIf, f.expect = c.StringSlice("until"), c.StringSlice("fail-if"), c.StringSlice("expect")
-	if as := givenAs(c, "count"); as != "" && f.count == 0 {
-		return usagef("%s 0: the number of events must be at least 1", as)
+func (f *endFlags) check(ctx context.Context, line *cmdline.Line) error {
+	if as := line.GivenAs("count"); as != "" && f.count == 0 {
+		return cmdline.Usagef("%s 0: the number of events must be at least 1", as)
 	}
-	if err := checkDuration(c, "idle", f.idle, false); err != nil {
+	if err := checkDuration(line, "idle", f.idle, false); err != nil {
 		return err
 	}
-	return checkDuration(c, "max-time", f.maxTime, false)
+	return checkDuration(line, "max-time", f.maxTime, false)
 }
 
 // conditions are what the flags ask for, the weightiest first: by one event, a

@@ -13,13 +13,13 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // configPath is where the configuration file is: $HARK_CONFIG, or
@@ -35,16 +35,16 @@ func (p *program) configPath() (string, error) {
 			return filepath.Join(dir, base.folder, "hark", "config.toml"), nil
 		}
 	}
-	return "", usagef("no place for the configuration file: neither HARK_CONFIG nor XDG_CONFIG_HOME nor HOME is set")
+	return "", cmdline.Usagef("no place for the configuration file: neither HARK_CONFIG nor XDG_CONFIG_HOME nor HOME is set")
 }
 
 // addConfig adds the settings of the configuration file to a command line: those
 // of the profile, then those that hold without one. A flag or a variable wins.
-func (p *program) addConfig(ctx context.Context, l *commandLine) error {
-	if l.node.child("config") != nil || strings.HasPrefix(l.node.path, "hark config") {
+func (p *program) addConfig(ctx context.Context, l *cmdline.Line) error {
+	if l.Command.Parent() == nil || strings.HasPrefix(l.Command.Path(), "hark config") {
 		return nil // it must work on a file with mistakes
 	}
-	profile := l.value("profile")
+	profile := l.Value("profile")
 	path, err := p.configPath()
 	if err != nil {
 		if profile == "" {
@@ -52,7 +52,7 @@ func (p *program) addConfig(ctx context.Context, l *commandLine) error {
 		}
 		return err
 	}
-	p.maxTime = l.maxTime()
+	p.maxTime = maxTime(l)
 	ctx, stop := p.limited(ctx, "content of "+path)
 	defer stop()
 	f, err := config.Read(ctx, path)
@@ -60,49 +60,35 @@ func (p *program) addConfig(ctx context.Context, l *commandLine) error {
 	case interrupts(err):
 		return credentialFailure(err)
 	case err != nil:
-		return &UsageError{Message: err.Error(), Advice: "'hark config check' looks for mistakes"}
+		return &cmdline.UsageError{Message: err.Error(), Advice: "'hark config check' looks for mistakes"}
 	}
-	if err := checkConfig(l.node.root(), f); err != nil {
+	if err := checkConfig(l.Command.Root(), f); err != nil {
 		return err
 	}
-	return l.addSettings(f, profile)
-}
-
-// value is that of a flag as given so far, or "".
-func (l *commandLine) value(name string) string {
-	value := ""
-	for _, s := range l.settings {
-		if s.opt.name() == name {
-			value = s.value
-		}
-	}
-	return value
+	return addSettings(l, f, profile)
 }
 
 // addSettings adds what the file says about the flags of the command that are not
 // set yet.
-func (l *commandLine) addSettings(f *config.File, profile string) error {
+func addSettings(l *cmdline.Line, f *config.File, profile string) error {
 	if profile != "" && !slices.Contains(f.Profiles, profile) {
-		e := usagef("there is no profile %q in %s", cut(profile, 24), f.Path)
-		e.Suggestion = nearest(profile, f.Profiles)
+		e := cmdline.Usagef("there is no profile %q in %s", cmdline.Cut(profile, 24), f.Path)
+		e.Suggestion = cmdline.Nearest(profile, f.Profiles)
 		if e.Suggestion == "" && len(f.Profiles) > 0 {
 			e.Advice = "there are: " + strings.Join(f.Profiles, ", ")
 		}
 		return e
 	}
-	given := make(map[*option]bool)
-	for _, s := range l.settings {
-		given[s.opt] = true
-	}
+	given := l.Given()
 	for _, of := range []string{profile, ""} {
 		for _, s := range f.Settings {
-			opt, at := l.node.named(s)
+			opt, at := named(l.Command, s)
 			if opt == nil || s.Profile != of || given[opt] {
 				continue
 			}
 			given[opt] = true
 			for _, v := range s.Values {
-				l.settings = append(l.settings, setting{opt: opt, at: at, value: v, as: origin(f, s)})
+				l.Settings = append(l.Settings, cmdline.Setting{Flag: opt, At: at, Value: v, As: origin(f, s)})
 			}
 		}
 		if profile == "" {
@@ -117,47 +103,44 @@ func origin(f *config.File, s config.Setting) string {
 }
 
 // named finds the flag that a setting is about, at n or above it.
-func (n *node) named(s config.Setting) (*option, *node) {
-	opt, at := n.lookup(s.Name)
-	if opt == nil || opt.builtin || opt.variable != variableName(s.Service, s.Name) {
+func named(n *cmdline.Command, s config.Setting) (*cmdline.Flag, *cmdline.Command) {
+	opt, at := n.Lookup(s.Name)
+	if opt == nil || opt.Variable() != cmdline.VariableName(s.Service, s.Name) {
 		return nil, nil
 	}
 	return opt, at
 }
 
 // checkConfig finds settings that no command has, and values of a wrong type.
-func checkConfig(root *node, f *config.File) error {
+func checkConfig(root *cmdline.Command, f *config.File) error {
 	for _, s := range f.Settings {
-		var opt *option
+		var opt *cmdline.Flag
 		var names []string
-		root.walk(func(n *node) {
-			for _, o := range n.options {
-				if o.builtin {
-					continue
-				}
-				if o.variable == variableName(s.Service, o.name()) {
-					names = append(names, o.name())
+		root.Walk(func(n *cmdline.Command) {
+			for _, o := range n.Flags {
+				if o.Variable() == cmdline.VariableName(s.Service, o.Name) {
+					names = append(names, o.Name)
 				}
 			}
-			if o, _ := n.named(s); o != nil {
+			if o, _ := named(n, s); o != nil {
 				opt = o
 			}
 		})
 		if opt == nil {
-			e := &UsageError{Message: fmt.Sprintf("%s:%d: unknown setting %s", f.Path, s.Line, s.Key()), Advice: "'hark help config' tells what the file may hold"}
+			e := &cmdline.UsageError{Message: fmt.Sprintf("%s:%d: unknown setting %s", f.Path, s.Line, s.Key()), Advice: "'hark help config' tells what the file may hold"}
 			general := false
-			root.walk(func(n *node) {
-				o, _ := n.named(config.Setting{Name: s.Name})
+			root.Walk(func(n *cmdline.Command) {
+				o, _ := named(n, config.Setting{Name: s.Name})
 				general = general || o != nil
 			})
-			if near := nearest(s.Name, names); near != "" {
+			if near := cmdline.Nearest(s.Name, names); near != "" {
 				e.Advice = fmt.Sprintf("did you mean %s?", near)
 			} else if s.Service != "" && general {
 				e.Advice = fmt.Sprintf("%s is a setting of all commands: write it above the first table", s.Name)
 			}
 			return e
 		}
-		if err := opt.accepts(s, f, root); err != nil {
+		if err := accepts(opt, s, f, root); err != nil {
 			return err
 		}
 	}
@@ -165,33 +148,36 @@ func checkConfig(root *node, f *config.File) error {
 }
 
 // accepts tries the values of a setting on a flag that nobody uses.
-func (o *option) accepts(s config.Setting, f *config.File, root *node) error {
-	if len(s.Values) > 1 && !o.repeats {
-		return &UsageError{Message: fmt.Sprintf("%s: expected one value", origin(f, s))}
+func accepts(o *cmdline.Flag, s config.Setting, f *config.File, root *cmdline.Command) error {
+	if len(s.Values) > 1 && !o.Repeats() {
+		return &cmdline.UsageError{Message: fmt.Sprintf("%s: expected one value", origin(f, s))}
 	}
 	for _, v := range s.Values {
-		if cause := o.rejects(v); cause != "" {
-			return setting{opt: o, value: v, as: origin(f, s)}.complain(cause, root)
+		if err := o.Rejects(v); err != nil {
+			return cmdline.Setting{Flag: o, Value: v, As: origin(f, s)}.Complain(err, root)
 		}
 	}
 	return nil
 }
 
-func (p *program) configCommand() (*cli.Command, []branch) {
-	return &cli.Command{
-			Name:      "config",
-			Usage:     "look at the configuration file and change it",
-			UsageText: "hark config path\nhark config explain octave subscribe",
-		}, []branch{
-			leaf("path", p.configPathCommand), leaf("show", p.configShowCommand), leaf("explain", p.configExplainCommand),
-			leaf("check", p.configCheckCommand), leaf("edit", p.configEditCommand), leaf("init", p.configInit),
-		}
+func (p *program) configCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:     "config",
+		Usage:    "look at the configuration file and change it",
+		Examples: "hark config path\nhark config explain octave subscribe",
+		Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{
+				p.configPathCommand(), p.configShowCommand(), p.configExplainCommand(),
+				p.configCheckCommand(), p.configEditCommand(), p.configInit(),
+			}
+		},
+	}
 }
 
-func (p *program) configPathCommand() *cli.Command {
-	return &cli.Command{
-		Name: "path", Usage: "print where the configuration file is", UsageText: "hark config path",
-		Action: func(*cli.Context) error {
+func (p *program) configPathCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name: "path", Usage: "print where the configuration file is", Examples: "hark config path",
+		Run: func(context.Context, *cmdline.Line) error {
 			path, err := p.configPath()
 			if err != nil {
 				return err
@@ -201,36 +187,42 @@ func (p *program) configPathCommand() *cli.Command {
 	}
 }
 
-func (p *program) configShowCommand() *cli.Command {
-	return &cli.Command{
-		Name: "show", Usage: "print the settings of the file, credentials withheld", UsageText: "hark config show",
-		Action: func(c *cli.Context) error { return p.configShow(c.Context, lineOf(c.Context).node.root()) },
+func (p *program) configShowCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name: "show", Usage: "print the settings of the file, credentials withheld", Examples: "hark config show",
+		Run: func(ctx context.Context, line *cmdline.Line) error { return p.configShow(ctx, line.Command.Root()) },
 	}
 }
 
-func (p *program) configExplainCommand() *cli.Command {
-	return &cli.Command{
+func (p *program) configExplainCommand() *cmdline.Command {
+	return &cmdline.Command{
 		Name: "explain", Usage: "print each setting of a command and where it comes from",
-		UsageText: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging -- --count 5",
-		ArgsUsage: "COMMAND… [-- FLAGS…]\nCOMMAND\tthe words of a command, such as drogue tail\nFLAGS\twhat the command would be given",
-		Action: func(c *cli.Context) error {
-			words, flags, _ := dashArgs(c)
-			return p.configExplain(c.Context, lineOf(c.Context), words, flags)
+		Examples: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging -- --count 5",
+		Complete: func(_ context.Context, line *cmdline.Line) []cmdline.Candidate {
+			if c := line.Command.Root().Below(line.Args()); c != nil {
+				return c.Candidates()
+			}
+			return nil
+		},
+		Args: "COMMAND… [-- FLAGS…]\nCOMMAND\tthe words of a command, such as drogue tail\nFLAGS\twhat the command would be given",
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			words, flags, _ := line.Split()
+			return p.configExplain(ctx, line, words, flags)
 		},
 	}
 }
 
-func (p *program) configCheckCommand() *cli.Command {
-	return &cli.Command{
-		Name: "check", Usage: "look for mistakes in the file", UsageText: "hark config check",
-		Action: func(c *cli.Context) error { return p.configCheck(c.Context, lineOf(c.Context).node.root()) },
+func (p *program) configCheckCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name: "check", Usage: "look for mistakes in the file", Examples: "hark config check",
+		Run: func(ctx context.Context, line *cmdline.Line) error { return p.configCheck(ctx, line.Command.Root()) },
 	}
 }
 
-func (p *program) configEditCommand() *cli.Command {
-	return &cli.Command{
-		Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", UsageText: "hark config edit",
-		Action: func(c *cli.Context) error { return p.configEdit(c) },
+func (p *program) configEditCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", Examples: "hark config edit",
+		Run: func(ctx context.Context, line *cmdline.Line) error { return p.configEdit(ctx, line) },
 	}
 }
 
@@ -248,17 +240,17 @@ func (p *program) readConfig(ctx context.Context) (*config.File, error) {
 
 // shownValue is a value as it may be shown: of a credential only where it comes
 // from. A setting that is not known may be a credential whose name is misspelled.
-func shownValue(o *option, v string) string {
+func shownValue(o *cmdline.Flag, v string) string {
 	switch {
 	case isReference(v):
 		return v
-	case o == nil || o.secret:
+	case o == nil || o.Secret:
 		return secret.Mask
-	case o.name() == "header":
+	case o.Name == "header":
 		if name, value, ok := strings.Cut(v, ":"); ok && credential.Header(strings.TrimSpace(name)) {
 			return name + ": " + harmlessHeader(name, strings.TrimSpace(value))
 		}
-	case o.name() == "subprotocol":
+	case o.Name == "subprotocol":
 		var r secret.Redactor
 		r.Add(credential.Subprotocols([]string{v})...)
 		return r.String(v)
@@ -270,16 +262,16 @@ func shownValue(o *option, v string) string {
 	return v
 }
 
-func (p *program) configShow(ctx context.Context, root *node) error {
+func (p *program) configShow(ctx context.Context, root *cmdline.Command) error {
 	f, err := p.readConfig(ctx)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriter(p.Stdout)
 	for _, s := range f.Settings {
-		var opt *option
-		root.walk(func(n *node) {
-			if o, _ := n.named(s); o != nil {
+		var opt *cmdline.Flag
+		root.Walk(func(n *cmdline.Command) {
+			if o, _ := named(n, s); o != nil {
 				opt = o
 			}
 		})
@@ -297,7 +289,7 @@ func flushed(w *bufio.Writer) error {
 	return nil
 }
 
-func (p *program) configCheck(ctx context.Context, root *node) error {
+func (p *program) configCheck(ctx context.Context, root *cmdline.Command) error {
 	f, err := p.readConfig(ctx)
 	if err != nil {
 		return err
@@ -346,9 +338,9 @@ func (p *program) checkUse(ctx context.Context, f *config.File) error {
 			if ctx.Err() != nil || is[*proto.OverdueError](err) {
 				return err
 			}
-			u, ok := errors.AsType[*UsageError](err)
+			u, ok := errors.AsType[*cmdline.UsageError](err)
 			if is[*output.ExprError](err) {
-				u, ok = &UsageError{Message: err.Error()}, true
+				u, ok = &cmdline.UsageError{Message: err.Error()}, true
 			}
 			if ok {
 				if err := ofFile(u, f, profile); err != nil {
@@ -362,14 +354,14 @@ func (p *program) checkUse(ctx context.Context, f *config.File) error {
 
 // ofFile returns u, with its line, if it is about a setting of the file. What the file
 // leaves out may be set elsewhere.
-func ofFile(u *UsageError, f *config.File, profile string) error {
+func ofFile(u *cmdline.UsageError, f *config.File, profile string) error {
 	if strings.HasPrefix(u.Message, f.Path+":") {
 		return u
 	}
 	for _, s := range f.Settings {
 		rest, ok := strings.CutPrefix(u.Message, "--"+s.Name)
 		if ok && (s.Profile == "" || s.Profile == profile) && strings.ContainsAny(rest[:min(len(rest), 1)], " :") && !strings.Contains(rest, " needs ") {
-			return &UsageError{Message: fmt.Sprintf("%s:%d: %s", f.Path, s.Line, u.Message), Advice: u.Hint()}
+			return &cmdline.UsageError{Message: fmt.Sprintf("%s:%d: %s", f.Path, s.Line, u.Message), Advice: u.Hint()}
 		}
 	}
 	return nil
@@ -389,11 +381,11 @@ func (p *program) check(ctx context.Context, words []string) (err error) {
 	return p.app().Run(context.WithValue(ctx, programKey{}, p), words)
 }
 
-func literalSecret(root *node, f *config.File) bool {
+func literalSecret(root *cmdline.Command, f *config.File) bool {
 	found := false
 	for _, s := range f.Settings {
-		root.walk(func(n *node) {
-			if o, _ := n.named(s); o != nil && slices.ContainsFunc(s.Values, func(v string) bool { return shownValue(o, v) != v }) {
+		root.Walk(func(n *cmdline.Command) {
+			if o, _ := named(n, s); o != nil && slices.ContainsFunc(s.Values, func(v string) bool { return shownValue(o, v) != v }) {
 				found = true
 			}
 		})
@@ -403,47 +395,47 @@ func literalSecret(root *node, f *config.File) bool {
 
 // configExplain prints, for each flag of a command, its value and who set it, when
 // the command is given these flags.
-func (p *program) configExplain(ctx context.Context, line *commandLine, words, flags []string) error {
-	n := line.node.root()
+func (p *program) configExplain(ctx context.Context, line *cmdline.Line, words, flags []string) error {
+	n := line.Command.Root()
 	for _, word := range words {
-		c := n.child(word)
+		c := n.Child(word)
 		if c == nil {
-			return unknownCommand(n, word)
+			return cmdline.UnknownCommand(n, word)
 		}
 		n = c
 	}
-	if n.isGroup() {
-		return usagef("%s needs a command", n.path)
+	if n.IsGroup() {
+		return cmdline.Usagef("%s needs a command", n.Path())
 	}
 	f, err := p.readConfig(ctx)
 	if err != nil {
 		return err
 	}
-	l, err := permute(n.root(), slices.Concat(words, flags))
+	l, err := n.Root().Parse(slices.Concat(words, flags))
 	if err != nil {
 		return err
 	}
-	l.addEnvironment(p.LookupEnv)
-	profile := cmp.Or(line.value("profile"), l.value("profile"))
-	if err := l.addSettings(f, profile); err != nil {
+	l.AddEnvironment(p.LookupEnv)
+	profile := cmp.Or(line.Value("profile"), l.Value("profile"))
+	if err := addSettings(l, f, profile); err != nil {
 		return err
 	}
 	w := bufio.NewWriter(p.Stdout)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, at := range n.chain() {
-		for _, o := range at.options {
-			if o.builtin || o.hidden {
+	for _, at := range n.Chain() {
+		for _, o := range at.Flags {
+			if o.Variable() == "" || o.Hidden {
 				continue
 			}
 			rows := 0
-			for _, s := range l.settings {
-				if s.opt == o {
+			for _, s := range l.Settings {
+				if s.Flag == o {
 					rows++
-					fmt.Fprintf(table, "%s\t%s\t%s\n", dashed(o.name()), shownValue(o, s.value), s.as)
+					fmt.Fprintf(table, "%s\t%s\t%s\n", cmdline.Dashed(o.Name), shownValue(o, s.Value), s.As)
 				}
 			}
 			if rows == 0 {
-				fmt.Fprintf(table, "%s\t%s\t%s\n", dashed(o.name()), o.deflt, "default")
+				fmt.Fprintf(table, "%s\t%s\t%s\n", cmdline.Dashed(o.Name), o.DefaultText(), "default")
 			}
 		}
 	}
@@ -453,7 +445,7 @@ func (p *program) configExplain(ctx context.Context, line *commandLine, words, f
 
 // configEdit opens the editor on the file, makes it if there is none, and checks
 // it afterwards.
-func (p *program) configEdit(c *cli.Context) error {
+func (p *program) configEdit(ctx context.Context, line *cmdline.Line) error {
 	path, err := p.configPath()
 	if err != nil {
 		return err
@@ -468,13 +460,13 @@ func (p *program) configEdit(c *cli.Context) error {
 		}
 	}
 	// An editor may have arguments of its own, so the shell takes it apart.
-	cmd := process.Shell(c.Context, editor+` "$HARK_CONFIG_FILE"`)
+	cmd := process.Shell(ctx, editor+` "$HARK_CONFIG_FILE"`)
 	cmd.Env = append(p.Environ(), "HARK_CONFIG_FILE="+path)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, inherited(p.Stdout), p.Stderr
 	if err := cmd.Run(); err != nil {
-		return usagef("the editor %q failed: %v", editor, err)
+		return cmdline.Usagef("the editor %q failed: %v", editor, err)
 	}
-	return p.configCheck(c.Context, lineOf(c.Context).node.root())
+	return p.configCheck(ctx, line.Command.Root())
 }
 
 // makeConfig makes the file, which only its owner may read, unless it is there.

@@ -13,44 +13,46 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
 // configInit is "config init": it collects the settings of a service, lets doctor
 // try them, and adds them to the file.
-func (p *program) configInit() *cli.Command {
+func (p *program) configInit() *cmdline.Command {
 	var try string
+	var set []string
 	var unchecked bool
-	return &cli.Command{
+	return &cmdline.Command{
 		Name: "init", Usage: "ask for the settings of a service, try them, and write them",
-		UsageText: `hark config init drogue --set user=alice --set access-token=env:DROGUE_ACCESS_TOKEN --no-check
+		Examples: `hark config init drogue --set user=alice --set access-token=env:DROGUE_ACCESS_TOKEN --no-check
 hark config init octave
 hark config init drogue --try example-app
 hark config init octave --profile staging --set endpoint=https://octave.example.com`,
-		ArgsUsage: "SERVICE\nSERVICE\toctave, drogue or doshii",
+		Complete: wordsOf(emulator.Services()),
+		Args:     "SERVICE\nSERVICE\toctave, drogue or doshii",
 		Description: "Asks for what the service needs and --set has not given; an empty answer takes what stands in " +
 			"brackets. When stdin is no terminal, its lines are the answers. Then 'hark doctor' tries the settings, " +
 			"together with what the file says already. When it fails nothing is written, unless you say so on a terminal.\n\n" +
 			"What is written can be read by its owner only. With --profile it goes into that profile. Settings that " +
 			"are there already are never changed: 'hark config edit' does that.",
-		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "set", Usage: "write this setting and do not ask for it: `KEY=VALUE`; KEY is the long name of a flag"},
-			&cli.StringFlag{Name: "try", Destination: &try, Usage: "try it with the application or stream `NAME`, which is not written"},
-			&cli.BoolFlag{Name: "no-check", Destination: &unchecked, Usage: "write the settings without trying them"},
+		Flags: []*cmdline.Flag{
+			{Name: "set", Value: cmdline.Strings(&set), Usage: "write this setting and do not ask for it: `KEY=VALUE`; KEY is the long name of a flag"},
+			{Name: "try", Value: cmdline.String(&try), Usage: "try it with the application or stream `NAME`, which is not written"},
+			{Name: "no-check", Value: cmdline.Bool(&unchecked), Usage: "write the settings without trying them"},
 		},
-		Action: func(c *cli.Context) error {
-			line := lineOf(c.Context)
-			s := &setup{program: p, root: line.node.root(), service: c.Args().First(), profile: line.value("profile"), try: try}
-			s.warns = !line.isSet("no-warn-secrets")
-			if err := s.collect(c.Context, c.StringSlice("set")); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			s := &setup{program: p, root: line.Command.Root(), service: line.Arg(0), profile: line.Value("profile"), try: try}
+			s.warns = !line.IsSet("no-warn-secrets")
+			if err := s.collect(ctx, set); err != nil {
 				return err
 			}
 			if !unchecked {
-				if err := s.check(c.Context); err != nil {
+				if err := s.check(ctx); err != nil {
 					return err
 				}
 			}
@@ -62,7 +64,7 @@ hark config init octave --profile staging --set endpoint=https://octave.example.
 // A setup is one run of "config init".
 type setup struct {
 	*program
-	root             *node
+	root             *cmdline.Command
 	service, profile string
 	try              string
 	warns            bool // about credentials on the command line
@@ -150,7 +152,7 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 		err = checkConfig(s.root, f)
 	}
 	if err != nil {
-		return usagef("%v; nothing was written", err)
+		return cmdline.Usagef("%v; nothing was written", err)
 	}
 	return nil
 }
@@ -162,7 +164,7 @@ func (s *setup) read(ctx context.Context) (err error) {
 	}
 	for _, old := range s.file.Settings {
 		if old.Profile == s.profile && old.Service == s.service {
-			e := usagef("%s:%d: there are settings of %s already", s.file.Path, old.Line, s.service)
+			e := cmdline.Usagef("%s:%d: there are settings of %s already", s.file.Path, old.Line, s.service)
 			e.Advice = "change them with 'hark config edit'"
 			return e
 		}
@@ -181,19 +183,19 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
-			return nil, usagef("--set%s: expected KEY=VALUE", mention(key))
+			return nil, cmdline.Usagef("--set%s: expected KEY=VALUE", cmdline.Mention(key))
 		}
 		o, names := s.setting(key)
 		if o == nil {
-			e := usagef("--set%s: %s has no such setting", mention(key), s.service)
-			e.Suggestion = nearest(key, names)
+			e := cmdline.Usagef("--set%s: %s has no such setting", cmdline.Mention(key), s.service)
+			e.Suggestion = cmdline.Nearest(key, names)
 			return nil, e
 		}
 		if _, twice := values[key]; twice {
-			return nil, usagef("--set %s was given twice", key)
+			return nil, cmdline.Usagef("--set %s was given twice", key)
 		}
 		s.withhold(o, value)
-		if o.secret && !isReference(value) && s.warns {
+		if o.Secret && !isReference(value) && s.warns {
 			s.warnSecret("--set "+key, "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME")
 		}
 		values[key] = value
@@ -203,22 +205,22 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 }
 
 // withhold makes the credentials in the value of a setting known to the printer.
-func (s *setup) withhold(o *option, value string) {
-	if o != nil && o.secret && !isReference(value) {
+func (s *setup) withhold(o *cmdline.Flag, value string) {
+	if o != nil && o.Secret && !isReference(value) {
 		s.say.Add(value)
 	}
 	s.say.Add(sensitiveAddress(value)...)
 }
 
 // setting finds a flag of the service by its name; names are those that there are.
-func (s *setup) setting(key string) (found *option, names []string) {
-	s.root.walk(func(n *node) {
-		for _, o := range n.options {
-			if o.builtin || o.variable != variableName(s.service, o.name()) {
+func (s *setup) setting(key string) (found *cmdline.Flag, names []string) {
+	s.root.Walk(func(n *cmdline.Command) {
+		for _, o := range n.Flags {
+			if o.Variable() != cmdline.VariableName(s.service, o.Name) {
 				continue
 			}
-			names = append(names, o.name())
-			if o.name() == key {
+			names = append(names, o.Name)
+			if o.Name == key {
 				found = o
 			}
 		}
@@ -235,7 +237,7 @@ func (s *setup) ask(ctx context.Context, q question) (string, error) {
 	o, _ := s.setting(q.name)
 	s.withhold(o, answer)
 	if answer = cmp.Or(answer, q.deflt); answer == "" && q.needed {
-		e := usagef("%s needs %s; nothing was written", s.service, q.name)
+		e := cmdline.Usagef("%s needs %s; nothing was written", s.service, q.name)
 		e.Advice = "answer the question, or give --set " + q.name + "=VALUE"
 		return "", e
 	}
@@ -247,7 +249,7 @@ func (s *setup) answer(ctx context.Context, q question) (string, error) {
 	if q.deflt != "" {
 		prompt += " [" + q.deflt + "]"
 	}
-	if o, _ := s.setting(q.name); o != nil && o.secret {
+	if o, _ := s.setting(q.name); o != nil && o.Secret {
 		return s.promptUnseen(ctx, prompt+" (not shown): ")
 	}
 	return s.prompt(ctx, prompt+": ")
@@ -399,14 +401,14 @@ func (s *setup) hides() []string {
 	secret := false
 	for _, key := range s.keys {
 		o, _ := s.setting(key)
-		names = append(names, o.variable)
-		secret = secret || o.secret
+		names = append(names, o.Variable())
+		secret = secret || o.Secret
 	}
 	if secret {
-		s.root.walk(func(n *node) {
-			for _, o := range n.options {
-				if o.secret && o.variable == variableName(s.service, o.name()) {
-					names = append(names, o.variable)
+		s.root.Walk(func(n *cmdline.Command) {
+			for _, o := range n.Flags {
+				if o.Secret && o.Variable() == cmdline.VariableName(s.service, o.Name) {
+					names = append(names, o.Variable())
 				}
 			}
 		})
@@ -437,7 +439,7 @@ func (s *setup) write() error {
 	}
 	s.say.note("written to %s", s.file.Path)
 	for _, key := range s.keys {
-		name := variableName(s.service, key)
+		name := cmdline.VariableName(s.service, key)
 		if v, ok := s.LookupEnv(name); ok && v != "" {
 			s.say.warning("%s is set, and wins over the file", name)
 		}

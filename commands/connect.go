@@ -13,9 +13,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // connectOptions are what the flags of connect say.
@@ -30,16 +30,16 @@ type connectOptions struct {
 	wscatOptions
 }
 
-func (p *program) connectCommand() *cli.Command {
+func (p *program) connectCommand() *cmdline.Command {
 	o, f := &connectOptions{}, newStreamFlags()
-	return &cli.Command{
-		Name:  "connect",
+	return &cmdline.Command{
+		Name: "connect", TakesURL: true,
 		Usage: "stream what comes from any WebSocket, or talk to it",
-		UsageText: `hark emulate drogue -- sh -c 'hark connect $HARK_DROGUE_ENDPOINT/public-app -n 5'
+		Examples: `hark emulate drogue -- sh -c 'hark connect $HARK_DROGUE_ENDPOINT/public-app -n 5'
 hark connect ws://localhost:8080/events
 hark connect wss://stream.example.com -H 'Authorization: Bearer TOKEN' --send '{"subscribe":"orders"}'
 seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
-		ArgsUsage: "[URL]\nURL\tthe address of the WebSocket: ws:// or wss://",
+		Args: "[URL]\nURL\tthe address of the WebSocket: ws:// or wss://",
 		Description: "On a terminal it opens a prompt: what you type is sent, and /help lists what else there is. " +
 			"Elsewhere, and with --send -, it streams: every message is an event.\n\n" +
 			"stdin is not read, unless --send - or -i asks for it. With --send - each line is a message, and the " +
@@ -47,62 +47,60 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			"and the end of stdin ends hark after --linger.\n\n" +
 			"The flags of wscat work here, under the same names and letters but for two: -x is the proxy, as for curl, " +
 			"and -n counts events, so wscat's are --execute and --no-check; see 'hark help wscat'.",
-		Flags: wscatFlags(o, append([]cli.Flag{
-			&cli.StringFlag{Name: "connect", Aliases: []string{"c"}, Category: catPrompt, Destination: &o.address,
+		Flags: wscatFlags(o, append([]*cmdline.Flag{
+			{Name: "connect", Aliases: []string{"c"}, Group: catPrompt, Value: cmdline.String(&o.address),
 				Usage: "the address, for those who are used to write it as `URL` of a flag"},
-			&cli.StringSliceFlag{Name: "execute", Category: catPrompt,
+			{Name: "execute", Group: catPrompt, Value: cmdline.Strings(&f.execute),
 				Usage: "carry out `LINE` as at the prompt instead of asking for lines, and end after --linger or --hold"},
-			&cli.StringSliceFlag{Name: "subprotocol", Aliases: []string{"s"}, Category: catLink,
+			{Name: "subprotocol", Aliases: []string{"s"}, Group: catLink, Value: cmdline.Strings(&o.subprotocols),
 				Usage: "offer the subprotocol `NAME`; one with a credential in it may be env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"},
-			pairFlag(&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Category: catLink, Destination: &o.user,
-				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference: " + secretForms}),
-			&cli.StringSliceFlag{Name: "send", Category: catLink,
+			{Name: "user", Pair: true, Aliases: []string{"u"}, Group: catLink, Value: cmdline.String(&o.user),
+				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference", Detail: secretForms},
+			{Name: "send", Group: catLink, Value: cmdline.Strings(&o.send),
 				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
-			&cli.StringSliceFlag{Name: "send-file", Category: catLink,
+			{Name: "send-file", Group: catLink, Value: cmdline.Strings(&o.sendFiles),
 				Usage: "send the content of `FILE` as one message, as --send does and after it; binary when it is not UTF-8"},
-			&cli.BoolFlag{Name: "reconnect", Category: catLink, Destination: &o.reconnect,
+			{Name: "reconnect", Group: catLink, Value: cmdline.Bool(&o.reconnect),
 				Usage: "connect again when the connection is lost"},
 		}, f.flags()...)),
-		Action: func(c *cli.Context) error {
-			f.execute = c.StringSlice("execute")
+		Run: func(ctx context.Context, line *cmdline.Line) error {
 			f.auto = true
-			if err := o.checkWscat(c, f); err != nil {
+			if err := o.checkWscat(line, f); err != nil {
 				return err
 			}
-			if err := f.check(c); err != nil {
+			if err := f.check(ctx, line); err != nil {
 				return err
 			}
 			if o.host != "" {
 				f.header.Set("Host", o.host)
 			}
-			if err := o.target(c.Args().First()); err != nil {
+			if err := o.target(line.Arg(0)); err != nil {
 				return err
 			}
-			o.subprotocols, o.send, o.sendFiles = c.StringSlice("subprotocol"), c.StringSlice("send"), c.StringSlice("send-file")
 			if !o.reconnect {
-				if as := typedAs(c, "retries"); as != "" {
-					return usagef("%s needs --reconnect", as)
+				if as := line.TypedAs("retries"); as != "" {
+					return cmdline.Usagef("%s needs --reconnect", as)
 				}
 				f.retries = 0
 			}
-			svc, stdin, err := o.service(c.Context)
+			svc, stdin, err := o.service(ctx)
 			if err != nil {
 				return err
 			}
 			p.say.Add(sensitiveAddress(svc.URL)...)
-			if err := o.login(c, p, f.header, svc); err != nil {
+			if err := o.login(ctx, line, p, f.header, svc); err != nil {
 				return err
 			}
-			if svc.Subprotocols, err = p.offered(c.Context, o.subprotocols); err != nil {
+			if svc.Subprotocols, err = p.offered(ctx, o.subprotocols); err != nil {
 				return err
 			}
 			var input <-chan proto.Frame
 			if stdin {
 				if f.interactive || len(f.execute) > 0 {
-					return usagef("--send - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.interactive])
+					return cmdline.Usagef("--send - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.interactive])
 				}
 				f.auto = false
-				input = p.lines(c.Context)
+				input = p.lines(ctx)
 			}
 			s := p.newStream(f)
 			defer s.close()
@@ -111,7 +109,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			} else {
 				s.sendable = true
 			}
-			return wscatHint(c, s.run(c.Context, svc, input))
+			return wscatHint(line, s.run(ctx, svc, input))
 		},
 	}
 }
@@ -120,9 +118,9 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 func (o *connectOptions) target(argument string) error {
 	switch {
 	case o.address != "" && argument != "":
-		return usagef("--connect and the argument are both an address; give one")
+		return cmdline.Usagef("--connect and the argument are both an address; give one")
 	case o.address == "" && argument == "":
-		e := usagef("hark connect needs URL")
+		e := cmdline.Usagef("hark connect needs URL")
 		e.Advice = "for example: hark connect wss://stream.example.com"
 		return e
 	case argument == "" && !strings.Contains(o.address, "://"):
@@ -151,7 +149,7 @@ func (o *connectOptions) service(ctx context.Context) (svc *proto.Plain, stdin b
 	for _, file := range o.sendFiles {
 		b, err := bounded.File(ctx, file, sendFileLimit)
 		if err != nil {
-			return nil, false, usagef("--send-file: %v", err)
+			return nil, false, cmdline.Usagef("--send-file: %v", err)
 		}
 		svc.Greeting = append(svc.Greeting, frameOf(b, false))
 	}
@@ -169,13 +167,13 @@ func header(text string) (name, value string, err error) {
 	case !ok || !headerToken(name):
 		before, _, found := strings.Cut(text, " ")
 		if before = strings.TrimSuffix(before, ":"); !found && !ok || !headerName(before) {
-			return "", "", usagef("--header: expected 'NAME: VALUE'") // it may be a credential
+			return "", "", cmdline.Usagef("--header: expected 'NAME: VALUE'") // it may be a credential
 		}
-		return "", "", usagef("--header %q: expected 'NAME: VALUE'", cut(before, 16))
+		return "", "", cmdline.Usagef("--header %q: expected 'NAME: VALUE'", cmdline.Cut(before, 16))
 	case !headerValue(value):
-		return "", "", usagef("--header %s: the value has a control character in it", name)
+		return "", "", cmdline.Usagef("--header %s: the value has a control character in it", name)
 	case handshakeHeaders().MatchString(name):
-		e := usagef("--header %s: the handshake sets this header by itself", name)
+		e := cmdline.Usagef("--header %s: the handshake sets this header by itself", name)
 		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
 			e.Advice = "use --subprotocol"
 		}
@@ -214,7 +212,7 @@ func headerValue(s string) bool {
 // returns it without a slash at its end.
 func serviceEndpoint(address string) (string, error) {
 	if strings.Contains(address, "?") {
-		return "", usagef("--endpoint has a query (?…); give the address up to it")
+		return "", cmdline.Usagef("--endpoint has a query (?…); give the address up to it")
 	}
 	address, err := checkEndpoint(address)
 	return strings.TrimRight(address, "/"), err
@@ -225,24 +223,24 @@ func checkEndpoint(address string) (string, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil && !strings.Contains(address, "://"), err == nil && u.Scheme == "", err == nil && !strings.Contains(address, "://"):
-		e := usagef("address%s has no scheme", mention(address))
-		if mention(address) != "" {
+		e := cmdline.Usagef("address%s has no scheme", cmdline.Mention(address))
+		if cmdline.Mention(address) != "" {
 			e.Advice = schemeAdvice(address)
 		}
 		return "", e
 	case err != nil:
 		// The reason would quote a part of the address.
-		e := usagef("address cannot be read")
+		e := cmdline.Usagef("address cannot be read")
 		e.Advice = "check host and port; in user names, passwords and paths, special characters are written as %XX"
 		return "", e
 	case u.Scheme != "ws" && u.Scheme != "wss" && u.Scheme != "http" && u.Scheme != "https":
-		return "", usagef("address begins with %s://: expected ws:// or wss://", cut(u.Scheme, 16))
+		return "", cmdline.Usagef("address begins with %s://: expected ws:// or wss://", cmdline.Cut(u.Scheme, 16))
 	case u.Hostname() == "":
-		return "", usagef("address has no host name")
+		return "", cmdline.Usagef("address has no host name")
 	case !validPort(u.Port()):
-		return "", usagef("address has the port %s: expected 1 to 65535", cut(u.Port(), 12))
+		return "", cmdline.Usagef("address has the port %s: expected 1 to 65535", cmdline.Cut(u.Port(), 12))
 	case u.Fragment != "" || strings.Contains(address, "#"):
-		return "", usagef("address has a fragment (#…), which a WebSocket address must not have")
+		return "", cmdline.Usagef("address has a fragment (#…), which a WebSocket address must not have")
 	}
 	return address, nil
 }
@@ -278,15 +276,15 @@ func schemeAdvice(address string) string {
 }
 
 // login adds the credentials of --user.
-func (o *connectOptions) login(c *cli.Context, p *program, header http.Header, svc *proto.Plain) error {
+func (o *connectOptions) login(ctx context.Context, line *cmdline.Line, p *program, header http.Header, svc *proto.Plain) error {
 	if o.user == "" {
 		return nil
 	}
-	as := givenAs(c, "user")
+	as := line.GivenAs("user")
 	if header.Get("Authorization") != "" {
-		return usagef("%s and the header Authorization exclude each other", as)
+		return cmdline.Usagef("%s and the header Authorization exclude each other", as)
 	}
-	ctx, cancel := proto.WithConnectTimeout(c.Context, c.Duration("connect-timeout"))
+	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
 	defer cancel()
 	user, password, err := p.userPassword(ctx, as, o.user)
 	if err != nil {
@@ -324,7 +322,7 @@ func (p *program) offered(ctx context.Context, list []string) ([]string, error) 
 
 // badSubprotocol is the error for the nth value of --subprotocol, which is not shown.
 func badSubprotocol(n int) error {
-	return usagef("--subprotocol: value %d is not valid: expected a name without spaces and separators", n)
+	return cmdline.Usagef("--subprotocol: value %d is not valid: expected a name without spaces and separators", n)
 }
 
 // lines gives each line of stdin as a text message. Its goroutine cannot be

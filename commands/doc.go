@@ -1,5 +1,5 @@
 // Package commands is all that a user types or reads: the command line, its
-// messages, its exit codes. It is the only home of urfave/cli and isatty.
+// messages, its exit codes. It is the only home of isatty.
 //
 // The rules of the user interface:
 //
@@ -17,5 +17,5 @@
 //
 // A command is a file: its flags, bound to a struct of options, and a function
 // that makes a proto.Service of them. What all streams have in common is in
-// stream.go. No function below a command's Action sees the cli library.
+// stream.go.
 package commands

@@ -9,71 +9,70 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // doctorCommand makes its commands of those that stream, so it reaches a service
 // exactly as they do: where they would stream, it examines.
-func (p *program) doctorCommand() (*cli.Command, []branch) {
-	return &cli.Command{
-			Name:  "doctor",
-			Usage: "find out at which stage a connection fails, and why",
-			UsageText: `hark doctor drogue --emulator demo-app --wait 10s
+func (p *program) doctorCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:  "doctor",
+		Usage: "find out at which stage a connection fails, and why",
+		Examples: `hark doctor drogue --emulator demo-app --wait 10s
 hark doctor octave --emulator /demo/stream --json
 hark doctor wss://stream.example.com/events`,
-			Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
-				"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
-				"An address stands for 'connect' and itself.",
-		}, []branch{
-			p.examining(p.octaveSubscribe, "octave", "[STREAM…]"),
-			p.examining(p.drogueTail, "drogue", ""),
-			p.examining(p.doshiiListen, "doshii", ""),
-			p.examining(p.connectCommand, "connect", ""),
-		}
-}
-
-func (p *program) examining(command func() *cli.Command, name, synopsis string) branch {
-	return leaf(name, func() *cli.Command { return p.examine(command(), name, synopsis) })
+		Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
+			"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
+			"An address stands for 'connect' and itself.",
+		Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{
+				p.examine(p.octaveSubscribe(), "octave", "[STREAM…]"),
+				p.examine(p.drogueTail(), "drogue", ""),
+				p.examine(p.doshiiListen(), "doshii", ""),
+				p.examine(p.connectCommand(), "connect", ""),
+			}
+		},
+	}
 }
 
 // examine turns a command that streams into one that examines.
-func (p *program) examine(c *cli.Command, name, synopsis string) *cli.Command {
-	e := &examination{target: name, program: p}
+func (p *program) examine(c *cmdline.Command, name, synopsis string) *cmdline.Command {
+	e := &examination{target: name, program: p, readyTimeout: 10 * time.Second}
 	var asJSON bool
-	c.UsageText = "hark doctor " + name + " --emulator"
+	c.Examples = "hark doctor " + name + " --emulator"
 	switch name {
 	case "octave":
-		c.UsageText += " /demo/stream"
+		c.Examples += " /demo/stream"
 	case "drogue":
-		c.UsageText += " demo-app"
+		c.Examples += " demo-app"
 	case "connect":
-		c.UsageText = "hark emulate drogue -- sh -c 'hark doctor $HARK_DROGUE_ENDPOINT/public-app'\nhark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s"
+		c.Examples = "hark emulate drogue -- sh -c 'hark doctor $HARK_DROGUE_ENDPOINT/public-app'\nhark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s"
 	}
 	c.Usage = "examine the way to " + map[string]string{
 		"octave": "Sierra Wireless Octave", "drogue": "Drogue Cloud", "doshii": "Doshii", "connect": "any WebSocket",
 	}[name]
-	c.Name, c.Description = name, ""
+	c.Name, c.Description, c.Usual = name, "", false
 	if synopsis != "" {
-		_, explained, _ := strings.Cut(c.ArgsUsage, "\n")
-		c.ArgsUsage = synopsis + "\n" + explained
+		_, explained, _ := strings.Cut(c.Args, "\n")
+		c.Args = synopsis + "\n" + explained
 	}
 	c.Flags = slices.DeleteFunc(c.Flags, irrelevantToDoctor)
 	c.Flags = append(c.Flags,
-		&cli.DurationFlag{Name: "ready-timeout", Destination: &e.readyTimeout, Value: 10 * time.Second,
+		&cmdline.Flag{Name: "ready-timeout", Value: cmdline.Duration(&e.readyTimeout),
 			Usage: "wait at most `D` for the stream to be ready, see 'hark help status'"},
-		&cli.DurationFlag{Name: "wait", Destination: &e.wait, Usage: "wait `D` for the first event; without it, none is awaited"},
-		&cli.BoolFlag{Name: "json", Destination: &asJSON, Usage: "print the findings as JSON"})
-	stream := c.Action
-	c.Action = func(ctx *cli.Context) error {
-		if err := checkDuration(ctx, "wait", e.wait, false); err != nil {
+		&cmdline.Flag{Name: "wait", Value: cmdline.Duration(&e.wait), Usage: "wait `D` for the first event; without it, none is awaited"},
+		&cmdline.Flag{Name: "json", Value: cmdline.Bool(&asJSON), Usage: "print the findings as JSON"})
+	stream := c.Run
+	c.Run = func(ctx context.Context, line *cmdline.Line) error {
+		if err := checkDuration(line, "wait", e.wait, false); err != nil {
 			return err
 		}
-		if err := checkDuration(ctx, "ready-timeout", e.readyTimeout, false); err != nil {
+		if err := checkDuration(line, "ready-timeout", e.readyTimeout, false); err != nil {
 			return err
 		}
 		p.exam = e
-		err := stream(ctx)
+		err := stream(ctx, line)
 		if !e.begun { // a mistake was found before anything was dialled
 			return err
 		}
@@ -86,17 +85,12 @@ func (p *program) examine(c *cli.Command, name, synopsis string) *cli.Command {
 }
 
 // irrelevantToDoctor tells flags apart that say nothing about the way to a service.
-func irrelevantToDoctor(f cli.Flag) bool {
-	name := f.Names()[0]
-	if name == "verbose" || name == "quiet" {
+func irrelevantToDoctor(f *cmdline.Flag) bool {
+	if f.Name == "verbose" || f.Name == "quiet" {
 		return false
 	}
-	category := ""
-	if c, ok := markOf(f).Flag.(cli.CategorizableFlag); ok {
-		category = c.GetCategory()
-	}
-	return !slices.Contains([]string{catService, catLink, catProxy, catTLS}, category) ||
-		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow", "reconnect", "since", "backfill", "backfill-delay", "no-backfill"}, name)
+	return !slices.Contains([]string{catService, catLink, catProxy, catTLS}, f.Group) ||
+		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow", "reconnect", "since", "backfill", "backfill-delay", "no-backfill"}, f.Name)
 }
 
 // The stages of an examination.

@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 )
 
 // doshiiAccount are the flags that say which environment is meant and who asks.
@@ -42,17 +42,20 @@ type doshiiOptions struct {
 	events        []string
 }
 
-func (p *program) doshiiCommand() (*cli.Command, []branch) {
-	return &cli.Command{
-			Name:  "doshii",
-			Usage: "events of Doshii",
-			UsageText: `hark doshii listen --emulator -n 5
+func (p *program) doshiiCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:  "doshii",
+		Usage: "events of Doshii",
+		Examples: `hark doshii listen --emulator -n 5
 hark doshii subscribe-location LOCATION --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET
 hark doshii listen --client-id env:DOSHII_CLIENT_ID`,
-		}, []branch{
-			leaf("listen", p.doshiiListen), leaf("subscribe-location", p.doshiiSubscribe),
-			leaf("unsubscribe-location", p.doshiiUnsubscribe), {name: "devices", make: p.doshiiDevices},
-		}
+		Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{
+				p.doshiiListen(), p.doshiiSubscribe(),
+				p.doshiiUnsubscribe(), p.doshiiDevices(),
+			}
+		},
+	}
 }
 
 // presets are the names that --path has for the sockets.
@@ -68,30 +71,32 @@ var hostStyles = map[string]string{
 	"current": wire.DoshiiHostCurrent, "middle": wire.DoshiiHostMiddle, "oldest": wire.DoshiiHostOldest,
 }
 
-func (o *doshiiAccount) envFlag() cli.Flag {
-	return &cli.StringFlag{Name: "env", Category: catService, Destination: &o.env, Value: wire.DoshiiSandbox,
+func (o *doshiiAccount) envFlag() *cmdline.Flag {
+	return &cmdline.Flag{Name: "env", Group: catService, Value: cmdline.String(&o.env),
 		Usage: "the environment: `sandbox|live`"}
 }
 
-func (o *doshiiAccount) clientFlags(secretUse string) []cli.Flag {
-	return []cli.Flag{
-		secretFlag(&cli.StringFlag{Name: "client-id", Category: catService, Destination: &o.clientID,
-			Usage: "the app's client id as the dashboard shows it, `SECRET`: " + secretForms}),
-		secretFlag(&cli.StringFlag{Name: "client-secret", Category: catService, Destination: &o.clientSecret, Usage: secretUse}),
+func (o *doshiiAccount) clientFlags(secretUse string) []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "client-id", Secret: true, Group: catService, Value: cmdline.String(&o.clientID),
+			Usage: "the app's client id as the dashboard shows it, `SECRET`", Detail: secretForms},
+		{Name: "client-secret", Secret: true, Group: catService, Value: cmdline.String(&o.clientSecret), Usage: secretUse},
 	}
 }
 
-func (o *doshiiAccount) emulatorFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "emulator", Category: catService, Destination: &o.emulator,
+func (o *doshiiAccount) emulatorFlag() *cmdline.Flag {
+	return &cmdline.Flag{Name: "emulator", Group: catService, Value: cmdline.Bool(&o.emulator),
 		Usage: "use the built-in stand-in instead of the service"}
 }
 
-func (p *program) doshiiListen() *cli.Command {
-	o, f := &doshiiOptions{}, newStreamFlags()
-	return &cli.Command{
+func (p *program) doshiiListen() *cmdline.Command {
+	o, f := &doshiiOptions{
+		doshiiAccount: doshiiAccount{env: wire.DoshiiSandbox}, hostStyle: "current", appVersion: "1.0.0", heartbeat: wire.DoshiiHeartbeatPeriod,
+	}, newStreamFlags()
+	return &cmdline.Command{
 		Name:  "listen",
 		Usage: "stream the events of an app, a point of sale, or a vendor of them",
-		UsageText: `hark doshii listen --emulator -n 5
+		Examples: `hark doshii listen --emulator -n 5
 hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
 hark doshii listen --client-id env:DOSHII_CLIENT_ID --env sandbox --jq '.emit[1]'
 hark doshii listen --client-id env:DOSHII_CLIENT_ID --events order_created,order_updated
@@ -100,36 +105,36 @@ hark doshii listen --vendor myposco --client-secret env:DOSHII_VENDOR_KEY`,
 		Description: `An app gets events only for locations that it is subscribed to: see 'hark doshii subscribe-location'. Until one comes, heartbeats and their answers are the only traffic; -v shows them.
 
 With --location-token, or --path pos, it listens as the point of sale of one location, and with --vendor as a vendor of cloud points of sale; a vendor's token is signed anew for each connection. Health checks of the service are answered and are no events, unless --events names health_check.`,
-		Flags: append(ownFlags("doshii", slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "endpoint", Category: catService, Destination: &o.endpoint,
+		Flags: append(cmdline.Own("doshii", slices.Concat([]*cmdline.Flag{
+			{Name: "endpoint", Group: catService, Value: cmdline.String(&o.endpoint),
 				Usage: "reach the socket at `URL` instead of the address that --env gives"},
 			o.envFlag(),
-			&cli.StringFlag{Name: "host-style", Category: catService, Destination: &o.hostStyle, Value: "current",
+			{Name: "host-style", Group: catService, Value: cmdline.String(&o.hostStyle),
 				Usage: "the generation of host names: `current|middle|oldest`, socket.ENV, ENV-socket or ENV.doshii.co"},
-			&cli.StringFlag{Name: "path", Category: catService, Destination: &o.path, DefaultText: "app-v3",
+			{Name: "path", Group: catService, Value: cmdline.String(&o.path), Default: "app-v3",
 				Usage: "the socket: `app-v3|app|pos|vendor`, or its path, which begins with a slash"},
-		}, o.clientFlags("the vendor key that signs the token of --vendor, `SECRET`"), []cli.Flag{
-			secretFlag(&cli.StringFlag{Name: "auth-token", Category: catService, Destination: &o.authToken,
-				Usage: "send `SECRET` as it is instead of encoding --client-id"}),
-			secretFlag(&cli.StringFlag{Name: "location-token", Category: catService, Destination: &o.locationToken,
-				Usage: "the token of a location, `SECRET`: listen as its point of sale"}),
-			&cli.StringFlag{Name: "vendor", Category: catService, Destination: &o.vendor,
+		}, o.clientFlags("the vendor key that signs the token of --vendor, `SECRET`"), []*cmdline.Flag{
+			{Name: "auth-token", Secret: true, Group: catService, Value: cmdline.String(&o.authToken),
+				Usage: "send `SECRET` as it is instead of encoding --client-id"},
+			{Name: "location-token", Secret: true, Group: catService, Value: cmdline.String(&o.locationToken),
+				Usage: "the token of a location, `SECRET`: listen as its point of sale"},
+			{Name: "vendor", Group: catService, Value: cmdline.String(&o.vendor),
 				Usage: "listen as the vendor with the API name `NAME`"},
-			&cli.StringFlag{Name: "device-id", Category: catService, Destination: &o.deviceID,
+			{Name: "device-id", Group: catService, Value: cmdline.String(&o.deviceID),
 				Usage: "only events that the registered device `ID` is interested in"},
-			&cli.StringFlag{Name: "events", Category: catService, Destination: &o.eventNames,
+			{Name: "events", Group: catService, Value: cmdline.String(&o.eventNames),
 				Usage: "only events of these names: `NAME,…`"},
-			&cli.StringFlag{Name: "app-version", Category: catService, Destination: &o.appVersion, Value: "1.0.0",
+			{Name: "app-version", Group: catService, Value: cmdline.String(&o.appVersion),
 				Usage: "the `VERSION` that heartbeats state"},
-			&cli.DurationFlag{Name: "heartbeat", Category: catService, Destination: &o.heartbeat, Value: wire.DoshiiHeartbeatPeriod,
+			{Name: "heartbeat", Group: catService, Value: cmdline.Duration(&o.heartbeat),
 				Usage: "send a heartbeat every `D`"},
 			o.emulatorFlag(),
 		})...), f.flags()...),
-		Action: func(c *cli.Context) error {
-			if err := f.check(c); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			o.typed = typedFlags(c)
+			o.typed = line.Typed
 			if err := o.check(); err != nil {
 				return err
 			}
@@ -142,7 +147,7 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 			if !f.quiet {
 				svc.Quiet = s.quietHint(o)
 			}
-			err = s.run(c.Context, svc, nil)
+			err = s.run(ctx, svc, nil)
 			return withHint(err, o.hint(err))
 		},
 	}
@@ -151,9 +156,9 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 func (o *doshiiAccount) check() error {
 	switch {
 	case o.env != wire.DoshiiSandbox && o.env != wire.DoshiiLive:
-		return usagef("--env %q: expected sandbox or live", o.env)
+		return cmdline.Usagef("--env %q: expected sandbox or live", o.env)
 	case o.typed("env") && o.emulator:
-		return usagef("--env chooses the vendor's address; it excludes --emulator")
+		return cmdline.Usagef("--env chooses the vendor's address; it excludes --emulator")
 	}
 	return nil
 }
@@ -167,19 +172,19 @@ func (o *doshiiOptions) check() error {
 	}
 	switch {
 	case o.typed("env") && o.typed("endpoint"):
-		return usagef("--env chooses the vendor's address; it excludes --endpoint")
+		return cmdline.Usagef("--env chooses the vendor's address; it excludes --endpoint")
 	case hostStyles[o.hostStyle] == "":
-		return usagef("--host-style %q: expected current, middle or oldest", cut(o.hostStyle, 24))
+		return cmdline.Usagef("--host-style %q: expected current, middle or oldest", cmdline.Cut(o.hostStyle, 24))
 	case o.typed("host-style") && (o.typed("endpoint") || o.emulator):
-		return usagef("--host-style chooses the vendor's address; it excludes --endpoint and --emulator")
+		return cmdline.Usagef("--host-style chooses the vendor's address; it excludes --endpoint and --emulator")
 	case o.clientID != "" && o.authToken != "" && !o.emulator:
-		return usagef("--client-id and --auth-token exclude each other")
+		return cmdline.Usagef("--client-id and --auth-token exclude each other")
 	case o.locationToken != "" && o.vendor != "" && o.typed("location-token") && o.typed("vendor"):
-		return usagef("--location-token and --vendor exclude each other")
+		return cmdline.Usagef("--location-token and --vendor exclude each other")
 	case o.deviceID != "" && o.token():
-		return usagef("--device-id is for apps; a point of sale gets all events of its location")
+		return cmdline.Usagef("--device-id is for apps; a point of sale gets all events of its location")
 	case o.heartbeat <= 0:
-		return usagef("--heartbeat %s: the duration must be positive", o.heartbeat)
+		return cmdline.Usagef("--heartbeat %s: the duration must be positive", o.heartbeat)
 	}
 	var err error
 	o.events, err = nameList("events", o.eventNames)
@@ -195,8 +200,8 @@ func (o *doshiiOptions) choosePath() error {
 	case path != "":
 		preset, ok := presets[path]
 		if !ok {
-			e := usagef("--path %q: expected app-v3, app, pos, vendor, or a path that begins with a slash", cut(path, 40))
-			e.Suggestion = nearest(path, slices.Sorted(maps.Keys(presets)))
+			e := cmdline.Usagef("--path %q: expected app-v3, app, pos, vendor, or a path that begins with a slash", cmdline.Cut(path, 40))
+			e.Suggestion = cmdline.Nearest(path, slices.Sorted(maps.Keys(presets)))
 			return e
 		}
 		o.path = preset
@@ -284,8 +289,8 @@ func (s *stream) demoCredentials(o *doshiiOptions) {
 func (s *stream) locationToken(o *doshiiOptions) (proto.TokenSource, error) {
 	src, _, err := s.source("--location-token", secretRef(o.locationToken))
 	if err == nil && src == nil {
-		e := usagef("a point of sale needs --location-token")
-		e.Advice = "set it or " + variableName("doshii", "location-token")
+		e := cmdline.Usagef("a point of sale needs --location-token")
+		e.Advice = "set it or " + cmdline.VariableName("doshii", "location-token")
 		return nil, e
 	}
 	return src, err
@@ -295,15 +300,15 @@ func (s *stream) locationToken(o *doshiiOptions) (proto.TokenSource, error) {
 // for ten minutes.
 func (s *stream) vendorToken(o *doshiiOptions) (proto.TokenSource, error) {
 	if o.vendor == "" {
-		return nil, usagef("--path vendor needs --vendor")
+		return nil, cmdline.Usagef("--path vendor needs --vendor")
 	}
 	key, _, err := s.source("--client-secret", secretRef(o.clientSecret))
 	if err != nil {
 		return nil, err
 	}
 	if key == nil {
-		e := usagef("--vendor needs --client-secret")
-		e.Advice = "set it or " + variableName("doshii", "client-secret") + " to the vendor key"
+		e := cmdline.Usagef("--vendor needs --client-secret")
+		e.Advice = "set it or " + cmdline.VariableName("doshii", "client-secret") + " to the vendor key"
 		return nil, e
 	}
 	return func(ctx context.Context) (secret.Value, error) {
@@ -381,14 +386,14 @@ func (s *stream) doshiiClientID(ref, needed string) (proto.TokenSource, error) {
 		return nil, err
 	}
 	if id == nil {
-		e := usagef("doshii needs %s", needed)
-		e.Advice = "set it or " + variableName("doshii", "client-id") + ", or try --emulator"
+		e := cmdline.Usagef("doshii needs %s", needed)
+		e.Advice = "set it or " + cmdline.VariableName("doshii", "client-id") + ", or try --emulator"
 		return nil, e
 	}
 	checked := func(ctx context.Context) (secret.Value, error) {
 		v, err := id(ctx)
 		if err == nil && proto.DoshiiEncoded(v) {
-			e := usagef("--client-id: the value is in base64 already")
+			e := cmdline.Usagef("--client-id: the value is in base64 already")
 			e.Advice = "give the client id as the dashboard shows it, or the encoded value with --auth-token"
 			return "", e
 		}
@@ -396,10 +401,10 @@ func (s *stream) doshiiClientID(ref, needed string) (proto.TokenSource, error) {
 	}
 	// What is at hand can be checked before anything is dialled.
 	if kind, _, _ := strings.Cut(ref, ":"); kind != "cmd" {
-		if _, err := checked(context.Background()); is[*UsageError](err) {
+		if _, err := checked(context.Background()); is[*cmdline.UsageError](err) {
 			return nil, err
 		} else if err != nil {
-			return nil, usagef("%v", err)
+			return nil, cmdline.Usagef("%v", err)
 		}
 	}
 	return checked, nil

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 )
 
 // doshiiREST are the flags of the commands that set things up through REST.
@@ -19,22 +19,24 @@ type doshiiREST struct {
 	stream *streamFlags
 }
 
-func newDoshiiREST() *doshiiREST { return &doshiiREST{stream: newStreamFlags()} }
+func newDoshiiREST() *doshiiREST {
+	return &doshiiREST{doshiiAccount: doshiiAccount{env: wire.DoshiiSandbox}, stream: newStreamFlags()}
+}
 
-func (o *doshiiREST) flags(more ...cli.Flag) []cli.Flag {
-	return append(ownFlags("doshii", slices.Concat([]cli.Flag{
-		&cli.StringFlag{Name: "api", Category: catService, Destination: &o.api,
+func (o *doshiiREST) flags(more ...*cmdline.Flag) []*cmdline.Flag {
+	return append(cmdline.Own("doshii", slices.Concat([]*cmdline.Flag{
+		{Name: "api", Group: catService, Value: cmdline.String(&o.api),
 			Usage: "the REST interface is at `URL` instead of the address that --env gives"},
 		o.envFlag(),
 	}, o.clientFlags("the app's client secret, `SECRET`; it signs a token for each request"),
-		[]cli.Flag{o.emulatorFlag()}, more)...), requestFlags(o.stream)...)
+		[]*cmdline.Flag{o.emulatorFlag()}, more)...), requestFlags(o.stream)...)
 }
 
-// doshiiCall is the Action of a command that makes one request and prints lines.
-func (p *program) doshiiCall(o *doshiiREST, call func(context.Context, *cli.Context, *proto.DoshiiAPI) ([][]byte, error)) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		o.typed = typedFlags(c)
-		if err := o.stream.networkFlags.check(c); err != nil {
+// doshiiCall is the Run of a command that makes one request and prints lines.
+func (p *program) doshiiCall(o *doshiiREST, call func(context.Context, *cmdline.Line, *proto.DoshiiAPI) ([][]byte, error)) func(context.Context, *cmdline.Line) error {
+	return func(ctx context.Context, line *cmdline.Line) error {
+		o.typed = line.Typed
+		if err := o.stream.networkFlags.check(ctx, line); err != nil {
 			return err
 		}
 		s := p.newStream(o.stream)
@@ -43,7 +45,7 @@ func (p *program) doshiiCall(o *doshiiREST, call func(context.Context, *cli.Cont
 		if err != nil {
 			return err
 		}
-		lines, err := within(c.Context, s, func(ctx context.Context) ([][]byte, error) { return call(ctx, c, api) })
+		lines, err := within(ctx, s, func(ctx context.Context) ([][]byte, error) { return call(ctx, line, api) })
 		if err != nil {
 			return withHint(err, doshiiRESTHint(err))
 		}
@@ -66,18 +68,18 @@ func (s *stream) doshiiAPI(o *doshiiREST) (*proto.DoshiiAPI, error) {
 		return nil, err
 	}
 	if o.typed("env") && o.typed("api") {
-		return nil, usagef("--env chooses the vendor's address; it excludes --api")
+		return nil, cmdline.Usagef("--env chooses the vendor's address; it excludes --api")
 	}
 	if o.emulator {
 		if o.typed("api") {
-			return nil, usagef("--api and --emulator exclude each other")
+			return nil, cmdline.Usagef("--api and --emulator exclude each other")
 		}
 		err := s.emulate("doshii", o.typed, &o.endpoint,
 			demo{"client-id", "HARK_DOSHII_CLIENT_ID", &o.clientID}, demo{"client-secret", "HARK_DOSHII_CLIENT_SECRET", &o.clientSecret})
 		if err != nil {
 			return nil, err
 		}
-		o.api = s.standIn.demo[variableName("doshii", "api")]
+		o.api = s.standIn.demo[cmdline.VariableName("doshii", "api")]
 	}
 	if o.api == "" || o.typed("env") {
 		o.api = wire.DoshiiREST(o.env)
@@ -87,7 +89,7 @@ func (s *stream) doshiiAPI(o *doshiiREST) (*proto.DoshiiAPI, error) {
 		return nil, err
 	}
 	if !isHTTP(base) {
-		return nil, usagef("--api takes an address that begins with https:// or http://")
+		return nil, cmdline.Usagef("--api takes an address that begins with https:// or http://")
 	}
 	id, err := s.doshiiClientID(o.clientID, "--client-id")
 	if err != nil {
@@ -98,8 +100,8 @@ func (s *stream) doshiiAPI(o *doshiiREST) (*proto.DoshiiAPI, error) {
 		return nil, err
 	}
 	if key == nil {
-		e := usagef("the REST interface of doshii needs --client-secret")
-		e.Advice = "set it or " + variableName("doshii", "client-secret") + ", or try --emulator"
+		e := cmdline.Usagef("the REST interface of doshii needs --client-secret")
+		e.Advice = "set it or " + cmdline.VariableName("doshii", "client-secret") + ", or try --emulator"
 		return nil, e
 	}
 	return &proto.DoshiiAPI{
@@ -125,60 +127,63 @@ func doshiiRESTHint(err error) string {
 	return ""
 }
 
-func (p *program) doshiiSubscribe() *cli.Command {
+func (p *program) doshiiSubscribe() *cmdline.Command {
 	o := newDoshiiREST()
 	var sub proto.DoshiiSubscription
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "subscribe-location",
 		Usage: "subscribe the app to a location, so that its events come",
-		UsageText: `hark doshii subscribe-location --emulator dEm0Loc2
+		Examples: `hark doshii subscribe-location --emulator dEm0Loc2
 hark doshii subscribe-location Abc123 --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET`,
-		ArgsUsage:   "ID\nID\tthe hashed id of the location",
+		Args:        "ID\nID\tthe hashed id of the location",
 		Description: "Without a subscription 'hark doshii listen' gets no event of the location. Prints the answer of the service as one JSON line.",
 		Flags: o.flags(
-			&cli.StringFlag{Name: "mapped-location-id", Category: catService, Destination: &sub.MappedLocationID,
+			&cmdline.Flag{Name: "mapped-location-id", Group: catService, Value: cmdline.String(&sub.MappedLocationID),
 				Usage: "the `ID` that the app itself has for the location"},
-			&cli.BoolFlag{Name: "use-filtered-menu", Category: catService, Destination: &sub.UseFilteredMenu,
+			&cmdline.Flag{Name: "use-filtered-menu", Group: catService, Value: cmdline.Bool(&sub.UseFilteredMenu),
 				Usage: "the app uses a filtered menu"}),
-		Action: p.doshiiCall(o, func(ctx context.Context, c *cli.Context, api *proto.DoshiiAPI) ([][]byte, error) {
-			answer, err := api.Subscribe(ctx, c.Args().First(), sub)
+		Run: p.doshiiCall(o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+			answer, err := api.Subscribe(ctx, line.Arg(0), sub)
 			return [][]byte{answer}, err
 		}),
 	}
 }
 
-func (p *program) doshiiUnsubscribe() *cli.Command {
+func (p *program) doshiiUnsubscribe() *cmdline.Command {
 	o := newDoshiiREST()
-	return &cli.Command{
-		Name:      "unsubscribe-location",
-		Usage:     "end the subscription to a location",
-		UsageText: `hark doshii unsubscribe-location --emulator dEm0Loc1`,
-		ArgsUsage: "ID\nID\tthe hashed id of the location",
-		Flags:     o.flags(),
-		Action: p.doshiiCall(o, func(ctx context.Context, c *cli.Context, api *proto.DoshiiAPI) ([][]byte, error) {
-			answer, err := api.Unsubscribe(ctx, c.Args().First())
+	return &cmdline.Command{
+		Name:     "unsubscribe-location",
+		Usage:    "end the subscription to a location",
+		Examples: `hark doshii unsubscribe-location --emulator dEm0Loc1`,
+		Args:     "ID\nID\tthe hashed id of the location",
+		Flags:    o.flags(),
+		Run: p.doshiiCall(o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+			answer, err := api.Unsubscribe(ctx, line.Arg(0))
 			return [][]byte{answer}, err
 		}),
 	}
 }
 
-func (p *program) doshiiDevices() (*cli.Command, []branch) {
-	return &cli.Command{
-		Name:      "devices",
-		Usage:     "the devices of an app, which narrow the events of a connection",
-		UsageText: `hark doshii devices list --emulator`,
-	}, []branch{leaf("list", p.doshiiDevicesList), leaf("create", p.doshiiDevicesCreate), leaf("delete", p.doshiiDevicesDelete)}
+func (p *program) doshiiDevices() *cmdline.Command {
+	return &cmdline.Command{
+		Name:     "devices",
+		Usage:    "the devices of an app, which narrow the events of a connection",
+		Examples: `hark doshii devices list --emulator`,
+		Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{p.doshiiDevicesList(), p.doshiiDevicesCreate(), p.doshiiDevicesDelete()}
+		},
+	}
 }
 
-func (p *program) doshiiDevicesList() *cli.Command {
+func (p *program) doshiiDevicesList() *cmdline.Command {
 	o := newDoshiiREST()
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "list",
 		Usage: "print the registered devices, one JSON line each",
-		UsageText: `hark doshii devices list --emulator
+		Examples: `hark doshii devices list --emulator
 hark doshii devices list --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET | jq -r .doshiiId`,
 		Flags: o.flags(),
-		Action: p.doshiiCall(o, func(ctx context.Context, c *cli.Context, api *proto.DoshiiAPI) ([][]byte, error) {
+		Run: p.doshiiCall(o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
 			list, err := api.Devices(ctx)
 			lines := make([][]byte, len(list))
 			for i, d := range list {
@@ -189,34 +194,34 @@ hark doshii devices list --client-id env:DOSHII_CLIENT_ID --client-secret env:DO
 	}
 }
 
-func (p *program) doshiiDevicesCreate() *cli.Command {
+func (p *program) doshiiDevicesCreate() *cmdline.Command {
 	o := newDoshiiREST()
 	var d proto.DoshiiNewDevice
 	var events, terminals, channels, locations string
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "create",
 		Usage: "register a device",
-		UsageText: `hark doshii devices create --emulator --name till --events order_created,order_updated
+		Examples: `hark doshii devices create --emulator --name till --events order_created,order_updated
 hark doshii devices create --name till --channels 'Order ahead,Pay@Table' --locations Abc123 \
     --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET`,
 		Description: "Prints the device as one JSON line. Its doshiiId is what --device-id of 'hark doshii listen' takes. " +
 			"A list that is left out is no restriction.",
 		Flags: o.flags(
-			&cli.StringFlag{Name: "name", Category: catService, Destination: &d.Name,
+			&cmdline.Flag{Name: "name", Group: catService, Value: cmdline.String(&d.Name),
 				Usage: "the `NAME` of the device"},
-			&cli.StringFlag{Name: "ref", Category: catService, Destination: &d.Ref,
+			&cmdline.Flag{Name: "ref", Group: catService, Value: cmdline.String(&d.Ref),
 				Usage: "the app's own `REFERENCE` for it"},
-			&cli.StringFlag{Name: "events", Category: catService, Destination: &events,
+			&cmdline.Flag{Name: "events", Group: catService, Value: cmdline.String(&events),
 				Usage: "interested in events of these names: `NAME,…`"},
-			&cli.StringFlag{Name: "terminals", Category: catService, Destination: &terminals,
+			&cmdline.Flag{Name: "terminals", Group: catService, Value: cmdline.String(&terminals),
 				Usage: "interested in these terminals of points of sale: `ID,…`"},
-			&cli.StringFlag{Name: "channels", Category: catService, Destination: &channels,
+			&cmdline.Flag{Name: "channels", Group: catService, Value: cmdline.String(&channels),
 				Usage: "interested in these channels: `NAME,…`, such as 'Order ahead'"},
-			&cli.StringFlag{Name: "locations", Category: catService, Destination: &locations,
+			&cmdline.Flag{Name: "locations", Group: catService, Value: cmdline.String(&locations),
 				Usage: "interested in these locations: `ID,…`"}),
-		Action: p.doshiiCall(o, func(ctx context.Context, c *cli.Context, api *proto.DoshiiAPI) ([][]byte, error) {
+		Run: p.doshiiCall(o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
 			if d.Name == "" {
-				return nil, usagef("devices create needs --name")
+				return nil, cmdline.Usagef("devices create needs --name")
 			}
 			if d.Ref == "" {
 				d.Ref = d.Name
@@ -247,23 +252,23 @@ func nameList(flag, text string) ([]string, error) {
 	var names []string
 	for name := range strings.SplitSeq(text, ",") {
 		if name = strings.TrimSpace(name); name == "" {
-			return nil, usagef("--%s %q: a name is empty; expected NAME,NAME", flag, cut(text, 60))
+			return nil, cmdline.Usagef("--%s %q: a name is empty; expected NAME,NAME", flag, cmdline.Cut(text, 60))
 		}
 		names = append(names, name)
 	}
 	return names, nil
 }
 
-func (p *program) doshiiDevicesDelete() *cli.Command {
+func (p *program) doshiiDevicesDelete() *cmdline.Command {
 	o := newDoshiiREST()
-	return &cli.Command{
-		Name:      "delete",
-		Usage:     "end the registration of a device",
-		UsageText: `hark doshii devices delete --emulator dEm0Dev1`,
-		ArgsUsage: "ID\nID\tthe doshiiId of the device",
-		Flags:     o.flags(),
-		Action: p.doshiiCall(o, func(ctx context.Context, c *cli.Context, api *proto.DoshiiAPI) ([][]byte, error) {
-			answer, err := api.DeleteDevice(ctx, c.Args().First())
+	return &cmdline.Command{
+		Name:     "delete",
+		Usage:    "end the registration of a device",
+		Examples: `hark doshii devices delete --emulator dEm0Dev1`,
+		Args:     "ID\nID\tthe doshiiId of the device",
+		Flags:    o.flags(),
+		Run: p.doshiiCall(o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+			answer, err := api.DeleteDevice(ctx, line.Arg(0))
 			return [][]byte{answer}, err
 		}),
 	}

@@ -7,10 +7,10 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 )
 
 // drogueOptions are what the flags of "drogue tail" say.
@@ -24,71 +24,75 @@ type drogueOptions struct {
 	channel     string
 }
 
-func (p *program) drogueCommand() (*cli.Command, []branch) {
-	return &cli.Command{
-			Name:  "drogue",
-			Usage: "events of Drogue Cloud",
-			UsageText: `hark drogue tail --emulator demo-app -n 5
+func (p *program) drogueCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:  "drogue",
+		Usage: "events of Drogue Cloud",
+		Examples: `hark drogue tail --emulator demo-app -n 5
 hark drogue login --endpoint https://api.example.com
 hark drogue tail --endpoint https://api.example.com example-app`,
-		}, []branch{
-			leaf("tail", p.drogueTail), leaf("apps", p.drogueApps), leaf("publish", p.droguePublish), leaf("login", p.drogueLogin),
-			leaf("logout", p.drogueLogout), leaf("whoami", p.drogueWhoami), leaf("endpoints", p.drogueEndpoints),
-		}
+		Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{
+				p.drogueTail(), p.drogueApps(), p.droguePublish(), p.drogueLogin(),
+				p.drogueLogout(), p.drogueWhoami(), p.drogueEndpoints(),
+			}
+		},
+	}
 }
 
-func (p *program) drogueTail() *cli.Command {
-	o, f := &drogueOptions{}, newStreamFlags()
+func (p *program) drogueTail() *cmdline.Command {
+	o, f := &drogueOptions{drogueAccount: *newDrogueAccount()}, newStreamFlags()
 	// The server hears only pings and pongs and hangs up after 10 s without any.
 	// While the buffer is full our pings are all that it hears.
 	f.pingInterval, f.pingTimeout = wire.DroguePing-wire.DroguePing/5, wire.DroguePing+wire.DrogueTimeout
-	return &cli.Command{
-		Name:  "tail",
+	return &cmdline.Command{
+		Name: "tail", Usual: true,
 		Usage: "stream the events of an application, or of one of its channels",
-		UsageText: `hark drogue tail --emulator demo-app -n 5
+		Examples: `hark drogue tail --emulator demo-app -n 5
 hark drogue tail --emulator demo-app/temperature --jq .data
 hark drogue tail example-app --endpoint https://api.example.com --group ci
 hark drogue tail example-app --device sensor-7 --type io.drogue.event.v1
 hark drogue tail example-app --token 'cmd:drg whoami -t'
 hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN`,
-		ArgsUsage: "APP[/CHANNEL]\nAPP\tthe name of the application\nCHANNEL\tonly events with this subject",
+		Complete: p.applicationNames,
+		Args:     "APP[/CHANNEL]\nAPP\tthe name of the application\nCHANNEL\tonly events with this subject",
 		Description: `Credentials are those of --token or --access-token, or of the login that 'hark drogue login' has stored for the same address; without any, only applications that are open to everybody can be read. A token of a login, a command or a file is renewed on the open connection before it expires.
 
 Without --group nothing is replayed: events that are sent while the connection is down are missed. Members of one --group must all read the same channel, with the same filters: the server counts an event as read when it has reached any member, and drops it there if that member has asked for another channel.
 
 --device, --sender and --type compare the CloudEvents attributes of these names. What does not match is not counted.`,
-		Flags: append(ownFlags("drogue", append(o.drogueAccount.flags("the API is at `URL` and is asked where the socket is; with wss:// or ws://, the socket itself"),
-			&cli.BoolFlag{Name: "auth-in-query", Category: catService, Destination: &o.inQuery,
+		Flags: append(cmdline.Own("drogue", append(o.drogueAccount.flags("the API is at `URL` and is asked where the socket is; with wss:// or ws://, the socket itself"),
+			&cmdline.Flag{Name: "auth-in-query", Group: catService, Value: cmdline.Bool(&o.inQuery),
 				Usage: "send the credentials in the address instead of a header"},
-			&cli.StringFlag{Name: "group", Category: catService, Destination: &o.group,
+			&cmdline.Flag{Name: "group", Group: catService, Value: cmdline.String(&o.group),
 				Usage: "read as consumer group `ID`: members share events and resume at the group's offset, per partition, once the group has read from it; all must read the same channel"},
-			&cli.StringFlag{Name: "device", Category: catService, Destination: &o.filter.Device,
+			&cmdline.Flag{Name: "device", Group: catService, Value: cmdline.String(&o.filter.Device),
 				Usage: "only events about the device `NAME`"},
-			&cli.StringFlag{Name: "sender", Category: catService, Destination: &o.filter.Sender,
+			&cmdline.Flag{Name: "sender", Group: catService, Value: cmdline.String(&o.filter.Sender),
 				Usage: "only events that the device `NAME` has sent, for itself or as a gateway"},
-			&cli.StringFlag{Name: "type", Category: catService, Destination: &o.filter.Type,
+			&cmdline.Flag{Name: "type", Group: catService, Value: cmdline.String(&o.filter.Type),
 				Usage: "only events of `TYPE`, such as " + wire.DrogueTypeConnection},
-			&cli.BoolFlag{Name: "decode", Category: catService, Destination: &o.decode,
+			&cmdline.Flag{Name: "decode", Group: catService, Value: cmdline.Bool(&o.decode),
 				Usage: "turn data_base64 of a text content type into data"},
 		)...), f.flags()...),
-		Action: func(c *cli.Context) error {
-			if err := f.check(c); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			if err := o.address(c.Args().First()); err != nil {
+			if err := o.address(line.Arg(0)); err != nil {
 				return err
 			}
-			o.typed = typedFlags(c)
+			o.typed = line.Typed
 			s := p.newStream(f)
 			defer s.close()
-			svc, err := s.drogue(c.Context, o)
+			svc, err := s.drogue(ctx, o)
 			if err != nil {
 				return err
 			}
 			if o.decode {
 				s.wrap = func(next proto.Sink) proto.Sink { return drogueDecoder{next} }
 			}
-			err = s.run(c.Context, s.adviseOnGroups(svc, o), nil)
+			err = s.run(ctx, s.adviseOnGroups(svc, o), nil)
 			return withHint(err, drogueHint(err))
 		},
 	}
@@ -98,7 +102,7 @@ Without --group nothing is replayed: events that are sent while the connection i
 func (o *drogueOptions) address(arg string) error {
 	app, channel, slash := strings.Cut(arg, "/")
 	if app == "" || slash && channel == "" {
-		return usagef("%q: expected APP or APP/CHANNEL", arg)
+		return cmdline.Usagef("%q: expected APP or APP/CHANNEL", arg)
 	}
 	o.application, o.channel = app, channel
 	return nil
@@ -121,7 +125,7 @@ func (s *stream) drogue(ctx context.Context, o *drogueOptions) (*proto.Drogue, e
 		return nil, err
 	}
 	if o.inQuery && c.token == nil && c.accessToken == nil {
-		return nil, usagef("--auth-in-query needs --token or --access-token, or a stored login")
+		return nil, cmdline.Usagef("--auth-in-query needs --token or --access-token, or a stored login")
 	}
 	if socket != "" {
 		api = ""

@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/login"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/internal/tokenstore"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 )
 
 // drogueSite are the flags that say which installation of Drogue Cloud is meant.
@@ -25,10 +25,10 @@ type drogueSite struct {
 }
 
 // flags declares them; use says what the endpoint is for.
-func (o *drogueSite) flags(use string) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "endpoint", Category: catService, Destination: &o.endpoint, DefaultText: wire.DrogueAPI, Usage: use},
-		&cli.StringFlag{Name: "api", Category: catService, Destination: &o.api,
+func (o *drogueSite) flags(use string) []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "endpoint", Group: catService, Value: cmdline.String(&o.endpoint), Default: wire.DrogueAPI, Usage: use},
+		{Name: "api", Group: catService, Value: cmdline.String(&o.api),
 			Usage: "the API is at `URL`, where --endpoint names the socket"},
 	}
 }
@@ -54,12 +54,12 @@ func (o *drogueSite) addresses() (api, socket string, err error) {
 			return "", "", err
 		}
 		if !isHTTP(api) {
-			return "", "", usagef("--api takes an address that begins with https:// or http://")
+			return "", "", cmdline.Usagef("--api takes an address that begins with https:// or http://")
 		}
 	}
 	switch {
 	case isHTTP(endpoint) && api != "" && api != endpoint:
-		return "", "", usagef("--endpoint and --api name two APIs; for the socket, --endpoint takes wss:// or ws://")
+		return "", "", cmdline.Usagef("--endpoint and --api name two APIs; for the socket, --endpoint takes wss:// or ws://")
 	case isHTTP(endpoint):
 		return endpoint, "", nil
 	case endpoint == "" && api == "":
@@ -72,7 +72,7 @@ func (o *drogueSite) addresses() (api, socket string, err error) {
 func (o *drogueSite) needAPI(command string) (string, error) {
 	api, _, err := o.addresses()
 	if err == nil && api == "" {
-		e := usagef("%s needs the address of the API, and --endpoint names the socket", command)
+		e := cmdline.Usagef("%s needs the address of the API, and --endpoint names the socket", command)
 		e.Advice = "give it as --endpoint https://… or --api https://…"
 		return "", e
 	}
@@ -103,24 +103,26 @@ type drogueAccount struct {
 	store       string
 }
 
-func (o *drogueAccount) flags(use string) []cli.Flag {
+func newDrogueAccount() *drogueAccount { return &drogueAccount{store: string(tokenstore.Auto)} }
+
+func (o *drogueAccount) flags(use string) []*cmdline.Flag {
 	return append(o.drogueSite.flags(use),
-		secretFlag(&cli.StringFlag{Name: "token", Category: catService, Destination: &o.token,
-			Usage: "OpenID Connect access token instead of the stored login, `SECRET`: " + secretForms}),
-		&cli.StringFlag{Name: "user", Category: catService, Destination: &o.user,
+		&cmdline.Flag{Name: "token", Secret: true, Group: catService, Value: cmdline.String(&o.token),
+			Usage: "OpenID Connect access token instead of the stored login, `SECRET`", Detail: secretForms},
+		&cmdline.Flag{Name: "user", Group: catService, Value: cmdline.String(&o.user),
 			Usage: "the user `NAME` of --access-token"},
-		secretFlag(&cli.StringFlag{Name: "access-token", Category: catService, Destination: &o.accessToken,
-			Usage: "personal access token, `SECRET`: " + secretForms}),
-		&cli.BoolFlag{Name: "anonymous", Category: catService, Destination: &o.anonymous,
+		&cmdline.Flag{Name: "access-token", Secret: true, Group: catService, Value: cmdline.String(&o.accessToken),
+			Usage: "personal access token, `SECRET`", Detail: secretForms},
+		&cmdline.Flag{Name: "anonymous", Group: catService, Value: cmdline.Bool(&o.anonymous),
 			Usage: "send no credentials, not even those of the stored login"},
 		tokenStoreFlag(&o.store),
-		&cli.BoolFlag{Name: "emulator", Category: catService, Destination: &o.emulator,
+		&cmdline.Flag{Name: "emulator", Group: catService, Value: cmdline.Bool(&o.emulator),
 			Usage: "use the built-in stand-in instead of the service"},
 	)
 }
 
-func tokenStoreFlag(store *string) cli.Flag {
-	return &cli.StringFlag{Name: "token-store", Category: catService, Destination: store, Value: string(tokenstore.Auto),
+func tokenStoreFlag(store *string) *cmdline.Flag {
+	return &cmdline.Flag{Name: "token-store", Group: catService, Value: cmdline.String(store),
 		Usage: "where logins are kept: `auto|keyring|file`; auto takes the file where there is no keyring"}
 }
 
@@ -129,17 +131,17 @@ func tokenStoreFlag(store *string) cli.Flag {
 func (o *drogueAccount) check() error {
 	switch {
 	case o.token != "" && o.accessToken != "":
-		return usagef("--token and --access-token exclude each other")
+		return cmdline.Usagef("--token and --access-token exclude each other")
 	case o.token != "" && o.user != "":
-		return usagef("--user goes with --access-token, not with --token")
+		return cmdline.Usagef("--user goes with --access-token, not with --token")
 	case o.accessToken != "" && o.user == "":
-		return usagef("--access-token needs --user")
+		return cmdline.Usagef("--access-token needs --user")
 	case o.user != "" && o.accessToken == "":
-		return usagef("--user needs --access-token")
+		return cmdline.Usagef("--user needs --access-token")
 	case o.anonymous && (o.typed("token") || o.typed("access-token")):
-		return usagef("--anonymous excludes --token and --access-token")
+		return cmdline.Usagef("--anonymous excludes --token and --access-token")
 	case strings.Contains(o.user, ":"):
-		return usagef("--user must not contain a colon")
+		return cmdline.Usagef("--user must not contain a colon")
 	}
 	return checkTokenStore(o.store)
 }
@@ -149,7 +151,7 @@ func checkTokenStore(store string) error {
 	case tokenstore.Auto, tokenstore.Keyring, tokenstore.File:
 		return nil
 	}
-	return usagef("--token-store %q: expected auto, keyring or file", cut(store, 24))
+	return cmdline.Usagef("--token-store %q: expected auto, keyring or file", cmdline.Cut(store, 24))
 }
 
 // drogueCredentials are where the credentials of a run come from; all of it is nil
@@ -237,7 +239,7 @@ func (p *program) stateFolder() (string, error) {
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", usagef("no place for logins: neither XDG_STATE_HOME nor HOME is set")
+		return "", cmdline.Usagef("no place for logins: neither XDG_STATE_HOME nor HOME is set")
 	}
 	return filepath.Join(dir, "hark"), nil
 }
@@ -248,7 +250,7 @@ func (s *stream) emulateDrogue(o *drogueAccount) error {
 		return nil
 	}
 	if o.typed("api") {
-		return usagef("--api and --emulator exclude each other")
+		return cmdline.Usagef("--api and --emulator exclude each other")
 	}
 	err := s.emulate("drogue", o.typed, &o.endpoint,
 		demo{"token", "HARK_DROGUE_TOKEN", &o.token},
@@ -256,6 +258,6 @@ func (s *stream) emulateDrogue(o *drogueAccount) error {
 	if err != nil {
 		return err
 	}
-	o.api = s.standIn.demo[variableName("drogue", "api")]
+	o.api = s.standIn.demo[cmdline.VariableName("drogue", "api")]
 	return nil
 }

@@ -4,32 +4,32 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/login"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
-func (p *program) drogueApps() *cli.Command {
-	o, f := &drogueAccount{}, newStreamFlags()
-	return &cli.Command{
+func (p *program) drogueApps() *cmdline.Command {
+	o, f := newDrogueAccount(), newStreamFlags()
+	return &cmdline.Command{
 		Name:  "apps",
 		Usage: "list applications, one JSON line each",
-		UsageText: `hark drogue apps --emulator
+		Examples: `hark drogue apps --emulator
 hark drogue apps --endpoint https://api.example.com --jq .metadata.name -r`,
 		Description: "Prints the applications that the user has, as the device registry shows them.",
-		Flags:       append(ownFlags("drogue", o.flags(apiUsage)...), f.restFlags("count")...),
-		Action: func(c *cli.Context) error {
-			if err := f.check(c); err != nil {
+		Flags:       append(cmdline.Own("drogue", o.flags(apiUsage)...), f.restFlags("count")...),
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			o.typed = typedFlags(c)
+			o.typed = line.Typed
 			s := p.newStream(f)
 			defer s.close()
-			w, err := s.writer(c.Context)
+			w, err := s.writer(ctx)
 			if err != nil {
 				return err
 			}
-			apps, err := s.applications(c.Context, o)
+			apps, err := s.applications(ctx, o)
 			if err != nil {
 				return withHint(err, drogueHint(err))
 			}

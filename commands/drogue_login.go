@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/login"
+	"github.com/hark-cli/hark/internal/tokenstore"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 )
 
 // drogueLoginOptions are what the flags of "drogue login" say.
@@ -32,39 +33,39 @@ const (
 	errNoLogin = "the installation names no login server"
 )
 
-func (p *program) drogueLogin() *cli.Command {
-	o, f := &drogueLoginOptions{}, newStreamFlags()
-	return &cli.Command{
+func (p *program) drogueLogin() *cmdline.Command {
+	o, f := &drogueLoginOptions{store: string(tokenstore.Auto), maxTime: 10 * time.Minute}, newStreamFlags()
+	return &cmdline.Command{
 		Name:  "login",
 		Usage: "log in with a browser",
-		UsageText: `hark emulate drogue -- sh -c 'hark drogue login && hark drogue whoami && hark drogue logout'
+		Examples: `hark emulate drogue -- sh -c 'hark drogue login && hark drogue whoami && hark drogue logout'
 hark drogue login --endpoint https://api.example.com
 hark drogue login --endpoint https://api.example.com --no-browser
 hark drogue login --endpoint https://api.example.com --device-flow`,
 		Description: `Opens the login page of the installation in a browser, waits for the browser to come back to a port of localhost, and stores the login: in the keyring or, where there is none, in a file that only its owner can read, below $XDG_STATE_HOME/hark or the folder for configuration. The other commands then use it for the same address and renew its token by themselves.
 
 --device-flow is for machines without a browser: it prints an address to open on any other device, if the installation allows it.`,
-		Flags: append(append(ownFlags("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...),
-			&cli.BoolFlag{Name: "device-flow", Category: catService, Destination: &o.deviceFlow,
+		Flags: append(append(cmdline.Own("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...),
+			&cmdline.Flag{Name: "device-flow", Group: catService, Value: cmdline.Bool(&o.deviceFlow),
 				Usage: "log in with a browser on another device"},
-			&cli.BoolFlag{Name: "no-browser", Category: catService, Destination: &o.noBrowser,
+			&cmdline.Flag{Name: "no-browser", Group: catService, Value: cmdline.Bool(&o.noBrowser),
 				Usage: "print the address to open instead of opening it"},
-			&cli.IntFlag{Name: "redirect-port", Category: catService, Destination: &o.port,
+			&cmdline.Flag{Name: "redirect-port", Group: catService, Value: cmdline.Int(&o.port),
 				Usage: "the `PORT` of localhost that the browser comes back to; 0 takes a free one"},
-			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Category: catEnd, Destination: &o.maxTime, Value: 10 * time.Minute,
+			&cmdline.Flag{Name: "max-time", Aliases: []string{"m"}, Group: catEnd, Value: cmdline.Duration(&o.maxTime),
 				Usage: "wait at most `D` for the user"},
 		), requestFlags(f)...),
-		Action: func(c *cli.Context) error {
-			o.typed = typedFlags(c)
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			o.typed = line.Typed
 			if err := o.check(); err != nil {
 				return err
 			}
-			if err := f.networkFlags.check(c); err != nil {
+			if err := f.networkFlags.check(ctx, line); err != nil {
 				return err
 			}
 			s := p.newStream(f)
 			defer s.close()
-			err := s.logIn(c.Context, o)
+			err := s.logIn(ctx, o)
 			return withHint(err, drogueLoginHint(err))
 		},
 	}
@@ -73,11 +74,11 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 func (o *drogueLoginOptions) check() error {
 	switch {
 	case o.port < 0 || o.port > 65535:
-		return usagef("--redirect-port %d: expected a number from 0 to 65535", o.port)
+		return cmdline.Usagef("--redirect-port %d: expected a number from 0 to 65535", o.port)
 	case o.deviceFlow && (o.noBrowser || o.port != 0):
-		return usagef("--device-flow excludes --no-browser and --redirect-port: no browser comes back")
+		return cmdline.Usagef("--device-flow excludes --no-browser and --redirect-port: no browser comes back")
 	case o.maxTime <= 0:
-		return usagef("--max-time %s: the duration must be positive", o.maxTime)
+		return cmdline.Usagef("--max-time %s: the duration must be positive", o.maxTime)
 	}
 	return checkTokenStore(o.store)
 }
@@ -151,7 +152,7 @@ func (s *stream) flow(ctx context.Context, api string) (*login.Flow, error) {
 func (s *stream) browserLogin(ctx context.Context, flow *login.Flow, o *drogueLoginOptions) (*login.Login, error) {
 	listeners, err := login.Listen(o.port)
 	if err != nil {
-		return nil, usagef("--redirect-port %d: %v", o.port, err)
+		return nil, cmdline.Usagef("--redirect-port %d: %v", o.port, err)
 	}
 	return flow.Browser(ctx, listeners, func(address string) {
 		if !o.noBrowser && s.openBrowser(address) {
@@ -202,7 +203,7 @@ func (p *program) openBrowser(address string) bool {
 func loginFailure(err error) error {
 	class := proto.Unreachable
 	switch r, refused := errors.AsType[*login.RefusedError](err); {
-	case is[*UsageError](err), is[*signalError](err):
+	case is[*cmdline.UsageError](err), is[*signalError](err):
 		return err
 	case errors.Is(err, login.ErrNoDeviceFlow):
 		class = proto.Refused
@@ -224,32 +225,32 @@ func within[T any](ctx context.Context, s *stream, f func(context.Context) (T, e
 	if err != nil && ctx.Err() != nil {
 		return v, context.Cause(ctx)
 	}
-	if is[*UsageError](err) {
+	if is[*cmdline.UsageError](err) {
 		return v, err
 	}
 	return v, proto.RequestFailure(err)
 }
 
-func (p *program) drogueLogout() *cli.Command {
-	o, f := &drogueLoginOptions{}, newStreamFlags()
-	return &cli.Command{
-		Name:      "logout",
-		Usage:     "forget the stored login",
-		UsageText: "hark emulate drogue -- hark drogue logout\nhark drogue logout --endpoint https://api.example.com",
+func (p *program) drogueLogout() *cmdline.Command {
+	o, f := &drogueLoginOptions{store: string(tokenstore.Auto), maxTime: 10 * time.Minute}, newStreamFlags()
+	return &cmdline.Command{
+		Name:     "logout",
+		Usage:    "forget the stored login",
+		Examples: "hark emulate drogue -- hark drogue logout\nhark drogue logout --endpoint https://api.example.com",
 		Description: "Removes the login that 'hark drogue login' has stored for the same address, and gives " +
 			"its refresh token back to the login server, so that nobody can use it any more.",
-		Flags: append(ownFlags("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...), requestFlags(f)...),
-		Action: func(c *cli.Context) error {
-			o.typed = typedFlags(c)
+		Flags: append(cmdline.Own("drogue", append(o.drogueSite.flags(apiUsage), tokenStoreFlag(&o.store))...), requestFlags(f)...),
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			o.typed = line.Typed
 			if err := checkTokenStore(o.store); err != nil {
 				return err
 			}
-			if err := f.networkFlags.check(c); err != nil {
+			if err := f.networkFlags.check(ctx, line); err != nil {
 				return err
 			}
 			s := p.newStream(f)
 			defer s.close()
-			return s.logOut(c.Context, o)
+			return s.logOut(ctx, o)
 		},
 	}
 }
@@ -281,32 +282,32 @@ func (s *stream) logOut(ctx context.Context, o *drogueLoginOptions) error {
 	return nil
 }
 
-func (p *program) drogueWhoami() *cli.Command {
-	o, f := &drogueAccount{}, newStreamFlags()
+func (p *program) drogueWhoami() *cmdline.Command {
+	o, f := newDrogueAccount(), newStreamFlags()
 	var printToken bool
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "whoami",
 		Usage: "tell who is logged in, or print an access token",
-		UsageText: `hark drogue whoami --emulator
+		Examples: `hark drogue whoami --emulator
 hark drogue whoami --endpoint https://api.example.com
 curl -H "Authorization: Bearer $(hark drogue whoami -t)" https://api.example.com/api/registry/v1alpha1/apps`,
 		Description: "Asks the API whom the credentials belong to, and prints the answer as one JSON line. With -t, " +
 			"prints an access token that is good for some more time, renewed if need be: a credential.",
-		Flags: append(ownFlags("drogue", append(o.flags(apiUsage),
-			&cli.BoolFlag{Name: "print-token", Aliases: []string{"t"}, Category: catService, Destination: &printToken,
+		Flags: append(cmdline.Own("drogue", append(o.flags(apiUsage),
+			&cmdline.Flag{Name: "print-token", Aliases: []string{"t"}, Group: catService, Value: cmdline.Bool(&printToken),
 				Usage: "print an access token instead"})...), requestFlags(f)...),
-		Action: func(c *cli.Context) error {
-			o.typed = typedFlags(c)
-			if err := f.networkFlags.check(c); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			o.typed = line.Typed
+			if err := f.networkFlags.check(ctx, line); err != nil {
 				return err
 			}
 			s := p.newStream(f)
 			defer s.close()
-			line, err := s.whoami(c.Context, o, printToken)
+			out, err := s.whoami(ctx, o, printToken)
 			if err != nil {
 				return withHint(err, drogueHint(err))
 			}
-			return writeLine(s.Stdout, line)
+			return writeLine(s.Stdout, out)
 		},
 	}
 }
@@ -357,28 +358,28 @@ func (s *stream) drogueAccess(ctx context.Context, o *drogueAccount, command str
 	return api, c, err
 }
 
-func (p *program) drogueEndpoints() *cli.Command {
-	o, f := &drogueAccount{}, newStreamFlags()
-	return &cli.Command{
+func (p *program) drogueEndpoints() *cmdline.Command {
+	o, f := newDrogueAccount(), newStreamFlags()
+	return &cmdline.Command{
 		Name:  "endpoints",
 		Usage: "print where the parts of an installation are",
-		UsageText: `hark drogue endpoints --emulator
+		Examples: `hark drogue endpoints --emulator
 hark drogue endpoints --endpoint https://api.example.com | jq -r .websocket_integration.url`,
 		Description: "Prints the list of endpoints that the API has, as one JSON line. It needs no credentials, except " +
 			"that installations older than 0.10 tell most of it only to those who have some.",
-		Flags: append(ownFlags("drogue", o.flags(apiUsage)...), requestFlags(f)...),
-		Action: func(c *cli.Context) error {
-			o.typed = typedFlags(c)
-			if err := f.networkFlags.check(c); err != nil {
+		Flags: append(cmdline.Own("drogue", o.flags(apiUsage)...), requestFlags(f)...),
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			o.typed = line.Typed
+			if err := f.networkFlags.check(ctx, line); err != nil {
 				return err
 			}
 			s := p.newStream(f)
 			defer s.close()
-			line, err := s.endpoints(c.Context, o)
+			out, err := s.endpoints(ctx, o)
 			if err != nil {
 				return withHint(err, drogueHint(err))
 			}
-			return writeLine(s.Stdout, line)
+			return writeLine(s.Stdout, out)
 		},
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // droguePublishOptions are what the flags of "drogue publish" say.
@@ -27,46 +27,47 @@ type droguePublishOptions struct {
 	contentType  string
 }
 
-func (p *program) droguePublish() *cli.Command {
+func (p *program) droguePublish() *cmdline.Command {
 	o, f := &droguePublishOptions{}, newStreamFlags()
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "publish",
 		Usage: "send events as a device does",
-		UsageText: `hark emulate drogue -- hark drogue publish demo-app/temperature --device dev-1 '{"temp":21.5}'
+		Examples: `hark emulate drogue -- hark drogue publish demo-app/temperature --device dev-1 '{"temp":21.5}'
 seq 3 | hark drogue publish example-app/counter --device dev-1 --password env:DEVICE_PASSWORD -
 hark drogue publish example-app/btmesh --device gw-1 --password env:DEVICE_PASSWORD --as sensor-7 '{"on":true}'`,
-		ArgsUsage: "APP/CHANNEL [DATA|-]\nAPP\tthe name of the application\nCHANNEL\twhat becomes the subject of the event\n" +
+		Complete: p.applicationNames,
+		Args: "APP/CHANNEL [DATA|-]\nAPP\tthe name of the application\nCHANNEL\twhat becomes the subject of the event\n" +
 			"DATA\tthe data of one event; - or nothing sends an event for each line of stdin that is not empty",
 		Description: `Sends through the HTTP endpoint of the installation, with the credentials of a device, which have nothing to do with those of users. Data that is JSON is sent as application/json, other text as text/plain, the rest as application/octet-stream, unless --content-type says otherwise. The first event that is refused ends it.`,
-		Flags: append(ownFlags("drogue", append(o.drogueSite.flags("the API is at `URL` and is asked where the HTTP endpoint is"),
-			&cli.StringFlag{Name: "http", Category: catService, Destination: &o.httpEndpoint,
+		Flags: append(cmdline.Own("drogue", append(o.drogueSite.flags("the API is at `URL` and is asked where the HTTP endpoint is"),
+			&cmdline.Flag{Name: "http", Group: catService, Value: cmdline.String(&o.httpEndpoint),
 				Usage: "the HTTP endpoint for devices is at `URL`; the API is not asked"},
-			&cli.StringFlag{Name: "device", Category: catService, Destination: &o.device,
+			&cmdline.Flag{Name: "device", Group: catService, Value: cmdline.String(&o.device),
 				Usage: "the `NAME` of the device"},
-			secretFlag(&cli.StringFlag{Name: "password", Category: catService, Destination: &o.password,
-				Usage: "the password of the device, `SECRET`: " + secretForms}),
-			&cli.StringFlag{Name: "username", Category: catService, Destination: &o.username,
+			&cmdline.Flag{Name: "password", Secret: true, Group: catService, Value: cmdline.String(&o.password),
+				Usage: "the password of the device, `SECRET`", Detail: secretForms},
+			&cmdline.Flag{Name: "username", Group: catService, Value: cmdline.String(&o.username),
 				Usage: "--password is that of the device's user `NAME`"},
-			&cli.StringFlag{Name: "as", Category: catService, Destination: &o.as,
+			&cmdline.Flag{Name: "as", Group: catService, Value: cmdline.String(&o.as),
 				Usage: "send for the device `NAME`, whose gateway --device is"},
-			&cli.StringFlag{Name: "content-type", Category: catService, Destination: &o.contentType,
+			&cmdline.Flag{Name: "content-type", Group: catService, Value: cmdline.String(&o.contentType),
 				Usage: "the data is of `TYPE`"},
 		)...), requestFlags(f)...),
-		Action: func(c *cli.Context) error {
-			o.typed = typedFlags(c)
-			if err := o.check(c.Args().First()); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			o.typed = line.Typed
+			if err := o.check(line.Arg(0)); err != nil {
 				return err
 			}
-			if err := f.networkFlags.check(c); err != nil {
+			if err := f.networkFlags.check(ctx, line); err != nil {
 				return err
 			}
 			s := p.newStream(f)
 			defer s.close()
-			pub, err := s.publisher(c.Context, o)
+			pub, err := s.publisher(ctx, o)
 			if err != nil {
 				return withHint(err, droguePublishHint(err))
 			}
-			err = s.publish(c.Context, pub, o.contentType, c.Args().Slice()[1:])
+			err = s.publish(ctx, pub, o.contentType, line.Args()[1:])
 			return withHint(err, droguePublishHint(err))
 		},
 	}
@@ -76,19 +77,19 @@ func (o *droguePublishOptions) check(arg string) error {
 	app, channel, _ := strings.Cut(arg, "/")
 	switch {
 	case app == "" || channel == "":
-		return usagef("%q: expected APP/CHANNEL", arg)
+		return cmdline.Usagef("%q: expected APP/CHANNEL", arg)
 	case o.device == "":
-		return usagef("publish needs --device")
+		return cmdline.Usagef("publish needs --device")
 	case o.username != "" && o.password == "":
-		return usagef("--username needs --password")
+		return cmdline.Usagef("--username needs --password")
 	case strings.Contains(o.username, ":"):
-		return usagef("--username must not contain a colon")
+		return cmdline.Usagef("--username must not contain a colon")
 	case o.password != "" && o.username == "" && strings.Contains(o.device, ":"):
-		e := usagef("--device %q: a name with a colon cannot be sent with a password of its own", cut(o.device, 40))
+		e := cmdline.Usagef("--device %q: a name with a colon cannot be sent with a password of its own", cmdline.Cut(o.device, 40))
 		e.Advice = "use a user of the device: --username"
 		return e
 	case !headerValue(o.contentType):
-		return usagef("--content-type: the value has a control character in it")
+		return cmdline.Usagef("--content-type: the value has a control character in it")
 	}
 	o.application, o.channel = app, channel
 	return nil
@@ -108,13 +109,13 @@ func (s *stream) publisher(ctx context.Context, o *droguePublishOptions) (*proto
 	if o.httpEndpoint != "" && (o.typed("http") || !o.typed("endpoint") && !o.typed("api")) {
 		p.Endpoint, err = serviceEndpoint(o.httpEndpoint)
 		if err == nil && !isHTTP(p.Endpoint) {
-			err = usagef("--http takes an address that begins with https:// or http://")
+			err = cmdline.Usagef("--http takes an address that begins with https:// or http://")
 		}
 		return p, err
 	}
 	api, err := o.needAPI("publish")
 	if err != nil {
-		if u, ok := errors.AsType[*UsageError](err); ok && u.Advice != "" {
+		if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Advice != "" {
 			u.Advice += ", or the HTTP endpoint itself as --http https://…"
 		}
 		return nil, err

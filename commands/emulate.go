@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/output"
-	"github.com/urfave/cli/v2"
 )
 
 // emulateOptions are what the flags of emulate say.
@@ -31,86 +31,90 @@ type emulateOptions struct {
 	access   accessFlags
 }
 
-func (p *program) emulateCommand() *cli.Command {
-	o := &emulateOptions{emulator: emulator.DefaultOptions()}
-	return &cli.Command{
+func (p *program) emulateCommand() *cmdline.Command {
+	o := &emulateOptions{listen: "127.0.0.1:0", emulator: emulator.DefaultOptions()}
+	return &cmdline.Command{
 		Name:  "emulate",
 		Usage: "run stand-ins for services",
-		UsageText: `hark emulate drogue -- hark drogue tail demo-app -n 5
+		Examples: `hark emulate drogue -- hark drogue tail demo-app -n 5
 hark emulate octave drogue doshii --listen 127.0.0.1:8080
 hark emulate octave --rate 100 -- make test
 hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii listen -n 10`,
-		ArgsUsage: "SERVICE… [-- COMMAND…]\nSERVICE\toctave, drogue or doshii\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
+		Complete: wordsOf(emulator.Services()),
+		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\toctave, drogue or doshii\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
 		Description: "Serves REST, token, discovery and socket endpoints of each SERVICE on one address. Without " +
 			"COMMAND, prints the environment that points clients at it (endpoints, demo credentials, names to " +
 			"try), a variable a line, and serves until it gets a signal.\n\n" +
 			"Other credentials are refused as the service would refuse them; one stream, application, location " +
 			"and device is private. What no document tells about a service is a flag with a default.",
-		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "listen", Destination: &o.listen, Value: "127.0.0.1:0",
+		Flags: slices.Concat([]*cmdline.Flag{
+			{Name: "listen", Value: cmdline.String(&o.listen),
 				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
-			&cli.BoolFlag{Name: "print-env", Destination: &o.printEnv,
+			{Name: "print-env", Value: cmdline.Bool(&o.printEnv),
 				Usage: "print the environment also when there is a COMMAND, on stderr"},
-			&cli.Float64Flag{Name: "rate", Destination: &o.emulator.Rate, Value: o.emulator.Rate,
+			{Name: "rate", Value: cmdline.Float(&o.emulator.Rate),
 				Usage: "make up `N` events per second for each service; with --events, read so many lines per second"},
-			&cli.StringFlag{Name: "events", Destination: &o.events,
+			{Name: "events", Value: cmdline.String(&o.events),
 				Usage: "send the events in `FILE` instead, one JSON object a line, as hark prints them; - is stdin"},
-			&cli.Uint64Flag{Name: "seed", Destination: &o.emulator.Seed,
+			{Name: "seed", Value: cmdline.Uint64(&o.emulator.Seed),
 				Usage: "the same `N` makes up the same events and the same chances"},
-			&cli.StringSliceFlag{Name: "fault",
+			{Name: "fault", Complete: faultNames, Value: cmdline.Strings(&o.emulator.Faults),
 				Usage: "misbehave: `'FAULT…'`, see 'hark help faults'"},
 		}, o.access.flags(), emulatorFlags(&o.emulator)),
-		Action: func(c *cli.Context) error {
-			before, after, dashes := dashArgs(c)
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			before, after, dashes := line.Split()
 			o.services, o.command = before, after
-			o.emulator.Faults = c.StringSlice("fault")
 			switch {
 			case len(o.services) == 0:
-				return usagef("emulate needs a SERVICE: %s", strings.Join(emulator.Services(), ", "))
+				return cmdline.Usagef("emulate needs a SERVICE: %s", strings.Join(emulator.Services(), ", "))
 			case dashes && len(o.command) == 0:
-				return usagef("no COMMAND after --")
+				return cmdline.Usagef("no COMMAND after --")
 			}
 			for _, s := range o.services {
 				if !slices.Contains(emulator.Services(), s) {
 					return unknownService(s)
 				}
 			}
-			if err := o.access.check(c); err != nil {
+			if err := o.access.check(ctx, line); err != nil {
 				return err
 			}
-			if o.events != "" && givenAs(c, "rate") == "" {
+			if o.events != "" && line.GivenAs("rate") == "" {
 				o.emulator.Rate = 0
 			}
-			return p.emulate(c.Context, o)
+			return p.emulate(ctx, o)
 		},
 	}
 }
 
 // emulatorFlags are what is not known of the services, as flags.
-func emulatorFlags(opts *emulator.Options) []cli.Flag {
-	var flags []cli.Flag
+func emulatorFlags(opts *emulator.Options) []*cmdline.Flag {
+	var flags []*cmdline.Flag
 	opts.Flags().VisitAll(func(f *flag.Flag) {
 		service, _, _ := strings.Cut(f.Name, "-")
-		flags = append(flags, &cli.GenericFlag{
-			Name: f.Name, Usage: f.Usage, DefaultText: f.DefValue, Value: anyValue{f.Value},
-			Category: "What is not known of " + strings.ToUpper(service[:1]) + service[1:],
+		flags = append(flags, &cmdline.Flag{
+			Name: f.Name, Usage: f.Usage, Default: f.DefValue, Value: f.Value,
+			Group: "What is not known of " + strings.ToUpper(service[:1]) + service[1:],
 		})
 	})
 	return flags
 }
 
-// An anyValue lets the flags of the library have a Value of package flag.
-type anyValue struct{ flag.Value }
-
-// IsBoolFlag tells whether the flag needs no value.
-func (v anyValue) IsBoolFlag() bool {
-	b, ok := v.Value.(interface{ IsBoolFlag() bool })
-	return ok && b.IsBoolFlag()
+// faultNames completes the name of a fault.
+func faultNames(context.Context, *cmdline.Line) []cmdline.Candidate {
+	var words []string
+	for _, f := range emulator.Faults() {
+		word := f.Name
+		if f.Argument != "" && f.Argument[0] != '[' {
+			word += "="
+		}
+		words = append(words, word)
+	}
+	return cmdline.Words(words...)
 }
 
 func unknownService(name string) error {
-	e := usagef("unknown service%s: expected %s", mention(name), strings.Join(emulator.Services(), ", "))
-	e.Suggestion = nearest(name, emulator.Services())
+	e := cmdline.Usagef("unknown service%s: expected %s", cmdline.Mention(name), strings.Join(emulator.Services(), ", "))
+	e.Suggestion = cmdline.Nearest(name, emulator.Services())
 	return e
 }
 
@@ -119,18 +123,18 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 	rate := 0.0
 	if o.events != "" {
 		if err := readable(o.events); err != nil {
-			return usagef("--events: %v", err)
+			return cmdline.Usagef("--events: %v", err)
 		}
 		rate, o.emulator.Rate = o.emulator.Rate, 0
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return usagef("--listen %s: %v", o.listen, err)
+		return cmdline.Usagef("--listen %s: %v", o.listen, err)
 	}
 	e, err := emulator.New(o.emulator, o.services...)
 	if err != nil {
 		l.Close()
-		return usagef("%v", err)
+		return cmdline.Usagef("%v", err)
 	}
 	server := &http.Server{Handler: o.access.guard(p, l, o.listen, e), ReadHeaderTimeout: 30 * time.Second}
 	served := make(chan error, 1)
@@ -150,7 +154,7 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 		defer cancel(nil)
 		go func() { // it may be stuck in a read of stdin, so nobody waits for it
 			if err := p.feed(ctx, e, o.events, rate); err != nil && ctx.Err() == nil {
-				cancel(usagef("--events: %v", err))
+				cancel(cmdline.Usagef("--events: %v", err))
 			}
 		}()
 	}
@@ -255,7 +259,7 @@ func (p *program) runCommand(ctx context.Context, argv, environ []string) error 
 		return &commandExit{signalled(e)}
 	}
 	if err != nil {
-		return usagef("cannot run %s: %v", argv[0], errors.Unwrap(err))
+		return cmdline.Usagef("cannot run %s: %v", argv[0], errors.Unwrap(err))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/hark-cli/hark/internal/cmdline"
 )
 
 // What a help text shows works as it is: the first example of every command, and
@@ -30,9 +33,9 @@ func TestHelpExamples(t *testing.T) {
 			runExamples(t, examples)
 		})
 	}
-	testApp().root.walk(func(n *node) {
-		if !n.cmd.Hidden {
-			run(n.path, n.describe().Examples[:min(1, len(n.describe().Examples))])
+	Tree(io.Discard).Root().Walk(func(n *cmdline.Command) {
+		if !n.Hidden {
+			run(n.Path(), n.Describe().Examples[:min(1, len(n.Describe().Examples))])
 		}
 	})
 	for _, topic := range topics() {

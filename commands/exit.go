@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
@@ -73,7 +74,7 @@ func (p *program) report(err error) int {
 		_, failed := p.ended(err, code, "", "")
 		return p.journalFailed(failed, code)
 	}
-	if u, ok := errors.AsType[*UsageError](err); ok && u.Shown {
+	if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Shown {
 		return code
 	}
 	text, below := message(err)
@@ -142,7 +143,7 @@ func exitCode(err error) (code int, silent bool) {
 		return a.exitCode(), false
 	case err == nil, errors.Is(err, output.ErrStdoutClosed), is[output.Ended](err):
 		return exitOK, true
-	case is[*UsageError](err), is[*output.ExprError](err):
+	case is[*cmdline.UsageError](err), is[*output.ExprError](err):
 		return exitUsage, false
 	case is[*commandExit](err):
 		e, _ := errors.AsType[*commandExit](err)
@@ -194,7 +195,7 @@ func hint(err error) string {
 	if h := hintOf(err); h != "" {
 		return h
 	}
-	if u, ok := errors.AsType[*UsageError](err); ok {
+	if u, ok := errors.AsType[*cmdline.UsageError](err); ok {
 		return u.Hint()
 	}
 	if is[*proto.OverflowError](err) {

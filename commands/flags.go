@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -8,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/hark-cli/hark/internal/cmdline"
 )
 
 // Headings of flags in help texts.
@@ -44,18 +45,18 @@ func newStreamFlags() *streamFlags {
 }
 
 // flags declares them. Their values are read from the struct.
-func (f *streamFlags) flags() []cli.Flag {
+func (f *streamFlags) flags() []*cmdline.Flag {
 	return slices.Concat(f.endFlags.flags(), f.readyFlags.flags(), f.outputFlags.flags(), f.tapeFlags.flags(),
 		f.statusFlags.flags(), f.linkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags())
 }
 
 // check finds values that make no sense.
-func (f *streamFlags) check(c *cli.Context) error {
-	for _, check := range []func(*cli.Context) error{
+func (f *streamFlags) check(ctx context.Context, line *cmdline.Line) error {
+	for _, check := range []func(context.Context, *cmdline.Line) error{
 		f.endFlags.check, f.readyFlags.check, f.outputFlags.check, f.tapeFlags.check, f.statusFlags.check, f.linkFlags.check,
 		f.promptFlags.check, f.watchFlags.check,
 	} {
-		if err := check(c); err != nil {
+		if err := check(ctx, line); err != nil {
 			return err
 		}
 	}
@@ -63,9 +64,9 @@ func (f *streamFlags) check(c *cli.Context) error {
 }
 
 // checkDuration finds a duration that is negative, or 0 where that is not allowed.
-func checkDuration(c *cli.Context, flag string, d time.Duration, zero bool) error {
-	if as := givenAs(c, flag); as != "" && (d < 0 || d == 0 && !zero) {
-		return usagef("%s %s: the duration must be positive", as, d)
+func checkDuration(line *cmdline.Line, flag string, d time.Duration, zero bool) error {
+	if as := line.GivenAs(flag); as != "" && (d < 0 || d == 0 && !zero) {
+		return cmdline.Usagef("%s %s: the duration must be positive", as, d)
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
 package commands
 
+import "github.com/hark-cli/hark/internal/cmdline"
+
 // foreignFlags are flags of other tools, and what does the same here: a flag, where
 // there is one.
 func foreignFlags() map[string]foreignFlag {
@@ -31,13 +33,13 @@ type foreignFlag struct {
 
 // foreignAdvice is what to use at n instead of a flag of another tool; "" when nothing
 // is known.
-func foreignAdvice(n *node, name string) string {
+func foreignAdvice(n *cmdline.Command, name string) string {
 	f, ok := foreignFlags()[name]
 	if !ok {
 		return ""
 	}
 	for _, flag := range f.ours {
-		if opt, _ := n.lookup(flag); opt == nil {
+		if opt, _ := n.Lookup(flag); opt == nil {
 			return ""
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
-	"github.com/urfave/cli/v2"
 )
 
 // outputFlags say what a stream prints.
@@ -32,54 +32,53 @@ func newOutputFlags() outputFlags {
 	return outputFlags{format: string(output.FormatMessage), color: "auto", jqError: "continue"}
 }
 
-func (f *outputFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "jq", Category: catOutput, Destination: &f.jq,
+func (f *outputFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "jq", Group: catOutput, Value: cmdline.String(&f.jq),
 			Usage: "print what the jq expression `EXPR` makes of each event"},
-		&cli.StringSliceFlag{Name: "arg", Category: catOutput,
+		{Name: "arg", Group: catOutput, Value: cmdline.Strings(&f.args),
 			Usage: "set the jq variable $NAME to a string: `NAME=VALUE`"},
-		&cli.StringSliceFlag{Name: "argjson", Category: catOutput,
+		{Name: "argjson", Group: catOutput, Value: cmdline.Strings(&f.jsons),
 			Usage: "set the jq variable $NAME to a JSON value: `NAME=JSON`"},
-		&cli.BoolFlag{Name: "raw-output", Aliases: []string{"r"}, Category: catOutput, Destination: &f.raw,
+		{Name: "raw-output", Aliases: []string{"r"}, Group: catOutput, Value: cmdline.Bool(&f.raw),
 			Usage: "print strings that --jq makes without quotes"},
-		&cli.StringFlag{Name: "jq-error", Category: catOutput, Destination: &f.jqError, Value: f.jqError,
+		{Name: "jq-error", Group: catOutput, Value: cmdline.String(&f.jqError),
 			Usage: "what an error inside an expression does: `continue|fail`"},
-		&cli.StringFlag{Name: "format", Category: catOutput, Destination: &f.format, Value: f.format,
+		{Name: "format", Group: catOutput, Value: cmdline.String(&f.format),
 			Usage: "what is printed for an event, `message|cloudevents|frames`: what the service sent, a CloudEvent, or every frame in both directions"},
-		&cli.BoolFlag{Name: "null", Aliases: []string{"0"}, Category: catOutput, Destination: &f.null,
+		{Name: "null", Aliases: []string{"0"}, Group: catOutput, Value: cmdline.Bool(&f.null),
 			Usage: "end each record with a NUL character instead of a line feed"},
-		&cli.BoolFlag{Name: "pretty", Category: catOutput, Destination: &f.pretty,
+		{Name: "pretty", Group: catOutput, Value: cmdline.Bool(&f.pretty),
 			Usage: "print JSON over several lines, indented"},
-		&cli.StringFlag{Name: "color", Category: catOutput, Destination: &f.color, Value: f.color,
+		{Name: "color", Group: catOutput, Value: cmdline.String(&f.color),
 			Usage: "colour JSON: `auto|always|never`; auto colours on a terminal, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM allow"},
-		&cli.BoolFlag{Name: "time", Category: catOutput, Destination: &f.time,
+		{Name: "time", Group: catOutput, Value: cmdline.Bool(&f.time),
 			Usage: "put the time of receipt in front of each record, on a terminal or with -r"},
-		&cli.StringSliceFlag{Name: "report", Category: catOutput,
+		{Name: "report", Group: catOutput, Value: cmdline.Strings(&f.reports),
 			Usage: "write what came of each condition to a file: `junit=FILE|tap=FILE|json=FILE`"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: catOutput, Destination: &f.verbose,
+		{Name: "verbose", Aliases: []string{"v"}, Group: catOutput, Value: cmdline.Bool(&f.verbose),
 			Usage: "tell on stderr what happens, heartbeats and acknowledgements included"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: catOutput, Destination: &f.quiet,
+		{Name: "quiet", Aliases: []string{"q"}, Group: catOutput, Value: cmdline.Bool(&f.quiet),
 			Usage: "no warnings on stderr, only errors"},
 	}
 }
 
-func (f *outputFlags) check(c *cli.Context) error {
-	f.args, f.jsons, f.reports = c.StringSlice("arg"), c.StringSlice("argjson"), c.StringSlice("report")
+func (f *outputFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.jqError != "continue" && f.jqError != "fail" {
-		return usagef("%s %q: expected continue or fail", givenAs(c, "jq-error"), cut(f.jqError, 24))
+		return cmdline.Usagef("%s %q: expected continue or fail", line.GivenAs("jq-error"), cmdline.Cut(f.jqError, 24))
 	}
 	if _, err := output.ParseFormat(f.format); err != nil {
-		return usagef("%s %q: %v", givenAs(c, "format"), cut(f.format, 24), err)
+		return cmdline.Usagef("%s %q: %v", line.GivenAs("format"), cmdline.Cut(f.format, 24), err)
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, f.color) {
-		return usagef("%s %q: expected auto, always or never", givenAs(c, "color"), cut(f.color, 24))
+		return cmdline.Usagef("%s %q: expected auto, always or never", line.GivenAs("color"), cmdline.Cut(f.color, 24))
 	}
 	if f.raw && f.jq == "" {
-		if f.jq = "."; typedAs(c, "raw-output") == "" { // a setting that does not apply
+		if f.jq = "."; line.TypedAs("raw-output") == "" { // a setting that does not apply
 			f.jq, f.raw = "", false
 		}
 	}
-	f.timeTyped = typedAs(c, "time") != ""
+	f.timeTyped = line.TypedAs("time") != ""
 	return nil
 }
 
@@ -94,7 +93,7 @@ func (f *outputFlags) variables() ([]output.Var, error) {
 		for _, item := range list.items {
 			name, text, ok := strings.Cut(item, "=")
 			if !ok {
-				return nil, usagef("%s %q: expected NAME=VALUE", list.flag, cut(item, 24))
+				return nil, cmdline.Usagef("%s %q: expected NAME=VALUE", list.flag, cmdline.Cut(item, 24))
 			}
 			v, err := list.make(name, text)
 			if err != nil {
@@ -136,7 +135,7 @@ func (p *program) style(f *outputFlags) (output.Style, error) {
 		f.time = false
 	}
 	if f.time && !f.raw && !p.StdoutTerminal {
-		return output.Style{}, &UsageError{
+		return output.Style{}, &cmdline.UsageError{
 			Message: "--time makes lines that are not JSON, and stdout is not a terminal",
 			Advice:  "add --jq EXPR -r for lines of text, or use --format cloudevents, which has the time as recordedtime",
 		}

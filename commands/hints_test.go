@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -62,7 +63,7 @@ func TestAddressHints(t *testing.T) {
 		"localhost/a/ws:b": "did you mean ws://localhost/a/ws:b or wss://localhost/a/ws:b?",
 	} {
 		_, err := checkEndpoint(address)
-		u, ok := errors.AsType[*UsageError](err)
+		u, ok := errors.AsType[*cmdline.UsageError](err)
 		if !ok || u.Hint() != want {
 			t.Errorf("%s: %v, want the hint %q", address, err, want)
 		} else if u.Hint() != want {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -92,7 +93,7 @@ type journal struct {
 func (j *journal) open(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
-		return usagef("--status-file: %v", err)
+		return cmdline.Usagef("--status-file: %v", err)
 	}
 	j.file, j.fileOut = f, f
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {

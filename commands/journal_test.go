@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -144,7 +145,7 @@ func TestStatusRecords(t *testing.T) {
 		t.Errorf("counters %+v", c)
 	}
 	// Each member was seen, and stands in the manual.
-	i := slices.IndexFunc(topics(), func(t topic) bool { return t.Name == "status" })
+	i := slices.IndexFunc(topics(), func(t cmdline.Topic) bool { return t.Name == "status" })
 	text := topics()[i].Text
 	all := reflect.TypeFor[documentedRecord]()
 	for field := range all.Fields() {
@@ -169,7 +170,7 @@ func TestStatusRecords(t *testing.T) {
 // A file that takes no more is one warning at the end, and does not stop the rest.
 func TestStatusFileIsFull(t *testing.T) {
 	j := &journal{redact: func(b []byte) []byte { return b }, written: func() output.Counts { return output.Counts{} }}
-	if err := j.open(t.TempDir() + "/no/file"); !is[*UsageError](err) {
+	if err := j.open(t.TempDir() + "/no/file"); !is[*cmdline.UsageError](err) {
 		t.Errorf("open: %v", err)
 	}
 	if err := j.open("/dev/full"); err != nil {

@@ -1,10 +1,11 @@
 package commands
 
 import (
+	"context"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // linkFlags say how a connection is made and kept.
@@ -33,32 +34,32 @@ func newLinkFlags() linkFlags {
 	}
 }
 
-func (f *linkFlags) flags() []cli.Flag {
-	return append([]cli.Flag{
-		&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
+func (f *linkFlags) flags() []*cmdline.Flag {
+	return append([]*cmdline.Flag{
+		{Name: "connect-timeout", Group: catLink, Value: cmdline.Duration(&f.connectTimeout),
 			Usage: "give an attempt to connect `D`; a command that gives the credential has 30s of its own"},
-		&cli.IntFlag{Name: "retries", Category: catLink, Destination: &f.retries, Value: f.retries,
+		{Name: "retries", Group: catLink, Value: cmdline.Int(&f.retries),
 			Usage: "try again at most `N` times within --retry-window"},
-		&cli.DurationFlag{Name: "retry-window", Category: catLink, Destination: &f.retryWindow, Value: f.retryWindow,
+		{Name: "retry-window", Group: catLink, Value: cmdline.Duration(&f.retryWindow),
 			Usage: "the time in which retries are counted, `D`"},
-		&cli.DurationFlag{Name: "ping-interval", Category: catLink, Destination: &f.pingInterval, Value: f.pingInterval,
+		{Name: "ping-interval", Group: catLink, Value: cmdline.Duration(&f.pingInterval),
 			Usage: "send a WebSocket ping every `D`; 0 for never"},
-		&cli.DurationFlag{Name: "ping-timeout", Category: catLink, Destination: &f.pingTimeout, Value: f.pingTimeout,
+		{Name: "ping-timeout", Group: catLink, Value: cmdline.Duration(&f.pingTimeout),
 			Usage: "take the connection for dead when nothing comes for `D` after a ping; 0 for never"},
-		&cli.GenericFlag{Name: "max-message-size", Category: catLink, Value: &f.maxMessage, DefaultText: f.maxMessage.String(),
+		{Name: "max-message-size", Group: catLink, Value: &f.maxMessage,
 			Usage: "refuse messages larger than `SIZE`; the values that --jq and conditions see of one may take as much memory"},
-		&cli.GenericFlag{Name: "max-frame-size", Category: catLink, Value: &f.maxFrame, DefaultText: f.maxFrame.String(),
+		{Name: "max-frame-size", Group: catLink, Value: &f.maxFrame,
 			Usage: "send messages larger than `SIZE` in fragments of that size"},
-		&cli.GenericFlag{Name: "buffer", Category: catLink, Value: &f.buffer, DefaultText: f.buffer.String(),
+		{Name: "buffer", Group: catLink, Value: &f.buffer,
 			Usage: "let `SIZE` of messages wait for a slow reader of stdout"},
-		&cli.GenericFlag{Name: "overflow", Category: catLink, Value: &f.overflow, DefaultText: f.overflow.String(),
+		{Name: "overflow", Group: catLink, Value: &f.overflow,
 			Usage: "when the buffer is full, read no more, drop events, or end with 9: `block|drop-oldest|fail`"},
 	}, f.networkFlags.flags()...)
 }
 
-func (f *linkFlags) check(c *cli.Context) error {
+func (f *linkFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.retries < 0 {
-		return usagef("%s %d: the number of retries must not be negative", givenAs(c, "retries"), f.retries)
+		return cmdline.Usagef("%s %d: the number of retries must not be negative", line.GivenAs("retries"), f.retries)
 	}
 	for _, d := range []struct {
 		name  string
@@ -68,20 +69,20 @@ func (f *linkFlags) check(c *cli.Context) error {
 		{"connect-timeout", f.connectTimeout, false}, {"retry-window", f.retryWindow, false},
 		{"ping-interval", f.pingInterval, true}, {"ping-timeout", f.pingTimeout, true},
 	} {
-		if err := checkDuration(c, d.name, d.value, d.zero); err != nil {
+		if err := checkDuration(line, d.name, d.value, d.zero); err != nil {
 			return err
 		}
 	}
 	if f.maxMessage < 1 {
-		return usagef("--max-message-size must be at least 1")
+		return cmdline.Usagef("--max-message-size must be at least 1")
 	}
 	if f.maxFrame < 1 {
-		return usagef("--max-frame-size must be at least 1")
+		return cmdline.Usagef("--max-frame-size must be at least 1")
 	}
 	if f.buffer < 1 {
-		return usagef("--buffer must be at least 1")
+		return cmdline.Usagef("--buffer must be at least 1")
 	}
-	return f.networkFlags.check(c)
+	return f.networkFlags.check(ctx, line)
 }
 
 // engine sets the engine's options as the flags have them.

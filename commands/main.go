@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
-	"github.com/urfave/cli/v2"
 )
 
 // Main runs the command line args, without the name of the program, and returns
@@ -107,38 +107,34 @@ type crashError struct {
 func (e *crashError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
 
 // app is the tree of commands. To add a service is to add a line here.
-func (p *program) app() *app {
+func (p *program) app() *cmdline.App {
 	info, _ := debug.ReadBuildInfo()
 	columns, rows := p.Screen()
-	return newApp(appConfig{
-		Root: &cli.Command{
+	return cmdline.New(cmdline.Config{
+		Root: &cmdline.Command{
 			Name:  "hark",
 			Usage: "listen to event streams over WebSocket, one JSON line per event",
-			UsageText: `hark drogue tail --emulator demo-app -n 5
+			Examples: `hark drogue tail --emulator demo-app -n 5
 hark octave subscribe --emulator /demo/stream --jq '.value.elems'
 hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
 hark connect wss://stream.example.com/events | jq .`,
 			Description: "Events go to stdout, everything else to stderr. With --emulator a service " +
 				"command talks to a built-in stand-in for the service and needs no account.",
-			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "profile", Usage: "take settings from the profile `NAME` of the configuration file"},
-				&cli.BoolFlag{Name: "no-warn-secrets", Usage: "no warning when a credential stands on the command line"},
+			Flags: []*cmdline.Flag{ // read from the Line
+				{Name: "profile", Value: cmdline.String(new(string)), Complete: p.profileNames,
+					Usage: "take settings from the profile `NAME` of the configuration file"},
+				{Name: "no-warn-secrets", Value: cmdline.Bool(new(bool)),
+					Usage: "no warning when a credential stands on the command line"},
+			},
+			Commands: func() []*cmdline.Command {
+				return slices.Concat(
+					cmdline.Grouped("Services", p.octaveCommand(), p.drogueCommand(), p.doshiiCommand(), p.connectCommand()),
+					cmdline.Grouped("Tests and tapes", p.doctorCommand(), p.emulateCommand(), p.serveCommand(), p.playCommand(), p.replayCommand()),
+					cmdline.Grouped("About hark", p.configCommand(), p.completionCommand(), p.manCommand()))
 			},
 		},
-		Commands: slices.Concat(
-			grouped("Services",
-				branch{name: "octave", make: p.octaveCommand}, branch{name: "drogue", make: p.drogueCommand},
-				branch{name: "doshii", make: p.doshiiCommand}, leaf("connect", p.connectCommand)),
-			grouped("Tests and tapes",
-				branch{name: "doctor", make: p.doctorCommand}, leaf("emulate", p.emulateCommand),
-				leaf("serve", p.serveCommand), leaf("play", p.playCommand), leaf("replay", p.replayCommand)),
-			grouped("About hark",
-				branch{name: "config", make: p.configCommand}, leaf("completion", p.completionCommand), leaf("man", p.manCommand)),
-		),
-		Version:   versionLine("hark", info),
+		Version:   cmdline.VersionLine("hark", info),
 		Topics:    topics(),
-		Words:     argumentWords(),
-		Names:     p.names,
 		Settings:  p.addConfig,
 		Stdout:    p.Stdout,
 		Stderr:    p.Stderr,
@@ -146,6 +142,8 @@ hark connect wss://stream.example.com/events | jq .`,
 		Width:     min(columns, 100),
 		Page:      func(text string) error { return p.page(text, rows) },
 		Before:    p.observe,
+		Rare:      rare,
+		Foreign:   foreignAdvice,
 	})
 }
 

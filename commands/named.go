@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -33,13 +34,13 @@ func (p *program) limited(ctx context.Context, what string) (limited context.Con
 // has named; but when a signal or a time limit ended the command meanwhile, that is no
 // mistake of the user, and keeps its own exit code.
 func mistake(err error, format string, args ...any) error {
-	if u, ok := errors.AsType[*UsageError](err); ok {
+	if u, ok := errors.AsType[*cmdline.UsageError](err); ok {
 		return u
 	}
 	if interrupts(err) {
 		return credentialFailure(err)
 	}
-	return usagef(format, args...)
+	return cmdline.Usagef(format, args...)
 }
 
 // interrupts reports whether err is that a signal or a time limit ended the command.
@@ -50,7 +51,7 @@ func interrupts(err error) bool {
 
 // maxTime is the value of --max-time, 0 for none. A mistake in it is reported where the
 // flag is read.
-func (l *commandLine) maxTime() time.Duration {
-	d, _ := time.ParseDuration(goDuration(l.value("max-time")))
+func maxTime(line *cmdline.Line) time.Duration {
+	d, _ := cmdline.ParseDuration(line.Value("max-time"))
 	return d
 }

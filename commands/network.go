@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // catProxy is the heading of flags about proxies.
@@ -48,66 +48,65 @@ func newNetworkFlags() networkFlags {
 	return networkFlags{maxRedirs: 10, compression: "off", tlsFlags: newTLSFlags()}
 }
 
-func (f *networkFlags) flags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
-		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Category: catLink,
+func (f *networkFlags) flags() []*cmdline.Flag {
+	return slices.Concat([]*cmdline.Flag{
+		{Name: "header", Aliases: []string{"H"}, Group: catLink, Value: cmdline.Strings(&f.headers),
 			Usage: "send the header `'NAME: VALUE'` with the handshake; @FILE reads headers from a file, one a line, without those that begin with #"},
-		&cli.StringFlag{Name: "user-agent", Aliases: []string{"A"}, Category: catLink, Destination: &f.agent,
+		{Name: "user-agent", Aliases: []string{"A"}, Group: catLink, Value: cmdline.String(&f.agent),
 			Usage: "send `NAME` as the User-Agent header"},
-		&cli.StringFlag{Name: "origin", Category: catLink, Destination: &f.origin,
+		{Name: "origin", Group: catLink, Value: cmdline.String(&f.origin),
 			Usage: "send `URL` as the Origin header"},
-		&cli.StringFlag{Name: "compression", Category: catLink, Destination: &f.compression, Value: f.compression,
+		{Name: "compression", Group: catLink, Value: cmdline.String(&f.compression),
 			Usage: "offer the extension permessage-deflate: `on|off`"},
-		&cli.BoolFlag{Name: "location", Aliases: []string{"L"}, Category: catLink, Destination: &f.location,
+		{Name: "location", Aliases: []string{"L"}, Group: catLink, Value: cmdline.Bool(&f.location),
 			Usage: "follow redirects; headers and credentials do not go to another origin"},
-		&cli.IntFlag{Name: "max-redirs", Category: catLink, Destination: &f.maxRedirs, Value: f.maxRedirs,
+		{Name: "max-redirs", Group: catLink, Value: cmdline.Int(&f.maxRedirs),
 			Usage: "follow at most `N` redirects"},
-		&cli.BoolFlag{Name: "allow-insecure-redirect", Category: catLink, Destination: &f.insecure,
+		{Name: "allow-insecure-redirect", Group: catLink, Value: cmdline.Bool(&f.insecure),
 			Usage: "with -L, also follow a redirect from wss:// to ws://"},
-		&cli.BoolFlag{Name: "include", Category: catLink, Destination: &f.include,
+		{Name: "include", Group: catLink, Value: cmdline.Bool(&f.include),
 			Usage: "show request and response of the opening handshake on stderr"},
-		&cli.StringSliceFlag{Name: "resolve", Category: catLink,
+		{Name: "resolve", Group: catLink, Value: cmdline.Strings(&f.resolve),
 			Usage: "use these addresses for a host: `HOST:PORT:ADDRESS[,ADDRESS…]`; * is any host"},
-		&cli.StringSliceFlag{Name: "connect-to", Category: catLink,
+		{Name: "connect-to", Group: catLink, Value: cmdline.Strings(&f.connectTo),
 			Usage: "connect to another host and port: `HOST:PORT:HOST2:PORT2`; an empty part is any, or the same"},
-		&cli.StringFlag{Name: "unix-socket", Category: catLink, Destination: &f.unixSocket,
+		{Name: "unix-socket", Group: catLink, Value: cmdline.String(&f.unixSocket),
 			Usage: "connect to the Unix domain socket `PATH`"},
-		&cli.BoolFlag{Name: "ipv4", Aliases: []string{"4"}, Category: catLink, Destination: &f.ipv4,
+		{Name: "ipv4", Aliases: []string{"4"}, Group: catLink, Value: cmdline.Bool(&f.ipv4),
 			Usage: "use IPv4 addresses only"},
-		&cli.BoolFlag{Name: "ipv6", Aliases: []string{"6"}, Category: catLink, Destination: &f.ipv6,
+		{Name: "ipv6", Aliases: []string{"6"}, Group: catLink, Value: cmdline.Bool(&f.ipv6),
 			Usage: "use IPv6 addresses only"},
 	}, f.proxyFlags.flags(), f.tlsFlags.flags())
 }
 
 // requestFlags are the flags of commands that make requests and open no socket.
-func requestFlags(f *streamFlags) []cli.Flag {
+func requestFlags(f *streamFlags) []*cmdline.Flag {
 	socket := []string{"compression", "location", "max-redirs", "allow-insecure-redirect", "include", "origin"}
-	return append([]cli.Flag{
-		&cli.DurationFlag{Name: "connect-timeout", Category: catLink, Destination: &f.connectTimeout, Value: f.connectTimeout,
+	return append([]*cmdline.Flag{
+		{Name: "connect-timeout", Group: catLink, Value: cmdline.Duration(&f.connectTimeout),
 			Usage: "give each request `D`"},
-	}, slices.DeleteFunc(f.networkFlags.flags(), func(g cli.Flag) bool { return slices.Contains(socket, namesOf(g)[0]) })...)
+	}, slices.DeleteFunc(f.networkFlags.flags(), func(g *cmdline.Flag) bool { return slices.Contains(socket, g.Name) })...)
 }
 
 // check finds values that make no sense, and makes the network.
-func (f *networkFlags) check(c *cli.Context) error {
-	p := programOf(c.Context)
-	f.headers, f.resolve, f.connectTo = c.StringSlice("header"), c.StringSlice("resolve"), c.StringSlice("connect-to")
-	if err := f.checkHeaders(c, p); err != nil {
+func (f *networkFlags) check(ctx context.Context, line *cmdline.Line) error {
+	p := programOf(ctx)
+	if err := f.checkHeaders(ctx, line, p); err != nil {
 		return err
 	}
 	switch {
 	case f.compression != "on" && f.compression != "off":
-		return usagef("%s %q: expected on or off", givenAs(c, "compression"), f.compression)
+		return cmdline.Usagef("%s %q: expected on or off", line.GivenAs("compression"), f.compression)
 	case f.maxRedirs < 0:
-		return usagef("%s %d: the number of redirects must not be negative", givenAs(c, "max-redirs"), f.maxRedirs)
+		return cmdline.Usagef("%s %d: the number of redirects must not be negative", line.GivenAs("max-redirs"), f.maxRedirs)
 	}
 	if f.ipv4 && f.ipv6 {
-		if err := rivals(c, "ipv4", "ipv6", func(name string) { f.ipv4, f.ipv6 = name != "ipv4", name != "ipv6" }); err != nil {
+		if err := line.Rivals("ipv4", "ipv6", func(name string) { f.ipv4, f.ipv6 = name != "ipv4", name != "ipv6" }); err != nil {
 			return err
 		}
 	}
 	if f.unixSocket != "" && f.proxy != "" {
-		err := rivals(c, "unix-socket", "proxy", func(name string) {
+		err := line.Rivals("unix-socket", "proxy", func(name string) {
 			if name == "proxy" {
 				f.proxy = ""
 			} else {
@@ -136,13 +135,13 @@ func (f *networkFlags) check(c *cli.Context) error {
 	if n.ConnectTo, err = connecting(f.connectTo); err != nil {
 		return err
 	}
-	if n.Proxy, err = f.choose(c, p); err != nil {
+	if n.Proxy, err = f.choose(ctx, line, p); err != nil {
 		return err
 	}
-	if err := f.tlsFlags.configure(c, p, n); err != nil {
+	if err := f.tlsFlags.configure(ctx, line, p, n); err != nil {
 		return err
 	}
-	if n.ProxyTLS, err = f.proxyTLS(c.Context, p); err != nil {
+	if n.ProxyTLS, err = f.proxyTLS(ctx, p); err != nil {
 		return err
 	}
 	f.network = n
@@ -150,12 +149,12 @@ func (f *networkFlags) check(c *cli.Context) error {
 }
 
 // checkHeaders reads the headers.
-func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
+func (f *networkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *program) error {
 	f.header, f.spelled = http.Header{}, make(map[string]string)
 	for _, text := range f.headers {
 		lines := []string{text}
 		if file, ok := strings.CutPrefix(text, "@"); ok {
-			b, err := p.readNamed(c.Context, "--header", file, bounded.Headers)
+			b, err := p.readNamed(ctx, "--header", file, bounded.Headers)
 			if err != nil {
 				return err
 			}
@@ -172,12 +171,12 @@ func (f *networkFlags) checkHeaders(c *cli.Context, p *program) error {
 	}
 	p.say.Add(sensitiveHeaders(f.header)...)
 	for _, h := range []struct{ flag, name, value string }{{"origin", "Origin", f.origin}, {"user-agent", "User-Agent", f.agent}} {
-		as := givenAs(c, h.flag)
+		as := line.GivenAs(h.flag)
 		switch {
 		case as == "":
 			continue
 		case !headerValue(h.value):
-			return usagef("%s: the value has a control character in it", as)
+			return cmdline.Usagef("%s: the value has a control character in it", as)
 		case h.value == "" && h.flag == "user-agent":
 			f.noAgent = true
 		default:
@@ -213,16 +212,16 @@ func resolving(items []string) (func(host, port string) []string, error) {
 	for _, item := range items {
 		parts := splitColons(item, 3)
 		if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
-			return nil, usagef("--resolve %q: expected HOST:PORT:ADDRESS[,ADDRESS…]", cut(item, 60))
+			return nil, cmdline.Usagef("--resolve %q: expected HOST:PORT:ADDRESS[,ADDRESS…]", cmdline.Cut(item, 60))
 		}
 		if _, err := strconv.ParseUint(parts[1], 10, 16); err != nil {
-			return nil, usagef("--resolve %q: %q is no port; only the host may be *", cut(item, 60), cut(parts[1], 20))
+			return nil, cmdline.Usagef("--resolve %q: %q is no port; only the host may be *", cmdline.Cut(item, 60), cmdline.Cut(parts[1], 20))
 		}
 		var addresses []string
 		for a := range strings.SplitSeq(parts[2], ",") {
 			a = strings.Trim(a, "[]")
 			if _, err := netip.ParseAddr(a); err != nil {
-				return nil, usagef("--resolve %q: %q is no IP address", cut(item, 60), cut(a, 40))
+				return nil, cmdline.Usagef("--resolve %q: %q is no IP address", cmdline.Cut(item, 60), cmdline.Cut(a, 40))
 			}
 			addresses = append(addresses, a)
 		}
@@ -245,7 +244,7 @@ func connecting(items []string) (func(host, port string) (string, string), error
 	for _, item := range items {
 		parts := splitColons(item, 4)
 		if len(parts) != 4 {
-			return nil, usagef("--connect-to %q: expected HOST:PORT:HOST2:PORT2", cut(item, 60))
+			return nil, cmdline.Usagef("--connect-to %q: expected HOST:PORT:HOST2:PORT2", cmdline.Cut(item, 60))
 		}
 		rules = append(rules, parts)
 	}

@@ -1,16 +1,14 @@
 package commands
 
 import (
-	"context"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"flag"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 	"github.com/zalando/go-keyring"
 )
 
@@ -94,7 +92,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 			v, ok := tt.environ[name]
 			return v, ok
 		}}}
-		choose, err := new(proxyFlags).choose(contextOf(), p)
+		choose, err := new(proxyFlags).choose(t.Context(), new(cmdline.Line), p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,13 +108,6 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 			t.Errorf("%v, secure %t, %s: %q, want %q", tt.environ, tt.secure, tt.host, host, tt.want)
 		}
 	}
-}
-
-// contextOf is the context of a command line without flags.
-func contextOf() *cli.Context {
-	c := cli.NewContext(nil, flag.NewFlagSet("", flag.ContinueOnError), nil)
-	c.Context = context.WithValue(context.Background(), lineKey{}, &commandLine{})
-	return c
 }
 
 func TestSplitColons(t *testing.T) {

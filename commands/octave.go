@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 )
 
 // octaveOptions are what the flags of the Octave commands say.
@@ -33,126 +33,131 @@ type octaveOptions struct {
 	typed         func(flag string) bool
 }
 
-func (p *program) octaveCommand() (*cli.Command, []branch) {
-	return &cli.Command{
-			Name:  "octave",
-			Usage: "events of Sierra Wireless Octave",
-			UsageText: `hark octave subscribe --emulator /demo/stream -n 5
+func (p *program) octaveCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:  "octave",
+		Usage: "events of Sierra Wireless Octave",
+		Examples: `hark octave subscribe --emulator /demo/stream -n 5
 hark octave streams --emulator /demo/devices/
 hark octave session --emulator`,
-		}, []branch{
-			leaf("subscribe", p.octaveSubscribe), leaf("streams", p.octaveStreams),
-			leaf("publish", p.octavePublish), leaf("session", p.octaveSession),
-		}
-}
-
-// account are the flags that say where the service is and who asks.
-func (o *octaveOptions) account() []cli.Flag {
-	return ownFlags("octave",
-		&cli.StringFlag{Name: "endpoint", Category: catService, Destination: &o.endpoint, DefaultText: wire.OctaveEndpoint,
-			Usage: "reach the session service at `URL`"},
-		&cli.StringFlag{Name: "api", Category: catService, Destination: &o.api, DefaultText: wire.OctaveAPI,
-			Usage: "reach the REST interface at `URL`; the default holds for the default of --endpoint"},
-		&cli.StringFlag{Name: "company", Category: catService, Destination: &o.company,
-			Usage: "the `NAME` of the company"},
-		&cli.StringFlag{Name: "user", Category: catService, Destination: &o.user,
-			Usage: "the `NAME` of the user; leave it out for a restricted token"},
-		secretFlag(&cli.StringFlag{Name: "token", Category: catService, Destination: &o.token,
-			Usage: "master or restricted token, `SECRET`: " + secretForms}),
-		&cli.BoolFlag{Name: "emulator", Category: catService, Destination: &o.emulator,
-			Usage: "use the built-in stand-in instead of the service"},
-	)
-}
-
-func (p *program) octaveSession() *cli.Command {
-	o, f := &octaveOptions{}, newStreamFlags()
-	return &cli.Command{
-		Name:  "session",
-		Usage: "ask for a session and print it as one JSON line",
-		UsageText: `hark octave session --emulator
-hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r .url`,
-		Description: "Prints {\"id\":…,\"url\":…}. Both are credentials: whoever has them can open the " +
-			"socket. A session that nobody connects to expires within seconds.",
-		Flags: append(o.account(), requestFlags(f)...),
-		Action: func(c *cli.Context) error {
-			if err := f.networkFlags.check(c); err != nil {
-				return err
+		Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{
+				p.octaveSubscribe(), p.octaveStreams(),
+				p.octavePublish(), p.octaveSession(),
 			}
-			o.typed = typedFlags(c)
-			s := p.newStream(f)
-			defer s.close()
-			svc, err := s.octave(o)
-			if err != nil {
-				return err
-			}
-			return s.printSession(c.Context, svc)
 		},
 	}
 }
 
-func (p *program) octaveSubscribe() *cli.Command {
+// account are the flags that say where the service is and who asks.
+func (o *octaveOptions) account() []*cmdline.Flag {
+	return cmdline.Own("octave",
+		&cmdline.Flag{Name: "endpoint", Group: catService, Value: cmdline.String(&o.endpoint), Default: wire.OctaveEndpoint,
+			Usage: "reach the session service at `URL`"},
+		&cmdline.Flag{Name: "api", Group: catService, Value: cmdline.String(&o.api), Default: wire.OctaveAPI,
+			Usage: "reach the REST interface at `URL`; the default holds for the default of --endpoint"},
+		&cmdline.Flag{Name: "company", Group: catService, Value: cmdline.String(&o.company),
+			Usage: "the `NAME` of the company"},
+		&cmdline.Flag{Name: "user", Group: catService, Value: cmdline.String(&o.user),
+			Usage: "the `NAME` of the user; leave it out for a restricted token"},
+		&cmdline.Flag{Name: "token", Secret: true, Group: catService, Value: cmdline.String(&o.token),
+			Usage: "master or restricted token, `SECRET`", Detail: secretForms},
+		&cmdline.Flag{Name: "emulator", Group: catService, Value: cmdline.Bool(&o.emulator),
+			Usage: "use the built-in stand-in instead of the service"},
+	)
+}
+
+func (p *program) octaveSession() *cmdline.Command {
 	o, f := &octaveOptions{}, newStreamFlags()
-	return &cli.Command{
-		Name:  "subscribe",
-		Usage: "stream the events of one or more streams",
-		UsageText: `hark octave subscribe --emulator /demo/stream -n 5
-hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN \
-    /acme/devices/pump_07/level s53b1d1600cf27b75148de0ac --jq '.value.elems'
-hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --device pump_07 --since 24h`,
-		ArgsUsage: "[STREAM…]\nSTREAM\tthe id of a stream, or its path, which begins with a slash",
-		Description: "Asks for a session, opens its socket, subscribes to every STREAM and to the streams of " +
-			"--device and --prefix, and waits for all acknowledgements. A lost connection is redone with a new " +
-			"session; what was stored meanwhile is fetched from the REST interface and comes first, nothing twice. " +
-			"What could not be fetched is reported as a gap.",
-		Flags: append(append(o.account(), ownFlags("octave",
-			&cli.DurationFlag{Name: "ack-timeout", Category: catService, Destination: &o.ackTimeout, Value: 10 * time.Second,
-				Usage: "wait `D` for the acknowledgement of a subscription"},
-			&cli.DurationFlag{Name: "heartbeat", Category: catService, Destination: &o.heartbeat, Value: wire.OctaveHeartbeat,
-				Usage: "send a heartbeat every `D`; 0 for none"},
-			&cli.StringSliceFlag{Name: "device", Category: catService,
-				Usage: "subscribe to all streams of the device `NAME`"},
-			&cli.StringSliceFlag{Name: "prefix", Category: catService,
-				Usage: "subscribe to all streams whose path begins with `PATH`"},
-			&cli.GenericFlag{Name: "since", Category: catService, Value: &o.since,
-				Usage: "print what was stored from `DURATION|TIME` on, before the live events"},
-			&cli.BoolFlag{Name: "backfill", Category: catService, Destination: &o.backfill, Value: true,
-				Usage: "fetch what was missed when the connection was lost"},
-			&cli.DurationFlag{Name: "backfill-delay", Category: catService, Destination: &o.backfillDelay, Value: 5 * time.Second,
-				Usage: "ask once more after `D` for what was missed: the REST interface may show events that late"},
-			&cli.BoolFlag{Name: "no-backfill", Category: catService, Destination: &o.noBackfill,
-				Usage: "do not: the same as --backfill=false"},
-		)...), f.flags()...),
-		Action: func(c *cli.Context) error {
-			if err := f.check(c); err != nil {
+	return &cmdline.Command{
+		Name:  "session",
+		Usage: "ask for a session and print it as one JSON line",
+		Examples: `hark octave session --emulator
+hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r .url`,
+		Description: "Prints {\"id\":…,\"url\":…}. Both are credentials: whoever has them can open the " +
+			"socket. A session that nobody connects to expires within seconds.",
+		Flags: append(o.account(), requestFlags(f)...),
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.networkFlags.check(ctx, line); err != nil {
 				return err
 			}
-			if o.ackTimeout <= 0 {
-				return usagef("--ack-timeout %s: the duration must be positive", o.ackTimeout)
-			}
-			if o.heartbeat < 0 {
-				return usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
-			}
-			if o.backfillDelay < 0 {
-				return usagef("--backfill-delay %s: the duration must not be negative", o.backfillDelay)
-			}
-			o.devices, o.prefixes = c.StringSlice("device"), c.StringSlice("prefix")
-			if err := o.checkStreams(c.Args().Slice(), p.exam == nil); err != nil {
-				return err
-			}
-			if as := givenAs(c, "backfill"); as != "" && o.backfill && o.noBackfill {
-				return usagef("%s and --no-backfill exclude each other", as)
-			}
-			o.typed = typedFlags(c)
+			o.typed = line.Typed
 			s := p.newStream(f)
 			defer s.close()
 			svc, err := s.octave(o)
 			if err != nil {
 				return err
 			}
-			if err := s.lookBack(c.Context, o, svc); err != nil {
+			return s.printSession(ctx, svc)
+		},
+	}
+}
+
+func (p *program) octaveSubscribe() *cmdline.Command {
+	o, f := &octaveOptions{
+		ackTimeout: 10 * time.Second, heartbeat: wire.OctaveHeartbeat, backfill: true, backfillDelay: 5 * time.Second,
+	}, newStreamFlags()
+	return &cmdline.Command{
+		Name: "subscribe", Usual: true,
+		Usage: "stream the events of one or more streams",
+		Examples: `hark octave subscribe --emulator /demo/stream -n 5
+hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN \
+    /acme/devices/pump_07/level s53b1d1600cf27b75148de0ac --jq '.value.elems'
+hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --device pump_07 --since 24h`,
+		Complete: p.streamNames,
+		Args:     "[STREAM…]\nSTREAM\tthe id of a stream, or its path, which begins with a slash",
+		Description: "Asks for a session, opens its socket, subscribes to every STREAM and to the streams of " +
+			"--device and --prefix, and waits for all acknowledgements. A lost connection is redone with a new " +
+			"session; what was stored meanwhile is fetched from the REST interface and comes first, nothing twice. " +
+			"What could not be fetched is reported as a gap.",
+		Flags: append(append(o.account(), cmdline.Own("octave",
+			&cmdline.Flag{Name: "ack-timeout", Group: catService, Value: cmdline.Duration(&o.ackTimeout),
+				Usage: "wait `D` for the acknowledgement of a subscription"},
+			&cmdline.Flag{Name: "heartbeat", Group: catService, Value: cmdline.Duration(&o.heartbeat),
+				Usage: "send a heartbeat every `D`; 0 for none"},
+			&cmdline.Flag{Name: "device", Group: catService, Value: cmdline.Strings(&o.devices),
+				Usage: "subscribe to all streams of the device `NAME`"},
+			&cmdline.Flag{Name: "prefix", Complete: p.streamNames, Group: catService, Value: cmdline.Strings(&o.prefixes),
+				Usage: "subscribe to all streams whose path begins with `PATH`"},
+			&cmdline.Flag{Name: "since", Group: catService, Value: &o.since,
+				Usage: "print what was stored from `DURATION|TIME` on, before the live events"},
+			&cmdline.Flag{Name: "backfill", Group: catService, Value: cmdline.Bool(&o.backfill),
+				Usage: "fetch what was missed when the connection was lost"},
+			&cmdline.Flag{Name: "backfill-delay", Group: catService, Value: cmdline.Duration(&o.backfillDelay),
+				Usage: "ask once more after `D` for what was missed: the REST interface may show events that late"},
+			&cmdline.Flag{Name: "no-backfill", Group: catService, Value: cmdline.Bool(&o.noBackfill),
+				Usage: "do not: the same as --backfill=false"},
+		)...), f.flags()...),
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			err = s.run(c.Context, svc, nil)
+			if o.ackTimeout <= 0 {
+				return cmdline.Usagef("--ack-timeout %s: the duration must be positive", o.ackTimeout)
+			}
+			if o.heartbeat < 0 {
+				return cmdline.Usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
+			}
+			if o.backfillDelay < 0 {
+				return cmdline.Usagef("--backfill-delay %s: the duration must not be negative", o.backfillDelay)
+			}
+			if err := o.checkStreams(line.Args(), p.exam == nil); err != nil {
+				return err
+			}
+			if as := line.GivenAs("backfill"); as != "" && o.backfill && o.noBackfill {
+				return cmdline.Usagef("%s and --no-backfill exclude each other", as)
+			}
+			o.typed = line.Typed
+			s := p.newStream(f)
+			defer s.close()
+			svc, err := s.octave(o)
+			if err != nil {
+				return err
+			}
+			if err := s.lookBack(ctx, o, svc); err != nil {
+				return err
+			}
+			err = s.run(ctx, svc, nil)
 			return withHint(err, octaveHint(err))
 		},
 	}
@@ -162,9 +167,9 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 func checkOctaveStream(s string) error {
 	switch {
 	case s == "" || strings.TrimSpace(s) != s:
-		return usagef("stream %q: expected an id or a path", s)
+		return cmdline.Usagef("stream %q: expected an id or a path", s)
 	case strings.Contains(s, "/") && !strings.HasPrefix(s, "/"):
-		e := usagef("stream %q: a path begins with a slash", s)
+		e := cmdline.Usagef("stream %q: a path begins with a slash", s)
 		e.Advice = "did you mean /" + s + "?"
 		return e
 	}
@@ -195,7 +200,7 @@ func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 			return nil, err
 		}
 		if o.typed("api") {
-			return nil, usagef("--api and --emulator exclude each other")
+			return nil, cmdline.Usagef("--api and --emulator exclude each other")
 		}
 		o.api = s.standIn.demo["HARK_OCTAVE_API"]
 	}
@@ -212,8 +217,8 @@ func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 	}
 	for _, need := range []struct{ flag, value string }{{"company", o.company}, {"token", o.token}} {
 		if need.value == "" {
-			e := usagef("octave needs --%s", need.flag)
-			e.Advice = "set it or " + variableName("octave", need.flag) + ", or try --emulator"
+			e := cmdline.Usagef("octave needs --%s", need.flag)
+			e.Advice = "set it or " + cmdline.VariableName("octave", need.flag) + ", or try --emulator"
 			return nil, e
 		}
 	}

@@ -12,101 +12,103 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
-	"github.com/urfave/cli/v2"
 )
 
 // pick chooses flags by name.
-func pick(flags []cli.Flag, names ...string) []cli.Flag {
-	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return !slices.Contains(names, namesOf(f)[0]) })
+func pick(flags []*cmdline.Flag, names ...string) []*cmdline.Flag {
+	return slices.DeleteFunc(flags, func(f *cmdline.Flag) bool { return !slices.Contains(names, f.Name) })
 }
 
 // restFlags are those of the flags of streams that make sense for a request and
 // its answer.
-func (f *streamFlags) restFlags(more ...string) []cli.Flag {
+func (f *streamFlags) restFlags(more ...string) []*cmdline.Flag {
 	return append(pick(f.flags(), append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet")...),
 		requestFlags(f)...)
 }
 
-func (p *program) octaveStreams() *cli.Command {
+func (p *program) octaveStreams() *cmdline.Command {
 	o, f := &octaveOptions{}, newStreamFlags()
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "streams",
 		Usage: "list streams, one JSON line each",
-		UsageText: `hark octave streams --emulator /demo/devices/
+		Examples: `hark octave streams --emulator /demo/devices/
 hark octave streams --company acme --user alice --token env:OCTAVE_TOKEN --jq .path -r`,
-		ArgsUsage:   "[PREFIX]\nPREFIX\twhat the path begins with",
+		Complete:    p.streamNames,
+		Args:        "[PREFIX]\nPREFIX\twhat the path begins with",
 		Description: "Prints the streams that the token may read, sorted by path, as the REST interface shows them.",
 		Flags:       append(o.account(), f.restFlags("count")...),
-		Action: func(c *cli.Context) error {
-			if err := f.check(c); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			prefix := c.Args().First()
+			prefix := line.Arg(0)
 			if err := checkPrefix("PREFIX", prefix); prefix != "" && err != nil {
 				return err
 			}
-			s, svc, w, err := p.octaveRequest(c, o, f)
+			s, svc, w, err := p.octaveRequest(ctx, line, o, f)
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			return s.listStreams(c.Context, svc, w, prefix)
+			return s.listStreams(ctx, svc, w, prefix)
 		},
 	}
 }
 
-func (p *program) octavePublish() *cli.Command {
+func (p *program) octavePublish() *cmdline.Command {
 	o, f := &octaveOptions{}, newStreamFlags()
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "publish",
 		Usage: "create events, and print them as one JSON line each",
-		UsageText: `hark octave publish --emulator /demo/stream '{"level":4.2}' --jq .id
+		Examples: `hark octave publish --emulator /demo/stream '{"level":4.2}' --jq .id
 printf '{"n":%d}\n' 1 2 3 | hark octave publish --company acme --user alice --token env:OCTAVE_TOKEN /acme/lab -`,
-		ArgsUsage: "STREAM [JSON|-]\nSTREAM\tthe id of a stream, or its path, which begins with a slash\n" +
+		Complete: p.streamNames,
+		Args: "STREAM [JSON|-]\nSTREAM\tthe id of a stream, or its path, which begins with a slash\n" +
 			"JSON\tthe payload of the event, an object; - takes each line of stdin as one, and so does leaving it out",
 		Description: "Each payload becomes the elems of an event. Events are created one after the other; the " +
 			"first failure ends it, and names the line.",
 		Flags: append(o.account(), f.restFlags()...),
-		Action: func(c *cli.Context) error {
-			if err := f.check(c); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			stream, payload := c.Args().Get(0), c.Args().Get(1)
+			stream, payload := line.Arg(0), line.Arg(1)
 			if err := checkOctaveStream(stream); err != nil {
 				return err
 			}
-			if c.NArg() > 1 && payload != "-" {
+			if len(line.Args()) > 1 && payload != "-" {
 				if err := checkElems([]byte(payload)); err != nil {
-					return usagef("JSON: %v", err)
+					return cmdline.Usagef("JSON: %v", err)
 				}
 			}
-			s, svc, w, err := p.octaveRequest(c, o, f)
+			s, svc, w, err := p.octaveRequest(ctx, line, o, f)
 			if err != nil {
 				return err
 			}
 			defer s.close()
-			if c.NArg() > 1 && payload != "-" {
-				return s.publishEvent(c.Context, svc, w, stream, []byte(payload), func(err error) error { return err })
+			if len(line.Args()) > 1 && payload != "-" {
+				return s.publishEvent(ctx, svc, w, stream, []byte(payload), func(err error) error { return err })
 			}
-			return s.publishLines(c.Context, svc, w, stream)
+			return s.publishLines(ctx, svc, w, stream)
 		},
 	}
 }
 
 // octaveRequest prepares a command that speaks to the REST interface alone.
-func (p *program) octaveRequest(c *cli.Context, o *octaveOptions, f *streamFlags) (*stream, *proto.Octave, *output.Writer, error) {
-	o.typed = typedFlags(c)
+func (p *program) octaveRequest(ctx context.Context, line *cmdline.Line, o *octaveOptions, f *streamFlags) (*stream, *proto.Octave, *output.Writer, error) {
+	o.typed = line.Typed
 	s := p.newStream(f)
 	svc, err := s.octave(o)
 	if err == nil && svc.API.Base == "" {
-		err = o.noAPI("hark octave " + c.Command.Name)
+		err = o.noAPI(line.Command.Path())
 	}
 	var w *output.Writer
 	if err == nil {
-		w, err = s.writer(c.Context)
+		w, err = s.writer(ctx)
 	}
 	if err != nil {
 		s.close()
@@ -125,20 +127,20 @@ func (o *octaveOptions) apiBase(endpoint string) (string, error) {
 		return "", nil
 	}
 	base, err := serviceEndpoint(o.api)
-	if u, ok := errors.AsType[*UsageError](err); ok {
+	if u, ok := errors.AsType[*cmdline.UsageError](err); ok {
 		u.Message = "--api: " + strings.TrimPrefix(u.Message, "--endpoint ")
 		return "", u
 	}
 	if err == nil && !isHTTP(base) {
-		return "", usagef("--api: the address begins neither with https:// nor with http://")
+		return "", cmdline.Usagef("--api: the address begins neither with https:// nor with http://")
 	}
 	return base, err
 }
 
 // noAPI is the error of what needs the REST interface.
 func (o *octaveOptions) noAPI(what string) error {
-	e := usagef("%s needs the REST interface", what)
-	e.Advice = "set --api or " + variableName("octave", "api") + " to its address, as --endpoint is not the vendor's"
+	e := cmdline.Usagef("%s needs the REST interface", what)
+	e.Advice = "set --api or " + cmdline.VariableName("octave", "api") + " to its address, as --endpoint is not the vendor's"
 	return e
 }
 
@@ -153,7 +155,7 @@ func (o *octaveOptions) checkStreams(args []string, needed bool) error {
 	}
 	for _, d := range o.devices {
 		if d == "" || strings.ContainsAny(d, "/ ") {
-			return usagef("--device %q: expected the name of a device", cut(d, 24))
+			return cmdline.Usagef("--device %q: expected the name of a device", cmdline.Cut(d, 24))
 		}
 	}
 	for _, prefix := range o.prefixes {
@@ -162,7 +164,7 @@ func (o *octaveOptions) checkStreams(args []string, needed bool) error {
 		}
 	}
 	if needed && len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
-		e := usagef("STREAM is missing")
+		e := cmdline.Usagef("STREAM is missing")
 		e.Advice = "give a STREAM, --device NAME or --prefix PATH; 'hark octave streams' lists the streams"
 		return e
 	}
@@ -171,7 +173,7 @@ func (o *octaveOptions) checkStreams(args []string, needed bool) error {
 
 func checkPrefix(what, prefix string) error {
 	if !strings.HasPrefix(prefix, "/") {
-		e := usagef("%s %q: a path begins with a slash", what, cut(prefix, 48))
+		e := cmdline.Usagef("%s %q: a path begins with a slash", what, cmdline.Cut(prefix, 48))
 		if prefix != "" {
 			e.Advice = "did you mean /" + prefix + "?"
 		}
@@ -270,7 +272,7 @@ func (s *stream) print(w *output.Writer, seq uint64, record []byte) error {
 func checkElems(payload []byte) error {
 	var elems map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &elems); err != nil {
-		return fmt.Errorf("%s is no JSON object", cut(string(payload), 48))
+		return fmt.Errorf("%s is no JSON object", cmdline.Cut(string(payload), 48))
 	}
 	if elems == nil {
 		return errors.New("null is no JSON object")
@@ -313,7 +315,7 @@ func (s *stream) publishLines(ctx context.Context, svc *proto.Octave, w *output.
 			case len(bytes.TrimSpace(l.text)) == 0:
 				continue
 			case err != nil:
-				u := usagef("%v", &lineError{l.number, sent, err})
+				u := cmdline.Usagef("%v", &lineError{l.number, sent, err})
 				u.Advice = "each line is a JSON object, the elems of an event"
 				return u
 			}

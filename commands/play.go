@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // players are the services that a tape can be of.
@@ -22,34 +22,34 @@ func players() []proto.Player {
 	return []proto.Player{&proto.Octave{}, &proto.Drogue{}, &proto.Doshii{}, &proto.Plain{}}
 }
 
-func (p *program) playCommand() *cli.Command {
+func (p *program) playCommand() *cmdline.Command {
 	var as string
 	f := newStreamFlags()
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "play",
 		Usage: "run a tape through a filter and conditions, without a network",
-		UsageText: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark play day.tape --jq .data
+		Examples: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark play day.tape --jq .data
 hark play day.tape --until '.subject == "alarm"' --status json
 xz -dc day.tape.xz | hark play - --as connect`,
-		ArgsUsage: "TAPE\nTAPE\ta file that --record has made; - for stdin",
+		Args: "TAPE\nTAPE\ta file that --record has made; - for stdin",
 		Description: "Prints what the stream printed that was recorded, or would have printed with these " +
 			"flags, as fast as it can. Times are those of the tape, for --idle and --max-time too.",
-		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "as", Category: catService, Destination: &as, DefaultText: "what the tape says",
+		Flags: slices.Concat([]*cmdline.Flag{
+			{Name: "as", Group: catService, Value: cmdline.String(&as), Default: "what the tape says",
 				Usage: "take the tape for one of the service `octave|drogue|doshii|connect`"},
 		}, f.endFlags.flags(), f.outputFlags.flags(), f.statusFlags.flags()),
-		Action: func(c *cli.Context) error {
-			for _, check := range []func(*cli.Context) error{f.endFlags.check, f.outputFlags.check, f.statusFlags.check} {
-				if err := check(c); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			for _, check := range []func(context.Context, *cmdline.Line) error{f.endFlags.check, f.outputFlags.check, f.statusFlags.check} {
+				if err := check(ctx, line); err != nil {
 					return err
 				}
 			}
 			if as != "" && playerOf(as) == nil {
-				return usagef("%s %q: expected %s", givenAs(c, "as"), cut(as, 24), strings.Join(playerNames(), ", "))
+				return cmdline.Usagef("%s %q: expected %s", line.GivenAs("as"), cmdline.Cut(as, 24), strings.Join(playerNames(), ", "))
 			}
 			s := p.newStream(f)
 			defer s.close()
-			return s.play(c.Context, c.Args().First(), as)
+			return s.play(ctx, line.Arg(0), as)
 		},
 	}
 }
@@ -77,7 +77,7 @@ func (p *program) openTape(ctx context.Context, path string) (io.ReadCloser, err
 		return bounded.Reader(ctx, p.Stdin), nil
 	}
 	if err := readable(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("%v", err)
+		return nil, cmdline.Usagef("%v", err)
 	}
 	f, err := bounded.Open(ctx, path)
 	if err != nil {
@@ -103,9 +103,9 @@ func (s *stream) play(ctx context.Context, path, as string) error {
 	}
 	svc := playerOf(as)
 	if svc == nil {
-		e := usagef("%s does not say which service it is of", path)
+		e := cmdline.Usagef("%s does not say which service it is of", path)
 		if as != "" {
-			e = usagef("%s is of the unknown service %q", path, cut(as, 24))
+			e = cmdline.Usagef("%s is of the unknown service %q", path, cmdline.Cut(as, 24))
 		}
 		e.Advice = "--as " + strings.Join(playerNames(), "|") + " says it"
 		return e
@@ -163,7 +163,7 @@ func (e *recordedFailure) Unwrap() error { return proto.ErrTapeEnd }
 // recordedEnd is the error for the end of a recording.
 func (s *stream) recordedEnd(path string, tape *proto.TapeReader, as string, w *output.Writer) error {
 	if as != tape.Head.Service && tape.Head.Service != "" && w.Counts().Events == 0 {
-		s.warn("%s is a recording of %s; read as one of %s, it holds no event", path, cut(tape.Head.Service, 24), as)
+		s.warn("%s is a recording of %s; read as one of %s, it holds no event", path, cmdline.Cut(tape.Head.Service, 24), as)
 	}
 	switch {
 	case tape.Head.Service == "":
@@ -182,9 +182,9 @@ func (s *stream) recordedEnd(path string, tape *proto.TapeReader, as string, w *
 func tapeError(path string, err error) error {
 	if e, ok := errors.AsType[*proto.TapeError](err); ok {
 		if e.Line == 0 {
-			return usagef("%s: %v", path, e.Err)
+			return cmdline.Usagef("%s: %v", path, e.Err)
 		}
-		return usagef("%s: line %d: %v", path, e.Line, e.Err)
+		return cmdline.Usagef("%s: line %d: %v", path, e.Line, e.Err)
 	}
 	return err
 }

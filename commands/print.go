@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/secret"
 )
@@ -75,7 +76,7 @@ func (p *printer) restore() { p.redirect(p.home) }
 
 // excerpt is cut for a text that may have a credential in it, of which nothing
 // remains.
-func (p *printer) excerpt(text string, limit int) string { return cut(p.String(text), limit) }
+func (p *printer) excerpt(text string, limit int) string { return cmdline.Cut(p.String(text), limit) }
 
 // note prints something that was asked for.
 func (p *printer) note(format string, args ...any) { p.line("", fmt.Sprintf(format, args...)) }

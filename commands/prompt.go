@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // promptFlags are about somebody who talks back, at a prompt or from a pipe.
@@ -34,32 +34,32 @@ type promptFlags struct {
 
 func newPromptFlags() promptFlags { return promptFlags{linger: linger(time.Second), slash: true} }
 
-func (f *promptFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Category: catPrompt, Destination: &f.interactive,
+func (f *promptFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "interactive", Aliases: []string{"i"}, Group: catPrompt, Value: cmdline.Bool(&f.interactive),
 			Usage: "open a prompt; when stdin is no terminal, carry out its lines: see 'hark help prompt'"},
-		&cli.GenericFlag{Name: "linger", Category: catPrompt, Value: &f.linger, DefaultText: f.linger.String(),
+		{Name: "linger", Group: catPrompt, Value: &f.linger,
 			Usage: "after the last line of stdin, end when nothing has come for `D`; -1 for never"},
-		&cli.GenericFlag{Name: "hold", Aliases: []string{"w"}, Category: catPrompt, Value: &f.hold,
+		{Name: "hold", Aliases: []string{"w"}, Group: catPrompt, Value: &f.hold,
 			Usage: "in place of --linger: end `D` after the last line, whatever comes; -1 for never"},
-		&cli.BoolFlag{Name: "slash", Category: catPrompt, Destination: &f.slash, Value: f.slash,
+		{Name: "slash", Group: catPrompt, Value: cmdline.Bool(&f.slash),
 			Usage: "lines that begin with a slash are commands; --slash=false sends them, like all others"},
-		&cli.BoolFlag{Name: "allow-files", Category: catPrompt, Destination: &f.files,
+		{Name: "allow-files", Group: catPrompt, Value: cmdline.Bool(&f.files),
 			Usage: "with -i, let lines of a pipe read and write files: /file, /binary @FILE, /record, /save"},
-		&cli.BoolFlag{Name: "show-ping-pong", Aliases: []string{"P"}, Category: catPrompt, Destination: &f.pings,
+		{Name: "show-ping-pong", Aliases: []string{"P"}, Group: catPrompt, Value: cmdline.Bool(&f.pings),
 			Usage: "at the prompt, show pings and pongs"},
 	}
 }
 
-func (f *promptFlags) check(c *cli.Context) error {
-	linger, hold := givenAs(c, "linger"), givenAs(c, "hold")
-	for _, as := range []string{linger, hold, givenAs(c, "slash"), givenAs(c, "allow-files")} {
+func (f *promptFlags) check(ctx context.Context, line *cmdline.Line) error {
+	linger, hold := line.GivenAs("linger"), line.GivenAs("hold")
+	for _, as := range []string{linger, hold, line.GivenAs("slash"), line.GivenAs("allow-files")} {
 		if strings.HasPrefix(as, "-") && !f.interactive && len(f.execute) == 0 && !f.auto {
-			return usagef("%s needs --interactive", as)
+			return cmdline.Usagef("%s needs --interactive", as)
 		}
 	}
 	if strings.HasPrefix(linger, "-") && strings.HasPrefix(hold, "-") {
-		return usagef("%s and %s exclude each other: one counts from the last answer, the other from the last line", linger, hold)
+		return cmdline.Usagef("%s and %s exclude each other: one counts from the last answer, the other from the last line", linger, hold)
 	}
 	f.lingerGiven = linger != ""
 	f.holds = hold != "" && !strings.HasPrefix(linger, "-") // what was typed counts
@@ -132,7 +132,7 @@ func (s *stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
 	defer bury()
 	t := newTalk(s, svc, s.cancel)
-	t.dead, t.cmdline, t.macroTexts = dead, lineOf(ctx), s.macroTexts(ctx)
+	t.dead, t.cmdline, t.macroTexts = dead, cmdline.LineOf(ctx), s.macroTexts(ctx)
 	lines := s.stdinLines()
 	out := &outlet{w: w, log: &t.log}
 	var sink proto.Sink = out

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -87,21 +88,21 @@ func (t *talk) command(line string) error {
 	for _, c := range all {
 		if c.name == name {
 			if c.args == "" && rest != "" {
-				return usagef("/%s takes no arguments", name)
+				return cmdline.Usagef("/%s takes no arguments", name)
 			}
 			if c.args != "" && c.args[0] != '[' && rest == "" {
-				return usagef("/%s needs %s", name, c.args)
+				return cmdline.Usagef("/%s needs %s", name, c.args)
 			}
 			return c.run(t, rest)
 		}
 	}
 	shown := t.say.excerpt(name, 24)
-	e := usagef("unknown command /%s", shown)
+	e := cmdline.Usagef("unknown command /%s", shown)
 	var names []string
 	for _, c := range all {
 		names = append(names, c.name)
 	}
-	if near := nearest(name, names); near != "" {
+	if near := cmdline.Nearest(name, names); near != "" {
 		e.Advice = "did you mean /" + near + "? "
 	}
 	e.Advice += "/help lists the commands, //" + shown + " sends it as a message"
@@ -126,7 +127,7 @@ func (t *talk) cmdPing(rest string) error {
 		text = rest
 	}
 	if n < 1 {
-		return usagef("/ping %s: expected how many, 1 or more", cut(rest, 24))
+		return cmdline.Usagef("/ping %s: expected how many, 1 or more", cmdline.Cut(rest, 24))
 	}
 	if err := t.mayControl(text); err != nil {
 		return err
@@ -147,7 +148,7 @@ func (t *talk) cmdPong(rest string) error {
 // mayControl tells whether a control frame with this text can be sent now.
 func (t *talk) mayControl(text string) error {
 	if len(text) > frame.MaxControlPayload {
-		return usagef("the text has %d bytes, at most %d fit", len(text), frame.MaxControlPayload)
+		return cmdline.Usagef("the text has %d bytes, at most %d fit", len(text), frame.MaxControlPayload)
 	}
 	if !t.up {
 		return errNotConnected()
@@ -156,7 +157,7 @@ func (t *talk) mayControl(text string) error {
 }
 
 func errNotConnected() error {
-	e := usagef("there is no connection")
+	e := cmdline.Usagef("there is no connection")
 	e.Advice = "/reconnect connects again"
 	return e
 }
@@ -179,14 +180,14 @@ func closeArguments(rest string) (code int, reason string, err error) {
 	code = frame.StatusNormal
 	if text != "" {
 		if code, err = strconv.Atoi(strings.TrimSuffix(text, ",")); err != nil {
-			return 0, "", usagef("/close%s: expected a status such as 1000", mention(text))
+			return 0, "", cmdline.Usagef("/close%s: expected a status such as 1000", cmdline.Mention(text))
 		}
 	}
 	switch {
 	case code < 1000 || code > 4999 || code == 1004 || code == frame.StatusNone || code == frame.StatusAbnormal || code >= 1015 && code < 3000:
-		return 0, "", usagef("/close %d: a close frame carries 1000 to 1003, 1007 to 1014, or 3000 to 4999", code)
+		return 0, "", cmdline.Usagef("/close %d: a close frame carries 1000 to 1003, 1007 to 1014, or 3000 to 4999", code)
 	case len(reason) > frame.MaxControlPayload-2:
-		return 0, "", usagef("/close: the reason has %d bytes, at most %d fit", len(reason), frame.MaxControlPayload-2)
+		return 0, "", cmdline.Usagef("/close: the reason has %d bytes, at most %d fit", len(reason), frame.MaxControlPayload-2)
 	}
 	return code, reason, nil
 }
@@ -211,7 +212,7 @@ func (t *talk) cmdFile(rest string) error {
 	}
 	b, err := os.ReadFile(rest)
 	if err != nil {
-		return &UsageError{Message: err.Error()}
+		return &cmdline.UsageError{Message: err.Error()}
 	}
 	f := frameOf(b, false)
 	if f.Opcode == frame.OpBinary {
@@ -224,7 +225,7 @@ func (t *talk) cmdFile(rest string) error {
 // cmdEdit has a message written in an editor of the user's choice.
 func (t *talk) cmdEdit(string) error {
 	if t.ed == nil {
-		return usagef("/edit needs a terminal; /file PATH sends what is in a file")
+		return cmdline.Usagef("/edit needs a terminal; /file PATH sends what is in a file")
 	}
 	editor := "vi"
 	for _, name := range []string{"EDITOR", "VISUAL"} {
@@ -312,7 +313,7 @@ func (t *talk) cmdStatus(string) error {
 
 func (t *talk) cmdReconnect(string) error {
 	if !t.up && !t.held && !t.ever {
-		return usagef("the first connection is being made")
+		return cmdline.Usagef("the first connection is being made")
 	}
 	select {
 	case t.again <- struct{}{}:
@@ -363,7 +364,7 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 }
 
 func (t *talk) commandFailed(err error) {
-	e := &UsageError{Message: err.Error()}
+	e := &cmdline.UsageError{Message: err.Error()}
 	if !t.typedByHand() {
 		t.quit(e)
 		return
@@ -417,19 +418,19 @@ func (m macro) expand(rest string) (string, error) {
 		case last != "":
 			values[last] += " " + word
 		default:
-			return "", usagef("/%s: expected %s", m.name, m.synopsis())
+			return "", cmdline.Usagef("/%s: expected %s", m.name, m.synopsis())
 		}
 	}
 	text := m.text
 	for _, name := range places {
 		value, ok := values[name]
 		if !ok {
-			return "", usagef("/%s needs %s=VALUE", m.name, name)
+			return "", cmdline.Usagef("/%s needs %s=VALUE", m.name, name)
 		}
 		text = strings.ReplaceAll(text, "${"+name+"}", value)
 	}
 	if !utf8.ValidString(text) {
-		return "", usagef("/%s: the text is not UTF-8", m.name)
+		return "", cmdline.Usagef("/%s: the text is not UTF-8", m.name)
 	}
 	return text, nil
 }

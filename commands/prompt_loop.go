@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/proto"
@@ -74,7 +75,7 @@ type talk struct {
 	tape       atomic.Pointer[recorder] // of /record; nil when there is none
 	words      words
 	log        transcript
-	cmdline    *commandLine
+	cmdline    *cmdline.Line
 	macroTexts map[string]string
 }
 
@@ -221,7 +222,7 @@ func (t *talk) filesAllowed(command string) error {
 	if t.terminal || t.StdinTerminal || len(t.flags.execute) > 0 || t.flags.files {
 		return nil
 	}
-	return &UsageError{Message: command + ": lines of a pipe do not name files", Advice: "--allow-files lets them"}
+	return &cmdline.UsageError{Message: command + ": lines of a pipe do not name files", Advice: "--allow-files lets them"}
 }
 
 // wait does what time demands and returns when it wants to be asked again.
@@ -359,7 +360,7 @@ func (t *talk) tellError(err error) {
 	text, below := message(err)
 	t.say.error("%s", text)
 	t.say.plain(below)
-	if u, ok := errors.AsType[*UsageError](err); ok && u.Hint() != "" {
+	if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Hint() != "" {
 		t.say.hint("%s", u.Hint())
 	}
 }
@@ -395,7 +396,7 @@ func (t *talk) send(f proto.Frame) {
 	if t.held {
 		err := &proto.Failure{Class: proto.Transient, Connected: t.ever, Err: errors.New("not sent, the connection is closed")}
 		if t.typedByHand() {
-			t.tellError(&UsageError{Message: err.Error(), Advice: "/reconnect connects again"})
+			t.tellError(&cmdline.UsageError{Message: err.Error(), Advice: "/reconnect connects again"})
 			return
 		}
 		t.quit(err)

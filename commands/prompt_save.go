@@ -12,6 +12,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
@@ -58,12 +59,12 @@ func (t *talk) cmdSave(rest string) error {
 	entries, left := slices.Clone(t.log.entries), t.log.left
 	t.log.mu.Unlock()
 	if len(entries) == 0 {
-		return usagef("/save: nothing was sent or received yet")
+		return cmdline.Usagef("/save: nothing was sent or received yet")
 	}
 	text, notes := t.smokeTest(entries)
 	f, err := os.OpenFile(rest, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
 	if err != nil {
-		return &UsageError{Message: err.Error()}
+		return &cmdline.UsageError{Message: err.Error()}
 	}
 	_, err = f.WriteString(text)
 	if cerr := f.Close(); err == nil {
@@ -263,26 +264,27 @@ func (t *talk) rerun() []string {
 		return words
 	}
 	var first strings.Builder
-	first.WriteString(strings.Join(append(words, t.cmdline.typed...), " "))
-	for _, a := range t.cmdline.args {
+	first.WriteString(strings.Join(append(words, t.cmdline.Named()...), " "))
+	args, _, _ := t.cmdline.Split()
+	for _, a := range args {
 		first.WriteString(" " + shellWord(t.say.String(a)))
 	}
 	out := []string{first.String()}
-	for _, s := range t.cmdline.settings {
-		if leftOut().MatchString(s.opt.name()) || !strings.HasPrefix(s.as, "-") {
+	for _, s := range t.cmdline.Settings {
+		if leftOut().MatchString(s.Flag.Name) || !strings.HasPrefix(s.As, "-") {
 			continue
 		}
-		flag := "--" + s.opt.name()
+		flag := "--" + s.Flag.Name
 		switch {
-		case !s.opt.takesValue:
-			if s.value != "true" {
-				flag += "=" + s.value
+		case !s.Flag.TakesValue():
+			if s.Value != "true" {
+				flag += "=" + s.Value
 			}
 			out = append(out, flag)
-		case s.opt.secret && !regexp.MustCompile(`^(env|file|cmd):`).MatchString(s.value):
-			out = append(out, flag+` "$`+"{"+s.opt.variable+"?}"+`"`)
+		case s.Flag.Secret && !regexp.MustCompile(`^(env|file|cmd):`).MatchString(s.Value):
+			out = append(out, flag+` "$`+"{"+s.Flag.Variable()+"?}"+`"`)
 		default:
-			out = append(out, flag+" "+shellWord(t.say.String(s.value)))
+			out = append(out, flag+" "+shellWord(t.say.String(s.Value)))
 		}
 	}
 	return out

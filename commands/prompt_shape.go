@@ -3,6 +3,7 @@ package commands
 import (
 	"sync"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -114,7 +115,7 @@ func (t *talk) compile(compile func(flag, expr string, vars output.Vars) (*outpu
 
 func (t *talk) cmdFormat(rest string) error {
 	if _, err := output.ParseFormat(rest); err != nil {
-		return usagef("/format: %v", err)
+		return cmdline.Usagef("/format: %v", err)
 	}
 	return t.reshape(func(f *streamFlags) { f.format = rest })
 }
@@ -125,7 +126,7 @@ func (t *talk) cmdPretty(string) error {
 
 func (t *talk) cmdTime(string) error {
 	if t.view == nil && !t.flags.time && !t.flags.raw {
-		e := usagef("/time makes lines that are not JSON, and stdout is not a terminal")
+		e := cmdline.Usagef("/time makes lines that are not JSON, and stdout is not a terminal")
 		e.Advice = "add --jq EXPR -r for lines of text, or use /format cloudevents, which has the time as recordedtime"
 		return e
 	}

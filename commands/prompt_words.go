@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/output"
@@ -307,5 +308,5 @@ func (t *talk) historyPath() (string, error) {
 	}
 	host = regexp.MustCompile(`[^A-Za-z0-9.-]`).ReplaceAllString(host, "_")
 	sum := sha256.Sum256([]byte(place))
-	return filepath.Join(state, "hark", "history", t.svc.Name()+"-"+cut(host, 60)+"-"+hex.EncodeToString(sum[:6])), nil
+	return filepath.Join(state, "hark", "history", t.svc.Name()+"-"+cmdline.Cut(host, 60)+"-"+hex.EncodeToString(sum[:6])), nil
 }

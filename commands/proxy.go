@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // proxyFlags say which proxy is used for what.
@@ -21,28 +21,28 @@ type proxyFlags struct {
 	proxyInsecure bool
 }
 
-func (f *proxyFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		secretFlag(&cli.StringFlag{Name: "proxy", Aliases: []string{"x"}, Category: catProxy, Destination: &f.proxy,
-			Usage: "connect through the proxy `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`: http, https, socks5 or socks5h; '' for none"}),
-		pairFlag(&cli.StringFlag{Name: "proxy-user", Aliases: []string{"U"}, Category: catProxy, Destination: &f.proxyUser,
-			Usage: "the credentials of the proxy, `USER:PASSWORD`; the password, or all of it, may be a reference: " + secretForms}),
-		&cli.StringFlag{Name: "noproxy", Category: catProxy, Destination: &f.noProxy,
+func (f *proxyFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "proxy", Secret: true, Aliases: []string{"x"}, Group: catProxy, Value: cmdline.String(&f.proxy),
+			Usage: "connect through the proxy `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`: http, https, socks5 or socks5h; '' for none"},
+		{Name: "proxy-user", Pair: true, Aliases: []string{"U"}, Group: catProxy, Value: cmdline.String(&f.proxyUser),
+			Usage: "the credentials of the proxy, `USER:PASSWORD`; the password, or all of it, may be a reference", Detail: secretForms},
+		{Name: "noproxy", Group: catProxy, Value: cmdline.String(&f.noProxy),
 			Usage: "connect directly to these hosts: `LIST` of names, addresses and networks with commas; * for all"},
-		&cli.StringFlag{Name: "proxy-cacert", Category: catProxy, Destination: &f.proxyCA,
+		{Name: "proxy-cacert", Group: catProxy, Value: cmdline.String(&f.proxyCA),
 			Usage: "trust the authorities in `FILE` for an https proxy, and no others"},
-		&cli.BoolFlag{Name: "proxy-insecure", Category: catProxy, Destination: &f.proxyInsecure,
+		{Name: "proxy-insecure", Group: catProxy, Value: cmdline.Bool(&f.proxyInsecure),
 			Usage: "do not check the certificate of an https proxy"},
 	}
 }
 
 // choose makes the function that chooses the proxy: --proxy, or the environment.
-func (f *proxyFlags) choose(c *cli.Context, p *program) (func(secure bool, host, port string) (*proto.Proxy, error), error) {
+func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program) (func(secure bool, host, port string) (*proto.Proxy, error), error) {
 	bypass := f.noProxy
-	if givenAs(c, "noproxy") == "" {
+	if line.GivenAs("noproxy") == "" {
 		bypass = p.proxyVariable("no_proxy")
 	}
-	user, password, err := f.credentials(c, p)
+	user, password, err := f.credentials(ctx, line, p)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (f *proxyFlags) choose(c *cli.Context, p *program) (func(secure bool, host,
 		}
 		return proxy
 	}
-	if as := givenAs(c, "proxy"); as != "" {
+	if as := line.GivenAs("proxy"); as != "" {
 		proxy, err := parseProxy(as, f.proxy)
 		if err != nil {
 			return nil, err
@@ -109,13 +109,13 @@ func (p *program) proxyVariable(name string) string {
 }
 
 // credentials are those of --proxy-user.
-func (f *proxyFlags) credentials(c *cli.Context, p *program) (user, password string, err error) {
+func (f *proxyFlags) credentials(ctx context.Context, line *cmdline.Line, p *program) (user, password string, err error) {
 	if f.proxyUser == "" {
 		return "", "", nil
 	}
-	ctx, cancel := proto.WithConnectTimeout(c.Context, c.Duration("connect-timeout"))
+	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
 	defer cancel()
-	return p.userPassword(ctx, givenAs(c, "proxy-user"), f.proxyUser)
+	return p.userPassword(ctx, line.GivenAs("proxy-user"), f.proxyUser)
 }
 
 // parseProxy reads the address of a proxy, as it was given by a flag or variable;
@@ -129,7 +129,7 @@ func parseProxy(as, text string) (*proto.Proxy, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" {
-		e := usagef("%s: the address of the proxy cannot be read", as)
+		e := cmdline.Usagef("%s: the address of the proxy cannot be read", as)
 		e.Advice = "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]; special characters in user and password are written as %XX"
 		return nil, e
 	}
@@ -139,7 +139,7 @@ func parseProxy(as, text string) (*proto.Proxy, error) {
 	case "socks":
 		proxy.Kind = "socks5h"
 	default:
-		return nil, usagef("%s: proxies of the kind %s:// are not known: expected http, https, socks5 or socks5h", as, cut(proxy.Kind, 16))
+		return nil, cmdline.Usagef("%s: proxies of the kind %s:// are not known: expected http, https, socks5 or socks5h", as, cmdline.Cut(proxy.Kind, 16))
 	}
 	if proxy.Port == "" {
 		proxy.Port = "1080" // as for curl

@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // readyFlags say what happens when the stream is ready: when an event that
@@ -25,34 +25,34 @@ type readyFlags struct {
 	readyDelay time.Duration
 }
 
-func (f *readyFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "on-ready", Category: catReady, Destination: &f.onReady,
+func (f *readyFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "on-ready", Group: catReady, Value: cmdline.String(&f.onReady),
 			Usage: "run the shell command `COMMAND` once, beside the stream, when it is ready; its failure ends hark"},
-		&cli.StringFlag{Name: "ready-file", Category: catReady, Destination: &f.readyFile,
+		{Name: "ready-file", Group: catReady, Value: cmdline.String(&f.readyFile),
 			Usage: "create `FILE` when the stream is ready, and remove it at the end"},
-		&cli.BoolFlag{Name: "ready-only", Category: catReady, Destination: &f.readyOnly,
+		{Name: "ready-only", Group: catReady, Value: cmdline.Bool(&f.readyOnly),
 			Usage: "end when the stream is ready"},
-		&cli.DurationFlag{Name: "ready-delay", Category: catReady, Destination: &f.readyDelay,
+		{Name: "ready-delay", Group: catReady, Value: cmdline.Duration(&f.readyDelay),
 			Usage: "wait `D` longer before the stream counts as ready"},
 	}
 }
 
-func (f *readyFlags) check(c *cli.Context) error {
+func (f *readyFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.readyOnly && f.onReady != "" {
-		err := rivals(c, "ready-only", "on-ready", func(name string) {
+		err := line.Rivals("ready-only", "on-ready", func(name string) {
 			if f.readyOnly = name != "ready-only"; f.readyOnly {
 				f.onReady = ""
 			}
 		})
-		if e, ok := errors.AsType[*UsageError](err); ok {
+		if e, ok := errors.AsType[*cmdline.UsageError](err); ok {
 			e.Advice = "in a shell: hark … --ready-only && COMMAND"
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return checkDuration(c, "ready-delay", f.readyDelay, true)
+	return checkDuration(line, "ready-delay", f.readyDelay, true)
 }
 
 // engine sets the engine's options as the flags have them.
@@ -156,7 +156,7 @@ func removeStaleReadyFile(path string) error {
 		return nil
 	}
 	if err == nil && !bytes.HasPrefix(b, []byte(readyFileStart)) {
-		e := usagef("--ready-file: %s exists and is no file of hark's", path)
+		e := cmdline.Usagef("--ready-file: %s exists and is no file of hark's", path)
 		e.Advice = "remove it, or choose another name"
 		return e
 	}
@@ -164,7 +164,7 @@ func removeStaleReadyFile(path string) error {
 		err = os.Remove(path)
 	}
 	if err != nil {
-		return usagef("--ready-file: %v", err)
+		return cmdline.Usagef("--ready-file: %v", err)
 	}
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // replayOptions are what the flags of replay say.
@@ -23,38 +23,38 @@ type replayOptions struct {
 	access accessFlags
 }
 
-func (p *program) replayCommand() *cli.Command {
-	o := &replayOptions{speed: 1}
-	return &cli.Command{
+func (p *program) replayCommand() *cmdline.Command {
+	o := &replayOptions{listen: "127.0.0.1:0", speed: 1}
+	return &cmdline.Command{
 		Name:  "replay",
 		Usage: "serve a tape to any WebSocket client",
-		UsageText: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark replay day.tape -m 5s
+		Examples: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark replay day.tape -m 5s
 hark replay day.tape --speed max
 hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
-		ArgsUsage: "TAPE\nTAPE\ta file that --record has made",
+		Args: "TAPE\nTAPE\ta file that --record has made",
 		Description: "Prints the address, says to the client that connects there what the server said when the " +
 			"tape was recorded, and ends with the tape. Each further connection on the tape is for the next " +
 			"client. What the client on the tape sent is awaited for a second; with --strict for half a " +
 			"minute, and hark ends with 4 when something else comes. A tape of Octave answers requests for " +
 			"a session, too.",
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "listen", Destination: &o.listen, Value: "127.0.0.1:0",
+		Flags: append([]*cmdline.Flag{
+			{Name: "listen", Value: cmdline.String(&o.listen),
 				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
-			&cli.GenericFlag{Name: "speed", Value: &o.speed, DefaultText: o.speed.String(),
+			{Name: "speed", Value: &o.speed,
 				Usage: "go `N` times as fast as recorded, or without any pause: 1, 10, max"},
-			&cli.BoolFlag{Name: "strict", Destination: &o.strict,
+			{Name: "strict", Value: cmdline.Bool(&o.strict),
 				Usage: "end with 4 when the client does not send what the client on the tape has sent"},
-			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Destination: &o.limit,
+			{Name: "max-time", Aliases: []string{"m"}, Value: cmdline.Duration(&o.limit),
 				Usage: "end after `D` in any case"},
 		}, o.access.flags()...),
-		Action: func(c *cli.Context) error {
-			if err := checkDuration(c, "max-time", o.limit, false); err != nil {
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			if err := checkDuration(line, "max-time", o.limit, false); err != nil {
 				return err
 			}
-			if err := o.access.check(c); err != nil {
+			if err := o.access.check(ctx, line); err != nil {
 				return err
 			}
-			return p.replay(c.Context, c.Args().First(), o)
+			return p.replay(ctx, line.Arg(0), o)
 		},
 	}
 }
@@ -97,7 +97,7 @@ func (p *program) replay(ctx context.Context, path string, o *replayOptions) err
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return usagef("--listen %s: %v", o.listen, err)
+		return cmdline.Usagef("--listen %s: %v", o.listen, err)
 	}
 	options := replay.Options{Speed: float64(o.speed), Strict: o.strict, Patience: time.Second}
 	if o.strict {

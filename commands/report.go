@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -124,11 +125,11 @@ func (s *stream) openReports(service string) (*reports, error) {
 			path = link // which is to stay one
 		}
 		if taken[filepath.Clean(path)] {
-			return nil, usagef("--report: two reports for the file %s", cut(path, 60))
+			return nil, cmdline.Usagef("--report: two reports for the file %s", cmdline.Cut(path, 60))
 		}
 		taken[filepath.Clean(path)] = true
 		if err := tryFile(path); err != nil {
-			return nil, usagef("--report %s: %v", kind, err)
+			return nil, cmdline.Usagef("--report %s: %v", kind, err)
 		}
 		r.files = append(r.files, reportFile{path, reportKind(kind)})
 	}
@@ -139,7 +140,7 @@ func (s *stream) openReports(service string) (*reports, error) {
 func reportForm(text string) (kind, path string, err error) {
 	kind, path, ok := strings.Cut(text, "=")
 	if !ok || reportKind(kind) == nil || path == "" {
-		return "", "", usagef("--report %q: expected junit=FILE, tap=FILE or json=FILE", cut(text, 40))
+		return "", "", cmdline.Usagef("--report %q: expected junit=FILE, tap=FILE or json=FILE", cmdline.Cut(text, 40))
 	}
 	return kind, path, nil
 }

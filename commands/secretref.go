@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/internal/tokenstore"
@@ -53,23 +54,23 @@ func (p *program) source(flag string, ref secretRef) (src proto.TokenSource, ren
 		return func(context.Context) (secret.Value, error) { return value, nil }, false, nil
 	}
 	if p.noQuestions && (kind == "cmd" || kind == "keyring") {
-		return nil, false, usagef("%s: not looked up, it could ask for a password", flag)
+		return nil, false, cmdline.Usagef("%s: not looked up, it could ask for a password", flag)
 	}
 	var get func(context.Context) (string, error)
 	switch kind {
 	case "env":
 		v, ok := p.LookupEnv(arg)
 		if !ok || v == "" {
-			return nil, false, usagef("%s: the environment variable %s is not set", flag, arg)
+			return nil, false, cmdline.Usagef("%s: the environment variable %s is not set", flag, arg)
 		}
 		get = func(context.Context) (string, error) { return v, nil }
 	case "file":
 		get, renewable = func(ctx context.Context) (string, error) { return p.readSecret(ctx, arg) }, true
 		if info, err := os.Stat(arg); err != nil {
-			return nil, false, usagef("%s: %v", flag, err)
+			return nil, false, cmdline.Usagef("%s: %v", flag, err)
 		} else if info.Mode().IsRegular() { // a pipe can be read once
 			if _, err := get(context.Background()); err != nil {
-				return nil, false, usagef("%s: %v", flag, err)
+				return nil, false, cmdline.Usagef("%s: %v", flag, err)
 			}
 		}
 	case "cmd":
@@ -77,7 +78,7 @@ func (p *program) source(flag string, ref secretRef) (src proto.TokenSource, ren
 	case "keyring":
 		get, renewable = func(ctx context.Context) (string, error) { return keyringSecret(ctx, arg) }, true
 		if service, name, ok := cutLast(arg, "/"); !ok || service == "" || name == "" {
-			return nil, false, usagef("%s: expected keyring:SERVICE/NAME", flag)
+			return nil, false, cmdline.Usagef("%s: expected keyring:SERVICE/NAME", flag)
 		}
 	default:
 		get = func(context.Context) (string, error) { return string(ref), nil }
@@ -175,7 +176,7 @@ func (p *program) userPassword(ctx context.Context, flag, text string) (user, pa
 	}
 	user, password, ok := strings.Cut(text, ":")
 	if !ok || user == "" {
-		return "", "", usagef("%s: expected USER:PASSWORD", flag)
+		return "", "", cmdline.Usagef("%s: expected USER:PASSWORD", flag)
 	}
 	if isReference(password) {
 		if password, err = resolve(password); err != nil {
@@ -191,7 +192,7 @@ func (p *program) userPassword(ctx context.Context, flag, text string) (user, pa
 // credentialFailure makes the failure to get a credential before there is a stream the
 // one that it is later: the exit code does not depend on the flag.
 func credentialFailure(err error) error {
-	if is[*UsageError](err) || is[*signalError](err) || is[*proto.Failure](err) {
+	if is[*cmdline.UsageError](err) || is[*signalError](err) || is[*proto.Failure](err) {
 		return err
 	}
 	class := proto.Unreachable

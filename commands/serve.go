@@ -19,11 +19,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/hub"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/output"
-	"github.com/urfave/cli/v2"
 )
 
 // serveOptions are what the flags of serve say.
@@ -40,48 +40,48 @@ type serveOptions struct {
 	access       accessFlags
 }
 
-func (p *program) serveCommand() *cli.Command {
+func (p *program) serveCommand() *cmdline.Command {
 	o := &serveOptions{maxMessage: 64 << 20}
-	return &cli.Command{
+	return &cmdline.Command{
 		Name:  "serve",
 		Usage: "be a WebSocket server for any number of clients",
-		UsageText: `hark serve 0 --echo -m 5s
+		Examples: `hark serve 0 --echo -m 5s
 hark serve 8080 --echo
 hark serve :8443 --cert cert.pem --key key.pem
 tail -f events.ndjson | hark serve 8080`,
-		ArgsUsage: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one; or unix:PATH, a socket of this machine",
+		Args: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one; or unix:PATH, a socket of this machine",
 		Description: "Each message goes to stdout as one JSON line, with the number of the client: " +
 			`{"client":1,"data":…}; what is binary and not JSON as {"client":1,"data_base64":"…"}.` + "\n\n" +
 			"Each line of stdin goes to all clients; the first line waits for the first client. The end of stdin is not the " +
 			"end. On a terminal, lines that begin with a slash are commands, such as /to N TEXT; /help lists them. In a " +
 			"pipe a line is data, whatever it begins with, unless --commands says otherwise.",
-		Flags: append([]cli.Flag{
-			&cli.BoolFlag{Name: "echo", Destination: &o.echo, Usage: "send each message back to who sent it"},
-			&cli.StringFlag{Name: "cert", Destination: &o.cert, Usage: "serve wss:// with the certificate in `FILE` (PEM)"},
-			&cli.StringFlag{Name: "key", Destination: &o.key, Usage: "its private key in `FILE` (PEM)"},
-			&cli.StringSliceFlag{Name: "subprotocol", Aliases: []string{"s"}, Usage: "agree to the subprotocol `NAME`"},
-			&cli.Uint64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "end after `N` messages"},
-			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Destination: &o.maxTime, Usage: "end after `D` in any case"},
-			&cli.GenericFlag{Name: "max-message-size", Value: &o.maxMessage, DefaultText: o.maxMessage.String(),
+		Flags: append([]*cmdline.Flag{
+			{Name: "echo", Value: cmdline.Bool(&o.echo), Usage: "send each message back to who sent it"},
+			{Name: "cert", Value: cmdline.String(&o.cert), Usage: "serve wss:// with the certificate in `FILE` (PEM)"},
+			{Name: "key", Value: cmdline.String(&o.key), Usage: "its private key in `FILE` (PEM)"},
+			{Name: "subprotocol", Aliases: []string{"s"}, Value: cmdline.Strings(&o.subprotocols), Usage: "agree to the subprotocol `NAME`"},
+			{Name: "count", Aliases: []string{"n"}, Value: cmdline.Uint64(&o.count), Usage: "end after `N` messages"},
+			{Name: "max-time", Aliases: []string{"m"}, Value: cmdline.Duration(&o.maxTime), Usage: "end after `D` in any case"},
+			{Name: "max-message-size", Value: &o.maxMessage,
 				Usage: "refuse messages larger than `SIZE`"},
-			&cli.BoolFlag{Name: "commands", Destination: &o.commands,
+			{Name: "commands", Value: cmdline.Bool(&o.commands),
 				Usage: "run lines of a pipe that begin with a slash as commands; @FILE stays refused"},
-			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Destination: &o.verbose, Usage: "tell on stderr who comes and goes"},
+			{Name: "verbose", Aliases: []string{"v"}, Value: cmdline.Bool(&o.verbose), Usage: "tell on stderr who comes and goes"},
 		}, o.access.flags()...),
-		Action: func(c *cli.Context) error {
-			o.address, o.subprotocols = c.Args().First(), c.StringSlice("subprotocol")
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			o.address = line.Arg(0)
 			switch {
 			case (o.cert == "") != (o.key == ""):
-				return usagef("--cert and --key go together")
-			case givenAs(c, "count") != "" && o.count == 0:
-				return usagef("%s 0: the number of messages must be at least 1", givenAs(c, "count"))
+				return cmdline.Usagef("--cert and --key go together")
+			case line.GivenAs("count") != "" && o.count == 0:
+				return cmdline.Usagef("%s 0: the number of messages must be at least 1", line.GivenAs("count"))
 			case o.maxMessage < 1:
-				return usagef("--max-message-size must be at least 1")
+				return cmdline.Usagef("--max-message-size must be at least 1")
 			}
-			if err := checkDuration(c, "max-time", o.maxTime, false); err != nil {
+			if err := checkDuration(line, "max-time", o.maxTime, false); err != nil {
 				return err
 			}
-			if err := o.access.check(c); err != nil {
+			if err := o.access.check(ctx, line); err != nil {
 				return err
 			}
 			for i, s := range o.subprotocols {
@@ -89,7 +89,7 @@ tail -f events.ndjson | hark serve 8080`,
 					return badSubprotocol(i + 1)
 				}
 			}
-			return p.serve(c.Context, o)
+			return p.serve(ctx, o)
 		},
 	}
 }
@@ -115,7 +115,7 @@ func (o *serveOptions) listen(ctx context.Context, p *program) (net.Listener, st
 		}
 		pair, err := tls.X509KeyPair(certPEM, keyPEM)
 		if err != nil {
-			return nil, "", usagef("--cert and --key: %v", err)
+			return nil, "", cmdline.Usagef("--cert and --key: %v", err)
 		}
 		scheme, config = "wss", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	}
@@ -155,7 +155,7 @@ func (o *serveOptions) cannotListen(err error) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		advice = "this machine does not have that address; a port alone listens on 127.0.0.1, :PORT on all"
 	}
-	return &UsageError{Message: fmt.Sprintf("cannot listen on %q: %v", cut(o.address, 60), cause), Advice: advice}
+	return &cmdline.UsageError{Message: fmt.Sprintf("cannot listen on %q: %v", cmdline.Cut(o.address, 60), cause), Advice: advice}
 }
 
 // A serving is one run of hark serve.
@@ -479,10 +479,10 @@ func (s *serving) command(text string) error {
 			names = append(names, strings.TrimPrefix(strings.Fields(c[0])[0], "/"))
 		}
 		hint := "/help lists the commands"
-		if near := nearest(name, names); near != "" {
+		if near := cmdline.Nearest(name, names); near != "" {
 			hint = "did you mean /" + near + "?"
 		}
-		return fmt.Errorf("unknown command /%s; %s", cut(name, 24), hint)
+		return fmt.Errorf("unknown command /%s; %s", cmdline.Cut(name, 24), hint)
 	}
 	return nil
 }
@@ -507,7 +507,7 @@ func clientNumber(text string, needed bool) (number int, rest string, err error)
 	}
 	number, err = strconv.Atoi(word)
 	if err != nil || number < 1 {
-		return 0, "", fmt.Errorf("%q: expected the number of a client", cut(word, 24))
+		return 0, "", fmt.Errorf("%q: expected the number of a client", cmdline.Cut(word, 24))
 	}
 	return number, rest, nil
 }
@@ -525,7 +525,7 @@ func (s *serving) to(rest string) error {
 
 func (s *serving) binary(n int, arg string) error {
 	if strings.HasPrefix(strings.TrimSpace(arg), "@") && s.ed == nil && !s.StdinTerminal {
-		return usagef("/binary @FILE: lines of a pipe do not name files")
+		return cmdline.Usagef("/binary @FILE: lines of a pipe do not name files")
 	}
 	b, err := binaryArgument(strings.TrimSpace(arg))
 	if err != nil {
@@ -539,13 +539,13 @@ func binaryArgument(arg string) ([]byte, error) {
 	if path, ok := strings.CutPrefix(arg, "@"); ok {
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return nil, &UsageError{Message: err.Error()}
+			return nil, &cmdline.UsageError{Message: err.Error()}
 		}
 		return b, nil
 	}
 	b, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(strings.TrimPrefix(arg, "0x")))
 	if err != nil {
-		return nil, usagef("/binary: expected hexadecimal digits in pairs, such as 00ff10, or @FILE")
+		return nil, cmdline.Usagef("/binary: expected hexadecimal digits in pairs, such as 00ff10, or @FILE")
 	}
 	return b, nil
 }

@@ -1,13 +1,14 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // statusFlags say who is told about the life of the connection, and what becomes
@@ -20,18 +21,18 @@ type statusFlags struct {
 
 func newStatusFlags() statusFlags { return statusFlags{onGap: "warn"} }
 
-func (f *statusFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "status", Category: catStatus, Destination: &f.status, DefaultText: "text on a terminal",
+func (f *statusFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "status", Group: catStatus, Value: cmdline.String(&f.status), Default: "text on a terminal",
 			Usage: "tell on stderr what happens to the connection: `text|json|none`"},
-		&cli.StringFlag{Name: "status-file", Category: catStatus, Destination: &f.statusFile,
+		{Name: "status-file", Group: catStatus, Value: cmdline.String(&f.statusFile),
 			Usage: "write what happens to the connection as JSON to `FILE`, one record per line"},
-		&cli.StringFlag{Name: "on-gap", Category: catStatus, Destination: &f.onGap, Value: f.onGap,
+		{Name: "on-gap", Group: catStatus, Value: cmdline.String(&f.onGap),
 			Usage: "when a lost connection may have cost events: `warn|fail`"},
 	}
 }
 
-func (f *statusFlags) check(c *cli.Context) error {
+func (f *statusFlags) check(ctx context.Context, line *cmdline.Line) error {
 	for _, choice := range []struct {
 		name, value, words string
 		ok                 bool
@@ -40,11 +41,11 @@ func (f *statusFlags) check(c *cli.Context) error {
 		{"on-gap", f.onGap, "warn or fail", f.onGap == "warn" || f.onGap == "fail"},
 	} {
 		if !choice.ok {
-			return usagef("%s %q: expected %s", givenAs(c, choice.name), cut(choice.value, 24), choice.words)
+			return cmdline.Usagef("%s %q: expected %s", line.GivenAs(choice.name), cmdline.Cut(choice.value, 24), choice.words)
 		}
 	}
 	if f.statusFile == "-" {
-		e := usagef("%s -: stdout is for events", givenAs(c, "status-file"))
+		e := cmdline.Usagef("%s -: stdout is for events", line.GivenAs("status-file"))
 		e.Advice = "--status json writes the records to stderr"
 		return e
 	}

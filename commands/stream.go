@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // A stream is one run of a command that streams: a service, the flags that all
@@ -79,14 +78,14 @@ type demo struct {
 // ends the stand-in.
 func (s *stream) emulate(service string, typed func(flag string) bool, endpoint *string, credentials ...demo) error {
 	if typed("endpoint") {
-		return usagef("--endpoint and --emulator exclude each other")
+		return cmdline.Usagef("--endpoint and --emulator exclude each other")
 	}
 	e, err := startEmulator(service)
 	if err != nil {
 		return err
 	}
 	s.standIn = e
-	*endpoint = e.demo[variableName(service, "endpoint")]
+	*endpoint = e.demo[cmdline.VariableName(service, "endpoint")]
 	if !slices.ContainsFunc(credentials, func(d demo) bool { return typed(d.flag) }) {
 		for _, d := range credentials {
 			*d.setting = e.demo[d.variable]
@@ -102,11 +101,6 @@ func (s *stream) close() {
 	if s.standIn != nil {
 		s.standIn.close()
 	}
-}
-
-// typedFlags tells which flags stand on the command line, not in the environment.
-func typedFlags(c *cli.Context) func(flag string) bool {
-	return func(flag string) bool { return strings.HasPrefix(givenAs(c, flag), "-") }
 }
 
 // run streams the events of svc to stdout until a condition, a signal or a

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,13 +10,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/urfave/cli/v2"
 )
 
 // tapeFlags say whether a stream is recorded.
@@ -24,23 +25,23 @@ type tapeFlags struct {
 	noClobber bool
 }
 
-func (f *tapeFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "record", Category: catOutput, Destination: &f.record,
+func (f *tapeFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "record", Group: catOutput, Value: cmdline.String(&f.record),
 			Usage: "write every frame of both directions to `TAPE`, for hark play and hark replay"},
-		&cli.BoolFlag{Name: "no-clobber", Category: catOutput, Destination: &f.noClobber,
+		{Name: "no-clobber", Group: catOutput, Value: cmdline.Bool(&f.noClobber),
 			Usage: "with --record, leave a file alone that is there"},
 	}
 }
 
-func (f *tapeFlags) check(c *cli.Context) error {
+func (f *tapeFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.record == "-" {
-		e := usagef("%s -: stdout is for events", givenAs(c, "record"))
+		e := cmdline.Usagef("%s -: stdout is for events", line.GivenAs("record"))
 		e.Advice = "name a file"
 		return e
 	}
-	if as := typedAs(c, "no-clobber"); as != "" && f.record == "" {
-		return usagef("%s requires --record", as)
+	if as := line.TypedAs("no-clobber"); as != "" && f.record == "" {
+		return cmdline.Usagef("%s requires --record", as)
 	}
 	return nil
 }
@@ -93,17 +94,17 @@ func newRecorder(path string, keep bool, head proto.TapeHead, secrets *secret.Re
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o600)
 	if errors.Is(err, fs.ErrExist) && keep {
-		e := usagef("--record: %s is there", path)
+		e := cmdline.Usagef("--record: %s is there", path)
 		e.Advice = "--no-clobber leaves it alone: name another file, or leave --no-clobber out"
 		return nil, e
 	}
 	if err != nil {
-		return nil, usagef("--record: %v", err)
+		return nil, cmdline.Usagef("--record: %v", err)
 	}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		if err := f.Chmod(0o600); err != nil { // it was there before
 			f.Close()
-			return nil, usagef("--record: %v", err)
+			return nil, cmdline.Usagef("--record: %v", err)
 		}
 	}
 	r := &recorder{path: path, file: f, secrets: secrets, fail: fail, done: make(chan struct{})}

@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // catTLS is the heading of flags about TLS.
@@ -46,59 +46,59 @@ var tlsVersions = map[string]uint16{
 	"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
 }
 
-func (f *tlsFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.BoolFlag{Name: "insecure", Aliases: []string{"k"}, Category: catTLS, Destination: &f.insecure,
+func (f *tlsFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "insecure", Aliases: []string{"k"}, Group: catTLS, Value: cmdline.Bool(&f.insecure),
 			Usage: "do not check the server's certificate"},
-		&cli.StringFlag{Name: "cacert", Category: catTLS, Destination: &f.cacert,
+		{Name: "cacert", Group: catTLS, Value: cmdline.String(&f.cacert),
 			Usage: "trust the authorities in `FILE`, and no others"},
-		&cli.StringFlag{Name: "cert", Category: catTLS, Destination: &f.cert,
+		{Name: "cert", Group: catTLS, Value: cmdline.String(&f.cert),
 			Usage: "show the client certificate in `FILE`, PEM"},
-		&cli.StringFlag{Name: "key", Category: catTLS, Destination: &f.key,
+		{Name: "key", Group: catTLS, Value: cmdline.String(&f.key),
 			Usage: "the private key of --cert, `FILE`, PEM; the file of --cert may hold it too"},
-		secretFlag(&cli.StringFlag{Name: "pass", Category: catTLS, Destination: &f.pass,
-			Usage: "the passphrase of the private key, `SECRET`: " + secretForms}),
-		&cli.StringFlag{Name: "pinnedpubkey", Category: catTLS, Destination: &f.pin,
+		{Name: "pass", Secret: true, Group: catTLS, Value: cmdline.String(&f.pass),
+			Usage: "the passphrase of the private key, `SECRET`", Detail: secretForms},
+		{Name: "pinnedpubkey", Group: catTLS, Value: cmdline.String(&f.pin),
 			Usage: "accept only servers with this public key: `sha256//HASH[;…]`, or a file with the key"},
-		&cli.StringFlag{Name: "tls-min", Category: catTLS, Destination: &f.min, Value: f.min,
+		{Name: "tls-min", Group: catTLS, Value: cmdline.String(&f.min),
 			Usage: "the oldest version of TLS: `1.0|1.1|1.2|1.3`"},
-		&cli.BoolFlag{Name: "tls-keylog", Category: catTLS, Destination: &f.keylog,
+		{Name: "tls-keylog", Group: catTLS, Value: cmdline.Bool(&f.keylog),
 			Usage: "add the keys of the connection to the file that SSLKEYLOGFILE names, to decrypt a capture"},
 	}
 }
 
 // configure makes the TLS settings of n.
-func (f *tlsFlags) configure(c *cli.Context, p *program, n *proto.Network) error {
+func (f *tlsFlags) configure(ctx context.Context, line *cmdline.Line, p *program, n *proto.Network) error {
 	version, ok := tlsVersions[f.min]
 	if !ok {
-		return usagef("%s %q: expected 1.0, 1.1, 1.2 or 1.3", givenAs(c, "tls-min"), f.min)
+		return cmdline.Usagef("%s %q: expected 1.0, 1.1, 1.2 or 1.3", line.GivenAs("tls-min"), f.min)
 	}
 	config := &tls.Config{MinVersion: version, InsecureSkipVerify: f.insecure}
 	var err error
 	if f.cacert != "" {
-		if config.RootCAs, err = p.authorities(c.Context, givenAs(c, "cacert"), f.cacert); err != nil {
+		if config.RootCAs, err = p.authorities(ctx, line.GivenAs("cacert"), f.cacert); err != nil {
 			return err
 		}
 	}
 	if f.pin != "" {
-		pins, err := p.readPins(c.Context, givenAs(c, "pinnedpubkey"), f.pin)
+		pins, err := p.readPins(ctx, line.GivenAs("pinnedpubkey"), f.pin)
 		if err != nil {
 			return err
 		}
 		config.VerifyConnection = func(s tls.ConnectionState) error { return checkPin(s, pins) }
 	}
-	if err := f.clientCertificate(c, p, config); err != nil {
+	if err := f.clientCertificate(ctx, line, p, config); err != nil {
 		return err
 	}
 	path, _ := p.LookupEnv("SSLKEYLOGFILE")
-	if as := typedAs(c, "tls-keylog"); f.keylog && path == "" && as != "" {
-		return usagef("%s needs the environment variable SSLKEYLOGFILE", as)
+	if as := line.TypedAs("tls-keylog"); f.keylog && path == "" && as != "" {
+		return cmdline.Usagef("%s needs the environment variable SSLKEYLOGFILE", as)
 	}
 	if f.keylog && path != "" && !p.checking {
 		// It stays open for the life of the program.
 		w, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
-			return usagef("SSLKEYLOGFILE: %v", err)
+			return cmdline.Usagef("SSLKEYLOGFILE: %v", err)
 		}
 		config.KeyLogWriter = w
 	}
@@ -114,33 +114,33 @@ func (p *program) authorities(ctx context.Context, as, path string) (*x509.CertP
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(b) {
-		return nil, usagef("%s: %s holds no certificate in PEM", as, path)
+		return nil, cmdline.Usagef("%s: %s holds no certificate in PEM", as, path)
 	}
 	return pool, nil
 }
 
 // clientCertificate reads what --cert, --key and --pass name.
-func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Config) error {
+func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p *program, config *tls.Config) error {
 	if f.cert == "" {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			f.asked.Store(true)
 			return &tls.Certificate{}, nil // none
 		}
 		for _, flag := range []string{"key", "pass"} {
-			if as := typedAs(c, flag); as != "" {
-				return usagef("%s needs --cert", as)
+			if as := line.TypedAs(flag); as != "" {
+				return cmdline.Usagef("%s needs --cert", as)
 			}
 		}
 		return nil
 	}
-	certPEM, err := p.readNamed(c.Context, "--cert", f.cert, bounded.Certificates)
+	certPEM, err := p.readNamed(ctx, "--cert", f.cert, bounded.Certificates)
 	if err != nil {
 		return err
 	}
 	keyFlag, keyFile, keyPEM := "--key", f.key, []byte(nil)
 	if f.key == "" {
 		keyFlag, keyFile, keyPEM = "--cert", f.cert, certPEM
-	} else if keyPEM, err = p.readNamed(c.Context, "--key", f.key, bounded.Certificates); err != nil {
+	} else if keyPEM, err = p.readNamed(ctx, "--key", f.key, bounded.Certificates); err != nil {
 		return err
 	}
 	src, _, err := p.source("--pass", secretRef(f.pass))
@@ -151,14 +151,14 @@ func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Con
 		if src == nil {
 			return nil, errPassphrase
 		}
-		v, err := src(c.Context)
+		v, err := src(ctx)
 		return []byte(v.Reveal()), err
 	})
 	if interrupts(err) {
 		return credentialFailure(err)
 	}
 	if err != nil {
-		u := usagef("%s: %s: %v", keyFlag, keyFile, err)
+		u := cmdline.Usagef("%s: %s: %v", keyFlag, keyFile, err)
 		if errors.Is(err, errPassphrase) {
 			u.Advice = "give its passphrase with --pass: " + secretForms
 		} else if errors.Is(err, errNoKey) && f.key == "" {
@@ -168,7 +168,7 @@ func (f *tlsFlags) clientCertificate(c *cli.Context, p *program, config *tls.Con
 	}
 	pair, err := tls.X509KeyPair(certPEM, key)
 	if err != nil {
-		return usagef("--cert: %s: %s", f.cert, strings.TrimPrefix(err.Error(), "tls: "))
+		return cmdline.Usagef("--cert: %s: %s", f.cert, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
 		p.warn("the client certificate of --cert expired on %s", pair.Leaf.NotAfter.Format(time.DateOnly))
@@ -199,13 +199,13 @@ func (p *program) readPins(ctx context.Context, as, text string) ([][sha256.Size
 			if block.Type == "CERTIFICATE" {
 				cert, err := x509.ParseCertificate(b)
 				if err != nil {
-					return nil, usagef("%s: %s: %v", as, text, err)
+					return nil, cmdline.Usagef("%s: %s: %v", as, text, err)
 				}
 				b = cert.RawSubjectPublicKeyInfo
 			}
 		}
 		if _, err := x509.ParsePKIXPublicKey(b); err != nil {
-			return nil, usagef("%s: %s holds no public key", as, text)
+			return nil, cmdline.Usagef("%s: %s holds no public key", as, text)
 		}
 		return append(pins, sha256.Sum256(b)), nil
 	}
@@ -213,7 +213,7 @@ func (p *program) readPins(ctx context.Context, as, text string) ([][sha256.Size
 		hash, ok := strings.CutPrefix(strings.TrimSpace(item), "sha256//")
 		b, err := base64.StdEncoding.DecodeString(hash)
 		if !ok || err != nil || len(b) != sha256.Size {
-			return nil, usagef("%s %q: expected sha256// and the hash of the public key in base64, 44 characters", as, cut(item, 60))
+			return nil, cmdline.Usagef("%s %q: expected sha256// and the hash of the public key in base64, 44 characters", as, cmdline.Cut(item, 60))
 		}
 		pins = append(pins, [sha256.Size]byte(b))
 	}

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/emulator"
 )
 
 // topics are what "hark help TOPIC" explains.
-func topics() []topic {
-	return []topic{
+func topics() []cmdline.Topic {
+	return []cmdline.Topic{
 		{Name: "exit-codes", Summary: "what the exit code says", Text: `The exit code says which kind of end it was:
 
   0      ended as asked, or the server closed normally and nothing was awaited

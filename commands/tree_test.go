@@ -1,159 +1,114 @@
 package commands
 
 import (
-	"fmt"
+	"bytes"
+	"encoding/json"
 	"io"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/urfave/cli/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// treeProblems lists what in a tree of commands would make the shims or the
-// library misbehave, and what users would stumble over. Run it on the real tree.
-func treeProblems(root *node) []string {
-	var problems []string
-	variables := make(map[string]*option)
-	root.walk(func(n *node) {
-		complain := func(format string, args ...any) {
-			problems = append(problems, n.path+": "+fmt.Sprintf(format, args...))
-		}
-		checkCommand(n, complain)
-		for i, o := range n.options {
-			if o.builtin {
-				continue
-			}
-			checkOption(n, i, complain)
-			// The same variable must mean the same wherever it is read.
-			if other := variables[o.variable]; other != nil && (other.expects != o.expects || other.takesValue != o.takesValue || other.repeats != o.repeats || other.secret != o.secret) {
-				complain("%s and another flag of that name share %s but are not alike", o, o.variable)
-			}
-			variables[o.variable] = o
-		}
-	})
-	return problems
-}
-
-func checkCommand(n *node, complain func(string, ...any)) {
-	c := n.cmd
-	if n.isGroup() == (c.Action != nil) {
-		complain("needs either branches or an Action")
-	}
-	if len(c.Subcommands) > 0 || len(c.Aliases) > 0 {
-		complain("Subcommands and Aliases are not for us")
-	}
-	if c.Before != nil || c.After != nil || c.SkipFlagParsing || c.UseShortOptionHandling {
-		complain("Before, After, SkipFlagParsing and UseShortOptionHandling are not for us")
-	}
-	if n.parent != nil {
-		if n.parent.child(c.Name) != n || c.Name == "help" && n.parent.parent != nil {
-			complain("the name %s is taken, or not that of its branch", c.Name)
-		}
-	}
-	if c.Hidden {
-		return
-	}
-	if c.Usage == "" || strings.HasSuffix(c.Usage, ".") {
-		complain("Usage %q should be one line without a full stop", c.Usage)
-	}
-	if !strings.Contains(c.UsageText, n.root().cmd.Name+" ") {
-		complain("UsageText needs an example")
-	}
-}
-
-func checkOption(n *node, index int, complain func(string, ...any)) {
-	o := n.options[index]
-	if len(o.name()) < 2 {
-		complain("the first name of %s must be the long one", o)
-	}
-	for _, name := range o.names {
-		if first, _ := n.lookup(name); first != o {
-			complain("%s: the name %s is taken by %s", o, name, first)
-		}
-		if _, at := n.parent.lookup(name); at != nil {
-			complain("%s: the name %s is taken by a flag of '%s'", o, name, at.path)
-		}
-		if strings.ContainsAny(name, " ,=_") || name != strings.ToLower(name) && len(name) > 1 {
-			complain("%s: odd name %q", o, name)
-		}
-	}
-	if d, ok := o.flag.(cli.DocGenerationFlag); !ok || len(d.GetEnvVars()) > 0 {
-		complain("%s: EnvVars must be empty, the library would read them too", o)
-	}
-	if r, ok := o.flag.(cli.RequiredFlag); ok && r.IsRequired() {
-		complain("%s: Required shows help on stdout and skips OnUsageError; check it in the Action", o)
-	}
-	if v := reflect.ValueOf(o.flag).Elem().FieldByName("Action"); v.IsValid() && !v.IsNil() {
-		complain("%s: Action of a flag is never run", o)
-	}
-	if _, ok := o.flag.(*cli.StringSliceFlag); o.repeats && !ok {
-		if _, ok := o.flag.(*cli.GenericFlag); !ok {
-			complain("%s: of the slice flags only StringSliceFlag is safe from commas; use a GenericFlag", o)
-		}
-	}
-	if s, ok := o.flag.(*cli.StringSliceFlag); ok && s.Destination != nil {
-		complain("%s: read a slice with Context.StringSlice, not through Destination", o)
-	}
-	if o.hidden {
-		return
-	}
-	if o.usage == "" || strings.HasSuffix(o.usage, ".") {
-		complain("%s: Usage %q should be a short text without a full stop", o, o.usage)
-	}
-}
-
-// The tree that ships.
 func TestTree(t *testing.T) {
-	p := &program{say: newPrinter(io.Discard)}
-	p.Screen = func() (int, int) { return 0, 0 }
-	if problems := treeProblems(p.app().root); len(problems) > 0 {
+	if problems := Tree(io.Discard).Problems(); len(problems) > 0 {
 		t.Error(strings.Join(problems, "\n"))
 	}
 }
 
-func TestMadeUpTreeIsSound(t *testing.T) {
-	if problems := treeProblems(newSea(new(seaRun), nil).root); len(problems) > 0 {
-		t.Error(strings.Join(problems, "\n"))
+// leaves are the commands that do something.
+func leaves(d cmdline.CommandDoc) []cmdline.CommandDoc {
+	if len(d.Commands) == 0 {
+		return []cmdline.CommandDoc{d}
+	}
+	var out []cmdline.CommandDoc
+	for _, c := range d.Commands {
+		out = append(out, leaves(c)...)
+	}
+	return out
+}
+
+func TestHelpJSON(t *testing.T) {
+	var stdout bytes.Buffer
+	a := Tree(&stdout)
+	if err := a.Run(t.Context(), []string{"help", "--json"}); err != nil {
+		t.Fatal(err)
+	}
+	var root cmdline.CommandDoc
+	d := json.NewDecoder(&stdout)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&root); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(a.Root().Describe(), root, cmpopts.IgnoreFields(cmdline.FlagDoc{}, "Detail")); diff != "" {
+		t.Errorf("what was printed is not the tree (-want +got)\n%s", diff)
+	}
+	known := make(map[string]cmdline.FlagDoc)
+	for _, c := range leaves(root) {
+		if c.Summary == "" || c.Synopsis == "" || len(c.Examples) == 0 {
+			t.Errorf("%s: summary %q, synopsis %q, examples %q", c.Path, c.Summary, c.Synopsis, c.Examples)
+		}
+		for _, f := range c.Flags {
+			if !strings.HasPrefix(f.Name, "--") || f.Usage == "" || !strings.HasPrefix(f.Variable, "HARK_") {
+				t.Errorf("%s: %+v", c.Path, f)
+			}
+			known[c.Path+" "+f.Name] = f
+		}
+	}
+	want := cmdline.FlagDoc{Name: "--max-time", Short: "-m", Value: "D", Group: catEnd, Variable: "HARK_MAX_TIME"}
+	got := known["hark drogue tail --max-time"]
+	got.Usage = ""
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("--max-time (-want +got)\n%s", diff)
+	}
+	if f := known["hark octave subscribe --token"]; f.Variable != "HARK_OCTAVE_TOKEN" || !f.Secret || f.Default != "" {
+		t.Errorf("--token: %+v", f)
+	}
+	if f := known["hark drogue tail --retries"]; f.Default != "10" {
+		t.Errorf("--retries: %+v", f)
 	}
 }
 
-func TestTreeProblems(t *testing.T) {
-	act := func(*cli.Context) error { return nil }
-	command := func(flags ...cli.Flag) *cli.Command {
-		return &cli.Command{Name: "x", Usage: "x", UsageText: "hark x", Action: act, Flags: flags}
-	}
+func TestComplete(t *testing.T) {
 	tests := []struct {
-		cmd  *cli.Command
-		want string
+		words string // separated by spaces, the last one is being typed
+		want  string // candidates, separated by spaces
 	}{
-		{&cli.Command{Name: "x", Usage: "x", UsageText: "hark x"}, "either branches or an Action"},
-		{&cli.Command{Name: "x", UsageText: "hark x", Action: act}, "Usage"},
-		{&cli.Command{Name: "x", Usage: "x", Action: act}, "example"},
-		{&cli.Command{Name: "help", Usage: "x", UsageText: "hark x", Action: act}, "help is taken"},
-		{&cli.Command{Name: "x", Usage: "x", UsageText: "hark x", Action: act, Before: act}, "Before"},
-		{command(&cli.StringFlag{Name: "a", Usage: "x"}), "long one"},
-		{command(&cli.StringFlag{Name: "help", Usage: "x"}), "the name help is taken by a flag of 'hark'"},
-		{command(&cli.StringFlag{Name: "abc", Aliases: []string{"h"}, Usage: "x"}), "the name h is taken by a flag of 'hark'"},
-		{command(&cli.StringFlag{Name: "abc", Usage: "x"}, &cli.StringFlag{Name: "abd", Aliases: []string{"abc"}, Usage: "x"}), "abc is taken by --abc"},
-		{command(&cli.StringFlag{Name: "a_b", Usage: "x"}), "odd name"},
-		{command(&cli.StringFlag{Name: "abc", Usage: "x", EnvVars: []string{"ABC"}}), "EnvVars"},
-		{command(&cli.StringFlag{Name: "abc", Usage: "x", Required: true}), "Required"},
-		{command(&cli.StringFlag{Name: "abc", Usage: "x", Action: func(*cli.Context, string) error { return nil }}), "never run"},
-		{command(&cli.IntSliceFlag{Name: "abc", Usage: "x"}), "commas"},
-		{command(&cli.StringSliceFlag{Name: "abc", Usage: "x", Destination: cli.NewStringSlice()}), "Destination"},
-		{command(&cli.StringFlag{Name: "abc"}), "short text"},
-		{command(&cli.StringFlag{Name: "mark", Usage: "x"}), "HARK_MARK"},
+		{"dr", "drogue"},
+		{"drogue ", "tail apps publish login logout whoami endpoints"},
+		{"help exit", "exit-codes"},
+		{"drogue tail --jq-er", "--jq-error"},
+		{"drogue tail --jq-error ", "continue fail"},
+		{"drogue tail --jq-error=f", "--jq-error=fail"},
+		{"drogue tail x --jq-error c", "continue"},
+		{"doshii listen --env ", "sandbox live"},
+		{"completion ", "bash zsh fish powershell"},
+		{"emulate octave d", "drogue doshii"},
+		{"emulate octave -- x", ":files"},
+		{"drogue tail --jq ", ""},
+		{"--vers", "--version"},
+		{"nothing ", ""},
 	}
 	for _, tt := range tests {
-		t.Run(tt.want, func(t *testing.T) {
-			a := newApp(appConfig{Root: &cli.Command{Name: "hark", Usage: "x", UsageText: "hark x"}, Commands: leavesOf(command(&cli.IntFlag{Name: "mark", Usage: "x"}), tt.cmd)})
-			a.root.branches[0].name, a.root.children()[0].cmd.Name = "first", "first"
-			problems := treeProblems(a.root)
-			if !slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, tt.want) }) {
-				t.Errorf("got %q", problems)
-			}
-		})
+		var b bytes.Buffer
+		if err := Tree(&b).Run(t.Context(), append([]string{"__complete"}, strings.Split(tt.words, " ")...)); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for line := range strings.Lines(b.String()) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			got = append(got, word)
+		}
+		if have := strings.Join(got, " "); have != tt.want {
+			t.Errorf("%q: %q, want %q", tt.words, have, tt.want)
+		}
+	}
+	// Nothing makes it fail: a shell would print it into the line being typed.
+	for _, words := range [][]string{nil, {""}, {"-"}, {"--"}, {"--="}, {"drogue", "tail", "-", "--x="}} {
+		if err := Tree(new(bytes.Buffer)).Run(t.Context(), append([]string{"__complete"}, words...)); err != nil {
+			t.Errorf("%q: %v", words, err)
+		}
 	}
 }

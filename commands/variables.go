@@ -1,13 +1,17 @@
 package commands
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+)
 
 // otherVariables are variables of hark's that no flag has.
 var otherVariables = []string{"HARK_CONFIG", "HARK_PAGER"}
 
 // warnVariables warns of variables that are nearly one of hark's, which nothing reads.
 // Others that begin with HARK_ are those of somebody else.
-func (p *program) warnVariables(line *commandLine) {
+func (p *program) warnVariables(line *cmdline.Line) {
 	if p.quiet || p.checking {
 		return
 	}
@@ -15,9 +19,9 @@ func (p *program) warnVariables(line *commandLine) {
 	for _, name := range otherVariables {
 		known[name] = true
 	}
-	for n := line.node; n != nil; n = n.parent {
-		for _, o := range n.options {
-			known[o.variable] = true
+	for n := line.Command; n != nil; n = n.Parent() {
+		for _, o := range n.Flags {
+			known[o.Variable()] = true
 		}
 	}
 	var strange []string
@@ -30,9 +34,9 @@ func (p *program) warnVariables(line *commandLine) {
 	if len(strange) == 0 {
 		return // the usual case, in which not all commands need be made
 	}
-	line.node.root().walk(func(n *node) {
-		for _, o := range n.options {
-			known[o.variable] = true
+	line.Command.Root().Walk(func(n *cmdline.Command) {
+		for _, o := range n.Flags {
+			known[o.Variable()] = true
 		}
 	})
 	for _, name := range strange {
@@ -40,7 +44,7 @@ func (p *program) warnVariables(line *commandLine) {
 			continue
 		}
 		if near := nearVariable(name, known); near != "" {
-			p.say.warning("%s is not a variable of hark's; did you mean %s?", cut(name, 60), near)
+			p.say.warning("%s is not a variable of hark's; did you mean %s?", cmdline.Cut(name, 60), near)
 		}
 	}
 }
@@ -53,7 +57,7 @@ func nearVariable(name string, known map[string]bool) string {
 		if k == "" || len(k) > len(name)+2 || len(name) > len(k)+2 {
 			continue
 		}
-		if d := distance([]rune(name), []rune(k)); d < least || d == least && best != "" && k < best {
+		if d := cmdline.Distance([]rune(name), []rune(k)); d < least || d == least && best != "" && k < best {
 			best, least = k, d
 		}
 	}

@@ -4,48 +4,50 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 )
 
 // observe looks at a command line before it is carried out: whether warnings are
 // wanted, and whether a credential stands on it for everybody to see.
-func (p *program) observe(line *commandLine) {
-	p.quiet = line.isSet("quiet")
-	p.maxTime = line.maxTime()
-	if line.value("status") == "json" {
+func (p *program) observe(line *cmdline.Line) {
+	p.quiet = line.IsSet("quiet")
+	p.maxTime = maxTime(line)
+	if line.Value("status") == "json" {
 		p.say.hold() // stderr will be for records only
 	}
 	p.warnVariables(line)
-	if line.isSet("no-warn-secrets") {
+	if line.IsSet("no-warn-secrets") {
 		return
 	}
-	for _, s := range line.settings {
-		if !strings.HasPrefix(s.as, "-") || !s.showsSecret() {
+	for _, s := range line.Settings {
+		if !strings.HasPrefix(s.As, "-") || !showsSecret(s) {
 			continue
 		}
-		instead := "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME, or set " + s.opt.variable
-		switch s.opt.name() {
+		instead := "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME, or set " + s.Flag.Variable()
+		switch s.Flag.Name {
 		case "header":
-			instead = "-H @FILE, or set " + s.opt.variable
+			instead = "-H @FILE, or set " + s.Flag.Variable()
 		case "subprotocol":
 			instead = "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"
 		case "proxy":
-			instead = "--proxy-user, or set " + s.opt.variable
+			instead = "--proxy-user, or set " + s.Flag.Variable()
 		}
-		p.warnSecret(s.as, instead)
+		p.warnSecret(s.As, instead)
 		return
 	}
 	var offered []string // of which one may say that the next is a credential
-	for _, s := range line.settings {
-		if s.opt.name() == "subprotocol" && !isReference(s.value) {
-			offered = append(offered, s.value)
+	for _, s := range line.Settings {
+		if s.Flag.Name == "subprotocol" && !isReference(s.Value) {
+			offered = append(offered, s.Value)
 		}
 	}
 	if len(credential.Subprotocols(offered)) > 0 {
 		p.warnSecret("--subprotocol", "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME")
 		return
 	}
-	for _, arg := range line.args {
+	args, _, _ := line.Split()
+	for _, arg := range args {
 		if strings.Contains(arg, "://") && len(sensitiveAddress(arg)) > 0 {
 			p.warnSecret("the address", "-u or -H, or keep the line out of sight of others")
 			return
@@ -65,37 +67,27 @@ func (p *program) warn(format string, args ...any) {
 	}
 }
 
-// isSet tells whether a boolean flag is set, by its long name.
-func (l *commandLine) isSet(name string) bool {
-	for _, s := range l.settings {
-		if s.opt.name() == name {
-			return s.value != "false" && s.value != "0"
-		}
-	}
-	return false
-}
-
 // showsSecret tells whether the value of a flag is a credential itself, not a
 // reference to one.
-func (s setting) showsSecret() bool {
-	switch name := s.opt.name(); {
+func showsSecret(s cmdline.Setting) bool {
+	switch name := s.Flag.Name; {
 	case name == "header":
-		name, value, _ := strings.Cut(s.value, ":")
+		name, value, _ := strings.Cut(s.Value, ":")
 		return credential.Header(strings.TrimSpace(name)) && strings.TrimSpace(value) != ""
 	case name == "subprotocol":
-		return !isReference(s.value) && len(credential.Subprotocols([]string{s.value})) > 0
-	case !s.opt.secret:
+		return !isReference(s.Value) && len(credential.Subprotocols([]string{s.Value})) > 0
+	case !s.Flag.Secret:
 		return false
 	case name == "proxy":
-		proxy, err := parseProxy("", s.value)
+		proxy, err := parseProxy("", s.Value)
 		return err == nil && proxy != nil && proxy.Password != ""
-	case isReference(s.value):
+	case isReference(s.Value):
 		return false
-	case s.opt.pair:
-		_, password, _ := strings.Cut(s.value, ":")
+	case s.Flag.Pair:
+		_, password, _ := strings.Cut(s.Value, ":")
 		return password != "" && !isReference(password)
 	}
-	return s.value != ""
+	return s.Value != ""
 }
 
 // longUser is how long a user name without a password is that is taken for a token:

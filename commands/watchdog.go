@@ -1,9 +1,10 @@
 package commands
 
 import (
+	"context"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/hark-cli/hark/internal/cmdline"
 )
 
 // watchFlags bound what an expression may cost.
@@ -11,13 +12,13 @@ type watchFlags struct{ jqTimeout time.Duration }
 
 func newWatchFlags() watchFlags { return watchFlags{jqTimeout: 10 * time.Second} }
 
-func (f *watchFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&cli.DurationFlag{Name: "jq-timeout", Category: catOutput, Destination: &f.jqTimeout, Value: f.jqTimeout,
+func (f *watchFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "jq-timeout", Group: catOutput, Value: cmdline.Duration(&f.jqTimeout),
 			Usage: "end with an error when an expression takes longer than `D` for one event; 0 for no limit"},
 	}
 }
 
-func (f *watchFlags) check(c *cli.Context) error {
-	return checkDuration(c, "jq-timeout", f.jqTimeout, true)
+func (f *watchFlags) check(ctx context.Context, line *cmdline.Line) error {
+	return checkDuration(line, "jq-timeout", f.jqTimeout, true)
 }

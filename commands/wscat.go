@@ -4,8 +4,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
-	"github.com/urfave/cli/v2"
 )
 
 // wscatOptions are flags of wscat (github.com/websockets/wscat) that hark has no
@@ -32,52 +32,51 @@ func wscatNames() map[string][]string {
 
 // wscatFlags adds the flags of wscat to those of connect. What is not shown in the
 // help of connect is in that of the topic.
-func wscatFlags(o *connectOptions, flags []cli.Flag) []cli.Flag {
-	flags = alsoNamed(flags, wscatNames())
-	for i, f := range flags {
-		if f.Names()[0] == "count" {
-			flags[i] = advised(f, "-n is --count; wscat's -n is --no-check here")
-		}
+func wscatFlags(o *connectOptions, flags []*cmdline.Flag) []*cmdline.Flag {
+	for name, aliases := range wscatNames() {
+		f := cmdline.Find(flags, name)
+		f.Aliases = append(f.Aliases, aliases...)
 	}
+	cmdline.Find(flags, "count").Advice = "-n is --count; wscat's -n is --no-check here"
 	return append(flags,
-		&cli.StringFlag{Name: "host", Category: catLink, Destination: &o.host,
+		&cmdline.Flag{Name: "host", Group: catLink, Value: cmdline.String(&o.host),
 			Usage: "send `HOST` as the Host header"},
-		&cli.BoolFlag{Name: "no-color", Category: catOutput, Destination: &o.noColor,
+		&cmdline.Flag{Name: "no-color", Group: catOutput, Value: cmdline.Bool(&o.noColor),
 			Usage: "no colour: --color never"},
-		&cli.StringFlag{Name: "protocol", Aliases: []string{"p"}, Hidden: true, Destination: &o.protocol,
+		&cmdline.Flag{Name: "protocol", Aliases: []string{"p"}, Hidden: true, Value: cmdline.String(&o.protocol),
 			Usage: "insist on the `VERSION` of the WebSocket protocol, which must be 13"},
-		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Hidden: true, Destination: &o.listen,
+		&cmdline.Flag{Name: "listen", Aliases: []string{"l"}, Hidden: true, Value: cmdline.String(&o.listen),
 			Usage: "say which command listens on `PORT`"},
 	)
 }
 
 // checkWscat carries out what only wscat has, and finds what means something else
 // here.
-func (o *connectOptions) checkWscat(c *cli.Context, f *streamFlags) error {
-	if as := givenAs(c, "listen"); as != "" {
-		e := usagef("%s: hark connect does not listen", as)
+func (o *connectOptions) checkWscat(line *cmdline.Line, f *streamFlags) error {
+	if as := line.GivenAs("listen"); as != "" {
+		e := cmdline.Usagef("%s: hark connect does not listen", as)
 		e.Suggestion = "hark serve PORT"
-		if port := mention(o.listen); port != "" {
+		if port := cmdline.Mention(o.listen); port != "" {
 			e.Suggestion = "hark serve " + o.listen
 		}
 		return e
 	}
-	if as := givenAs(c, "protocol"); as != "" && o.protocol != "13" {
-		return usagef("%s %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", as, cut(o.protocol, 8))
+	if as := line.GivenAs("protocol"); as != "" && o.protocol != "13" {
+		return cmdline.Usagef("%s %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", as, cmdline.Cut(o.protocol, 8))
 	}
-	if givenAs(c, "proxy") == "-x" && strings.ContainsAny(f.proxy, "{}\"' /") && !strings.Contains(f.proxy, "://") {
-		e := usagef("-x is the proxy, as for curl, and this is no address of one")
+	if line.GivenAs("proxy") == "-x" && strings.ContainsAny(f.proxy, "{}\"' /") && !strings.Contains(f.proxy, "://") {
+		e := cmdline.Usagef("-x is the proxy, as for curl, and this is no address of one")
 		e.Advice = "wscat's -x is --execute"
 		return e
 	}
-	if as := givenAs(c, "host"); as != "" {
+	if as := line.GivenAs("host"); as != "" {
 		if o.host == "" || !headerValue(o.host) || strings.ContainsAny(o.host, " /") {
-			return usagef("%s %q: expected HOST or HOST:PORT", as, cut(o.host, 60))
+			return cmdline.Usagef("%s %q: expected HOST or HOST:PORT", as, cmdline.Cut(o.host, 60))
 		}
 	}
 	if o.noColor {
-		if as := givenAs(c, "color"); strings.HasPrefix(as, "-") && f.color != "never" {
-			return usagef("%s and %s %s exclude each other", givenAs(c, "no-color"), as, cut(f.color, 8))
+		if as := line.GivenAs("color"); strings.HasPrefix(as, "-") && f.color != "never" {
+			return cmdline.Usagef("%s and %s %s exclude each other", line.GivenAs("no-color"), as, cmdline.Cut(f.color, 8))
 		}
 		f.color = "never"
 	}
@@ -85,9 +84,9 @@ func (o *connectOptions) checkWscat(c *cli.Context, f *streamFlags) error {
 }
 
 // wscatHint says what -x is when a single word was taken for a proxy.
-func wscatHint(c *cli.Context, err error) error {
+func wscatHint(line *cmdline.Line, err error) error {
 	f, ok := errors.AsType[*proto.HandshakeError](err)
-	if ok && f.Stage == proto.StageProxy && givenAs(c, "proxy") == "-x" && !strings.Contains(c.String("proxy"), ":") {
+	if ok && f.Stage == proto.StageProxy && line.GivenAs("proxy") == "-x" && !strings.Contains(line.Value("proxy"), ":") {
 		return withHint(err, "-x is the proxy, as for curl; wscat's -x is --execute")
 	}
 	return err

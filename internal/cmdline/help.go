@@ -1,4 +1,4 @@
-package commands
+package cmdline
 
 import (
 	"cmp"
@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// A topic is a help text about something other than a command.
-type topic struct {
+// A Topic is a help text about something other than a command.
+type Topic struct {
 	// Name is one word, as in "hark help exit-codes".
 	Name string
 	// Summary is one line for the list of topics.
@@ -21,18 +21,18 @@ type topic struct {
 
 // helpFor answers "help WORD…" on stdout. Of a topic and a command with one name, it is
 // the topic that nothing else shows.
-func (a *app) helpFor(words []string) error {
-	if len(words) == 1 && slices.ContainsFunc(a.config.Topics, func(t topic) bool { return t.Name == words[0] }) {
+func (a *App) helpFor(words []string) error {
+	if len(words) == 1 && slices.ContainsFunc(a.config.Topics, func(t Topic) bool { return t.Name == words[0] }) {
 		return a.topicFor(words[0])
 	}
 	n := a.root
 	for i, word := range words {
-		c := n.child(word)
+		c := n.Child(word)
 		if c == nil && i == 0 {
 			return a.topicFor(word)
 		}
 		if c == nil {
-			return unknownCommand(n, word)
+			return UnknownCommand(n, word)
 		}
 		n = c
 	}
@@ -40,7 +40,7 @@ func (a *app) helpFor(words []string) error {
 }
 
 // show prints a help text that was asked for.
-func (a *app) show(text string) error {
+func (a *App) show(text string) error {
 	if a.config.Page != nil {
 		return a.config.Page(text)
 	}
@@ -48,7 +48,7 @@ func (a *app) show(text string) error {
 	return err
 }
 
-func (a *app) topicFor(name string) error {
+func (a *App) topicFor(name string) error {
 	if name == "topics" {
 		h := &helpText{width: a.width()}
 		h.topics(a.config.Topics)
@@ -59,25 +59,23 @@ func (a *app) topicFor(name string) error {
 		names[i] = t.Name
 		if t.Name == name {
 			text := t.Text
-			if c := a.root.child(name); c != nil {
+			if c := a.root.Child(name); c != nil {
 				text = strings.TrimRight(text, "\n") + fmt.Sprintf("\n\n'%s --help' explains the command.", c.path)
 			}
 			return a.show(wrapText(text, a.width(), 0))
 		}
 	}
-	for _, c := range a.root.children() {
-		if !c.cmd.Hidden {
-			names = append(names, c.cmd.Name)
-		}
+	for _, c := range a.root.visible() {
+		names = append(names, c.Name)
 	}
-	err := &UsageError{Message: "no help about" + mention(name), Command: a.root.path}
-	if near := nearest(name, names); near != "" {
+	err := &UsageError{Message: "no help about" + Mention(name), Command: a.root.path}
+	if near := Nearest(name, names); near != "" {
 		err.Suggestion = a.root.path + " help " + near
 	}
 	return err
 }
 
-func (a *app) width() int {
+func (a *App) width() int {
 	if a.config.Width == 0 {
 		return 80
 	}
@@ -87,9 +85,9 @@ func (a *app) width() int {
 // helpText is the help of a command: examples first, because they are what most
 // readers are looking for. Unless all is wanted, flags that few need are named only,
 // and commands of commands too.
-func (a *app) helpText(n *node, all bool) string {
-	h := &helpText{width: a.width(), all: all}
-	if examples := strings.TrimSpace(n.cmd.UsageText); examples != "" {
+func (a *App) helpText(n *Command, all bool) string {
+	h := &helpText{width: a.width(), all: all, rare: a.config.Rare}
+	if examples := strings.TrimSpace(n.Examples); examples != "" {
 		h.heading("Examples")
 		for line := range strings.Lines(examples) {
 			h.line("  " + strings.TrimRight(line, "\n"))
@@ -98,10 +96,10 @@ func (a *app) helpText(n *node, all bool) string {
 	h.heading("Usage")
 	h.line("  " + n.usageLine())
 	h.gap()
-	if usage := n.cmd.Usage; usage != "" {
+	if usage := n.Usage; usage != "" {
 		h.text(strings.ToUpper(usage[:1]) + usage[1:] + ".")
 	}
-	if d := strings.TrimSpace(n.cmd.Description); d != "" {
+	if d := strings.TrimSpace(n.Description); d != "" {
 		h.gap()
 		h.text(d)
 	}
@@ -115,14 +113,14 @@ func (a *app) helpText(n *node, all bool) string {
 		h.gap()
 		h.text(fmt.Sprintf("'%s help COMMAND' and '%[1]s help TOPIC' tell more.", n.path))
 	}
-	if !all && !n.isGroup() {
+	if !all && !n.IsGroup() {
 		h.gap()
 		h.text(fmt.Sprintf("'%s --help-all' explains every flag, with its environment variable.", n.path))
 	}
 	return h.b.String()
 }
 
-func (h *helpText) topics(topics []topic) {
+func (h *helpText) topics(topics []Topic) {
 	h.heading("Topics")
 	var rows [][2]string
 	for _, t := range topics {
@@ -132,15 +130,17 @@ func (h *helpText) topics(topics []topic) {
 }
 
 // usageLine is how the command is typed.
-func (n *node) usageLine() string {
+func (n *Command) usageLine() string {
 	line := n.path
-	if n.isGroup() {
-		line += " COMMAND"
+	synopsis := n.synopsis()
+	if n.IsGroup() {
+		line += " " + cmp.Or(synopsis, "COMMAND")
+		synopsis = ""
 	}
-	if slices.ContainsFunc(n.options, func(o *option) bool { return !o.builtin }) {
+	if slices.ContainsFunc(n.Flags, func(f *Flag) bool { return !f.builtin }) {
 		line += " [FLAGS]"
 	}
-	if synopsis, _, _ := strings.Cut(n.cmd.ArgsUsage, "\n"); synopsis != "" {
+	if synopsis != "" {
 		line += " " + synopsis
 	}
 	return line
@@ -151,6 +151,7 @@ type helpText struct {
 	b     strings.Builder
 	width int
 	all   bool // nothing is left out
+	rare  func(*Flag) bool
 }
 
 func (h *helpText) line(s string) { h.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -203,46 +204,37 @@ func (h *helpText) columns(rows [][2]string, left int) {
 	}
 }
 
-func (h *helpText) arguments(n *node) {
-	_, explained, ok := strings.Cut(n.cmd.ArgsUsage, "\n")
-	if !ok {
-		return
+func (h *helpText) arguments(c *Command) {
+	if rows := c.explained(); len(rows) > 0 {
+		h.heading("Arguments")
+		h.table(rows)
 	}
-	var rows [][2]string
-	for line := range strings.Lines(explained) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		rows = append(rows, [2]string{name, text})
-	}
-	h.heading("Arguments")
-	h.table(rows)
 }
 
 // commands lists what is below n, in the groups that the commands state. The help
 // of the program names what is below those, unless all is wanted; all others have
 // each with what stands between n and it: "devices list".
-func (h *helpText) commands(n *node) {
+func (h *helpText) commands(n *Command) {
 	var groups []string
 	rows := make(map[string][][2]string)
-	add := func(c *node, about string) {
+	add := func(c *Command, about string) {
 		top := c
 		for top.parent != n {
 			top = top.parent
 		}
-		if !slices.Contains(groups, top.cmd.Category) {
-			groups = append(groups, top.cmd.Category)
+		if !slices.Contains(groups, top.Group) {
+			groups = append(groups, top.Group)
 		}
-		rows[top.cmd.Category] = append(rows[top.cmd.Category], [2]string{strings.TrimPrefix(c.path, n.path+" "), about})
+		rows[top.Group] = append(rows[top.Group], [2]string{strings.TrimPrefix(c.path, n.path+" "), about})
 	}
 	if n.parent == nil && !h.all {
-		for _, c := range n.children() {
-			if !c.cmd.Hidden {
-				add(c, c.cmd.Usage+c.names())
-			}
+		for _, c := range n.visible() {
+			add(c, c.Usage+c.names())
 		}
 	} else {
-		n.walk(func(c *node) {
-			if c != n && !c.hiddenBelow(n) && !c.isGroup() {
-				add(c, c.cmd.Usage)
+		n.Walk(func(c *Command) {
+			if c != n && !c.hiddenBelow(n) && !c.IsGroup() {
+				add(c, c.Usage)
 			}
 		})
 	}
@@ -253,12 +245,10 @@ func (h *helpText) commands(n *node) {
 }
 
 // names lists the commands below n, after a colon.
-func (n *node) names() string {
+func (n *Command) names() string {
 	var names []string
-	for _, c := range n.children() {
-		if !c.cmd.Hidden {
-			names = append(names, c.cmd.Name)
-		}
+	for _, c := range n.visible() {
+		names = append(names, c.Name)
 	}
 	if names == nil {
 		return ""
@@ -267,9 +257,9 @@ func (n *node) names() string {
 }
 
 // hiddenBelow tells whether n, or a command between it and top, is hidden.
-func (n *node) hiddenBelow(top *node) bool {
+func (n *Command) hiddenBelow(top *Command) bool {
 	for ; n != top; n = n.parent {
-		if n.cmd.Hidden {
+		if n.Hidden {
 			return true
 		}
 	}

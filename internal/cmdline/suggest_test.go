@@ -1,4 +1,4 @@
-package commands
+package cmdline
 
 import "testing"
 
@@ -26,7 +26,7 @@ func TestNearest(t *testing.T) {
 		"unti":       "until",
 		"interactiv": "",
 	} {
-		if got := nearest(word, candidates); got != want {
+		if got := Nearest(word, candidates); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}
@@ -41,7 +41,7 @@ func TestDistance(t *testing.T) {
 		{"abc", "abd", 1}, {"abc", "ab", 1}, {"abc", "xabc", 1}, {"kitten", "sitting", 3}, {"größe", "grösse", 2},
 	}
 	for _, tt := range tests {
-		if got := distance([]rune(tt.a), []rune(tt.b)); got != tt.want {
+		if got := Distance([]rune(tt.a), []rune(tt.b)); got != tt.want {
 			t.Errorf("%q, %q: %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}

@@ -1,63 +1,18 @@
-//go:build unix
-
-package commands
+package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"testing"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// The manual is made of what the commands say of themselves, so it cannot miss a
-// flag. Run with -update after a change.
-func TestManual(t *testing.T) {
-	const path = "../man/hark.1"
-	want := manual(testApp())
-	if *update {
-		if err := os.WriteFile(path, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("the manual is not up to date: go test ./commands -run Manual -update")
-	}
-	if _, err := exec.LookPath("mandoc"); err != nil {
-		t.Log("there is no mandoc: the manual was not checked by it")
-		return
-	}
-	out, err := exec.Command("mandoc", "-T", "lint", path).CombinedOutput()
-	if err != nil || len(out) > 0 {
-		t.Errorf("mandoc: %v\n%s", err, out)
-	}
-}
-
-// testApp is the real tree, with nobody to talk to.
-func testApp() *app {
-	p := &program{Env: Env{
-		Stdin: strings.NewReader(""), Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer),
-		LookupEnv: func(string) (string, bool) { return "", false },
-		Environ:   func() []string { return nil },
-		Screen:    func() (int, int) { return 0, 0 },
-	}}
-	p.say = newPrinter(p.Stderr)
-	return p.app()
-}
-
 // manual is the page hark(1) in the man macros.
-func manual(a *app) []byte {
+func manual(a *cmdline.App) []byte {
 	m := &page{}
-	root := a.root.describe()
+	root := a.Root().Describe()
 	m.line(`.TH HARK 1 2026-11-23 hark "hark manual"`)
 	m.macro(".SH", "NAME")
 	m.line("hark \\- " + roff(root.Summary))
@@ -81,7 +36,7 @@ func manual(a *app) []byte {
 	m.flags(shared)
 	m.macro(".SH", "FLAGS OF ALL COMMANDS")
 	m.flags(root.Flags)
-	for _, t := range a.config.Topics {
+	for _, t := range a.Topics() {
 		m.macro(".SH", strings.ToUpper(strings.ReplaceAll(t.Name, "-", " ")))
 		m.text(t.Text)
 	}
@@ -91,12 +46,16 @@ func manual(a *app) []byte {
 	return m.b.Bytes()
 }
 
+// networkGroups are headings of flags that many commands have, and that the manual
+// explains for the first of them.
+var networkGroups = []string{"Connection", "Proxy", "TLS"}
+
 // leaves are the commands that do something.
-func leaves(d commandDoc) []commandDoc {
+func leaves(d cmdline.CommandDoc) []cmdline.CommandDoc {
 	if len(d.Commands) == 0 {
-		return []commandDoc{d}
+		return []cmdline.CommandDoc{d}
 	}
-	var out []commandDoc
+	var out []cmdline.CommandDoc
 	for _, c := range d.Commands {
 		out = append(out, leaves(c)...)
 	}
@@ -105,14 +64,14 @@ func leaves(d commandDoc) []commandDoc {
 
 // sharedFlags are the flags that "drogue tail" and "octave subscribe" have in
 // common, which the manual describes once.
-func sharedFlags(root commandDoc) []flagDoc {
-	var one []flagDoc
+func sharedFlags(root cmdline.CommandDoc) []cmdline.FlagDoc {
+	var one []cmdline.FlagDoc
 	for _, c := range leaves(root) {
 		if c.Path == "hark octave subscribe" {
 			one = c.Flags
 		}
 	}
-	var out []flagDoc
+	var out []cmdline.FlagDoc
 	for _, c := range leaves(root) {
 		if c.Path != "hark drogue tail" {
 			continue
@@ -131,7 +90,7 @@ func sharedFlags(root commandDoc) []flagDoc {
 // A page is a manual page in the making.
 type page struct {
 	b         bytes.Buffer
-	described []flagDoc // for a command
+	described []cmdline.FlagDoc // for a command
 }
 
 func (m *page) line(s string) { m.b.WriteString(s + "\n") }
@@ -224,7 +183,7 @@ func (m *page) examples(lines []string) {
 	m.line(".fi")
 }
 
-func (m *page) command(c commandDoc, shared []flagDoc) {
+func (m *page) command(c cmdline.CommandDoc, shared []cmdline.FlagDoc) {
 	m.macro(".SS", c.Synopsis)
 	m.prose(strings.ToUpper(c.Summary[:1]) + c.Summary[1:] + ".")
 	if c.Description != "" {
@@ -237,16 +196,16 @@ func (m *page) command(c commandDoc, shared []flagDoc) {
 		m.line("\\fI" + roff(a.Name) + "\\fR")
 		m.prose(a.Usage)
 	}
-	var own []flagDoc
+	var own []cmdline.FlagDoc
 	var elsewhere []string
 	streams := false
 	for _, f := range c.Flags {
-		same := func(g flagDoc) bool { return g.Name == f.Name && g.Variable == f.Variable }
+		same := func(g cmdline.FlagDoc) bool { return g.Name == f.Name && g.Variable == f.Variable }
 		switch {
 		case slices.ContainsFunc(shared, same):
 			streams = streams || f.Name == "--jq"
 			elsewhere = append(elsewhere, f.Name)
-		case slices.ContainsFunc(m.described, same) && (f.Group == catLink || f.Group == catProxy || f.Group == catTLS || strings.HasPrefix(c.Path, "hark doctor ")):
+		case slices.ContainsFunc(m.described, same) && (slices.Contains(networkGroups, f.Group) || strings.HasPrefix(c.Path, "hark doctor ")):
 			elsewhere = append(elsewhere, f.Name)
 		default:
 			own = append(own, f)
@@ -264,7 +223,7 @@ func (m *page) command(c commandDoc, shared []flagDoc) {
 	}
 }
 
-func (m *page) flags(flags []flagDoc) {
+func (m *page) flags(flags []cmdline.FlagDoc) {
 	for _, f := range flags {
 		m.line(".TP")
 		names := "\\fB" + roff(f.Name) + "\\fR"
@@ -299,88 +258,4 @@ func roff(s string) string {
 		s = `\&` + s
 	}
 	return s
-}
-
-func TestHelpJSON(t *testing.T) {
-	a := testApp()
-	var stdout bytes.Buffer
-	a.config.Stdout = &stdout
-	if err := a.Run(t.Context(), []string{"help", "--json"}); err != nil {
-		t.Fatal(err)
-	}
-	var root commandDoc
-	d := json.NewDecoder(&stdout)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&root); err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff(a.root.describe(), root); diff != "" {
-		t.Errorf("what was printed is not the tree (-want +got)\n%s", diff)
-	}
-	known := make(map[string]flagDoc)
-	for _, c := range leaves(root) {
-		if c.Summary == "" || c.Synopsis == "" || len(c.Examples) == 0 {
-			t.Errorf("%s: summary %q, synopsis %q, examples %q", c.Path, c.Summary, c.Synopsis, c.Examples)
-		}
-		for _, f := range c.Flags {
-			if !strings.HasPrefix(f.Name, "--") || f.Usage == "" || !strings.HasPrefix(f.Variable, "HARK_") {
-				t.Errorf("%s: %+v", c.Path, f)
-			}
-			known[c.Path+" "+f.Name] = f
-		}
-	}
-	want := flagDoc{Name: "--max-time", Short: "-m", Value: "D", Group: catEnd, Variable: "HARK_MAX_TIME"}
-	got := known["hark drogue tail --max-time"]
-	got.Usage = ""
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("--max-time (-want +got)\n%s", diff)
-	}
-	if f := known["hark octave subscribe --token"]; f.Variable != "HARK_OCTAVE_TOKEN" || !f.Secret || f.Default != "" {
-		t.Errorf("--token: %+v", f)
-	}
-	if f := known["hark drogue tail --retries"]; f.Default != "10" {
-		t.Errorf("--retries: %+v", f)
-	}
-}
-
-func TestComplete(t *testing.T) {
-	tests := []struct {
-		words string // separated by spaces, the last one is being typed
-		want  string // candidates, separated by spaces
-	}{
-		{"dr", "drogue"},
-		{"drogue ", "tail apps publish login logout whoami endpoints"},
-		{"help exit", "exit-codes"},
-		{"drogue tail --jq-er", "--jq-error"},
-		{"drogue tail --jq-error ", "continue fail"},
-		{"drogue tail --jq-error=f", "--jq-error=fail"},
-		{"drogue tail x --jq-error c", "continue"},
-		{"doshii listen --env ", "sandbox live"},
-		{"completion ", "bash zsh fish powershell"},
-		{"emulate octave d", "drogue doshii"},
-		{"emulate octave -- x", ":files"},
-		{"drogue tail --jq ", ""},
-		{"--vers", "--version"},
-		{"nothing ", ""},
-	}
-	for _, tt := range tests {
-		var b bytes.Buffer
-		if err := testApp().complete(t.Context(), &b, strings.Split(tt.words, " ")); err != nil {
-			t.Error(err)
-		}
-		var got []string
-		for line := range strings.Lines(b.String()) {
-			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
-			got = append(got, word)
-		}
-		if have := strings.Join(got, " "); have != tt.want {
-			t.Errorf("%q: %q, want %q", tt.words, have, tt.want)
-		}
-	}
-	// Nothing makes it fail: a shell would print it into the line being typed.
-	for _, words := range [][]string{nil, {""}, {"-"}, {"--"}, {"--="}, {"drogue", "tail", "-", "--x="}} {
-		if err := testApp().complete(t.Context(), new(bytes.Buffer), words); err != nil {
-			t.Errorf("%q: %v", words, err)
-		}
-	}
 }

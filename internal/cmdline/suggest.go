@@ -1,4 +1,4 @@
-package commands
+package cmdline
 
 import (
 	"fmt"
@@ -8,27 +8,29 @@ import (
 )
 
 // unknownFlag is the error for a flag, with its dashes, that means nothing at n.
-func unknownFlag(n *node, flag string) *UsageError {
-	err := &UsageError{Message: "unknown flag " + cut(flag, 24), Command: n.path}
+func unknownFlag(n *Command, flag string) *UsageError {
+	err := &UsageError{Message: "unknown flag " + Cut(flag, 24), Command: n.path}
 	name := strings.TrimLeft(flag, "-")
 	if len(name) == 1 {
-		if opt, _ := n.lookup(name); opt != nil { // "--n 5"
-			err.Suggestion = dashed(name)
+		if opt, _ := n.Lookup(name); opt != nil { // "--n 5"
+			err.Suggestion = Dashed(name)
 			return err
 		}
 	}
-	if err.Advice = foreignAdvice(n, name); err.Advice != "" {
-		return err
+	if foreign := n.Root().config.Foreign; foreign != nil {
+		if err.Advice = foreign(n, name); err.Advice != "" {
+			return err
+		}
 	}
 	if owner := ownerBelow(n, name); owner != nil {
-		err.Advice = fmt.Sprintf("%s goes after the command: '%s %[1]s'", dashed(name), owner.path)
+		err.Advice = fmt.Sprintf("%s goes after the command: '%s %[1]s'", Dashed(name), owner.path)
 		return err
 	}
-	if near := nearest(name, flagNames(n)); near != "" {
-		err.Suggestion = dashed(near)
+	if near := Nearest(name, flagNames(n)); near != "" {
+		err.Suggestion = Dashed(near)
 		return err
 	}
-	if owner := ownerBelow(n.root(), name); owner != nil && len(name) > 1 {
+	if owner := ownerBelow(n.Root(), name); owner != nil && len(name) > 1 {
 		err.Advice = fmt.Sprintf("%s is a flag of '%s'", flag, owner.path)
 	}
 	return err
@@ -36,10 +38,10 @@ func unknownFlag(n *node, flag string) *UsageError {
 
 // unknownLetter is the error for the letter at word[at], in a word of one dash and
 // letters.
-func unknownLetter(n *node, word string, at int) *UsageError {
+func unknownLetter(n *Command, word string, at int) *UsageError {
 	name, _, _ := strings.Cut(word[1:], "=")
-	if near := nearest(name, flagNames(n)); near != "" { // "-count 5", "-conut 5"
-		return &UsageError{Message: "unknown flag -" + cut(name, 24), Suggestion: dashed(near)}
+	if near := Nearest(name, flagNames(n)); near != "" { // "-count 5", "-conut 5"
+		return &UsageError{Message: "unknown flag -" + Cut(name, 24), Suggestion: Dashed(near)}
 	}
 	// Not the whole word, it may hold a credential: "-Htoken" where there is no -H.
 	_, size := utf8.DecodeRuneInString(word[at:])
@@ -51,13 +53,13 @@ func unknownLetter(n *node, word string, at int) *UsageError {
 }
 
 // ownerBelow finds a command below n that has a flag of that name.
-func ownerBelow(n *node, name string) *node {
-	var owner *node
-	n.walk(func(c *node) {
+func ownerBelow(n *Command, name string) *Command {
+	var owner *Command
+	n.Walk(func(c *Command) {
 		if c == n || owner != nil {
 			return
 		}
-		if _, at := c.lookup(name); at == c {
+		if _, at := c.Lookup(name); at == c {
 			owner = c
 		}
 	})
@@ -65,36 +67,34 @@ func ownerBelow(n *node, name string) *node {
 }
 
 // flagNames lists the long names of the flags that may be given at n.
-func flagNames(n *node) []string {
+func flagNames(n *Command) []string {
 	var names []string
 	for ; n != nil; n = n.parent {
-		for _, o := range n.options {
-			if !o.hidden && len(o.name()) > 1 {
-				names = append(names, o.name())
+		for _, o := range n.Flags {
+			if !o.Hidden && len(o.Name) > 1 {
+				names = append(names, o.Name)
 			}
 		}
 	}
 	return names
 }
 
-// unknownCommand is the error for a word where the name of a command should be.
-func unknownCommand(n *node, word string) *UsageError {
-	err := &UsageError{Message: "unknown command" + mention(word), Command: n.path}
+// UnknownCommand is the error for a word where the name of a command should be.
+func UnknownCommand(n *Command, word string) *UsageError {
+	err := &UsageError{Message: "unknown command" + Mention(word), Command: n.path}
 	if strings.Contains(word, "://") {
 		// A URL alone is what other clients take; it may carry a credential.
 		err.Message = "a URL is not a command"
-		if c := n.root().child("connect"); c != nil {
+		if c := n.Root().takesURL(); c != nil {
 			err.Suggestion = c.path + " URL"
 		}
 		return err
 	}
 	var names []string
-	for _, c := range n.children() {
-		if !c.cmd.Hidden {
-			names = append(names, c.cmd.Name)
-		}
+	for _, c := range n.visible() {
+		names = append(names, c.Name)
 	}
-	if near := nearest(word, names); near != "" {
+	if near := Nearest(word, names); near != "" {
 		err.Suggestion = n.path + " " + near
 		return err
 	}
@@ -103,8 +103,8 @@ func unknownCommand(n *node, word string) *UsageError {
 		return err
 	}
 	// "hark subscribe" means "hark octave subscribe".
-	n.root().walk(func(c *node) {
-		if err.Suggestion == "" && c.parent != nil && !c.cmd.Hidden && c.cmd.Name == word {
+	n.Root().Walk(func(c *Command) {
+		if err.Suggestion == "" && c.parent != nil && !c.Hidden && c.Name == word {
 			err.Suggestion = c.path
 		}
 	})
@@ -114,9 +114,9 @@ func unknownCommand(n *node, word string) *UsageError {
 	// "hark drogue demo-app" means "hark drogue tail demo-app", and "tale" is "tail".
 	if near := beginsLike(word, names); near != "" {
 		err.Suggestion = n.path + " " + near
-	} else if c := n.streams(); c != nil {
-		argument, _, _ := strings.Cut(c.cmd.ArgsUsage, "\n")
-		if typed := mention(word); typed != "" && !strings.ContainsAny(word, " '") {
+	} else if c := n.usual(); c != nil {
+		argument := c.synopsis()
+		if typed := Mention(word); typed != "" && !strings.ContainsAny(word, " '") {
 			argument = word
 		}
 		err.Suggestion = c.path + " " + argument
@@ -124,11 +124,11 @@ func unknownCommand(n *node, word string) *UsageError {
 	return err
 }
 
-// streams is the command below n that streams what its argument names; nil if there is
-// none.
-func (n *node) streams() *node {
-	for _, c := range n.children() {
-		if opt, at := c.lookup("until"); opt != nil && at == c && c.cmd.ArgsUsage != "" && n.parent != nil {
+// usual is the command below n that is meant when its argument stands where its name
+// should; nil if there is none.
+func (n *Command) usual() *Command {
+	for _, c := range n.Children() {
+		if c.Usual {
 			return c
 		}
 	}
@@ -140,7 +140,7 @@ func (n *node) streams() *node {
 func beginsLike(word string, candidates []string) string {
 	found := ""
 	for _, c := range candidates {
-		if len(word) > 2 && len(c) > 2 && word[:2] == c[:2] && distance([]rune(word), []rune(c)) <= 2 {
+		if len(word) > 2 && len(c) > 2 && word[:2] == c[:2] && Distance([]rune(word), []rune(c)) <= 2 {
 			if found != "" {
 				return ""
 			}
@@ -150,18 +150,18 @@ func beginsLike(word string, candidates []string) string {
 	return found
 }
 
-// mention quotes a word out of place in a message, after a space. Long words and
+// Mention quotes a word out of place in a message, after a space. Long words and
 // URLs may be credentials in the wrong place and are left out.
-func mention(word string) string {
+func Mention(word string) string {
 	if len(word) > 24 || strings.Contains(word, "://") {
 		return ""
 	}
 	return fmt.Sprintf(" %q", word)
 }
 
-// cut shortens a text for a message to about limit bytes and leaves out what does
+// Cut shortens a text for a message to about limit bytes and leaves out what does
 // not print.
-func cut(s string, limit int) string {
+func Cut(s string, limit int) string {
 	if len(s) > limit {
 		s = s[:limit] + "…"
 	}
@@ -173,10 +173,10 @@ func cut(s string, limit int) string {
 	}, s)
 }
 
-// nearest returns the candidate that word was probably meant to be: the one with
+// Nearest returns the candidate that word was probably meant to be: the one with
 // the fewest typing mistakes, at most one in three letters, or else the only one
 // that word is the beginning of. It returns "" if nothing is near.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	typed := []rune(strings.ToLower(word))
 	best, least := "", max(1, len(typed)/3)+1
 	var begins []string
@@ -184,7 +184,7 @@ func nearest(word string, candidates []string) string {
 		if word == c {
 			return c
 		}
-		d := distance(typed, []rune(c))
+		d := Distance(typed, []rune(c))
 		// In words of two letters a mistake leaves nothing in common.
 		if d < least && d < len(typed)-1 {
 			best, least = c, d
@@ -199,10 +199,10 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
-// distance counts the typing mistakes between two words: letters that are
+// Distance counts the typing mistakes between two words: letters that are
 // missing, too many, wrong, or swapped with their neighbour (optimal string
 // alignment).
-func distance(a, b []rune) int {
+func Distance(a, b []rune) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	row := make([]int, len(b)+1)
 	for j := range last {

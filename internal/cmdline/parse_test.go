@@ -1,4 +1,4 @@
-package commands
+package cmdline
 
 import (
 	"errors"
@@ -32,7 +32,7 @@ func TestArity(t *testing.T) {
 // What the library gets must mean the same when it is read again.
 func TestArgvIsCanonical(t *testing.T) {
 	root := newSea(new(seaRun), nil).root
-	line, err := permute(root, strings.Fields("-v sea fish -rn5 cod --jq=a=b -H x --profile p -H y -- -z --"))
+	line, err := root.Parse(strings.Fields("-v sea fish -rn5 cod --jq=a=b -H x --profile p -H y -- -z --"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,9 +43,9 @@ func TestArgvIsCanonical(t *testing.T) {
 	}
 }
 
-// FuzzPermute asserts that no word is lost, used twice or moved where its meaning
+// FuzzParse asserts that no word is lost, used twice or moved where its meaning
 // changes, and that the list in order is read as the list as typed was.
-func FuzzPermute(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"sea fish cod -n 5", "sea fish -rn5 cod --jq -1 -- --help -x", "--profile p connect u -Ha: b",
 		"sea fish --token --count 5", "help sea fish", "sea fish -h", "connect -1 - --color=x", "sea -v sail", "--version",
@@ -57,7 +57,7 @@ func FuzzPermute(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		argv := strings.Split(text, "\x00")
 		typed := slices.Clone(argv)
-		line, err := permute(root, argv)
+		line, err := root.Parse(argv)
 		if !slices.Equal(argv, typed) {
 			t.Fatalf("the caller's list was changed to %q", argv)
 		}
@@ -70,15 +70,15 @@ func FuzzPermute(f *testing.F) {
 		if !line.asks("help") { // --help makes good for words that mean nothing
 			checkWords(t, typed, line)
 		}
-		line.settings = slices.DeleteFunc(line.settings, func(s setting) bool { return s.opt.builtin })
-		again, err := permute(root, line.argv()[1:])
+		line.Settings = slices.DeleteFunc(line.Settings, func(s Setting) bool { return s.Flag.builtin })
+		again, err := root.Parse(line.argv()[1:])
 		if err != nil {
 			t.Fatalf("%q is refused: %v", line.argv(), err)
 		}
-		if again.node != line.node {
-			t.Fatalf("%q means %s, not %s", line.argv(), again.node.path, line.node.path)
+		if again.Command != line.Command {
+			t.Fatalf("%q means %s, not %s", line.argv(), again.Command.path, line.Command.path)
 		}
-		if got, want := again.rest, append(line.args, line.rest...); !slices.Equal(got, want) {
+		if got, want := again.after, append(line.before, line.after...); !slices.Equal(got, want) {
 			t.Fatalf("arguments %q, want %q", got, want)
 		}
 		if diff := cmp.Diff(values(line), values(again)); diff != "" {
@@ -88,9 +88,9 @@ func FuzzPermute(f *testing.F) {
 }
 
 // checkWords counts the words that a command line was made of.
-func checkWords(t *testing.T, argv []string, line *commandLine) {
-	words := slices.Concat(line.typed, line.args, line.rest)
-	for _, s := range line.settings {
+func checkWords(t *testing.T, argv []string, line *Line) {
+	words := slices.Concat(line.typed, line.before, line.after)
+	for _, s := range line.Settings {
 		words = append(words, s.words...)
 	}
 	if line.dashed {
@@ -104,10 +104,10 @@ func checkWords(t *testing.T, argv []string, line *commandLine) {
 }
 
 // values lists the settings by command, as the library will see them.
-func values(line *commandLine) map[string][]string {
+func values(line *Line) map[string][]string {
 	m := make(map[string][]string)
-	for _, s := range line.settings {
-		m[s.at.path] = append(m[s.at.path], s.opt.name()+"="+s.value)
+	for _, s := range line.Settings {
+		m[s.At.path] = append(m[s.At.path], s.Flag.Name+"="+s.Value)
 	}
 	return m
 }

@@ -1,27 +1,25 @@
-//go:build unix
-
-package commands
+package main
 
 import (
-	"bytes"
 	"cmp"
-	"os"
+	"fmt"
 	"slices"
 	"strings"
-	"testing"
+
+	"github.com/hark-cli/hark/internal/cmdline"
 )
 
 // allFlags lists each flag of the tree once, with the commands that have it. Flags
 // of one name that mean different things have different usage texts.
-func allFlags(root commandDoc) []knownFlag {
+func allFlags(root cmdline.CommandDoc) []knownFlag {
 	var all []knownFlag
-	var collect func(commandDoc)
-	collect = func(c commandDoc) {
+	var collect func(cmdline.CommandDoc)
+	collect = func(c cmdline.CommandDoc) {
 		for _, f := range c.Flags {
 			i := slices.IndexFunc(all, func(k knownFlag) bool { return k.Name == f.Name && k.Variable == f.Variable && k.Usage == f.Usage })
 			if i < 0 {
 				i = len(all)
-				all = append(all, knownFlag{flagDoc: f})
+				all = append(all, knownFlag{FlagDoc: f})
 			}
 			all[i].commands = append(all[i].commands, strings.TrimPrefix(c.Path, "hark "))
 		}
@@ -34,19 +32,19 @@ func allFlags(root commandDoc) []knownFlag {
 }
 
 type knownFlag struct {
-	flagDoc
+	cmdline.FlagDoc
 	commands []string
 }
 
 // Marks around the table of flags in the README.
 const (
-	tableBegin = "<!-- flags: go test ./commands -run FlagTable -update -->\n"
+	tableBegin = "<!-- flags: go generate ./... -->\n"
 	tableEnd   = "<!-- end of flags -->\n"
 )
 
 // flagTable is the table of flags in Markdown: a row for each flag, those of the
 // same name in one.
-func flagTable(root commandDoc) string {
+func flagTable(root cmdline.CommandDoc) string {
 	all := allFlags(root)
 	slices.SortStableFunc(all, func(a, b knownFlag) int { return cmp.Compare(a.Name, b.Name) })
 	var b strings.Builder
@@ -56,7 +54,7 @@ func flagTable(root commandDoc) string {
 		if f.Short != "" {
 			name = "`" + f.Short + "`, " + name
 		}
-		usage := strings.TrimSuffix(f.Usage, ": "+secretForms)
+		usage := strings.TrimSuffix(f.Usage, ": "+f.Detail)
 		usage = strings.NewReplacer("|", "\\|", "<", "&lt;", "*", "\\*").Replace(usage)
 		b.WriteString("| " + name + " | " + commandNames(root, f.commands) + " | " + usage + " |\n")
 	}
@@ -64,7 +62,7 @@ func flagTable(root commandDoc) string {
 }
 
 // commandNames says in few words which commands have a flag.
-func commandNames(root commandDoc, names []string) string {
+func commandNames(root cmdline.CommandDoc, names []string) string {
 	if slices.Contains(names, root.Path) {
 		return "all"
 	}
@@ -97,58 +95,12 @@ func commandNames(root commandDoc, names []string) string {
 	return strings.Join(out, ", ")
 }
 
-func TestFlagTable(t *testing.T) {
-	const path = "../README.md"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(text), tableBegin)
+// withTable is the text of the README with a new table of flags.
+func withTable(readme string, root cmdline.CommandDoc) (string, error) {
+	before, rest, ok := strings.Cut(readme, tableBegin)
 	_, after, ended := strings.Cut(rest, tableEnd)
 	if !ok || !ended {
-		t.Fatalf("the README has no table of flags between %q and %q", tableBegin, tableEnd)
+		return "", fmt.Errorf("no table of flags between %q and %q", tableBegin, tableEnd)
 	}
-	want := before + tableBegin + "\n" + flagTable(testApp().root.describe()) + "\n" + tableEnd + after
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if string(text) != want {
-		t.Errorf("the table of flags in the README is not up to date: go test ./commands -run FlagTable -update")
-	}
-}
-
-// Every flag is where users look for it: in the manual, in the README, and in what
-// the shells offer.
-func TestFlagsAreEverywhere(t *testing.T) {
-	manual, err := os.ReadFile("../man/hark.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := testApp()
-	for _, f := range allFlags(a.root.describe()) {
-		if !bytes.Contains(manual, []byte("\\fB"+roff(f.Name)+"\\fR")) {
-			t.Errorf("the manual does not explain %s", f.Name)
-		}
-		if f.Variable != "" && !bytes.Contains(manual, []byte("\\fB"+roff(f.Variable)+"\\fR")) {
-			t.Errorf("the manual does not know %s", f.Variable)
-		}
-		if !bytes.Contains(readme, []byte("`"+f.Name+"`")) {
-			t.Errorf("the README does not list %s", f.Name)
-		}
-		for _, command := range f.commands {
-			var out bytes.Buffer
-			words := strings.Fields(strings.TrimPrefix(command, "hark"))
-			if err := a.complete(t.Context(), &out, append(words, f.Name)); err != nil {
-				t.Fatal(err)
-			}
-			if !strings.Contains("\n"+out.String(), "\n"+f.Name+"\t") {
-				t.Errorf("hark %s %s is not completed: %q", command, f.Name, &out)
-			}
-		}
-	}
+	return before + tableBegin + "\n" + flagTable(root) + "\n" + tableEnd + after, nil
 }

@@ -1,17 +1,18 @@
-package commands
+package cmdline
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/urfave/cli/v2"
 )
 
 // A seaRun is one run of a made-up program and what its Action saw.
@@ -19,12 +20,12 @@ type seaRun struct {
 	stdout, stderr bytes.Buffer
 	err            error
 
-	action  string // the command whose Action ran
+	action  string // the command that ran
 	args    []string
 	before  []string
 	after   []string
 	dashed  bool
-	as      string // givenAs --count
+	as      string // GivenAs --count
 	count   int
 	wait    time.Duration
 	expr    string
@@ -33,7 +34,7 @@ type seaRun struct {
 	headers []string
 	limit   limit
 	colour  colour
-	verbose int
+	verbose counter
 	profile string
 }
 
@@ -63,83 +64,106 @@ type endpoint string
 func (e *endpoint) String() string     { return string(*e) }
 func (e *endpoint) Set(s string) error { return fmt.Errorf("parse %q: invalid port", s) }
 
-// see returns an Action that notes what it gets.
-func (r *seaRun) see(ctx *cli.Context) error {
-	r.action = lineOf(ctx.Context).node.path
-	r.args = ctx.Args().Slice()
-	r.before, r.after, r.dashed = dashArgs(ctx)
-	r.headers = ctx.StringSlice("header")
-	r.as = givenAs(ctx, "count")
-	r.profile = ctx.String("profile")
+// A counter counts how often it was given.
+type counter int
+
+func (c *counter) Set(s string) error {
+	on, err := strconv.ParseBool(s)
+	if on {
+		*c++
+	}
+	return err
+}
+func (c *counter) String() string   { return "" }
+func (c *counter) IsBoolFlag() bool { return true }
+func (c *counter) Expects() string  { return "true or false" }
+
+// see is a Run that notes what it gets.
+func (r *seaRun) see(ctx context.Context, line *Line) error {
+	r.action = line.Command.Path()
+	r.args = line.Args()
+	r.before, r.after, r.dashed = line.Split()
+	r.as = line.GivenAs("count")
+	if LineOf(ctx) != line {
+		return errors.New("the context has another line")
+	}
 	return nil
 }
 
 // newSea makes the made-up program.
-func newSea(r *seaRun, env map[string]string) *app {
-	stream := func() []cli.Flag {
-		return []cli.Flag{
-			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Usage: "stop after `N` fish", Destination: &r.count, Category: "Ending"},
-			&cli.DurationFlag{Name: "max-time", Aliases: []string{"m"}, Usage: "stop after `D`", Value: time.Minute, Destination: &r.wait, Category: "Ending"},
-			&cli.StringFlag{Name: "jq", Usage: "shape each fish with `EXPR`", Destination: &r.expr},
-			&cli.BoolFlag{Name: "raw", Aliases: []string{"r"}, Usage: "print strings as they are", Destination: &r.raw},
-			&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Usage: "send `HEADER`"},
-			&cli.GenericFlag{Name: "color", Usage: "colour `WHEN` always, never or auto", Value: &r.colour},
-			&cli.StringFlag{Name: "secret-door", Hidden: true},
+func newSea(r *seaRun, env map[string]string) *App {
+	r.wait, r.token = time.Minute, "builtin-token"
+	stream := func() []*Flag {
+		return []*Flag{
+			{Name: "count", Aliases: []string{"n"}, Value: Int(&r.count), Usage: "stop after `N` fish", Group: "Ending"},
+			{Name: "max-time", Aliases: []string{"m"}, Value: Duration(&r.wait), Usage: "stop after `D`", Group: "Ending"},
+			{Name: "jq", Value: String(&r.expr), Usage: "shape each fish with `EXPR`"},
+			{Name: "raw", Aliases: []string{"r"}, Value: Bool(&r.raw), Usage: "print strings as they are"},
+			{Name: "header", Aliases: []string{"H"}, Value: Strings(&r.headers), Usage: "send `HEADER`"},
+			{Name: "color", Value: &r.colour, Usage: "colour `WHEN` always, never or auto"},
+			{Name: "secret-door", Hidden: true, Value: String(new(string))},
 		}
 	}
-	fish := append(stream(), ownFlags("sea",
-		secretFlag(&cli.StringFlag{Name: "token", Value: "builtin-token", Usage: "credential for the sea", Category: "Sea", Destination: &r.token}),
-		&cli.GenericFlag{Name: "limit", Usage: "not below `DEPTH`", Value: &r.limit, Category: "Sea"},
-		secretFlag(&cli.IntFlag{Name: "pin", Usage: "number of the gate", Category: "Sea"}),
-		&cli.GenericFlag{Name: "endpoint", Usage: "another sea at `URL`", Value: new(endpoint), Category: "Sea"},
+	fish := append(stream(), Own("sea",
+		&Flag{Name: "token", Secret: true, Value: String(&r.token), Usage: "credential for the sea", Group: "Sea"},
+		&Flag{Name: "limit", Value: &r.limit, Usage: "not below `DEPTH`", Group: "Sea"},
+		&Flag{Name: "pin", Secret: true, Value: Int(new(int)), Usage: "number of the gate", Group: "Sea"},
+		&Flag{Name: "endpoint", Value: new(endpoint), Usage: "another sea at `URL`", Group: "Sea"},
 	)...)
-	root := &cli.Command{
-		Name:      "hark",
-		Usage:     "listen to the sea",
-		UsageText: "# no boat needed\nhark sea fish --raw herring",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more", Count: &r.verbose},
-			&cli.StringFlag{Name: "profile", Usage: "settings called `NAME`"},
+	root := &Command{
+		Name:     "hark",
+		Usage:    "listen to the sea",
+		Examples: "# no boat needed\nhark sea fish --raw herring",
+		Flags: []*Flag{
+			{Name: "verbose", Aliases: []string{"v"}, Value: &r.verbose, Usage: "say more"},
+			{Name: "profile", Value: String(&r.profile), Usage: "settings called `NAME`"},
 		},
 	}
-	commands := append(grouped("Services", branch{name: "sea", make: func() (*cli.Command, []branch) {
-		return &cli.Command{Name: "sea", Usage: "what lives in the sea", UsageText: "hark sea sail"}, leavesOf(
-			&cli.Command{Name: "fish", Usage: "stream fish", UsageText: "hark sea fish herring",
-				ArgsUsage:   "KIND[/SIZE]\nKIND\tname of the fish\nSIZE\tonly fish of that size; without it fish of every size that there is",
-				Description: "Fish come as they are.\nNothing is cooked.\n\n  kept   as is",
-				Flags:       fish, Action: r.see},
-			&cli.Command{Name: "sail", Usage: "sail about", UsageText: "hark sea sail", Action: r.see},
-			&cli.Command{Name: "deep", Hidden: true, Action: r.see},
-		)
-	}}), leavesOf(
-		&cli.Command{Name: "connect", Usage: "stream any water", Category: "Services", UsageText: "hark connect URL",
-			ArgsUsage: "URL [FILE…]", Flags: stream(), Action: r.see},
-		&cli.Command{Name: "mock", Usage: "make waves", UsageText: "hark mock sea", ArgsUsage: "SEA… [-- COMMAND…]", Action: r.see},
-		&cli.Command{Name: "fail", Usage: "fail", UsageText: "hark fail", Flags: []cli.Flag{&cli.BoolFlag{Name: "exit-code", Usage: "carry one"}},
-			Action: func(ctx *cli.Context) error {
-				if ctx.Bool("exit-code") {
-					return cli.Exit("sunk", 17)
+	var coded bool
+	root.Commands = func() []*Command {
+		return []*Command{
+			{Name: "sea", Group: "Services", Usage: "what lives in the sea", Examples: "hark sea sail", Commands: func() []*Command {
+				return []*Command{
+					{Name: "fish", Usage: "stream fish", Examples: "hark sea fish herring",
+						Args:        "KIND[/SIZE]\nKIND\tname of the fish\nSIZE\tonly fish of that size; without it fish of every size that there is",
+						Description: "Fish come as they are.\nNothing is cooked.\n\n  kept   as is",
+						Flags:       fish, Run: r.see},
+					{Name: "sail", Usage: "sail about", Examples: "hark sea sail", Run: r.see},
+					{Name: "deep", Hidden: true, Run: r.see},
 				}
-				return fmt.Errorf("boat: %w", usagef("--raw and --jq exclude each other"))
 			}},
-	)...)
-	return newApp(appConfig{
-		Root: root, Commands: commands,
-		Topics:  []topic{{Name: "exit-codes", Summary: "what the exit code means", Text: "All is well that ends with 0."}},
+			{Name: "connect", Usage: "stream any water", Group: "Services", Examples: "hark connect URL", TakesURL: true,
+				Args: "URL [FILE…]", Flags: stream(), Run: r.see},
+			{Name: "mock", Usage: "make waves", Examples: "hark mock sea", Args: "SEA… [-- COMMAND…]", Run: r.see},
+			{Name: "fail", Usage: "fail", Examples: "hark fail", Flags: []*Flag{{Name: "exit-code", Usage: "carry one", Value: Bool(&coded)}},
+				Run: func(context.Context, *Line) error {
+					if coded {
+						return codedError(17)
+					}
+					return fmt.Errorf("boat: %w", Usagef("--raw and --jq exclude each other"))
+				}},
+		}
+	}
+	return New(Config{
+		Root:    root,
+		Topics:  []Topic{{Name: "exit-codes", Summary: "what the exit code means", Text: "All is well that ends with 0."}},
 		Version: "hark version v1.2.3",
 		Stdout:  &r.stdout, Stderr: &r.stderr,
 		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		Foreign: func(c *Command, name string) string {
+			if f, _ := c.Lookup("count"); f != nil && name == "limit" {
+				return "-n (--count) exits after that many events"
+			}
+			return ""
+		},
 	})
 }
 
-// leavesOf are branches for commands that are made already.
-func leavesOf(commands ...*cli.Command) []branch {
-	branches := make([]branch, len(commands))
-	for i, c := range commands {
-		branches[i] = leaf(c.Name, func() *cli.Command { return c })
-	}
-	return branches
-}
+// A codedError carries an exit code in the way that the library knows.
+type codedError int
+
+func (e codedError) Error() string { return "sunk" }
+func (e codedError) ExitCode() int { return int(e) }
 
 // sea runs the made-up program; variables are "NAME=VALUE".
 func sea(t *testing.T, args []string, variables ...string) *seaRun {
@@ -162,7 +186,7 @@ func TestFlagsAndArguments(t *testing.T) {
 		Expr    string
 		Raw     bool
 		Headers []string
-		Verbose int
+		Verbose counter
 		Profile string
 	}
 	tests := []struct {
@@ -398,9 +422,9 @@ func TestUsageErrors(t *testing.T) {
 }
 
 // The library would exit by itself for an error that carries an exit code.
-func TestExitCodeOfAnActionComesBack(t *testing.T) {
+func TestExitCodeOfACommandComesBack(t *testing.T) {
 	r := sea(t, []string{"fail", "--exit-code"})
-	if coder, ok := errors.AsType[cli.ExitCoder](r.err); !ok || coder.ExitCode() != 17 {
+	if coder, ok := errors.AsType[codedError](r.err); !ok || coder != 17 {
 		t.Errorf("error %v", r.err)
 	}
 	if r.stdout.Len()+r.stderr.Len() > 0 {
@@ -422,7 +446,7 @@ func TestVersionLine(t *testing.T) {
 		"hark version devel 0123456789ab (go":       info("(devel)", revision),
 		"hark version devel 0123456789ab+dirty (go": info("", revision, debug.BuildSetting{Key: "vcs.modified", Value: "true"}),
 	} {
-		if got := versionLine("hark", info); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, ")") {
+		if got := VersionLine("hark", info); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, ")") {
 			t.Errorf("got %q, want %q…", got, want)
 		}
 	}

@@ -1,8 +1,11 @@
-package commands
+package cmdline
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 var (
@@ -11,6 +14,19 @@ var (
 	wordyDuration = pattern(`^-?((\d+\.?\d*|\.\d+) ?[a-zµμ]+ ?)+$`)
 	durationPart  = pattern(`(\d+\.?\d*|\.\d+) ?([a-zµμ]+)`)
 )
+
+// pattern is a regular expression that is compiled when it is first used: most runs use
+// none, and to compile all of them can be felt at the start.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
+// ParseDuration reads a duration as people write it: as time.ParseDuration does, and
+// "30" is half a minute to those who know curl, and "1d", "5min" and "1 hour" are what
+// they seem.
+func ParseDuration(text string) (time.Duration, error) {
+	return time.ParseDuration(goDuration(text))
+}
 
 // durationUnits are the units of durations that Go does not know: how it writes them,
 // and how many of those they are.
@@ -31,9 +47,8 @@ func durationUnits() map[string]struct {
 	return units
 }
 
-// goDuration is a duration as time.ParseDuration reads it: "30" is half a minute to
-// those who know curl, and "1d", "5min" and "1 hour" are what they seem. What is no
-// duration stays as it is.
+// goDuration is a duration as time.ParseDuration reads it. What is no duration stays as
+// it is.
 func goDuration(text string) string {
 	if bareNumber().MatchString(text) {
 		return text + "s"

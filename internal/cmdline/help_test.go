@@ -1,4 +1,4 @@
-package commands
+package cmdline
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/urfave/cli/v2"
 )
 
 // fishHelpAll is what --help-all shows.
@@ -139,10 +138,10 @@ func TestHelpFitsTheWidth(t *testing.T) {
 	long := strings.TrimSpace(strings.Repeat("word ", 60))
 	for _, width := range []int{0, 50, 100} {
 		var out strings.Builder
-		a := newApp(appConfig{
-			Root: &cli.Command{Name: "hark", Usage: long, Description: long, ArgsUsage: "X\nX\t" + long, Flags: []cli.Flag{
-				&cli.StringFlag{Name: "f", Usage: long},
-				&cli.StringFlag{Name: "in-the-way", Usage: "takes `SOMETHING-RATHER-LONG` " + long},
+		a := New(Config{
+			Root: &Command{Name: "hark", Usage: long, Description: long, Args: "X\nX\t" + long, Flags: []*Flag{
+				{Name: "f", Value: String(new(string)), Usage: long},
+				{Name: "in-the-way", Value: String(new(string)), Usage: "takes `SOMETHING-RATHER-LONG` " + long},
 			}},
 			Stdout: &out, Width: width,
 		})
@@ -172,7 +171,7 @@ func TestHelpReportsWriteErrors(t *testing.T) {
 	broken := errors.New("broken pipe")
 	for _, line := range []string{"--help", "help", "--version", "help about", "connect -h"} {
 		a := newSea(new(seaRun), nil)
-		a.config.Topics = []topic{{Name: "about", Text: "x"}}
+		a.config.Topics = []Topic{{Name: "about", Text: "x"}}
 		a.config.Stdout = writerFunc(func([]byte) (int, error) { return 0, broken })
 		if err := a.Run(t.Context(), strings.Fields(line)); !errors.Is(err, broken) {
 			t.Errorf("%s: error %v", line, err)

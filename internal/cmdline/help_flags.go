@@ -1,0 +1,102 @@
+package cmdline
+
+import "strings"
+
+// A flagGroup is what the help lists under one heading.
+type flagGroup struct {
+	heading string
+	rows    [][2]string
+	folded  []string // named only
+}
+
+// options lists the flags of n in the groups that they state, those without a
+// group first, then those of the commands above it.
+func (h *helpText) options(n *Command) {
+	groups := []*flagGroup{{heading: "Flags"}}
+	left := 0
+	for at := n; at != nil; at = at.parent {
+		for _, o := range at.Flags {
+			if o.Hidden {
+				continue
+			}
+			g := groupOf(&groups, o, at)
+			if !h.all && h.rare != nil && h.rare(o) {
+				g.folded = append(g.folded, o.String())
+				continue
+			}
+			row := [2]string{o.left(), h.right(o)}
+			g.rows = append(g.rows, row)
+			left = max(left, leftColumn([][2]string{row}))
+		}
+	}
+	for _, g := range groups {
+		if len(g.rows)+len(g.folded) == 0 {
+			continue
+		}
+		h.heading(g.heading)
+		h.columns(g.rows, left)
+		h.b.WriteString(wrapText(strings.Join(g.folded, ", "), h.width, 6))
+	}
+}
+
+// groupOf finds the group of a flag of at, or begins one.
+func groupOf(groups *[]*flagGroup, o *Flag, at *Command) *flagGroup {
+	heading := o.Group
+	switch {
+	case at.parent == nil:
+		heading = "Global flags"
+	case heading == "":
+		heading = "Flags"
+	}
+	for _, g := range *groups {
+		if g.heading == heading {
+			return g
+		}
+	}
+	g := &flagGroup{heading: heading}
+	*groups = append(*groups, g)
+	return g
+}
+
+// left is the flag as it is typed: "-n, --count N", "    --color[=WHEN]".
+func (f *Flag) left() string {
+	s := f.String()
+	switch short := f.short(); {
+	case short == "":
+		s = "    " + s
+	case short != f.Name:
+		s = "-" + short + ", " + s
+	}
+	placeholder := f.Placeholder()
+	switch {
+	case f.TakesValue():
+		s += " " + placeholder
+	case placeholder != "":
+		s += "[=" + placeholder + "]"
+	}
+	return s
+}
+
+// right is what the flag does, and its default; if all is wanted, also how else it
+// can be set. What the placeholder says already is left out.
+func (h *helpText) right(f *Flag) string {
+	usage := f.full()
+	if f.Secret && !h.all {
+		usage = strings.TrimSuffix(f.brief(), ", "+f.Placeholder())
+	}
+	usage = strings.TrimSuffix(usage, ": "+f.Placeholder())
+	var notes []string
+	if f.Repeats() {
+		notes = append(notes, "repeatable")
+	}
+	if f.deflt != "" {
+		notes = append(notes, "default "+f.deflt)
+	}
+	if v := f.Variable(); v != "" && h.all {
+		notes = append(notes, v)
+	}
+	if len(notes) == 0 {
+		return usage
+	}
+	return usage + " [" + strings.Join(notes, ", ") + "]"
+}

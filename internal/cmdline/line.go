@@ -1,0 +1,279 @@
+package cmdline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Line is a command line: which command it names, which flags are set, and what is
+// left as arguments.
+type Line struct {
+	Command  *Command
+	Settings []Setting // as given, then those from the environment, then others
+
+	before []string // arguments
+	after  []string // what stands after the two dashes
+	dashed bool     // the two dashes were there
+	typed  []string // the words that named commands
+}
+
+// A Setting is one occurrence of a flag.
+type Setting struct {
+	Flag  *Flag
+	At    *Command // that the flag belongs to
+	Value string   // "true" for a bare boolean flag
+	As    string   // how it was given: "-n", "--count", "HARK_COUNT", a place in a file
+
+	// words of the argument list that were used up; none for the second and later
+	// flags of a cluster, nor for what does not come from the list.
+	words []string
+}
+
+type lineKey struct{}
+
+// LineOf returns the line that led to a command's Run, from its context; nil if there
+// is none.
+func LineOf(ctx context.Context) *Line {
+	line, _ := ctx.Value(lineKey{}).(*Line)
+	return line
+}
+
+// Args are all arguments, those after the two dashes last.
+func (l *Line) Args() []string { return slices.Concat(l.before, l.after) }
+
+// Arg is an argument; "" if there are not so many.
+func (l *Line) Arg(i int) string {
+	if args := l.Args(); i < len(args) {
+		return args[i]
+	}
+	return ""
+}
+
+// Split splits the arguments at the two dashes: "emulate octave -- make test" has octave
+// before and make test after them. dashed tells "emulate octave --" from "emulate
+// octave".
+func (l *Line) Split() (before, after []string, dashed bool) { return l.before, l.after, l.dashed }
+
+// Named are the words that named the command, as typed.
+func (l *Line) Named() []string { return l.typed }
+
+// Value is that of a flag, by its long name, as given the last time; or "".
+func (l *Line) Value(name string) string {
+	value := ""
+	for _, s := range l.Settings {
+		if s.Flag.Name == name {
+			value = s.Value
+		}
+	}
+	return value
+}
+
+// Duration is the value of a Duration flag, by its long name, its default where it is not
+// given; 0 if the command has no such flag.
+func (l *Line) Duration(name string) time.Duration {
+	if f, _ := l.Command.Lookup(name); f != nil {
+		if d, ok := f.Value.(*durationValue); ok {
+			return time.Duration(*d)
+		}
+	}
+	return 0
+}
+
+// IsSet reports whether a boolean flag is set, by its long name.
+func (l *Line) IsSet(name string) bool {
+	for _, s := range l.Settings {
+		if s.Flag.Name == name {
+			return s.Value != "false" && s.Value != "0"
+		}
+	}
+	return false
+}
+
+// GivenAs tells how the user gave the flag of that (long) name the last time:
+// "-n", "--count" or "HARK_COUNT"; "" if not at all. Messages about a value
+// should name it so.
+func (l *Line) GivenAs(name string) string {
+	as := ""
+	for _, s := range l.Settings {
+		if s.Flag.Name == name {
+			as = s.As
+		}
+	}
+	return as
+}
+
+// TypedAs is GivenAs for a flag that stands on the command line; "" for one that a
+// variable or the configuration file sets. Those hold for many commands: what needs
+// another flag, or cannot be used with one, is a mistake where somebody typed it, and
+// otherwise a setting that does not apply, and is left unused.
+func (l *Line) TypedAs(name string) string {
+	if as := l.GivenAs(name); strings.HasPrefix(as, "-") {
+		return as
+	}
+	return ""
+}
+
+// Typed reports whether a flag stands on the command line.
+func (l *Line) Typed(name string) bool { return l.TypedAs(name) != "" }
+
+// Rivals settles two flags that cannot be used together, of which both are set: when
+// only one was typed, drop is called with the name of the other; otherwise it is an
+// error.
+func (l *Line) Rivals(one, other string, drop func(name string)) error {
+	a, b := l.TypedAs(one), l.TypedAs(other)
+	switch {
+	case a != "" && b == "":
+		drop(other)
+	case b != "" && a == "":
+		drop(one)
+	default:
+		return Usagef("%s cannot be used with %s", l.GivenAs(one), l.GivenAs(other))
+	}
+	return nil
+}
+
+// asks reports whether the builtin flag of that name was given.
+func (l *Line) asks(name string) bool {
+	for _, s := range l.Settings {
+		if s.Flag.builtin && s.Flag.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// asksHelp reports whether help is wanted instead.
+func (l *Line) asksHelp() bool { return l.asks("help") || l.asks("help-all") }
+
+// Given are the flags that are set.
+func (l *Line) Given() map[*Flag]bool {
+	given := make(map[*Flag]bool)
+	for _, s := range l.Settings {
+		given[s.Flag] = true
+	}
+	return given
+}
+
+// AddEnvironment adds the flags that are set by their variables. A flag that is set
+// already wins over its variable, and an empty variable is none. The variable of a flag
+// that may be repeated holds one value a line.
+func (l *Line) AddEnvironment(lookup func(string) (string, bool)) {
+	given := l.Given()
+	for _, c := range l.Command.Chain() {
+		for _, f := range c.Flags {
+			variable := f.Variable()
+			if variable == "" || given[f] {
+				continue
+			}
+			text, _ := lookup(variable)
+			if text == "" {
+				continue
+			}
+			values := []string{text}
+			if f.Repeats() {
+				values = strings.Split(text, "\n")
+			}
+			for _, v := range values {
+				if v = strings.TrimSuffix(v, "\r"); v != "" {
+					l.Settings = append(l.Settings, Setting{Flag: f, At: c, Value: v, As: variable})
+				}
+			}
+		}
+	}
+}
+
+// checkArguments compares the number of arguments with the command's synopsis.
+func (l *Line) checkArguments() error {
+	synopsis, _, split := strings.Cut(l.Command.synopsis(), "[--")
+	least, most := arity(synopsis)
+	args := l.before
+	if !split {
+		args = l.Args()
+	}
+	command := l.Command.path
+	switch {
+	case len(args) < least:
+		missing := strings.TrimRight(strings.Fields(synopsis)[len(args)], "….")
+		return &UsageError{Message: missing + " is missing", Command: command,
+			Advice: "it is: " + l.Command.usageLine() + l.Command.explains(missing)}
+	case most >= 0 && len(args) > most && most == 0:
+		return &UsageError{Message: fmt.Sprintf("%s takes no arguments%s", command, Mention(args[0])), Command: command}
+	case most >= 0 && len(args) > most:
+		return &UsageError{Message: fmt.Sprintf("too many arguments%s", Mention(args[most])), Command: command}
+	}
+	return nil
+}
+
+// synopsis is the first line of Args.
+func (c *Command) synopsis() string {
+	synopsis, _, _ := strings.Cut(c.Args, "\n")
+	return synopsis
+}
+
+// explained are the further lines of Args, by name and text.
+func (c *Command) explained() [][2]string {
+	var rows [][2]string
+	_, lines, _ := strings.Cut(c.Args, "\n")
+	for line := range strings.Lines(lines) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		rows = append(rows, [2]string{name, text})
+	}
+	return rows
+}
+
+// explains is what the command says of an argument, after a semicolon, when that is
+// short: what it may be.
+func (c *Command) explains(argument string) string {
+	for _, row := range c.explained() {
+		if row[0] == argument && row[1] != "" && len(row[1]) < 60 {
+			return "; " + argument + ": " + row[1]
+		}
+	}
+	return ""
+}
+
+// arity reads the number of arguments from a synopsis such as "APP[/CHANNEL]
+// [FILE…]"; most is -1 if there is no limit.
+func arity(synopsis string) (least, most int) {
+	for word := range strings.FieldsSeq(synopsis) {
+		optional := strings.HasPrefix(word, "[")
+		if !optional {
+			least++
+		}
+		if most >= 0 {
+			most++
+		}
+		if strings.Contains(word, "…") || strings.Contains(word, "...") {
+			most = -1
+		}
+	}
+	return least, most
+}
+
+// Complain is the error for a value that the flag does not accept, for err, in a line
+// of the command at.
+func (s Setting) Complain(err error, at *Command) *UsageError {
+	cause := err.Error()
+	shown, where := fmt.Sprintf(" %q", Cut(s.Value, 60)), " for "+s.As
+	if s.As != "" && s.As == s.Flag.Variable() {
+		where = " in " + s.As
+	}
+	if s.Flag.Secret || strings.Contains(s.Value, "://") {
+		// The cause may quote the value too, or a part of it.
+		shown, cause = "", strings.ReplaceAll(cause, strconv.Quote(s.Value), "it")
+		if strings.Contains(cause, `"`) || strings.Contains(cause, s.Value) {
+			cause = ""
+		}
+	}
+	if expects := s.Flag.expects(); expects != "" && err != errRange {
+		cause = "expected " + expects
+	}
+	if cause != "" {
+		cause = ": " + cause
+	}
+	return &UsageError{Message: "invalid value" + shown + where + cause, Command: at.path, Advice: s.Flag.Advice}
+}
