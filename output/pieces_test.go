@@ -32,6 +32,9 @@ func TestPieces(t *testing.T) {
 			}
 			for _, format := range []Format{FormatFrames, FormatCloudEvents} {
 				for i, data := range datas {
+					if i == 3 && filling != fillings[0] {
+						continue // it has none
+					}
 					for _, null := range []bool{i == 0} {
 						var got [2]string
 						var kept [2][]Recent
@@ -76,7 +79,7 @@ func TestPieces(t *testing.T) {
 
 // However long a message gets in a format, it takes no more than the buffer.
 func TestFormatsDoNotHoldGiants(t *testing.T) {
-	const size = 8 << 20
+	const size = 3 << 20 // three times what may be allocated
 	b64, _ := json.Marshal(bytes.Repeat([]byte{1}, size))
 	for name, data := range map[string][]byte{
 		"JSON":       []byte(`{"a":"` + strings.Repeat("x", size) + `"}`),
