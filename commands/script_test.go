@@ -68,14 +68,13 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	testscript.Main(m, map[string]func(){
-		"hark":           func() { os.Exit(scriptHark(os.Args[1:])) },
-		"hark-crash":     func() { os.Exit(crashHark(os.Args[1:])) },
-		"browse":         func() { os.Exit(browse(os.Args[1])) },
-		"webhook":        func() { os.Exit(webhook(os.Args[1:])) },
-		"ci-job":         func() { os.Exit(runCI(os.Args[1])) },
-		"script-environ": func() { os.Exit(dumpEnviron(os.Args[1])) },
-		"script-memory":  func() { os.Exit(boundMemory(os.Args[1:])) },
-		"tls-server":     func() { os.Exit(serveTLS()) },
+		"hark":          func() { os.Exit(scriptHark(os.Args[1:])) },
+		"hark-crash":    func() { os.Exit(crashHark(os.Args[1:])) },
+		"browse":        func() { os.Exit(browse(os.Args[1])) },
+		"webhook":       func() { os.Exit(webhook(os.Args[1:])) },
+		"ci-job":        func() { os.Exit(runCI(os.Args[1])) },
+		"script-memory": func() { os.Exit(boundMemory(os.Args[1:])) },
+		"tls-server":    func() { os.Exit(serveTLS()) },
 	})
 }
 
@@ -277,9 +276,8 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 func scriptCommand(ts *testscript.TestScript, args []string) *exec.Cmd {
 	// The script's environment is not to be had otherwise.
 	file := ts.MkAbs(".environ")
-	ts.Check(ts.Exec("script-environ", file))
-	var environ []string
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &environ))
+	ts.Check(ts.Exec("sh", "-c", `env -0 >"$0"`, file))
+	environ := strings.Split(strings.TrimSuffix(ts.ReadFile(file), "\x00"), "\x00")
 
 	path := args[0]
 	if !strings.ContainsRune(path, filepath.Separator) {
@@ -299,19 +297,6 @@ func lookPath(ts *testscript.TestScript, name string) string {
 	}
 	ts.Fatalf("%s is not in PATH", name)
 	return ""
-}
-
-// dumpEnviron writes the environment that the script's commands get to a file.
-func dumpEnviron(file string) int {
-	data, err := json.Marshal(os.Environ())
-	if err == nil {
-		err = os.WriteFile(file, data, 0o600)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
 }
 
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
