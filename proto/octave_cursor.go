@@ -104,6 +104,8 @@ type octaveMark struct {
 	// unverified is the creationDate from which stored events may still be missing,
 	// because the REST interface shows them late; 0 for none.
 	unverified int64
+	// oldest is the creationDate of the first event that the last query showed.
+	oldest int64
 	// doubt is a gap for which it is not yet known whether there is one.
 	doubt *octaveDoubt
 }
@@ -119,13 +121,13 @@ type octaveSeen struct {
 	at  time.Time // when it was given out
 }
 
-// An octaveDoubt is the time between the mark and the oldest stored event after
-// it, where neither proves that nothing was evicted between. If the stream turns
-// out to be full, something may have been.
+// An octaveDoubt is the time between an event that was given out, or a moment, and the
+// oldest event that is stored after it, where neither proves that nothing was evicted
+// between.
 type octaveDoubt struct {
 	from, to int64
-	stored   int  // events after it, so far
-	gone     bool // the last event before it was given out, and is not stored
+	timed    bool // from is a moment
+	gone     bool // the event at from is not stored any more, although younger ones are
 }
 
 // begin makes a mark for each stream, once in a run.
@@ -254,10 +256,10 @@ func (m *octaveMark) forget(now time.Time, overlap time.Duration) {
 }
 
 // firstSeen is the creationDate of the first event that is remembered and not older
-// than what is not verified yet; 0 when nothing waits to be, or none is.
-func (m *octaveMark) firstSeen() (first int64) {
+// than that; 0 for none.
+func (m *octaveMark) firstSeen(since int64) (first int64) {
 	for _, s := range m.order {
-		if at := s.key.created; m.unverified != 0 && at >= m.unverified && (first == 0 || at < first) {
+		if at := s.key.created; at >= since && (first == 0 || at < first) {
 			first = at
 		}
 	}

@@ -59,15 +59,20 @@ type octaveFetch struct {
 	owed    int64       // creationDate of the last that was left out
 	again   bool        // and that was after the last query
 	asked   bool        // a first page has come
+	reached int64       // creationDate of the last event of it; 0 for none
+	final   bool        // it was asked for when everything was shown
 	done    bool
 	failed  bool      // and it is of no use to hold back anything
 	askedAt time.Time // the last query
 	// verifying: the query for what was shown late has begun; verified: or it is not
 	// needed, any more.
 	verifying, verified bool
-	// oldest is the creationDate of the first event that is remembered since the time
-	// for which a second query is owed by an earlier connection; 0 when none is.
-	oldest  int64
+	// since is from when on events may have been shown late that were asked for before;
+	// 0 when none were. late is the doubt about them.
+	since   int64
+	late    *octaveDoubt
+	stored  int  // events that were stored at the first query, as far as is known
+	evicts  bool // one that was given out is not stored any more, although younger ones are
 	retryAt time.Time
 	retries int
 	until   time.Time // of the retries
@@ -87,7 +92,7 @@ func newOctaveFill(c *OctaveCursor, delay time.Duration) *octaveFill {
 			continue
 		}
 		c.recheck(m)
-		s := &octaveFetch{octaveMark: m, from: m.from(c.overlap), oldest: m.firstSeen()}
+		s := &octaveFetch{octaveMark: m, from: m.from(c.overlap), since: m.unverified}
 		if delay > 0 {
 			m.unverified = s.from
 		}
@@ -196,7 +201,9 @@ func (f *octaveFill) receive(s *octaveFetch, page []octaveEvent, now time.Time) 
 	short := len(page) < wire.OctaveLimit
 	stuck := fresh == 0 && !moved && s.start > len(page)
 	caught := s.covered > 0 && s.last >= s.covered+octaveOverlap.Milliseconds()
-	s.asked = true
+	if !s.asked {
+		s.asked, s.reached = true, s.last
+	}
 	switch {
 	case s.again || !short && !stuck && !caught:
 	case s.last < s.owed:
@@ -221,10 +228,10 @@ func (f *octaveFill) add(s *octaveFetch, page []octaveEvent, now time.Time) (fre
 		}
 		s.tail[k] = true
 		fresh++
+		if !s.verifying || !f.cursor.has(s.octaveMark, &e) {
+			s.stored++
+		}
 		s.page = append(s.page, octaveOut{e, s.octaveMark, Message{Time: now}})
-	}
-	if s.doubt != nil {
-		s.doubt.stored += fresh
 	}
 	return fresh
 }

@@ -18,59 +18,105 @@ func (f *octaveFill) examine(s *octaveFetch, page []octaveEvent, now time.Time) 
 	if len(page) > 0 {
 		oldest = page[0].created
 	}
-	if s.verifying && !s.asked {
-		return
-	}
 	if s.asked {
 		// The last event of the page before comes again, unless it is gone.
 		if len(page) > 0 && s.start == 0 && oldest > s.from {
+			s.evicts = true
 			f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.octaveMark, s.from, oldest))
 		}
 		return
 	}
-	if s.oldest != 0 && oldest > s.oldest {
-		// What was shown late since then may have been evicted with it.
-		f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.octaveMark, s.from, oldest))
+	s.final = !s.askedAt.Before(f.live.Add(f.delay))
+	if !s.verifying {
+		s.stored, s.evicts = 0, false
 	}
-	known := slices.ContainsFunc(page, func(e octaveEvent) bool {
-		return e.created <= s.mark && f.cursor.has(s.octaveMark, &e)
-	})
-	switch {
-	case known:
-	case s.doubt == nil:
-		s.doubt = &octaveDoubt{from: s.mark, to: oldest, gone: !s.timed}
-	default: // left over from a connection that ended too early
-		s.doubt.to = oldest
+	if s.since != 0 && len(page) > 0 && oldest > s.since {
+		// What was shown late may have been evicted with what was shown in time.
+		first := s.firstSeen(max(s.since, s.oldest))
+		gone := first != 0 && first < oldest
+		s.evicts = s.evicts || gone
+		switch {
+		case gone && s.late != nil:
+			s.late.to = oldest
+		case gone || !s.verifying:
+			s.late = &octaveDoubt{from: s.since, to: oldest}
+		}
 	}
+	if len(page) > 0 {
+		s.oldest = oldest
+	}
+	if s.doubt == nil {
+		if s.verifying {
+			return
+		}
+		s.doubt = &octaveDoubt{from: s.mark, timed: s.timed}
+	}
+	d := s.doubt
+	if oldest <= d.from || slices.ContainsFunc(page, func(e octaveEvent) bool {
+		return e.created <= d.from && f.cursor.has(s.octaveMark, &e)
+	}) {
+		s.doubt = nil
+		return
+	}
+	if !s.verifying || d.to == 0 {
+		d.to = oldest
+	}
+	// An empty page says nothing at first: all that is stored may be shown late.
+	d.gone = d.gone || !d.timed && (len(page) > 0 || s.final)
 }
 
 // finish is called when all of a stream was fetched.
 func (f *octaveFill) finish(s *octaveFetch) {
-	s.done = true
-	s.verified = !s.askedAt.Before(f.live.Add(f.delay))
+	s.done, s.verified = true, s.final
 	if s.verified {
 		s.unverified = 0
 	} else {
-		// Whatever the last query missed is no older than that: it was made at the
-		// date of the last event at the earliest.
-		s.unverified = max(s.unverified, s.last-(f.delay+f.cursor.overlap).Milliseconds())
+		// Whatever the queries missed is no older than that: the first one was made at
+		// the date of the last event that it found, at the earliest.
+		s.unverified = max(s.unverified, s.reached-(f.delay+f.cursor.overlap).Milliseconds())
 	}
-	if s.doubt == nil {
-		return
+	for i := range s.pushes {
+		if s.pushes[i].created > s.last {
+			s.stored++
+		}
 	}
-	full := s.doubt.stored >= s.capacity
+	f.settle(s)
+}
+
+// settle decides what is in doubt when a query is through. A stream of known capacity
+// has evicted something only when it was full, which may be known no sooner than when
+// everything is shown.
+func (f *octaveFill) settle(s *octaveFetch) {
+	full := s.evicts || s.stored >= s.capacity
 	if s.capacity < 0 {
-		full = s.doubt.gone || s.doubt.stored >= wire.OctaveCapacityDefault
+		full = s.evicts || s.stored >= wire.OctaveCapacityDefault
 	}
-	if full {
-		f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.octaveMark, s.doubt.from, s.doubt.to))
+	gone := s.doubt != nil && s.doubt.gone && s.capacity < 0
+	if full || gone {
+		var from, to int64
+		for _, d := range s.doubts() {
+			if from == 0 || d.from < from {
+				from = d.from
+			}
+			to = max(to, d.to)
+		}
+		if to != 0 {
+			f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.octaveMark, from, to))
+		}
 	}
-	s.doubt = nil
+	if full || gone || s.verified {
+		s.late, s.doubt = nil, nil
+	}
+}
+
+// doubts are those that nothing has decided yet.
+func (s *octaveFetch) doubts() []*octaveDoubt {
+	return slices.DeleteFunc([]*octaveDoubt{s.late, s.doubt}, func(d *octaveDoubt) bool { return d == nil })
 }
 
 // verify begins the query for what was shown late.
 func (f *octaveFill) verify(s *octaveFetch) {
-	s.verifying, s.retries = true, 0
+	s.verifying, s.retries, s.since = true, 0, s.unverified
 	s.from, s.start, s.last, s.tail, s.asked = s.unverified, 0, 0, nil, false
 }
 
@@ -79,6 +125,7 @@ func (f *octaveFill) verify(s *octaveFetch) {
 func (f *octaveFill) verdict(s *octaveFetch) {
 	f.cursor.recheck(s.octaveMark)
 	s.verified, s.unverified = true, 0
+	f.settle(s)
 }
 
 // recheck reports when so many events came since that the older ones are forgotten:
@@ -138,14 +185,21 @@ func (f *octaveFill) fail(s *octaveFetch, err error, now time.Time) {
 // for any more.
 func (f *octaveFill) giveUp(s *octaveFetch, reason string, now time.Time) {
 	gap := GapReport{Reason: reason}
-	switch { // the stream's own time is known better
+	from := int64(0) // the stream's own time is known better than that of the connection
+	switch {
 	case s.verifying:
-		gap.From, gap.To = f.cursor.begun(s.unverified), now
+		from = s.unverified
 	case f.cursor.initial || s.asked:
-		gap.From, gap.To = f.cursor.begun(max(s.mark, s.last)), now
+		from = max(s.mark, s.last)
+	}
+	if from != 0 {
+		for _, d := range s.doubts() { // nothing will decide them now
+			from = min(from, d.from)
+		}
+		gap.From, gap.To = f.cursor.begun(from), now
 	}
 	f.cursor.lost = append(f.cursor.lost, gap)
-	s.doubt = nil
+	s.doubt, s.late = nil, nil
 	s.done, s.failed, s.verified, s.unverified = true, true, true, 0
 	f.out = append(append(f.out, s.page...), s.pushes...)
 	f.unhold(s.pushes)

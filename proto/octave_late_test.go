@@ -63,7 +63,7 @@ func TestOctaveFillAsksOnce(t *testing.T) {
 // far that has come meanwhile.
 func TestOctaveFillAsksAgainInTheNextConnection(t *testing.T) {
 	const delay = 5 * time.Second
-	c, m := one(1000, 100_000)
+	c, m := one(2000, 100_000)
 	s := shelf{events: []octaveEvent{stored("a", 120_000), stored("b", 122_000)}}
 	f := newOctaveFill(c, delay)
 	c.fill, f.live = f, noon
@@ -111,7 +111,9 @@ func TestOctaveFillThatIsNotVerified(t *testing.T) {
 		f.query(ask[0], now)
 		f.fail(ask[0], &HandshakeError{Stage: StageRequest, Address: "a", Status: 503}, now)
 	}
-	if gaps := reasons(f.gaps()); !strings.HasPrefix(gaps, "110000-") || !strings.HasSuffix(gaps, "s1: request a: HTTP 503 Service Unavailable") {
+	// How many events were stored was never seen, so that some may have been evicted
+	// since the beginning.
+	if gaps := reasons(f.gaps()); !strings.HasPrefix(gaps, "100000-") || !strings.HasSuffix(gaps, "s1: request a: HTTP 503 Service Unavailable") {
 		t.Errorf("gaps %s", gaps)
 	}
 
@@ -226,6 +228,67 @@ func TestOctaveFillThatComesTooLate(t *testing.T) {
 		drain(t, f, &s)
 		if gaps := reasons(f.gaps()); (gaps != "filled") != evicted {
 			t.Errorf("evicted %t: gaps %s (unverified %d)", evicted, gaps, m.unverified)
+		}
+	}
+}
+
+// Whether a stream was full is known when what it showed late is counted, too.
+func TestOctaveFullStreamThatShowsLate(t *testing.T) {
+	const delay = 5 * time.Second
+	tests := []struct {
+		name     string
+		capacity int
+		second   []octaveEvent // what is stored at the second query, beside c and d
+		want     string
+	}{
+		{"full", 4, []octaveEvent{stored("e", 112_000), stored("f", 113_000)}, "101000-110000 s1 keeps 4 events, and older ones are gone"},
+		{"not full", 5, []octaveEvent{stored("e", 112_000), stored("f", 113_000)}, "filled"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, m := one(tt.capacity, 100_000)
+			last := stored("last", 101_000)
+			c.give(m, &last, noon)
+			f := newOctaveFill(c, delay)
+			f.live = noon
+			s := shelf{events: []octaveEvent{stored("c", 110_000), stored("d", 111_000)}}
+			for now := noon; !f.over(); now = now.Add(delay) {
+				ask, _ := f.queries(now)
+				f.receive(ask[0], s.answer(1, f.query(ask[0], now)), now)
+				f.take(now)
+				s.events = append(s.events, tt.second...)
+			}
+			if gaps := reasons(f.gaps()); gaps != tt.want {
+				t.Errorf("gaps %s, want %s", gaps, tt.want)
+			}
+		})
+	}
+}
+
+// An event that was hidden may have been evicted before the first one that was seen.
+func TestOctaveEvictedBeforeTheFirstSeen(t *testing.T) {
+	const delay = 5 * time.Second
+	for _, tt := range []struct {
+		capacity int
+		want     string
+	}{
+		{3, "100000-120000 s1 keeps 3 events, and older ones are gone"},
+		{4, "filled"},
+	} {
+		c, _ := one(tt.capacity, 100_000)
+		s := shelf{events: []octaveEvent{stored("a", 120_000), stored("b", 122_000)}}
+		f := newOctaveFill(c, delay)
+		c.fill, f.live = f, noon
+		ask, _ := f.queries(noon)
+		f.receive(ask[0], s.answer(1, f.query(ask[0], noon)), noon)
+		f.take(noon)
+		// The connection is lost. An event of 119,000 was stored, and has made room.
+		s.events = append(s.events, stored("c", 123_000))
+		f = newOctaveFill(c, delay)
+		f.live = noon.Add(-delay) // the answer is final
+		drain(t, f, &s)
+		if gaps := reasons(f.gaps()); gaps != tt.want {
+			t.Errorf("gaps %s, want %s", gaps, tt.want)
 		}
 	}
 }
