@@ -71,6 +71,9 @@ func plainNames(names []string) []cmdline.Candidate {
 // askedNames is what a command prints, from the cache if it is not old. The flags of
 // line that the command has too are given to it.
 func (p *program) askedNames(ctx context.Context, line *cmdline.Line, command ...string) []string {
+	if line == nil {
+		return nil
+	}
 	asked := line.Command.Root().Child(command[0])
 	if asked == nil || asked.Child(command[1]) == nil {
 		return nil

@@ -199,6 +199,9 @@ func (p *program) configExplainCommand() *cmdline.Command {
 		Name: "explain", Usage: "print each setting of a command and where it comes from",
 		Examples: "hark config explain octave subscribe\nhark config explain drogue tail --profile staging -- --count 5",
 		Complete: func(_ context.Context, line *cmdline.Line) []cmdline.Candidate {
+			if line == nil {
+				return nil
+			}
 			if c := line.Command.Root().Below(line.Args()); c != nil {
 				return c.Candidates()
 			}
@@ -306,15 +309,6 @@ func (p *program) configCheck(ctx context.Context, root *cmdline.Command) error 
 	return nil
 }
 
-// checked is the panic with which a command that is only checked ends, where a stream
-// would begin, with the mistake that it would find then.
-type checked struct{ err error }
-
-// checkedCommands are those whose flags the file may set, with arguments.
-var checkedCommands = [][]string{
-	{"connect", "ws://127.0.0.1:1"}, {"octave", "subscribe", "/x"}, {"drogue", "tail", "x"}, {"doshii", "listen"},
-}
-
 // checkUse has each command check the settings of the file, of each of its profiles, as
 // it does when it is used, up to where it would begin. Nothing is run or asked.
 func (p *program) checkUse(ctx context.Context, f *config.File) error {
@@ -329,12 +323,13 @@ func (p *program) checkUse(ctx context.Context, f *config.File) error {
 		}
 		return p.LookupEnv(name)
 	}
+	// What is wrong with a setting of all commands is a mistake in connect, not in some
+	// service.
+	general := func(s service) int { return min(1, len(s.settings)) }
+	order := slices.SortedStableFunc(slices.Values(services()), func(a, b service) int { return general(a) - general(b) })
 	for _, profile := range append([]string{""}, f.Profiles...) {
-		for _, words := range checkedCommands {
-			if profile != "" {
-				words = append(slices.Clone(words), "--profile", profile)
-			}
-			err := q.check(ctx, words)
+		for _, sv := range order {
+			err := q.tryProfile(ctx, sv, f, profile)
 			if ctx.Err() != nil || is[*proto.OverdueError](err) {
 				return err
 			}
@@ -367,18 +362,27 @@ func ofFile(u *cmdline.UsageError, f *config.File, profile string) error {
 	return nil
 }
 
-// check runs a command line up to where it would begin.
-func (p *program) check(ctx context.Context, words []string) (err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case checked:
-			err = r.err
-		default:
-			panic(r)
-		}
-	}()
-	return p.app().Run(context.WithValue(ctx, programKey{}, p), words)
+// tryProfile has the command of a service that streams check the settings of a profile.
+func (p *program) tryProfile(ctx context.Context, sv service, f *config.File, profile string) error {
+	v := sv.stream(p)
+	words := sv.words(v)
+	var expressions error // they may come from several places, so no command's help is about them
+	tree := v.tried(func() { expressions = v.flags.tryExpressions(p) })
+	if len(words) > 1 {
+		tree = &cmdline.Command{Name: sv.name, Commands: func() []*cmdline.Command { return []*cmdline.Command{v.command} }}
+	}
+	a := cmdline.New(cmdline.Config{
+		Root:      &cmdline.Command{Name: "hark", Flags: globalFlags(p), Commands: func() []*cmdline.Command { return []*cmdline.Command{tree} }},
+		Settings:  func(_ context.Context, l *cmdline.Line) error { return addSettings(l, f, profile) },
+		Before:    p.observe,
+		Stdout:    io.Discard,
+		Stderr:    io.Discard,
+		LookupEnv: p.LookupEnv,
+	})
+	if err := a.Run(context.WithValue(ctx, programKey{}, p), append(words, sv.arguments...)); err != nil {
+		return err
+	}
+	return expressions
 }
 
 func literalSecret(root *cmdline.Command, f *config.File) bool {

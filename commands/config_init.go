@@ -15,9 +15,7 @@ import (
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
-	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/lineedit"
-	"github.com/hark-cli/hark/proto/wire"
 	"golang.org/x/term"
 )
 
@@ -33,8 +31,8 @@ func (p *program) configInit() *cmdline.Command {
 hark config init octave
 hark config init drogue --try example-app
 hark config init octave --profile staging --set endpoint=https://octave.example.com`,
-		Complete: wordsOf(emulator.Services()),
-		Args:     "SERVICE\nSERVICE\toctave, drogue or doshii",
+		Complete: wordsOf(namesOf(isConfigurable)),
+		Args:     "SERVICE\nSERVICE\t" + oneOf(namesOf(isConfigurable)),
 		Description: "Asks for what the service needs and --set has not given; an empty answer takes what stands in " +
 			"brackets. When stdin is no terminal, its lines are the answers. Then 'hark doctor' tries the settings, " +
 			"together with what the file says already. When it fails nothing is written, unless you say so on a terminal.\n\n" +
@@ -85,34 +83,11 @@ type question struct {
 
 const orBetter = ", or better where to find it: env:NAME, file:PATH, cmd:COMMAND, keyring:SERVICE/NAME"
 
-func questions(service string) []question {
-	switch service {
-	case "octave":
-		return []question{
-			{name: "company", ask: "company", needed: true},
-			{name: "user", ask: "user (empty for a restricted token)"},
-			{name: "token", ask: "token" + orBetter, deflt: "env:OCTAVE_TOKEN", needed: true},
-		}
-	case "drogue":
-		return []question{
-			{name: "endpoint", ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.DrogueAPI + ")"},
-			{name: "user", ask: "user of an access token (empty if you log in with 'hark drogue login')"},
-			{name: "access-token", ask: "access token" + orBetter, deflt: "env:DROGUE_ACCESS_TOKEN", needed: true, with: "user"},
-		}
-	case "doshii":
-		return []question{
-			{name: "env", ask: "environment: sandbox or live", deflt: "sandbox"},
-			{name: "client-id", ask: "client id" + orBetter, deflt: "env:DOSHII_CLIENT_ID", needed: true},
-		}
-	}
-	return nil
-}
-
 // collect makes the new text of the file.
 func (s *setup) collect(ctx context.Context, given []string) error {
-	asked := questions(s.service)
-	if asked == nil {
-		return unknownService(s.service)
+	sv := serviceOf(s.service)
+	if sv == nil || !isConfigurable(*sv) {
+		return unknownService(s.service, namesOf(isConfigurable))
 	}
 	if err := s.read(ctx); err != nil {
 		return err
@@ -121,7 +96,7 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 	if err != nil {
 		return err
 	}
-	for _, q := range asked {
+	for _, q := range sv.settings {
 		if _, ok := values[q.name]; ok || q.with != "" && values[q.with] == "" {
 			continue
 		}
@@ -329,13 +304,13 @@ func readLine(r io.Reader) (string, error) {
 
 // check lets doctor try the file as it will be.
 func (s *setup) check(ctx context.Context) error {
-	if s.service == "drogue" && s.try == "" {
-		app, err := s.prompt(ctx, "application to try it with (empty for none; it is not written): ")
+	if what := serviceOf(s.service).tried; what != "" && s.try == "" {
+		name, err := s.prompt(ctx, what+" to try it with (empty for none; it is not written): ")
 		if err != nil {
 			return err
 		}
-		if s.try = app; app == "" {
-			s.say.note("not tried: there is no application to try it with")
+		if s.try = name; name == "" {
+			s.say.note("not tried: there is no %s to try it with", what)
 			return nil
 		}
 	}

@@ -28,11 +28,27 @@ type connectOptions struct {
 	reconnect    bool
 	address      string // --connect
 	wscatOptions
+
+	// What check has made of them.
+	plain *proto.Plain
+	stdin bool // it is read for messages
 }
 
-func (p *program) connectCommand() *cmdline.Command {
+func connectService() service {
+	return service{
+		name: "connect", title: "any WebSocket",
+		command:   func(p *program) *cmdline.Command { return p.connect().run(p) },
+		stream:    (*program).connect,
+		arguments: []string{"ws://127.0.0.1:1"},
+		player:    &proto.Plain{},
+		examples: "hark emulate drogue -- sh -c 'hark doctor $HARK_DROGUE_ENDPOINT/public-app'\n" +
+			"hark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s",
+	}
+}
+
+func (p *program) connect() *streaming {
 	o, f := &connectOptions{}, newStreamFlags()
-	return &cmdline.Command{
+	return &streaming{flags: f, command: &cmdline.Command{
 		Name: "connect", TakesURL: true,
 		Usage: "stream what comes from any WebSocket, or talk to it",
 		Examples: `hark emulate drogue -- sh -c 'hark connect $HARK_DROGUE_ENDPOINT/public-app -n 5'
@@ -63,7 +79,8 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			{Name: "reconnect", Group: catLink, Value: cmdline.Bool(&o.reconnect),
 				Usage: "connect again when the connection is lost"},
 		}, f.flags()...)),
-		Run: func(ctx context.Context, line *cmdline.Line) error {
+	},
+		check: func(ctx context.Context, line *cmdline.Line) error {
 			f.auto = true
 			if err := o.checkWscat(line, f); err != nil {
 				return err
@@ -83,35 +100,41 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				}
 				f.retries = 0
 			}
-			svc, stdin, err := o.service(ctx)
-			if err != nil {
-				return err
-			}
-			p.say.Add(sensitiveAddress(svc.URL)...)
-			if err := o.login(ctx, line, p, f.header, svc); err != nil {
-				return err
-			}
-			if svc.Subprotocols, err = p.offered(ctx, o.subprotocols); err != nil {
-				return err
-			}
-			var input <-chan proto.Frame
-			if stdin {
-				if f.interactive || len(f.execute) > 0 {
-					return cmdline.Usagef("--send - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.interactive])
-				}
-				f.auto = false
-				input = p.lines(ctx)
-			}
-			s := p.newStream(f)
-			defer s.close()
-			if stdin {
-				s.lingering = f.lingers()
-			} else {
-				s.sendable = true
-			}
-			return wscatHint(line, s.run(ctx, svc, input))
+			return o.check(ctx, line, p, f)
 		},
+		open: func(ctx context.Context, _ *cmdline.Line, s *stream) (*opened, error) {
+			if !o.stdin {
+				s.sendable = true
+				return &opened{Service: o.plain, place: o.plain.URL}, nil
+			}
+			s.lingering = f.lingers()
+			return &opened{Service: o.plain, place: o.plain.URL, input: p.lines(ctx)}, nil
+		},
+		hint: wscatHint,
 	}
+}
+
+// check makes the service of the options, and looks up its credentials.
+func (o *connectOptions) check(ctx context.Context, line *cmdline.Line, p *program, f *streamFlags) error {
+	svc, stdin, err := o.service(ctx)
+	if err != nil {
+		return err
+	}
+	p.say.Add(sensitiveAddress(svc.URL)...)
+	if err := o.login(ctx, line, p, f.header, svc); err != nil {
+		return err
+	}
+	if svc.Subprotocols, err = p.offered(ctx, o.subprotocols); err != nil {
+		return err
+	}
+	if stdin && (f.interactive || len(f.execute) > 0) {
+		return cmdline.Usagef("--send - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.interactive])
+	}
+	if stdin {
+		f.auto = false
+	}
+	o.plain, o.stdin = svc, stdin
+	return nil
 }
 
 // target is the address: the argument, or that of --connect.

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 )
 
 // doctorCommand makes its commands of those that stream, so it reaches a service
-// exactly as they do: where they would stream, it examines.
+// exactly as they do.
 func (p *program) doctorCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "doctor",
@@ -26,36 +27,27 @@ hark doctor wss://stream.example.com/events`,
 			"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
 			"An address stands for 'connect' and itself.",
 		Commands: func() []*cmdline.Command {
-			return []*cmdline.Command{
-				p.examine(p.octaveSubscribe(), "octave", "[STREAM…]"),
-				p.examine(p.drogueTail(), "drogue", ""),
-				p.examine(p.doshiiListen(), "doshii", ""),
-				p.examine(p.connectCommand(), "connect", ""),
+			var commands []*cmdline.Command
+			for _, sv := range services() {
+				commands = append(commands, p.examine(sv))
 			}
+			return commands
 		},
 	}
 }
 
 // examine turns a command that streams into one that examines.
-func (p *program) examine(c *cmdline.Command, name, synopsis string) *cmdline.Command {
-	e := &examination{target: name, program: p, readyTimeout: 10 * time.Second}
+func (p *program) examine(sv service) *cmdline.Command {
+	v := sv.stream(p)
+	c := v.command
+	e := &examination{service: sv, program: p, readyTimeout: 10 * time.Second}
 	var asJSON bool
-	c.Examples = "hark doctor " + name + " --emulator"
-	switch name {
-	case "octave":
-		c.Examples += " /demo/stream"
-	case "drogue":
-		c.Examples += " demo-app"
-	case "connect":
-		c.Examples = "hark emulate drogue -- sh -c 'hark doctor $HARK_DROGUE_ENDPOINT/public-app'\nhark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s"
-	}
-	c.Usage = "examine the way to " + map[string]string{
-		"octave": "Sierra Wireless Octave", "drogue": "Drogue Cloud", "doshii": "Doshii", "connect": "any WebSocket",
-	}[name]
-	c.Name, c.Description, c.Usual = name, "", false
-	if synopsis != "" {
+	c.Name, c.Description, c.Usual = sv.name, "", false
+	c.Usage = "examine the way to " + sv.title
+	c.Examples = cmp.Or(sv.examples, strings.Join(append([]string{"hark doctor", sv.name, "--emulator"}, sv.demo...), " "))
+	if sv.synopsis != "" {
 		_, explained, _ := strings.Cut(c.Args, "\n")
-		c.Args = synopsis + "\n" + explained
+		c.Args = sv.synopsis + "\n" + explained
 	}
 	c.Flags = slices.DeleteFunc(c.Flags, irrelevantToDoctor)
 	c.Flags = append(c.Flags,
@@ -63,7 +55,6 @@ func (p *program) examine(c *cmdline.Command, name, synopsis string) *cmdline.Co
 			Usage: "wait at most `D` for the stream to be ready, see 'hark help status'"},
 		&cmdline.Flag{Name: "wait", Value: cmdline.Duration(&e.wait), Usage: "wait `D` for the first event; without it, none is awaited"},
 		&cmdline.Flag{Name: "json", Value: cmdline.Bool(&asJSON), Usage: "print the findings as JSON"})
-	stream := c.Run
 	c.Run = func(ctx context.Context, line *cmdline.Line) error {
 		if err := checkDuration(line, "wait", e.wait, false); err != nil {
 			return err
@@ -71,11 +62,17 @@ func (p *program) examine(c *cmdline.Command, name, synopsis string) *cmdline.Co
 		if err := checkDuration(line, "ready-timeout", e.readyTimeout, false); err != nil {
 			return err
 		}
-		p.exam = e
-		err := stream(ctx, line)
-		if !e.begun { // a mistake was found before anything was dialled
+		if err := v.check(ctx, line); err != nil {
 			return err
 		}
+		s := p.newStream(v.flags)
+		defer s.close()
+		o, err := v.open(ctx, line, s)
+		if err != nil {
+			return err
+		}
+		err = e.examine(ctx, s, o)
+		err = withHint(err, v.hint(line, err))
 		if s, ok := errors.AsType[*signalError](err); ok {
 			return s
 		}
@@ -108,9 +105,8 @@ var doctorStages = []proto.Stage{
 // errExamined ends a stream of which enough has been seen.
 var errExamined = errors.New("examined")
 
-// examine connects to svc once and records how it goes.
-func (s *stream) examine(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
-	e := s.exam
+// examine connects to a service once and records how it goes.
+func (e *examination) examine(ctx context.Context, s *stream, svc *opened) error {
 	e.begin(s)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -120,7 +116,7 @@ func (s *stream) examine(ctx context.Context, svc proto.Service, input <-chan pr
 	o.Retries = 0
 	o.Transport = userAgent{examTransport{s.handshakes(), e}, s.flags.noAgent}
 	o.Dial = s.flags.dial()
-	o.Input = input
+	o.Input = svc.input
 	o.Kill = s.kill
 	o.Trace = proto.Trace{
 		Status:  func(st proto.Status) { e.status(st, cancel) },
@@ -130,10 +126,8 @@ func (s *stream) examine(ctx context.Context, svc proto.Service, input <-chan pr
 	if s.flags.verbose {
 		o.Trace.Note = func(text string) { s.say.note("%s", text) }
 	}
-	if octave, ok := svc.(*proto.Octave); ok && len(octave.Streams) == 0 {
-		e.nothingToSubscribe = true
-	}
-	err := proto.Run(ctx, svc, e, o)
+	e.nothingToSubscribe = svc.nothing
+	err := proto.Run(ctx, svc.Service, e, o)
 	if e.timer != nil {
 		e.timer.Stop()
 	}
@@ -151,7 +145,7 @@ func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
 	switch st.State {
 	case proto.Connecting:
 		e.address = st.Address
-		if e.target == "octave" { // the session request is where the credentials count
+		if e.service.asksFirst { // the session request is where the credentials count
 			e.done(stageAuth, max(0, st.Time.Sub(e.start)-e.networkTime()), "a session was granted")
 		}
 	case proto.Connected:

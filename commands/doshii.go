@@ -42,6 +42,19 @@ type doshiiOptions struct {
 	events        []string
 }
 
+func doshiiService() service {
+	return service{
+		name: "doshii", title: "Doshii",
+		command: (*program).doshiiCommand, stream: (*program).doshiiListen,
+		player: &proto.Doshii{}, emulated: true,
+		settings: []question{
+			{name: "env", ask: "environment: sandbox or live", deflt: "sandbox"},
+			{name: "client-id", ask: "client id" + orBetter, deflt: "env:DOSHII_CLIENT_ID", needed: true},
+		},
+		clocked: doshiiClocked,
+	}
+}
+
 func (p *program) doshiiCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "doshii",
@@ -51,7 +64,7 @@ hark doshii subscribe-location LOCATION --client-id env:DOSHII_CLIENT_ID --clien
 hark doshii listen --client-id env:DOSHII_CLIENT_ID`,
 		Commands: func() []*cmdline.Command {
 			return []*cmdline.Command{
-				p.doshiiListen(), p.doshiiSubscribe(),
+				p.doshiiListen().run(p), p.doshiiSubscribe(),
 				p.doshiiUnsubscribe(), p.doshiiDevices(),
 			}
 		},
@@ -89,11 +102,11 @@ func (o *doshiiAccount) emulatorFlag() *cmdline.Flag {
 		Usage: "use the built-in stand-in instead of the service"}
 }
 
-func (p *program) doshiiListen() *cmdline.Command {
+func (p *program) doshiiListen() *streaming {
 	o, f := &doshiiOptions{
 		doshiiAccount: doshiiAccount{env: wire.DoshiiSandbox}, hostStyle: "current", appVersion: "1.0.0", heartbeat: wire.DoshiiHeartbeatPeriod,
 	}, newStreamFlags()
-	return &cmdline.Command{
+	return &streaming{flags: f, command: &cmdline.Command{
 		Name:  "listen",
 		Usage: "stream the events of an app, a point of sale, or a vendor of them",
 		Examples: `hark doshii listen --emulator -n 5
@@ -130,26 +143,25 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 				Usage: "send a heartbeat every `D`"},
 			o.emulatorFlag(),
 		})...), f.flags()...),
-		Run: func(ctx context.Context, line *cmdline.Line) error {
+	},
+		check: func(ctx context.Context, line *cmdline.Line) error {
 			if err := f.check(ctx, line); err != nil {
 				return err
 			}
 			o.typed = line.Typed
-			if err := o.check(); err != nil {
-				return err
-			}
-			s := p.newStream(f)
-			defer s.close()
+			return o.check()
+		},
+		open: func(_ context.Context, _ *cmdline.Line, s *stream) (*opened, error) {
 			svc, err := s.doshii(o)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if !f.quiet {
 				svc.Quiet = s.quietHint(o)
 			}
-			err = s.run(ctx, svc, nil)
-			return withHint(err, o.hint(err))
+			return &opened{Service: svc, place: svc.Endpoint}, nil
 		},
+		hint: func(_ *cmdline.Line, err error) string { return o.hint(err) },
 	}
 }
 

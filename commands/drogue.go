@@ -24,6 +24,22 @@ type drogueOptions struct {
 	channel     string
 }
 
+func drogueService() service {
+	return service{
+		name: "drogue", title: "Drogue Cloud",
+		command: (*program).drogueCommand, stream: (*program).drogueTail, arguments: []string{"x"},
+		player: &proto.Drogue{}, emulated: true, demo: []string{"demo-app"},
+		settings: []question{
+			{name: "endpoint", ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.DrogueAPI + ")"},
+			{name: "user", ask: "user of an access token (empty if you log in with 'hark drogue login')"},
+			{name: "access-token", ask: "access token" + orBetter, deflt: "env:DROGUE_ACCESS_TOKEN", needed: true, with: "user"},
+		},
+		tried: "application",
+		// Renewed tokens are all that a client has to say.
+		clocked: func([]byte) bool { return true },
+	}
+}
+
 func (p *program) drogueCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "drogue",
@@ -33,19 +49,19 @@ hark drogue login --endpoint https://api.example.com
 hark drogue tail --endpoint https://api.example.com example-app`,
 		Commands: func() []*cmdline.Command {
 			return []*cmdline.Command{
-				p.drogueTail(), p.drogueApps(), p.droguePublish(), p.drogueLogin(),
+				p.drogueTail().run(p), p.drogueApps(), p.droguePublish(), p.drogueLogin(),
 				p.drogueLogout(), p.drogueWhoami(), p.drogueEndpoints(),
 			}
 		},
 	}
 }
 
-func (p *program) drogueTail() *cmdline.Command {
+func (p *program) drogueTail() *streaming {
 	o, f := &drogueOptions{drogueAccount: *newDrogueAccount()}, newStreamFlags()
 	// The server hears only pings and pongs and hangs up after 10 s without any.
 	// While the buffer is full our pings are all that it hears.
 	f.pingInterval, f.pingTimeout = wire.DroguePing-wire.DroguePing/5, wire.DroguePing+wire.DrogueTimeout
-	return &cmdline.Command{
+	return &streaming{flags: f, command: &cmdline.Command{
 		Name: "tail", Usual: true,
 		Usage: "stream the events of an application, or of one of its channels",
 		Examples: `hark drogue tail --emulator demo-app -n 5
@@ -75,26 +91,25 @@ Without --group nothing is replayed: events that are sent while the connection i
 			&cmdline.Flag{Name: "decode", Group: catService, Value: cmdline.Bool(&o.decode),
 				Usage: "turn data_base64 of a text content type into data"},
 		)...), f.flags()...),
-		Run: func(ctx context.Context, line *cmdline.Line) error {
+	},
+		check: func(ctx context.Context, line *cmdline.Line) error {
 			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			if err := o.address(line.Arg(0)); err != nil {
-				return err
-			}
 			o.typed = line.Typed
-			s := p.newStream(f)
-			defer s.close()
+			return o.address(line.Arg(0))
+		},
+		open: func(ctx context.Context, _ *cmdline.Line, s *stream) (*opened, error) {
 			svc, err := s.drogue(ctx, o)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if o.decode {
 				s.wrap = func(next proto.Sink) proto.Sink { return drogueDecoder{next} }
 			}
-			err = s.run(ctx, s.adviseOnGroups(svc, o), nil)
-			return withHint(err, drogueHint(err))
+			return &opened{Service: s.adviseOnGroups(svc, o), place: svc.Endpoint + " " + svc.Application}, nil
 		},
+		hint: func(_ *cmdline.Line, err error) string { return drogueHint(err) },
 	}
 }
 

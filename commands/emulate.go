@@ -40,8 +40,8 @@ func (p *program) emulateCommand() *cmdline.Command {
 hark emulate octave drogue doshii --listen 127.0.0.1:8080
 hark emulate octave --rate 100 -- make test
 hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii listen -n 10`,
-		Complete: wordsOf(emulator.Services()),
-		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\toctave, drogue or doshii\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
+		Complete: wordsOf(namesOf(isEmulated)),
+		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\t" + oneOf(namesOf(isEmulated)) + "\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
 		Description: "Serves REST, token, discovery and socket endpoints of each SERVICE on one address. Without " +
 			"COMMAND, prints the environment that points clients at it (endpoints, demo credentials, names to " +
 			"try), a variable a line, and serves until it gets a signal.\n\n" +
@@ -66,13 +66,13 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 			o.services, o.command = before, after
 			switch {
 			case len(o.services) == 0:
-				return cmdline.Usagef("emulate needs a SERVICE: %s", strings.Join(emulator.Services(), ", "))
+				return cmdline.Usagef("emulate needs a SERVICE: %s", strings.Join(namesOf(isEmulated), ", "))
 			case dashes && len(o.command) == 0:
 				return cmdline.Usagef("no COMMAND after --")
 			}
 			for _, s := range o.services {
-				if !slices.Contains(emulator.Services(), s) {
-					return unknownService(s)
+				if !slices.Contains(namesOf(isEmulated), s) {
+					return unknownService(s, namesOf(isEmulated))
 				}
 			}
 			if err := o.access.check(ctx, line); err != nil {
@@ -110,12 +110,6 @@ func faultNames(context.Context, *cmdline.Line) []cmdline.Candidate {
 		words = append(words, word)
 	}
 	return cmdline.Words(words...)
-}
-
-func unknownService(name string) error {
-	e := cmdline.Usagef("unknown service%s: expected %s", cmdline.Mention(name), strings.Join(emulator.Services(), ", "))
-	e.Suggestion = cmdline.Nearest(name, emulator.Services())
-	return e
 }
 
 // emulate serves the stand-ins until ctx ends or the command has ended.

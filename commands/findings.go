@@ -20,18 +20,18 @@ import (
 // An examination is what doctor finds out.
 type examination struct {
 	*program
-	target string
-	wait   time.Duration
+	service service
+	wait    time.Duration
 	// readyTimeout bounds the wait for what the service calls ready.
 	readyTimeout time.Duration
 
 	// Owned by the goroutine that called Run.
-	begun, connected, ready bool
-	nothingToSubscribe      bool
-	inProcess               bool
-	start, at               time.Time
-	address                 string
-	timer                   *time.Timer
+	connected, ready   bool
+	nothingToSubscribe bool
+	inProcess          bool
+	start, at          time.Time
+	address            string
+	timer              *time.Timer
 
 	mu    sync.Mutex
 	found map[proto.Stage]*finding
@@ -73,7 +73,7 @@ type certificate struct {
 }
 
 func (e *examination) begin(s *stream) {
-	e.begun, e.start, e.found = true, time.Now(), make(map[proto.Stage]*finding)
+	e.start, e.found = time.Now(), make(map[proto.Stage]*finding)
 	e.inProcess = s.standIn != nil
 	s.flags.network.Report = e.report
 }
@@ -296,7 +296,7 @@ func (e *examination) print(err error, asJSON bool) error {
 			Error   string      `json:"error,omitempty"`
 			Hint    string      `json:"hint,omitempty"`
 			Stages  []*finding  `json:"stages"`
-		}{e.target, address, err == nil, code, failed, "", advice, all}
+		}{e.service.name, address, err == nil, code, failed, "", advice, all}
 		if err != nil {
 			report.Error = err.Error()
 		}

@@ -68,7 +68,7 @@ type program struct {
 	last func(err error, code int, text, hint string) (told bool, failed error)
 	// rescues give back what is ours when nothing else can.
 	rescues *rescues
-	// checking: the command line is only checked, up to where a stream would begin.
+	// checking: a command line is only checked; nothing is looked up or written for it.
 	checking bool
 	// maxTime is that of --max-time, which counts before there is a stream, too; 0 is none.
 	maxTime time.Duration
@@ -76,8 +76,6 @@ type program struct {
 	quiet bool
 	// noQuestions: nothing may be started that could ask the user for something.
 	noQuestions bool
-	// exam is what doctor wants instead of a stream; nil otherwise.
-	exam *examination
 	// warnedFiles are files with credentials that others can read.
 	warnedFiles sync.Map
 }
@@ -106,7 +104,7 @@ type crashError struct {
 
 func (e *crashError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
 
-// app is the tree of commands. To add a service is to add a line here.
+// app is the tree of commands.
 func (p *program) app() *cmdline.App {
 	info, _ := debug.ReadBuildInfo()
 	columns, rows := p.Screen()
@@ -120,15 +118,14 @@ hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
 hark connect wss://stream.example.com/events | jq .`,
 			Description: "Events go to stdout, everything else to stderr. With --emulator a service " +
 				"command talks to a built-in stand-in for the service and needs no account.",
-			Flags: []*cmdline.Flag{ // read from the Line
-				{Name: "profile", Value: cmdline.String(new(string)), Complete: p.profileNames,
-					Usage: "take settings from the profile `NAME` of the configuration file"},
-				{Name: "no-warn-secrets", Value: cmdline.Bool(new(bool)),
-					Usage: "no warning when a credential stands on the command line"},
-			},
+			Flags: globalFlags(p),
 			Commands: func() []*cmdline.Command {
+				var ofServices []*cmdline.Command
+				for _, s := range services() {
+					ofServices = append(ofServices, s.command(p))
+				}
 				return slices.Concat(
-					cmdline.Grouped("Services", p.octaveCommand(), p.drogueCommand(), p.doshiiCommand(), p.connectCommand()),
+					cmdline.Grouped("Services", ofServices...),
 					cmdline.Grouped("Tests and tapes", p.doctorCommand(), p.emulateCommand(), p.serveCommand(), p.playCommand(), p.replayCommand()),
 					cmdline.Grouped("About hark", p.configCommand(), p.completionCommand(), p.manCommand()))
 			},
@@ -145,6 +142,16 @@ hark connect wss://stream.example.com/events | jq .`,
 		Rare:      rare,
 		Foreign:   foreignAdvice,
 	})
+}
+
+// globalFlags are those of every command. They are read from the Line.
+func globalFlags(p *program) []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "profile", Value: cmdline.String(new(string)), Complete: p.profileNames,
+			Usage: "take settings from the profile `NAME` of the configuration file"},
+		{Name: "no-warn-secrets", Value: cmdline.Bool(new(bool)),
+			Usage: "no warning when a credential stands on the command line"},
+	}
 }
 
 // version is how hark names itself to servers: "devel" or the module's version.

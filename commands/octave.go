@@ -33,6 +33,21 @@ type octaveOptions struct {
 	typed         func(flag string) bool
 }
 
+func octaveService() service {
+	return service{
+		name: "octave", title: "Sierra Wireless Octave",
+		command: (*program).octaveCommand, stream: (*program).octaveSubscribe, arguments: []string{"/x"},
+		player: &proto.Octave{}, emulated: true, demo: []string{"/demo/stream"},
+		settings: []question{
+			{name: "company", ask: "company", needed: true},
+			{name: "user", ask: "user (empty for a restricted token)"},
+			{name: "token", ask: "token" + orBetter, deflt: "env:OCTAVE_TOKEN", needed: true},
+		},
+		synopsis: "[STREAM…]", asksFirst: true,
+		clocked: octaveClocked, answer: answerOctave,
+	}
+}
+
 func (p *program) octaveCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "octave",
@@ -42,7 +57,7 @@ hark octave streams --emulator /demo/devices/
 hark octave session --emulator`,
 		Commands: func() []*cmdline.Command {
 			return []*cmdline.Command{
-				p.octaveSubscribe(), p.octaveStreams(),
+				p.octaveSubscribe().run(p), p.octaveStreams(),
 				p.octavePublish(), p.octaveSession(),
 			}
 		},
@@ -93,11 +108,11 @@ hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r
 	}
 }
 
-func (p *program) octaveSubscribe() *cmdline.Command {
+func (p *program) octaveSubscribe() *streaming {
 	o, f := &octaveOptions{
 		ackTimeout: 10 * time.Second, heartbeat: wire.OctaveHeartbeat, backfill: true, backfillDelay: 5 * time.Second,
 	}, newStreamFlags()
-	return &cmdline.Command{
+	return &streaming{flags: f, command: &cmdline.Command{
 		Name: "subscribe", Usual: true,
 		Usage: "stream the events of one or more streams",
 		Examples: `hark octave subscribe --emulator /demo/stream -n 5
@@ -128,39 +143,50 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 			&cmdline.Flag{Name: "no-backfill", Group: catService, Value: cmdline.Bool(&o.noBackfill),
 				Usage: "do not: the same as --backfill=false"},
 		)...), f.flags()...),
-		Run: func(ctx context.Context, line *cmdline.Line) error {
+	},
+		check: func(ctx context.Context, line *cmdline.Line) error {
 			if err := f.check(ctx, line); err != nil {
 				return err
 			}
-			if o.ackTimeout <= 0 {
-				return cmdline.Usagef("--ack-timeout %s: the duration must be positive", o.ackTimeout)
-			}
-			if o.heartbeat < 0 {
-				return cmdline.Usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
-			}
-			if o.backfillDelay < 0 {
-				return cmdline.Usagef("--backfill-delay %s: the duration must not be negative", o.backfillDelay)
-			}
-			if err := o.checkStreams(line.Args(), p.exam == nil); err != nil {
-				return err
-			}
-			if as := line.GivenAs("backfill"); as != "" && o.backfill && o.noBackfill {
-				return cmdline.Usagef("%s and --no-backfill exclude each other", as)
-			}
 			o.typed = line.Typed
-			s := p.newStream(f)
-			defer s.close()
+			return o.check(line)
+		},
+		complete: o.complete,
+		open: func(ctx context.Context, _ *cmdline.Line, s *stream) (*opened, error) {
 			svc, err := s.octave(o)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if err := s.lookBack(ctx, o, svc); err != nil {
-				return err
+			if err := s.findStreams(ctx, o, svc); err != nil {
+				return nil, err
 			}
-			err = s.run(ctx, svc, nil)
-			return withHint(err, octaveHint(err))
+			return &opened{
+				Service: svc, place: svc.Endpoint + " " + svc.Company,
+				begin: func() { o.lookBack(svc) }, nothing: len(svc.Streams) == 0,
+			}, nil
 		},
+		hint: func(_ *cmdline.Line, err error) string { return octaveHint(err) },
 	}
+}
+
+// check finds what is wrong with the flags and arguments of "octave subscribe".
+func (o *octaveOptions) check(line *cmdline.Line) error {
+	if o.ackTimeout <= 0 {
+		return cmdline.Usagef("--ack-timeout %s: the duration must be positive", o.ackTimeout)
+	}
+	if o.heartbeat < 0 {
+		return cmdline.Usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
+	}
+	if o.backfillDelay < 0 {
+		return cmdline.Usagef("--backfill-delay %s: the duration must not be negative", o.backfillDelay)
+	}
+	if err := o.checkStreams(line.Args()); err != nil {
+		return err
+	}
+	if as := line.GivenAs("backfill"); as != "" && o.backfill && o.noBackfill {
+		return cmdline.Usagef("%s and --no-backfill exclude each other", as)
+	}
+	return nil
 }
 
 // checkOctaveStream finds what can be neither an id nor a path.

@@ -146,7 +146,7 @@ func (o *octaveOptions) noAPI(what string) error {
 
 // checkStreams takes the arguments of subscribe, and finds names that cannot be.
 // needed: there must be one.
-func (o *octaveOptions) checkStreams(args []string, needed bool) error {
+func (o *octaveOptions) checkStreams(args []string) error {
 	o.streams = unique(args)
 	for _, st := range o.streams {
 		if err := checkOctaveStream(st); err != nil {
@@ -163,7 +163,12 @@ func (o *octaveOptions) checkStreams(args []string, needed bool) error {
 			return err
 		}
 	}
-	if needed && len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
+	return nil
+}
+
+// complete finds that nothing is to be subscribed to.
+func (o *octaveOptions) complete() error {
+	if len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
 		e := cmdline.Usagef("STREAM is missing")
 		e.Advice = "give a STREAM, --device NAME or --prefix PATH; 'hark octave streams' lists the streams"
 		return e
@@ -182,13 +187,10 @@ func checkPrefix(what, prefix string) error {
 	return nil
 }
 
-// lookBack gives the service what it needs to look at stored events, and turns
-// devices and prefixes into streams.
-func (s *stream) lookBack(ctx context.Context, o *octaveOptions, svc *proto.Octave) error {
-	o.backfill = o.backfill && !o.noBackfill
-	rest := svc.API.Base != ""
+// findStreams turns devices and prefixes into streams.
+func (s *stream) findStreams(ctx context.Context, o *octaveOptions, svc *proto.Octave) error {
 	switch {
-	case rest:
+	case svc.API.Base != "":
 	case o.since.given():
 		return o.noAPI("--since")
 	case len(o.devices) > 0:
@@ -197,15 +199,18 @@ func (s *stream) lookBack(ctx context.Context, o *octaveOptions, svc *proto.Octa
 		return o.noAPI("--prefix")
 	}
 	if len(o.devices)+len(o.prefixes) > 0 {
-		if err := s.resolve(ctx, o, svc); err != nil {
-			return err
-		}
-	}
-	if rest && s.exam == nil && (o.backfill || o.since.given()) {
-		svc.Cursor, svc.Backfill, svc.BackfillDelay = proto.NewOctaveCursor(), o.backfill, o.backfillDelay
-		svc.Since, svc.Ago = o.since.at, o.since.ago
+		return s.resolve(ctx, o, svc)
 	}
 	return nil
+}
+
+// lookBack gives the service what it needs to look at stored events.
+func (o *octaveOptions) lookBack(svc *proto.Octave) {
+	backfill := o.backfill && !o.noBackfill
+	if svc.API.Base != "" && (backfill || o.since.given()) {
+		svc.Cursor, svc.Backfill, svc.BackfillDelay = proto.NewOctaveCursor(), backfill, o.backfillDelay
+		svc.Since, svc.Ago = o.since.at, o.since.ago
+	}
 }
 
 // resolve adds the streams of the devices and prefixes to those of the service.

@@ -17,11 +17,6 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// players are the services that a tape can be of.
-func players() []proto.Player {
-	return []proto.Player{&proto.Octave{}, &proto.Drogue{}, &proto.Doshii{}, &proto.Plain{}}
-}
-
 func (p *program) playCommand() *cmdline.Command {
 	var as string
 	f := newStreamFlags()
@@ -36,7 +31,7 @@ xz -dc day.tape.xz | hark play - --as connect`,
 			"flags, as fast as it can. Times are those of the tape, for --idle and --max-time too.",
 		Flags: slices.Concat([]*cmdline.Flag{
 			{Name: "as", Group: catService, Value: cmdline.String(&as), Default: "what the tape says",
-				Usage: "take the tape for one of the service `octave|drogue|doshii|connect`"},
+				Usage: "take the tape for one of the service `" + strings.Join(namesOf(anyService), "|") + "`"},
 		}, f.endFlags.flags(), f.outputFlags.flags(), f.statusFlags.flags()),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			for _, check := range []func(context.Context, *cmdline.Line) error{f.endFlags.check, f.outputFlags.check, f.statusFlags.check} {
@@ -44,31 +39,14 @@ xz -dc day.tape.xz | hark play - --as connect`,
 					return err
 				}
 			}
-			if as != "" && playerOf(as) == nil {
-				return cmdline.Usagef("%s %q: expected %s", line.GivenAs("as"), cmdline.Cut(as, 24), strings.Join(playerNames(), ", "))
+			if as != "" && serviceOf(as) == nil {
+				return cmdline.Usagef("%s %q: expected %s", line.GivenAs("as"), cmdline.Cut(as, 24), strings.Join(namesOf(anyService), ", "))
 			}
 			s := p.newStream(f)
 			defer s.close()
 			return s.play(ctx, line.Arg(0), as)
 		},
 	}
-}
-
-func playerNames() []string {
-	var names []string
-	for _, p := range players() {
-		names = append(names, p.Name())
-	}
-	return names
-}
-
-func playerOf(service string) proto.Player {
-	for _, p := range players() {
-		if p.Name() == service {
-			return p
-		}
-	}
-	return nil
 }
 
 // openTape opens the tape of that path.
@@ -101,16 +79,16 @@ func (s *stream) play(ctx context.Context, path, as string) error {
 	if as == "" {
 		as = tape.Head.Service
 	}
-	svc := playerOf(as)
-	if svc == nil {
+	sv := serviceOf(as)
+	if sv == nil {
 		e := cmdline.Usagef("%s does not say which service it is of", path)
 		if as != "" {
 			e = cmdline.Usagef("%s is of the unknown service %q", path, cmdline.Cut(as, 24))
 		}
-		e.Advice = "--as " + strings.Join(playerNames(), "|") + " says it"
+		e.Advice = "--as " + strings.Join(namesOf(anyService), "|") + " says it"
 		return e
 	}
-	played := &playedService{Player: svc, source: tape.Head.Source}
+	played := &playedService{Player: sv.player, source: tape.Head.Source}
 	if tape.Head.Service != as {
 		played.source = ""
 	}
@@ -119,7 +97,7 @@ func (s *stream) play(ctx context.Context, path, as string) error {
 	s.flags.maxTime = 0 // which is about the clock on the wall
 	return s.follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
-		err := proto.Play(ctx, svc, until(tape.Records(), limit), w, o)
+		err := proto.Play(ctx, sv.player, until(tape.Records(), limit), w, o)
 		if errors.Is(err, proto.ErrTapeEnd) {
 			err = s.recordedEnd(path, tape, as, w)
 		}

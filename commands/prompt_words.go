@@ -287,19 +287,8 @@ func (t *talk) historyPath() (string, error) {
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	var place string
-	switch svc := t.svc.(type) {
-	case *proto.Plain:
-		place = svc.URL
-	case *proto.Octave:
-		place = svc.Endpoint + " " + svc.Company
-	case *proto.Drogue:
-		place = svc.Endpoint + " " + svc.Application
-	case *proto.Doshii:
-		place = svc.Endpoint
-	}
 	// The address may have a credential in it: only its host is readable.
-	_, host, _ := strings.Cut(place, "://")
+	_, host, _ := strings.Cut(t.place, "://")
 	if i := strings.IndexAny(host, "/? "); i >= 0 {
 		host = host[:i]
 	}
@@ -307,6 +296,6 @@ func (t *talk) historyPath() (string, error) {
 		host = host[i+1:]
 	}
 	host = regexp.MustCompile(`[^A-Za-z0-9.-]`).ReplaceAllString(host, "_")
-	sum := sha256.Sum256([]byte(place))
+	sum := sha256.Sum256([]byte(t.place))
 	return filepath.Join(state, "hark", "history", t.svc.Name()+"-"+cmdline.Cut(host, 60)+"-"+hex.EncodeToString(sum[:6])), nil
 }

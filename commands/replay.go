@@ -103,6 +103,9 @@ func (p *program) replay(ctx context.Context, path string, o *replayOptions) err
 	if o.strict {
 		options.Patience = 30 * time.Second
 	}
+	if sv := serviceOf(tape.Head.Service); sv != nil {
+		options.Clocked, options.Answer = sv.clocked, sv.answer
+	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h := replay.New(serving, tape, options)
 	server := &http.Server{Handler: o.access.guard(p, l, o.listen, h), ReadHeaderTimeout: 30 * time.Second}

@@ -26,6 +26,7 @@ type stream struct {
 	ready     bool       // the stream was ready at least once
 	readyFile *readyFile // nil without --ready-file
 	describe  func(proto.Message) proto.Description
+	place     string    // of what is opened
 	runID     string    // in front of the numbers of events, in ids
 	plaintext sync.Once // warns of credentials without encryption
 	watched   bool      // somebody wants to see what happens
@@ -45,9 +46,6 @@ type stream struct {
 }
 
 func (p *program) newStream(f *streamFlags) *stream {
-	if p.checking {
-		panic(checked{f.tryExpressions(p)})
-	}
 	if f.network == nil {
 		f.network = &proto.Network{}
 	}
@@ -107,9 +105,6 @@ func (s *stream) close() {
 // failure ends it. Everything that the user can get wrong has been found when
 // it dials.
 func (s *stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
-	if s.exam != nil {
-		return s.examine(ctx, svc, input)
-	}
 	s.valuesLimit = s.flags.valuesLimit()
 	if s.talks() && s.Editor != nil && len(s.flags.execute) == 0 {
 		s.capture()

@@ -84,12 +84,12 @@ func (o *connectOptions) checkWscat(line *cmdline.Line, f *streamFlags) error {
 }
 
 // wscatHint says what -x is when a single word was taken for a proxy.
-func wscatHint(line *cmdline.Line, err error) error {
+func wscatHint(line *cmdline.Line, err error) string {
 	f, ok := errors.AsType[*proto.HandshakeError](err)
 	if ok && f.Stage == proto.StageProxy && line.GivenAs("proxy") == "-x" && !strings.Contains(line.Value("proxy"), ":") {
-		return withHint(err, "-x is the proxy, as for curl; wscat's -x is --execute")
+		return "-x is the proxy, as for curl; wscat's -x is --execute"
 	}
-	return err
+	return ""
 }
 
 // wscatTopic is what "hark help wscat" explains.

@@ -17,7 +17,7 @@ const completeCommand = "__complete"
 const filesDirective = ":files"
 
 // A Completion lists what may stand in the place of a word, whatever has been typed of
-// it; line is what stands before it.
+// it; line is what stands before it, nil if there is a mistake in it.
 type Completion func(ctx context.Context, line *Line) []Candidate
 
 // A Candidate is one way to go on.
@@ -85,7 +85,7 @@ func (a *App) candidates(ctx context.Context, words []string, cur string) (found
 		}
 		line, err := a.root.Parse(words)
 		if err != nil {
-			return nil
+			line = nil
 		}
 		return c(ctx, line)
 	}
@@ -143,6 +143,9 @@ func (n *Command) Below(names []string) *Command {
 
 // completeHelp completes the arguments of help.
 func (a *App) completeHelp(_ context.Context, line *Line) []Candidate {
+	if line == nil {
+		return nil
+	}
 	var found []Candidate
 	if top := a.root.Below(line.Args()); top != nil {
 		found = top.Candidates()

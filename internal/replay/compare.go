@@ -8,27 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/secret"
-	"github.com/hark-cli/hark/proto/wire"
 )
-
-// clocked tells whether a message of the client depends on the clock, so that no
-// other client can be held to it: heartbeats, and renewed tokens, which are all
-// that a client of Drogue Cloud has to say.
-func clocked(service string, data []byte) bool {
-	switch service {
-	case "drogue":
-		return true
-	case "octave":
-		var m wire.OctaveRequest
-		return json.Unmarshal(data, &m) == nil && m.Type == wire.OctaveTypeHeartbeat
-	case "doshii":
-		var m wire.DoshiiMessage
-		var text string
-		return json.Unmarshal(data, &m) == nil && m.Doshii != nil ||
-			json.Unmarshal(data, &text) == nil && wire.DoshiiIsPrimus(text)
-	}
-	return false
-}
 
 // same tells whether a client has sent what is on the tape: the same JSON value,
 // whatever its white space and order, or else the same bytes. What was withheld

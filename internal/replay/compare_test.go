@@ -32,28 +32,6 @@ func TestSame(t *testing.T) {
 	}
 }
 
-func TestClocked(t *testing.T) {
-	tests := []struct {
-		service, data string
-		want          bool
-	}{
-		{"octave", `{"type":"heartbeat"}`, true},
-		{"octave", `{"type":"subscribe","path":"/a"}`, false},
-		{"doshii", `{"doshii":{"ping":1795435199988,"version":"1"}}`, true},
-		{"doshii", `"primus::pong::1"`, true},
-		{"doshii", `"hello"`, false},
-		{"doshii", `{"emit":["x"]}`, false},
-		{"drogue", `{"RefreshAccessToken":"x"}`, true},
-		{"connect", `{"type":"heartbeat"}`, false},
-		{"", "", false},
-	}
-	for _, tt := range tests {
-		if got := clocked(tt.service, []byte(tt.data)); got != tt.want {
-			t.Errorf("%s, %s: %v", tt.service, tt.data, got)
-		}
-	}
-}
-
 func TestSpeed(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {

@@ -134,7 +134,7 @@ func (c *conn) wait(until time.Time, enough func() bool) {
 				c.gone = true
 				return
 			}
-			if !clocked(c.service, m.data) {
+			if !c.clocked(m.data) {
 				c.waiting = append(c.waiting, m)
 			}
 		case <-t.C:
@@ -148,7 +148,7 @@ func (c *conn) wait(until time.Time, enough func() bool) {
 
 // expect waits for what the client on the tape has sent.
 func (c *conn) expect(r proto.FrameRecord) error {
-	if clocked(c.service, r.Payload) {
+	if c.clocked(r.Payload) {
 		return nil
 	}
 	now := time.Now()
@@ -242,7 +242,7 @@ func (c *conn) drop() {
 func (c *conn) drain() {
 	_ = c.ws.conn.SetReadDeadline(time.Now().Add(closeTimeout))
 	for m := range c.got {
-		if len(c.waiting) == 0 && !clocked(c.service, m.data) {
+		if len(c.waiting) == 0 && !c.clocked(m.data) {
 			c.waiting = append(c.waiting, m)
 		}
 	}

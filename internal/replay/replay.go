@@ -4,7 +4,6 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // Options say how a tape is served.
@@ -29,6 +27,12 @@ type Options struct {
 	// Patience is how long a message of the client is awaited before the tape goes
 	// on without it or, with Strict, ends.
 	Patience time.Duration
+	// Clocked reports whether a message of the client depends on the clock, so that no
+	// other client can be held to it; nil for never.
+	Clocked func(message []byte) bool
+	// Answer answers a request that is no handshake, and reports whether it has; nil
+	// answers none.
+	Answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // A Deviation is a client that does not do what the client on the tape did.
@@ -44,13 +48,12 @@ func (d *Deviation) Error() string {
 // A Server serves the connections of a tape one after the other: the first client
 // gets the first one, and when that is over, the next client gets the next.
 type Server struct {
-	o       Options
-	service string
-	ctx     context.Context
-	turn    chan struct{} // held by the handler of the connection that is served
-	over    chan struct{} // closed when the tape is over, with err
-	once    sync.Once
-	err     error
+	o    Options
+	ctx  context.Context
+	turn chan struct{} // held by the handler of the connection that is served
+	over chan struct{} // closed when the tape is over, with err
+	once sync.Once
+	err  error
 
 	// Guarded by turn.
 	next       func() (proto.FrameRecord, error, bool)
@@ -63,7 +66,7 @@ type Server struct {
 
 // New returns a server of the tape. Close must be called. ctx ends its connections.
 func New(ctx context.Context, tape *proto.TapeReader, o Options) *Server {
-	s := &Server{o: o, service: tape.Head.Service, ctx: ctx, turn: make(chan struct{}, 1), over: make(chan struct{})}
+	s := &Server{o: o, ctx: ctx, turn: make(chan struct{}, 1), over: make(chan struct{})}
 	s.next, s.stop = iter.Pull2(tape.Records())
 	return s
 }
@@ -94,8 +97,7 @@ func (s *Server) end(err error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	upgrade := strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 	switch {
-	case !upgrade && s.service == "octave" && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, wire.OctaveSessionPath):
-		grantSession(w)
+	case !upgrade && s.o.Answer != nil && s.o.Answer(w, r):
 		return
 	case !upgrade:
 		http.Error(w, "this is a WebSocket", http.StatusUpgradeRequired)
@@ -124,20 +126,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// grantSession answers a request for a session as Octave does: tapes hold no
-// sessions, which are credentials.
-func grantSession(w http.ResponseWriter) {
-	body, err := json.Marshal(wire.OctaveSession{ID: "replay"})
-	if err != nil {
-		panic(err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusCreated)
-	// The client may be gone: nobody is left to be told.
-	_ = json.NewEncoder(w).Encode(wire.OctaveAnswer{
-		Head: &wire.OctaveHead{OK: true, Status: http.StatusCreated, Messages: []string{wire.OctaveCreated}}, Body: body,
-	})
-}
+// clocked reports whether a message depends on the clock.
+func (s *Server) clocked(message []byte) bool { return s.o.Clocked != nil && s.o.Clocked(message) }
 
 // peek returns the next record without taking it. It is valid until take.
 func (s *Server) peek() (*proto.FrameRecord, bool) {

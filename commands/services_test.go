@@ -1,0 +1,144 @@
+package commands
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/emulator"
+)
+
+// What is promised of every service holds for each of the list.
+func TestServices(t *testing.T) {
+	t.Parallel()
+	for _, sv := range services() {
+		t.Run(sv.name, func(t *testing.T) {
+			t.Parallel()
+			if sv.title == "" || sv.player == nil || sv.player.Name() != sv.name {
+				t.Errorf("title %q, player %v", sv.title, sv.player)
+			}
+			if tree := Tree(io.Discard).Root().Below(sv.words(sv.stream(&program{}))); tree == nil || tree.Run == nil {
+				t.Errorf("its stream is not in the tree")
+			}
+			if !sv.emulated {
+				return
+			}
+			t.Run("record and play", func(t *testing.T) { t.Parallel(); testRecordAndPlay(t, sv) })
+			t.Run("doctor", func(t *testing.T) {
+				t.Parallel()
+				args := append([]string{"doctor", sv.name, "--emulator"}, sv.demo...)
+				if code, stdout, stderr := runHark(t, nil, args...); code != 0 || !strings.Contains(stdout, stateOK) {
+					t.Errorf("ended with %d\n%s%s", code, stdout, stderr)
+				}
+			})
+			t.Run("config init", func(t *testing.T) { t.Parallel(); testConfigInit(t, sv) })
+			t.Run("variables", func(t *testing.T) { t.Parallel(); testEmulatorVariables(t, sv) })
+			if _, err := os.Stat("../docs/" + sv.name + ".md"); err != nil {
+				t.Error(err)
+			}
+			readme, err := os.ReadFile("../README.md")
+			if err != nil || !bytes.Contains(readme, []byte("docs/"+sv.name+".md")) {
+				t.Errorf("the README does not name docs/%s.md (error %v)", sv.name, err)
+			}
+		})
+	}
+}
+
+// testRecordAndPlay records a stream from the emulator; play prints the same lines.
+func testRecordAndPlay(t *testing.T, sv service) {
+	recording := filepath.Join(t.TempDir(), "x.tape")
+	args := append(sv.words(sv.stream(&program{})), "--emulator", "-n", "3", "-m", "60s", "--record", recording)
+	code, streamed, stderr := runHark(t, nil, append(args, sv.demo...)...)
+	if code != 0 || strings.Count(streamed, "\n") != 3 {
+		t.Fatalf("the stream ended with %d\n%s%s", code, streamed, stderr)
+	}
+	code, played, stderr := runHark(t, nil, "play", recording, "-n", "3")
+	if code != 0 || played != streamed {
+		t.Errorf("play ended with %d\n%s%swant\n%s", code, played, stderr, streamed)
+	}
+}
+
+// testConfigInit writes the settings that config init asks for; they are read back, and
+// each command accepts them.
+func testConfigInit(t *testing.T, sv service) {
+	environ := []string{"HARK_CONFIG=" + filepath.Join(t.TempDir(), "config.toml")}
+	args := []string{"config", "init", sv.name, "--no-check"}
+	var want []string
+	for _, q := range sv.settings {
+		value := q.deflt
+		if value == "" && q.name == "endpoint" {
+			value = "https://service.example.com"
+		} else if value == "" {
+			value = "acme"
+		}
+		args = append(args, "--set", q.name+"="+value)
+		want = append(want, sv.name+"."+q.name+" = "+value)
+	}
+	if code, _, stderr := runHark(t, environ, args...); code != 0 {
+		t.Fatalf("config init ended with %d\n%s", code, stderr)
+	}
+	slices.Sort(want)
+	code, stdout, stderr := runHark(t, environ, "config", "show")
+	if got := strings.Split(strings.TrimSpace(stdout), "\n"); code != 0 || !slices.Equal(got, want) {
+		t.Errorf("config show ended with %d: %q, want %q\n%s", code, got, want, stderr)
+	}
+	if code, _, stderr := runHark(t, environ, "config", "check"); code != 0 {
+		t.Errorf("config check ended with %d\n%s", code, stderr)
+	}
+}
+
+// testEmulatorVariables looks for the flag of each variable that emulate prints, those
+// with names to try aside.
+func testEmulatorVariables(t *testing.T, sv service) {
+	known := make(map[string]bool)
+	Tree(io.Discard).Root().Walk(func(c *cmdline.Command) {
+		for _, f := range c.Flags {
+			known[f.Variable()] = true
+		}
+	})
+	e, err := emulator.New(emulator.DefaultOptions(), sv.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	environ, err := e.Environ("http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range environ {
+		if name, _, _ := strings.Cut(v, "="); !known[name] && !strings.HasPrefix(name, "HARK_DEMO_") {
+			t.Errorf("no flag has the variable %s", name)
+		}
+	}
+}
+
+func TestClocked(t *testing.T) {
+	tests := []struct {
+		service, data string
+		want          bool
+	}{
+		{"octave", `{"type":"heartbeat"}`, true},
+		{"octave", `{"type":"subscribe","path":"/a"}`, false},
+		{"doshii", `{"doshii":{"ping":1795435199988,"version":"1"}}`, true},
+		{"doshii", `"primus::pong::1"`, true},
+		{"doshii", `"hello"`, false},
+		{"doshii", `{"emit":["x"]}`, false},
+		{"drogue", `{"RefreshAccessToken":"x"}`, true},
+		{"connect", `{"type":"heartbeat"}`, false},
+		{"", "", false},
+	}
+	for _, tt := range tests {
+		got := false
+		if sv := serviceOf(tt.service); sv != nil && sv.clocked != nil {
+			got = sv.clocked([]byte(tt.data))
+		}
+		if got != tt.want {
+			t.Errorf("%s, %s: %v", tt.service, tt.data, got)
+		}
+	}
+}
