@@ -299,16 +299,21 @@ func lookPath(ts *testscript.TestScript, name string) string {
 	return ""
 }
 
+// scriptSignal sends signals, with nothing between them: the first one may end hark.
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
-	scriptUse(ts, neg, args, 2, "signal NAME INT|TERM|HUP|QUIT|USR1")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: signal NAME INT|TERM|HUP|QUIT|USR1...")
+	}
 	signals := map[string]syscall.Signal{
 		"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT, "USR1": syscall.SIGUSR1,
 	}
-	sig, ok := signals[args[1]]
-	if !ok {
-		ts.Fatalf("unknown signal %s", args[1])
+	for _, name := range args[1:] {
+		sig, ok := signals[name]
+		if !ok {
+			ts.Fatalf("unknown signal %s", name)
+		}
+		ts.Check(find(ts, args[0]).cmd.Process.Signal(sig))
 	}
-	ts.Check(find(ts, args[0]).cmd.Process.Signal(sig))
 }
 
 func scriptEnded(ts *testscript.TestScript, neg bool, args []string) {
