@@ -3,6 +3,8 @@ package emulator
 import (
 	"encoding/base64"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -59,6 +61,17 @@ type doshiiEvent struct {
 	location string
 	terminal string // "" when it belongs to none
 	pos      bool   // for points of sale, not for apps
+}
+
+func doshiiKind() kind {
+	return kind{
+		name:  Doshii,
+		make:  func(c core, o Options) (service, error) { return newDoshii(c, o), nil },
+		flags: func(o *Options, f *flag.FlagSet) { o.Doshii.flags(f) },
+		random: func(_ int, r *rand.Rand) []string {
+			return []string{fmt.Sprintf("delay-pong=%dms", r.IntN(500)), "binary"}
+		},
+	}
 }
 
 func newDoshii(c core, opts Options) *doshii {

@@ -2,7 +2,9 @@ package emulator
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,6 +38,23 @@ type drogueApp struct {
 	owner     string
 	members   []string // users with a role; "" is anonymous
 	topic     *topic
+}
+
+func drogueKind() kind {
+	return kind{
+		name:  Drogue,
+		make:  func(c core, o Options) (service, error) { return newDrogue(c, o) },
+		flags: func(o *Options, f *flag.FlagSet) { o.Drogue.flags(f) },
+		faults: []Fault{
+			{Name: "token-expired", Argument: "[N]", Meaning: "close with 1008 as if the token had expired"},
+			{Name: "stream-error", Argument: "[N]", Meaning: "close with 1011 as if Kafka had failed"},
+			{Name: "bad-record", Argument: "[N]", Meaning: "publish a record that is no CloudEvent, which closes every reader of the application with 1011"},
+			{Name: "crash", Argument: "[N]", Meaning: "end the connection and forget what the group has read since the last commit"},
+		},
+		random: func(n int, _ *rand.Rand) []string {
+			return []string{fmt.Sprintf("token-expired=%d", n), fmt.Sprintf("stream-error=%d", n)}
+		},
+	}
 }
 
 func newDrogue(c core, opts Options) (*drogue, error) {

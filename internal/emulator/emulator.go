@@ -29,7 +29,9 @@ package emulator
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -44,8 +46,41 @@ const (
 	Doshii = "doshii"
 )
 
+// kinds is the list of services.
+func kinds() []kind { return []kind{octaveKind(), drogueKind(), doshiiKind()} }
+
+// A kind is what the emulator has to know of a service before there is one.
+type kind struct {
+	name string
+	make func(core, Options) (service, error)
+	// faults are those that only it has.
+	faults []Fault
+	// random are the faults that "random" may choose besides those of all services,
+	// after n events.
+	random func(n int, r *rand.Rand) []string
+	// flags adds flags for what is not known of the service; their names begin with
+	// its name.
+	flags func(*Options, *flag.FlagSet)
+}
+
+// kindOf finds a service by its name.
+func kindOf(name string) (kind, bool) {
+	for _, k := range kinds() {
+		if k.name == name {
+			return k, true
+		}
+	}
+	return kind{}, false
+}
+
 // Services returns the names of all services.
-func Services() []string { return []string{Octave, Drogue, Doshii} }
+func Services() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
 
 // A service is one of the emulated services.
 type service interface {
@@ -105,7 +140,12 @@ func New(opts Options, services ...string) (*Emulator, error) {
 		c := e.core
 		c.live = &gate{opened: make(chan struct{}), parent: e.live}
 		gates = append(gates, c.live)
-		s, err := newService(name, c, opts)
+		k, ok := kindOf(name)
+		if !ok {
+			cancel()
+			return nil, fmt.Errorf("unknown service %q: there are %s", name, strings.Join(Services(), ", "))
+		}
+		s, err := k.make(c, opts)
 		if err != nil {
 			cancel()
 			return nil, err
@@ -127,18 +167,6 @@ func New(opts Options, services ...string) (*Emulator, error) {
 		})
 	}
 	return e, nil
-}
-
-func newService(name string, c core, opts Options) (service, error) {
-	switch name {
-	case Octave:
-		return newOctave(c, opts), nil
-	case Drogue:
-		return newDrogue(c, opts)
-	case Doshii:
-		return newDoshii(c, opts), nil
-	}
-	return nil, fmt.Errorf("unknown service %q: there are %s", name, strings.Join(Services(), ", "))
 }
 
 // ServeHTTP implements http.Handler. It returns when the answer is complete or

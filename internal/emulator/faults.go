@@ -29,16 +29,9 @@ const FaultHeader = "X-Emulate"
 type Fault struct {
 	Name     string
 	Argument string // "" for none; what is in brackets may be left out
-	Meaning  string
-}
-
-// Service is the only service that has the fault, "" for those that all have.
-func (f Fault) Service() string {
-	service, _, ok := strings.Cut(f.Meaning, ": ")
-	if !ok || !slices.Contains(Services(), service) {
-		return ""
-	}
-	return service
+	Meaning  string // after the name of the service, if only one has it
+	// Service is the only service that has the fault, "" for those that all have.
+	Service string
 }
 
 // String is the fault as it is written, with its argument.
@@ -55,38 +48,36 @@ func (f Fault) String() string {
 // Faults returns the table of faults, for help texts. N counts events that were
 // sent on the connection; where it may be left out it is that of after.
 func Faults() []Fault {
-	return []Fault{
-		{"after", "N", "let the faults without a number of their own happen after N events; without it, at once"},
-		{"times", "N", "apply to the first N connections only"},
-		{"random", "N", "on each connection one fault by chance, after about N events; those that lose or garble an event are left out"},
-		{"refuse", "STATUS[:SECONDS]", "answer the request with an HTTP status, and Retry-After"},
-		{"slow", "DURATION", "wait before the handshake is answered"},
-		{"drop", "[N]", "end the connection without a close frame"},
-		{"silence", "[N]", "go silent without ending the connection, as a half-open one does: nothing is sent, nothing is taken"},
-		{"close", "CODE[:REASON]", "send a close frame; 1005 is an empty one"},
-		{"pause", "DURATION", "hold events back for a while; pings go on"},
-		{"malformed", "[N]", "send a message that is not JSON"},
-		{"giant", "[BYTES]", "send a message of that size; without it, of 65 MiB"},
-		{"invalid-utf8", "[N]", "send a text message that is not UTF-8"},
-		{"masked", "[N]", "send a masked frame, which servers must not"},
-		{"duplicate", "[K]", "send every K-th event twice; without it, every one"},
-		{"reorder", "[K]", "send events in groups of K, the last first; without it, of 2"},
-		{"lose", "[K]", "leave every K-th event out; without it, every one"},
-		{"binary", "", "send events as binary messages"},
-		{"fragment", "[BYTES]", "send events in frames of that size; without it, of 16"},
-		{"extra", "", "add a member to every event that no document knows"},
-		{"no-pong", "", "answer no pings"},
-		{"delay-pong", "DURATION", "answer pings later"},
-		{"ack-delay", "DURATION", "octave: acknowledge later"},
-		{"ack-after", "[N]", "octave: acknowledge a subscription after N events; without it, after 1"},
-		{"ack-null", "", "octave: acknowledge with null as body"},
-		{"absent", "", "octave: leave the optional members of events out"},
-		{"session-expired", "", "octave: the session id has expired when the socket is opened"},
-		{"token-expired", "[N]", "drogue: close with 1008 as if the token had expired"},
-		{"stream-error", "[N]", "drogue: close with 1011 as if Kafka had failed"},
-		{"bad-record", "[N]", "drogue: publish a record that is no CloudEvent, which closes every reader of the application with 1011"},
-		{"crash", "[N]", "drogue: end the connection and forget what the group has read since the last commit"},
+	faults := []Fault{
+		{Name: "after", Argument: "N", Meaning: "let the faults without a number of their own happen after N events; without it, at once"},
+		{Name: "times", Argument: "N", Meaning: "apply to the first N connections only"},
+		{Name: "random", Argument: "N", Meaning: "on each connection one fault by chance, after about N events; those that lose or garble an event are left out"},
+		{Name: "refuse", Argument: "STATUS[:SECONDS]", Meaning: "answer the request with an HTTP status, and Retry-After"},
+		{Name: "slow", Argument: "DURATION", Meaning: "wait before the handshake is answered"},
+		{Name: "drop", Argument: "[N]", Meaning: "end the connection without a close frame"},
+		{Name: "silence", Argument: "[N]", Meaning: "go silent without ending the connection, as a half-open one does: nothing is sent, nothing is taken"},
+		{Name: "close", Argument: "CODE[:REASON]", Meaning: "send a close frame; 1005 is an empty one"},
+		{Name: "pause", Argument: "DURATION", Meaning: "hold events back for a while; pings go on"},
+		{Name: "malformed", Argument: "[N]", Meaning: "send a message that is not JSON"},
+		{Name: "giant", Argument: "[BYTES]", Meaning: "send a message of that size; without it, of 65 MiB"},
+		{Name: "invalid-utf8", Argument: "[N]", Meaning: "send a text message that is not UTF-8"},
+		{Name: "masked", Argument: "[N]", Meaning: "send a masked frame, which servers must not"},
+		{Name: "duplicate", Argument: "[K]", Meaning: "send every K-th event twice; without it, every one"},
+		{Name: "reorder", Argument: "[K]", Meaning: "send events in groups of K, the last first; without it, of 2"},
+		{Name: "lose", Argument: "[K]", Meaning: "leave every K-th event out; without it, every one"},
+		{Name: "binary", Argument: "", Meaning: "send events as binary messages"},
+		{Name: "fragment", Argument: "[BYTES]", Meaning: "send events in frames of that size; without it, of 16"},
+		{Name: "extra", Argument: "", Meaning: "add a member to every event that no document knows"},
+		{Name: "no-pong", Argument: "", Meaning: "answer no pings"},
+		{Name: "delay-pong", Argument: "DURATION", Meaning: "answer pings later"},
 	}
+	for _, k := range kinds() {
+		for _, f := range k.faults {
+			f.Service, f.Meaning = k.name, k.name+": "+f.Meaning
+			faults = append(faults, f)
+		}
+	}
+	return faults
 }
 
 // giantSize is what giant sends: more than a client with a limit of 64 MiB takes.
@@ -135,7 +126,7 @@ func checkFaults(spec string, services []string) error {
 	for _, item := range items {
 		name, _, _ := strings.Cut(item, "=")
 		for _, f := range Faults() {
-			if s := f.Service(); f.Name == name && s != "" && !slices.Contains(services, s) {
+			if s := f.Service; f.Name == name && s != "" && !slices.Contains(services, s) {
 				return fmt.Errorf("fault %s: only %s has it", name, s)
 			}
 		}
@@ -389,14 +380,8 @@ func (f *faultSource) roll(service string, around int) string {
 		"refuse=503:1",
 		"extra",
 	}
-	switch service {
-	case Octave:
-		choice = append(choice, "session-expired", "ack-after", "ack-null", fmt.Sprintf("ack-delay=%dms", f.rand.IntN(500)),
-			"duplicate=3", "reorder")
-	case Drogue:
-		choice = append(choice, fmt.Sprintf("token-expired=%d", n), fmt.Sprintf("stream-error=%d", n))
-	case Doshii:
-		choice = append(choice, fmt.Sprintf("delay-pong=%dms", f.rand.IntN(500)), "binary")
+	if k, ok := kindOf(service); ok {
+		choice = append(choice, k.random(n, f.rand)...)
 	}
 	return choice[f.rand.IntN(len(choice))]
 }

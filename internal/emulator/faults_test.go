@@ -367,7 +367,7 @@ func TestFaultTable(t *testing.T) {
 			t.Errorf("%s: %v, want %s", spec, err, want)
 		}
 	}
-	if got := (Fault{"a", "[N]", ""}).String(); got != "a[=N]" {
+	if got := (Fault{Name: "a", Argument: "[N]"}).String(); got != "a[=N]" {
 		t.Errorf("written as %s", got)
 	}
 }

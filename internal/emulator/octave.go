@@ -3,6 +3,8 @@ package emulator
 import (
 	"encoding/base64"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -71,6 +73,24 @@ func (a octaveAccess) mayRead(st *octaveStream) bool {
 		return false
 	}
 	return !a.restricted || st.Path == DemoStream || strings.HasPrefix(st.Path, "/"+OctaveCompany+"/devices/")
+}
+
+func octaveKind() kind {
+	return kind{
+		name:  Octave,
+		make:  func(c core, o Options) (service, error) { return newOctave(c, o), nil },
+		flags: func(o *Options, f *flag.FlagSet) { o.Octave.flags(f) },
+		faults: []Fault{
+			{Name: "ack-delay", Argument: "DURATION", Meaning: "acknowledge later"},
+			{Name: "ack-after", Argument: "[N]", Meaning: "acknowledge a subscription after N events; without it, after 1"},
+			{Name: "ack-null", Argument: "", Meaning: "acknowledge with null as body"},
+			{Name: "absent", Argument: "", Meaning: "leave the optional members of events out"},
+			{Name: "session-expired", Argument: "", Meaning: "the session id has expired when the socket is opened"},
+		},
+		random: func(_ int, r *rand.Rand) []string {
+			return []string{"session-expired", "ack-after", "ack-null", fmt.Sprintf("ack-delay=%dms", r.IntN(500)), "duplicate=3", "reorder"}
+		},
+	}
 }
 
 func newOctave(c core, opts Options) *octave {
