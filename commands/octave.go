@@ -161,7 +161,7 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 				return nil, err
 			}
 			return &opened{
-				Service: svc, place: svc.Endpoint + " " + svc.Company,
+				Service: svc, place: svc.Endpoint + " " + svc.Company, names: svc.Streams,
 				begin: func() { o.lookBack(svc) }, nothing: len(svc.Streams) == 0,
 			}, nil
 		},

@@ -15,7 +15,6 @@ import (
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/output"
-	"github.com/hark-cli/hark/proto"
 )
 
 // words are what completion has learned from messages: the keys of their JSON, and
@@ -184,10 +183,7 @@ func (t *talk) jsonWords() []string {
 // seenWords are the names alone.
 func (t *talk) seenWords() []string {
 	_, names := t.words.known()
-	if o, ok := t.svc.(*proto.Octave); ok {
-		names = append(names, o.Streams...)
-	}
-	return names
+	return append(names, t.names...)
 }
 
 func (t *talk) formatWords() []string {

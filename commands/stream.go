@@ -27,6 +27,7 @@ type stream struct {
 	readyFile *readyFile // nil without --ready-file
 	describe  func(proto.Message) proto.Description
 	place     string    // of what is opened
+	names     []string  // in it
 	runID     string    // in front of the numbers of events, in ids
 	plaintext sync.Once // warns of credentials without encryption
 	watched   bool      // somebody wants to see what happens

@@ -30,6 +30,8 @@ type opened struct {
 	// place is where and what it is, for what is kept of it: an address, and what is
 	// asked for there.
 	place string
+	// names are completed at the prompt before they were seen.
+	names []string
 	// input is what is sent besides; nil for nothing.
 	input <-chan proto.Frame
 	// begin is called when a stream begins; nil does nothing.
@@ -58,7 +60,7 @@ func (v *streaming) run(p *program) *cmdline.Command {
 		if o.begin != nil {
 			o.begin()
 		}
-		s.place = o.place
+		s.place, s.names = o.place, o.names
 		err = s.run(ctx, o.Service, o.input)
 		return withHint(err, v.hint(line, err))
 	}
