@@ -23,17 +23,15 @@ type link struct {
 	ws      *websocket.Conn
 	tap     *tap
 	limit   int64 // of a message, in bytes
+	queue   *queue
 	free    *pool
-	collect bool // all control frames are wanted, for a trace
-	pace    func(cost int, stop, hurry <-chan struct{})
+	collect bool        // all control frames are wanted, for a trace
+	frames  func() bool // and now for the sink, too
 
 	// batches is closed when the reader has ended; readErr says why.
 	batches chan *batch
 	readErr error
 	stop    chan struct{} // closed by close: the reader need not hand over any more
-	hurry   chan struct{} // closed when the closing handshake begins: the answer waits behind the rest
-	// accepted: the loop has found room for what was claimed.
-	accepted chan struct{}
 
 	out    outbox
 	writer frameWriter
@@ -44,24 +42,22 @@ type link struct {
 	start  int  // of the message being read, in cur.data
 	inside bool // a message is being read into cur
 	last   int  // what the last large message needed, in bytes
-	// claimed is how much of the message being read there is room for; 0 when
-	// nobody was asked, because it is small so far.
-	claimed int
+	// reserved is the room in the queue for the message being read, in bytes; 0 when
+	// it is small so far.
+	reserved int
 }
 
-func newLink(ws *websocket.Conn, t *tap, o *Options) *link {
+func newLink(ws *websocket.Conn, t *tap, o *Options, q *queue) *link {
 	l := &link{
 		ws: ws, tap: t,
 		limit:   o.MaxMessageSize,
-		free:    o.free,
-		pace:    o.pace,
+		queue:   q,
+		free:    q.free,
 		collect: o.Trace.Frame != nil || o.Frames,
+		frames:  o.frames,
 		batches: make(chan *batch, 1),
 		stop:    make(chan struct{}),
-		hurry:   make(chan struct{}),
-
-		accepted: make(chan struct{}, 1),
-		out:      newOutbox(),
+		out:     newOutbox(),
 	}
 	l.cur = l.free.get(&batch{})
 	l.writer = frameWriter{w: t.rwc, out: &l.out, most: o.maxFrameSize(), zip: t.zip, start: t.start}
@@ -144,9 +140,11 @@ func (l *link) close() {
 	l.out.end()
 	l.tap.Close()
 	l.ws.CloseNow()
-	for range l.batches {
+	for b := range l.batches {
+		l.queue.discard(b)
 	}
 	l.wg.Wait()
+	l.queue.release(l.reserved)
 }
 
 // read reads messages until the connection ends, and says why it did.
@@ -166,7 +164,7 @@ func (l *link) read() (err error) {
 			}
 			op, r = frame.Opcode(typ), lr
 		}
-		l.start, l.inside, l.claimed = len(l.cur.data), true, 0
+		l.start, l.inside = len(l.cur.data), true
 		err := l.readMessage(r)
 		if err != nil {
 			return l.lost(err)
@@ -222,8 +220,8 @@ func (l *link) readMessage(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if n := len(b.data); l.claimed > 0 && n > l.claimed {
-			l.claim(2*n, n)
+		if n := len(b.data); l.reserved > 0 && n > l.reserved {
+			l.reserve(2*n, n)
 		}
 	}
 }
@@ -262,9 +260,9 @@ func (l *link) grow(b []byte) []byte {
 	}
 	const alike = 2 * readBuffer // so that it will do for the next one, too
 	if known {
-		l.claim(size, size)
+		l.reserve(size, size)
 	} else {
-		l.claim(4*recycle, recycle) // more when more of it is there
+		l.reserve(4*recycle, recycle) // more when more of it is there
 	}
 	return append(l.free.spare.get(size, size+alike), b...)
 }
@@ -306,37 +304,42 @@ func (l *link) handOver() {
 	} else {
 		l.cur = l.free.get(b)
 	}
-	if !l.collect && b.control() {
-		// Signs of life must not keep the reader from answering the next one.
-		select {
-		case l.batches <- b:
-		default:
-			l.free.put(b)
-		}
-		return
+	have := 0
+	if !l.inside { // it is in the batch, if it was reserved for
+		have, l.reserved = l.reserved, 0
 	}
-	l.pace(b.cost(), l.stop, l.hurry)
+	switch cost := b.cost(); {
+	case b.control() && !l.frames():
+		// Nothing for the queue, which must not keep the reader from the next ping.
+		l.queue.release(have)
+	case l.queue.reserve(have+l.reserved, cost+l.reserved, 1+l.reserved, l.stop):
+		b.weight = cost
+	default:
+		l.queue.release(have)
+		b.refused = true
+	}
+	l.send(b)
+}
+
+func (l *link) send(b *batch) {
 	select {
 	case l.batches <- b:
 	case <-l.stop:
+		l.queue.discard(b)
 	}
 }
 
-// claim blocks until there is room for so many bytes of the message that is being
-// read, of which sure are certain. It is not read before that: it would take the
-// memory beside the one that the sink has in hand.
-func (l *link) claim(size, sure int) {
-	l.claimed = size
+// reserve makes sure that there is room for size bytes of the message that is being
+// read, of which least will be needed in any case. It is not read before that: it
+// would take the memory in addition to the one that the sink has in hand.
+func (l *link) reserve(size, least int) {
 	l.handOver()
-	select {
-	case l.batches <- &batch{claim: size, sure: sure}:
-	case <-l.stop:
+	if l.queue.reserve(l.reserved, size, least, l.stop) {
+		l.reserved = size
 		return
 	}
-	select {
-	case <-l.accepted:
-	case <-l.stop:
-	}
+	l.send(&batch{refused: true, events: 1})
+	<-l.stop
 }
 
 // batchEntries is how many messages are handed over at once, and maxEntries how

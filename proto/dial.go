@@ -30,7 +30,7 @@ type DialOptions struct {
 
 // dial makes the opening handshake of hs. The returned link has no goroutines
 // yet. ctx bounds the handshake only.
-func dial(ctx context.Context, hs *Handshake, o *Options) (*link, error) {
+func dial(ctx context.Context, hs *Handshake, o *Options, q *queue) (*link, error) {
 	at := *hs
 	at.URL = withQueryEncoded(hs.URL)
 	at.Header = hs.Header.Clone()
@@ -43,7 +43,7 @@ func dial(ctx context.Context, hs *Handshake, o *Options) (*link, error) {
 		}
 	}
 	for hop := 0; ; hop++ {
-		l, answer, err := dialOnce(ctx, &at, o)
+		l, answer, err := dialOnce(ctx, &at, o, q)
 		if err == nil || !redirects(answer) || hop >= o.Dial.MaxRedirects {
 			if e, ok := errors.AsType[*HandshakeError](err); ok && redirects(answer) && hop > 0 {
 				e.Err = fmt.Errorf("%d redirects were followed", hop)
@@ -145,7 +145,7 @@ func origin(u *url.URL) string {
 
 // dialOnce makes the opening handshake without following redirects. answer is
 // what the server said when that was no upgrade.
-func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *http.Response, err error) {
+func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (l *link, answer *http.Response, err error) {
 	ctx = context.WithValue(ctx, progressKey{}, &progress{})
 	t := &tapper{base: o.transport()}
 	if o.Trace.Frame != nil {
@@ -180,7 +180,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options) (l *link, answer *
 	switch {
 	case err == nil:
 		ws.SetReadLimit(o.MaxMessageSize)
-		return newLink(ws, t.tap, o), nil, nil
+		return newLink(ws, t.tap, o, q), nil, nil
 	case t.tap != nil:
 		t.tap.Close()
 		return nil, nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{errNoUpgrade}}

@@ -11,7 +11,8 @@ import (
 // fetched or held back, and what it knows of the gap before the connection.
 
 // inject puts events of the session into the queue. They are no frames: a sink
-// that wants those does without.
+// that wants those does without. They are fetched while the queue has room, so that
+// they exceed it by one answer at most: OverflowFail sees that with the next event.
 func (s *server) inject(events []Message) {
 	if len(events) == 0 {
 		return
@@ -20,10 +21,10 @@ func (s *server) inject(events []Message) {
 	if s.o.frames() {
 		return
 	}
-	if b := s.o.free.of(events); s.inBatch {
+	if b := s.queue.free.of(events); s.inBatch {
 		s.added = append(s.added, b)
 	} else {
-		s.supply(b)
+		s.queue.put(b)
 	}
 }
 
@@ -33,16 +34,7 @@ func (r *runner) release() {
 		return
 	}
 	if events := r.holder.Release(); len(events) > 0 {
-		r.supply(r.o.free.of(events))
-	}
-}
-
-// supply puts events into the queue. They are fetched while it has room, so that
-// they exceed it by one answer at most: OverflowFail sees that with the next event.
-func (r *runner) supply(b *batch) {
-	r.queue.put(b, r.o.free)
-	if r.o.Overflow == OverflowDropOldest {
-		r.shed(0)
+		r.queue.put(r.queue.free.of(events))
 	}
 }
 

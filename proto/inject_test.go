@@ -189,13 +189,13 @@ func TestGapReports(t *testing.T) {
 // What a session adds is subject to OverflowDropOldest as well.
 func TestInjectedEventsOverflow(t *testing.T) {
 	var r runner
-	r.o = &Options{Overflow: OverflowDropOldest, free: newPool()}
-	r.queue = newQueue(100 << 10)
+	r.o = &Options{Overflow: OverflowDropOldest}
+	r.queue = newQueue(100<<10, OverflowDropOldest, newPool())
 	for range 10 {
-		r.supply(r.o.free.of([]Message{told(string(make([]byte, 60<<10)))}))
+		r.queue.put(r.queue.free.of([]Message{told(string(make([]byte, 60<<10)))}))
 	}
 	_, waiting := r.queue.progress()
-	if waiting != 1 || r.dropped.total != 9 {
-		t.Errorf("%d events wait and %d were dropped, want 1 and 9", waiting, r.dropped.total)
+	if waiting != 1 || r.queue.drops() != 9 {
+		t.Errorf("%d events wait and %d were dropped, want 1 and 9", waiting, r.queue.drops())
 	}
 }

@@ -131,26 +131,72 @@ func TestOneLargeEventIsNoOverflow(t *testing.T) {
 }
 
 // A server that only wants to know whether we are alive is told so, however long the
-// sink is stuck.
+// sink is stuck, also while a recording is made.
 func TestPingsAreAnsweredWhileTheBufferIsFull(t *testing.T) {
+	for _, recording := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			sink := recorder{gate: make(chan struct{}), limit: 2}
+			nw := &network{t: t, serve: func(_ int, p *peer) {
+				p.text("one", "two")
+				for i := range 20 {
+					time.Sleep(time.Second)
+					p.send(frame.OpPing, fmt.Sprint(i))
+					if got, ok := p.next(frame.OpPong); !ok || got != fmt.Sprint(i) {
+						t.Errorf("ping %d was answered by %q", i, got)
+					}
+				}
+				close(sink.gate)
+				p.untilClose()
+			}}
+			o := testOptions(nw)
+			o.Buffer = 1
+			var d traceRecorder
+			if recording {
+				o.Trace = d.trace()
+			}
+			if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+				t.Errorf("Run: %v", err)
+			}
+			nw.wg.Wait()
+		})
+	}
+}
+
+// A watchingSession is slow to look at control frames.
+type watchingSession struct {
+	plainSession
+	seen int
+}
+
+func (s *watchingSession) Control(frame.Opcode, time.Time) Step {
+	time.Sleep(time.Millisecond)
+	s.seen++
+	return Step{}
+}
+
+// Every control frame reaches a session that watches them, however fast they come and
+// whatever the sink does.
+func TestWatchedControlFramesAreNotDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
 		sink := recorder{gate: make(chan struct{}), limit: 2}
 		nw := &network{t: t, serve: func(_ int, p *peer) {
 			p.text("one", "two")
-			for i := range 20 {
-				time.Sleep(time.Second)
-				p.send(frame.OpPing, fmt.Sprint(i))
-				if got, ok := p.next(frame.OpPong); !ok || got != fmt.Sprint(i) {
-					t.Errorf("ping %d was answered by %q", i, got)
-				}
+			for i := range n {
+				p.send(map[bool]frame.Opcode{true: frame.OpPing, false: frame.OpPong}[i%2 == 0], "x")
 			}
+			time.Sleep(time.Minute)
 			close(sink.gate)
 			p.untilClose()
 		}}
 		o := testOptions(nw)
 		o.Buffer = 1
-		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+		session := &watchingSession{}
+		if err := Run(t.Context(), sessionService{testService, session}, &sink, o); !errors.Is(err, errEnough) {
 			t.Errorf("Run: %v", err)
+		}
+		if session.seen != n {
+			t.Errorf("the session was told of %d control frames, want %d", session.seen, n)
 		}
 		nw.wg.Wait()
 	})

@@ -15,64 +15,36 @@ const (
 	paceGrace = 250 * time.Millisecond
 )
 
-// A pacer holds back the reader that feeds a queue. The queue's mutex guards it.
-type pacer struct {
-	behind bool          // enough waits, and has since the reader last asked
-	next   time.Time     // when the reader may go on all the same
-	eased  chan struct{} // less than paceSize is left
-	timer  *time.Timer   // of pace alone
+// A pace is what a queue knows of the reader that waits for a sink at work.
+type pace struct {
+	behind bool      // enough waits, and has since the reader last asked
+	next   time.Time // when the reader may go on all the same
 }
 
-func newPacer() pacer {
-	t := time.NewTimer(0)
-	t.Stop()
-	return pacer{eased: make(chan struct{}, 1), timer: t}
-}
-
-// pace blocks while a batch of that cost had better not be put, until stop or hurry
-// is closed at the latest. It is for one goroutine at a time, the reader's.
-func (q *queue) pace(cost int, stop, hurry <-chan struct{}) {
-	p := &q.pacer
-	defer p.timer.Stop()
-	for {
-		select {
-		case <-hurry:
-			return
-		default:
-		}
-		wait := q.hold(cost, time.Now())
-		if wait <= 0 {
-			return
-		}
-		p.timer.Reset(wait)
-		select {
-		case <-p.eased:
-		case <-p.timer.C:
-		case <-hurry:
-		case <-stop:
-			return
-		}
-	}
-}
-
-// hold is how long a batch of that cost is to be held back yet.
-func (q *queue) hold(cost int, now time.Time) time.Duration {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	p := &q.pacer
+// delay is how long n bytes are to be held back yet, whether there is room for them
+// or not. q.mu is held.
+func (q *queue) delay(n int, now time.Time) time.Duration {
+	p := &q.pace
 	switch {
+	case q.hurried || q.gone:
+		return 0
 	case q.bytes < paceSize:
 		p.behind = false
 		return 0
 	case !p.behind:
 		p.behind, p.next = true, now.Add(paceGrace)
 	case !now.Before(p.next):
-		p.next = now.Add(time.Duration(cost) * paceTime / time.Duration(max(q.limit, 1)))
+		p.next = now.Add(time.Duration(n) * paceTime / time.Duration(max(q.limit, 1)))
 		return 0
 	}
 	return p.next.Sub(now)
 }
 
-// newPool makes room for the batches of a queue that is paced, and for those on their
-// way: with the reader, the loop and the sink.
-func newPool() *pool { return &pool{batches: make(chan *batch, paceSize/batchSize+6)} }
+// hurry has the reader wait no longer for a sink at work: the answer to our close
+// frame is behind what comes. With false, it does so again.
+func (q *queue) hurry(on bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.hurried = on
+	q.wake()
+}

@@ -1,156 +1,51 @@
 package proto
 
 import (
-	"slices"
 	"sync"
 	"time"
-	"unsafe"
-
-	"github.com/hark-cli/hark/proto/frame"
 )
 
-// batchSize is how many bytes of messages are handed over at once when messages
-// come faster than they are looked at. It is what a pipe holds.
-const batchSize = 64 << 10
-
-// batchSlack is room beyond it, so that a message of that size does not make the
-// batch grow; batchRest is how little of the room makes a batch full.
-const (
-	batchSlack = 8 << 10
-	batchRest  = 512
-)
-
-// A batch is what the reader hands over in one go: messages one after the
-// other in one buffer, and the control frames that came between them.
-type batch struct {
-	data    []byte
-	entries []entry
-	events  int
-	weight  int // what it counts for in its queue, in bytes
-	// claim is the room, in bytes, that the reader wants before it reads a large
-	// message, and sure how much of that will be needed in any case: then nothing
-	// is in the batch.
-	claim, sure int
-}
-
-// An entry is one message or one control frame of a batch.
-type entry struct {
-	start, end int    // of a message, in data
-	own        []byte // payload of a control frame, or of what is sent
-	time       time.Time
-	op         frame.Opcode
-	dir        Direction
-	event      bool // it is for the sink
-	secret     bool
-}
-
-func (b *batch) payload(e *entry) []byte {
-	if e.own != nil {
-		return e.own
-	}
-	return b.data[e.start:e.end]
-}
-
-// control tells whether there is no message in the batch.
-func (b *batch) control() bool {
-	return len(b.data) == 0 && !slices.ContainsFunc(b.entries, func(e entry) bool { return !e.op.Control() })
-}
-
-// recycle is the largest buffer that is used again, in bytes: one giant message
-// must not keep its memory for good.
-const recycle = 1 << 20
-
-// cost is what the batch counts for in a queue, in bytes: its messages, and what is
-// noted of them, which is more than the messages when they are short.
-func (b *batch) cost() int { return len(b.data) + len(b.entries)*int(unsafe.Sizeof(entry{})) }
-
-// room is the memory that the batch takes, in bytes.
-func (b *batch) room() int { return cap(b.data) + cap(b.entries)*int(unsafe.Sizeof(entry{})) }
-
-// absorb takes over what is in c, and tells whether there was room for that. A
-// batch has room for much more than the one message that it often carries, and
-// many of them may wait.
-func (b *batch) absorb(c *batch, most int) bool {
-	size := len(b.data) + len(c.data)
-	if size > cap(b.data) || b.cost()+c.cost() > most || len(b.entries)+len(c.entries) > batchEntries {
-		return false
-	}
-	offset := len(b.data)
-	b.data = append(b.data, c.data...)
-	for _, e := range c.entries {
-		e.start, e.end = e.start+offset, e.end+offset
-		b.entries = append(b.entries, e)
-	}
-	b.events += c.events
-	return true
-}
-
-// A pool keeps a few batches for use in turn. It belongs to a run, not to the
-// process, so that nothing outlives it.
-type pool struct {
-	batches chan *batch
-	spare   spare // of large ones, their data
-}
-
-// get returns an empty batch. like is one that was filled last: a new one gets room
-// for about as many entries.
-func (p *pool) get(like *batch) *batch {
-	select {
-	case b := <-p.batches:
-		return b
-	default:
-		n := len(like.entries)
-		return &batch{data: make([]byte, 0, batchSize+batchSlack), entries: make([]entry, 0, n+n/32)}
-	}
-}
-
-// put takes back a batch that nobody needs any more.
-func (p *pool) put(b *batch) {
-	if cap(b.data) > recycle {
-		p.spare.put(b.data)
-		return
-	}
-	clear(b.entries)
-	b.data, b.entries, b.events, b.weight = b.data[:0], b.entries[:0], 0, 0
-	select {
-	case p.batches <- b:
-	default:
-	}
-}
-
-// A queue holds the batches that wait for the sink, bounded in bytes. One
-// goroutine puts, another one takes.
+// A queue holds the batches that wait for the sink, and is the one budget of memory
+// for events: what waits, what the sink has in hand, what is on its way from the
+// reader, and what is reserved for a message that is being read. It is bounded in
+// bytes. What happens when there is no room is decided in reserve and nowhere else.
+//
+// The reader reserves, the loop puts, and one more goroutine takes.
 type queue struct {
-	limit int
-	// more wakes the taker, room the putter.
-	more, room chan struct{}
+	limit    int
+	overflow Overflow
+	free     *pool
+	// more wakes the taker, room the reader that waits in reserve; eased wakes the loop
+	// when the queue is no longer full.
+	more, room, eased chan struct{}
 
-	mu     sync.Mutex
-	items  []*batch
-	old    int // of items, have been taken
-	bytes  int
-	events int
-	taken  uint64 // batches that the taker has finished, to see progress
-	ended  bool
-	wanted int // what somebody waits to put, in bytes
-	pacer  pacer
+	mu      sync.Mutex
+	items   []*batch
+	old     int // of items, have been taken
+	bytes   int
+	events  int
+	dropped uint64 // events, in all
+	taken   uint64 // batches that the taker has finished, to see progress
+	ended   bool   // nothing more will be put
+	inHand  int    // what the taker has, in bytes
+	gone    bool   // the taker has ended
+	hurried bool   // the reader does not wait for a sink at work
+	waiter  waiter
+	pace    pace
 }
 
-// fits tells whether a batch of that size may be put without exceeding the limit; if
-// not, room wakes the putter when it may. An empty queue takes whatever there is.
-func (q *queue) fits(size int) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.bytes == 0 || q.bytes+size <= q.limit {
-		q.wanted = 0
-		return true
+// A waiter is a reader in reserve.
+type waiter struct {
+	have, more int  // bytes that it has booked and wants
+	held       bool // it waits for a sink at work
+	full       bool // it waits for room
+}
+
+func newQueue(limit int, overflow Overflow, free *pool) *queue {
+	return &queue{
+		limit: limit, overflow: overflow, free: free,
+		more: make(chan struct{}, 1), room: make(chan struct{}, 1), eased: make(chan struct{}, 1),
 	}
-	q.wanted = size
-	return false
-}
-
-func newQueue(limit int) *queue {
-	return &queue{limit: limit, more: make(chan struct{}, 1), room: make(chan struct{}, 1), pacer: newPacer()}
 }
 
 func signal(c chan struct{}) {
@@ -160,15 +55,120 @@ func signal(c chan struct{}) {
 	}
 }
 
-// put adds a batch, and gives it to free when the one before could take over what
-// is in it. It never blocks: the putter asks full before it reads more.
-func (q *queue) put(b *batch, free *pool) {
+// reserve books room for n bytes in place of the have that the reader has booked
+// before. Without that room, the policy decides: reserve waits for it, until stop is
+// closed at the latest; or the oldest events are dropped; or reserve reports false,
+// and have stays booked. The latter needs room for least bytes only, which are those
+// that will be needed in any case.
+//
+// Whatever the limit, there is room for one batch when nothing else is there, or for
+// a small one when nothing but what the sink has in hand is: a server that only wants
+// to know whether we are alive may ask right behind it.
+//
+// It is for one goroutine at a time, the reader's.
+func (q *queue) reserve(have, n, least int, stop <-chan struct{}) bool {
 	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case n <= have:
+	case q.gone:
+		q.await(have, n, stop)
+	case q.overflow == OverflowDropOldest:
+		q.dropOldest(n-have, 0)
+	case q.overflow == OverflowFail:
+		if len(q.items) > q.old && q.bytes-have+least > q.limit {
+			return false
+		}
+	default:
+		q.await(have, n, stop)
+	}
+	q.bytes += n - have
+	if n < have {
+		q.wake()
+	}
+	return true
+}
+
+// await waits for a sink at work, and then for room. q.mu is held.
+func (q *queue) await(have, n int, stop <-chan struct{}) {
+	w := &q.waiter
+	w.have, w.more = have, n-have
+	defer func() { *w = waiter{} }()
+	for wait := q.delay(w.more, time.Now()); wait > 0; wait = q.delay(w.more, time.Now()) {
+		t := time.NewTimer(wait)
+		w.held = true
+		stopped := q.sleep(t.C, stop)
+		t.Stop()
+		if w.held = false; stopped {
+			return
+		}
+	}
+	for !q.fits() {
+		w.full = true
+		if q.sleep(nil, stop) {
+			return
+		}
+	}
+}
+
+// sleep waits for room or late, and reports whether there is nothing to wait for any
+// more. q.mu is held, but not meanwhile.
+func (q *queue) sleep(late <-chan time.Time, stop <-chan struct{}) (stopped bool) {
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	select {
+	case <-q.room:
+		return false
+	case <-late:
+		return false
+	case <-stop:
+		return true
+	}
+}
+
+// fits reports whether there is room for what the reader waits for.
+func (q *queue) fits() bool {
+	w := &q.waiter
+	return q.bytes == w.have || q.bytes+w.more <= q.limit || w.more <= batchSize && len(q.items) == q.old
+}
+
+// wake wakes the reader if it may go on. q.mu is held.
+func (q *queue) wake() {
+	w := &q.waiter
+	if w.held && (q.gone || q.hurried || q.bytes < paceSize) || w.full && q.fits() {
+		signal(q.room)
+	}
+}
+
+// release gives back n bytes that were reserved and are not put.
+func (q *queue) release(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= n
+	q.wake()
+}
+
+// discard gives back the room of a batch that is not put, and the batch.
+func (q *queue) discard(b *batch) {
+	q.release(b.weight)
+	q.free.put(b)
+}
+
+// put adds a batch. It never blocks: the reader has reserved the room for what comes
+// from a connection, and nothing else is much.
+func (q *queue) put(b *batch) {
+	q.mu.Lock()
+	if q.gone {
+		q.mu.Unlock()
+		q.discard(b)
+		return
+	}
 	q.events += b.events
-	absorbed := false
+	merged := false
 	if n := len(q.items); n > q.old {
 		last := q.items[n-1]
-		if absorbed = last.absorb(b, q.limit/16); absorbed {
+		if merged = last.merge(b, q.limit/16); merged {
+			q.weigh(b, 0)
 			q.weigh(last, last.cost())
 		} else if room := last.room(); last.cost() >= room/2 {
 			// Nothing is added to it any more. What is left over in batches that
@@ -177,7 +177,7 @@ func (q *queue) put(b *batch, free *pool) {
 			q.weigh(last, room)
 		}
 	}
-	if !absorbed {
+	if !merged {
 		if q.old > len(q.items)/2 { // in place of ever more memory
 			n := copy(q.items, q.items[q.old:])
 			clear(q.items[n:])
@@ -186,9 +186,12 @@ func (q *queue) put(b *batch, free *pool) {
 		q.items = append(q.items, b)
 		q.weigh(b, b.cost())
 	}
+	if q.overflow == OverflowDropOldest {
+		q.dropOldest(0, 1)
+	}
 	q.mu.Unlock()
-	if absorbed {
-		free.put(b)
+	if merged {
+		q.free.put(b)
 	}
 	signal(q.more)
 }
@@ -199,37 +202,36 @@ func (q *queue) weigh(b *batch, weight int) {
 	b.weight = weight
 }
 
-// shed drops the oldest batches until the rest is within the limit, and returns
-// how many events went with them. The newest stays in any case, unless something
-// that takes room bytes is to come after it.
-func (q *queue) shed(free *pool, room int) (events int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	keep := 1
-	if room > 0 {
-		keep = 0
-	}
-	for len(q.items)-q.old > keep && q.bytes+room > q.limit {
-		b := q.first()
+// dropOldest drops the oldest batches, all but keep, until there is room for n bytes
+// more. q.mu is held.
+func (q *queue) dropOldest(n, keep int) {
+	for len(q.items)-q.old > keep && q.bytes+n > q.limit {
+		b := q.pop()
 		q.bytes -= b.weight
 		q.events -= b.events
-		events += b.events
-		free.put(b)
+		q.dropped += uint64(b.events)
+		q.free.put(b)
 	}
-	return events
 }
 
-// bursts tells whether so much more would be too much while something waits.
-func (q *queue) bursts(size int) bool {
+// drops is how many events were dropped, in all.
+func (q *queue) drops() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.items) > q.old && q.bytes+size > q.limit
+	return q.dropped
 }
 
 func (q *queue) full() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.bytes >= q.limit
+}
+
+// waiting reports whether the reader waits for room.
+func (q *queue) waiting() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiter.full
 }
 
 // take returns the next batch, or nil when there is none now; ended says that
@@ -240,33 +242,32 @@ func (q *queue) take() (b *batch, ended bool) {
 	if len(q.items) == q.old {
 		return nil, q.ended
 	}
-	return q.first(), false
+	b = q.pop()
+	q.inHand = b.weight
+	return b, false
 }
 
-// first takes the first item.
-func (q *queue) first() *batch {
+// pop takes the first item.
+func (q *queue) pop() *batch {
 	b := q.items[q.old]
 	q.items[q.old] = nil
 	q.old++
 	return b
 }
 
-// finish says that the taker is through with a batch of that weight.
-func (q *queue) finish(weight, events int) {
+// done is called when the taker is through with a batch of that weight.
+func (q *queue) done(weight, events int) {
 	q.mu.Lock()
-	wasFull, wasBehind := q.bytes >= q.limit, q.bytes >= paceSize
+	defer q.mu.Unlock()
+	full := q.bytes >= q.limit
 	q.bytes -= weight
+	q.inHand = 0
 	q.events -= events
 	q.taken++
-	eased := wasBehind && q.bytes < paceSize
-	wanted := q.wanted > 0 && (q.bytes == 0 || q.bytes+q.wanted <= q.limit)
-	q.mu.Unlock()
-	if wasFull || wanted {
-		signal(q.room)
+	if full {
+		signal(q.eased)
 	}
-	if eased {
-		signal(q.pacer.eased)
-	}
+	q.wake()
 }
 
 // end says that nothing more will be put.
@@ -275,6 +276,21 @@ func (q *queue) end() {
 	q.ended = true
 	q.mu.Unlock()
 	signal(q.more)
+}
+
+// leave says that nothing more will be taken: what waits is given up, and the reader
+// waits only for what is on its way to be discarded.
+func (q *queue) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= q.inHand
+	q.gone, q.inHand = true, 0
+	for len(q.items) > q.old {
+		b := q.pop()
+		q.bytes -= b.weight
+		q.free.put(b)
+	}
+	q.wake()
 }
 
 // progress returns the batches finished so far and the events that still wait.

@@ -12,7 +12,7 @@ import (
 // of them is lost or counted twice.
 func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 	free := &pool{batches: make(chan *batch, 1)}
-	q := newQueue(1 << 20)
+	q := newQueue(1<<20, OverflowBlock, free)
 	const n = 10_000
 	var want []string
 	for i := range n {
@@ -27,12 +27,12 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 			entry{op: frame.OpPing, own: []byte("p")},
 			entry{start: 0, end: len(b.data), op: frame.OpText, event: true})
 		b.events = 1
-		q.put(b, free)
+		q.put(b)
 		if i%1000 == 999 { // the sink takes a few
 			for range 3 {
 				b, _ := q.take()
 				check(t, b, &want)
-				q.finish(b.weight, b.events)
+				q.done(b.weight, b.events)
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 			break
 		}
 		check(t, b, &want)
-		q.finish(b.weight, b.events)
+		q.done(b.weight, b.events)
 	}
 	if len(want) != 0 || q.bytes != 0 || q.events != 0 {
 		t.Errorf("left: %d messages, %d bytes, %d events", len(want), q.bytes, q.events)
@@ -78,13 +78,13 @@ func check(t *testing.T, b *batch, want *[]string) {
 // Messages without content take memory too, and count.
 func TestQueueCountsEmptyMessages(t *testing.T) {
 	free := &pool{batches: make(chan *batch, 1)}
-	q := newQueue(1 << 20)
+	q := newQueue(1<<20, OverflowBlock, free)
 	n := 0
 	for ; !q.full(); n++ {
 		b := free.get(&batch{})
 		b.entries = append(b.entries, entry{op: frame.OpText, event: true})
 		b.events = 1
-		q.put(b, free)
+		q.put(b)
 		if n > 1<<20 {
 			t.Fatal("it is never full")
 		}
@@ -98,7 +98,7 @@ func TestQueueCountsEmptyMessages(t *testing.T) {
 // the buffer is a promise about memory.
 func TestQueueCountsRoom(t *testing.T) {
 	free := &pool{batches: make(chan *batch, 1)}
-	q := newQueue(8 << 20)
+	q := newQueue(8<<20, OverflowBlock, free)
 	room := 0
 	for !q.full() {
 		b := free.get(&batch{})
@@ -109,7 +109,7 @@ func TestQueueCountsRoom(t *testing.T) {
 		}
 		b.events = 250
 		room += b.room()
-		q.put(b, free)
+		q.put(b)
 	}
 	if spare := room - q.limit; spare > 2*batchSize {
 		t.Errorf("full with %d bytes more than the limit", spare)

@@ -61,8 +61,6 @@ type Options struct {
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
 
-	free *pool
-	pace func(cost int, stop, hurry <-chan struct{}) // see queue.pace
 	// noLane sends all messages through the library, for tests to compare.
 	noLane bool
 }
@@ -177,16 +175,11 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	}
 	r := &runner{
 		svc: svc, o: &o,
-		queue:  newQueue(o.Buffer),
+		queue:  newQueue(o.Buffer, o.Overflow, newPool()),
 		sunk:   make(chan struct{}),
 		policy: newReconnectPolicy(&o),
 	}
-	o.free = newPool()
-	defer o.free.spare.end()
-	o.pace = func(int, <-chan struct{}, <-chan struct{}) {}
-	if o.Overflow == OverflowBlock { // else the user wants the server never to wait
-		o.pace = r.queue.pace
-	}
+	defer r.queue.free.spare.end()
 	go r.sink(sink)
 	err := r.steer(ctx)
 	if r.pending != nil {
@@ -230,7 +223,7 @@ type runner struct {
 	lostBy    error     // what ended that one
 	pending   *Frame    // of Input, taken but not yet written
 	written   int       // messages of Input, on connections that have ended
-	dropped   drops
+	dropped   dropReport
 	holder    Holder // the last session, when it may hold events back
 }
 
@@ -349,7 +342,7 @@ func (r *runner) once(ctx context.Context) error {
 		}
 		r.status(Connecting, hs.Address, nil)
 		var l *link
-		if l, err = dial(hctx, hs, r.o); err == nil {
+		if l, err = dial(hctx, hs, r.o, r.queue); err == nil {
 			r.connected = true
 			r.policy.connected(time.Now())
 			r.status(Connected, hs.Address, nil)
@@ -409,6 +402,7 @@ func (r *runner) status(s State, address string, err error) {
 // sink gives the events of the queue to the sink, in a goroutine of its own.
 func (r *runner) sink(s Sink) {
 	defer close(r.sunk)
+	defer r.queue.leave()
 	r.sinkErr = r.drain(s)
 }
 
@@ -441,14 +435,14 @@ func (r *runner) give(s Sink) error {
 			ev.Data, ev.Binary, ev.Time = b.payload(e), e.binary(), e.time
 			ev.Direction, ev.Opcode, ev.Secret = e.dir, e.op, e.secret
 			if err := s.Event(&ev); err != nil {
-				r.o.free.put(b)
+				r.queue.free.put(b)
 				return err
 			}
 		}
 		ev.Data = nil // which may be large, while the next one is awaited
 		weight, events := b.weight, b.events
-		r.o.free.put(b)
-		r.queue.finish(weight, events)
+		r.queue.free.put(b)
+		r.queue.done(weight, events)
 	}
 }
 

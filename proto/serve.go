@@ -25,8 +25,7 @@ type server struct {
 	ready   bool      // and reported so
 	readyAt time.Time // when it is to be reported
 	unheard bool      // our last ping has no pong yet
-	paused  bool      // the queue is full: nothing is read
-	held    *batch    // a claim of the reader, for which there is no room yet
+	paused  bool      // nothing is read
 	resumed time.Time
 	tickAt  time.Time // of the meter
 	planned time.Time // when the loop meant to go on at the latest; zero for never
@@ -78,6 +77,7 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 		r.written += l.out.written()
 	})
 	defer stop()
+	r.queue.hurry(false)
 	l.run()
 	err := s.loop(ctx, wctx)
 	stop()
@@ -121,28 +121,21 @@ func (s *server) loop(ctx, wctx context.Context) error {
 				return end
 			}
 		}
-		if s.held != nil {
-			s.held, _ = s.accept(s.held) // which blocks
-		}
 		wake := s.wake(now)
 		setTimer(timer, wake)
 		s.planned = now.Add(wake)
 
 		select {
-		case b, ok := <-s.incoming(now):
+		case b, ok := <-s.incoming():
 			if !ok {
 				return s.ended()
 			}
-			var err error
-			if s.held, err = s.accept(b); err == nil && b.claim == 0 {
-				err = s.batch(b)
-			}
-			if err != nil {
+			if err := s.batch(b); err != nil {
 				if end := s.fail(err); end != nil {
 					return end
 				}
 			}
-		case <-s.queue.room:
+		case <-s.queue.eased:
 		case <-s.link.out.room:
 		case f, ok := <-s.input():
 			s.take(f, ok)
@@ -182,23 +175,16 @@ func (s *server) loop(ctx, wctx context.Context) error {
 func (s *server) discard() {
 	t := time.NewTimer(time.Until(s.closeBy))
 	defer t.Stop()
-	if s.held != nil {
-		signal(s.link.accepted)
-	}
 	for {
 		select {
 		case b, ok := <-s.link.batches:
 			if !ok {
 				return
 			}
-			if b.claim > 0 {
-				signal(s.link.accepted)
-				continue
-			}
 			for i := range b.entries {
 				s.traceEntry(b, &b.entries[i])
 			}
-			s.o.free.put(b)
+			s.queue.discard(b)
 		case <-t.C:
 			return
 		case <-s.o.Kill:
@@ -207,48 +193,30 @@ func (s *server) discard() {
 	}
 }
 
-// accept tells the reader to go on, if b is a claim, unless there is no room for it
-// yet: then b is returned, to be held.
-func (s *server) accept(b *batch) (held *batch, err error) {
-	switch {
-	case b.claim == 0:
-		return nil, nil
-	case s.closing || s.o.Overflow == OverflowBlock:
-		if !s.queue.fits(b.claim) {
-			return b, nil
-		}
-	case s.o.Overflow == OverflowDropOldest:
-		s.shed(b.claim)
-	case s.queue.bursts(b.sure):
-		return b, over(&OverflowError{Limit: s.o.Buffer, Events: 1})
-	}
-	signal(s.link.accepted)
-	return nil, nil
-}
-
-// incoming is the reader's channel, or nil while the queue is full.
-func (s *server) incoming(now time.Time) <-chan *batch {
-	full := s.o.Overflow == OverflowBlock && s.queue.full() || s.link.out.full() || s.held != nil
-	paused := full || s.link.tap.meter.stalled(now)
-	if s.paused && !paused {
-		s.resume(now)
-	}
-	s.paused = paused
-	if full {
+// incoming is the reader's channel, or nil while the server does not take what the
+// session answers.
+func (s *server) incoming() <-chan *batch {
+	if s.link.out.full() {
 		return nil
 	}
 	return s.link.batches
 }
 
-// tick is called each time that the loop goes round.
+// tick is called each time that the loop goes round. It finds out whether anything is
+// being read.
 func (s *server) tick(now time.Time) {
+	m := s.link.tap.meter
 	if !now.Before(s.tickAt) {
-		s.link.tap.meter.tick(now)
+		m.tick(now)
 		s.tickAt = now.Add(tickInterval)
 	}
-	if late := now.Sub(s.planned); !s.planned.IsZero() && late >= tickInterval {
+	was := s.paused
+	s.paused = s.queue.waiting() || s.link.out.full() || m.stalled(now)
+	if was && !s.paused {
+		s.resume(now)
+	} else if late := now.Sub(s.planned); !s.planned.IsZero() && late >= tickInterval {
 		s.resume(now) // the process was stopped, or the machine slept
-	} else if at := s.link.tap.meter.lastResumed(); at.After(s.resumed) {
+	} else if at := m.lastResumed(); at.After(s.resumed) {
 		s.resume(at)
 	}
 }
@@ -307,7 +275,7 @@ func (s *server) saySent(f Frame) {
 	case s.inBatch:
 		s.sent = append(s.sent, sentEntry(f, now))
 	default:
-		s.queue.put(&batch{entries: []entry{sentEntry(f, now)}, events: 1}, s.o.free)
+		s.queue.put(&batch{entries: []entry{sentEntry(f, now)}, events: 1})
 	}
 }
 
@@ -348,12 +316,15 @@ func (s *server) batch(b *batch) error {
 		s.policy.events = true
 		s.rearmIdle(time.Now())
 	}
-	if b.events = n; frames {
+	switch b.events = n; {
+	case len(b.entries) == 0: // a large message that is not read
+		b.events = 1
+	case frames:
 		b.entries, b.events = all, len(all)
 	}
 	oerr := s.pass(b)
 	for _, c := range s.added {
-		s.supply(c)
+		s.queue.put(c)
 	}
 	s.added = nil
 	if oerr != nil {
@@ -364,11 +335,16 @@ func (s *server) batch(b *batch) error {
 
 // pass puts a batch into the queue, if there is anything for the sink in it.
 func (s *server) pass(b *batch) error {
-	if b.events == 0 {
-		s.o.free.put(b)
+	events := b.events
+	if events > 0 && !b.refused {
+		s.queue.put(b)
 		return nil
 	}
-	return s.enqueue(b)
+	s.queue.discard(b)
+	if events > 0 {
+		return over(&OverflowError{Limit: s.o.Buffer, Events: events})
+	}
+	return nil
 }
 
 // message has the session look at a message.
@@ -455,7 +431,7 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 		return nil
 	}
 	s.announce(now)
-	if s.dropsDue(now) {
+	if at := s.dropsDue(); !at.IsZero() && !now.Before(at) {
 		s.reportDropped(now)
 	}
 	if at := s.link.out.stuck(); !at.IsZero() && !now.Before(at) {
@@ -540,7 +516,7 @@ func (s *server) wake(now time.Time) time.Duration {
 	if !s.ready {
 		sooner(s.readyAt)
 	}
-	sooner(s.dropped.due())
+	sooner(s.dropsDue())
 	if !s.paused {
 		sooner(s.idleAt)
 		if s.pinged && s.o.PingTimeout > 0 {

@@ -122,5 +122,5 @@ func (s *server) shut(cause error, limit time.Duration, payload []byte) {
 		s.saySent(Frame{Opcode: frame.OpClose, Payload: payload})
 	}
 	s.closing, s.cause, s.closeBy = true, cause, now.Add(limit)
-	close(s.link.hurry)
+	s.queue.hurry(true)
 }

@@ -1,0 +1,304 @@
+package proto
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hark-cli/hark/proto/frame"
+)
+
+// A queueTest is a queue with its three parties, without a connection.
+type queueTest struct {
+	*testing.T
+	*queue
+	stop chan struct{}
+}
+
+func newQueueTest(t *testing.T, limit int, overflow Overflow) *queueTest {
+	return &queueTest{t, newQueue(limit, overflow, newPool()), make(chan struct{})}
+}
+
+// batchOf is a batch of one event that counts for n bytes.
+func batchOf(n int) *batch {
+	b := &batch{entries: []entry{{op: frame.OpText, event: true}}, events: 1}
+	b.data = make([]byte, n-b.cost())
+	b.entries[0].end = len(b.data)
+	return b
+}
+
+// add reserves room for a batch of n bytes and puts it.
+func (q *queueTest) add(n int) {
+	q.Helper()
+	if !q.reserve(0, n, 1, q.stop) {
+		q.Fatalf("no room for %d bytes", n)
+	}
+	b := batchOf(n)
+	b.weight = n
+	q.put(b)
+}
+
+// remove takes a batch; done says whether it is finished at once.
+func (q *queueTest) remove(done bool) *batch {
+	q.Helper()
+	b, _ := q.take()
+	if b == nil {
+		q.Fatal("nothing waits")
+	}
+	if done {
+		q.done(b.weight, b.events)
+	}
+	return b
+}
+
+// reserving starts to reserve, and returns what tells how that has ended.
+func (q *queueTest) reserving(have, n, least int) (ended func() (ok, ended bool)) {
+	c := make(chan bool, 1)
+	go func() { c <- q.reserve(have, n, least, q.stop) }()
+	return func() (ok, ended bool) {
+		synctest.Wait()
+		select {
+		case ok := <-c:
+			return ok, true
+		default:
+			return false, false
+		}
+	}
+}
+
+// With OverflowBlock, the reader waits for exactly the room that it needs.
+func TestReserveBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueueTest(t, 300<<10, OverflowBlock)
+		q.add(100 << 10)
+		q.add(100 << 10)
+		q.add(100 << 10)
+		if ok, ended := q.reserving(0, 1, 1)(); ok || ended || !q.waiting() {
+			t.Fatal("a full queue has room")
+		}
+		q.remove(true)
+		synctest.Wait()
+		if q.waiting() || q.bytes != 200<<10+1 {
+			t.Errorf("waiting %t, %d bytes", q.waiting(), q.bytes)
+		}
+		q.release(1)
+
+		large := q.reserving(0, 150<<10, 150<<10)
+		if _, ended := large(); ended {
+			t.Error("200 of 300 KiB leave room for 150")
+		}
+		inHand := q.remove(false)
+		if _, ended := large(); ended {
+			t.Error("what the sink has in hand counts for nothing")
+		}
+		q.done(inHand.weight, inHand.events)
+		if ok, ended := large(); !ok || !ended {
+			t.Error("the reader was not woken")
+		}
+		// It grows, with what it has, although it exceeds the limit, when it is alone.
+		more := q.reserving(150<<10, 400<<10, 200<<10)
+		if _, ended := more(); ended || !q.waiting() {
+			t.Error("100 KiB of another leave room for 400 in 300")
+		}
+		q.remove(true)
+		if ok, ended := more(); !ok || !ended || q.bytes != 400<<10 {
+			t.Errorf("alone, it did not get room: %d bytes", q.bytes)
+		}
+		if q.release(400 << 10); q.bytes != 0 {
+			t.Errorf("%d bytes are left", q.bytes)
+		}
+	})
+}
+
+// A small batch may be the only one that waits, so that what comes behind it is read.
+func TestReserveForASmallBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueueTest(t, 1000, OverflowBlock)
+		q.add(5000)
+		q.remove(false)
+		if _, ended := q.reserving(0, batchSize+1, 1)(); ended {
+			t.Error("a large batch got room beside the one that the sink has in hand")
+		}
+		close(q.stop)
+		synctest.Wait()
+		q.release(batchSize + 1) // stopped, it has it all the same
+		q.stop = make(chan struct{})
+		q.add(5000)
+		if _, ended := q.reserving(0, 200, 1)(); ended {
+			t.Error("a second one got room")
+		}
+		close(q.stop)
+	})
+}
+
+// Nobody waits for a sink that has ended, nor for one that is behind when the
+// connection is to be closed.
+func TestReserveEnds(t *testing.T) {
+	for name, end := range map[string]func(q *queueTest){
+		"stop":  func(q *queueTest) { close(q.stop) },
+		"leave": func(q *queueTest) { q.leave() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueueTest(t, 1000, OverflowBlock)
+				q.add(1000)
+				waits := q.reserving(0, 1000, 1)
+				if _, ended := waits(); ended {
+					t.Error("it did not wait")
+				}
+				end(q)
+				if _, ended := waits(); !ended {
+					t.Error("it waits on")
+				}
+			})
+		})
+	}
+	t.Run("in transit", func(t *testing.T) {
+		for _, overflow := range []Overflow{OverflowBlock, OverflowDropOldest, OverflowFail} {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueueTest(t, 1000, overflow)
+				q.add(5000)
+				q.remove(false)
+				q.leave()
+				b := batchOf(5000)
+				if b.weight = 5000; !q.reserve(0, b.weight, 1, q.stop) {
+					t.Error("what the sink had counts after its end")
+				}
+				waits := q.reserving(0, 70_000, 1)
+				if _, ended := waits(); ended {
+					t.Error("a second large message is read while the first one is looked at")
+				}
+				q.put(b)
+				if _, ended := waits(); !ended || q.bytes != 70_000 {
+					t.Errorf("%d bytes", q.bytes)
+				}
+			})
+		}
+	})
+	t.Run("hurry", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueueTest(t, 64<<20, OverflowBlock)
+			q.add(paceSize)
+			waits := q.reserving(0, 1000, 1)
+			if _, ended := waits(); ended || q.waiting() {
+				t.Error("it did not wait for a sink at work, or for room")
+			}
+			q.hurry(true)
+			if _, ended := waits(); !ended {
+				t.Error("it waits on")
+			}
+		})
+	})
+}
+
+// A reader that is ahead of the sink goes on when the sink has caught up, or after a
+// while, and no faster than the buffer may fill.
+func TestReservePaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 10 << 20
+		q := newQueueTest(t, limit, OverflowBlock)
+		start := time.Now()
+		q.add(paceSize) // at once
+		if d := time.Since(start); d > 0 {
+			t.Errorf("the first waited for %s", d)
+		}
+		q.add(limit / 10)
+		if d := time.Since(start); d != paceGrace {
+			t.Errorf("the second waited for %s", d)
+		}
+		q.add(limit / 10)
+		if d := time.Since(start); d != paceGrace+paceTime/10 {
+			t.Errorf("the third after %s", d)
+		}
+		waits := q.reserving(0, 1000, 1)
+		for range 3 {
+			if _, ended := waits(); ended {
+				t.Error("the fourth did not wait")
+			}
+			q.remove(true)
+		}
+		if _, ended := waits(); !ended {
+			t.Error("the fourth waits on although nothing else does")
+		}
+	})
+}
+
+// With OverflowDropOldest, room is made by dropping what waits, and every event is
+// counted.
+func TestReserveDropsTheOldest(t *testing.T) {
+	q := newQueueTest(t, 10_000, OverflowDropOldest)
+	for range 10 {
+		q.add(1000)
+	}
+	inHand := q.remove(false)
+	q.add(2500)
+	if n := q.drops(); n != 3 || q.bytes != 1000+6*1000+2500 {
+		t.Errorf("%d dropped, %d bytes", n, q.bytes)
+	}
+	// A large one that is not there yet takes the room of all that waits, but not that
+	// of what the sink has in hand.
+	if !q.reserve(0, 20_000, 20_000, q.stop) || q.drops() != 10 || q.bytes != 21_000 {
+		t.Errorf("%d dropped, %d bytes", q.drops(), q.bytes)
+	}
+	q.done(inHand.weight, inHand.events)
+	q.release(20_000)
+	// What is put without having been reserved, by a session, drops what is older.
+	for range 20 {
+		q.put(batchOf(6000))
+	}
+	if _, events := q.progress(); events != 1 || q.drops() != 29 || q.bytes != 6000 {
+		t.Errorf("%d wait, %d dropped, %d bytes", events, q.drops(), q.bytes)
+	}
+}
+
+// With OverflowFail, there is no room when what waits does not leave any, and nothing
+// of what waits is lost.
+func TestReserveFails(t *testing.T) {
+	q := newQueueTest(t, 10_000, OverflowFail)
+	q.add(20_000) // the only one
+	q.remove(false)
+	if !q.reserve(0, 1000, 1, q.stop) {
+		t.Error("no room, although nothing waits")
+	}
+	q.release(1000)
+	q.add(1000)
+	if q.reserve(0, 1000, 1, q.stop) {
+		t.Error("room in a full queue")
+	}
+	if q.bytes != 21_000 {
+		t.Errorf("%d bytes after a refusal", q.bytes)
+	}
+	q.done(20_000, 1)
+	if !q.reserve(0, 50_000, 5000, q.stop) {
+		t.Error("no room for the least of a message")
+	}
+	if q.reserve(50_000, 60_000, 9500, q.stop) || q.bytes != 51_000 {
+		t.Errorf("room for more than the rest, or %d bytes", q.bytes)
+	}
+	if q.release(50_000); q.bytes != 1000 {
+		t.Errorf("%d bytes", q.bytes)
+	}
+	if b := q.remove(true); b.events != 1 || q.drops() != 0 || q.bytes != 0 {
+		t.Errorf("%d dropped, %d bytes", q.drops(), q.bytes)
+	}
+}
+
+// What is handed on without being put gives its room back.
+func TestDiscardGivesRoomBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueueTest(t, 1000, OverflowBlock)
+		q.reserve(0, 1000, 1, q.stop)
+		waits := q.reserving(0, 70_000, 1)
+		if _, ended := waits(); ended {
+			t.Error("it did not wait")
+		}
+		b := batchOf(1000)
+		b.weight = 1000
+		if q.discard(b); b.weight != 0 {
+			t.Error("it still weighs")
+		}
+		if ok, ended := waits(); !ok || !ended || q.bytes != 70_000 {
+			t.Errorf("%d bytes", q.bytes)
+		}
+	})
+}
