@@ -165,7 +165,7 @@ func TestOctaveJudge(t *testing.T) {
 		{&HandshakeError{Stage: StageUpgrade, Status: 502}, Verdict{Class: Transient}},
 		{&HandshakeError{Stage: StageSession, Err: &RefusedError{}}, Verdict{Class: Refused}},
 		{&CloseError{Code: 1008}, Verdict{Class: Transient}},
-		{&LostError{errEnd}, Verdict{Class: Transient}},
+		{&LostError{errors.New("the server ended it")}, Verdict{Class: Transient}},
 		{&TooBigError{Limit: 1}, Verdict{Class: Refused}},
 	} {
 		if got := judge(o, tt.err, false); got != tt.want {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/hark-cli/hark/internal/wsconn"
 )
 
 // DialOptions are what a run wants of the opening handshake, besides what the
@@ -26,11 +26,12 @@ type DialOptions struct {
 	// InsecureRedirects allows a redirect from wss to ws, where everything that is
 	// sent can be read on the way.
 	InsecureRedirects bool
+
+	noFastPath bool // for tests: see wsconn.Config
 }
 
-// dial makes the opening handshake of hs. The returned link has no goroutines
-// yet. ctx bounds the handshake only.
-func dial(ctx context.Context, hs *Handshake, o *Options, q *queue) (*link, error) {
+// dial makes the opening handshake of hs. ctx bounds the handshake only.
+func dial(ctx context.Context, hs *Handshake, o *Options, q *queue) (*wsconn.Conn, error) {
 	at := *hs
 	at.URL = withQueryEncoded(hs.URL)
 	at.Header = hs.Header.Clone()
@@ -145,53 +146,43 @@ func origin(u *url.URL) string {
 
 // dialOnce makes the opening handshake without following redirects. answer is
 // what the server said when that was no upgrade.
-func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (l *link, answer *http.Response, err error) {
+func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (conn *wsconn.Conn, answer *http.Response, err error) {
 	ctx = context.WithValue(ctx, progressKey{}, &progress{})
-	t := &tapper{base: o.transport()}
-	if o.Trace.Frame != nil {
-		begun := time.Now()
-		defer func() { o.Trace.frame(handshakeRecord(begun, hs, t)) }()
+	begun := time.Now()
+	req := wsconn.Request{
+		URL: hs.URL, Host: hs.Header.Get("Host"), Header: hs.Header,
+		Subprotocols: hs.Subprotocols, Compression: o.Dial.Compression,
 	}
-	compression := websocket.CompressionDisabled
-	if o.Dial.Compression {
-		compression = websocket.CompressionContextTakeover
+	if req.Host != "" { // net/http takes it from elsewhere
+		req.Header = req.Header.Clone()
+		req.Header.Del("Host")
 	}
-	header, host := hs.Header, hs.Header.Get("Host")
-	if host != "" { // net/http takes it from elsewhere
-		header = header.Clone()
-		header.Del("Host")
-	}
-	ws, _, err := websocket.Dial(ctx, hs.URL, &websocket.DialOptions{
-		HTTPClient: &http.Client{
-			Transport: t,
-			// net/http would take headers with secrets along.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		HTTPHeader:      header,
-		Host:            host,
-		Subprotocols:    hs.Subprotocols,
-		CompressionMode: compression,
-		OnPingReceived: func(ctx context.Context, p []byte) bool {
-			t.tap.onPing(p)
-			return false // the answer goes out with all else, see frameWriter
-		},
-		OnPongReceived: func(ctx context.Context, p []byte) { t.tap.onPong(p) },
+	conn, x, err := wsconn.Dial(ctx, o.transport(), &req, wsconn.Config{
+		MaxMessage: o.MaxMessageSize,
+		MaxFrame:   o.maxFrameSize(),
+		Budget:     q,
+		Pool:       q.free,
+		Collect:    o.Trace.Frame != nil || o.Frames,
+		Queued:     o.frames,
+		NoFastPath: o.Dial.noFastPath,
 	})
-	switch {
-	case err == nil:
-		ws.SetReadLimit(o.MaxMessageSize)
-		return newLink(ws, t.tap, o, q), nil, nil
-	case t.tap != nil:
-		t.tap.Close()
-		return nil, nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{errNoUpgrade}}
-	case t.answer != nil:
-		return nil, t.answer, &HandshakeError{
+	if o.Trace.Frame != nil {
+		o.Trace.frame(handshakeRecord(begun, hs, x))
+	}
+	if err == nil {
+		return conn, nil, nil
+	}
+	if e, ok := errors.AsType[*wsconn.UpgradeError](err); ok {
+		return nil, nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{e}}
+	}
+	if err == wsconn.ErrRefused {
+		return nil, x.Answer, &HandshakeError{
 			Stage:      StageUpgrade,
 			Address:    hs.Address,
-			Status:     t.answer.StatusCode,
-			Body:       excerpt(t.body),
-			Challenge:  authSchemes(t.answer.Header.Values("WWW-Authenticate")),
-			RetryAfter: retryAfter(t.answer.Header, time.Now()),
+			Status:     x.Answer.StatusCode,
+			Body:       excerpt(x.Body),
+			Challenge:  authSchemes(x.Answer.Header.Values("WWW-Authenticate")),
+			RetryAfter: retryAfter(x.Answer.Header, time.Now()),
 		}
 	}
 	return nil, nil, networkError(ctx, stageOf(err), hs.Address, err)
@@ -207,18 +198,6 @@ func networkError(ctx context.Context, stage Stage, address string, err error) *
 		stage, address = m.stage, cmp.Or(m.address, address)
 	}
 	return &HandshakeError{Stage: stage, Address: address, Err: bare(ctx, err)}
-}
-
-// reason is the innermost error: what the library wraps around it repeats the
-// address of the request.
-func reason(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
 }
 
 // httpError turns a failed request of a service's own handshake into a

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -186,6 +187,22 @@ type InternalError struct {
 
 func (e *InternalError) Error() string {
 	return fmt.Sprintf("internal error: %v\n%s", e.Value, e.Stack)
+}
+
+// endError is the error for the end of a connection.
+func endError(e wsconn.End) error {
+	switch e.Kind {
+	case wsconn.Closed:
+		return &CloseError{Code: e.Code, Reason: e.Reason}
+	case wsconn.Violated:
+		return &ProtocolError{e.Err}
+	case wsconn.TooBig:
+		return &TooBigError{e.Limit}
+	case wsconn.Panicked:
+		p, _ := errors.AsType[*wsconn.PanicError](e.Err)
+		return &InternalError{Value: p.Value, Stack: p.Stack}
+	}
+	return &LostError{e.Err}
 }
 
 // rescue puts a panic of the calling goroutine into err. It is for defer.

@@ -6,21 +6,22 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/internal/wsconn"
 )
 
 // credentialHeaders carry credentials whatever the service.
 var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"}
 
-// handshakeRecord is the record of an opening handshake that t has seen, without
+// handshakeRecord is the record of an opening handshake that x tells of, without
 // the credentials of hs.
-func handshakeRecord(begun time.Time, hs *Handshake, t *tapper) FrameRecord {
+func handshakeRecord(begun time.Time, hs *Handshake, x *wsconn.Exchange) FrameRecord {
 	var r secret.Redactor
 	r.Add(hs.Secrets...)
-	h := &HandshakeRecord{URL: hs.Address, Header: withheld(t.asked, &r)}
-	if t.got != nil {
-		h.Status = t.got.StatusCode
-		h.ResponseHeader = withheld(t.got.Header, &r)
-		h.Body = r.String(excerpt(t.body))
+	h := &HandshakeRecord{URL: hs.Address, Header: withheld(x.Asked, &r)}
+	if x.Answer != nil {
+		h.Status = x.Answer.StatusCode
+		h.ResponseHeader = withheld(x.Answer.Header, &r)
+		h.Body = r.String(excerpt(x.Body))
 	}
 	return FrameRecord{Time: begun, Direction: Out, Handshake: h}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -21,7 +22,7 @@ func (s *server) inject(events []Message) {
 	if s.o.frames() {
 		return
 	}
-	if b := s.queue.free.of(events); s.inBatch {
+	if b := batchOf(s.queue.free, events); s.inBatch {
 		s.added = append(s.added, b)
 	} else {
 		s.queue.put(b)
@@ -34,23 +35,23 @@ func (r *runner) release() {
 		return
 	}
 	if events := r.holder.Release(); len(events) > 0 {
-		r.queue.put(r.queue.free.of(events))
+		r.queue.put(batchOf(r.queue.free, events))
 	}
 }
 
-// of makes a batch of events that did not come from a connection.
-func (p *pool) of(events []Message) *batch {
-	b := p.get(&batch{})
+// batchOf makes a batch of events that did not come from a connection.
+func batchOf(p *wsconn.Pool, events []Message) *wsconn.Batch {
+	b := p.Get(&wsconn.Batch{})
 	for _, m := range events {
-		start := len(b.data)
-		b.data = append(b.data, m.Data...)
+		start := len(b.Data)
+		b.Data = append(b.Data, m.Data...)
 		op := frame.OpText
 		if m.Binary {
 			op = frame.OpBinary
 		}
-		b.entries = append(b.entries, entry{start: start, end: len(b.data), time: m.Time, op: op, dir: In, event: true})
+		b.Entries = append(b.Entries, wsconn.Entry{Start: start, End: len(b.Data), Time: m.Time, Op: op, Event: true})
 	}
-	b.events = len(events)
+	b.Events = len(events)
 	return b
 }
 

@@ -192,7 +192,7 @@ func TestInjectedEventsOverflow(t *testing.T) {
 	r.o = &Options{Overflow: OverflowDropOldest}
 	r.queue = newQueue(100<<10, OverflowDropOldest, newPool())
 	for range 10 {
-		r.queue.put(r.queue.free.of([]Message{told(string(make([]byte, 60<<10)))}))
+		r.queue.put(batchOf(r.queue.free, []Message{told(string(make([]byte, 60<<10)))}))
 	}
 	_, waiting := r.queue.progress()
 	if waiting != 1 || r.queue.drops() != 9 {

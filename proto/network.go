@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/hark-cli/hark/internal/wsconn"
 )
 
 // A Network opens the connections below HTTP and WebSocket: which address is
@@ -207,6 +209,14 @@ func (n *Network) reach(ctx context.Context, secure bool, host, port string) (ne
 		return n.through(ctx, proxy, host, port)
 	}
 	return n.tcp(ctx, host, port)
+}
+
+// metered puts a meter onto a connection, see wsconn.
+func metered(conn net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return wsconn.Metered(conn), nil
 }
 
 // tcp looks a host up and dials it.

@@ -1,6 +1,10 @@
 package proto
 
-import "time"
+import (
+	"time"
+
+	"github.com/hark-cli/hark/internal/wsconn"
+)
 
 // While the sink is at work, what it has not got to yet waits in the socket rather
 // than in memory: with paceSize bytes in the queue, the reader goes on as the sink
@@ -48,3 +52,7 @@ func (q *queue) hurry(on bool) {
 	q.hurried = on
 	q.wake()
 }
+
+// newPool makes room for the batches of a queue that is paced, and for those on their
+// way: with the reader, the loop and the sink.
+func newPool() *wsconn.Pool { return wsconn.NewPool(paceSize/wsconn.BatchSize + 6) }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -29,9 +30,9 @@ func TestWorkingSinkIsNotFarBehind(t *testing.T) {
 		least, most int64         // of what is sent and not taken, in bytes
 		pong        time.Duration // how long it takes at most behind half a buffer of messages
 	}{
-		{"at work", OverflowBlock, time.Millisecond, 1, paceSize + 6*batchSize, time.Second},
-		{"too slow", OverflowBlock, time.Second, room, buffer + 6*batchSize, paceTime},
-		{"still", OverflowBlock, time.Hour, room, buffer + 6*batchSize, paceTime},
+		{"at work", OverflowBlock, time.Millisecond, 1, paceSize + 6*wsconn.BatchSize, time.Second},
+		{"too slow", OverflowBlock, time.Second, room, buffer + 6*wsconn.BatchSize, paceTime},
+		{"still", OverflowBlock, time.Hour, room, buffer + 6*wsconn.BatchSize, paceTime},
 		{"overflow", OverflowDropOldest, time.Millisecond, count * size / 2, count * size, time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -194,6 +194,9 @@ type aheadConn struct {
 	ahead []byte
 }
 
+// NetConn returns the connection below.
+func (c *aheadConn) NetConn() net.Conn { return c.Conn }
+
 // Read implements io.Reader.
 func (c *aheadConn) Read(p []byte) (int, error) {
 	if len(c.ahead) > 0 {

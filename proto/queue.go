@@ -3,24 +3,26 @@ package proto
 import (
 	"sync"
 	"time"
+
+	"github.com/hark-cli/hark/internal/wsconn"
 )
 
 // A queue holds the batches that wait for the sink, and is the one budget of memory
 // for events: what waits, what the sink has in hand, what is on its way from the
 // reader, and what is reserved for a message that is being read. It is bounded in
-// bytes. What happens when there is no room is decided in reserve and nowhere else.
+// bytes. What happens when there is no room is decided in Reserve and nowhere else.
 //
-// The reader reserves, the loop puts, and one more goroutine takes.
+// It is the wsconn.Budget of the connections of a run: the reader reserves, the loop puts, and one more goroutine takes.
 type queue struct {
 	limit    int
 	overflow Overflow
-	free     *pool
-	// more wakes the taker, room the reader that waits in reserve; eased wakes the loop
+	free     *wsconn.Pool
+	// more wakes the taker, room the reader that waits in Reserve; eased wakes the loop
 	// when the queue is no longer full.
 	more, room, eased chan struct{}
 
 	mu      sync.Mutex
-	items   []*batch
+	items   []*wsconn.Batch
 	old     int // of items, have been taken
 	bytes   int
 	events  int
@@ -34,14 +36,14 @@ type queue struct {
 	pace    pace
 }
 
-// A waiter is a reader in reserve.
+// A waiter is a reader in Reserve.
 type waiter struct {
 	have, more int  // bytes that it has booked and wants
 	held       bool // it waits for a sink at work
 	full       bool // it waits for room
 }
 
-func newQueue(limit int, overflow Overflow, free *pool) *queue {
+func newQueue(limit int, overflow Overflow, free *wsconn.Pool) *queue {
 	return &queue{
 		limit: limit, overflow: overflow, free: free,
 		more: make(chan struct{}, 1), room: make(chan struct{}, 1), eased: make(chan struct{}, 1),
@@ -55,9 +57,9 @@ func signal(c chan struct{}) {
 	}
 }
 
-// reserve books room for n bytes in place of the have that the reader has booked
-// before. Without that room, the policy decides: reserve waits for it, until stop is
-// closed at the latest; or the oldest events are dropped; or reserve reports false,
+// Reserve books room for n bytes in place of the have that the reader has booked
+// before. Without that room, the policy decides: Reserve waits for it, until stop is
+// closed at the latest; or the oldest events are dropped; or Reserve reports false,
 // and have stays booked. The latter needs room for least bytes only, which are those
 // that will be needed in any case.
 //
@@ -66,7 +68,7 @@ func signal(c chan struct{}) {
 // to know whether we are alive may ask right behind it.
 //
 // It is for one goroutine at a time, the reader's.
-func (q *queue) reserve(have, n, least int, stop <-chan struct{}) bool {
+func (q *queue) Reserve(have, n, least int, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -129,7 +131,7 @@ func (q *queue) sleep(late <-chan time.Time, stop <-chan struct{}) (stopped bool
 // fits reports whether there is room for what the reader waits for.
 func (q *queue) fits() bool {
 	w := &q.waiter
-	return q.bytes == w.have || q.bytes+w.more <= q.limit || w.more <= batchSize && len(q.items) == q.old
+	return q.bytes == w.have || q.bytes+w.more <= q.limit || w.more <= wsconn.BatchSize && len(q.items) == q.old
 }
 
 // wake wakes the reader if it may go on. q.mu is held.
@@ -140,8 +142,8 @@ func (q *queue) wake() {
 	}
 }
 
-// release gives back n bytes that were reserved and are not put.
-func (q *queue) release(n int) {
+// Release gives back n bytes that were reserved and are not put.
+func (q *queue) Release(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= n
@@ -149,28 +151,28 @@ func (q *queue) release(n int) {
 }
 
 // discard gives back the room of a batch that is not put, and the batch.
-func (q *queue) discard(b *batch) {
-	q.release(b.weight)
-	q.free.put(b)
+func (q *queue) discard(b *wsconn.Batch) {
+	q.Release(b.Weight)
+	q.free.Put(b)
 }
 
 // put adds a batch. It never blocks: the reader has reserved the room for what comes
 // from a connection, and nothing else is much.
-func (q *queue) put(b *batch) {
+func (q *queue) put(b *wsconn.Batch) {
 	q.mu.Lock()
 	if q.gone {
 		q.mu.Unlock()
 		q.discard(b)
 		return
 	}
-	q.events += b.events
+	q.events += b.Events
 	merged := false
 	if n := len(q.items); n > q.old {
 		last := q.items[n-1]
-		if merged = last.merge(b, q.limit/16); merged {
+		if merged = last.Merge(b, q.limit/16); merged {
 			q.weigh(b, 0)
-			q.weigh(last, last.cost())
-		} else if room := last.room(); last.cost() >= room/2 {
+			q.weigh(last, last.Cost())
+		} else if room := last.Room(); last.Cost() >= room/2 {
 			// Nothing is added to it any more. What is left over in batches that
 			// are meant to be full is a tenth of the memory of a full buffer; in a
 			// small buffer they are not, and there are only a few.
@@ -184,22 +186,22 @@ func (q *queue) put(b *batch) {
 			q.items, q.old = q.items[:n], 0
 		}
 		q.items = append(q.items, b)
-		q.weigh(b, b.cost())
+		q.weigh(b, b.Cost())
 	}
 	if q.overflow == OverflowDropOldest {
 		q.dropOldest(0, 1)
 	}
 	q.mu.Unlock()
 	if merged {
-		q.free.put(b)
+		q.free.Put(b)
 	}
 	signal(q.more)
 }
 
 // weigh sets what b counts for.
-func (q *queue) weigh(b *batch, weight int) {
-	q.bytes += weight - b.weight
-	b.weight = weight
+func (q *queue) weigh(b *wsconn.Batch, weight int) {
+	q.bytes += weight - b.Weight
+	b.Weight = weight
 }
 
 // dropOldest drops the oldest batches, all but keep, until there is room for n bytes
@@ -207,10 +209,10 @@ func (q *queue) weigh(b *batch, weight int) {
 func (q *queue) dropOldest(n, keep int) {
 	for len(q.items)-q.old > keep && q.bytes+n > q.limit {
 		b := q.pop()
-		q.bytes -= b.weight
-		q.events -= b.events
-		q.dropped += uint64(b.events)
-		q.free.put(b)
+		q.bytes -= b.Weight
+		q.events -= b.Events
+		q.dropped += uint64(b.Events)
+		q.free.Put(b)
 	}
 }
 
@@ -236,19 +238,19 @@ func (q *queue) waiting() bool {
 
 // take returns the next batch, or nil when there is none now; ended says that
 // none will come any more.
-func (q *queue) take() (b *batch, ended bool) {
+func (q *queue) take() (b *wsconn.Batch, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) == q.old {
 		return nil, q.ended
 	}
 	b = q.pop()
-	q.inHand = b.weight
+	q.inHand = b.Weight
 	return b, false
 }
 
 // pop takes the first item.
-func (q *queue) pop() *batch {
+func (q *queue) pop() *wsconn.Batch {
 	b := q.items[q.old]
 	q.items[q.old] = nil
 	q.old++
@@ -287,8 +289,8 @@ func (q *queue) leave() {
 	q.gone, q.inHand = true, 0
 	for len(q.items) > q.old {
 		b := q.pop()
-		q.bytes -= b.weight
-		q.free.put(b)
+		q.bytes -= b.Weight
+		q.free.Put(b)
 	}
 	q.wake()
 }

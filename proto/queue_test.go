@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Batches of one small message each share their room while they wait, and nothing
 // of them is lost or counted twice.
 func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
-	free := &pool{batches: make(chan *batch, 1)}
+	free := wsconn.NewPool(1)
 	q := newQueue(1<<20, OverflowBlock, free)
 	const n = 10_000
 	var want []string
@@ -21,18 +22,18 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 			text = strings.Repeat("y", 100_000) // more than a batch has room for
 		}
 		want = append(want, text)
-		b := free.get(&batch{})
-		b.data = append(b.data, text...)
-		b.entries = append(b.entries,
-			entry{op: frame.OpPing, own: []byte("p")},
-			entry{start: 0, end: len(b.data), op: frame.OpText, event: true})
-		b.events = 1
+		b := free.Get(&wsconn.Batch{})
+		b.Data = append(b.Data, text...)
+		b.Entries = append(b.Entries,
+			wsconn.Entry{Op: frame.OpPing, Own: []byte("p")},
+			wsconn.Entry{Start: 0, End: len(b.Data), Op: frame.OpText, Event: true})
+		b.Events = 1
 		q.put(b)
 		if i%1000 == 999 { // the sink takes a few
 			for range 3 {
 				b, _ := q.take()
 				check(t, b, &want)
-				q.done(b.weight, b.events)
+				q.done(b.Weight, b.Events)
 			}
 		}
 	}
@@ -46,44 +47,44 @@ func TestQueueKeepsSmallBatchesTogether(t *testing.T) {
 			break
 		}
 		check(t, b, &want)
-		q.done(b.weight, b.events)
+		q.done(b.Weight, b.Events)
 	}
 	if len(want) != 0 || q.bytes != 0 || q.events != 0 {
 		t.Errorf("left: %d messages, %d bytes, %d events", len(want), q.bytes, q.events)
 	}
 }
 
-func check(t *testing.T, b *batch, want *[]string) {
+func check(t *testing.T, b *wsconn.Batch, want *[]string) {
 	t.Helper()
 	events := 0
-	for i := range b.entries {
-		e := &b.entries[i]
-		if e.op.Control() {
-			if string(b.payload(e)) != "p" {
-				t.Fatalf("a ping with %q", b.payload(e))
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		if e.Op.Control() {
+			if string(b.Payload(e)) != "p" {
+				t.Fatalf("a ping with %q", b.Payload(e))
 			}
 			continue
 		}
 		events++
-		if got := string(b.payload(e)); got != (*want)[0] {
+		if got := string(b.Payload(e)); got != (*want)[0] {
 			t.Fatalf("got %.20q, want %.20q", got, (*want)[0])
 		}
 		*want = (*want)[1:]
 	}
-	if events != b.events {
-		t.Fatalf("%d events, counted %d", events, b.events)
+	if events != b.Events {
+		t.Fatalf("%d events, counted %d", events, b.Events)
 	}
 }
 
 // Messages without content take memory too, and count.
 func TestQueueCountsEmptyMessages(t *testing.T) {
-	free := &pool{batches: make(chan *batch, 1)}
+	free := wsconn.NewPool(1)
 	q := newQueue(1<<20, OverflowBlock, free)
 	n := 0
 	for ; !q.full(); n++ {
-		b := free.get(&batch{})
-		b.entries = append(b.entries, entry{op: frame.OpText, event: true})
-		b.events = 1
+		b := free.Get(&wsconn.Batch{})
+		b.Entries = append(b.Entries, wsconn.Entry{Op: frame.OpText, Event: true})
+		b.Events = 1
 		q.put(b)
 		if n > 1<<20 {
 			t.Fatal("it is never full")
@@ -97,21 +98,21 @@ func TestQueueCountsEmptyMessages(t *testing.T) {
 // A batch is rarely filled to the brim. What is left over takes memory too, and
 // the buffer is a promise about memory.
 func TestQueueCountsRoom(t *testing.T) {
-	free := &pool{batches: make(chan *batch, 1)}
+	free := wsconn.NewPool(1)
 	q := newQueue(8<<20, OverflowBlock, free)
 	room := 0
 	for !q.full() {
-		b := free.get(&batch{})
+		b := free.Get(&wsconn.Batch{})
 		for range 250 {
-			start := len(b.data)
-			b.data = append(b.data, strings.Repeat("x", 250)...)
-			b.entries = append(b.entries, entry{start: start, end: len(b.data), op: frame.OpText, event: true})
+			start := len(b.Data)
+			b.Data = append(b.Data, strings.Repeat("x", 250)...)
+			b.Entries = append(b.Entries, wsconn.Entry{Start: start, End: len(b.Data), Op: frame.OpText, Event: true})
 		}
-		b.events = 250
-		room += b.room()
+		b.Events = 250
+		room += b.Room()
 		q.put(b)
 	}
-	if spare := room - q.limit; spare > 2*batchSize {
+	if spare := room - q.limit; spare > 2*wsconn.BatchSize {
 		t.Errorf("full with %d bytes more than the limit", spare)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -44,21 +45,21 @@ func (s *server) announce(now time.Time) {
 }
 
 // control looks at a control frame.
-func (s *server) control(e *entry) {
-	if e.dir != In {
+func (s *server) control(e *wsconn.Entry) {
+	if e.Out {
 		return
 	}
-	if e.op == frame.OpPong && s.unheard && bytes.Equal(e.own, s.ping) {
-		s.link.out.answered()
-		if sent := s.link.pingSent(); !sent.Before(s.pingPut) && !e.time.Before(sent) {
+	if e.Op == frame.OpPong && s.unheard && bytes.Equal(e.Own, s.ping) {
+		s.conn.Answered()
+		if sent := s.conn.State(time.Now()).PingSent; !sent.Before(s.pingPut) && !e.Time.Before(sent) {
 			s.unheard = false
-			rtt := e.time.Sub(sent)
+			rtt := e.Time.Sub(sent)
 			s.o.Trace.step(Step{Note: fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))})
-			s.heartbeat(rtt, e.time)
+			s.heartbeat(rtt, e.Time)
 		}
 	}
-	if s.watcher != nil && e.op != frame.OpClose {
-		s.apply(s.watcher.Control(e.op, e.time), e.time)
+	if s.watcher != nil && e.Op != frame.OpClose {
+		s.apply(s.watcher.Control(e.Op, e.Time), e.Time)
 	}
 }
 

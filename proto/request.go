@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/hark-cli/hark/internal/wsconn"
 )
 
 // Stages of requests over HTTP that are not about a session.
@@ -73,3 +75,12 @@ type CredentialError struct{ Err error }
 
 func (e *CredentialError) Error() string { return e.Err.Error() }
 func (e *CredentialError) Unwrap() error { return e.Err }
+
+// readAnswer reads at most limit bytes of the body of an answer to a request; of one
+// that is no success, what comes in time.
+func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return wsconn.ReadRefusal(resp.Body, limit), nil
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, limit))
+}

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -19,34 +20,34 @@ func newQueueTest(t *testing.T, limit int, overflow Overflow) *queueTest {
 	return &queueTest{t, newQueue(limit, overflow, newPool()), make(chan struct{})}
 }
 
-// batchOf is a batch of one event that counts for n bytes.
-func batchOf(n int) *batch {
-	b := &batch{entries: []entry{{op: frame.OpText, event: true}}, events: 1}
-	b.data = make([]byte, n-b.cost())
-	b.entries[0].end = len(b.data)
+// oneEvent is a batch of one event that counts for n bytes.
+func oneEvent(n int) *wsconn.Batch {
+	b := &wsconn.Batch{Entries: []wsconn.Entry{{Op: frame.OpText, Event: true}}, Events: 1}
+	b.Data = make([]byte, n-b.Cost())
+	b.Entries[0].End = len(b.Data)
 	return b
 }
 
 // add reserves room for a batch of n bytes and puts it.
 func (q *queueTest) add(n int) {
 	q.Helper()
-	if !q.reserve(0, n, 1, q.stop) {
+	if !q.Reserve(0, n, 1, q.stop) {
 		q.Fatalf("no room for %d bytes", n)
 	}
-	b := batchOf(n)
-	b.weight = n
+	b := oneEvent(n)
+	b.Weight = n
 	q.put(b)
 }
 
 // remove takes a batch; done says whether it is finished at once.
-func (q *queueTest) remove(done bool) *batch {
+func (q *queueTest) remove(done bool) *wsconn.Batch {
 	q.Helper()
 	b, _ := q.take()
 	if b == nil {
 		q.Fatal("nothing waits")
 	}
 	if done {
-		q.done(b.weight, b.events)
+		q.done(b.Weight, b.Events)
 	}
 	return b
 }
@@ -54,7 +55,7 @@ func (q *queueTest) remove(done bool) *batch {
 // reserving starts to reserve, and returns what tells how that has ended.
 func (q *queueTest) reserving(have, n, least int) (ended func() (ok, ended bool)) {
 	c := make(chan bool, 1)
-	go func() { c <- q.reserve(have, n, least, q.stop) }()
+	go func() { c <- q.Reserve(have, n, least, q.stop) }()
 	return func() (ok, ended bool) {
 		synctest.Wait()
 		select {
@@ -81,7 +82,7 @@ func TestReserveBlocks(t *testing.T) {
 		if q.waiting() || q.bytes != 200<<10+1 {
 			t.Errorf("waiting %t, %d bytes", q.waiting(), q.bytes)
 		}
-		q.release(1)
+		q.Release(1)
 
 		large := q.reserving(0, 150<<10, 150<<10)
 		if _, ended := large(); ended {
@@ -91,7 +92,7 @@ func TestReserveBlocks(t *testing.T) {
 		if _, ended := large(); ended {
 			t.Error("what the sink has in hand counts for nothing")
 		}
-		q.done(inHand.weight, inHand.events)
+		q.done(inHand.Weight, inHand.Events)
 		if ok, ended := large(); !ok || !ended {
 			t.Error("the reader was not woken")
 		}
@@ -104,7 +105,7 @@ func TestReserveBlocks(t *testing.T) {
 		if ok, ended := more(); !ok || !ended || q.bytes != 400<<10 {
 			t.Errorf("alone, it did not get room: %d bytes", q.bytes)
 		}
-		if q.release(400 << 10); q.bytes != 0 {
+		if q.Release(400 << 10); q.bytes != 0 {
 			t.Errorf("%d bytes are left", q.bytes)
 		}
 	})
@@ -116,12 +117,12 @@ func TestReserveForASmallBatch(t *testing.T) {
 		q := newQueueTest(t, 1000, OverflowBlock)
 		q.add(5000)
 		q.remove(false)
-		if _, ended := q.reserving(0, batchSize+1, 1)(); ended {
+		if _, ended := q.reserving(0, wsconn.BatchSize+1, 1)(); ended {
 			t.Error("a large batch got room beside the one that the sink has in hand")
 		}
 		close(q.stop)
 		synctest.Wait()
-		q.release(batchSize + 1) // stopped, it has it all the same
+		q.Release(wsconn.BatchSize + 1) // stopped, it has it all the same
 		q.stop = make(chan struct{})
 		q.add(5000)
 		if _, ended := q.reserving(0, 200, 1)(); ended {
@@ -160,8 +161,8 @@ func TestReserveEnds(t *testing.T) {
 				q.add(5000)
 				q.remove(false)
 				q.leave()
-				b := batchOf(5000)
-				if b.weight = 5000; !q.reserve(0, b.weight, 1, q.stop) {
+				b := oneEvent(5000)
+				if b.Weight = 5000; !q.Reserve(0, b.Weight, 1, q.stop) {
 					t.Error("what the sink had counts after its end")
 				}
 				waits := q.reserving(0, 70_000, 1)
@@ -237,14 +238,14 @@ func TestReserveDropsTheOldest(t *testing.T) {
 	}
 	// A large one that is not there yet takes the room of all that waits, but not that
 	// of what the sink has in hand.
-	if !q.reserve(0, 20_000, 20_000, q.stop) || q.drops() != 10 || q.bytes != 21_000 {
+	if !q.Reserve(0, 20_000, 20_000, q.stop) || q.drops() != 10 || q.bytes != 21_000 {
 		t.Errorf("%d dropped, %d bytes", q.drops(), q.bytes)
 	}
-	q.done(inHand.weight, inHand.events)
-	q.release(20_000)
+	q.done(inHand.Weight, inHand.Events)
+	q.Release(20_000)
 	// What is put without having been reserved, by a session, drops what is older.
 	for range 20 {
-		q.put(batchOf(6000))
+		q.put(oneEvent(6000))
 	}
 	if _, events := q.progress(); events != 1 || q.drops() != 29 || q.bytes != 6000 {
 		t.Errorf("%d wait, %d dropped, %d bytes", events, q.drops(), q.bytes)
@@ -257,28 +258,28 @@ func TestReserveFails(t *testing.T) {
 	q := newQueueTest(t, 10_000, OverflowFail)
 	q.add(20_000) // the only one
 	q.remove(false)
-	if !q.reserve(0, 1000, 1, q.stop) {
+	if !q.Reserve(0, 1000, 1, q.stop) {
 		t.Error("no room, although nothing waits")
 	}
-	q.release(1000)
+	q.Release(1000)
 	q.add(1000)
-	if q.reserve(0, 1000, 1, q.stop) {
+	if q.Reserve(0, 1000, 1, q.stop) {
 		t.Error("room in a full queue")
 	}
 	if q.bytes != 21_000 {
 		t.Errorf("%d bytes after a refusal", q.bytes)
 	}
 	q.done(20_000, 1)
-	if !q.reserve(0, 50_000, 5000, q.stop) {
+	if !q.Reserve(0, 50_000, 5000, q.stop) {
 		t.Error("no room for the least of a message")
 	}
-	if q.reserve(50_000, 60_000, 9500, q.stop) || q.bytes != 51_000 {
+	if q.Reserve(50_000, 60_000, 9500, q.stop) || q.bytes != 51_000 {
 		t.Errorf("room for more than the rest, or %d bytes", q.bytes)
 	}
-	if q.release(50_000); q.bytes != 1000 {
+	if q.Release(50_000); q.bytes != 1000 {
 		t.Errorf("%d bytes", q.bytes)
 	}
-	if b := q.remove(true); b.events != 1 || q.drops() != 0 || q.bytes != 0 {
+	if b := q.remove(true); b.Events != 1 || q.drops() != 0 || q.bytes != 0 {
 		t.Errorf("%d dropped, %d bytes", q.drops(), q.bytes)
 	}
 }
@@ -287,14 +288,14 @@ func TestReserveFails(t *testing.T) {
 func TestDiscardGivesRoomBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueueTest(t, 1000, OverflowBlock)
-		q.reserve(0, 1000, 1, q.stop)
+		q.Reserve(0, 1000, 1, q.stop)
 		waits := q.reserving(0, 70_000, 1)
 		if _, ended := waits(); ended {
 			t.Error("it did not wait")
 		}
-		b := batchOf(1000)
-		b.weight = 1000
-		if q.discard(b); b.weight != 0 {
+		b := oneEvent(1000)
+		b.Weight = 1000
+		if q.discard(b); b.Weight != 0 {
 			t.Error("it still weighs")
 		}
 		if ok, ended := waits(); !ok || !ended || q.bytes != 70_000 {

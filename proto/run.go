@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/hark-cli/hark/internal/wsconn"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Options are the settings of a run; see DefaultOptions. Zero durations and counts
@@ -60,10 +63,11 @@ type Options struct {
 	Trace        Trace
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
-
-	// noLane sends all messages through the library, for tests to compare.
-	noLane bool
 }
+
+// DefaultMaxFrameSize is how much of a message a frame carries at most, in bytes, when
+// nothing else is asked for.
+const DefaultMaxFrameSize = wsconn.DefaultMaxFrame
 
 // Overflow says what becomes of events that come faster than the sink takes them,
 // when the buffer is full.
@@ -179,7 +183,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		sunk:   make(chan struct{}),
 		policy: newReconnectPolicy(&o),
 	}
-	defer r.queue.free.spare.end()
+	defer r.queue.free.Close()
 	go r.sink(sink)
 	err := r.steer(ctx)
 	if r.pending != nil {
@@ -341,15 +345,15 @@ func (r *runner) once(ctx context.Context) error {
 			r.o.Trace.secret(v)
 		}
 		r.status(Connecting, hs.Address, nil)
-		var l *link
-		if l, err = dial(hctx, hs, r.o, r.queue); err == nil {
+		var conn *wsconn.Conn
+		if conn, err = dial(hctx, hs, r.o, r.queue); err == nil {
 			r.connected = true
 			r.policy.connected(time.Now())
 			r.status(Connected, hs.Address, nil)
 			if len(hs.Secrets) > 0 {
 				r.status(Authenticated, hs.Address, nil)
 			}
-			return r.serve(ctx, l, hs)
+			return r.serve(ctx, conn, hs)
 		}
 	}
 	select {
@@ -426,22 +430,22 @@ func (r *runner) give(s Sink) error {
 			<-r.queue.more
 			continue
 		}
-		for i := range b.entries {
-			e := &b.entries[i]
-			if !e.event {
+		for i := range b.Entries {
+			e := &b.Entries[i]
+			if !e.Event {
 				continue
 			}
 			ev.Seq++
-			ev.Data, ev.Binary, ev.Time = b.payload(e), e.binary(), e.time
-			ev.Direction, ev.Opcode, ev.Secret = e.dir, e.op, e.secret
+			ev.Data, ev.Binary, ev.Time = b.Payload(e), e.Op == frame.OpBinary, e.Time
+			ev.Direction, ev.Opcode, ev.Secret = direction(e), e.Op, e.Secret
 			if err := s.Event(&ev); err != nil {
-				r.queue.free.put(b)
+				r.queue.free.Put(b)
 				return err
 			}
 		}
 		ev.Data = nil // which may be large, while the next one is awaited
-		weight, events := b.weight, b.events
-		r.queue.free.put(b)
+		weight, events := b.Weight, b.Events
+		r.queue.free.Put(b)
 		r.queue.done(weight, events)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -14,10 +15,11 @@ import (
 // and blocks neither on the network nor on the sink.
 type server struct {
 	*runner
-	link    *link
+	conn    *wsconn.Conn
 	session Session
 	keeper  Keeper // nil when nothing falls due
 	address string
+	state   wsconn.State // of conn, when the loop last went round
 
 	watcher ControlWatcher // nil when control frames mean nothing
 
@@ -27,7 +29,6 @@ type server struct {
 	unheard bool      // our last ping has no pong yet
 	paused  bool      // nothing is read
 	resumed time.Time
-	tickAt  time.Time // of the meter
 	planned time.Time // when the loop meant to go on at the latest; zero for never
 	next    time.Time
 	idleAt  time.Time
@@ -44,18 +45,19 @@ type server struct {
 	cancel  context.CancelFunc // of the work
 	sending bool               // a frame of Input is with the writer
 	inBatch bool               // a batch is being looked at
-	sent    []entry            // for a sink that wants frames, meanwhile
-	added   []*batch           // events of the session, meanwhile
+	sent    []wsconn.Entry     // for a sink that wants frames, meanwhile
+	added   []*wsconn.Batch    // events of the session, meanwhile
 	filling bool               // the session fills the gap before this connection
 	gap     *Status            // that gap, until its outcome is known
 }
 
 // serve speaks on an open connection until it ends, and returns why it ended: an
 // overError when the run is to end.
-func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
+func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) error {
+	r.queue.hurry(false)
 	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &server{
-		runner: r, link: l, session: hs.Session, address: hs.Address,
+		runner: r, conn: conn, session: hs.Session, address: hs.Address,
 		work: make(chan func(time.Time) (Work, error), 1), cancel: cancel,
 	}
 	s.keeper, _ = hs.Session.(Keeper)
@@ -63,35 +65,34 @@ func (r *runner) serve(ctx context.Context, l *link, hs *Handshake) error {
 	r.holder, _ = hs.Session.(Holder)
 	stop := sync.OnceFunc(func() {
 		cancel()
-		l.close()
+		conn.Close()
 		if s.working {
 			<-s.work
 		}
 		if s.sending {
 			select {
-			case <-l.out.wrote:
+			case <-conn.Written():
 				r.pending = nil
 			default:
 			}
 		}
-		r.written += l.out.written()
 	})
 	defer stop()
-	r.queue.hurry(false)
-	l.run()
 	err := s.loop(ctx, wctx)
 	stop()
 	r.policy.lost(time.Now())
 	r.reportDropped(time.Now())
 	if s.ready && s.gap == nil {
-		r.liveUntil, r.lostBy = l.tap.meter.lastDrained(), err
+		r.liveUntil, r.lostBy = conn.State(time.Now()).Drained, err
 	}
 	s.unfilled(err)
 	if _, ok := errors.AsType[*overError](err); !ok {
 		s.status(Disconnected, s.address, err)
 	}
 	ce, ok := errors.AsType[*CloseError](err)
-	r.reportUnconfirmed(l.out.unconfirmed(ok && ce.normal()), s.address)
+	written, unconfirmed := conn.Sent(ok && ce.normal())
+	r.written += written
+	r.reportUnconfirmed(unconfirmed, s.address)
 	return err
 }
 
@@ -136,10 +137,10 @@ func (s *server) loop(ctx, wctx context.Context) error {
 				}
 			}
 		case <-s.queue.eased:
-		case <-s.link.out.room:
+		case <-s.conn.Writable():
 		case f, ok := <-s.input():
 			s.take(f, ok)
-		case <-s.link.out.wrote:
+		case <-s.conn.Written():
 			s.sending, s.pending = false, nil
 		case done := <-s.work:
 			s.working = false
@@ -177,12 +178,12 @@ func (s *server) discard() {
 	defer t.Stop()
 	for {
 		select {
-		case b, ok := <-s.link.batches:
+		case b, ok := <-s.conn.Batches():
 			if !ok {
 				return
 			}
-			for i := range b.entries {
-				s.traceEntry(b, &b.entries[i])
+			for i := range b.Entries {
+				s.traceEntry(b, &b.Entries[i])
 			}
 			s.queue.discard(b)
 		case <-t.C:
@@ -195,28 +196,24 @@ func (s *server) discard() {
 
 // incoming is the reader's channel, or nil while the server does not take what the
 // session answers.
-func (s *server) incoming() <-chan *batch {
-	if s.link.out.full() {
+func (s *server) incoming() <-chan *wsconn.Batch {
+	if s.state.Full {
 		return nil
 	}
-	return s.link.batches
+	return s.conn.Batches()
 }
 
 // tick is called each time that the loop goes round. It finds out whether anything is
 // being read.
 func (s *server) tick(now time.Time) {
-	m := s.link.tap.meter
-	if !now.Before(s.tickAt) {
-		m.tick(now)
-		s.tickAt = now.Add(tickInterval)
-	}
+	s.state = s.conn.State(now)
 	was := s.paused
-	s.paused = s.queue.waiting() || s.link.out.full() || m.stalled(now)
+	s.paused = s.queue.waiting() || s.state.Full || s.state.Stalled
 	if was && !s.paused {
 		s.resume(now)
-	} else if late := now.Sub(s.planned); !s.planned.IsZero() && late >= tickInterval {
+	} else if late := now.Sub(s.planned); !s.planned.IsZero() && late >= wsconn.TickInterval {
 		s.resume(now) // the process was stopped, or the machine slept
-	} else if at := m.lastResumed(); at.After(s.resumed) {
+	} else if at := s.state.Resumed; at.After(s.resumed) {
 		s.resume(at)
 	}
 }
@@ -260,7 +257,7 @@ func (s *server) take(f Frame, ok bool) {
 
 // put has a frame go out, unless the writer takes nothing any more.
 func (s *server) put(f Frame, confirm bool) {
-	if !s.link.out.put(f, confirm) {
+	if !s.conn.Send(f.Opcode, f.Payload, confirm) {
 		return
 	}
 	s.saySent(f)
@@ -275,28 +272,28 @@ func (s *server) saySent(f Frame) {
 	case s.inBatch:
 		s.sent = append(s.sent, sentEntry(f, now))
 	default:
-		s.queue.put(&batch{entries: []entry{sentEntry(f, now)}, events: 1})
+		s.queue.put(&wsconn.Batch{Entries: []wsconn.Entry{sentEntry(f, now)}, Events: 1})
 	}
 }
 
 // batch looks at what came in and passes the events on. What the session sends or
 // adds meanwhile goes to the sink after the message that made it do so: frames between
 // the others, events behind those of the batch.
-func (s *server) batch(b *batch) error {
+func (s *server) batch(b *wsconn.Batch) error {
 	var err error
 	n, frames := 0, s.o.frames()
-	var all []entry // with what is sent, for a sink that wants frames
+	var all []wsconn.Entry // with what is sent, for a sink that wants frames
 	s.inBatch = true
-	for i := range b.entries {
-		e := &b.entries[i]
+	for i := range b.Entries {
+		e := &b.Entries[i]
 		s.traceEntry(b, e)
-		e.event = frames
-		if e.op.Control() {
+		e.Event = frames
+		if e.Op.Control() {
 			s.control(e)
 		} else {
 			var event bool
 			if event, err = s.message(b, e); event {
-				e.event = true
+				e.Event = true
 				n++
 			}
 		}
@@ -309,18 +306,18 @@ func (s *server) batch(b *batch) error {
 		}
 	}
 	s.inBatch = false
-	if len(b.data) > 0 && s.o.Input != nil {
-		s.link.out.heard()
+	if len(b.Data) > 0 && s.o.Input != nil {
+		s.conn.Heard()
 	}
 	if n > 0 {
 		s.policy.events = true
 		s.rearmIdle(time.Now())
 	}
-	switch b.events = n; {
-	case len(b.entries) == 0: // a large message that is not read
-		b.events = 1
+	switch b.Events = n; {
+	case len(b.Entries) == 0: // a large message that is not read
+		b.Events = 1
 	case frames:
-		b.entries, b.events = all, len(all)
+		b.Entries, b.Events = all, len(all)
 	}
 	oerr := s.pass(b)
 	for _, c := range s.added {
@@ -334,9 +331,9 @@ func (s *server) batch(b *batch) error {
 }
 
 // pass puts a batch into the queue, if there is anything for the sink in it.
-func (s *server) pass(b *batch) error {
-	events := b.events
-	if events > 0 && !b.refused {
+func (s *server) pass(b *wsconn.Batch) error {
+	events := b.Events
+	if events > 0 && !b.Refused {
 		s.queue.put(b)
 		return nil
 	}
@@ -348,27 +345,27 @@ func (s *server) pass(b *batch) error {
 }
 
 // message has the session look at a message.
-func (s *server) message(b *batch, e *entry) (event bool, err error) {
-	step, err := s.session.Decode(Message{Data: b.payload(e), Binary: e.binary(), Time: e.time})
+func (s *server) message(b *wsconn.Batch, e *wsconn.Entry) (event bool, err error) {
+	step, err := s.session.Decode(Message{Data: b.Payload(e), Binary: e.Op == frame.OpBinary, Time: e.Time})
 	if err != nil {
 		return false, err
 	}
-	s.apply(step, e.time)
+	s.apply(step, e.Time)
 	return step.Event, nil
 }
 
-func (s *server) traceEntry(b *batch, e *entry) {
+func (s *server) traceEntry(b *wsconn.Batch, e *wsconn.Entry) {
 	if s.o.Trace.Frame != nil {
-		s.o.Trace.Frame(FrameRecord{Time: e.time, Direction: e.dir, Opcode: e.op, Payload: b.payload(e)})
+		s.o.Trace.Frame(FrameRecord{Time: e.Time, Direction: direction(e), Opcode: e.Op, Payload: b.Payload(e)})
 	}
 }
 
 // sentEntry is the entry of a frame that goes out, for a sink that wants them too. A
 // credential stays out of it.
-func sentEntry(f Frame, now time.Time) entry {
-	e := entry{op: f.Opcode, dir: Out, time: now, event: true, secret: f.Secret}
+func sentEntry(f Frame, now time.Time) wsconn.Entry {
+	e := wsconn.Entry{Op: f.Opcode, Out: true, Time: now, Event: true, Secret: f.Secret}
 	if !f.Secret {
-		e.own = append([]byte{}, f.Payload...)
+		e.Own = append([]byte{}, f.Payload...)
 	}
 	return e
 }
@@ -378,8 +375,6 @@ func (s *server) rearmIdle(now time.Time) {
 		s.idleAt = now.Add(s.o.Idle)
 	}
 }
-
-func (e *entry) binary() bool { return e.op == frame.OpBinary }
 
 // apply does what the session wants.
 func (s *server) apply(step Step, now time.Time) {
@@ -434,8 +429,8 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 	if at := s.dropsDue(); !at.IsZero() && !now.Before(at) {
 		s.reportDropped(now)
 	}
-	if at := s.link.out.stuck(); !at.IsZero() && !now.Before(at) {
-		return &LostError{fmt.Errorf("the server has not read for %s what it was sent", outboxPatience)}
+	if at := s.state.StuckAt; !at.IsZero() && !now.Before(at) {
+		return &LostError{fmt.Errorf("the server has not read for %s what it was sent", wsconn.StuckTime)}
 	}
 	if s.keeper != nil {
 		w, err := s.keeper.Due(now)
@@ -469,9 +464,9 @@ func (s *server) keepAlive(now time.Time) error {
 		return nil
 	}
 	if s.pinged && !s.paused {
-		if sent := s.link.pingSent(); !sent.Before(s.pingPut) {
+		if sent := s.state.PingSent; !sent.Before(s.pingPut) {
 			switch {
-			case !s.link.tap.lastHeard().Before(sent):
+			case !s.state.Heard.Before(sent):
 				s.pinged = false
 			case s.o.PingTimeout > 0 && !now.Before(sent.Add(s.o.PingTimeout)):
 				return &LostError{fmt.Errorf("nothing came within %s after a ping", s.o.PingTimeout)}
@@ -493,7 +488,7 @@ func (s *server) keepAlive(now time.Time) error {
 // pingDeadline is when the answer to the last ping is overdue. A ping that the
 // writer could not send yet is looked at again a little later.
 func (s *server) pingDeadline(now time.Time) time.Time {
-	if sent := s.link.pingSent(); !sent.Before(s.pingPut) {
+	if sent := s.state.PingSent; !sent.Before(s.pingPut) {
 		return sent.Add(s.o.PingTimeout)
 	}
 	return now.Add(min(s.o.PingTimeout, time.Second))
@@ -504,14 +499,14 @@ func (s *server) wake(now time.Time) time.Duration {
 	if s.closing {
 		return s.closeBy.Sub(now)
 	}
-	at := s.tickAt
+	at := s.state.Next
 	sooner := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
 			at = t
 		}
 	}
 	sooner(s.pingAt)
-	sooner(s.link.out.stuck())
+	sooner(s.state.StuckAt)
 	sooner(s.next)
 	if !s.ready {
 		sooner(s.readyAt)
@@ -562,5 +557,5 @@ func (s *server) ended() error {
 	if s.closing {
 		return s.cause
 	}
-	return s.link.readErr
+	return endError(s.conn.End())
 }

@@ -118,7 +118,7 @@ func (s *server) shut(cause error, limit time.Duration, payload []byte) {
 		s.put(f, false)
 	}
 	now := time.Now()
-	if s.link.out.close(payload, now.Add(limit/2)) {
+	if s.conn.SendClose(payload, now.Add(limit/2)) {
 		s.saySent(Frame{Opcode: frame.OpClose, Payload: payload})
 	}
 	s.closing, s.cause, s.closeBy = true, cause, now.Add(limit)

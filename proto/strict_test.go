@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -48,7 +49,7 @@ func TestStrictness(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for way := range 4 {
-			together, noLane := way&1 == 0, way&2 == 0
+			together, library := way&1 == 0, way&2 == 0
 			t.Run(tt.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var code int
@@ -68,7 +69,7 @@ func TestStrictness(t *testing.T) {
 					}}
 					var sink recorder
 					o := testOptions(nw)
-					o.noLane = noLane
+					o.Dial.noFastPath = library
 					err := runTest(t, nw, &sink, o)
 					f, ok := errors.AsType[*Failure](err)
 					if !ok || f.Class != Refused || !strings.HasPrefix(err.Error(), tt.text) {
@@ -120,7 +121,7 @@ func TestOversizeCloseFrame(t *testing.T) {
 		{strings.Repeat("é", 62), strings.Repeat("é", 61), false},
 		{strings.Repeat("x", 125), strings.Repeat("x", 123), true},
 	} {
-		for _, noLane := range []bool{false, true} {
+		for _, library := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				nw := &network{t: t, serve: func(n int, p *peer) {
 					p.text("fine")
@@ -139,7 +140,7 @@ func TestOversizeCloseFrame(t *testing.T) {
 					}
 				}}
 				o := testOptions(nw)
-				o.noLane = noLane
+				o.Dial.noFastPath = library
 				var d traceRecorder
 				o.Trace = d.trace()
 				if err := runTest(t, nw, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
@@ -222,12 +223,12 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 		if _, ok := errors.AsType[*LostError](err); !ok || !strings.Contains(err.Error(), "has not read") {
 			t.Errorf("Run: %v", err)
 		}
-		if d := time.Since(start); d != outboxPatience {
-			t.Errorf("gave up after %s, want %s", d, outboxPatience)
+		if d := time.Since(start); d != wsconn.StuckTime {
+			t.Errorf("gave up after %s, want %s", d, wsconn.StuckTime)
 		}
 		nw.wg.Wait()
 		// What was read makes answers for one batch more than the outbox holds.
-		if limit := outboxFrames + 4*readBuffer; sent > limit {
+		if limit := 4096 + 4*(64<<10); sent > limit {
 			t.Errorf("%d messages were taken, want at most %d", sent, limit)
 		}
 	})
@@ -433,12 +434,12 @@ func TestCutWithinAMessage(t *testing.T) {
 		"fragment":   fragment(frame.OpText, "ab"),
 		"empty":      fragment(frame.OpText, ""),
 		"fragments":  two,
-		"large":      append(fragment(frame.OpText, strings.Repeat("x", 2*readBuffer)), 0x80),
+		"large":      append(fragment(frame.OpText, strings.Repeat("x", 2*(64<<10))), 0x80),
 		"a ping too": append(fragment(frame.OpText, "ab"), frameBytes(frame.OpPing, "x")...),
 	}
 	for name, send := range tests {
 		for way := range 3 {
-			compression, noLane := way == 1, way == 2
+			compression, library := way == 1, way == 2
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					nw := &network{t: t, serve: func(_ int, p *peer) {
@@ -451,7 +452,7 @@ func TestCutWithinAMessage(t *testing.T) {
 					var sink recorder
 					o := testOptions(nw)
 					o.Retries = 0
-					o.noLane = noLane
+					o.Dial.noFastPath = library
 					if compression {
 						o.Dial.Compression = true
 						o.Transport = nw.deflating()

@@ -3,6 +3,7 @@ package proto
 import (
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -97,6 +98,14 @@ func (d Direction) String() string {
 		return "out"
 	}
 	return "in"
+}
+
+// direction says who sent what an entry holds.
+func direction(e *wsconn.Entry) Direction {
+	if e.Out {
+		return Out
+	}
+	return In
 }
 
 // A FrameRecord is one message or one control frame, or an opening handshake.

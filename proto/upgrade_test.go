@@ -8,44 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-)
 
-func TestCheckExtensions(t *testing.T) {
-	offer := []string{"permessage-deflate"}
-	for _, tt := range []struct {
-		used, text string
-	}{
-		{"", ""},
-		{"permessage-deflate", ""},
-		{"permessage-deflate; server_no_context_takeover; client_no_context_takeover", ""},
-		{"permessage-deflate; server_max_window_bits=15", ""},
-		{`permessage-deflate; server_max_window_bits="8"`, ""},
-		{"permessage-deflate; server_max_window_bits=99", `invalid parameter "server_max_window_bits=99"`},
-		{"permessage-deflate; server_max_window_bits=7", `invalid parameter "server_max_window_bits=7"`},
-		{"permessage-deflate; server_max_window_bits=08", `invalid parameter "server_max_window_bits=08"`},
-		{"permessage-deflate; server_max_window_bits=+9", `invalid parameter "server_max_window_bits=+9"`},
-		{"permessage-deflate; server_max_window_bits=", `invalid parameter "server_max_window_bits="`},
-		{"permessage-deflate; server_max_window_bits", `invalid parameter "server_max_window_bits"`},
-		{"permessage-deflate; client_max_window_bits=15", `invalid parameter "client_max_window_bits=15"`},
-		{"permessage-deflate; server_no_context_takeover=1", `invalid parameter "server_no_context_takeover=1"`},
-		{"permessage-deflate; x", `invalid parameter "x"`},
-		{"permessage-deflate; =", `invalid parameter "="`},
-		{"permessage-deflate; server_no_context_takeover; server_no_context_takeover", `"server_no_context_takeover" of permessage-deflate twice`},
-		{"permessage-deflate, permessage-deflate", "extension permessage-deflate twice"},
-		{"x-webkit-deflate-frame", `extension "x-webkit-deflate-frame", which was not negotiated`},
-	} {
-		err := checkExtensions(offer, []string{tt.used})
-		switch {
-		case tt.text == "" && err != nil:
-			t.Errorf("%s: %v", tt.used, err)
-		case tt.text != "" && (err == nil || !strings.Contains(err.Error(), tt.text)):
-			t.Errorf("%s: %v, want %q", tt.used, err, tt.text)
-		}
-	}
-	if err := checkExtensions(nil, offer); err == nil {
-		t.Error("an extension that was not offered passes")
-	}
-}
+	"github.com/hark-cli/hark/internal/wsconn"
+)
 
 // A refusal is told by its status; its body, which may never end, is an
 // explanation that is not waited for. The status decides the class, not the time
@@ -79,8 +44,8 @@ func TestRefusalWithoutEndOfBody(t *testing.T) {
 			if h, ok := errors.AsType[*HandshakeError](err); !ok || len(h.Challenge) != len(tt.header["Www-Authenticate"]) {
 				t.Errorf("challenge: %v", err)
 			}
-			if d := time.Since(start); d != bodyTimeout {
-				t.Errorf("%d was told after %s, want %s", tt.status, d, bodyTimeout)
+			if d := time.Since(start); d != wsconn.RefusalTime {
+				t.Errorf("%d was told after %s, want %s", tt.status, d, wsconn.RefusalTime)
 			}
 		})
 	}
@@ -100,7 +65,7 @@ func TestRefusedRequestWithoutEndOfBody(t *testing.T) {
 		}
 		start := time.Now()
 		_, err = request(client, req, StageRequest)
-		if h, ok := errors.AsType[*HandshakeError](err); !ok || h.Status != http.StatusUnauthorized || time.Since(start) != bodyTimeout {
+		if h, ok := errors.AsType[*HandshakeError](err); !ok || h.Status != http.StatusUnauthorized || time.Since(start) != wsconn.RefusalTime {
 			t.Errorf("request: %v after %s", err, time.Since(start))
 		}
 	})

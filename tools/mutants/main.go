@@ -10,9 +10,10 @@
 //	+ s.failures = 1
 //
 // The lines with "-" must occur exactly once in the file, indentation aside; those
-// with "+", if any, replace them. Lines with "//" are comments. The tests are those of the package of the file; "test" is a
-// regular expression of those that suffice, which makes it faster. Without it, all
-// run, except those that -short leaves out.
+// with "+", if any, replace them. Lines with "//" are comments. The tests are those of
+// the package of the file, or of the one that "package" names; "test" is a regular
+// expression of those that suffice, which makes it faster. Without it, all run, except
+// those that -short leaves out.
 //
 // The source tree is not touched: the go command is given the changed file instead of
 // the original (its flag -overlay).
@@ -69,6 +70,7 @@ type mutant struct {
 	about string // what is wrong then
 	where string // FILE:LINE of its description
 	file  string // slashes, below the working directory
+	tests string // folder of the package with the tests, or ""
 	test  string // regular expression of the tests that suffice, or ""
 	from  []string
 	to    []string
@@ -94,6 +96,8 @@ func parse(name, text string) ([]*mutant, error) {
 			all = append(all, m)
 		case "file":
 			m.file = rest
+		case "package":
+			m.tests = rest
 		case "test":
 			if _, err := regexp.Compile(rest); err != nil {
 				return nil, fmt.Errorf("%s: %w", where, err)
@@ -104,7 +108,7 @@ func parse(name, text string) ([]*mutant, error) {
 		case "+":
 			m.to = append(m.to, rest)
 		default:
-			return nil, fmt.Errorf("%s: a line begins with //, #, file, test, - or +, not with %q", where, kind)
+			return nil, fmt.Errorf("%s: a line begins with //, #, file, package, test, - or +, not with %q", where, kind)
 		}
 	}
 	for _, m := range all {
@@ -113,6 +117,14 @@ func parse(name, text string) ([]*mutant, error) {
 		}
 	}
 	return all, nil
+}
+
+// pkg is the folder of the package whose tests are run.
+func (m *mutant) pkg() string {
+	if m.tests != "" {
+		return m.tests
+	}
+	return path.Dir(m.file)
 }
 
 // apply returns the source with the mistake in it.
@@ -177,7 +189,7 @@ func (t *tester) test(binary, pkg, match string) (passed bool, out []byte) {
 // check fails when the tests of a mutant do not pass without it, because then they
 // say nothing about it. binary has the tests of the unchanged package.
 func (t *tester) check(binary string, m *mutant) error {
-	pkg := path.Dir(m.file)
+	pkg := m.pkg()
 	passed, out := t.test(binary, pkg, m.test)
 	switch {
 	case !passed:
@@ -198,7 +210,7 @@ func (t *tester) kill(id string, m *mutant) (killed bool, out []byte, err error)
 	if err != nil {
 		return false, nil, err
 	}
-	pkg := path.Dir(m.file)
+	pkg := m.pkg()
 	binary, err := t.build(pkg, id, m.file, changed)
 	if err != nil {
 		return false, nil, fmt.Errorf("%s: the mutant cannot be built: %w", m.where, err)
@@ -258,7 +270,7 @@ func run(all []*mutant, jobs int, timeout time.Duration) error {
 	var checks []*mutant                // with different tests
 	seen := make(map[[2]string]bool)
 	for _, m := range all {
-		pkg := path.Dir(m.file)
+		pkg := m.pkg()
 		if packages[pkg] == "" {
 			if packages[pkg], err = t.build(pkg, fmt.Sprint("package", len(packages)), "", ""); err != nil {
 				return err
@@ -269,7 +281,7 @@ func run(all []*mutant, jobs int, timeout time.Duration) error {
 			checks = append(checks, m)
 		}
 	}
-	each(jobs, len(checks), func(i int) { fail(t.check(packages[path.Dir(checks[i].file)], checks[i])) })
+	each(jobs, len(checks), func(i int) { fail(t.check(packages[checks[i].pkg()], checks[i])) })
 	if len(failed) > 0 {
 		return errors.Join(failed...)
 	}

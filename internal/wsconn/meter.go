@@ -1,4 +1,4 @@
-package proto
+package wsconn
 
 import (
 	"net"
@@ -36,13 +36,14 @@ type mark struct {
 	bytes int
 }
 
+// TickInterval is the time between two looks at a connection: see State.Next.
+const TickInterval = time.Second
+
 const (
 	// waited is how long a read takes at least that has waited for data.
 	waited = 20 * time.Millisecond
 	// stallTime is how long nothing may be read before it counts.
 	stallTime = 250 * time.Millisecond
-	// tickInterval is the time between two calls of tick.
-	tickInterval = time.Second
 	// catchUp is the time, and onTheWay the number of bytes, after which what the
 	// peer had in its socket when reading stalled has arrived.
 	catchUp  = 5 * time.Second
@@ -74,11 +75,11 @@ func (m *meter) end(now time.Time, n, size int) {
 	defer m.mu.Unlock()
 	m.bytes += n
 	took := now.Sub(m.began)
-	if now.Sub(m.ticked) >= 2*tickInterval { // the process was stopped
+	if now.Sub(m.ticked) >= 2*TickInterval { // the process was stopped
 		m.resume(m.began, now)
 	}
 	switch {
-	case took >= tickInterval:
+	case took >= TickInterval:
 		m.drain(m.began)
 	case now.Sub(m.resumed) >= catchUp:
 		if n > 0 && !m.short.IsZero() { // it was still open
@@ -105,7 +106,7 @@ func (m *meter) drain(at time.Time) {
 	m.stall = mark{}
 }
 
-// tick is called about every tickInterval while the process runs: a read that has
+// tick is called about every TickInterval while the process runs: a read that has
 // waited since the last time had nothing to read then.
 func (m *meter) tick(now time.Time) {
 	m.mu.Lock()
@@ -116,26 +117,12 @@ func (m *meter) tick(now time.Time) {
 	m.ticked = now
 }
 
-// lastDrained is the last moment at which all that had arrived is known to have been
-// read.
-func (m *meter) lastDrained() time.Time {
+// read sets what of s the meter knows.
+func (m *meter) read(now time.Time, s *State) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.drained
-}
-
-// stalled reports whether nothing is being read for some time, for whatever reason.
-func (m *meter) stalled(now time.Time) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.began.IsZero() && now.Sub(m.ended) >= stallTime
-}
-
-// lastResumed is when reading went on after it had stalled; zero if it never did.
-func (m *meter) lastResumed() time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.resumed
+	s.Drained, s.Resumed = m.drained, m.resumed
+	s.Stalled = m.began.IsZero() && now.Sub(m.ended) >= stallTime
 }
 
 // A meteredConn is a connection with a meter.
@@ -144,12 +131,8 @@ type meteredConn struct {
 	*meter
 }
 
-func metered(conn net.Conn, err error) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &meteredConn{conn, newMeter(time.Now())}, nil
-}
+// Metered puts a meter onto a connection below TLS, which Dial finds there.
+func Metered(conn net.Conn) net.Conn { return &meteredConn{conn, newMeter(time.Now())} }
 
 // Read implements net.Conn.
 func (c *meteredConn) Read(p []byte) (int, error) {
@@ -165,9 +148,7 @@ func meterOf(conn net.Conn) *meter {
 		switch c := conn.(type) {
 		case *meteredConn:
 			return c.meter
-		case *aheadConn:
-			conn = c.Conn
-		case interface{ NetConn() net.Conn }: // TLS
+		case interface{ NetConn() net.Conn }: // TLS, or a connection to a proxy
 			conn = c.NetConn()
 		default:
 			return nil

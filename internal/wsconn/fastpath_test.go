@@ -1,9 +1,7 @@
-package proto
+package wsconn
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/proto/frame"
@@ -56,7 +52,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 		StatusCode: http.StatusSwitchingProtocols,
 		Header: http.Header{
 			"Upgrade": {"websocket"}, "Connection": {"Upgrade"},
-			"Sec-Websocket-Accept": {acceptKey(req.Header.Get("Sec-WebSocket-Key"))},
+			"Sec-Websocket-Accept": {acceptFor(req.Header.Get("Sec-WebSocket-Key"))},
 		},
 		Body: s,
 	}, nil
@@ -82,32 +78,55 @@ func (s *script) told(t *testing.T) (frames []string) {
 
 // An outcome is all that can be seen of a connection, except times.
 type outcome struct {
-	Err    string
-	Events []string // what the sink got
-	Frames []string // what a tape would show
-	Told   []string // what the server was told
+	End      string
+	Messages []string
+	Frames   []string // with control frames, as they were handed over
+	Told     []string // what the server was told
 }
+
+// A boundless budget has room for everything.
+type boundless struct{}
+
+func (boundless) Reserve(_, _, _ int, _ <-chan struct{}) bool { return true }
+func (boundless) Release(int)                                 {}
 
 // outcomeOf lets a server send stream in reads of at most so many bytes.
-func outcomeOf(t *testing.T, stream []byte, most int, seed uint64, limit int64, frames, noLane bool) outcome {
+func outcomeOf(t *testing.T, stream []byte, most int, seed uint64, limit int64, collect, library bool) (o outcome) {
+	t.Helper()
 	s := &script{rest: stream, random: rand.New(rand.NewPCG(seed, 1)), most: most}
-	o := DefaultOptions()
-	o.Transport = s
-	o.Retries, o.PingInterval = 0, 0
-	o.MaxMessageSize = limit
-	o.Frames, o.noLane = frames, noLane
-	var d traceRecorder
-	o.Trace = d.trace()
-	var sink recorder
-	err := Run(context.Background(), testService, &sink, o)
-	told := s.told(t)
-	if is[*LostError](err) { // nobody waits for pongs to go out
-		told = slices.DeleteFunc(told, func(s string) bool { return strings.HasPrefix(s, "pong ") })
+	c, _, err := Dial(t.Context(), s, &Request{URL: "ws://test/"}, Config{
+		MaxMessage: limit, MaxFrame: DefaultMaxFrame, Budget: boundless{}, Pool: NewPool(4),
+		Collect: collect, Queued: func() bool { return collect }, NoFastPath: library,
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return outcome{fmt.Sprint(err), sink.events, d.frames, append([]string(nil), told...)}
+	for b := range c.Batches() {
+		for i := range b.Entries {
+			e := &b.Entries[i]
+			if !e.Op.Control() {
+				o.Messages = append(o.Messages, string(b.Payload(e)))
+			}
+			if collect {
+				o.Frames = append(o.Frames, fmt.Sprintf("%t %s %q", e.Out, e.Op, b.Payload(e)))
+			}
+		}
+		c.discard(b)
+	}
+	end := c.End()
+	c.Close()
+	o.Told = s.told(t)
+	if end.Kind == Lost { // nobody waits for pongs to go out
+		o.Told = slices.DeleteFunc(o.Told, func(s string) bool { return strings.HasPrefix(s, "pong ") })
+	}
+	if len(o.Told) == 0 {
+		o.Told = nil
+	}
+	o.End = fmt.Sprint(end)
+	return o
 }
 
-// compareWays checks that a stream comes out the same with the lane as without it,
+// compareWays checks that a stream comes out the same with the fast path as without it,
 // however it is cut.
 func compareWays(t *testing.T, stream []byte, most int, seed uint64, limit int64, frames bool) {
 	t.Helper()
@@ -117,12 +136,12 @@ func compareWays(t *testing.T, stream []byte, most int, seed uint64, limit int64
 	}
 	want := outcomeOf(t, stream, piece, seed, limit, frames, true)
 	if diff := cmp.Diff(want, outcomeOf(t, stream, most, seed, limit, frames, false)); diff != "" {
-		t.Errorf("reads of %d bytes (-library +lane):\n%s", most, diff)
+		t.Errorf("reads of %d bytes (-library +fast path):\n%s", most, diff)
 	}
 }
 
-// laneStream makes a stream of messages of all kinds, which ends with a close frame.
-func laneStream(n int) []byte {
+// mixedStream makes a stream of messages of all kinds, which ends with a close frame.
+func mixedStream(n int) []byte {
 	var stream []byte
 	add := func(h frame.Header, payload string) {
 		h.Length = uint64(len(payload))
@@ -143,12 +162,12 @@ func laneStream(n int) []byte {
 			add(frame.Header{Opcode: frame.OpContinuation}, "")
 			add(frame.Header{Fin: true, Opcode: frame.OpContinuation}, "\xa9two")
 		case 2:
-			for _, size := range []int{readBuffer - 11, readBuffer - 10, readBuffer - 4, readBuffer, 2*readBuffer + 1} {
+			for _, size := range []int{readBuffer - 11, readBuffer - 10, readBuffer - 4, readBuffer, 2*(64<<10) + 1} {
 				add(text, strings.Repeat("y", size))
 			}
-			add(frame.Header{Opcode: frame.OpBinary}, strings.Repeat("z", readBuffer))
+			add(frame.Header{Opcode: frame.OpBinary}, strings.Repeat("z", (64<<10)))
 			add(frame.Header{Fin: true, Opcode: frame.OpPing}, "within")
-			add(frame.Header{Fin: true, Opcode: frame.OpContinuation}, strings.Repeat("z", 3*readBuffer))
+			add(frame.Header{Fin: true, Opcode: frame.OpContinuation}, strings.Repeat("z", 3*(64<<10)))
 		}
 	}
 	add(frame.Header{Fin: true, Opcode: frame.OpClose}, "\x03\xf3bye")
@@ -156,9 +175,9 @@ func laneStream(n int) []byte {
 }
 
 // However the bytes are cut into reads, the messages are the same, whether they
-// take the lane or go through the library.
-func TestLane(t *testing.T) {
-	long, short := laneStream(40), laneStream(3)
+// take the fast path or go through the library.
+func TestFastPath(t *testing.T) {
+	long, short := mixedStream(40), mixedStream(3)
 	for _, most := range []int{1, 2, 5, 127, 1000, 4096, readBuffer - 1, readBuffer, 3 * readBuffer} {
 		for _, frames := range []bool{false, true} {
 			stream := long
@@ -169,8 +188,8 @@ func TestLane(t *testing.T) {
 		}
 	}
 	want := outcomeOf(t, long, readBuffer, 1, 1<<20, false, false)
-	if n := 40*6 + 10*(1+1+6); len(want.Events) != n || want.Err != "server closed the connection with status 1011: bye" {
-		t.Errorf("%d events, want %d; %s", len(want.Events), n, want.Err)
+	if n := 40*6 + 10*(1+1+6); len(want.Messages) != n || want.End != "{1 1011 bye 0 <nil>}" {
+		t.Errorf("%d events, want %d; %s", len(want.Messages), n, want.End)
 	}
 }
 
@@ -224,7 +243,7 @@ func hostileStreams() map[string][]byte {
 
 // What is wrong, or goes beyond the limit, does not slip through, alone or behind
 // other messages and within them, and ends in the same way with the same code.
-func TestLaneKeepsTheRules(t *testing.T) {
+func TestFastPathKeepsTheRules(t *testing.T) {
 	before := [][]byte{
 		nil,
 		frameBytes(frame.OpText, "fine €"),
@@ -245,57 +264,18 @@ func TestLaneKeepsTheRules(t *testing.T) {
 	}
 }
 
-// FuzzLane compares both ways for whatever stream, cut in whatever way.
-func FuzzLane(f *testing.F) {
+// FuzzFastPath compares both ways for whatever stream, cut in whatever way.
+func FuzzFastPath(f *testing.F) {
 	for _, b := range hostileStreams() {
 		f.Add(b, uint16(0), uint64(1), false)
 		f.Add(append(frameBytes(frame.OpText, `{"a":1}`), b...), uint16(2), uint64(2), true)
 	}
-	f.Add(laneStream(2)[:2000], uint16(700), uint64(3), true)
+	f.Add(mixedStream(2)[:2000], uint16(700), uint64(3), true)
 	f.Fuzz(func(t *testing.T, stream []byte, most uint16, seed uint64, frames bool) {
 		compareWays(t, stream, 1+int(most), seed, 1000, frames)
 	})
 }
 
-// The time of a message is that of its last bytes, whichever way it takes.
-func TestTimeOfMessages(t *testing.T) {
-	for _, noLane := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			start := time.Now()
-			nw := &network{t: t, serve: func(_ int, p *peer) {
-				at := func(d time.Duration, b ...byte) {
-					time.Sleep(time.Until(start.Add(d)))
-					p.conn.Write(b)
-				}
-				two := append(frameBytes(frame.OpText, "a"), frameBytes(frame.OpText, "b")...)
-				at(1*time.Second, two...)
-				long := frameBytes(frame.OpText, "cc")
-				at(2*time.Second, long[:3]...)
-				at(3*time.Second, long[3:]...)
-				at(4*time.Second, append(two[:3:3], long[:1]...)...)
-				at(5*time.Second, long[1:]...)
-				large := frameBytes(frame.OpText, strings.Repeat("d", 2*readBuffer))
-				at(6*time.Second, large[:readBuffer]...)
-				at(7*time.Second, large[readBuffer:]...)
-				at(8*time.Second, append(frame.AppendHeader(nil, frame.Header{Opcode: frame.OpText, Length: 1}), 'e')...)
-				at(9*time.Second, append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpContinuation, Length: 1}), 'e')...)
-				p.untilClose()
-			}}
-			o := testOptions(nw)
-			o.noLane = noLane
-			sink := recorder{limit: 7}
-			if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
-				t.Errorf("Run: %v", err)
-			}
-			var got []string
-			for i, at := range sink.times {
-				got = append(got, fmt.Sprintf("%.2s at %s", sink.events[i], at.Sub(start)))
-			}
-			want := []string{"a at 1s", "b at 1s", "cc at 3s", "a at 4s", "cc at 5s", "dd at 7s", "ee at 9s"}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("times (-want +got):\n%s", diff)
-			}
-			nw.wg.Wait()
-		})
-	}
+func frameBytes(op frame.Opcode, payload string) []byte {
+	return append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}), payload...)
 }

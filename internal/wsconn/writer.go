@@ -1,7 +1,6 @@
-package proto
+package wsconn
 
 import (
-	"compress/flate"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -11,9 +10,9 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// DefaultMaxFrameSize is how much of a message a frame carries at most, in bytes, when
+// DefaultMaxFrame is how much of a message a frame carries at most, in bytes, when
 // nothing else is asked for.
-const DefaultMaxFrameSize = 64 << 10
+const DefaultMaxFrame = 64 << 10
 
 // A frameWriter writes all frames of a connection. A message that is larger than
 // one frame may be goes out in fragments (RFC 6455, section 5.4), each in a write
@@ -59,13 +58,13 @@ func (w *frameWriter) run() error {
 // over reports that this was the end.
 func (w *frameWriter) write(f *outgoing) (over bool, err error) {
 	switch {
-	case f.Opcode.Control():
+	case f.op.Control():
 		return w.control(f)
-	case w.zip != nil && len(f.Payload) >= compressFrom:
+	case w.zip != nil && len(f.payload) >= compressFrom:
 		return w.compressed(f)
 	}
-	head := frame.Header{Opcode: f.Opcode}
-	rest := f.Payload
+	head := frame.Header{Opcode: f.op}
+	rest := f.payload
 	for len(rest) > w.most {
 		w.append(head, rest[:w.most])
 		head.Opcode, rest = frame.OpContinuation, rest[w.most:]
@@ -80,12 +79,12 @@ func (w *frameWriter) write(f *outgoing) (over bool, err error) {
 
 // control writes a control frame.
 func (w *frameWriter) control(f *outgoing) (over bool, err error) {
-	if f.Opcode == frame.OpPing {
+	if f.op == frame.OpPing {
 		// Before the write: the answer may be here before it returns.
 		w.pinged.Store(int64(time.Since(w.start)))
 	}
-	w.append(frame.Header{Fin: true, Opcode: f.Opcode}, f.Payload)
-	if f.Opcode == frame.OpClose {
+	w.append(frame.Header{Fin: true, Opcode: f.op}, f.payload)
+	if f.op == frame.OpClose {
 		return true, w.flush()
 	}
 	return false, w.complete(f)
@@ -114,9 +113,9 @@ func (w *frameWriter) between() (over bool, err error) {
 func (w *frameWriter) compressed(f *outgoing) (over bool, err error) {
 	z := w.zip
 	z.begin()
-	head := frame.Header{Opcode: f.Opcode, RSV: 4}
-	for rest := f.Payload; len(rest) > 0; {
-		n := min(len(rest), DefaultMaxFrameSize)
+	head := frame.Header{Opcode: f.op, RSV: 4}
+	for rest := f.payload; len(rest) > 0; {
+		n := min(len(rest), DefaultMaxFrame)
 		if err := z.write(rest[:n]); err != nil {
 			return false, err
 		}
@@ -169,69 +168,14 @@ func (w *frameWriter) flush() error {
 	}
 	_, err := w.w.Write(w.buf)
 	w.buf = w.buf[:0]
-	if cap(w.buf) > 4*DefaultMaxFrameSize {
+	if cap(w.buf) > 4*DefaultMaxFrame {
 		w.buf = nil
 	}
 	if err != nil {
-		return fmt.Errorf("sending: %w", reason(err))
+		return fmt.Errorf("sending: %w", innermost(err))
 	}
 	w.out.sent(w.pending)
 	clear(w.pending)
 	w.pending = w.pending[:0]
 	return nil
-}
-
-// compressFrom is the size from which on a message is compressed, in bytes.
-const compressFrom = 128
-
-// deflateTail ends what flate.Writer.Flush writes, and is not sent (RFC 7692,
-// section 7.2.1).
-const deflateTail = "\x00\x00\xff\xff"
-
-// A compressor compresses one message after the other.
-type compressor struct {
-	forget bool // each message by itself: client_no_context_takeover
-	deflater
-}
-
-type deflater struct {
-	flate *flate.Writer
-	out   []byte
-	taken []byte
-}
-
-// Write implements io.Writer for the flate.Writer.
-func (z *deflater) Write(p []byte) (int, error) {
-	z.out = append(z.out, p...)
-	return len(p), nil
-}
-
-func (z *compressor) begin() {
-	switch {
-	case z.flate == nil:
-		z.flate, _ = flate.NewWriter(&z.deflater, flate.BestSpeed) // a level that there is
-	case z.forget:
-		z.flate.Reset(&z.deflater)
-	}
-}
-
-func (z *compressor) write(p []byte) error {
-	_, err := z.flate.Write(p)
-	return err
-}
-
-func (z *compressor) finish() error {
-	if err := z.flate.Flush(); err != nil {
-		return err
-	}
-	z.out = z.out[:len(z.out)-len(deflateTail)]
-	return nil
-}
-
-// take takes the first n bytes of what is compressed. They are valid until the next
-// call.
-func (z *compressor) take(n int) []byte {
-	z.taken = append(z.taken[:0], z.out[:n]...)
-	z.out = z.out[:copy(z.out, z.out[n:])]
-	return z.taken
 }

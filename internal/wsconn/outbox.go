@@ -1,4 +1,4 @@
-package proto
+package wsconn
 
 import (
 	"sync"
@@ -50,18 +50,20 @@ type proof struct {
 	heard   int // written before the last message of the server
 }
 
-// The outbox is full with so many frames or bytes, and the connection is given up
-// when it stays so without one being written. Of the pongs that wait, maxPongs are
+// StuckTime is how long a full outbox may stay so without a frame being written.
+const StuckTime = 30 * time.Second
+
+// The outbox is full with so many frames or bytes. Of the pongs that wait, maxPongs are
 // kept: the last ones (RFC 6455, section 5.5.3).
 const (
-	outboxFrames   = 4096
-	outboxBytes    = 1 << 20
-	outboxPatience = 30 * time.Second
-	maxPongs       = 256
+	outboxFrames = 4096
+	outboxBytes  = 1 << 20
+	maxPongs     = 256
 )
 
 type outgoing struct {
-	Frame
+	op      frame.Opcode
+	payload []byte
 	confirm bool // it came from the user, one at a time
 }
 
@@ -74,14 +76,14 @@ func newOutbox() outbox {
 
 // put adds a frame, and reports whether it may still go out: nothing does after a
 // close frame (RFC 6455, section 5.5.1).
-func (o *outbox) put(f Frame, confirm bool) bool {
+func (o *outbox) put(op frame.Opcode, payload []byte, confirm bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.over || o.closing != nil {
 		return false
 	}
-	out := outgoing{Frame: f, confirm: confirm}
-	if f.Opcode.Control() {
+	out := outgoing{op, payload, confirm}
+	if op.Control() {
 		o.putControl(out)
 	} else {
 		o.messages = append(o.messages, out)
@@ -92,10 +94,10 @@ func (o *outbox) put(f Frame, confirm bool) bool {
 }
 
 func (o *outbox) putControl(f outgoing) {
-	if f.Opcode == frame.OpPong {
+	if f.op == frame.OpPong {
 		if o.pongs++; o.pongs > maxPongs {
 			for i := range o.control {
-				if old := o.control[i]; old.Opcode == frame.OpPong {
+				if old := o.control[i]; old.op == frame.OpPong {
 					o.control = append(o.control[:i], o.control[i+1:]...)
 					o.pongs--
 					o.remove(&old)
@@ -131,7 +133,7 @@ func (o *outbox) add(f *outgoing) {
 		return
 	}
 	o.count++
-	o.bytes += len(f.Payload)
+	o.bytes += len(f.payload)
 	if o.isFull() && o.since.IsZero() {
 		o.since = time.Now()
 	}
@@ -143,7 +145,7 @@ func (o *outbox) remove(f *outgoing) {
 	}
 	was := o.isFull()
 	o.count--
-	o.bytes -= len(f.Payload)
+	o.bytes -= len(f.payload)
 	o.since = time.Time{}
 	if o.isFull() {
 		o.since = time.Now()
@@ -170,7 +172,7 @@ func (o *outbox) next(within bool) (f outgoing, ok, ended bool) {
 		f = o.control[0]
 		o.control = o.control[1:]
 		switch {
-		case f.Opcode == frame.OpPong:
+		case f.op == frame.OpPong:
 			o.pongs--
 		case f.confirm:
 		case within && o.current: // which is not complete
@@ -181,7 +183,7 @@ func (o *outbox) next(within bool) (f outgoing, ok, ended bool) {
 		return f, true, false
 	case closeNow:
 		o.closing.taken = true
-		return outgoing{Frame: Frame{Opcode: frame.OpClose, Payload: o.closing.payload}}, true, false
+		return outgoing{op: frame.OpClose, payload: o.closing.payload}, true, false
 	case !within && len(o.messages) > 0:
 		f = o.messages[0]
 		o.messages[0] = outgoing{}
@@ -204,7 +206,7 @@ func (o *outbox) sent(frames []outgoing) {
 		f := &frames[i]
 		o.remove(f)
 		switch {
-		case f.confirm && !f.Opcode.Control():
+		case f.confirm && !f.op.Control():
 			o.proof.written++
 			signal(o.wrote)
 		case f.confirm:
@@ -255,20 +257,14 @@ func (o *outbox) unconfirmed(normal bool) int {
 	return max(o.proof.written-o.proof.proven, 0)
 }
 
-func (o *outbox) full() bool {
+// full reports whether the outbox is full, and when it will have been so for too long.
+func (o *outbox) full() (full bool, stuck time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.isFull()
-}
-
-// stuck is when a full outbox has been so for too long; zero while it is not full.
-func (o *outbox) stuck() time.Time {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.since.IsZero() || !o.isFull() {
-		return time.Time{}
+	if !o.isFull() || o.since.IsZero() {
+		return o.isFull(), time.Time{}
 	}
-	return o.since.Add(outboxPatience)
+	return true, o.since.Add(StuckTime)
 }
 
 // end has the writer end at once.
@@ -290,4 +286,11 @@ func (o *outbox) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

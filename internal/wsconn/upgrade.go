@@ -1,40 +1,19 @@
-package proto
+package wsconn
 
 import (
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// bodyTimeout bounds the wait for the body of a refusal. The body is only there to
-// explain the status, which is known already.
-const bodyTimeout = 500 * time.Millisecond
+// An UpgradeError is an answer with the status 101 that is not valid.
+type UpgradeError struct{ text string }
 
-// readBody reads at most limit bytes of the body of a refusal, as far as they come
-// in time, and closes it.
-func readBody(body io.ReadCloser, limit int64) []byte {
-	late := time.AfterFunc(bodyTimeout, func() { body.Close() })
-	defer late.Stop()
-	defer body.Close()
-	b, _ := io.ReadAll(io.LimitReader(body, limit))
-	return b
-}
-
-// readAnswer reads at most limit bytes of the body of an answer to a request; of one
-// that is no success, what comes in time.
-func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
-	if resp.StatusCode >= http.StatusMultipleChoices {
-		return readBody(resp.Body, limit), nil
-	}
-	return io.ReadAll(io.LimitReader(resp.Body, limit))
-}
+func (e *UpgradeError) Error() string { return e.text }
 
 // checkUpgrade checks an answer with the status 101 (RFC 6455, section 4.1): that it
 // is meant for this request, and that the server has granted nothing that was not
@@ -57,7 +36,7 @@ func checkUpgrade(req *http.Request, resp *http.Response) error {
 		return violated("the server chose %d subprotocols", len(chosen))
 	}
 	if len(chosen) == 1 && !listed(req.Header.Values("Sec-Websocket-Protocol"), chosen[0]) {
-		return violated("the server chose the subprotocol %q, which was not offered", excerpt([]byte(chosen[0])))
+		return violated("the server chose the subprotocol %.200q, which was not offered", chosen[0])
 	}
 	return checkExtensions(req.Header.Values("Sec-Websocket-Extensions"), resp.Header.Values("Sec-Websocket-Extensions"))
 }
@@ -82,7 +61,7 @@ func checkExtensions(offered, used []string) error {
 			case name == "":
 				continue
 			case name != "permessage-deflate" || !listed(offered, name):
-				return violated("the server uses the extension %q, which was not negotiated", excerpt([]byte(name)))
+				return violated("the server uses the extension %.200q, which was not negotiated", name)
 			case slices.Contains(names, name):
 				return violated("the server uses the extension %s twice", name)
 			}
@@ -105,9 +84,9 @@ func checkDeflate(parameters string) error {
 		if name == "" && !valued {
 			continue
 		}
-		shown := excerpt([]byte(strings.TrimSpace(parameter)))
+		shown := strings.TrimSpace(parameter)
 		if slices.Contains(seen, name) {
-			return violated("the server gave the parameter %q of permessage-deflate twice", name)
+			return violated("the server gave the parameter %.200q of permessage-deflate twice", name)
 		}
 		seen = append(seen, name)
 		valid := false
@@ -119,14 +98,14 @@ func checkDeflate(parameters string) error {
 			valid = err == nil && bits >= 8 && bits <= 15 && value[0] != '0' && value[0] != '+'
 		}
 		if !valid {
-			return violated("the server gave the invalid parameter %q of permessage-deflate", shown)
+			return violated("the server gave the invalid parameter %.200q of permessage-deflate", shown)
 		}
 	}
 	return nil
 }
 
 func violated(format string, args ...any) error {
-	return &ProtocolError{fmt.Errorf(format, args...)}
+	return &UpgradeError{fmt.Sprintf(format, args...)}
 }
 
 // listed reports whether one of the elements of a list in a header, without its
@@ -142,7 +121,3 @@ func listed(lines []string, name string) bool {
 	}
 	return false
 }
-
-// errNoUpgrade is an answer that was checked and that the WebSocket library does not
-// take all the same.
-var errNoUpgrade = errors.New("the server's answer to the opening handshake is not valid")

@@ -1,10 +1,8 @@
-package proto
+package wsconn
 
 import (
+	"errors"
 	"io"
-	"net/http"
-	"net/http/httptrace"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +28,7 @@ type tap struct {
 	ended   bool      // the library has been told that there is no more
 	readAt  time.Time // of the last bytes
 	in      tracker
-	lane    bool // messages may take it, see lane.go
+	fast    bool // messages may take the fast path
 	failed  *violation
 	zip     *compressor // nil without permessage-deflate
 	// waiting is called when nothing is buffered and the next read may block.
@@ -178,13 +176,16 @@ func (t *tap) saw(p []byte) (int, error) {
 	if v == nil {
 		return n, nil
 	}
-	t.failed, t.readErr = v, v.err
+	t.failed, t.readErr = v, errViolation
 	t.r, t.w = 0, 0
 	if n > 0 {
 		return n, nil
 	}
-	return 0, v.err
+	return 0, errViolation
 }
+
+// errViolation ends the library's reads; tap.failed says what it stands for.
+var errViolation = errors.New("violation")
 
 // failTimeout bounds what is still done for a connection that has failed.
 const failTimeout = time.Second
@@ -215,56 +216,4 @@ func (t *tap) Close() error {
 		t.patient.Stop()
 	}
 	return err
-}
-
-// A tapper is the RoundTripper of one opening handshake: it puts a tap into the
-// body of a 101 answer and keeps the start of any other.
-type tapper struct {
-	base   http.RoundTripper
-	tap    *tap
-	answer *http.Response // with any other status than 101
-	body   []byte
-	asked  http.Header    // of the request
-	got    *http.Response // whatever its status
-}
-
-// bodyExcerpt is how much of a refusal's body is read, in bytes.
-const bodyExcerpt = 4 << 10
-
-// RoundTrip implements http.RoundTripper.
-func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
-	t.asked = req.Header
-	var m *meter
-	resp, err := t.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) { m = meterOf(info.Conn) },
-	})))
-	if err != nil {
-		return nil, err
-	}
-	t.got = resp
-	if resp.Request != nil { // what was added on the way, too
-		t.asked = resp.Request.Header
-	}
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		t.answer = resp
-		t.body = readBody(resp.Body, bodyExcerpt)
-		resp.Body = http.NoBody
-		return resp, nil
-	}
-	if err := checkUpgrade(req, resp); err != nil {
-		resp.Body.Close()
-		return nil, err
-	}
-	rwc, ok := resp.Body.(io.ReadWriteCloser)
-	if !ok {
-		return nil, &ProtocolError{errNoUpgrade}
-	}
-	t.tap = newTap(rwc, m)
-	if ext := resp.Header.Values("Sec-Websocket-Extensions"); len(ext) > 0 { // no other was offered
-		t.tap.in.deflate = true
-		t.tap.zip = &compressor{forget: strings.Contains(strings.ToLower(strings.Join(ext, ";")), "client_no_context_takeover")}
-	}
-	t.tap.lane = !t.tap.in.deflate
-	resp.Body = libraryConn{t.tap}
-	return resp, nil
 }

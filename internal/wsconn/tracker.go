@@ -1,4 +1,4 @@
-package proto
+package wsconn
 
 import (
 	"errors"
@@ -14,13 +14,13 @@ import (
 type violation struct {
 	// answer is the payload of the close frame that the server gets.
 	answer []byte
-	err    error
+	end    End
 	// closed is the payload of the server's own close frame; nil without one.
 	closed []byte
 }
 
 func breach(code int, reason, text string) *violation {
-	return &violation{answer: frame.ClosePayload(code, reason), err: &ProtocolError{errors.New(text)}}
+	return &violation{answer: frame.ClosePayload(code, reason), end: End{Kind: Violated, Err: errors.New(text)}}
 }
 
 // A tracker follows what a server sends from frame to frame, and finds what RFC 6455
@@ -148,7 +148,10 @@ func (t *tracker) tooLarge(h frame.Header) *violation {
 }
 
 func tooBig(limit int64) *violation {
-	return &violation{answer: frame.ClosePayload(frame.StatusTooBig, fmt.Sprintf("the limit is %d bytes", limit)), err: &TooBigError{limit}}
+	return &violation{
+		answer: frame.ClosePayload(frame.StatusTooBig, fmt.Sprintf("the limit is %d bytes", limit)),
+		end:    End{Kind: TooBig, Limit: limit},
+	}
 }
 
 // closing looks at a close frame, as soon as all of it is there that may be. One
@@ -174,7 +177,7 @@ func (t *tracker) closing() *violation {
 	case !utf8.ValidString(reason): // section 7.1.6
 		return breach(frame.StatusInvalid, "invalid UTF-8", "the reason in the server's close frame is not UTF-8")
 	}
-	return &violation{answer: answer, closed: p, err: &CloseError{Code: code, Reason: reason}}
+	return &violation{answer: answer, closed: p, end: End{Kind: Closed, Code: code, Reason: reason}}
 }
 
 // cutRune takes off a part of a character at the end.

@@ -1,4 +1,4 @@
-package proto
+package wsconn
 
 import (
 	"io"
@@ -6,41 +6,41 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// The lane is the short way of the common message: one frame that lies in the
+// The fast path is the short way of the common message: one frame that lies in the
 // tap's buffer. The library has nothing to add to such a message, and would spend
 // more time on its locks than all other parts of the way together. Everything
 // else goes through the library: control frames, fragments, whatever breaks a
 // rule. It gets no byte beyond the frame that it is reading, so that between two
-// messages it holds nothing back. With an extension there is no lane.
+// messages it holds nothing back. With an extension there is no fast path.
 
-// express takes messages past the library until one is next that is for it, or
+// readFast takes messages past the library until one is next that is for it, or
 // that is too long for the tap's buffer.
-func (l *link) express() error {
-	for l.tap.lane {
-		op, payload, ok := l.tap.whole()
+func (c *Conn) readFast() *violation {
+	for c.tap.fast {
+		op, payload, ok := c.tap.nextFrame()
 		if !ok {
 			break
 		}
-		if len(l.cur.data)+len(payload) > cap(l.cur.data) {
-			l.handOver() // rather than grow
+		if len(c.cur.Data)+len(payload) > cap(c.cur.Data) {
+			c.handOver() // rather than grow
 		}
-		l.start = len(l.cur.data)
-		l.cur.data = append(l.cur.data, payload...)
-		if err := l.complete(op); err != nil {
-			return err
+		c.start = len(c.cur.Data)
+		c.cur.Data = append(c.cur.Data, payload...)
+		if v := c.complete(op); v != nil {
+			return v
 		}
 	}
 	return nil
 }
 
-// whole returns the message that is next if the lane is for it, and reads it if it
+// nextFrame returns the message that is next if the fast path is for it, and reads it if it
 // must. payload is valid until the next call. It is for use between two messages.
-func (t *tap) whole() (op frame.Opcode, payload []byte, ok bool) {
+func (t *tap) nextFrame() (op frame.Opcode, payload []byte, ok bool) {
 	for t.in.boundary() {
 		h, n := frame.ParseHeader(t.buf[t.r:t.w])
 		need := maxHead
 		if n > 0 {
-			if !t.plain(h, n) || h.Length > uint64(len(t.buf)-n) {
+			if !t.eligible(h, n) || h.Length > uint64(len(t.buf)-n) {
 				break
 			}
 			if need = n + int(h.Length); need <= t.w-t.r {
@@ -57,9 +57,9 @@ func (t *tap) whole() (op frame.Opcode, payload []byte, ok bool) {
 	return 0, nil, false
 }
 
-// plain tells whether the frame with that head, of n bytes, is a message by itself
+// eligible reports whether the frame with that head, of n bytes, is a message by itself
 // that needs neither treatment nor complaint.
-func (t *tap) plain(h frame.Header, n int) bool {
+func (t *tap) eligible(h frame.Header, n int) bool {
 	return h.Fin && h.RSV == 0 && (h.Opcode == frame.OpText || h.Opcode == frame.OpBinary) && !h.Masked &&
 		(n == 2 || n == 4 && h.Length >= 126 || n == 10 && h.Length > 0xFFFF) && h.Length <= uint64(t.in.limit)
 }
@@ -81,14 +81,14 @@ func (t *tap) fill(need int) {
 	t.readErr = err
 }
 
-// open takes the head of the frame that is next, if that is a message for the lane
+// open takes the head of the frame that is next, if that is a message for the fast path
 // which did not fit into the buffer. The tap is its reader then.
 func (t *tap) open() (op frame.Opcode, r io.Reader, ok bool) {
-	if !t.lane || !t.in.boundary() {
+	if !t.fast || !t.in.boundary() {
 		return 0, nil, false
 	}
 	h, n := frame.ParseHeader(t.buf[t.r:t.w])
-	if n == 0 || !t.plain(h, n) {
+	if n == 0 || !t.eligible(h, n) {
 		return 0, nil, false
 	}
 	t.in.feed(t.buf[t.r : t.r+n])
@@ -113,7 +113,7 @@ func (f *frameReader) Read(p []byte) (int, error) {
 func (t *tap) share() int {
 	have := t.w - t.r
 	switch {
-	case !t.lane:
+	case !t.fast:
 		return have
 	case t.in.left > 0:
 		return int(min(uint64(have), t.in.left))
