@@ -7,8 +7,8 @@ import (
 )
 
 // While the sink is at work, what it has not got to yet waits in the socket rather
-// than in memory: with paceSize bytes in the queue, the reader goes on as the sink
-// does. The buffer is for a sink that is slow or stands still: the reader never
+// than in memory: with paceSize bytes in the queue, the reader waits until half of them
+// are left. The buffer is for a sink that is slow or stands still: the reader never
 // waits so long that the buffer would take more than paceTime to fill up, because
 // pings of the server wait behind the messages, and so does the server itself. It
 // begins with that after paceGrace, which a sink at work may need on a loaded

@@ -34,6 +34,7 @@ type queue struct {
 	hurried bool   // the reader does not wait for a sink at work
 	waiter  waiter
 	pace    pace
+	late    *time.Timer // of the waiter
 }
 
 // A waiter is a reader in Reserve.
@@ -44,8 +45,10 @@ type waiter struct {
 }
 
 func newQueue(limit int, overflow Overflow, free *wsconn.Pool) *queue {
+	late := time.NewTimer(0)
+	late.Stop()
 	return &queue{
-		limit: limit, overflow: overflow, free: free,
+		limit: limit, overflow: overflow, free: free, late: late,
 		more: make(chan struct{}, 1), room: make(chan struct{}, 1), eased: make(chan struct{}, 1),
 	}
 }
@@ -96,11 +99,11 @@ func (q *queue) await(have, n int, stop <-chan struct{}) {
 	w := &q.waiter
 	w.have, w.more = have, n-have
 	defer func() { *w = waiter{} }()
+	defer q.late.Stop()
 	for wait := q.delay(w.more, time.Now()); wait > 0; wait = q.delay(w.more, time.Now()) {
-		t := time.NewTimer(wait)
+		q.late.Reset(wait)
 		w.held = true
-		stopped := q.sleep(t.C, stop)
-		t.Stop()
+		stopped := q.sleep(q.late.C, stop)
 		if w.held = false; stopped {
 			return
 		}
@@ -134,10 +137,11 @@ func (q *queue) fits() bool {
 	return q.bytes == w.have || q.bytes+w.more <= q.limit || w.more <= wsconn.BatchSize && len(q.items) == q.old
 }
 
-// wake wakes the reader if it may go on. q.mu is held.
+// wake wakes the reader if it may go on. Behind a sink at work, it reads several batches
+// in a row, and not one each time that one is done. q.mu is held.
 func (q *queue) wake() {
 	w := &q.waiter
-	if w.held && (q.gone || q.hurried || q.bytes < paceSize) || w.full && q.fits() {
+	if w.held && (q.gone || q.hurried || q.bytes < paceSize/2) || w.full && q.fits() {
 		signal(q.room)
 	}
 }
