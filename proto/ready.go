@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -49,11 +48,9 @@ func (s *server) control(e *wsconn.Entry) {
 	if e.Out {
 		return
 	}
-	if e.Op == frame.OpPong && s.unheard && bytes.Equal(e.Own, s.ping) {
+	if e.Op == frame.OpPong && s.alive.asked(e.Own) {
 		s.conn.Answered()
-		if sent := s.conn.State(time.Now()).PingSent; !sent.Before(s.pingPut) && !e.Time.Before(sent) {
-			s.unheard = false
-			rtt := e.Time.Sub(sent)
+		if rtt, ok := s.alive.answered(s.conn.State(time.Now()), e.Time); ok {
 			s.o.Trace.step(Step{Note: fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))})
 			s.heartbeat(rtt, e.Time)
 		}

@@ -26,17 +26,12 @@ type server struct {
 	live    bool
 	ready   bool      // and reported so
 	readyAt time.Time // when it is to be reported
-	unheard bool      // our last ping has no pong yet
-	paused  bool      // nothing is read
+	alive   keepAlive
+	paused  bool // nothing is read
 	resumed time.Time
 	planned time.Time // when the loop meant to go on at the latest; zero for never
 	next    time.Time
 	idleAt  time.Time
-	pingAt  time.Time
-	pings   int
-	ping    []byte    // payload of the last one
-	pinged  bool      // and nothing has been heard since
-	pingPut time.Time // when the ping was given to the writer
 	closing bool
 	closeBy time.Time
 	cause   error // of closing
@@ -107,9 +102,7 @@ func (r *runner) reportUnconfirmed(n int, address string) {
 
 func (s *server) loop(ctx, wctx context.Context) error {
 	now := time.Now()
-	if s.o.PingInterval > 0 {
-		s.pingAt = now.Add(s.o.PingInterval)
-	}
+	s.alive = newKeepAlive(s.o.PingInterval, s.o.PingTimeout, now)
 	s.apply(s.session.Greet(now), now)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -221,59 +214,9 @@ func (s *server) tick(now time.Time) {
 // resume is called when reading goes on: what was not read could not be heard, so the
 // clocks start anew.
 func (s *server) resume(now time.Time) {
-	s.pinged = false
+	s.alive.forgive()
 	s.resumed = now
 	s.rearmIdle(now)
-}
-
-// input is the channel of Input, or nil when nothing more is to be taken now.
-func (s *server) input() <-chan Frame {
-	if s.closing || s.sending {
-		return nil
-	}
-	if s.pending != nil { // left over from the last connection
-		c := make(chan Frame, 1)
-		c <- *s.pending
-		return c
-	}
-	return s.o.Input
-}
-
-func (s *server) take(f Frame, ok bool) {
-	if !ok {
-		s.o.Input = nil
-		if s.o.InputWritten != nil {
-			s.o.InputWritten()
-		}
-		return
-	}
-	if f.Opcode == frame.OpClose {
-		s.closeHere(f.Payload)
-		return
-	}
-	s.pending, s.sending = &f, true
-	s.put(f, true)
-}
-
-// put has a frame go out, unless the writer takes nothing any more.
-func (s *server) put(f Frame, confirm bool) {
-	if !s.conn.Send(f.Opcode, f.Payload, confirm) {
-		return
-	}
-	s.saySent(f)
-}
-
-// saySent shows a frame to those who look at frames.
-func (s *server) saySent(f Frame) {
-	now := time.Now()
-	s.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
-	switch {
-	case !s.o.frames():
-	case s.inBatch:
-		s.sent = append(s.sent, sentEntry(f, now))
-	default:
-		s.queue.put(&wsconn.Batch{Entries: []wsconn.Entry{sentEntry(f, now)}, Events: 1})
-	}
 }
 
 // batch looks at what came in and passes the events on. What the session sends or
@@ -360,16 +303,6 @@ func (s *server) traceEntry(b *wsconn.Batch, e *wsconn.Entry) {
 	}
 }
 
-// sentEntry is the entry of a frame that goes out, for a sink that wants them too. A
-// credential stays out of it.
-func sentEntry(f Frame, now time.Time) wsconn.Entry {
-	e := wsconn.Entry{Op: f.Opcode, Out: true, Time: now, Event: true, Secret: f.Secret}
-	if !f.Secret {
-		e.Own = append([]byte{}, f.Payload...)
-	}
-	return e
-}
-
 func (s *server) rearmIdle(now time.Time) {
 	if s.o.Idle > 0 && s.live {
 		s.idleAt = now.Add(s.o.Idle)
@@ -446,7 +379,13 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 		s.idleAt = time.Time{}
 		return over(ErrIdle)
 	}
-	return s.keepAlive(now)
+	if s.alive.overdue(s.state, s.paused, now) {
+		return &LostError{fmt.Errorf("nothing came within %s after a ping", s.o.PingTimeout)}
+	}
+	if ping := s.alive.ping(s.paused, now); ping != nil {
+		s.put(Frame{Opcode: frame.OpPing, Payload: ping}, false)
+	}
+	return nil
 }
 
 // deaf: what the session misses may have come without having been read, because
@@ -454,44 +393,6 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 func (s *server) deaf(now time.Time) bool {
 	const grace = 5 * time.Second
 	return s.paused || !s.resumed.IsZero() && now.Before(s.resumed.Add(grace))
-}
-
-// keepAlive sends pings and finds out when nothing answers any more. The clock
-// runs from the moment that a ping went out, and stands while nothing is read;
-// the pings themselves go on then, because they are what the server hears.
-func (s *server) keepAlive(now time.Time) error {
-	if s.pingAt.IsZero() {
-		return nil
-	}
-	if s.pinged && !s.paused {
-		if sent := s.state.PingSent; !sent.Before(s.pingPut) {
-			switch {
-			case !s.state.Heard.Before(sent):
-				s.pinged = false
-			case s.o.PingTimeout > 0 && !now.Before(sent.Add(s.o.PingTimeout)):
-				return &LostError{fmt.Errorf("nothing came within %s after a ping", s.o.PingTimeout)}
-			}
-		}
-	}
-	if !now.Before(s.pingAt) {
-		s.pingAt = now.Add(s.o.PingInterval)
-		if !s.pinged || s.paused {
-			s.pings++ // so that an answer tells which one it is for
-			s.ping = fmt.Appendf(nil, "hark %d", s.pings)
-			s.put(Frame{Opcode: frame.OpPing, Payload: s.ping}, false)
-			s.pinged, s.unheard, s.pingPut = true, true, now
-		}
-	}
-	return nil
-}
-
-// pingDeadline is when the answer to the last ping is overdue. A ping that the
-// writer could not send yet is looked at again a little later.
-func (s *server) pingDeadline(now time.Time) time.Time {
-	if sent := s.state.PingSent; !sent.Before(s.pingPut) {
-		return sent.Add(s.o.PingTimeout)
-	}
-	return now.Add(min(s.o.PingTimeout, time.Second))
 }
 
 // wake is when due must be called next.
@@ -505,7 +406,7 @@ func (s *server) wake(now time.Time) time.Duration {
 			at = t
 		}
 	}
-	sooner(s.pingAt)
+	sooner(s.alive.due(s.state, s.paused, now))
 	sooner(s.state.StuckAt)
 	sooner(s.next)
 	if !s.ready {
@@ -514,9 +415,6 @@ func (s *server) wake(now time.Time) time.Duration {
 	sooner(s.dropsDue())
 	if !s.paused {
 		sooner(s.idleAt)
-		if s.pinged && s.o.PingTimeout > 0 {
-			sooner(s.pingDeadline(now))
-		}
 	}
 	return max(at.Sub(now), 0)
 }

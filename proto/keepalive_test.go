@@ -1,0 +1,64 @@
+package proto
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/internal/wsconn"
+)
+
+func TestKeepAlive(t *testing.T) {
+	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	state := func(heard, sent int) wsconn.State { return wsconn.State{Heard: at(heard), PingSent: at(sent)} }
+	k := newKeepAlive(20*time.Second, 10*time.Second, start)
+	if p := k.ping(false, at(19)); p != nil || !k.due(state(0, -100), false, at(19)).Equal(at(20)) {
+		t.Errorf("a ping %q before its time", p)
+	}
+	if p := k.ping(false, at(20)); string(p) != "hark 1" {
+		t.Errorf("the first ping is %q", p)
+	}
+	// The writer has not sent it yet, which is no silence of the server's.
+	if k.overdue(state(5, -100), false, at(39)) {
+		t.Error("the answer to a ping that was not sent is overdue")
+	}
+	if got := k.due(state(5, -100), false, at(21)); !got.Equal(at(22)) {
+		t.Errorf("a ping that was not sent is looked at again at %s", got)
+	}
+	if got := k.due(state(5, 21), false, at(21)); !got.Equal(at(31)) {
+		t.Errorf("the answer is due at %s", got)
+	}
+	if k.overdue(state(5, 21), false, at(30)) || !k.overdue(state(5, 21), false, at(31)) {
+		t.Error("the answer is not overdue after 10 s, or before")
+	}
+	if k.overdue(state(5, 21), true, at(60)) {
+		t.Error("what is not read is overdue")
+	}
+	if p := k.ping(false, at(40)); p != nil {
+		t.Errorf("ping %q while the last one has no answer", p)
+	}
+	if p := k.ping(true, at(60)); string(p) != "hark 2" {
+		t.Errorf("while nothing is read, the ping is %q", p)
+	}
+	k.forgive()
+	if k.overdue(state(5, 60), false, at(100)) {
+		t.Error("what came while nothing was read is overdue")
+	}
+	if p := k.ping(false, at(100)); string(p) != "hark 3" {
+		t.Errorf("then the ping is %q", p)
+	}
+	// Anything that comes is a sign of life; the round trip is known by the pong only.
+	if k.overdue(state(101, 100), false, at(111)) || k.asked([]byte("hark 2")) || !k.asked([]byte("hark 3")) {
+		t.Error("a message is no sign of life, or a pong is for another ping")
+	}
+	if rtt, ok := k.answered(state(101, 100), at(99)); ok {
+		t.Errorf("a pong from before the ping: %s", rtt)
+	}
+	if rtt, ok := k.answered(state(103, 100), at(103)); !ok || rtt != 3*time.Second || k.asked([]byte("hark 3")) {
+		t.Errorf("round trip %s, %t", rtt, ok)
+	}
+	never := newKeepAlive(0, 10*time.Second, start)
+	if p := never.ping(false, at(1000)); p != nil || !never.due(state(0, 0), false, at(1000)).IsZero() {
+		t.Errorf("without an interval, ping %q", p)
+	}
+}
