@@ -762,6 +762,46 @@ func TestInput(t *testing.T) {
 	})
 }
 
+// A frame of Input whose connection ends while the loop is busy has been written, and is
+// not written again. Which of the two the loop learns first is chance.
+func TestInputWrittenLate(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			var got []string
+			nw := &network{t: t, serve: func(n int, p *peer) {
+				for range n {
+					s, _ := p.next(frame.OpText)
+					got = append(got, s)
+				}
+				if n == 2 {
+					p.text("done")
+					p.untilClose()
+				}
+			}}
+			in := make(chan Frame)
+			go func() {
+				for _, s := range []string{"a", "b", "c"} {
+					in <- Text([]byte(s))
+				}
+			}()
+			o := testOptions(nw)
+			o.Input = in
+			o.Trace.Frame = func(r FrameRecord) {
+				if r.Direction == Out && r.Opcode == frame.OpText && string(r.Payload) == "a" {
+					time.Sleep(time.Second)
+				}
+			}
+			if err := runTest(t, nw, &recorder{limit: 1}, o); !errors.Is(err, errEnough) {
+				t.Errorf("Run: %v", err)
+			}
+			nw.wg.Wait()
+			if strings.Join(got, "") != "abc" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
 // A frame of Input that could not be written waits for the next connection, once, and
 // is in doubt if there is none.
 func TestInputThatCouldNotBeWritten(t *testing.T) {
