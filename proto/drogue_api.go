@@ -116,10 +116,16 @@ func (a DrogueAPI) socket(ctx context.Context, credential func() (DrogueCredenti
 	if doc.WebSocket == nil || doc.WebSocket.URL == "" {
 		return "", &HandshakeError{Stage: StageDiscovery, Address: bareAddress(a.Base), Err: &ProtocolError{errNoIntegration}}
 	}
-	if err := a.Trusted(doc.WebSocket.URL); err != nil {
+	endpoint := doc.WebSocket.URL
+	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", &HandshakeError{Stage: StageDiscovery, Address: bareAddress(a.Base), Err: &ProtocolError{
+			fmt.Errorf("the installation names an endpoint that is not a scheme, a host and a path: %s", bareAddress(endpoint)),
+		}}
+	}
+	if err := a.Trusted(endpoint); err != nil {
 		return "", err
 	}
-	return doc.WebSocket.URL, nil
+	return endpoint, nil
 }
 
 // Trusted checks that credentials which go to the API over TLS would not go to

@@ -78,6 +78,18 @@ func TestDrogueDiscovery(t *testing.T) {
 			class:   Unreachable,
 		},
 		{
+			name:    "an address with a query",
+			answers: map[string]string{wellKnown: `{"websocket_integration":{"url":"ws://HOST/?a=b"}}`},
+			err:     "discovery http://HOST: protocol error: the installation names an endpoint that is not a scheme, a host and a path: ws://HOST/?…",
+			class:   Unreachable,
+		},
+		{
+			name:    "an address with a control character",
+			answers: map[string]string{wellKnown: `{"websocket_integration":{"url":"ws://ev\u001bil"}}`},
+			err:     "discovery http://HOST: protocol error: the installation names an endpoint that is not a scheme, a host and a path: (unreadable address)",
+			class:   Unreachable,
+		},
+		{
 			name:  "no Drogue Cloud",
 			err:   "discovery http://HOST/.well-known/drogue-endpoints: HTTP 404 Not Found: 404 page not found",
 			class: Unreachable,
