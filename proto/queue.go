@@ -250,6 +250,7 @@ func (q *queue) take() (b *wsconn.Batch, ended bool) {
 	}
 	b = q.pop()
 	q.inHand = b.Weight
+	q.wake() // a small batch may wait when this one does no longer
 	return b, false
 }
 

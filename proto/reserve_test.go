@@ -116,7 +116,15 @@ func TestReserveForASmallBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueueTest(t, 1000, OverflowBlock)
 		q.add(5000)
+		small := q.reserving(0, 200, 1)
+		if _, ended := small(); ended {
+			t.Error("a second batch that waits got room")
+		}
 		q.remove(false)
+		if _, ended := small(); !ended {
+			t.Error("it waits on, although the sink has taken what waited")
+		}
+		q.Release(200)
 		if _, ended := q.reserving(0, wsconn.BatchSize+1, 1)(); ended {
 			t.Error("a large batch got room beside the one that the sink has in hand")
 		}
