@@ -15,9 +15,9 @@ type linkFlags struct {
 	retryWindow    time.Duration
 	pingInterval   time.Duration
 	pingTimeout    time.Duration
-	maxMessage     size
-	maxFrame       size
-	buffer         size
+	maxMessage     cmdline.Size
+	maxFrame       cmdline.Size
+	buffer         cmdline.Size
 	overflow       overflow
 	networkFlags
 }
@@ -29,7 +29,7 @@ func newLinkFlags() linkFlags {
 		connectTimeout: d.ConnectTimeout,
 		retries:        d.Retries, retryWindow: d.RetryWindow,
 		pingInterval: d.PingInterval, pingTimeout: d.PingTimeout,
-		maxMessage: size(d.MaxMessageSize), maxFrame: proto.DefaultMaxFrameSize, buffer: size(d.Buffer),
+		maxMessage: cmdline.Size(d.MaxMessageSize), maxFrame: proto.DefaultMaxFrameSize, buffer: cmdline.Size(d.Buffer),
 		networkFlags: newNetworkFlags(),
 	}
 }

@@ -30,7 +30,7 @@ type serveOptions struct {
 	cert, key    string
 	count        uint64
 	maxTime      time.Duration
-	maxMessage   size
+	maxMessage   cmdline.Size
 	subprotocols []string
 	verbose      bool
 	commands     bool
