@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/config"
 )
 
 // What completion knows besides the tree of commands: names of profiles, and of
@@ -42,15 +41,10 @@ var plainName = pattern(`^[A-Za-z0-9_./:@%+,-]+$`)
 
 // profileNames completes the name of a profile.
 func (p *program) profileNames(ctx context.Context, _ *cmdline.Line) []cmdline.Candidate {
-	path, err := p.configPath()
-	if err != nil {
-		return nil
+	if f := p.readableConfig(ctx); f != nil {
+		return plainNames(f.Profiles)
 	}
-	f, err := config.Read(ctx, path)
-	if err != nil {
-		return nil
-	}
-	return plainNames(f.Profiles)
+	return nil
 }
 
 // streamNames completes the path of a stream of Octave.

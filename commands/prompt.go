@@ -229,6 +229,15 @@ func (w postWriter) Write(b []byte) (int, error) {
 // macroTexts are the macros of the configuration file; a file with mistakes was
 // found before.
 func (p *program) macroTexts(ctx context.Context) map[string]string {
+	if f := p.readableConfig(ctx); f != nil {
+		return f.Macros
+	}
+	return nil
+}
+
+// readableConfig is the configuration file, or nil when it cannot be read: for what can
+// do without it.
+func (p *program) readableConfig(ctx context.Context) *config.File {
 	path, err := p.configPath()
 	if err != nil {
 		return nil
@@ -237,5 +246,5 @@ func (p *program) macroTexts(ctx context.Context) map[string]string {
 	if err != nil {
 		return nil
 	}
-	return f.Macros
+	return f
 }
