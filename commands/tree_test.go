@@ -18,18 +18,6 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// leaves are the commands that do something.
-func leaves(d cmdline.CommandDoc) []cmdline.CommandDoc {
-	if len(d.Commands) == 0 {
-		return []cmdline.CommandDoc{d}
-	}
-	var out []cmdline.CommandDoc
-	for _, c := range d.Commands {
-		out = append(out, leaves(c)...)
-	}
-	return out
-}
-
 func TestHelpJSON(t *testing.T) {
 	var stdout bytes.Buffer
 	a := Tree(&stdout)
@@ -46,7 +34,7 @@ func TestHelpJSON(t *testing.T) {
 		t.Errorf("what was printed is not the tree (-want +got)\n%s", diff)
 	}
 	known := make(map[string]cmdline.FlagDoc)
-	for _, c := range leaves(root) {
+	for _, c := range root.Leaves() {
 		if c.Summary == "" || c.Synopsis == "" || len(c.Examples) == 0 {
 			t.Errorf("%s: summary %q, synopsis %q, examples %q", c.Path, c.Summary, c.Synopsis, c.Examples)
 		}

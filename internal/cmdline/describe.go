@@ -19,6 +19,18 @@ type CommandDoc struct {
 	Commands    []CommandDoc `json:"commands,omitempty"`
 }
 
+// Leaves are the commands that do something, in the order of the help.
+func (d CommandDoc) Leaves() []CommandDoc {
+	if len(d.Commands) == 0 {
+		return []CommandDoc{d}
+	}
+	var out []CommandDoc
+	for _, c := range d.Commands {
+		out = append(out, c.Leaves()...)
+	}
+	return out
+}
+
 // An ArgDoc describes an argument.
 type ArgDoc struct {
 	Name  string `json:"name"`

@@ -17,7 +17,7 @@ func manual(a *cmdline.App) []byte {
 	m.macro(".SH", "NAME")
 	m.line("hark \\- " + roff(root.Summary))
 	m.macro(".SH", "SYNOPSIS")
-	for i, c := range leaves(root) {
+	for i, c := range root.Leaves() {
 		if i > 0 {
 			m.line(".br")
 		}
@@ -29,7 +29,7 @@ func manual(a *cmdline.App) []byte {
 	m.examples(root.Examples)
 	m.macro(".SH", "COMMANDS")
 	shared := sharedFlags(root)
-	for _, c := range leaves(root) {
+	for _, c := range root.Leaves() {
 		m.command(c, shared)
 	}
 	m.macro(".SH", "FLAGS OF ALL COMMANDS THAT STREAM")
@@ -50,29 +50,17 @@ func manual(a *cmdline.App) []byte {
 // explains for the first of them.
 var networkGroups = []string{"Connection", "Proxy", "TLS"}
 
-// leaves are the commands that do something.
-func leaves(d cmdline.CommandDoc) []cmdline.CommandDoc {
-	if len(d.Commands) == 0 {
-		return []cmdline.CommandDoc{d}
-	}
-	var out []cmdline.CommandDoc
-	for _, c := range d.Commands {
-		out = append(out, leaves(c)...)
-	}
-	return out
-}
-
 // sharedFlags are the flags that "drogue tail" and "octave subscribe" have in
 // common, which the manual describes once.
 func sharedFlags(root cmdline.CommandDoc) []cmdline.FlagDoc {
 	var one []cmdline.FlagDoc
-	for _, c := range leaves(root) {
+	for _, c := range root.Leaves() {
 		if c.Path == "hark octave subscribe" {
 			one = c.Flags
 		}
 	}
 	var out []cmdline.FlagDoc
-	for _, c := range leaves(root) {
+	for _, c := range root.Leaves() {
 		if c.Path != "hark drogue tail" {
 			continue
 		}
