@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"strings"
 	"testing"
 
@@ -153,35 +151,6 @@ func TestKeyringSecret(t *testing.T) {
 			t.Errorf("%s was taken", string(bad))
 		}
 	}
-}
-
-// Whatever is in the file of an encrypted key, reading it ends.
-func FuzzDecryptPKCS8(f *testing.F) {
-	marshal := func(v any) asn1.RawValue {
-		b, err := asn1.Marshal(v)
-		if err != nil {
-			f.Fatal(err)
-		}
-		return asn1.RawValue{FullBytes: b}
-	}
-	algorithm := func(oid asn1.ObjectIdentifier, parameters any) pkix.AlgorithmIdentifier {
-		return pkix.AlgorithmIdentifier{Algorithm: oid, Parameters: marshal(parameters)}
-	}
-	f.Add(marshal(encryptedKey{
-		Algorithm: algorithm(oidPBES2, pbes2Params{
-			Derivation: algorithm(oidPBKDF2, pbkdf2Params{
-				Salt: []byte("12345678"), Iterations: 1,
-				PRF: pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 9}},
-			}),
-			Cipher: algorithm(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}, make([]byte, 16)),
-		}),
-		Data: make([]byte, 32),
-	}).FullBytes)
-	f.Fuzz(func(t *testing.T, der []byte) {
-		if key, err := decryptPKCS8(der, []byte("x")); err == nil && len(key) == 0 {
-			t.Error("a key without bytes")
-		}
-	})
 }
 
 // A proxy that refuses is not asked for credentials that it got, nor with a scheme

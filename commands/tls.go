@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"reflect"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -147,9 +146,9 @@ func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	if err != nil {
 		return err
 	}
-	key, err := privateKey(keyPEM, func() ([]byte, error) {
+	key, err := netdial.PrivateKey(keyPEM, func() ([]byte, error) {
 		if src == nil {
-			return nil, errPassphrase
+			return nil, netdial.ErrEncrypted
 		}
 		v, err := src(ctx)
 		return []byte(v.Reveal()), err
@@ -159,9 +158,9 @@ func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	}
 	if err != nil {
 		u := cmdline.Usagef("%s: %s: %v", keyFlag, keyFile, err)
-		if errors.Is(err, errPassphrase) {
+		if errors.Is(err, netdial.ErrEncrypted) {
 			u.Advice = "give its passphrase with --pass: " + secretForms
-		} else if errors.Is(err, errNoKey) && f.key == "" {
+		} else if errors.Is(err, netdial.ErrNoKey) && f.key == "" {
 			u.Advice = "give the file of the private key with --key"
 		}
 		return u
@@ -316,49 +315,4 @@ func (f *tlsFlags) alertHint(alert uint8) string {
 		return "the server may not accept the client certificate of --cert; or client and server have no cipher in common"
 	}
 	return ""
-}
-
-var (
-	errPassphrase = errors.New("the private key is encrypted")
-	errNoKey      = errors.New("there is no private key in PEM")
-)
-
-// privateKey finds the private key in PEM text, decrypted, in PEM.
-func privateKey(text []byte, passphrase func() ([]byte, error)) ([]byte, error) {
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			if bytes.Contains(text, []byte("-----BEGIN PKCS7")) || len(text) > 0 && text[0] == 0x30 {
-				return nil, fmt.Errorf("%w; convert other forms with openssl", errNoKey)
-			}
-			return nil, errNoKey
-		}
-		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			continue
-		}
-		encrypted := block.Type == "ENCRYPTED PRIVATE KEY"
-		legacy := block.Headers["DEK-Info"] != ""
-		if !encrypted && !legacy {
-			return pem.EncodeToMemory(block), nil
-		}
-		pass, err := passphrase()
-		if err != nil {
-			return nil, err
-		}
-		if encrypted {
-			block.Bytes, err = decryptPKCS8(block.Bytes, pass)
-			block.Type = "PRIVATE KEY"
-		} else {
-			//lint:ignore SA1019 it is weak, but the file is what the user has
-			block.Bytes, err = x509.DecryptPEMBlock(block, pass)
-			if errors.Is(err, x509.IncorrectPasswordError) {
-				err = errWrongPassphrase
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		block.Headers = nil
-		return pem.EncodeToMemory(block), nil
-	}
 }

@@ -1,0 +1,3 @@
+// Package netdial opens connections: through proxies, over TLS, to the addresses that
+// the user chose.
+package netdial
