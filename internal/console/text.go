@@ -3,7 +3,16 @@ package console
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 )
+
+// Columns returns how many columns of a terminal r takes: two for what Unicode
+// Standard Annex 11 calls wide, none for marks that combine and for control characters.
+func Columns(r rune) int { return runewidth.RuneWidth(r) }
+
+// Width returns how many columns of a terminal text takes.
+func Width(text string) int { return runewidth.StringWidth(text) }
 
 // Acts reports whether a terminal, or a program that reads lines, would act upon r
 // instead of showing it: the C0 and C1 control characters, the line and paragraph

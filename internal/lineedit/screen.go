@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
+	"github.com/hark-cli/hark/internal/console"
 )
 
 // A layout is a line as it stands on a screen: its rows, each with at most the
@@ -74,7 +74,7 @@ func width(r rune) int {
 	if r == '\t' {
 		return 1
 	}
-	return runewidth.RuneWidth(r)
+	return console.Columns(r)
 }
 
 // within cuts a layout down to height rows around the cursor.
@@ -177,7 +177,7 @@ func appendLines(b, text []byte) []byte {
 func columnsOf(words []string, columns, rows int) string {
 	widest := 0
 	for _, w := range words {
-		widest = max(widest, runewidth.StringWidth(w))
+		widest = max(widest, console.Width(w))
 	}
 	perRow := max(1, columns/(widest+2))
 	more := 0
@@ -191,7 +191,7 @@ func columnsOf(words []string, columns, rows int) string {
 			b.WriteByte('\n')
 			continue
 		}
-		b.WriteString(strings.Repeat(" ", widest+2-runewidth.StringWidth(w)))
+		b.WriteString(strings.Repeat(" ", widest+2-console.Width(w)))
 	}
 	if more > 0 {
 		fmt.Fprintf(&b, "… and %d more\n", more)
