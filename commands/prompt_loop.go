@@ -434,7 +434,7 @@ func (t *talk) status(st proto.Status) {
 		t.pinging = pinging{}
 	case proto.Held:
 		t.up, t.held = false, true
-		t.isHeld(st.Err)
+		t.isHeld(st.Err, st.ClosedHere)
 	}
 	if t.ed != nil {
 		t.ed.SetPrompt(t.promptText())
@@ -442,15 +442,14 @@ func (t *talk) status(st proto.Status) {
 }
 
 // isHeld deals with a connection that is gone for good, unless somebody wants it
-// back.
-func (t *talk) isHeld(err error) {
-	here := errors.Is(err, proto.ErrClosedHere)
+// back. here: it was closed by a close frame of ours.
+func (t *talk) isHeld(err error, here bool) {
 	if !t.typedByHand() {
 		left := len(t.queue)
 		switch {
 		case left > 0:
-			t.quit(&proto.Failure{Class: proto.Transient, Connected: t.ever, Err: fmt.Errorf("%s not sent: %w", messages(left), why(err))})
-		case err != nil && !here:
+			t.quit(&proto.Failure{Class: proto.Transient, Connected: t.ever, Err: fmt.Errorf("%s not sent: %w", messages(left), why(err, here))})
+		case err != nil:
 			t.quit(err)
 		case t.eof:
 			t.quit(nil)
@@ -469,7 +468,7 @@ func (t *talk) isHeld(err error) {
 	if t.closed != "" {
 		text += ": " + t.closed
 	}
-	if err != nil && !here {
+	if err != nil {
 		t.say.error("%v", err)
 		if h := hint(err); h != "" {
 			t.say.hint("%s", h)
@@ -488,8 +487,11 @@ func messages(n int) string {
 }
 
 // why is the reason of an end, also of a normal one.
-func why(err error) error {
-	if err == nil {
+func why(err error, here bool) error {
+	switch {
+	case here:
+		return errors.New("closed from here")
+	case err == nil:
 		return errors.New("the server closed the connection")
 	}
 	return err

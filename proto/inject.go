@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"errors"
 	"time"
 
 	"github.com/hark-cli/hark/internal/wsconn"
@@ -83,11 +82,11 @@ func (s *server) report(gaps []GapReport, now time.Time) {
 	}
 }
 
-// unfilled reports a gap that was being filled when the run ended. After another
+// unfilled reports a gap that was being filled when the run was stopped. After another
 // end of the connection the gap goes on, and the next connection reports it; and
 // when the sink has ended the run, nobody wants more.
-func (s *server) unfilled(err error) {
-	if _, ok := errors.AsType[*overError](err); !ok || s.gap == nil {
+func (s *server) unfilled() {
+	if s.gap == nil {
 		return
 	}
 	select {

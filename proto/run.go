@@ -135,9 +135,6 @@ const promptClose = 250 * time.Millisecond
 
 // closeLimit is how long the closing handshake may take for an end because of err.
 func (o *Options) closeLimit(err error) time.Duration {
-	if e, ok := errors.AsType[*overError](err); ok {
-		err = e.cause
-	}
 	if errors.Is(err, ErrIdle) || errors.Is(err, context.DeadlineExceeded) {
 		return min(o.CloseTimeout, promptClose)
 	}
@@ -164,7 +161,8 @@ func (o *Options) transport() http.RoundTripper {
 //   - the error of the sink, as it is;
 //   - the cause of ctx, after a closing handshake;
 //   - ErrIdle;
-//   - nil, when the peer closed normally and there are no retries;
+//   - nil, when the peer closed normally and there are no retries, or a close frame of
+//     Options.Input has closed the connection;
 //   - an *UnwrittenError, when events could not be given to the sink in time;
 //   - an *OverflowError, with OverflowFail;
 //   - an *OptionError, before anything else;
@@ -224,48 +222,42 @@ type runner struct {
 	attempt   int
 	connected bool
 	liveUntil time.Time // when the last stream that was ready was last heard
-	lostBy    error     // what ended that one
+	lostBy    error     // what happened to that one
 	pending   *Frame    // of Input, taken but not yet written
 	written   int       // messages of Input, on connections that have ended
 	dropped   dropReport
 	holder    Holder // the last session, when it may hold events back
 }
 
-// An overError is returned by the inner functions when the run is to end.
-type overError struct{ cause error }
-
-func (e *overError) Error() string { return "over" }
-
-func over(cause error) error { return &overError{cause} }
-
-// attempts is the outer loop: attempt, judge, wait, again. It returns an overError
-// when the run is to end.
-func (r *runner) attempts(ctx context.Context) error {
+// attempts is the outer loop: attempt, judge, wait, again.
+func (r *runner) attempts(ctx context.Context) end {
 	for {
-		err := r.once(ctx)
+		e := r.once(ctx)
 		switch {
-		case is[*overError](err), errors.Is(err, ErrClosedHere), is[*InternalError](err):
-			return err
-		case errors.Is(err, errAgain):
+		case e.kind == replaced:
 			continue
+		case e.kind != lost:
+			return e
+		case is[*InternalError](e.err):
+			return end{final, e.err}
 		}
-		v := r.judge(err)
-		if ce, ok := errors.AsType[*CloseError](err); ok && ce.normal() && r.o.Retries == 0 && v.Class == Transient {
-			return nil
+		v := r.judge(e.err)
+		if e.closedByPeer() && r.o.Retries == 0 && v.Class == Transient {
+			return end{final, nil}
 		}
 		if v.Free {
 			if delay, ok := r.policy.free(rand.Float64()); ok {
-				if err := r.sleep(ctx, delay); err != nil {
-					return err
+				if e := r.sleep(ctx, delay); e.came() {
+					return e
 				}
 				continue
 			}
 		}
 		if v.Class != Transient {
-			return &Failure{Class: v.Class, Connected: r.connected, Err: err}
+			return end{final, &Failure{Class: v.Class, Connected: r.connected, Err: e.err}}
 		}
-		if err := r.wait(ctx, err); err != nil {
-			return err
+		if e = r.wait(ctx, e.err); e.came() {
+			return e
 		}
 	}
 }
@@ -288,19 +280,19 @@ func judge(svc Service, err error, connected bool) Verdict {
 func Classify(svc Service, err error) Class { return judge(svc, err, false).Class }
 
 // wait uses up a retry and passes the time until it is due.
-func (r *runner) wait(ctx context.Context, err error) error {
+func (r *runner) wait(ctx context.Context, err error) end {
 	now := time.Now()
 	var asked time.Duration
 	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		asked = he.RetryAfter
 	}
 	if r.o.RetryWindow > 0 && asked > r.o.RetryWindow {
-		return &Failure{Class: Transient, Connected: r.connected, Err: err}
+		return end{final, &Failure{Class: Transient, Connected: r.connected, Err: err}}
 	}
 	spent := &r.policy.budget.spent
 	delay, ok := r.policy.retry(now, rand.Float64(), asked)
 	if !ok {
-		return &Failure{Class: Transient, Connected: r.connected, Retries: len(*spent), Err: err}
+		return end{final, &Failure{Class: Transient, Connected: r.connected, Retries: len(*spent), Err: err}}
 	}
 	r.o.Trace.status(Status{
 		Time: now, State: Retrying, Service: r.svc.Name(), Attempt: r.attempt,
@@ -309,27 +301,26 @@ func (r *runner) wait(ctx context.Context, err error) error {
 	return r.sleep(ctx, delay)
 }
 
-// sleep passes a delay, unless a new connection is asked for before. An error says
-// that the run is to end.
-func (r *runner) sleep(ctx context.Context, delay time.Duration) error {
+// sleep passes a delay, unless a new connection is asked for before.
+func (r *runner) sleep(ctx context.Context, delay time.Duration) end {
 	t := time.NewTimer(delay)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return nil
+		return end{}
 	case <-r.o.Steering.Again:
-		return nil
+		return end{}
 	case <-ctx.Done():
-		return over(context.Cause(ctx))
+		return stop(context.Cause(ctx))
 	case <-r.o.Kill:
-		return over(context.Cause(ctx))
+		return stop(context.Cause(ctx))
 	case <-r.sunk:
-		return over(nil)
+		return stop(nil)
 	}
 }
 
 // once makes one attempt and serves the connection until it ends.
-func (r *runner) once(ctx context.Context) error {
+func (r *runner) once(ctx context.Context) end {
 	r.attempt++
 	hctx, cancel := WithConnectTimeout(ctx, r.o.ConnectTimeout)
 	defer cancel()
@@ -358,13 +349,13 @@ func (r *runner) once(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
-		return over(context.Cause(ctx))
+		return stop(context.Cause(ctx))
 	case <-r.o.Kill:
-		return over(context.Cause(ctx))
+		return stop(context.Cause(ctx))
 	case <-r.sunk:
-		return over(nil)
+		return stop(nil)
 	default:
-		return err
+		return lostTo(err)
 	}
 }
 

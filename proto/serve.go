@@ -2,7 +2,6 @@ package proto
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -34,7 +33,7 @@ type server struct {
 	idleAt  time.Time
 	closing bool
 	closeBy time.Time
-	cause   error // of closing
+	cause   end // of closing
 	work    chan func(time.Time) (Work, error)
 	working bool
 	cancel  context.CancelFunc // of the work
@@ -46,9 +45,8 @@ type server struct {
 	gap     *Status            // that gap, until its outcome is known
 }
 
-// serve speaks on an open connection until it ends, and returns why it ended: an
-// overError when the run is to end.
-func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) error {
+// serve speaks on an open connection until it ends.
+func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) end {
 	r.queue.hurry(false)
 	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &server{
@@ -58,7 +56,7 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) er
 	s.keeper, _ = hs.Session.(Keeper)
 	s.watcher, _ = hs.Session.(ControlWatcher)
 	r.holder, _ = hs.Session.(Holder)
-	stop := sync.OnceFunc(func() {
+	join := sync.OnceFunc(func() {
 		cancel()
 		conn.Close()
 		if s.working {
@@ -72,23 +70,23 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) er
 			}
 		}
 	})
-	defer stop()
-	err := s.loop(ctx, wctx)
-	stop()
+	defer join()
+	e := s.loop(ctx, wctx)
+	join()
 	r.policy.lost(time.Now())
 	r.reportDropped(time.Now())
 	if s.ready && s.gap == nil {
-		r.liveUntil, r.lostBy = conn.State(time.Now()).Drained, err
+		r.liveUntil, r.lostBy = conn.State(time.Now()).Drained, e.err
 	}
-	s.unfilled(err)
-	if _, ok := errors.AsType[*overError](err); !ok {
-		s.status(Disconnected, s.address, err)
+	if e.kind == stopped {
+		s.unfilled()
+	} else {
+		s.status(Disconnected, s.address, e.err)
 	}
-	ce, ok := errors.AsType[*CloseError](err)
-	written, unconfirmed := conn.Sent(ok && ce.normal())
+	written, unconfirmed := conn.Sent(e.closedByPeer())
 	r.written += written
 	r.reportUnconfirmed(unconfirmed, s.address)
-	return err
+	return e
 }
 
 // reportUnconfirmed reports messages of Input that may be lost.
@@ -100,7 +98,7 @@ func (r *runner) reportUnconfirmed(n int, address string) {
 	}
 }
 
-func (s *server) loop(ctx, wctx context.Context) error {
+func (s *server) loop(ctx, wctx context.Context) end {
 	now := time.Now()
 	s.alive = newKeepAlive(s.o.PingInterval, s.o.PingTimeout, now)
 	s.apply(s.session.Greet(now), now)
@@ -110,9 +108,9 @@ func (s *server) loop(ctx, wctx context.Context) error {
 	for {
 		now = time.Now()
 		s.tick(now)
-		if err := s.due(wctx, now); err != nil {
-			if end := s.fail(err); end != nil {
-				return end
+		if e := s.due(wctx, now); e.came() {
+			if e = s.conclude(e); e.came() {
+				return e
 			}
 		}
 		wake := s.wake(now)
@@ -124,9 +122,9 @@ func (s *server) loop(ctx, wctx context.Context) error {
 			if !ok {
 				return s.ended()
 			}
-			if err := s.batch(b); err != nil {
-				if end := s.fail(err); end != nil {
-					return end
+			if e := s.batch(b); e.came() {
+				if e = s.conclude(e); e.came() {
+					return e
 				}
 			}
 		case <-s.queue.eased:
@@ -140,26 +138,26 @@ func (s *server) loop(ctx, wctx context.Context) error {
 			w, err := done(time.Now())
 			if err == nil {
 				s.applyWork(w, wctx, time.Now())
-			} else if end := s.fail(err); end != nil {
-				return end
+			} else if e := s.conclude(lostTo(err)); e.came() {
+				return e
 			}
 		case <-timer.C:
 		case f := <-s.o.Steering.Ask:
 			s.apply(f(s.session, time.Now()), time.Now())
 		case <-s.again():
-			s.close(errAgain, s.o.CloseTimeout, frame.StatusNormal)
+			s.close(end{replaced, errReplaced}, s.o.CloseTimeout, frame.StatusNormal)
 		case <-done:
 			done = nil
-			s.close(over(context.Cause(ctx)), s.o.closeLimit(ctx.Err()), frame.StatusNormal)
+			s.close(stop(context.Cause(ctx)), s.o.closeLimit(ctx.Err()), frame.StatusNormal)
 		case <-s.sunk:
 			if s.closing {
 				return s.cause
 			}
 			// Nobody wants what may still come: only a short wait.
-			s.close(over(nil), min(s.o.CloseTimeout, 200*time.Millisecond), frame.StatusNormal)
+			s.close(stop(nil), min(s.o.CloseTimeout, 200*time.Millisecond), frame.StatusNormal)
 			s.discard()
 		case <-s.o.Kill:
-			return over(context.Cause(ctx))
+			return stop(context.Cause(ctx))
 		}
 	}
 }
@@ -222,7 +220,7 @@ func (s *server) resume(now time.Time) {
 // batch looks at what came in and passes the events on. What the session sends or
 // adds meanwhile goes to the sink after the message that made it do so: frames between
 // the others, events behind those of the batch.
-func (s *server) batch(b *wsconn.Batch) error {
+func (s *server) batch(b *wsconn.Batch) end {
 	var err error
 	n, frames := 0, s.o.frames()
 	var all []wsconn.Entry // with what is sent, for a sink that wants frames
@@ -262,29 +260,29 @@ func (s *server) batch(b *wsconn.Batch) error {
 	case frames:
 		b.Entries, b.Events = all, len(all)
 	}
-	oerr := s.pass(b)
+	e := s.pass(b)
 	for _, c := range s.added {
 		s.queue.put(c)
 	}
 	s.added = nil
-	if oerr != nil {
-		return oerr
+	if !e.came() && err != nil {
+		return lostTo(err)
 	}
-	return err
+	return e
 }
 
 // pass puts a batch into the queue, if there is anything for the sink in it.
-func (s *server) pass(b *wsconn.Batch) error {
+func (s *server) pass(b *wsconn.Batch) end {
 	events := b.Events
 	if events > 0 && !b.Refused {
 		s.queue.put(b)
-		return nil
+		return end{}
 	}
 	s.queue.discard(b)
 	if events > 0 {
-		return over(&OverflowError{Limit: s.o.Buffer, Events: events})
+		return stop(&OverflowError{Limit: s.o.Buffer, Events: events})
 	}
-	return nil
+	return end{}
 }
 
 // message has the session look at a message.
@@ -351,25 +349,25 @@ func do(ctx context.Context, w Work) (done func(time.Time) (Work, error)) {
 }
 
 // due does what time demands.
-func (s *server) due(wctx context.Context, now time.Time) error {
+func (s *server) due(wctx context.Context, now time.Time) end {
 	if s.closing {
 		if !now.Before(s.closeBy) {
 			return s.cause
 		}
-		return nil
+		return end{}
 	}
 	s.announce(now)
 	if at := s.dropsDue(); !at.IsZero() && !now.Before(at) {
 		s.reportDropped(now)
 	}
 	if at := s.state.StuckAt; !at.IsZero() && !now.Before(at) {
-		return &LostError{fmt.Errorf("the server has not read for %s what it was sent", wsconn.StuckTime)}
+		return lostTo(&LostError{fmt.Errorf("the server has not read for %s what it was sent", wsconn.StuckTime)})
 	}
 	if s.keeper != nil {
 		w, err := s.keeper.Due(now)
 		if err != nil {
 			if !s.deaf(now) {
-				return err
+				return lostTo(err)
 			}
 			w.Next = now.Add(time.Second)
 		}
@@ -377,15 +375,15 @@ func (s *server) due(wctx context.Context, now time.Time) error {
 	}
 	if !s.idleAt.IsZero() && !s.paused && !now.Before(s.idleAt) {
 		s.idleAt = time.Time{}
-		return over(ErrIdle)
+		return stop(ErrIdle)
 	}
 	if s.alive.overdue(s.state, s.paused, now) {
-		return &LostError{fmt.Errorf("nothing came within %s after a ping", s.o.PingTimeout)}
+		return lostTo(&LostError{fmt.Errorf("nothing came within %s after a ping", s.o.PingTimeout)})
 	}
 	if ping := s.alive.ping(s.paused, now); ping != nil {
 		s.put(Frame{Opcode: frame.OpPing, Payload: ping}, false)
 	}
-	return nil
+	return end{}
 }
 
 // deaf: what the session misses may have come without having been read, because
@@ -428,32 +426,29 @@ func setTimer(t *time.Timer, d time.Duration) {
 	t.Reset(d)
 }
 
-// fail decides what an error in the loop means: when the run is to end, or when
-// the peer has to be told, the closing handshake begins and the loop goes on
-// (nil); otherwise the connection is over.
-func (s *server) fail(err error) error {
-	if s.closing {
-		return s.cause
-	}
-	_, isOver := errors.AsType[*overError](err)
-	_, lost := errors.AsType[*LostError](err)
+// conclude decides what comes of an end that the loop has found: when the run is to
+// end, or when the peer has to be told, the closing handshake begins and the loop goes
+// on; otherwise the connection is over, and conclude returns its end.
+func (s *server) conclude(e end) end {
 	switch {
-	case isOver:
-		s.close(err, s.o.closeLimit(err), frame.StatusNormal)
-	case lost:
-		return err
-	case is[*ProtocolError](err):
-		s.close(err, s.o.CloseTimeout, frame.StatusProtocol)
+	case s.closing:
+		return s.cause
+	case e.kind == stopped:
+		s.close(e, s.o.closeLimit(e.err), frame.StatusNormal)
+	case is[*LostError](e.err):
+		return e
+	case is[*ProtocolError](e.err):
+		s.close(e, s.o.CloseTimeout, frame.StatusProtocol)
 	default:
-		s.close(err, s.o.CloseTimeout, frame.StatusNormal)
+		s.close(e, s.o.CloseTimeout, frame.StatusNormal)
 	}
-	return nil
+	return end{}
 }
 
 // ended says why the reader has ended.
-func (s *server) ended() error {
+func (s *server) ended() end {
 	if s.closing {
 		return s.cause
 	}
-	return endError(s.conn.End())
+	return lostTo(endError(s.conn.End()))
 }

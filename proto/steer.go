@@ -2,7 +2,6 @@ package proto
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +31,7 @@ func (o *Options) frames() bool {
 }
 
 // Held is the state of a run that waits for Steering.Again. Err is the failure, or
-// nil after a normal end.
+// nil after a normal end and after a close frame of Options.Input.
 const Held State = "held"
 
 // A Command is something that a person at a prompt can tell a service to do,
@@ -58,25 +57,16 @@ type Commander interface {
 	Command(name string, args []string, now time.Time) (step Step, text string, err error)
 }
 
-var (
-	// errAgain ends a connection in whose place a new one was asked for.
-	errAgain = errors.New("a new connection was asked for")
-	// ErrClosedHere ends a connection that was closed by a close frame of
-	// Options.Input. Run returns it, or reports it with Held.
-	ErrClosedHere = errors.New("closed from here")
-)
-
-// steer makes attempts until the run is to end.
+// steer makes attempts until the run is to end, and returns what Run returns.
 func (r *runner) steer(ctx context.Context) error {
 	for {
-		err := r.attempts(ctx)
-		if o, ok := errors.AsType[*overError](err); ok {
-			return o.cause
+		e := r.attempts(ctx)
+		if e.kind == stopped || r.o.Steering.Again == nil {
+			return e.result()
 		}
-		if r.o.Steering.Again == nil {
-			return err
-		}
-		r.status(Held, "", err)
+		r.o.Trace.status(Status{
+			Time: time.Now(), State: Held, Service: r.svc.Name(), Attempt: r.attempt, Err: e.result(), ClosedHere: e.kind == closedHere,
+		})
 		select {
 		case <-r.o.Steering.Again:
 			r.policy.reset()
@@ -101,16 +91,16 @@ func (s *server) again() <-chan struct{} {
 
 // closeHere begins the closing handshake with a close frame of Input.
 func (s *server) closeHere(payload []byte) {
-	s.shut(ErrClosedHere, s.o.CloseTimeout, payload)
+	s.shut(end{closedHere, errClosedHere}, s.o.CloseTimeout, payload)
 }
 
 // close begins the closing handshake (RFC 6455, section 7.1.2). What still comes
 // is taken until the peer has answered, or limit has passed.
-func (s *server) close(cause error, limit time.Duration, code int) {
+func (s *server) close(cause end, limit time.Duration, code int) {
 	s.shut(cause, limit, frame.ClosePayload(code, ""))
 }
 
-func (s *server) shut(cause error, limit time.Duration, payload []byte) {
+func (s *server) shut(cause end, limit time.Duration, payload []byte) {
 	if s.closing {
 		return
 	}

@@ -64,8 +64,8 @@ func TestSteering(t *testing.T) {
 		if diff := cmp.Diff(want, d.states); diff != "" {
 			t.Errorf("states (-want +got):\n%s", diff)
 		}
-		if err := d.statuses[4].Err; err != ErrClosedHere {
-			t.Errorf("held because of %v", err)
+		if st := d.statuses[4]; st.Err != nil || !st.ClosedHere {
+			t.Errorf("held because of %v, closed here: %t", st.Err, st.ClosedHere)
 		}
 		if diff := cmp.Diff([]string{"asked"}, d.notes); diff != "" {
 			t.Errorf("notes (-want +got):\n%s", diff)

@@ -59,8 +59,10 @@ type Status struct {
 	Attempt int
 	// Address is where, without anything secret.
 	Address string
-	// Err is why: for Disconnected and Retrying.
+	// Err is why: for Disconnected, Retrying and Held.
 	Err error
+	// ClosedHere: a close frame of Options.Input has closed the connection: for Held.
+	ClosedHere bool
 	// Delay is the wait before the next attempt: for Retrying.
 	Delay time.Duration
 	// Retry counts the retries in the window, from 1, and Retries is how many
