@@ -142,7 +142,7 @@ func (e *examination) examine(ctx context.Context, s *stream, svc *opened) error
 
 // status follows the life of the connection.
 func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
-	switch st.State {
+	switch st.State.(type) {
 	case proto.Connecting:
 		e.address = st.Address
 		if e.service.asksFirst { // the session request is where the credentials count

@@ -129,25 +129,30 @@ func (j *journal) status(st proto.Status) {
 	defer j.mu.Unlock()
 	j.attempt = st.Attempt
 	r := statusRecord{
-		Time: st.Time, Status: string(st.State), Address: st.Address,
-		RTT: st.RTT.Seconds(), Delay: st.Delay.Seconds(), Retry: st.Retry, Retries: st.Retries,
+		Time: st.Time, Status: st.State.String(), Address: st.Address,
 	}
-	r.fail(st.Err)
-	switch st.State {
+	switch state := st.State.(type) {
+	case proto.Heartbeat:
+		r.RTT = state.RTT.Seconds()
+	case proto.Disconnected:
+		r.fail(state.Err)
+	case proto.Retrying:
+		r.fail(state.Err)
+		r.Delay, r.Retry, r.Retries = state.Delay.Seconds(), state.Retry, state.Retries
 	case proto.Connected:
 		j.connects++
 		j.counters.Reconnects = j.connects - 1
 	case proto.Gap:
-		if !st.Filled {
+		if !state.Filled {
 			j.counters.Gaps++
 		}
-		r.From, r.To, r.Filled, r.Reason = st.From.UTC(), st.To.UTC(), &st.Filled, st.Reason
-		r.Unfilled = st.Unfilled
+		r.From, r.To, r.Filled, r.Reason = state.From.UTC(), state.To.UTC(), &state.Filled, state.Reason
+		r.Unfilled = state.Unfilled
 	case proto.Unconfirmed:
-		r.Messages = st.Messages
+		r.Messages = state.Messages
 	case proto.Dropped:
-		j.counters.Dropped = st.Total
-		r.DroppedNow, r.statusCounters = st.Events, j.count()
+		j.counters.Dropped = state.Total
+		r.DroppedNow, r.statusCounters = state.Events, j.count()
 	}
 	j.write(r)
 }

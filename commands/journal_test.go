@@ -74,35 +74,35 @@ func TestStatusRecords(t *testing.T) {
 		members string // besides time, status, service, attempt
 	}{
 		{"connecting", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Connecting, Attempt: 1, Address: "ws://host/"})
+			j.status(proto.Status{Time: at, Attempt: 1, Address: "ws://host/", State: proto.Connecting{}})
 		}, "address"},
 		{"connected", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Connected, Attempt: 1, Address: "ws://host/"})
+			j.status(proto.Status{Time: at, Attempt: 1, Address: "ws://host/", State: proto.Connected{}})
 		}, "address"},
-		{"authenticated", func(j *journal) { j.status(proto.Status{Time: at, State: proto.Authenticated, Attempt: 1}) }, ""},
+		{"authenticated", func(j *journal) { j.status(proto.Status{Time: at, Attempt: 1, State: proto.Authenticated{}}) }, ""},
 		{"ready", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Ready, Attempt: 1, Address: "ws://host/"})
+			j.status(proto.Status{Time: at, Attempt: 1, Address: "ws://host/", State: proto.Ready{}})
 		}, "address"},
 		{"heartbeat", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Heartbeat, Attempt: 1, RTT: time.Millisecond})
+			j.status(proto.Status{Time: at, Attempt: 1, State: proto.Heartbeat{RTT: time.Millisecond}})
 		}, "rtt_seconds"},
-		{"disconnected", func(j *journal) { j.status(proto.Status{Time: at, State: proto.Disconnected, Attempt: 1, Err: closed}) },
+		{"disconnected", func(j *journal) { j.status(proto.Status{Time: at, Attempt: 1, State: proto.Disconnected{Err: closed}}) },
 			"error close_code close_reason"},
 		{"retrying", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Retrying, Attempt: 1, Err: refused, Delay: time.Second, Retry: 1, Retries: 3})
+			j.status(proto.Status{Time: at, Attempt: 1, State: proto.Retrying{Err: refused, Delay: time.Second, Retry: 1, Retries: 3}})
 		}, "error http_status delay_seconds retry retries"},
-		{"connected", func(j *journal) { j.status(proto.Status{Time: at, State: proto.Connected, Attempt: 2}) }, ""},
+		{"connected", func(j *journal) { j.status(proto.Status{Time: at, Attempt: 2, State: proto.Connected{}}) }, ""},
 		{"gap", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Gap, Attempt: 2, From: at, To: at.Add(time.Minute), Reason: "lost"})
+			j.status(proto.Status{Time: at, Attempt: 2, State: proto.Gap{From: at, To: at.Add(time.Minute), Reason: "lost"}})
 		}, "from to filled reason"},
 		{"gap", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Gap, Attempt: 2, From: at, To: at.Add(time.Minute), Filled: true})
+			j.status(proto.Status{Time: at, Attempt: 2, State: proto.Gap{From: at, To: at.Add(time.Minute), Filled: true}})
 		}, "from to filled"},
 		{"unconfirmed", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Unconfirmed, Attempt: 2, Messages: 3})
+			j.status(proto.Status{Time: at, Attempt: 2, State: proto.Unconfirmed{Messages: 3}})
 		}, "messages"},
 		{"dropped", func(j *journal) {
-			j.status(proto.Status{Time: at, State: proto.Dropped, Attempt: 2, Events: 3, Total: 7})
+			j.status(proto.Status{Time: at, Attempt: 2, State: proto.Dropped{Events: 3, Total: 7}})
 		},
 			"dropped_now" + counters},
 		{"warning", func(j *journal) { j.text("warning", "hm, tok3n") }, "text"},
@@ -211,7 +211,7 @@ func TestErrorsInRecords(t *testing.T) {
 	err := &proto.Failure{Err: errors.New("status 1011: one\ntwo"), Connected: true}
 	var b bytes.Buffer
 	j := &journal{redact: func(b []byte) []byte { return b }, outs: []io.Writer{&b}, written: func() output.Counts { return output.Counts{} }}
-	j.status(proto.Status{State: proto.Disconnected, Err: err})
+	j.status(proto.Status{State: proto.Disconnected{Err: err}})
 	p := &program{say: &printer{}}
 	p.last = func(err error, code int, text, hint string) (bool, error) {
 		j.ended(err, code, text, hint)

@@ -102,7 +102,7 @@ func (t *talk) steer(o *proto.Options) {
 	o.Steering = proto.Steering{Again: t.again, Ask: t.ask, Frames: &t.frames}
 	status, frame := o.Trace.Status, o.Trace.Frame
 	o.Trace.Status = func(st proto.Status) {
-		if st.State != proto.Held && status != nil {
+		if _, held := st.State.(proto.Held); !held && status != nil {
 			status(st)
 		}
 		t.post(func() { t.status(st) })
@@ -422,7 +422,7 @@ func (t *talk) quit(err error) {
 
 // status learns of a turn in the life of the connection.
 func (t *talk) status(st proto.Status) {
-	switch st.State {
+	switch state := st.State.(type) {
 	case proto.Connecting:
 		t.held = false
 	case proto.Connected:
@@ -434,7 +434,7 @@ func (t *talk) status(st proto.Status) {
 		t.pinging = pinging{}
 	case proto.Held:
 		t.up, t.held = false, true
-		t.isHeld(st.Err, st.ClosedHere)
+		t.isHeld(state)
 	}
 	if t.ed != nil {
 		t.ed.SetPrompt(t.promptText())
@@ -442,13 +442,14 @@ func (t *talk) status(st proto.Status) {
 }
 
 // isHeld deals with a connection that is gone for good, unless somebody wants it
-// back. here: it was closed by a close frame of ours.
-func (t *talk) isHeld(err error, here bool) {
+// back.
+func (t *talk) isHeld(held proto.Held) {
+	err := held.Err
 	if !t.typedByHand() {
 		left := len(t.queue)
 		switch {
 		case left > 0:
-			t.quit(&proto.Failure{Class: proto.Transient, Connected: t.ever, Err: fmt.Errorf("%s not sent: %w", messages(left), why(err, here))})
+			t.quit(&proto.Failure{Class: proto.Transient, Connected: t.ever, Err: fmt.Errorf("%s not sent: %w", messages(left), why(held))})
 		case err != nil:
 			t.quit(err)
 		case t.eof:
@@ -487,14 +488,14 @@ func messages(n int) string {
 }
 
 // why is the reason of an end, also of a normal one.
-func why(err error, here bool) error {
+func why(held proto.Held) error {
 	switch {
-	case here:
+	case held.ClosedHere:
 		return errors.New("closed from here")
-	case err == nil:
+	case held.Err == nil:
 		return errors.New("the server closed the connection")
 	}
-	return err
+	return held.Err
 }
 
 // repeat gives the session of a new connection the commands that last.

@@ -110,7 +110,7 @@ func (s *stream) trace() proto.Trace {
 
 // status takes note of a turn in the life of the connection and tells about it.
 func (s *stream) status(st proto.Status) {
-	if st.State == proto.Live { // which is for us
+	if _, ok := st.State.(proto.Live); ok { // which is for us
 		s.live = true
 		return
 	}
@@ -118,21 +118,28 @@ func (s *stream) status(st proto.Status) {
 	if s.flags.status == "" || s.flags.status == "text" {
 		s.statusText(st)
 	}
-	switch {
-	case st.State == proto.Ready && !s.ready:
-		s.ready = true
-		s.whenReady(st)
-	case st.State == proto.Ready && st.Messages > 0 && s.stdin:
+	switch state := st.State.(type) {
+	case proto.Ready:
+		if !s.ready {
+			s.ready = true
+			s.whenReady(st)
+			return
+		}
+		if state.Earlier == 0 || !s.stdin {
+			return
+		}
 		s.stdin = false // once is enough
 		s.warn("what came from stdin before the connection was lost is not sent again: if the server needs it on each connection, such as a subscription, use --send TEXT")
-	case st.State == proto.Gap && !st.Filled && s.flags.onGap == "fail":
-		s.cancel(&gapError{st.From, st.To, st.Unfilled})
+	case proto.Gap:
+		if !state.Filled && s.flags.onGap == "fail" {
+			s.cancel(&gapError{state.From, state.To, state.Unfilled})
+		}
 	}
 }
 
 // statusText prints a turn for people: what they need, and the rest with -v.
 func (s *stream) statusText(st proto.Status) {
-	switch st.State {
+	switch state := st.State.(type) {
 	case proto.Ready:
 		s.tell("ready, listening to %s", st.Address)
 	case proto.Connecting:
@@ -142,23 +149,23 @@ func (s *stream) statusText(st proto.Status) {
 	case proto.Authenticated:
 		s.detail("authenticated")
 	case proto.Disconnected:
-		s.detail("disconnected: %v", st.Err)
+		s.detail("disconnected: %v", state.Err)
 	case proto.Retrying:
-		s.warn("%v; retrying in %s (%d of %d)", st.Err, st.Delay.Round(100*time.Millisecond), st.Retry, st.Retries)
+		s.warn("%v; retrying in %s (%d of %d)", state.Err, state.Delay.Round(100*time.Millisecond), state.Retry, state.Retries)
 	case proto.Gap:
-		from, to := st.From.Format(time.RFC3339), st.To.Format(time.RFC3339)
+		from, to := state.From.Format(time.RFC3339), state.To.Format(time.RFC3339)
 		switch {
-		case st.Filled:
+		case state.Filled:
 			s.tell("connected again; what came between %s and %s was fetched", from, to)
-		case st.Unfilled != "":
-			s.warn("events between %s and %s may be missing: %s", from, to, st.Unfilled)
+		case state.Unfilled != "":
+			s.warn("events between %s and %s may be missing: %s", from, to, state.Unfilled)
 		default:
 			s.warn("connected again; events between %s and %s may be missing", from, to)
 		}
 	case proto.Unconfirmed:
-		s.warn("up to %s that hark sent may not have arrived: the connection ended before the server had answered a ping", plural(st.Messages, "message"))
+		s.warn("up to %s that hark sent may not have arrived: the connection ended before the server had answered a ping", plural(state.Messages, "message"))
 	case proto.Dropped:
-		s.warn("dropped %s, %d in all: the reader of stdout is too slow", plural(int(st.Events), "event"), st.Total)
+		s.warn("dropped %s, %d in all: the reader of stdout is too slow", plural(int(state.Events), "event"), state.Total)
 	}
 }
 

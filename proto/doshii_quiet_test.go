@@ -23,7 +23,7 @@ func TestDoshiiQuietRun(t *testing.T) {
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Hour)
 		defer cancel()
 		err := proto.Run(ctx, d, &tally{t: t}, w.options)
-		if !errors.Is(err, context.DeadlineExceeded) || w.statuses[len(w.statuses)-1].State != proto.Ready {
+		if !errors.Is(err, context.DeadlineExceeded) || w.statuses[len(w.statuses)-1].State != (proto.Ready{}) {
 			w.t.Errorf("Run: %v, statuses %v", err, w.statuses)
 		}
 		if len(noticed) != 1 || noticed[0] < time.Minute || noticed[0] > 61*time.Second {

@@ -59,23 +59,22 @@ func batchOf(p *wsconn.Pool, events []Message) *wsconn.Batch {
 func (s *server) fillGap(now time.Time) {
 	s.filling = true
 	if !s.liveUntil.IsZero() {
-		s.gap = &Status{From: s.liveUntil, To: now, Reason: s.lostBy.Error()}
+		s.gap = &Gap{From: s.liveUntil, To: now, Reason: s.lostBy.Error()}
 	}
 }
 
-// report passes on what has become of gaps.
-func (s *server) report(gaps []GapReport, now time.Time) {
+// reportGaps passes on what has become of gaps.
+func (s *server) reportGaps(gaps []GapReport, now time.Time) {
 	for _, g := range gaps {
-		st := Status{From: g.From, To: g.To}
+		gap := Gap{From: g.From, To: g.To}
 		if g.From.IsZero() {
 			if s.gap == nil {
 				continue
 			}
-			st = *s.gap
+			gap = *s.gap
 		}
-		st.Time, st.State, st.Service, st.Attempt, st.Address = now, Gap, s.svc.Name(), s.attempt, s.address
-		st.Filled, st.Unfilled = g.Filled, g.Reason
-		s.o.Trace.status(st)
+		gap.Filled, gap.Unfilled = g.Filled, g.Reason
+		s.report(now, s.address, gap)
 	}
 	if len(gaps) > 0 {
 		s.gap = nil
@@ -92,6 +91,6 @@ func (s *server) unfilled() {
 	select {
 	case <-s.sunk:
 	default:
-		s.report([]GapReport{{Reason: "the run ended before it was filled"}}, time.Now())
+		s.reportGaps([]GapReport{{Reason: "the run ended before it was filled"}}, time.Now())
 	}
 }

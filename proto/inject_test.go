@@ -112,9 +112,9 @@ func TestBulkWaitsForTheSink(t *testing.T) {
 
 func gapsOf(d *traceRecorder, start time.Time) (out []string) {
 	for _, s := range d.statuses {
-		if s.State == Gap {
+		if gap, ok := s.State.(Gap); ok {
 			out = append(out, fmt.Sprintf("%s: %s to %s, filled %v, %s",
-				s.Time.Sub(start), s.From.Sub(start), s.To.Sub(start), s.Filled, s.Unfilled))
+				s.Time.Sub(start), gap.From.Sub(start), gap.To.Sub(start), gap.Filled, gap.Unfilled))
 		}
 	}
 	return out

@@ -46,7 +46,7 @@ func TestGapCoversWhatWasNotRead(t *testing.T) {
 		if n := len(sink.got()); n != 100 {
 			t.Errorf("%d events", n)
 		}
-		gap, ok := d.state(Gap)
+		_, gap, ok := firstOf[Gap](d.statuses)
 		if from := gap.From.Sub(start); !ok || from > 2*time.Second {
 			t.Errorf("the gap begins after %s, but the buffer was full before", from)
 		}

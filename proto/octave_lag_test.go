@@ -209,11 +209,15 @@ func (s *lateStore) run(t *testing.T, seed uint64) {
 	options := proto.DefaultOptions()
 	options.Transport, options.Retries = transport, 10_000
 	options.Trace.Status = func(st proto.Status) {
-		switch {
-		case st.State == proto.Ready && ready.IsZero():
-			ready = st.Time
-		case st.State == proto.Gap && !st.Filled:
-			gaps = append(gaps, span{st.From, st.To})
+		switch s := st.State.(type) {
+		case proto.Ready:
+			if ready.IsZero() {
+				ready = st.Time
+			}
+		case proto.Gap:
+			if !s.Filled {
+				gaps = append(gaps, span{s.From, s.To})
+			}
 		}
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -179,16 +179,17 @@ func slow(through http.RoundTripper, r *rand.Rand) *http.Client {
 func (w *world) gaps() []string {
 	var out []string
 	for _, s := range w.statuses {
-		if s.State != proto.Gap {
+		gap, ok := s.State.(proto.Gap)
+		if !ok {
 			continue
 		}
-		if s.From.IsZero() || s.To.Before(s.From) {
-			w.t.Errorf("a gap from %s to %s", s.From, s.To)
+		if gap.From.IsZero() || gap.To.Before(gap.From) {
+			w.t.Errorf("a gap from %s to %s", gap.From, gap.To)
 		}
-		if s.Filled {
+		if gap.Filled {
 			out = append(out, "filled")
 		} else {
-			out = append(out, s.Unfilled)
+			out = append(out, gap.Unfilled)
 		}
 	}
 	return out
@@ -295,7 +296,7 @@ func TestOctaveEviction(t *testing.T) {
 		if len(gaps) != 1 || gaps[0] != "/demo/stream keeps 1000 events, and older ones are gone" {
 			t.Errorf("gaps %q", gaps)
 		}
-		g := w.statuses[len(w.statuses)-1]
+		g := w.statuses[len(w.statuses)-1].State.(proto.Gap)
 		if g.From.After(lost) || g.To.Before(lost) || g.To.Sub(g.From) > 65*time.Second {
 			t.Errorf("gap from %s to %s, but an event of %s was lost", g.From, g.To, lost)
 		}

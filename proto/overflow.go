@@ -27,8 +27,6 @@ func (r *runner) reportDropped(now time.Time) {
 	if total == d.total {
 		return
 	}
-	r.o.Trace.status(Status{
-		Time: now, State: Dropped, Service: r.svc.Name(), Attempt: r.attempt, Events: total - d.total, Total: total,
-	})
+	r.report(now, "", Dropped{Events: total - d.total, Total: total})
 	d.total, d.at = total, now
 }

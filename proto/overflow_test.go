@@ -44,11 +44,12 @@ func TestOverflowDropsTheOldest(t *testing.T) {
 		var total uint64
 		var last time.Time
 		for _, st := range d.statuses {
-			if st.State != Dropped {
+			d, ok := st.State.(Dropped)
+			if !ok {
 				continue
 			}
-			if total += st.Events; st.Total != total || st.Events == 0 {
-				t.Errorf("dropped %d, %d in all, want %d", st.Events, st.Total, total)
+			if total += d.Events; d.Total != total || d.Events == 0 {
+				t.Errorf("dropped %d, %d in all, want %d", d.Events, d.Total, total)
 			}
 			if !last.IsZero() && st.Time.Sub(last) < 5*time.Second {
 				t.Errorf("reported %s after the last report", st.Time.Sub(last))
@@ -80,7 +81,7 @@ func TestEveryDroppedEventIsReported(t *testing.T) {
 			t.Errorf("Run: %v", err)
 		}
 		last := d.statuses[len(d.statuses)-2]
-		if last.State != Dropped || last.Total != 15 || len(sink.events) != 2 {
+		if d, ok := last.State.(Dropped); !ok || d.Total != 15 || len(sink.events) != 2 {
 			t.Errorf("%d events, last status but one %+v", len(sink.events), last)
 		}
 		nw.wg.Wait()

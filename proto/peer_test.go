@@ -197,7 +197,7 @@ func (r *recorder) got() []string {
 
 // A traceRecorder collects what the trace reports.
 type traceRecorder struct {
-	states   []State
+	states   []string
 	statuses []Status
 	notes    []string
 	warnings []string
@@ -210,14 +210,14 @@ type traceRecorder struct {
 func (d *traceRecorder) trace() Trace {
 	return Trace{
 		Status: func(s Status) {
-			switch s.State {
+			switch s.State.(type) {
 			case Heartbeat:
 				d.heartbeats = append(d.heartbeats, s)
 				return
 			case Live:
 				return // always just before Ready, or earlier
 			}
-			d.states = append(d.states, s.State)
+			d.states = append(d.states, s.State.String())
 			d.statuses = append(d.statuses, s)
 		},
 		Note:    func(s string) { d.notes = append(d.notes, s) },

@@ -109,7 +109,7 @@ func (p *player) record(r FrameRecord) error {
 	case r.Secret:
 	case r.Opcode == frame.OpClose:
 		code, reason := frame.ParseClose(r.Payload)
-		p.status(Status{Time: r.Time, State: Disconnected, Err: &CloseError{Code: code, Reason: reason}})
+		p.report(r.Time, Disconnected{&CloseError{Code: code, Reason: reason}})
 	case r.Opcode.Control():
 		if p.watcher != nil {
 			p.apply(p.watcher.Control(r.Opcode, r.Time), r.Time)
@@ -124,13 +124,13 @@ func (p *player) record(r FrameRecord) error {
 func (p *player) handshake(now time.Time, h *HandshakeRecord) {
 	p.attempt++
 	p.address = h.URL
-	p.status(Status{Time: now, State: Connecting})
+	p.report(now, Connecting{})
 	if h.Status != 101 {
 		e := &HandshakeError{Stage: StageUpgrade, Address: h.URL, Status: h.Status, Body: h.Body}
 		if h.Status == 0 {
 			e.Err = errors.New("no answer")
 		}
-		p.status(Status{Time: now, State: Disconnected, Err: e})
+		p.report(now, Disconnected{e})
 		return
 	}
 	p.connected(now)
@@ -141,11 +141,11 @@ func (p *player) connected(now time.Time) {
 	p.session = p.svc.Offline()
 	p.watcher, _ = p.session.(ControlWatcher)
 	p.ready, p.event = false, now
-	p.status(Status{Time: now, State: Connected})
-	p.status(Status{Time: now, State: Live})
+	p.report(now, Connected{})
+	p.report(now, Live{})
 	p.apply(p.session.Greet(now), now)
 	if !p.heard.IsZero() {
-		p.status(Status{Time: now, State: Gap, From: p.heard, To: now})
+		p.report(now, Gap{From: p.heard, To: now})
 	}
 }
 
@@ -153,7 +153,7 @@ func (p *player) message(m Message) error {
 	step, err := p.session.Decode(m)
 	if err != nil {
 		v := judge(p.svc, err, true)
-		p.status(Status{Time: m.Time, State: Disconnected, Err: err})
+		p.report(m.Time, Disconnected{err})
 		if v.Class == Transient {
 			return nil // whoever recorded it went on with the next connection
 		}
@@ -180,15 +180,14 @@ func (p *player) give(m Message, r FrameRecord) error {
 func (p *player) apply(step Step, now time.Time) {
 	p.o.Trace.step(step)
 	if step.Heartbeat {
-		p.status(Status{Time: now, State: Heartbeat, RTT: step.RTT})
+		p.report(now, Heartbeat{step.RTT})
 	}
 	if step.Ready && !p.ready {
 		p.ready = true
-		p.status(Status{Time: now, State: Ready})
+		p.report(now, Ready{})
 	}
 }
 
-func (p *player) status(st Status) {
-	st.Service, st.Attempt, st.Address = p.svc.Name(), p.attempt, p.address
-	p.o.Trace.status(st)
+func (p *player) report(now time.Time, s State) {
+	p.o.Trace.status(Status{Time: now, Service: p.svc.Name(), Attempt: p.attempt, Address: p.address, State: s})
 }

@@ -81,7 +81,7 @@ func TestPlayIsLikeRun(t *testing.T) {
 	if diff := cmp.Diff(ran.notes, played.notes); diff != "" {
 		t.Errorf("notes (-ran +played):\n%s", diff)
 	}
-	want := []State{Connecting, Connected, Ready, Connecting, Disconnected, Connecting, Connected, Gap, Ready}
+	want := []string{"connecting", "connected", "ready", "connecting", "disconnected", "connecting", "connected", "gap", "ready"}
 	if diff := cmp.Diff(want, played.states); diff != "" {
 		t.Errorf("states (-want +played):\n%s", diff)
 	}

@@ -12,7 +12,7 @@ import (
 func (s *server) readiness(step Step, now time.Time) {
 	if (step.Live || step.Ready) && !s.live {
 		s.live = true
-		s.status(Live, s.address, nil)
+		s.report(time.Now(), s.address, Live{})
 		s.rearmIdle(now)
 	}
 	if step.Ready && s.readyAt.IsZero() {
@@ -32,14 +32,9 @@ func (s *server) announce(now time.Time) {
 	}
 	s.ready = true
 	s.policy.streamReady(now)
-	s.o.Trace.status(Status{
-		Time: time.Now(), State: Ready, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address, Messages: s.written,
-	})
+	s.report(time.Now(), s.address, Ready{Earlier: s.written})
 	if !s.liveUntil.IsZero() && !s.filling {
-		s.o.Trace.status(Status{
-			Time: now, State: Gap, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address,
-			From: s.liveUntil, To: now, Reason: s.lostBy.Error(),
-		})
+		s.report(now, s.address, Gap{From: s.liveUntil, To: now, Reason: s.lostBy.Error()})
 	}
 }
 
@@ -52,16 +47,10 @@ func (s *server) control(e *wsconn.Entry) {
 		s.conn.Answered()
 		if rtt, ok := s.alive.answered(s.conn.State(time.Now()), e.Time); ok {
 			s.o.Trace.step(Step{Note: fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))})
-			s.heartbeat(rtt, e.Time)
+			s.report(e.Time, s.address, Heartbeat{rtt})
 		}
 	}
 	if s.watcher != nil && e.Op != frame.OpClose {
 		s.apply(s.watcher.Control(e.Op, e.Time), e.Time)
 	}
-}
-
-func (s *server) heartbeat(rtt time.Duration, now time.Time) {
-	s.o.Trace.status(Status{
-		Time: now, State: Heartbeat, Service: s.svc.Name(), Attempt: s.attempt, Address: s.address, RTT: rtt,
-	})
 }

@@ -12,23 +12,22 @@ import (
 	"github.com/hark-cli/hark/proto/wire"
 )
 
-// state returns the first status of that kind.
-func (d *traceRecorder) state(s State) (Status, bool) {
-	i := slices.IndexFunc(d.statuses, func(st Status) bool { return st.State == s })
-	if i < 0 {
-		return Status{}, false
-	}
-	return d.statuses[i], true
-}
-
-// last returns the last status of that kind.
-func (d *traceRecorder) last(s State) (last Status) {
-	for _, st := range d.statuses {
-		if st.State == s {
-			last = st
+// firstOf returns the first status with a state of that type, and the state.
+func firstOf[S State](statuses []Status) (st Status, s S, ok bool) {
+	for _, st = range statuses {
+		if s, ok = st.State.(S); ok {
+			return st, s, true
 		}
 	}
-	return last
+	return Status{}, s, false
+}
+
+// lastOf returns the last status with a state of that type, and the state.
+func lastOf[S State](statuses []Status) (st Status, s S) {
+	statuses = slices.Clone(statuses)
+	slices.Reverse(statuses)
+	st, s, _ = firstOf[S](statuses)
+	return st, s
 }
 
 func TestReadiness(t *testing.T) {
@@ -68,7 +67,7 @@ func TestReadiness(t *testing.T) {
 				start := time.Now()
 				time.AfterFunc(time.Minute, cancel)
 				_ = Run(ctx, tt.svc, &recorder{}, o)
-				st, ok := d.state(Ready)
+				st, _, ok := firstOf[Ready](d.statuses)
 				if ok != (tt.after > 0) || ok && st.Time.Sub(start) != tt.after.Truncate(time.Second) {
 					t.Errorf("ready %v after %s, want %s", ok, st.Time.Sub(start), tt.after)
 				}
@@ -123,8 +122,8 @@ func TestHeartbeats(t *testing.T) {
 		}
 		for i, h := range d.heartbeats {
 			want := time.Duration(i+1)*20*time.Second + 20*time.Millisecond
-			if h.RTT != 20*time.Millisecond || h.Time.Sub(start) != want {
-				t.Errorf("heartbeat after %s took %s", h.Time.Sub(start), h.RTT)
+			if rtt := h.State.(Heartbeat).RTT; rtt != 20*time.Millisecond || h.Time.Sub(start) != want {
+				t.Errorf("heartbeat after %s took %s", h.Time.Sub(start), rtt)
 			}
 		}
 		nw.wg.Wait()
@@ -158,15 +157,15 @@ func TestGap(t *testing.T) {
 		if err := Run(t.Context(), &Drogue{Endpoint: "ws://test", Application: "app"}, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
 			t.Errorf("Run: %v", err)
 		}
-		want := []State{
-			Connecting, Connected, Ready, Disconnected, Retrying,
-			Connecting, Connected, Disconnected, Retrying,
-			Connecting, Connected, Ready, Gap,
+		want := []string{
+			"connecting", "connected", "ready", "disconnected", "retrying",
+			"connecting", "connected", "disconnected", "retrying",
+			"connecting", "connected", "ready", "gap",
 		}
 		if diff := cmp.Diff(want, d.states); diff != "" {
 			t.Errorf("states (-want +got):\n%s", diff)
 		}
-		ready, gap := d.statuses[len(want)-2], d.statuses[len(want)-1]
+		ready, gap := d.statuses[len(want)-2], d.statuses[len(want)-1].State.(Gap)
 		if from := gap.From.Sub(start); from < 8*time.Second || from > 10*time.Second || !gap.To.Equal(ready.Time) || gap.Filled ||
 			gap.Reason != "server closed the connection with status 1012: restart" {
 			t.Errorf("gap %+v", gap)

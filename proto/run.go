@@ -294,10 +294,7 @@ func (r *runner) wait(ctx context.Context, err error) end {
 	if !ok {
 		return end{final, &Failure{Class: Transient, Connected: r.connected, Retries: len(*spent), Err: err}}
 	}
-	r.o.Trace.status(Status{
-		Time: now, State: Retrying, Service: r.svc.Name(), Attempt: r.attempt,
-		Err: err, Delay: delay, Retry: len(*spent), Retries: r.o.Retries,
-	})
+	r.report(now, "", Retrying{Err: err, Delay: delay, Retry: len(*spent), Retries: r.o.Retries})
 	return r.sleep(ctx, delay)
 }
 
@@ -335,14 +332,14 @@ func (r *runner) once(ctx context.Context) end {
 		for _, v := range hs.Secrets {
 			r.o.Trace.secret(v)
 		}
-		r.status(Connecting, hs.Address, nil)
+		r.report(time.Now(), hs.Address, Connecting{})
 		var conn *wsconn.Conn
 		if conn, err = dial(hctx, hs, r.o, r.queue); err == nil {
 			r.connected = true
 			r.policy.connected(time.Now())
-			r.status(Connected, hs.Address, nil)
+			r.report(time.Now(), hs.Address, Connected{})
 			if len(hs.Secrets) > 0 {
-				r.status(Authenticated, hs.Address, nil)
+				r.report(time.Now(), hs.Address, Authenticated{})
 			}
 			return r.serve(ctx, conn, hs)
 		}
@@ -381,17 +378,11 @@ func (r *runner) interrupt(cancel func()) (unhook func()) {
 
 // unprepared reports an attempt that ended before its address was known.
 func (r *runner) unprepared(begun time.Time, err error) {
-	st := Status{Time: begun, State: Connecting, Service: r.svc.Name(), Attempt: r.attempt}
+	address := ""
 	if e, ok := errors.AsType[*HandshakeError](err); ok {
-		st.Address = e.Address
+		address = e.Address
 	}
-	r.o.Trace.status(st)
-}
-
-func (r *runner) status(s State, address string, err error) {
-	r.o.Trace.status(Status{
-		Time: time.Now(), State: s, Service: r.svc.Name(), Attempt: r.attempt, Address: address, Err: err,
-	})
+	r.report(begun, address, Connecting{})
 }
 
 // sink gives the events of the queue to the sink, in a goroutine of its own.

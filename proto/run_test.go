@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,15 +110,15 @@ func TestReconnect(t *testing.T) {
 		if diff := cmp.Diff([]string{"1", "2", "3", "end"}, sink.events); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
-		want := []State{
-			Connecting, Connected, Ready, Disconnected, Retrying,
-			Connecting, Connected, Ready, Gap, Disconnected, Retrying,
-			Connecting, Connected, Ready, Gap,
+		want := []string{
+			"connecting", "connected", "ready", "disconnected", "retrying",
+			"connecting", "connected", "ready", "gap", "disconnected", "retrying",
+			"connecting", "connected", "ready", "gap",
 		}
 		if diff := cmp.Diff(want, d.states); diff != "" {
 			t.Errorf("states (-want +got):\n%s", diff)
 		}
-		gap := d.statuses[8]
+		gap := d.statuses[8].State.(Gap)
 		if !gap.From.Before(gap.To) || gap.To.Sub(gap.From) > 2*time.Second {
 			t.Errorf("gap from %s to %s", gap.From, gap.To)
 		}
@@ -648,8 +647,7 @@ func TestDeadPeer(t *testing.T) {
 		if d := time.Since(start); d < 27*time.Second || d > 28*time.Second {
 			t.Errorf("took %s, want 27s and a short wait", d)
 		}
-		i := slices.Index(d.states, Disconnected)
-		if i < 0 || d.statuses[i].Err.Error() != "connection lost: nothing came within 7s after a ping" {
+		if _, s, ok := firstOf[Disconnected](d.statuses); !ok || s.Err.Error() != "connection lost: nothing came within 7s after a ping" {
 			t.Errorf("statuses %v", d.statuses)
 		}
 		close(stop)
@@ -840,7 +838,7 @@ func TestInputThatCouldNotBeWritten(t *testing.T) {
 				o.Retries = 0
 			}
 			err := runTest(t, nw, &recorder{limit: 1}, o)
-			st, ok := d.state(Unconfirmed)
+			_, st, ok := firstOf[Unconfirmed](d.statuses)
 			if again {
 				if !errors.Is(err, errEnough) || strings.Join(got, " ") != "a b" || ok {
 					t.Errorf("Run: %v; got %q, unconfirmed: %v", err, got, st)
@@ -903,11 +901,11 @@ func TestUnconfirmed(t *testing.T) {
 				ctx, cancel := cancelled(errStop)
 				time.AfterFunc(19*time.Second, cancel)
 				_ = Run(ctx, testService, &recorder{}, o)
-				if st, _ := d.state(Unconfirmed); st.Messages != tt.want {
+				if _, st, _ := firstOf[Unconfirmed](d.statuses); st.Messages != tt.want {
 					t.Errorf("%d messages are unconfirmed, want %d", st.Messages, tt.want)
 				}
-				if last := d.last(Ready); last.Messages != map[bool]int{true: 3}[last.Attempt == 2] {
-					t.Errorf("at attempt %d, %d messages had gone out before", last.Attempt, last.Messages)
+				if last, ready := lastOf[Ready](d.statuses); ready.Earlier != map[bool]int{true: 3}[last.Attempt == 2] {
+					t.Errorf("at attempt %d, %d messages had gone out before", last.Attempt, ready.Earlier)
 				}
 				nw.wg.Wait()
 			})

@@ -42,7 +42,7 @@ type server struct {
 	sent    []wsconn.Entry     // for a sink that wants frames, meanwhile
 	added   []*wsconn.Batch    // events of the session, meanwhile
 	filling bool               // the session fills the gap before this connection
-	gap     *Status            // that gap, until its outcome is known
+	gap     *Gap               // that gap, until its outcome is known
 }
 
 // serve speaks on an open connection until it ends.
@@ -81,7 +81,7 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 	if e.kind == stopped {
 		s.unfilled()
 	} else {
-		s.status(Disconnected, s.address, e.err)
+		s.report(time.Now(), s.address, Disconnected{e.err})
 	}
 	written, unconfirmed := conn.Sent(e.closedByPeer())
 	r.written += written
@@ -92,9 +92,7 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 // reportUnconfirmed reports messages of Input that may be lost.
 func (r *runner) reportUnconfirmed(n int, address string) {
 	if n > 0 {
-		r.o.Trace.status(Status{
-			Time: time.Now(), State: Unconfirmed, Service: r.svc.Name(), Attempt: r.attempt, Address: address, Messages: n,
-		})
+		r.report(time.Now(), address, Unconfirmed{Messages: n})
 	}
 }
 
@@ -319,11 +317,11 @@ func (s *server) apply(step Step, now time.Time) {
 		s.o.Trace.step(step)
 	}
 	if step.Heartbeat {
-		s.heartbeat(step.RTT, now)
+		s.report(now, s.address, Heartbeat{step.RTT})
 	}
 	s.readiness(step, now)
 	s.inject(step.Inject)
-	s.report(step.Gaps, now)
+	s.reportGaps(step.Gaps, now)
 }
 
 // applyWork does what a Keeper wants.

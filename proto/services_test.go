@@ -49,7 +49,9 @@ func inWorld(t *testing.T, service string, opts emulator.Options, f func(*world)
 		w.options.Transport = w.transport
 		w.options.Trace = proto.Trace{
 			Status: func(s proto.Status) {
-				if s.State != proto.Heartbeat && s.State != proto.Live {
+				switch s.State.(type) {
+				case proto.Heartbeat, proto.Live:
+				default:
 					w.statuses = append(w.statuses, s)
 				}
 			},
@@ -227,7 +229,7 @@ func TestDrogueTokenIsRenewed(t *testing.T) {
 		o.Transport = transport
 		var connections int
 		o.Trace.Status = func(s proto.Status) {
-			if s.State == proto.Connected {
+			if s.State == (proto.Connected{}) {
 				connections++
 			}
 		}

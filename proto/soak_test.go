@@ -68,7 +68,7 @@ type soakLog struct {
 	mu        sync.Mutex
 	published map[int][2]time.Time // before and after the call
 	printed   map[int]int
-	gaps      []proto.Status
+	gaps      []proto.Gap
 	warnings  []string
 	ready     bool
 	attempts  int
@@ -158,9 +158,9 @@ func soak(t *testing.T, service string, d time.Duration) {
 		Status: func(s proto.Status) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			switch s.State {
+			switch state := s.State.(type) {
 			case proto.Gap:
-				l.gaps = append(l.gaps, s)
+				l.gaps = append(l.gaps, state)
 			case proto.Connecting:
 				l.attempts++
 			case proto.Ready:

@@ -30,10 +30,6 @@ func (o *Options) frames() bool {
 	return o.Frames || o.Steering.Frames != nil && o.Steering.Frames.Load()
 }
 
-// Held is the state of a run that waits for Steering.Again. Err is the failure, or
-// nil after a normal end and after a close frame of Options.Input.
-const Held State = "held"
-
 // A Command is something that a person at a prompt can tell a service to do,
 // besides sending messages.
 type Command struct {
@@ -64,9 +60,7 @@ func (r *runner) steer(ctx context.Context) error {
 		if e.kind == stopped || r.o.Steering.Again == nil {
 			return e.result()
 		}
-		r.o.Trace.status(Status{
-			Time: time.Now(), State: Held, Service: r.svc.Name(), Attempt: r.attempt, Err: e.result(), ClosedHere: e.kind == closedHere,
-		})
+		r.report(time.Now(), "", Held{Err: e.result(), ClosedHere: e.kind == closedHere})
 		select {
 		case <-r.o.Steering.Again:
 			r.policy.reset()

@@ -56,15 +56,15 @@ func TestSteering(t *testing.T) {
 		if err := Run(ctx, testService, &sink, o); err != errDone {
 			t.Errorf("Run: %v", err)
 		}
-		want := []State{
-			Connecting, Connected, Ready, Disconnected, Held,
-			Connecting, Connected, Ready, Gap, Disconnected,
-			Connecting, Connected, Ready, Gap,
+		want := []string{
+			"connecting", "connected", "ready", "disconnected", "held",
+			"connecting", "connected", "ready", "gap", "disconnected",
+			"connecting", "connected", "ready", "gap",
 		}
 		if diff := cmp.Diff(want, d.states); diff != "" {
 			t.Errorf("states (-want +got):\n%s", diff)
 		}
-		if st := d.statuses[4]; st.Err != nil || !st.ClosedHere {
+		if st := d.statuses[4].State.(Held); st.Err != nil || !st.ClosedHere {
 			t.Errorf("held because of %v, closed here: %t", st.Err, st.ClosedHere)
 		}
 		if diff := cmp.Diff([]string{"asked"}, d.notes); diff != "" {
@@ -102,16 +102,16 @@ func TestSteeringOutOfAWait(t *testing.T) {
 		if got := time.Since(start); got != 3*time.Second {
 			t.Errorf("took %s", got)
 		}
-		want := []State{
-			Connecting, Connected, Ready, Disconnected, Retrying,
-			Connecting, Connected, Ready, Gap, Disconnected, Held,
-			Connecting, Connected, Ready, Gap, Disconnected, Retrying,
+		want := []string{
+			"connecting", "connected", "ready", "disconnected", "retrying",
+			"connecting", "connected", "ready", "gap", "disconnected", "held",
+			"connecting", "connected", "ready", "gap", "disconnected", "retrying",
 		}
 		if diff := cmp.Diff(want, d.states); diff != "" {
 			t.Errorf("states (-want +got):\n%s", diff)
 		}
-		if f, ok := errors.AsType[*Failure](d.statuses[10].Err); !ok || !f.Connected {
-			t.Errorf("held because of %v", d.statuses[10].Err)
+		if f, ok := errors.AsType[*Failure](d.statuses[10].State.(Held).Err); !ok || !f.Connected {
+			t.Errorf("held: %+v", d.statuses[10].State)
 		}
 		nw.wg.Wait()
 	})

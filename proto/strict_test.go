@@ -146,7 +146,7 @@ func TestOversizeCloseFrame(t *testing.T) {
 				if err := runTest(t, nw, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
 					t.Errorf("Run: %v", err)
 				}
-				st, _ := d.state(Disconnected)
+				_, st, _ := firstOf[Disconnected](d.statuses)
 				if ce, ok := errors.AsType[*CloseError](st.Err); !ok || ce.Code != frame.StatusInternal || ce.Reason != tt.want {
 					t.Errorf("disconnected: %v, want the reason %q", st.Err, tt.want)
 				}

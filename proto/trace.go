@@ -27,65 +27,6 @@ type Trace struct {
 	Secret func(value string)
 }
 
-// A State names a turn in the life of a connection.
-type State string
-
-const (
-	Connecting State = "connecting"
-	Connected  State = "connected"
-	// Authenticated: the credentials of the attempt were taken.
-	Authenticated State = "authenticated"
-	// Live and Ready are those of a Step.
-	Live  State = "live"
-	Ready State = "ready"
-	// Heartbeat: the peer has answered a heartbeat or a ping of ours.
-	Heartbeat    State = "heartbeat"
-	Disconnected State = "disconnected"
-	Retrying     State = "retrying"
-	Gap          State = "gap"
-	// Dropped: events were dropped because the sink was too slow.
-	Dropped State = "dropped"
-	// Unconfirmed: messages of Options.Input went out on a connection that has ended,
-	// and nothing shows that the peer has read them.
-	Unconfirmed State = "unconfirmed"
-)
-
-// A Status is one turn in the life of the connection.
-type Status struct {
-	Time    time.Time
-	State   State
-	Service string
-	// Attempt counts the handshakes of a run, from 1.
-	Attempt int
-	// Address is where, without anything secret.
-	Address string
-	// Err is why: for Disconnected, Retrying and Held.
-	Err error
-	// ClosedHere: a close frame of Options.Input has closed the connection: for Held.
-	ClosedHere bool
-	// Delay is the wait before the next attempt: for Retrying.
-	Delay time.Duration
-	// Retry counts the retries in the window, from 1, and Retries is how many
-	// there may be: for Retrying.
-	Retry, Retries int
-	// From and To bound the time in which events may have been missed: for Gap.
-	From, To time.Time
-	// Filled: the events of the gap were got in another way, so that none is
-	// missing. Reason says what interrupted the stream, and Unfilled why the
-	// events could not be got, when that was tried. All are for Gap.
-	Filled   bool
-	Reason   string
-	Unfilled string
-	// RTT is how long the answer took, 0 when that is not known: for Heartbeat.
-	RTT time.Duration
-	// Events is how many were dropped since the last such status, and Total how
-	// many in the run: for Dropped.
-	Events, Total uint64
-	// Messages is how many are unconfirmed: for Unconfirmed. For Ready, it is how many
-	// went out on earlier connections: they are not sent again.
-	Messages int
-}
-
 // A Direction says who sent a frame.
 type Direction byte
 
@@ -120,12 +61,6 @@ type FrameRecord struct {
 	Secret bool
 	// Handshake is nil for frames. Otherwise Opcode and Payload say nothing.
 	Handshake *HandshakeRecord
-}
-
-func (t *Trace) status(s Status) {
-	if t.Status != nil {
-		t.Status(s)
-	}
 }
 
 func (t *Trace) frame(r FrameRecord) {

@@ -313,7 +313,7 @@ func TestStreamOutlivesItsTokens(t *testing.T) {
 		o.PingInterval = 4 * time.Second
 		o.Trace = proto.Trace{
 			Status: func(st proto.Status) {
-				if st.State == proto.Connected {
+				if st.State == (proto.Connected{}) {
 					connected++
 				}
 			},
