@@ -333,12 +333,12 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 	if !t.up {
 		return errNotConnected()
 	}
-	ask := func(s proto.Session, now time.Time) proto.Step {
+	ask := func(s proto.Session, now time.Time) []proto.Effect {
 		commander, ok := s.(proto.Commander)
 		if !ok {
-			return proto.Step{}
+			return nil
 		}
-		step, text, err := commander.Command(c.Name, strings.Fields(rest), now)
+		effects, text, err := commander.Command(c.Name, strings.Fields(rest), now)
 		t.post(func() {
 			t.asking = false
 			if err != nil {
@@ -352,7 +352,7 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 				t.answer(text)
 			}
 		})
-		return step
+		return effects
 	}
 	select {
 	case t.ask <- ask:

@@ -46,7 +46,7 @@ type talk struct {
 
 	input chan proto.Frame
 	again chan struct{}
-	ask   chan func(proto.Session, time.Time) proto.Step
+	ask   chan func(proto.Session, time.Time) []proto.Effect
 	lines chan typed
 
 	mu     sync.Mutex
@@ -90,7 +90,7 @@ func newTalk(s *stream, svc proto.Service, end context.CancelCauseFunc) *talk {
 		stream: s, svc: svc, end: end, colour: s.screen != nil && s.screen.colour,
 		input:  make(chan proto.Frame),
 		again:  make(chan struct{}, 1),
-		ask:    make(chan func(proto.Session, time.Time) proto.Step, 16),
+		ask:    make(chan func(proto.Session, time.Time) []proto.Effect, 16),
 		lines:  make(chan typed),
 		posted: make(chan struct{}, 1),
 	}
@@ -320,7 +320,7 @@ func (t *talk) settle() {
 	t.drain()
 	done := make(chan struct{})
 	select {
-	case t.ask <- func(proto.Session, time.Time) proto.Step { close(done); return proto.Step{} }:
+	case t.ask <- func(proto.Session, time.Time) []proto.Effect { close(done); return nil }:
 	default:
 		return
 	}

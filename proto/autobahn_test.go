@@ -109,14 +109,14 @@ func (a autobahnService) Handshake(context.Context) (*Handshake, error) {
 // echo sends every message back.
 type echo struct{}
 
-func (echo) Greet(time.Time) Step { return Step{Ready: true} }
+func (echo) Greet(time.Time) []Effect { return []Effect{StreamReady{}} }
 
-func (echo) Decode(m Message) (Step, error) {
+func (echo) Decode(m Message) (event bool, _ []Effect, _ error) {
 	op := frame.OpText
 	if m.Binary {
 		op = frame.OpBinary
 	}
-	return Step{Send: []Frame{{Opcode: op, Payload: bytes.Clone(m.Data)}}}, nil
+	return false, []Effect{Send{{Opcode: op, Payload: bytes.Clone(m.Data)}}}, nil
 }
 
 func (echo) Farewell() []Frame { return nil }

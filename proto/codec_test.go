@@ -56,7 +56,7 @@ func newOctaveSession(streams ...string) *octaveSession {
 
 func TestOctaveGreet(t *testing.T) {
 	s := newOctaveSession("/my/stream/path", "s53b1d1600cf27b75148de0ac")
-	step := s.Greet(noon)
+	step := stepOf(s.Greet(noon))
 	want := []string{
 		`{"msgId":"subscribe-1","object":"event","type":"subscribe","path":"/my/stream/path"}`,
 		`{"msgId":"subscribe-2","object":"event","type":"subscribe","streamId":"s53b1d1600cf27b75148de0ac"}`,
@@ -99,7 +99,7 @@ func TestOctaveAcknowledgements(t *testing.T) {
 		{`hello`, Step{Warning: "a message that is not JSON of Octave was left out: hello"}},
 		{string(ack(`"subscribe-1"`, ok)), Step{Note: "subscribed to /a", Ready: true}},
 	} {
-		got, err := s.Decode(Message{Data: []byte(tt.message), Time: noon})
+		got, err := decode(s, Message{Data: []byte(tt.message), Time: noon})
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
 		}
@@ -112,7 +112,7 @@ func TestOctaveAcknowledgements(t *testing.T) {
 func TestOctaveRefusal(t *testing.T) {
 	s := newOctaveSession("/nothing")
 	s.Greet(noon)
-	_, err := s.Decode(Message{Data: ack(`"subscribe-1"`, `"ok":false,"status":404,"errors":["The requested resource could not be located at this address."],"messages":[]`)})
+	_, err := decode(s, Message{Data: ack(`"subscribe-1"`, `"ok":false,"status":404,"errors":["The requested resource could not be located at this address."],"messages":[]`)})
 	const want = "subscription to /nothing refused with status 404: The requested resource could not be located at this address."
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -127,8 +127,8 @@ func TestOctaveDue(t *testing.T) {
 	s.Greet(noon)
 	s.Decode(Message{Data: ack(`"subscribe-1"`, `"ok":true`)})
 	w, err := s.Due(noon.Add(9 * time.Second))
-	if err != nil || len(w.Send) > 0 || !w.Next.Equal(noon.Add(10*time.Second)) {
-		t.Errorf("after 9s: %v, next %s, %v", texts(w.Send), w.Next, err)
+	if err != nil || len(framesOf(w.Effects)) > 0 || !w.Next.Equal(noon.Add(10*time.Second)) {
+		t.Errorf("after 9s: %v, next %s, %v", texts(framesOf(w.Effects)), w.Next, err)
 	}
 	_, err = s.Due(noon.Add(10 * time.Second))
 	const want = "no acknowledgement of the subscription to /b within 10s"
@@ -138,11 +138,11 @@ func TestOctaveDue(t *testing.T) {
 	s.Decode(Message{Data: ack(`"subscribe-2"`, `"ok":true`)})
 	for i := 1; i <= 3; i++ {
 		now := noon.Add(time.Duration(i) * 20 * time.Second)
-		if w, _ := s.Due(now.Add(-time.Millisecond)); len(w.Send) != 0 {
+		if w, _ := s.Due(now.Add(-time.Millisecond)); len(framesOf(w.Effects)) != 0 {
 			t.Errorf("heartbeat %d is early", i)
 		}
 		w, err := s.Due(now)
-		if diff := cmp.Diff([]string{`{"type":"heartbeat"}`}, texts(w.Send)); diff != "" || err != nil || !w.Next.Equal(now.Add(20*time.Second)) {
+		if diff := cmp.Diff([]string{`{"type":"heartbeat"}`}, texts(framesOf(w.Effects))); diff != "" || err != nil || !w.Next.Equal(now.Add(20*time.Second)) {
 			t.Errorf("heartbeat %d: next %s, %v\n%s", i, w.Next, err, diff)
 		}
 	}
@@ -276,7 +276,7 @@ func TestDrogueRenewsItsToken(t *testing.T) {
 
 	fail = errors.New("no network")
 	w := renew(t, s, at)
-	if w.Warning != "no new token: no network; the old one expires in 30s" || len(w.Send) != 0 || !w.Next.Equal(at.Add(10*time.Second)) {
+	if stepOf(w.Effects).Warning != "no new token: no network; the old one expires in 30s" || len(framesOf(w.Effects)) != 0 || !w.Next.Equal(at.Add(10*time.Second)) {
 		t.Errorf("after a failure: %+v", w)
 	}
 	fail = nil
@@ -286,17 +286,17 @@ func TestDrogueRenewsItsToken(t *testing.T) {
 	} {
 		next = bad.token
 		s.ask = at.Add(10 * time.Second)
-		if w := renew(t, s, s.ask); w.Warning != bad.warning || len(w.Send) != 0 {
+		if w := renew(t, s, s.ask); stepOf(w.Effects).Warning != bad.warning || len(framesOf(w.Effects)) != 0 {
 			t.Errorf("%s: %+v", bad.token, w)
 		}
 	}
 	exp = exp.Add(5 * time.Minute)
 	next = jwt(exp)
 	w = renew(t, s, s.ask)
-	if len(w.Send) != 1 || string(w.Send[0].Payload) != `{"RefreshAccessToken":"`+next+`"}` || !w.Send[0].Secret || w.Send[0].Opcode != frame.OpText {
+	if len(framesOf(w.Effects)) != 1 || string(framesOf(w.Effects)[0].Payload) != `{"RefreshAccessToken":"`+next+`"}` || !framesOf(w.Effects)[0].Secret || framesOf(w.Effects)[0].Opcode != frame.OpText {
 		t.Errorf("refresh: %+v", w)
 	}
-	if diff := cmp.Diff([]string{next}, w.Secrets); diff != "" {
+	if diff := cmp.Diff([]string{next}, stepOf(w.Effects).Secrets); diff != "" {
 		t.Errorf("secrets (-want +got):\n%s", diff)
 	}
 	if !w.Next.Equal(exp.Add(-30 * time.Second)) {
@@ -341,10 +341,10 @@ func TestDrogueRenewsWithAWrongClock(t *testing.T) {
 					if err == nil && w.Do != nil {
 						w, err = w.Do(t.Context())(time.Now())
 					}
-					if err != nil || w.Warning != "" {
+					if err != nil || stepOf(w.Effects).Warning != "" {
 						t.Fatalf("after %s: %+v, %v", time.Since(start), w, err)
 					}
-					if len(w.Send) > 0 {
+					if len(framesOf(w.Effects)) > 0 {
 						if time.Since(last) >= 5*time.Minute {
 							t.Errorf("the old token expired %s ago", time.Since(last)-5*time.Minute)
 						}
@@ -374,7 +374,7 @@ func TestDrogueRenewsWithAWrongClock(t *testing.T) {
 			if w.Do != nil {
 				w, _ = w.Do(t.Context())(time.Now())
 			}
-			if len(w.Send) > 0 || w.Warning != "" && !strings.Contains(w.Warning, "expires no later than the old one, and was not sent") {
+			if len(framesOf(w.Effects)) > 0 || stepOf(w.Effects).Warning != "" && !strings.Contains(stepOf(w.Effects).Warning, "expires no later than the old one, and was not sent") {
 				t.Fatalf("%+v", w)
 			}
 			time.Sleep(time.Until(w.Next))
@@ -399,7 +399,7 @@ func TestDrogueNeverRefreshesWithoutExpiry(t *testing.T) {
 		}
 		hs.Session.Greet(time.Now())
 		w, err := hs.Session.(Keeper).Due(time.Now().Add(time.Hour))
-		if err != nil || w.Do != nil || len(w.Send) != 0 {
+		if err != nil || w.Do != nil || len(framesOf(w.Effects)) != 0 {
 			t.Errorf("%s: %+v, %v", name, w, err)
 		}
 	}
@@ -459,7 +459,7 @@ func TestDoshiiDecode(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newDoshiiSession()
 			s.Greet(noon)
-			got, err := s.Decode(Message{Data: []byte(tt.message), Time: noon})
+			got, err := decode(s, Message{Data: []byte(tt.message), Time: noon})
 			if err != nil {
 				t.Error(err)
 			}
@@ -472,15 +472,15 @@ func TestDoshiiDecode(t *testing.T) {
 
 func TestDoshiiHeartbeat(t *testing.T) {
 	s := newDoshiiSession()
-	if diff := cmp.Diff([]string{`{"doshii":{"ping":1795435200000,"version":"1.4.0"}}`}, texts(s.Greet(noon).Send)); diff != "" {
+	if diff := cmp.Diff([]string{`{"doshii":{"ping":1795435200000,"version":"1.4.0"}}`}, texts(framesOf(s.Greet(noon)))); diff != "" {
 		t.Errorf("first heartbeat (-want +got):\n%s", diff)
 	}
 	for i := 1; i <= 5; i++ {
 		now := noon.Add(time.Duration(i) * 30 * time.Second)
 		s.Decode(Message{Data: []byte(`{"doshii":{"pong":0}}`), Time: now.Add(-29 * time.Second)})
 		w, err := s.Due(now)
-		if err != nil || len(w.Send) != 1 || !w.Next.Equal(now.Add(30*time.Second)) && i < 5 {
-			t.Errorf("heartbeat %d: %d frames, next %s, %v", i, len(w.Send), w.Next, err)
+		if err != nil || len(framesOf(w.Effects)) != 1 || !w.Next.Equal(now.Add(30*time.Second)) && i < 5 {
+			t.Errorf("heartbeat %d: %d frames, next %s, %v", i, len(framesOf(w.Effects)), w.Next, err)
 		}
 	}
 	last := noon.Add(121 * time.Second) // of the pongs
@@ -535,13 +535,13 @@ func TestVendorMessages(t *testing.T) {
 	for name, m := range octave {
 		if strings.HasPrefix(name, "message") || strings.HasPrefix(name, "push") {
 			seen++
-			if step, err := s.Decode(Message{Data: m}); err != nil || !step.Event {
+			if step, err := decode(s, Message{Data: m}); err != nil || !step.Event {
 				t.Errorf("octave %s: %+v, %v", name, step, err)
 			}
 		}
 		if strings.HasPrefix(name, "ack") && strings.Contains(string(m), "my-path-request") {
 			seen++
-			if step, err := s.Decode(Message{Data: m}); err != nil || !step.Ready {
+			if step, err := decode(s, Message{Data: m}); err != nil || !step.Ready {
 				t.Errorf("octave %s: %+v, %v", name, step, err)
 			}
 		}
@@ -551,7 +551,7 @@ func TestVendorMessages(t *testing.T) {
 	}
 	seen = 0
 	for name, m := range messages(t, "doshii") {
-		step, err := newDoshiiSession().Decode(Message{Data: m, Time: noon})
+		step, err := decode(newDoshiiSession(), Message{Data: m, Time: noon})
 		switch {
 		case strings.Contains(name, "health-check"):
 			seen++
@@ -588,7 +588,7 @@ func FuzzDecode(f *testing.F) {
 		sessions := []Session{octave, &drogueSession{d: &Drogue{}}, newDoshiiSession(), plainSession{}}
 		for _, s := range sessions {
 			s.Greet(noon)
-			step, err := s.Decode(Message{Data: data, Binary: binary, Time: noon})
+			step, err := decode(s, Message{Data: data, Binary: binary, Time: noon})
 			if step.Event && (err != nil || len(step.Send) > 0) {
 				t.Errorf("%T: an event with an error or an answer: %+v, %v", s, step, err)
 			}
@@ -610,7 +610,7 @@ func TestDecodeErrorsAreRefusals(t *testing.T) {
 	for _, text := range []string{"", "null", "{}", "[", `{"head":1}`, `{"head":{"ok":"yes"}}`, "\xff"} {
 		for _, s := range []Session{newOctaveSession("/a", "/b"), newDoshiiSession()} {
 			s.Greet(noon)
-			if _, err := s.Decode(Message{Data: []byte(text), Time: noon}); err != nil {
+			if _, err := decode(s, Message{Data: []byte(text), Time: noon}); err != nil {
 				t.Errorf("%T: %q: %v", s, text, err)
 			}
 		}

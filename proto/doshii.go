@@ -121,12 +121,12 @@ type doshiiSession struct {
 }
 
 // Greet sends the first heartbeat, which completes the handshake.
-func (s *doshiiSession) Greet(now time.Time) Step {
+func (s *doshiiSession) Greet(now time.Time) []Effect {
 	s.lastPong, s.beat = now, now.Add(s.d.Heartbeat)
 	if s.d.Quiet != nil {
 		s.quiet = now.Add(wire.DoshiiQuiet)
 	}
-	return Step{Send: []Frame{s.ping(now)}}
+	return []Effect{Send{s.ping(now)}}
 }
 
 func (s *doshiiSession) ping(now time.Time) Frame {
@@ -138,11 +138,12 @@ var doshiiEvent = []byte(`{"emit":["`)
 
 // Decode tells events from heartbeats. Whatever is neither is passed on as an
 // event, unchanged: vendors add things.
-func (s *doshiiSession) Decode(m Message) (Step, error) {
+func (s *doshiiSession) Decode(m Message) (event bool, effects []Effect, _ error) {
 	if name, ok := emitted(m.Data); ok && name != wire.DoshiiHealthCheck {
-		return s.event(name), nil
+		return s.event(name), nil, nil
 	}
-	return s.decode(m.Data, m.Time, true), nil
+	event, effects = s.decode(m.Data, m.Time, true)
+	return event, effects, nil
 }
 
 // emitted reads the name of an event that stands as Doshii writes it; false when
@@ -160,28 +161,28 @@ func emitted(data []byte) (name string, ok bool) {
 }
 
 // event decides about an event; one without a name is a message of another kind.
-func (s *doshiiSession) event(name string) Step {
+func (s *doshiiSession) event(name string) bool {
 	s.quiet = time.Time{}
-	return Step{Event: len(s.d.Events) == 0 || slices.Contains(s.d.Events, name)}
+	return len(s.d.Events) == 0 || slices.Contains(s.d.Events, name)
 }
 
 // longestPrimus is more than a message of Primus takes, in bytes: a name and a time.
 const longestPrimus = 1 << 10
 
-func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) Step {
+func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) (event bool, effects []Effect) {
 	var text string
 	if len(data) < longestPrimus && json.Unmarshal(data, &text) == nil && wire.DoshiiIsPrimus(text) {
-		return s.primus(text, now)
+		return false, s.primus(text, now)
 	}
 	var msg wire.DoshiiMessage
 	if json.Unmarshal(data, &msg) != nil {
-		return s.event("")
+		return s.event(""), nil
 	}
 	switch {
 	case msg.Doshii != nil && msg.Doshii.Pong != nil:
-		return s.pong(msg.Doshii.Pong, now)
+		return false, s.pong(msg.Doshii.Pong, now)
 	case msg.Doshii != nil && msg.Doshii.Ping != nil:
-		return s.answer(msg.Doshii.Ping, "ping of the server answered")
+		return false, s.answer(msg.Doshii.Ping, "ping of the server answered")
 	case msg.Type == "message" && msg.Data != nil && outer:
 		// The help pages print messages the way a browser wraps them.
 		return s.decode(msg.Data, now, false)
@@ -192,45 +193,42 @@ func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) Step {
 	}
 	if name == wire.DoshiiHealthCheck && json.Unmarshal(payload, &check) == nil && check.Ping != nil {
 		// A heartbeat in the clothes of an event; those who ask for it get it.
-		step := s.answer(check.Ping, "health check answered")
-		step.Event = slices.Contains(s.d.Events, name)
-		return step
+		return slices.Contains(s.d.Events, name), s.answer(check.Ping, "health check answered")
 	}
-	return s.event(name)
+	return s.event(name), nil
 }
 
 // answer is the pong for a ping of the server.
-func (s *doshiiSession) answer(ping json.RawMessage, note string) Step {
-	return Step{Note: note, Send: []Frame{Text(mustJSON(wire.DoshiiPong(ping, s.d.AppVersion)))}}
+func (s *doshiiSession) answer(ping json.RawMessage, note Note) []Effect {
+	return []Effect{Send{Text(mustJSON(wire.DoshiiPong(ping, s.d.AppVersion)))}, note}
 }
 
 // pong takes a sign of life. The number is the ping's own or the server's clock;
 // only the former tells a round-trip time.
-func (s *doshiiSession) pong(number json.RawMessage, now time.Time) Step {
+func (s *doshiiSession) pong(number json.RawMessage, now time.Time) []Effect {
 	s.lastPong = now
-	step := Step{Note: "pong", Ready: true, Heartbeat: true}
 	var ms int64
 	if json.Unmarshal(number, &ms) == nil {
 		if d := now.Sub(time.UnixMilli(ms)); d >= 0 && d < s.d.Heartbeat {
-			step.Note, step.RTT = fmt.Sprintf("pong after %s", d.Round(time.Millisecond)), d
+			note := Note(fmt.Sprintf("pong after %s", d.Round(time.Millisecond)))
+			return []Effect{note, HeartbeatAnswered{RTT: d}, StreamReady{}}
 		}
 	}
-	return step
+	return []Effect{Note("pong"), HeartbeatAnswered{}, StreamReady{}}
 }
 
 // primus takes a heartbeat of the form that Doshii had before 2018.
-func (s *doshiiSession) primus(text string, now time.Time) Step {
+func (s *doshiiSession) primus(text string, now time.Time) []Effect {
 	switch {
 	case strings.HasPrefix(text, wire.DoshiiPrimusPing):
-		return Step{
-			Note: "ping of the server answered",
-			Send: []Frame{Text(mustJSON(wire.DoshiiPrimusPong + strings.TrimPrefix(text, wire.DoshiiPrimusPing)))},
+		return []Effect{
+			Send{Text(mustJSON(wire.DoshiiPrimusPong + strings.TrimPrefix(text, wire.DoshiiPrimusPing)))},
+			Note("ping of the server answered"),
 		}
 	case strings.HasPrefix(text, wire.DoshiiPrimusPong):
-		s.lastPong = now
-		return Step{Note: "pong", Ready: true, Heartbeat: true}
+		return s.pong(nil, now)
 	}
-	return Step{Note: "the server is about to close"}
+	return []Effect{Note("the server is about to close")}
 }
 
 // Due implements Keeper: heartbeats, and the end of a connection on which no pong
@@ -239,7 +237,7 @@ func (s *doshiiSession) Due(now time.Time) (Work, error) {
 	var w Work
 	if !now.Before(s.beat) {
 		s.beat = now.Add(s.d.Heartbeat)
-		w.Send = []Frame{s.ping(now)}
+		w.Effects = []Effect{Send{s.ping(now)}}
 	}
 	w.Next = s.beat
 	dead := s.lastPong.Add(2 * s.d.Heartbeat)

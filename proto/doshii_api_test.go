@@ -197,7 +197,7 @@ func TestDoshiiEvents(t *testing.T) {
 	for _, tt := range tests {
 		s := newDoshiiSession()
 		s.d.Events = tt.events
-		step, err := s.Decode(Message{Data: []byte(tt.message), Time: noon})
+		step, err := decode(s, Message{Data: []byte(tt.message), Time: noon})
 		if diff := cmp.Diff(tt.want, step); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", tt.name, err, diff)
 		}

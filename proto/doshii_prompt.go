@@ -11,10 +11,10 @@ func (d *Doshii) Commands() []Command {
 }
 
 // Command implements Commander.
-func (s *doshiiSession) Command(name string, _ []string, now time.Time) (Step, string, error) {
+func (s *doshiiSession) Command(name string, _ []string, now time.Time) ([]Effect, string, error) {
 	if name != "heartbeat" {
-		return Step{}, "", errors.New("unknown command")
+		return nil, "", errors.New("unknown command")
 	}
 	s.beat = now.Add(s.d.Heartbeat)
-	return Step{Send: []Frame{s.ping(now)}}, "heartbeat sent", nil
+	return []Effect{Send{s.ping(now)}}, "heartbeat sent", nil
 }

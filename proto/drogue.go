@@ -182,31 +182,37 @@ type drogueSession struct {
 
 // Greet has nothing to say: the server acknowledges nothing, so the stream is
 // live as soon as the socket is open.
-func (s *drogueSession) Greet(now time.Time) Step {
-	step := Step{Live: true}
-	if s.limited {
-		s.schedule(now)
-		if left := s.expires.Sub(now).Round(time.Second); left > 0 {
-			step.Note = fmt.Sprintf("the token expires in %s", left)
-		} else {
-			step.Note = fmt.Sprintf("by the clock of this machine the token expired %s ago, but the server took it: the clocks differ", -left)
-		}
+func (s *drogueSession) Greet(now time.Time) []Effect {
+	if !s.limited {
+		return []Effect{StreamLive{}}
 	}
-	return step
+	s.schedule(now)
+	note := "the token expires in %s"
+	left := s.expires.Sub(now).Round(time.Second)
+	if left <= 0 {
+		note, left = "by the clock of this machine the token expired %s ago, but the server took it: the clocks differ", -left
+	}
+	return []Effect{Note(fmt.Sprintf(note, left)), StreamLive{}}
 }
+
+// drogueReady is what each message shows, the first one at the latest.
+var drogueReady = []Effect{StreamReady{}}
 
 // Decode takes every message for an event that passes the filter. The first, even
 // one that does not pass, shows that the broker has assigned the stream to this
 // connection.
-func (s *drogueSession) Decode(m Message) (Step, error) {
-	return Step{Ready: true, Event: s.d.Filter == (DrogueFilter{}) || s.d.Filter.match(m.Data)}, nil
+func (s *drogueSession) Decode(m Message) (event bool, _ []Effect, _ error) {
+	return s.d.Filter == (DrogueFilter{}) || s.d.Filter.match(m.Data), drogueReady, nil
 }
 
 // Control implements ControlWatcher. What is published right after the upgrade is
 // missed, until the broker has assigned the stream; the server's first ping comes
 // some seconds later.
-func (s *drogueSession) Control(op frame.Opcode, _ time.Time) Step {
-	return Step{Ready: op == frame.OpPing}
+func (s *drogueSession) Control(op frame.Opcode, _ time.Time) []Effect {
+	if op == frame.OpPing {
+		return drogueReady
+	}
+	return nil
 }
 
 // Farewell has nothing to say.
@@ -265,7 +271,7 @@ func (s *drogueSession) renewed(now time.Time, t secret.Value, err error) Work {
 			wait = s.backOff()
 		}
 		s.ask = now.Add(wait)
-		return Work{Step: Step{Warning: warning + "; " + when}, Next: s.ask}
+		return Work{Effects: []Effect{Warning(warning + "; " + when)}, Next: s.ask}
 	}
 	if err != nil {
 		return again(fmt.Sprintf("no new token: %v", err))
@@ -281,10 +287,10 @@ func (s *drogueSession) renewed(now time.Time, t secret.Value, err error) Work {
 	s.claimed, s.expires, s.obtained = exp, lasts(now, exp, life), now
 	s.schedule(now)
 	return Work{
-		Step: Step{
-			Send:    []Frame{{Opcode: frame.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
-			Note:    sentNote(s.expires.Sub(now).Round(time.Second)),
-			Secrets: []string{t.Reveal()},
+		Effects: []Effect{
+			Secrets{t.Reveal()},
+			Send{{Opcode: frame.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
+			Note(sentNote(s.expires.Sub(now).Round(time.Second))),
 		},
 		Next: s.ask,
 	}

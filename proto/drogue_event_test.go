@@ -37,7 +37,7 @@ func TestDrogueFilter(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s := &drogueSession{d: &Drogue{Filter: tt.filter}}
-		step, err := s.Decode(Message{Data: []byte(tt.event)})
+		step, err := decode(s, Message{Data: []byte(tt.event)})
 		if err != nil || step.Event != tt.want {
 			t.Errorf("%s: %v, %v, want %v", tt.name, step.Event, err, tt.want)
 		}

@@ -11,15 +11,15 @@ func (d *Drogue) Commands() []Command {
 }
 
 // Command implements Commander.
-func (s *drogueSession) Command(name string, _ []string, now time.Time) (Step, string, error) {
+func (s *drogueSession) Command(name string, _ []string, now time.Time) ([]Effect, string, error) {
 	switch {
 	case name != "refresh":
-		return Step{}, "", errors.New("unknown command")
+		return nil, "", errors.New("unknown command")
 	case !s.limited:
-		return Step{}, "", errors.New("this connection has no token that expires")
+		return nil, "", errors.New("this connection has no token that expires")
 	case !s.d.Renewable:
-		return Step{}, "", errors.New("there is no other token to be had: give it with --token cmd:COMMAND or --token file:PATH")
+		return nil, "", errors.New("there is no other token to be had: give it with --token cmd:COMMAND or --token file:PATH")
 	}
 	s.ask = now // Due does the rest
-	return Step{}, "asking for a new token", nil
+	return nil, "asking for a new token", nil
 }

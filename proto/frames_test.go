@@ -74,10 +74,10 @@ func TestFrames(t *testing.T) {
 // A replySession answers each message, and adds an event to it.
 type replySession struct{ plainSession }
 
-func (replySession) Decode(m Message) (Step, error) {
-	return Step{
-		Event: true, Send: []Frame{Text([]byte("re:" + string(m.Data)))},
-		Inject: []Message{{Data: []byte("added by " + string(m.Data))}},
+func (replySession) Decode(m Message) (event bool, _ []Effect, _ error) {
+	return true, []Effect{
+		Send{Text([]byte("re:" + string(m.Data)))},
+		Inject{{Data: []byte("added by " + string(m.Data))}},
 	}, nil
 }
 

@@ -76,9 +76,7 @@ func (s *server) reportGaps(gaps []GapReport, now time.Time) {
 		gap.Filled, gap.Unfilled = g.Filled, g.Reason
 		s.report(now, s.address, gap)
 	}
-	if len(gaps) > 0 {
-		s.gap = nil
-	}
+	s.gap = nil
 }
 
 // unfilled reports a gap that was being filled when the run was stopped. After another

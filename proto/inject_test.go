@@ -19,7 +19,7 @@ type filler struct {
 	times int // that do is wanted on each connection
 	bulk  bool
 	held  []Message
-	ready Step
+	ready []Effect
 	beats atomic.Int64
 	left  int
 	asked atomic.Int64
@@ -32,10 +32,10 @@ func (f *filler) Handshake(context.Context) (*Handshake, error) {
 	return &Handshake{URL: "ws://test/", Address: "ws://test/", Session: f}, nil
 }
 
-func (f *filler) Greet(time.Time) Step           { return f.ready }
-func (f *filler) Decode(m Message) (Step, error) { return Step{Event: true}, nil }
-func (f *filler) Farewell() []Frame              { return nil }
-func (f *filler) Release() []Message             { return f.held }
+func (f *filler) Greet(time.Time) []Effect                           { return f.ready }
+func (f *filler) Decode(m Message) (event bool, _ []Effect, _ error) { return true, nil, nil }
+func (f *filler) Farewell() []Frame                                  { return nil }
+func (f *filler) Release() []Message                                 { return f.held }
 
 func (f *filler) Due(now time.Time) (Work, error) {
 	f.beats.Add(1)
@@ -57,14 +57,14 @@ func TestInject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("pushed"); p.untilClose() }}
 		data := []byte("fetched")
-		f := &filler{times: 1, ready: Step{Ready: true}, held: []Message{told("held")}}
+		f := &filler{times: 1, ready: []Effect{StreamReady{}}, held: []Message{told("held")}}
 		f.do = func(context.Context) Work {
 			before := f.beats.Load()
 			time.Sleep(10*time.Second + time.Millisecond)
 			if n := f.beats.Load() - before; n < 10 {
 				t.Errorf("asked what is due %d times in 10s of work", n)
 			}
-			return Work{Step: Step{Inject: []Message{{Data: data, Time: noon}, told("and more")}}}
+			return Work{Effects: []Effect{Inject{{Data: data, Time: noon}, told("and more")}}}
 		}
 		ctx, cancel := cancelled(errEnough)
 		go func() { time.Sleep(time.Minute); clear(data); cancel() }()
@@ -86,9 +86,9 @@ func TestInject(t *testing.T) {
 func TestBulkWaitsForTheSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("0123456789"); p.untilClose() }}
-		f := &filler{times: 3, ready: Step{Ready: true}, bulk: true}
+		f := &filler{times: 3, ready: []Effect{StreamReady{}}, bulk: true}
 		f.do = func(context.Context) Work {
-			return Work{Step: Step{Inject: []Message{told(fmt.Sprintf("page number %d", f.asked.Load()))}}}
+			return Work{Effects: []Effect{Inject{told(fmt.Sprintf("page number %d", f.asked.Load()))}}}
 		}
 		o := testOptions(nw)
 		o.Buffer = 10
@@ -132,13 +132,13 @@ func TestGapReports(t *testing.T) {
 					p.untilClose()
 				}
 			}}
-			f := &filler{times: 1, ready: Step{Ready: true, Filling: true}}
+			f := &filler{times: 1, ready: []Effect{StreamReady{Filling: true}}}
 			f.do = func(ctx context.Context) Work {
 				select {
 				case <-time.After(work):
 				case <-ctx.Done():
 				}
-				return Work{Step: Step{Gaps: report}}
+				return Work{Effects: []Effect{GapReports(report)}}
 			}
 			o := testOptions(nw)
 			o.Backoff = Backoff{}

@@ -184,20 +184,19 @@ type octaveSession struct {
 }
 
 // Greet subscribes to every stream.
-func (s *octaveSession) Greet(now time.Time) Step {
+func (s *octaveSession) Greet(now time.Time) []Effect {
 	s.awaited = make(map[string]string, len(s.o.Streams))
 	s.deadline = now.Add(s.o.AckTimeout)
 	if s.o.Heartbeat > 0 {
 		s.beat = now.Add(s.o.Heartbeat)
 	}
-	var step Step
+	var send Send
 	for i, stream := range s.o.Streams {
 		id := "subscribe-" + strconv.Itoa(i+1)
 		s.awaited[id] = stream
-		step.Send = append(step.Send, octaveRequest(id, wire.OctaveTypeSubscribe, stream))
+		send = append(send, octaveRequest(id, wire.OctaveTypeSubscribe, stream))
 	}
-	s.look(&step, now)
-	return step
+	return append([]Effect{send}, warn(s.look(now))...)
 }
 
 // octaveRequest locates a stream by path when it begins with a slash, otherwise
@@ -226,53 +225,56 @@ func mustJSON(v any) json.RawMessage {
 var octavePushed = []byte(`{"type":"message",`)
 
 // Decode tells events from acknowledgements.
-func (s *octaveSession) Decode(m Message) (Step, error) {
+func (s *octaveSession) Decode(m Message) (event bool, effects []Effect, err error) {
 	if bytes.HasPrefix(m.Data, octavePushed) {
-		return s.push(m), nil
+		event, effects = s.push(m)
+		return event, effects, nil
 	}
 	msg, ok := readOctaveMessage(m.Data)
-	if !ok {
-		return Step{Warning: "a message that is not JSON of Octave was left out: " + excerpt(m.Data)}, nil
-	}
 	switch {
+	case !ok:
+		effects = []Effect{Warning("a message that is not JSON of Octave was left out: " + excerpt(m.Data))}
 	case msg.typ == wire.OctaveTypeMessage:
-		return s.push(m), nil
+		event, effects = s.push(m)
 	case msg.head != nil:
-		return s.answer(msg.head, m.Time)
+		effects, err = s.answer(msg.head, m.Time)
 	case msg.typ == wire.OctaveTypeHeartbeat:
-		return Step{Note: "heartbeat answered", Heartbeat: true}, nil
+		effects = []Effect{Note("heartbeat answered"), HeartbeatAnswered{}}
+	default:
+		effects = []Effect{Note("message of an unknown kind: " + excerpt(m.Data))}
 	}
-	return Step{Note: "message of an unknown kind: " + excerpt(m.Data)}, nil
+	return event, effects, err
 }
 
 // answer takes an acknowledgement. It succeeds if and only if ok is true.
-func (s *octaveSession) answer(h *octaveHead, now time.Time) (Step, error) {
+func (s *octaveSession) answer(h *octaveHead, now time.Time) ([]Effect, error) {
 	id := octaveText(h.msgID)       // a number is none of ours
 	if h.msgID == nil && h.denied { // heartbeats may have an answer without both
 		if id = s.outstanding(); id == "" {
-			return Step{Warning: "the service refused a request without saying which: " + strings.Join(h.reasons, "; ")}, nil
+			return []Effect{Warning("the service refused a request without saying which: " + strings.Join(h.reasons, "; "))}, nil
 		}
 	}
 	stream, ok := s.awaited[id]
 	asked := s.byHand.awaited[id]
-	if step, byHand := s.byHand.answer(id, h); byHand {
+	if effect, byHand := s.byHand.answer(id, h); byHand {
 		if h.ok && s.o.Cursor != nil {
 			s.o.Cursor.byHand(asked)
 		}
-		return step, nil
+		return []Effect{effect}, nil
 	}
 	if !ok {
-		return Step{Note: "answer to another request"}, nil
+		return []Effect{Note("answer to another request")}, nil
 	}
 	delete(s.awaited, id)
 	if !h.ok {
-		return Step{}, &RefusedError{Request: "subscription to " + stream, Status: h.status, Reasons: h.reasons}
+		return nil, &RefusedError{Request: "subscription to " + stream, Status: h.status, Reasons: h.reasons}
 	}
-	step := Step{Note: "subscribed to " + stream, Ready: len(s.awaited) == 0}
-	if step.Ready {
-		s.live(&step, now)
+	effects := []Effect{Note("subscribed to " + stream)}
+	if len(s.awaited) == 0 {
+		s.live(now)
+		effects = append(effects, StreamReady{Filling: s.fill != nil})
 	}
-	return step, nil
+	return effects, nil
 }
 
 // outstanding is the msgId of the only request that has no answer yet, and "" when
@@ -297,7 +299,7 @@ func (s *octaveSession) Due(now time.Time) (Work, error) {
 	if !s.beat.IsZero() {
 		if !now.Before(s.beat) {
 			s.beat = now.Add(s.o.Heartbeat)
-			w.Send = []Frame{Text(mustJSON(wire.OctaveRequest{Type: wire.OctaveTypeHeartbeat}))}
+			w.Effects = []Effect{Send{Text(mustJSON(wire.OctaveRequest{Type: wire.OctaveTypeHeartbeat}))}}
 		}
 		w.Next = s.beat
 	}

@@ -73,7 +73,7 @@ func TestOctaveIsNotOK(t *testing.T) {
 	} {
 		s := newOctaveSession("/a")
 		s.Greet(noon)
-		step, err := s.Decode(Message{Data: ack(`"subscribe-1"`, rest)})
+		step, err := decode(s, Message{Data: ack(`"subscribe-1"`, rest)})
 		if diff := cmp.Diff(error(want), err); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", rest, diff)
 		}
@@ -99,7 +99,7 @@ func TestOctaveSideMembersOfAnyKind(t *testing.T) {
 		s := newOctaveSession("/a")
 		s.o.Cursor = NewOctaveCursor()
 		s.Greet(noon)
-		step, err := s.Decode(Message{Data: []byte(message), Time: noon})
+		step, err := decode(s, Message{Data: []byte(message), Time: noon})
 		got := "note"
 		switch {
 		case err != nil:
@@ -115,7 +115,7 @@ func TestOctaveSideMembersOfAnyKind(t *testing.T) {
 	}
 	s := newOctaveSession("/a", "/b")
 	s.Greet(noon)
-	step, err := s.Decode(Message{Data: []byte(`{"head":{"ok":false,"errors":["no right"]}}`)})
+	step, err := decode(s, Message{Data: []byte(`{"head":{"ok":false,"errors":["no right"]}}`)})
 	if err != nil || step.Warning != "the service refused a request without saying which: no right" {
 		t.Errorf("with two requests: %+v, %v", step, err)
 	}

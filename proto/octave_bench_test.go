@@ -30,7 +30,7 @@ func BenchmarkOctaveDecode(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				now = now.Add(time.Millisecond)
-				if _, err := s.Decode(Message{Data: messages[i%len(messages)], Time: now}); err != nil {
+				if _, err := decode(s, Message{Data: messages[i%len(messages)], Time: now}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -497,7 +497,7 @@ func TestOctaveFillByHand(t *testing.T) {
 	s := &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: noon}}
 	s.Greet(noon)
 	s.Decode(Message{Data: ack(`"subscribe-1"`, `"ok":true`)})
-	if step, _ := s.Decode(Message{Data: ack(`"subscribe-2"`, `"ok":true`)}); !step.Ready || step.Filling {
+	if step, _ := decode(s, Message{Data: ack(`"subscribe-2"`, `"ok":true`)}); !step.Ready || step.Filling {
 		t.Errorf("first connection: %+v", step)
 	}
 	for _, words := range [][]string{{"subscribe", "/c"}, {"unsubscribe", "/b"}} {

@@ -164,7 +164,7 @@ func TestOctaveBeginsWithoutDate(t *testing.T) {
 	connect := func(now time.Time) (*octaveSession, Step) {
 		s := &octaveSession{o: o, octaveRecovery: octaveRecovery{received: now}}
 		s.Greet(now)
-		step, err := s.Decode(Message{Data: []byte(`{"head":{"msgId":"subscribe-1","ok":true},"body":{}}`), Time: now})
+		step, err := decode(s, Message{Data: []byte(`{"head":{"msgId":"subscribe-1","ok":true},"body":{}}`), Time: now})
 		if err != nil || !step.Ready {
 			t.Fatalf("acknowledged: %+v, %v", step, err)
 		}
@@ -179,7 +179,7 @@ func TestOctaveBeginsWithoutDate(t *testing.T) {
 	// The first event comes two seconds after the subscriptions were live.
 	push := pushed("a", behind+3000)
 	push.Time = noon.Add(3 * time.Second)
-	if step, err := s.Decode(push); err != nil || !step.Event {
+	if step, err := decode(s, push); err != nil || !step.Event {
 		t.Fatalf("pushed: %+v, %v", step, err)
 	}
 	if m := o.Cursor.streams[0]; m.floor != behind+1000-1 {
@@ -195,7 +195,7 @@ func TestOctaveSinceWithoutDate(t *testing.T) {
 	for _, granted := range []time.Time{{}, noon.Add(-time.Hour)} {
 		o := &Octave{Streams: []string{"s1"}, AckTimeout: time.Second, Ago: time.Minute, Cursor: NewOctaveCursor()}
 		s := &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: granted, received: noon}}
-		step := s.Greet(noon)
+		step := stepOf(s.Greet(noon))
 		want := noon
 		if !granted.IsZero() {
 			want = granted

@@ -34,21 +34,21 @@ type octaveByHand struct {
 type octaveAsked struct{ typ, stream string }
 
 // Command implements Commander.
-func (s *octaveSession) Command(name string, args []string, now time.Time) (Step, string, error) {
+func (s *octaveSession) Command(name string, args []string, now time.Time) ([]Effect, string, error) {
 	h := &s.byHand
 	switch name {
 	case "streams":
 		list := s.subscribed()
 		if len(list) == 0 {
-			return Step{}, "no subscriptions", nil
+			return nil, "no subscriptions", nil
 		}
-		return Step{}, strings.Join(list, "\n"), nil
+		return nil, strings.Join(list, "\n"), nil
 	case "subscribe", "unsubscribe":
 		if len(args) == 0 {
-			return Step{}, "", fmt.Errorf("/%s needs the id or the path of a stream", name)
+			return nil, "", fmt.Errorf("/%s needs the id or the path of a stream", name)
 		}
 	default:
-		return Step{}, "", errors.New("unknown command")
+		return nil, "", errors.New("unknown command")
 	}
 	if h.awaited == nil {
 		h.awaited = make(map[string]octaveAsked)
@@ -57,18 +57,18 @@ func (s *octaveSession) Command(name string, args []string, now time.Time) (Step
 	if name == "unsubscribe" {
 		typ = wire.OctaveTypeUnsubscribe
 	}
-	var step Step
+	var send Send
 	for _, stream := range args {
 		if slices.Contains(s.subscribed(), stream) == (typ == wire.OctaveTypeSubscribe) {
 			is := map[bool]string{true: "already", false: "not"}[typ == wire.OctaveTypeSubscribe]
-			return Step{}, "", fmt.Errorf("%s subscribed to %s", is, stream)
+			return nil, "", fmt.Errorf("%s subscribed to %s", is, stream)
 		}
 		h.requests++
 		id := "by-hand-" + strconv.Itoa(h.requests)
 		h.awaited[id] = octaveAsked{typ, stream}
-		step.Send = append(step.Send, octaveRequest(id, typ, stream))
+		send = append(send, octaveRequest(id, typ, stream))
 	}
-	return step, "", nil
+	return []Effect{send}, "", nil
 }
 
 // subscribed lists the streams of which events come.
@@ -84,15 +84,15 @@ func (s *octaveSession) subscribed() []string {
 }
 
 // answer takes the answer to a request that was made by hand.
-func (h *octaveByHand) answer(id string, head *octaveHead) (Step, bool) {
+func (h *octaveByHand) answer(id string, head *octaveHead) (Effect, bool) {
 	asked, ok := h.awaited[id]
 	if !ok {
-		return Step{}, false
+		return nil, false
 	}
 	delete(h.awaited, id)
 	if !head.ok {
 		err := &RefusedError{Request: asked.typ + " " + asked.stream, Status: head.status, Reasons: head.reasons}
-		return Step{Warning: err.Error()}, true
+		return Warning(err.Error()), true
 	}
 	if asked.typ == wire.OctaveTypeUnsubscribe {
 		if h.ended == nil {
@@ -100,9 +100,9 @@ func (h *octaveByHand) answer(id string, head *octaveHead) (Step, bool) {
 		}
 		h.ended[asked.stream] = true
 		h.added = slices.DeleteFunc(h.added, func(s string) bool { return s == asked.stream })
-		return Step{Answer: "unsubscribed from " + asked.stream}, true
+		return Answer("unsubscribed from " + asked.stream), true
 	}
 	delete(h.ended, asked.stream)
 	h.added = append(h.added, asked.stream)
-	return Step{Answer: "subscribed to " + asked.stream}, true
+	return Answer("subscribed to " + asked.stream), true
 }

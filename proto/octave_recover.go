@@ -1,10 +1,10 @@
 package proto
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,11 +26,11 @@ type octaveRecovery struct {
 }
 
 // look decides at the beginning of a connection whether something is to be
-// fetched.
-func (s *octaveSession) look(step *Step, now time.Time) {
+// fetched, and returns what the user should know.
+func (s *octaveSession) look(now time.Time) (warnings []string) {
 	c := s.o.Cursor
 	if c == nil {
-		return
+		return nil
 	}
 	if !s.granted.IsZero() {
 		c.compare(s.granted.UnixMilli(), s.received)
@@ -38,7 +38,7 @@ func (s *octaveSession) look(step *Step, now time.Time) {
 	first := c.streams == nil
 	c.begin(s.o)
 	if first {
-		addWarning(step, unkept(c.streams))
+		warnings = append(warnings, unkept(c.streams))
 	}
 	c.known = false
 	if !c.started {
@@ -46,7 +46,7 @@ func (s *octaveSession) look(step *Step, now time.Time) {
 			c.start(since)
 			c.initial = true
 			if !sure {
-				addWarning(step, "the service does not tell its time, so that --since counts back from the clock of this machine")
+				warnings = append(warnings, "the service does not tell its time, so that --since counts back from the clock of this machine")
 			}
 		}
 	}
@@ -54,6 +54,7 @@ func (s *octaveSession) look(step *Step, now time.Time) {
 		s.fill = newOctaveFill(c, s.o.BackfillDelay)
 		c.fill = s.fill
 	}
+	return warnings
 }
 
 // since is the time from which stored events are wanted, 0 for none, and whether it
@@ -70,12 +71,11 @@ func (s *octaveSession) since(now time.Time) (from int64, sure bool) {
 }
 
 // live is called when all subscriptions are acknowledged.
-func (s *octaveSession) live(step *Step, now time.Time) {
+func (s *octaveSession) live(now time.Time) {
 	c := s.o.Cursor
 	if c == nil {
 		return
 	}
-	step.Filling = s.fill != nil
 	if s.fill != nil {
 		s.fill.live = now
 	}
@@ -87,14 +87,14 @@ func (s *octaveSession) live(step *Step, now time.Time) {
 }
 
 // push decides about an event that has come.
-func (s *octaveSession) push(m Message) Step {
+func (s *octaveSession) push(m Message) (event bool, effects []Effect) {
 	c := s.o.Cursor
 	if c == nil {
-		return Step{Event: true}
+		return true, nil
 	}
 	resource, e, ok := readOctavePush(m.Data)
 	if !ok {
-		return Step{Event: true} // there is nothing to compare it by
+		return true, nil // there is nothing to compare it by
 	}
 	c.compare(e.created, m.Time)
 	if at, known := c.service(c.live); known && !c.started && !c.live.IsZero() {
@@ -103,13 +103,13 @@ func (s *octaveSession) push(m Message) Step {
 	mark := c.find(resource, &e)
 	switch {
 	case mark == nil:
-		return Step{Event: true}
+		return true, nil
 	case s.fill != nil && s.fill.hold(mark, m):
-		return Step{}
+		return false, nil
 	case !c.give(mark, &e, m.Time):
-		return Step{Note: "an event came a second time and was left out"}
+		return false, []Effect{Note("an event came a second time and was left out")}
 	}
-	return Step{Event: true}
+	return true, nil
 }
 
 // Release implements Holder.
@@ -133,7 +133,7 @@ func (s *octaveSession) recover(w *Work, now time.Time) {
 		ask, next := s.fill.queries(now)
 		if len(ask) > 0 {
 			s.fetch(ask, now)
-		} else if s.filled(&w.Step, now); s.fill != nil && !next.IsZero() && (w.Next.IsZero() || next.Before(w.Next)) {
+		} else if w.Effects = append(w.Effects, s.filled(now)...); s.fill != nil && !next.IsZero() && (w.Next.IsZero() || next.Before(w.Next)) {
 			w.Next = next
 		}
 	}
@@ -163,14 +163,14 @@ func (s *octaveSession) lookUp(c *OctaveCursor) {
 		})
 		return func(time.Time) (Work, error) {
 			s.job, c.known = nil, true
-			return Work{Step: c.lookedUp(marks, found, errs)}, nil
+			return Work{Effects: c.lookedUp(marks, found, errs)}, nil
 		}
 	}
 }
 
 // lookedUp takes the answers to lookUp. Streams without one are looked up again in
 // the next connection.
-func (c *OctaveCursor) lookedUp(marks []*octaveMark, found []OctaveStream, errs []error) (step Step) {
+func (c *OctaveCursor) lookedUp(marks []*octaveMark, found []OctaveStream, errs []error) (effects []Effect) {
 	var refusal error
 	for i, m := range marks {
 		err := errs[i]
@@ -181,24 +181,25 @@ func (c *OctaveCursor) lookedUp(marks []*octaveMark, found []OctaveStream, errs 
 		if e, ok := errors.AsType[*HandshakeError](err); ok && (e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized) {
 			refusal = err
 		}
-		if step.Note == "" {
-			step.Note = "stream " + m.name + " could not be looked up: " + err.Error()
+		if effects == nil {
+			effects = []Effect{Note("stream " + m.name + " could not be looked up: " + err.Error())}
 		}
 	}
-	addWarning(&step, unkept(marks))
+	warnings := []string{unkept(marks)}
 	if refusal != nil && !c.refused {
 		c.refused = true
-		addWarning(&step, "events that are missed while there is no connection cannot be fetched: "+refusal.Error())
+		warnings = append(warnings, "events that are missed while there is no connection cannot be fetched: "+refusal.Error())
 	}
-	return step
+	return append(effects, warn(warnings)...)
 }
 
-// addWarning adds a text, unless it is empty, to what a step warns of.
-func addWarning(step *Step, text string) {
-	if step.Warning != "" && text != "" {
-		text = step.Warning + "; " + text
+// warn makes one warning of those that are not empty, if there are any.
+func warn(texts []string) []Effect {
+	texts = slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+	if len(texts) == 0 {
+		return nil
 	}
-	step.Warning = cmp.Or(text, step.Warning)
+	return []Effect{Warning(strings.Join(texts, "; "))}
 }
 
 // unkept warns of streams of which nothing can ever be fetched.
@@ -242,19 +243,20 @@ func (s *octaveSession) fetch(ask []*octaveFetch, now time.Time) {
 					fill.receive(f, pages[i], now)
 				}
 			}
-			s.filled(&w.Step, now)
+			w.Effects = s.filled(now)
 			return w, nil
 		}
 	}
 }
 
 // filled gives out what has come so far, and ends the fill when that is all.
-func (s *octaveSession) filled(step *Step, now time.Time) {
-	step.Inject = s.fill.take(now)
+func (s *octaveSession) filled(now time.Time) []Effect {
+	effects := []Effect{Inject(s.fill.take(now))}
 	if s.fill.over() {
-		step.Gaps = s.fill.gaps()
+		effects = append(effects, GapReports(s.fill.gaps()))
 		s.fill, s.o.Cursor.fill = nil, nil
 	}
+	return effects
 }
 
 // inParallel calls f for 0 to n-1, some at a time, and waits for all.

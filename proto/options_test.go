@@ -137,7 +137,7 @@ func TestPanics(t *testing.T) {
 			return testService, &recorder{}
 		},
 		"work": func(*Options) (Service, Sink) {
-			return &filler{times: 1, ready: Step{Ready: true}, do: func(context.Context) Work { boom(); return Work{} }}, &recorder{}
+			return &filler{times: 1, ready: []Effect{StreamReady{}}, do: func(context.Context) Work { boom(); return Work{} }}, &recorder{}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -169,10 +169,10 @@ type watchingSession struct {
 	seen int
 }
 
-func (s *watchingSession) Control(frame.Opcode, time.Time) Step {
+func (s *watchingSession) Control(frame.Opcode, time.Time) []Effect {
 	time.Sleep(time.Millisecond)
 	s.seen++
-	return Step{}
+	return nil
 }
 
 // Every control frame reaches a session that watches them, however fast they come and

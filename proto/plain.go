@@ -53,10 +53,12 @@ func bareAddress(address string) string {
 type plainSession struct{ greeting []Frame }
 
 // Greet sends the greeting; the stream is live as soon as the socket is open.
-func (s plainSession) Greet(time.Time) Step { return Step{Ready: true, Send: s.greeting} }
+func (s plainSession) Greet(time.Time) []Effect {
+	return []Effect{Send(s.greeting), StreamReady{}}
+}
 
 // Decode takes every message for an event.
-func (s plainSession) Decode(Message) (Step, error) { return Step{Event: true}, nil }
+func (s plainSession) Decode(Message) (event bool, _ []Effect, _ error) { return true, nil, nil }
 
 // Farewell has nothing to say.
 func (s plainSession) Farewell() []Frame { return nil }

@@ -71,7 +71,7 @@ func (p *player) play(ctx context.Context, tape iter.Seq2[FrameRecord, error]) e
 	for r, err := range tape {
 		switch {
 		case errors.Is(err, ErrTapeCut):
-			p.o.Trace.step(Step{Warning: err.Error() + "; what stands before it was read"})
+			p.o.Trace.warning(Warning(err.Error() + "; what stands before it was read"))
 			return ErrTapeEnd
 		case err != nil:
 			return err
@@ -150,7 +150,7 @@ func (p *player) connected(now time.Time) {
 }
 
 func (p *player) message(m Message) error {
-	step, err := p.session.Decode(m)
+	event, effects, err := p.session.Decode(m)
 	if err != nil {
 		v := judge(p.svc, err, true)
 		p.report(m.Time, Disconnected{err})
@@ -159,8 +159,8 @@ func (p *player) message(m Message) error {
 		}
 		return &Failure{Class: v.Class, Connected: true, Err: err}
 	}
-	p.apply(step, m.Time)
-	if !step.Event {
+	p.apply(effects, m.Time)
+	if !event {
 		return nil
 	}
 	p.event = m.Time
@@ -176,15 +176,24 @@ func (p *player) give(m Message, r FrameRecord) error {
 	return p.sink.Event(&p.ev)
 }
 
-// apply reports what a step says; there is nobody to send anything to.
-func (p *player) apply(step Step, now time.Time) {
-	p.o.Trace.step(step)
-	if step.Heartbeat {
-		p.report(now, Heartbeat{step.RTT})
-	}
-	if step.Ready && !p.ready {
-		p.ready = true
-		p.report(now, Ready{})
+// apply reports what effects say; there is nobody to send anything to.
+func (p *player) apply(effects []Effect, now time.Time) {
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case Note:
+			p.o.Trace.note(e)
+		case Answer:
+			p.o.Trace.answer(e)
+		case Warning:
+			p.o.Trace.warning(e)
+		case HeartbeatAnswered:
+			p.report(now, Heartbeat(e))
+		case StreamReady:
+			if !p.ready {
+				p.ready = true
+				p.report(now, Ready{})
+			}
+		}
 	}
 }
 

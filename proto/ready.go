@@ -8,20 +8,26 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// readiness takes note of how far the stream has come.
-func (s *server) readiness(step Step, now time.Time) {
-	if (step.Live || step.Ready) && !s.live {
+// nowLive takes note that the stream is live.
+func (s *server) nowLive(now time.Time) {
+	if !s.live {
 		s.live = true
 		s.report(time.Now(), s.address, Live{})
 		s.rearmIdle(now)
 	}
-	if step.Ready && s.readyAt.IsZero() {
-		if step.Filling {
-			s.fillGap(now)
-		}
-		s.readyAt = now.Add(s.o.ReadyDelay)
-		s.announce(now)
+}
+
+// nowReady takes note that the stream is ready.
+func (s *server) nowReady(ready StreamReady, now time.Time) {
+	s.nowLive(now)
+	if !s.readyAt.IsZero() {
+		return
 	}
+	if ready.Filling {
+		s.fillGap(now)
+	}
+	s.readyAt = now.Add(s.o.ReadyDelay)
+	s.announce(now)
 }
 
 // announce reports that the stream is ready, once it has been so for ReadyDelay,
@@ -46,7 +52,7 @@ func (s *server) control(e *wsconn.Entry) {
 	if e.Op == frame.OpPong && s.alive.asked(e.Own) {
 		s.conn.Answered()
 		if rtt, ok := s.alive.answered(s.conn.State(time.Now()), e.Time); ok {
-			s.o.Trace.step(Step{Note: fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))})
+			s.o.Trace.note(Note(fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))))
 			s.report(e.Time, s.address, Heartbeat{rtt})
 		}
 	}

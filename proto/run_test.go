@@ -965,7 +965,7 @@ func (s *keeperSession) Due(now time.Time) (Work, error) {
 		return func(now time.Time) (Work, error) {
 			s.done++
 			s.next = now.Add(7 * time.Second)
-			return Work{Step: Step{Send: []Frame{Text(fmt.Append(nil, s.done))}}, Next: s.next}, nil
+			return Work{Effects: []Effect{Send{Text(fmt.Append(nil, s.done))}}, Next: s.next}, nil
 		}
 	}}, nil
 }
@@ -998,11 +998,14 @@ type strictSession struct {
 	heard time.Time
 }
 
-func (s *strictSession) Greet(now time.Time) Step { s.heard = now; return Step{Ready: true} }
+func (s *strictSession) Greet(now time.Time) []Effect {
+	s.heard = now
+	return []Effect{StreamReady{}}
+}
 
-func (s *strictSession) Decode(m Message) (Step, error) {
+func (s *strictSession) Decode(m Message) (event bool, _ []Effect, _ error) {
 	s.heard = m.Time
-	return Step{Event: len(m.Data) > 10}, nil
+	return len(m.Data) > 10, nil, nil
 }
 
 func (s *strictSession) Due(now time.Time) (Work, error) {

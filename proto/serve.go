@@ -285,12 +285,12 @@ func (s *server) pass(b *wsconn.Batch) end {
 
 // message has the session look at a message.
 func (s *server) message(b *wsconn.Batch, e *wsconn.Entry) (event bool, err error) {
-	step, err := s.session.Decode(Message{Data: b.Payload(e), Binary: e.Op == frame.OpBinary, Time: e.Time})
+	event, effects, err := s.session.Decode(Message{Data: b.Payload(e), Binary: e.Op == frame.OpBinary, Time: e.Time})
 	if err != nil {
 		return false, err
 	}
-	s.apply(step, e.Time)
-	return step.Event, nil
+	s.apply(effects, e.Time)
+	return event, nil
 }
 
 func (s *server) traceEntry(b *wsconn.Batch, e *wsconn.Entry) {
@@ -306,22 +306,35 @@ func (s *server) rearmIdle(now time.Time) {
 }
 
 // apply does what the session wants.
-func (s *server) apply(step Step, now time.Time) {
-	for _, v := range step.Secrets {
-		s.o.Trace.secret(v)
+func (s *server) apply(effects []Effect, now time.Time) {
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case Secrets:
+			for _, v := range e {
+				s.o.Trace.secret(v)
+			}
+		case Send:
+			for _, f := range e {
+				s.put(f, false)
+			}
+		case Note:
+			s.o.Trace.note(e)
+		case Answer:
+			s.o.Trace.answer(e)
+		case Warning:
+			s.o.Trace.warning(e)
+		case HeartbeatAnswered:
+			s.report(now, s.address, Heartbeat(e))
+		case StreamLive:
+			s.nowLive(now)
+		case StreamReady:
+			s.nowReady(e, now)
+		case Inject:
+			s.inject(e)
+		case GapReports:
+			s.reportGaps(e, now)
+		}
 	}
-	for _, f := range step.Send {
-		s.put(f, false)
-	}
-	if step.Note != "" || step.Answer != "" || step.Warning != "" {
-		s.o.Trace.step(step)
-	}
-	if step.Heartbeat {
-		s.report(now, s.address, Heartbeat{step.RTT})
-	}
-	s.readiness(step, now)
-	s.inject(step.Inject)
-	s.reportGaps(step.Gaps, now)
 }
 
 // applyWork does what a Keeper wants.
@@ -331,7 +344,7 @@ func (s *server) applyWork(w Work, wctx context.Context, now time.Time) {
 		s.working = true
 		go func() { s.work <- do(wctx, w) }()
 	}
-	s.apply(w.Step, now)
+	s.apply(w.Effects, now)
 }
 
 // do does the work of a session, in a goroutine of its own.

@@ -43,11 +43,12 @@ type Handshake struct {
 // tables, fuzzed, and fed from a tape. All its methods are called from one
 // goroutine.
 type Session interface {
-	// Greet returns what to send as soon as the socket is open.
-	Greet(now time.Time) Step
-	// Decode says what a message is. It must not keep m.Data. An error ends the
-	// connection; whether it is tried again is for the Judge.
-	Decode(m Message) (Step, error)
+	// Greet returns what to do as soon as the socket is open.
+	Greet(now time.Time) []Effect
+	// Decode reports whether a message carries an event for the sink, and what else is
+	// to be done. It must not keep m.Data. An error ends the connection; whether it is
+	// tried again is for the Judge.
+	Decode(m Message) (event bool, effects []Effect, err error)
 	// Farewell returns what to send before the closing handshake.
 	Farewell() []Frame
 }
@@ -73,54 +74,6 @@ type Frame struct {
 // Text makes a text frame.
 func Text(payload []byte) Frame { return Frame{Opcode: frame.OpText, Payload: payload} }
 
-// A Step is what a Session wants done after it has looked at something. The
-// zero value means: nothing, the message was of no interest to anybody.
-type Step struct {
-	// Event: the message carries an event for the sink.
-	Event bool
-	// Live: as far as the protocol tells, events may come from here on.
-	Live bool
-	// Ready: an event that happens from here on will come, as the service defines
-	// it. It implies Live.
-	Ready bool
-	// Heartbeat: the peer has answered a heartbeat, RTT after it was sent if that is
-	// known.
-	Heartbeat bool
-	RTT       time.Duration
-	// Send goes out now, in this order.
-	Send []Frame
-	// Note says in a few words what the message was, for people who asked to
-	// see more; empty for events.
-	Note string
-	// Answer tells a person what has become of a Command.
-	Answer string
-	// Warning is something that the user should know although the stream goes on.
-	Warning string
-	// Secrets are credentials that have come up since the handshake.
-	Secrets []string
-	// Inject are events that the session has fetched or held back. They reach the
-	// sink in this order: those of Decode after all messages that were read together
-	// with the one at hand, others at once. Their Data is copied.
-	Inject []Message
-	// Filling goes with Ready: the session fetches what was missed before this
-	// connection, and will say in Gaps what has become of it.
-	Filling bool
-	// Gaps report times in which events were missed, or were not.
-	Gaps []GapReport
-}
-
-// A GapReport is what a Session knows of a time in which events may have been
-// missed.
-type GapReport struct {
-	// From and To bound the time. When From is zero they are those of the gap
-	// before this connection; without one, the report is dropped.
-	From, To time.Time
-	// Filled: every event of the time was fetched.
-	Filled bool
-	// Reason says why it was not filled.
-	Reason string
-}
-
 // A Holder is a Session that may hold events back, to put others before them. What
 // it holds at the end of its connection is for its service to hand on.
 type Holder interface {
@@ -143,12 +96,13 @@ type Keeper interface {
 type ControlWatcher interface {
 	// Control is told of each ping and pong from the peer, in the order of the
 	// messages.
-	Control(op frame.Opcode, now time.Time) Step
+	Control(op frame.Opcode, now time.Time) []Effect
 }
 
 // Work is what a Keeper wants done now and when it wants to be asked again.
 type Work struct {
-	Step
+	// Effects are done first.
+	Effects []Effect
 	// Do may block, on a network or a command; it runs beside the connection,
 	// one at a time, and ctx ends with the connection. What it returns is called
 	// where the Session's other methods are called. While another one runs it is

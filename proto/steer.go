@@ -19,7 +19,7 @@ type Steering struct {
 	// Ask brings functions that are called with the session of the connection, where
 	// its other methods are called. What they return is done. Nothing is received
 	// while there is no connection.
-	Ask <-chan func(s Session, now time.Time) Step
+	Ask <-chan func(s Session, now time.Time) []Effect
 	// Frames, when it is true, has the sink get what Options.Frames says, from then
 	// on and until it is false; nil is false.
 	Frames *atomic.Bool
@@ -50,7 +50,7 @@ type Commanded interface {
 type Commander interface {
 	// Command carries out the command of that name. text is what to tell the person
 	// at once; an error is about what was typed and does no harm to the connection.
-	Command(name string, args []string, now time.Time) (step Step, text string, err error)
+	Command(name string, args []string, now time.Time) (effects []Effect, text string, err error)
 }
 
 // steer makes attempts until the run is to end, and returns what Run returns.

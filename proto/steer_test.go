@@ -33,7 +33,7 @@ func TestSteering(t *testing.T) {
 		}}
 		o := testOptions(nw)
 		o.Retries = 5
-		input, again, ask := make(chan Frame), make(chan struct{}, 1), make(chan func(Session, time.Time) Step)
+		input, again, ask := make(chan Frame), make(chan struct{}, 1), make(chan func(Session, time.Time) []Effect)
 		o.Input, o.Steering = input, Steering{Again: again, Ask: ask}
 		var d traceRecorder
 		o.Trace = d.trace()
@@ -49,7 +49,7 @@ func TestSteering(t *testing.T) {
 			time.Sleep(time.Minute)
 			again <- struct{}{}
 			time.Sleep(time.Minute)
-			ask <- func(_ Session, now time.Time) Step { return Step{Note: "asked"} }
+			ask <- func(_ Session, now time.Time) []Effect { return []Effect{Note("asked")} }
 			cancel()
 		}()
 		var sink recorder
@@ -123,24 +123,24 @@ func TestOctaveCommands(t *testing.T) {
 	s.Greet(now)
 	command := func(name string, args ...string) string {
 		t.Helper()
-		step, text, err := s.Command(name, args, now)
+		effects, text, err := s.Command(name, args, now)
 		if err != nil {
 			return "error: " + err.Error()
 		}
-		for _, f := range step.Send {
+		for _, f := range framesOf(effects) {
 			text += string(f.Payload)
 		}
 		return text
 	}
-	decode := func(id string, ok bool) Step {
+	answer := func(id string, ok bool) Step {
 		t.Helper()
-		step, err := s.Decode(Message{Data: mustJSON(wire.OctaveAnswer{Head: &wire.OctaveHead{MsgID: mustJSON(id), OK: ok, Status: 200}})})
+		step, err := decode(s, Message{Data: mustJSON(wire.OctaveAnswer{Head: &wire.OctaveHead{MsgID: mustJSON(id), OK: ok, Status: 200}})})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return step
 	}
-	decode("subscribe-1", true)
+	answer("subscribe-1", true)
 	for _, tt := range []struct{ got, want string }{
 		{command("streams"), "/a"},
 		{command("subscribe"), "error: /subscribe needs the id or the path of a stream"},
@@ -148,11 +148,11 @@ func TestOctaveCommands(t *testing.T) {
 		{command("unsubscribe", "/b"), "error: not subscribed to /b"},
 		{command("subscribe", "/b", "s1"), `{"msgId":"by-hand-1","object":"event","type":"subscribe","path":"/b"}` +
 			`{"msgId":"by-hand-2","object":"event","type":"subscribe","streamId":"s1"}`},
-		{decode("by-hand-1", true).Answer, "subscribed to /b"},
-		{decode("by-hand-2", false).Warning, "subscribe s1 refused with status 200"},
+		{answer("by-hand-1", true).Answer, "subscribed to /b"},
+		{answer("by-hand-2", false).Warning, "subscribe s1 refused with status 200"},
 		{command("streams"), "/a\n/b"},
 		{command("unsubscribe", "/a"), `{"msgId":"by-hand-3","object":"event","type":"unsubscribe","path":"/a"}`},
-		{decode("by-hand-3", true).Answer, "unsubscribed from /a"},
+		{answer("by-hand-3", true).Answer, "unsubscribed from /a"},
 		{command("streams"), "/b"},
 		{command("dance"), "error: unknown command"},
 	} {
@@ -173,8 +173,8 @@ func TestDrogueAndDoshiiCommands(t *testing.T) {
 		t.Errorf("refresh: %v, due %s", err, d.ask)
 	}
 	s := &doshiiSession{d: &Doshii{Heartbeat: time.Minute}, beat: now}
-	step, _, err := s.Command("heartbeat", nil, now)
-	if err != nil || len(step.Send) != 1 || !s.beat.Equal(now.Add(time.Minute)) {
-		t.Errorf("heartbeat: %v, %d frames, next %s", err, len(step.Send), s.beat)
+	effects, _, err := s.Command("heartbeat", nil, now)
+	if err != nil || len(framesOf(effects)) != 1 || !s.beat.Equal(now.Add(time.Minute)) {
+		t.Errorf("heartbeat: %v, %d frames, next %s", err, len(framesOf(effects)), s.beat)
 	}
 }

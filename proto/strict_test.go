@@ -243,10 +243,10 @@ func (a asking) Handshake(context.Context) (*Handshake, error) {
 	return &Handshake{URL: "ws://test/", Session: a}, nil
 }
 
-func (asking) Greet(time.Time) Step { return Step{Ready: true} }
+func (asking) Greet(time.Time) []Effect { return []Effect{StreamReady{}} }
 
-func (asking) Decode(m Message) (Step, error) {
-	return Step{Send: []Frame{Text(bytes.Clone(m.Data))}}, nil
+func (asking) Decode(m Message) (event bool, _ []Effect, _ error) {
+	return false, []Effect{Send{Text(bytes.Clone(m.Data))}}, nil
 }
 
 func (asking) Farewell() []Frame { return nil }

@@ -69,15 +69,21 @@ func (t *Trace) frame(r FrameRecord) {
 	}
 }
 
-func (t *Trace) step(s Step) {
-	if s.Note != "" && t.Note != nil {
-		t.Note(s.Note)
+func (t *Trace) note(text Note) {
+	if t.Note != nil {
+		t.Note(string(text))
 	}
-	if s.Answer != "" && t.Answer != nil {
-		t.Answer(s.Answer)
+}
+
+func (t *Trace) answer(text Answer) {
+	if t.Answer != nil {
+		t.Answer(string(text))
 	}
-	if s.Warning != "" && t.Warning != nil {
-		t.Warning(s.Warning)
+}
+
+func (t *Trace) warning(text Warning) {
+	if t.Warning != nil {
+		t.Warning(string(text))
 	}
 }
 
