@@ -194,16 +194,18 @@ func (s *stream) adviseOnGroups(svc *proto.Drogue, o *drogueOptions) proto.Servi
 // interrupted is a service that tells when a connection follows another one.
 type interrupted struct {
 	*proto.Drogue
-	attempts int
-	again    func()
+	again func()
 }
 
-// Handshake implements proto.Service.
-func (i *interrupted) Handshake(ctx context.Context) (*proto.Handshake, error) {
-	if i.attempts++; i.attempts == 2 {
-		i.again()
-	}
-	return i.Drogue.Handshake(ctx)
+// Start implements proto.Service.
+func (i *interrupted) Start() proto.Source {
+	source, attempts := i.Drogue.Start(), 0
+	return proto.SourceFunc(func(ctx context.Context) (*proto.Handshake, error) {
+		if attempts++; attempts == 2 {
+			i.again()
+		}
+		return source.Handshake(ctx)
+	})
 }
 
 // drogueHint is the advice for Drogue Cloud's own failures.

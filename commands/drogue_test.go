@@ -90,9 +90,10 @@ func TestAdviceOnGroups(t *testing.T) {
 		s := testStream(&stderr)
 		s.watched, s.flags.retries, s.flags.quiet = tt.watched, tt.retries, tt.quiet
 		svc := s.adviseOnGroups(&proto.Drogue{Endpoint: "ws://x", Application: "a"}, &tt.options)
+		source := svc.Start()
 		var got []string
 		for range 3 {
-			if _, err := svc.Handshake(t.Context()); err != nil {
+			if _, err := source.Handshake(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			got = append(got, string('0'+rune(strings.Count(stderr.String(), "warning: "))))

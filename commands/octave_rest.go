@@ -208,7 +208,7 @@ func (s *stream) findStreams(ctx context.Context, o *octaveOptions, svc *proto.O
 func (o *octaveOptions) lookBack(svc *proto.Octave) {
 	backfill := o.backfill && !o.noBackfill
 	if svc.API.Base != "" && (backfill || o.since.given()) {
-		svc.Cursor, svc.Backfill, svc.BackfillDelay = proto.NewOctaveCursor(), backfill, o.backfillDelay
+		svc.Backfill, svc.BackfillDelay = backfill, o.backfillDelay
 		svc.Since, svc.Ago = o.since.at, o.since.ago
 	}
 }

@@ -102,6 +102,8 @@ type autobahnService struct {
 
 func (autobahnService) Name() string { return "autobahn" }
 
+func (a autobahnService) Start() Source { return a }
+
 func (a autobahnService) Handshake(context.Context) (*Handshake, error) {
 	return &Handshake{URL: a.url, Address: a.url, Session: a.session}, nil
 }

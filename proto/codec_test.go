@@ -208,7 +208,7 @@ func TestDrogueHandshake(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			hs, err := tt.d.Handshake(t.Context())
+			hs, err := tt.d.Start().Handshake(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -328,7 +328,7 @@ func TestDrogueRenewsWithAWrongClock(t *testing.T) {
 					}
 					return secret.Value(jwt(issued.Add(5 * time.Minute))), nil
 				}}
-				hs, err := d.Handshake(t.Context())
+				hs, err := d.Start().Handshake(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -363,7 +363,7 @@ func TestDrogueRenewsWithAWrongClock(t *testing.T) {
 		asked := 0
 		old := secret.Value(jwt(time.Now().Add(-time.Hour)))
 		d := &Drogue{Endpoint: "ws://h", Application: "a", Renewable: true, Token: func(context.Context) (secret.Value, error) { asked++; return old, nil }}
-		hs, err := d.Handshake(t.Context())
+		hs, err := d.Start().Handshake(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -393,7 +393,7 @@ func TestDrogueNeverRefreshesWithoutExpiry(t *testing.T) {
 		"static token": {Endpoint: "ws://h", Application: "a", Token: StaticToken(secret.Value(jwt(time.Now().Add(time.Minute))))},
 		"opaque token": {Endpoint: "ws://h", Application: "a", Token: StaticToken("opaque"), Renewable: true},
 	} {
-		hs, err := d.Handshake(t.Context())
+		hs, err := d.Start().Handshake(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -495,7 +495,7 @@ func TestDoshiiHeartbeat(t *testing.T) {
 
 func TestDoshiiHandshake(t *testing.T) {
 	d := &Doshii{Endpoint: "wss://socket.sandbox.doshii.co", Path: wire.DoshiiPathAppV3, DeviceID: "rj7DnGBL", Auth: StaticToken(DoshiiAuth("some23Clients30edID"))}
-	hs, err := d.Handshake(t.Context())
+	hs, err := d.Start().Handshake(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

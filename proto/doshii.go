@@ -42,7 +42,7 @@ type Doshii struct {
 	// empty list lets everything pass, unknown messages included.
 	Events []string
 	// Quiet is called when a connection has brought answers to heartbeats for
-	// wire.DoshiiQuiet but no event; nil for nobody. It must not block.
+	// wire.DoshiiQuiet but no event; nil for nobody. It must not block. Runs at the same time call it at the same time.
 	Quiet func()
 }
 
@@ -71,8 +71,10 @@ func DoshiiEncoded(clientID secret.Value) bool {
 // Name implements Service.
 func (d *Doshii) Name() string { return "doshii" }
 
-// Handshake implements Service.
-func (d *Doshii) Handshake(ctx context.Context) (*Handshake, error) {
+// Start implements Service.
+func (d *Doshii) Start() Source { return SourceFunc(d.handshake) }
+
+func (d *Doshii) handshake(ctx context.Context) (*Handshake, error) {
 	base, err := socketURL(d.Endpoint)
 	if err != nil {
 		return nil, &HandshakeError{Stage: StageUpgrade, Address: bareAddress(d.Endpoint), Err: &ProtocolError{err}}

@@ -130,7 +130,7 @@ func TestDoshiiAPI(t *testing.T) {
 func TestDoshiiHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &Doshii{Endpoint: "wss://h", Path: wire.DoshiiPathPOS, Token: StaticToken("loc&tok")}
-		hs, err := d.Handshake(t.Context())
+		hs, err := d.Start().Handshake(t.Context())
 		if err != nil || hs.URL != "wss://h/pos/socket?token=loc%26tok" || hs.Address != "wss://h/pos/socket" {
 			t.Errorf("%+v, %v", hs, err)
 		}
@@ -140,7 +140,7 @@ func TestDoshiiHandshakes(t *testing.T) {
 			}}
 		var stamps []int64
 		for range 2 {
-			hs, err := d.Handshake(t.Context())
+			hs, err := d.Start().Handshake(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,8 +49,10 @@ type Drogue struct {
 // Name implements Service.
 func (d *Drogue) Name() string { return "drogue" }
 
-// Handshake implements Service.
-func (d *Drogue) Handshake(ctx context.Context) (*Handshake, error) {
+// Start implements Service.
+func (d *Drogue) Start() Source { return SourceFunc(d.handshake) }
+
+func (d *Drogue) handshake(ctx context.Context) (*Handshake, error) {
 	var c *DrogueCredential // once per attempt: asking may run a command
 	credential := func(address string) (DrogueCredential, error) {
 		if c == nil {

@@ -110,7 +110,7 @@ func TestDrogueDiscovery(t *testing.T) {
 			if tt.token != "" {
 				d.Token = func(context.Context) (secret.Value, error) { tokens++; return tt.token, nil }
 			}
-			hs, err := d.Handshake(t.Context())
+			hs, err := d.Start().Handshake(t.Context())
 			if tt.err != "" {
 				if err == nil || !strings.HasPrefix(err.Error(), here(tt.err)) || Classify(d, err) != tt.class {
 					t.Errorf("%v of class %d, want %s of class %d", err, Classify(d, err), here(tt.err), tt.class)
@@ -222,7 +222,7 @@ func TestDrogueCredentialError(t *testing.T) {
 	d := &Drogue{Endpoint: "ws://x", Application: "a", Token: func(context.Context) (secret.Value, error) {
 		return "", &CredentialError{errors.New("not logged in")}
 	}}
-	_, err := d.Handshake(t.Context())
+	_, err := d.Start().Handshake(t.Context())
 	if Classify(d, err) != Credentials {
 		t.Errorf("%v is of class %d", err, Classify(d, err))
 	}

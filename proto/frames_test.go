@@ -86,10 +86,12 @@ type sessionService struct {
 	session Session
 }
 
-func (s sessionService) Handshake(ctx context.Context) (*Handshake, error) {
-	hs, err := s.Plain.Handshake(ctx)
-	hs.Session = s.session
-	return hs, err
+func (s sessionService) Start() Source {
+	return SourceFunc(func(ctx context.Context) (*Handshake, error) {
+		hs, err := s.handshake(ctx)
+		hs.Session = s.session
+		return hs, err
+	})
 }
 
 // Answers come after the message that they answer, although several were read at once,

@@ -28,12 +28,13 @@ func (s *server) inject(events []Message) {
 	}
 }
 
-// release gives out what the last session still holds when the run is over.
+// release gives out what is still held when the run is over.
 func (r *runner) release() {
-	if r.holder == nil || r.o.frames() {
+	holder, ok := r.source.(Holder)
+	if !ok || r.o.frames() {
 		return
 	}
-	if events := r.holder.Release(); len(events) > 0 {
+	if events := holder.Release(); len(events) > 0 {
 		r.queue.put(batchOf(r.queue.free, events))
 	}
 }

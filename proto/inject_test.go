@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A filler is a service and its session: each message is an event, and on each
+// A filler is a service for one run, and its session: each message is an event, and on each
 // connection do runs once after it is live.
 type filler struct {
 	do    func(ctx context.Context) Work
@@ -26,6 +26,8 @@ type filler struct {
 }
 
 func (f *filler) Name() string { return "filler" }
+
+func (f *filler) Start() Source { return f }
 
 func (f *filler) Handshake(context.Context) (*Handshake, error) {
 	f.left = f.times

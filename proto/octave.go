@@ -33,10 +33,7 @@ type Octave struct {
 	// Client sends the session request.
 	Client *http.Client
 
-	// Cursor is where a run remembers how far it has come; nil for a run that
-	// neither looks back nor fills gaps. It is the one thing here that changes.
-	Cursor *OctaveCursor
-	// API is asked for stored events. It is required with Cursor.
+	// API is asked for stored events. It is required with Backfill, Since and Ago.
 	API *OctaveAPI
 	// Backfill fetches what was missed before each new connection.
 	Backfill bool
@@ -139,9 +136,33 @@ func socketURL(endpoint string) (string, error) {
 	return "", fmt.Errorf("address %q has none of the schemes http, https, ws, wss", bareAddress(endpoint))
 }
 
-// Handshake implements Service.
-func (o *Octave) Handshake(ctx context.Context) (*Handshake, error) {
-	s, err := o.NewSession(ctx)
+// Start implements Service.
+func (o *Octave) Start() Source {
+	r := &octaveRun{o: o}
+	if o.Backfill || !o.Since.IsZero() || o.Ago > 0 {
+		r.cursor = newOctaveCursor()
+	}
+	return r
+}
+
+// An octaveRun is what goes from one connection of a run to the next.
+type octaveRun struct {
+	o *Octave
+	// cursor is how far the run has come; nil when it neither looks back nor fills gaps.
+	cursor *octaveCursor
+}
+
+// Release implements Holder.
+func (r *octaveRun) Release() []Message {
+	if r.cursor == nil || r.cursor.fill == nil {
+		return nil
+	}
+	return r.cursor.fill.release()
+}
+
+// Handshake implements Source.
+func (r *octaveRun) Handshake(ctx context.Context) (*Handshake, error) {
+	s, err := r.o.NewSession(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +170,7 @@ func (o *Octave) Handshake(ctx context.Context) (*Handshake, error) {
 		URL:     s.URL,
 		Address: strings.Replace(s.URL, url.PathEscape(s.ID), "…", 1),
 		Secrets: []string{s.ID},
-		Session: &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: s.Granted, received: time.Now()}},
+		Session: &octaveSession{o: r.o, octaveRecovery: octaveRecovery{cursor: r.cursor, granted: s.Granted, received: time.Now()}},
 	}, nil
 }
 
@@ -257,8 +278,8 @@ func (s *octaveSession) answer(h *octaveHead, now time.Time) ([]Effect, error) {
 	stream, ok := s.awaited[id]
 	asked := s.byHand.awaited[id]
 	if effect, byHand := s.byHand.answer(id, h); byHand {
-		if h.ok && s.o.Cursor != nil {
-			s.o.Cursor.byHand(asked)
+		if h.ok && s.cursor != nil {
+			s.cursor.byHand(asked)
 		}
 		return []Effect{effect}, nil
 	}

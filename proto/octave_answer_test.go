@@ -97,7 +97,7 @@ func TestOctaveSideMembersOfAnyKind(t *testing.T) {
 		`{"type":"message","resource":null,"value":7}`:                                                         "event",
 	} {
 		s := newOctaveSession("/a")
-		s.o.Cursor = NewOctaveCursor()
+		s.cursor = newOctaveCursor()
 		s.Greet(noon)
 		step, err := decode(s, Message{Data: []byte(message), Time: noon})
 		got := "note"

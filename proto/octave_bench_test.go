@@ -19,11 +19,10 @@ func BenchmarkOctaveDecode(b *testing.B) {
 	}
 	for _, cursor := range []bool{false, true} {
 		b.Run(fmt.Sprintf("cursor=%v", cursor), func(b *testing.B) {
-			o := &Octave{Streams: []string{"s6671a0f09b1c2d3e4f506172"}}
+			s := &octaveSession{o: &Octave{Streams: []string{"s6671a0f09b1c2d3e4f506172"}}}
 			if cursor {
-				o.Cursor = NewOctaveCursor()
+				s.cursor = newOctaveCursor()
 			}
-			s := &octaveSession{o: o}
 			s.Greet(noon)
 			now := noon
 			b.SetBytes(int64(len(messages[0])))

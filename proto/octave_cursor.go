@@ -21,12 +21,11 @@ const (
 	octaveRemembered = 1 << 16
 )
 
-// An OctaveCursor is how far a run has come in each of its streams: what a
+// An octaveCursor is how far a run has come in each of its streams: what a
 // connection must know of the ones before it, so that it can fetch what was
-// missed between and tell what was printed already. Each run needs a cursor of
-// its own. It belongs to the goroutine of Run; requests that run beside the
-// connection do not touch it.
-type OctaveCursor struct {
+// missed between and tell what was printed already. It belongs to the goroutine of
+// Run; requests that run beside the connection do not touch it.
+type octaveCursor struct {
 	seed    maphash.Seed
 	streams []*octaveMark          // in the user's order
 	byID    map[string]*octaveMark // by what messages have as resource
@@ -45,14 +44,14 @@ type OctaveCursor struct {
 	compared bool
 }
 
-// NewOctaveCursor makes the cursor of a run.
-func NewOctaveCursor() *OctaveCursor {
-	return &OctaveCursor{seed: maphash.MakeSeed(), byID: make(map[string]*octaveMark), overlap: octaveOverlap}
+// newOctaveCursor makes the cursor of a run.
+func newOctaveCursor() *octaveCursor {
+	return &octaveCursor{seed: maphash.MakeSeed(), byID: make(map[string]*octaveMark), overlap: octaveOverlap}
 }
 
 // compare takes note of the service's clock: it had reached at, in Unix
 // milliseconds, when ours showed now.
-func (c *OctaveCursor) compare(at int64, now time.Time) {
+func (c *octaveCursor) compare(at int64, now time.Time) {
 	if ahead := time.UnixMilli(at).Sub(now); !c.compared || ahead > c.ahead {
 		c.ahead, c.compared = ahead, true
 	}
@@ -60,19 +59,19 @@ func (c *OctaveCursor) compare(at int64, now time.Time) {
 
 // service is what the service's clock has reached, in Unix milliseconds, when ours
 // shows now. Unless known, it is our own clock that says so.
-func (c *OctaveCursor) service(now time.Time) (at int64, known bool) {
+func (c *octaveCursor) service(now time.Time) (at int64, known bool) {
 	return now.Add(c.ahead).UnixMilli(), c.compared
 }
 
 // local is the time of our clock that belongs to one of the service's, in Unix
 // milliseconds, or a little later.
-func (c *OctaveCursor) local(at int64) time.Time { return time.UnixMilli(at).Add(-c.ahead) }
+func (c *octaveCursor) local(at int64) time.Time { return time.UnixMilli(at).Add(-c.ahead) }
 
 // clockSlack is how much too late local may be: the Date header counts seconds.
 const clockSlack = time.Second
 
 // begun is when a gap begins, by our clock, or a little before.
-func (c *OctaveCursor) begun(at int64) time.Time {
+func (c *octaveCursor) begun(at int64) time.Time {
 	if !c.compared {
 		return c.local(at)
 	}
@@ -131,7 +130,7 @@ type octaveDoubt struct {
 }
 
 // begin makes a mark for each stream, once in a run.
-func (c *OctaveCursor) begin(o *Octave) {
+func (c *octaveCursor) begin(o *Octave) {
 	if c.streams != nil {
 		return
 	}
@@ -150,7 +149,7 @@ func (c *OctaveCursor) begin(o *Octave) {
 }
 
 // learn takes what the service says of a stream.
-func (c *OctaveCursor) learn(m *octaveMark, s OctaveStream) {
+func (c *octaveCursor) learn(m *octaveMark, s OctaveStream) {
 	m.id, m.capacity = s.ID, s.Capacity
 	if other := c.byID[m.id]; other != nil && other != m {
 		m.alias = true
@@ -160,7 +159,7 @@ func (c *OctaveCursor) learn(m *octaveMark, s OctaveStream) {
 }
 
 // start says that events are wanted from a time on.
-func (c *OctaveCursor) start(from int64) {
+func (c *octaveCursor) start(from int64) {
 	c.started = true
 	for _, m := range c.streams {
 		m.floor = from - 1
@@ -173,7 +172,7 @@ func (c *OctaveCursor) start(from int64) {
 // byHand takes note of what a person at a prompt has changed. Such subscriptions
 // are made anew only after a connection is live, too late for a fill without a
 // hole, so there is none for them.
-func (c *OctaveCursor) byHand(asked octaveAsked) {
+func (c *octaveCursor) byHand(asked octaveAsked) {
 	if asked.typ == wire.OctaveTypeSubscribe {
 		c.more = true
 		return
@@ -186,7 +185,7 @@ func (c *OctaveCursor) byHand(asked octaveAsked) {
 // find returns the mark of the stream that an event belongs to, or nil. A
 // subscription by path is answered with events that name the stream's id, so
 // that is learnt from the first one.
-func (c *OctaveCursor) find(resource []byte, e *octaveEvent) *octaveMark {
+func (c *octaveCursor) find(resource []byte, e *octaveEvent) *octaveMark {
 	if m := c.byID[string(resource)]; m != nil {
 		return m
 	}
@@ -203,12 +202,12 @@ func (c *OctaveCursor) find(resource []byte, e *octaveEvent) *octaveMark {
 	return m
 }
 
-func (c *OctaveCursor) key(e *octaveEvent) octaveKey {
+func (c *octaveCursor) key(e *octaveEvent) octaveKey {
 	return octaveKey{maphash.Bytes(c.seed, e.id), e.created, e.edited}
 }
 
 // has tells whether an event was given out.
-func (c *OctaveCursor) has(m *octaveMark, e *octaveEvent) bool {
+func (c *octaveCursor) has(m *octaveMark, e *octaveEvent) bool {
 	hash, ok := m.seen[c.key(e)]
 	// A stream of capacity 1 has one event that is written again and again, maybe
 	// twice in a millisecond.
@@ -216,7 +215,7 @@ func (c *OctaveCursor) has(m *octaveMark, e *octaveEvent) bool {
 }
 
 // give notes that an event is given out, and returns false when it was before.
-func (c *OctaveCursor) give(m *octaveMark, e *octaveEvent, now time.Time) bool {
+func (c *octaveCursor) give(m *octaveMark, e *octaveEvent, now time.Time) bool {
 	if c.has(m, e) {
 		return false
 	}

@@ -36,7 +36,7 @@ const (
 // there. Until that is done, nothing is known to be filled; what was pushed does not
 // wait for it.
 type octaveFill struct {
-	cursor  *OctaveCursor
+	cursor  *octaveCursor
 	delay   time.Duration
 	live    time.Time // when the subscriptions were acknowledged
 	streams []*octaveFetch
@@ -85,7 +85,7 @@ type octaveOut struct {
 	message Message // of a push; otherwise the event was fetched
 }
 
-func newOctaveFill(c *OctaveCursor, delay time.Duration) *octaveFill {
+func newOctaveFill(c *octaveCursor, delay time.Duration) *octaveFill {
 	f := &octaveFill{cursor: c, delay: delay}
 	for _, m := range c.streams {
 		if m.alias || m.ended {

@@ -70,8 +70,8 @@ func (s *shelf) answer(n int, q octaveQuery) []octaveEvent {
 }
 
 // one is a cursor with one stream that wants events from a time on.
-func one(capacity int, from int64) (*OctaveCursor, *octaveMark) {
-	c := NewOctaveCursor()
+func one(capacity int, from int64) (*octaveCursor, *octaveMark) {
+	c := newOctaveCursor()
 	c.begin(&Octave{Streams: []string{"s1"}})
 	c.learn(c.streams[0], OctaveStream{OctaveStream: wire.OctaveStream{ID: "s1", Path: "/a", Capacity: capacity}})
 	c.start(from)
@@ -249,7 +249,7 @@ func TestOctaveFill(t *testing.T) {
 
 // Several streams come in the order of time, though their pages do not.
 func TestOctaveFillMerges(t *testing.T) {
-	c := NewOctaveCursor()
+	c := newOctaveCursor()
 	c.begin(&Octave{Streams: []string{"s1", "s2", "s3"}})
 	c.start(1)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -387,7 +387,7 @@ func TestOctaveFillFailures(t *testing.T) {
 	for i := range names {
 		names[i] = fmt.Sprint("s", i)
 	}
-	c = NewOctaveCursor()
+	c = newOctaveCursor()
 	c.begin(&Octave{Streams: names})
 	c.start(1)
 	f = newOctaveFill(c, 0)
@@ -493,8 +493,9 @@ func FuzzOctavePush(f *testing.F) {
 // What a person subscribes to at a prompt is not looked back at, and that is said;
 // what they have unsubscribed from is not fetched.
 func TestOctaveFillByHand(t *testing.T) {
-	o := &Octave{Streams: []string{"/a", "/b"}, AckTimeout: time.Minute, Cursor: NewOctaveCursor(), Backfill: true}
-	s := &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: noon}}
+	o := &Octave{Streams: []string{"/a", "/b"}, AckTimeout: time.Minute, Backfill: true}
+	c := newOctaveCursor()
+	s := &octaveSession{o: o, octaveRecovery: octaveRecovery{cursor: c, granted: noon}}
 	s.Greet(noon)
 	s.Decode(Message{Data: ack(`"subscribe-1"`, `"ok":true`)})
 	if step, _ := decode(s, Message{Data: ack(`"subscribe-2"`, `"ok":true`)}); !step.Ready || step.Filling {
@@ -508,7 +509,7 @@ func TestOctaveFillByHand(t *testing.T) {
 	s.Decode(Message{Data: ack(`"by-hand-1"`, `"ok":true`)})
 	s.Decode(Message{Data: ack(`"by-hand-2"`, `"ok":true`)})
 
-	s = &octaveSession{o: o}
+	s = &octaveSession{o: o, octaveRecovery: octaveRecovery{cursor: c}}
 	s.Greet(noon)
 	if len(s.fill.streams) != 1 || s.fill.streams[0].name != "/a" {
 		t.Errorf("fetched: %+v", s.fill.streams)

@@ -130,7 +130,7 @@ func (f *octaveFill) verdict(s *octaveFetch) {
 
 // recheck reports when so many events came since that the older ones are forgotten:
 // stored ones can no longer be told from those that were given out.
-func (c *OctaveCursor) recheck(m *octaveMark) {
+func (c *octaveCursor) recheck(m *octaveMark) {
 	if m.unverified == 0 || m.forgotten < m.unverified {
 		return
 	}
@@ -142,7 +142,7 @@ func (c *OctaveCursor) recheck(m *octaveMark) {
 }
 
 // evicted reports what is no longer stored.
-func (c *OctaveCursor) evicted(m *octaveMark, from, to int64) GapReport {
+func (c *octaveCursor) evicted(m *octaveMark, from, to int64) GapReport {
 	return GapReport{
 		From: c.begun(from), To: c.local(max(from, to)),
 		Reason: fmt.Sprintf("%s keeps %s, and older ones are gone", m.name, events(m.capacity)),

@@ -200,7 +200,7 @@ func (s *lateStore) run(t *testing.T, seed uint64) {
 	o := &proto.Octave{
 		Endpoint: base, User: "user", Company: "acme", Token: token, Streams: streams,
 		AckTimeout: 3 * time.Second, Heartbeat: 20 * time.Second, Client: &http.Client{Transport: transport},
-		Cursor: proto.NewOctaveCursor(), Backfill: true, BackfillDelay: 5 * time.Second,
+		Backfill: true, BackfillDelay: 5 * time.Second,
 		API: &proto.OctaveAPI{Base: base, User: "user", Company: "acme", Token: token, Client: &http.Client{Transport: rest}, Timeout: 10 * time.Second},
 	}
 	type span struct{ from, to time.Time }

@@ -138,7 +138,7 @@ func TestOctaveFillThatIsNotVerified(t *testing.T) {
 // never by ours.
 func TestOctaveClock(t *testing.T) {
 	hour := time.Hour.Milliseconds()
-	c := NewOctaveCursor()
+	c := newOctaveCursor()
 	if at, known := c.service(noon); known || at != noon.UnixMilli() {
 		t.Errorf("nothing was compared: %d, %t", at, known)
 	}
@@ -160,9 +160,10 @@ func TestOctaveClock(t *testing.T) {
 // that is an hour behind and the service does not tell it.
 func TestOctaveBeginsWithoutDate(t *testing.T) {
 	behind := noon.Add(-time.Hour).UnixMilli()
-	o := &Octave{Streams: []string{"s1"}, AckTimeout: time.Second, Backfill: true, Cursor: NewOctaveCursor()}
+	o := &Octave{Streams: []string{"s1"}, AckTimeout: time.Second, Backfill: true}
+	c := newOctaveCursor()
 	connect := func(now time.Time) (*octaveSession, Step) {
-		s := &octaveSession{o: o, octaveRecovery: octaveRecovery{received: now}}
+		s := &octaveSession{o: o, octaveRecovery: octaveRecovery{cursor: c, received: now}}
 		s.Greet(now)
 		step, err := decode(s, Message{Data: []byte(`{"head":{"msgId":"subscribe-1","ok":true},"body":{}}`), Time: now})
 		if err != nil || !step.Ready {
@@ -182,7 +183,7 @@ func TestOctaveBeginsWithoutDate(t *testing.T) {
 	if step, err := decode(s, push); err != nil || !step.Event {
 		t.Fatalf("pushed: %+v, %v", step, err)
 	}
-	if m := o.Cursor.streams[0]; m.floor != behind+1000-1 {
+	if m := c.streams[0]; m.floor != behind+1000-1 {
 		t.Errorf("stored events count from %d on, want %d", m.floor+1, behind+1000)
 	}
 	if _, step = connect(noon.Add(4 * time.Second)); !step.Filling {
@@ -193,14 +194,15 @@ func TestOctaveBeginsWithoutDate(t *testing.T) {
 // Without a Date header, --since counts back from our clock, and says so.
 func TestOctaveSinceWithoutDate(t *testing.T) {
 	for _, granted := range []time.Time{{}, noon.Add(-time.Hour)} {
-		o := &Octave{Streams: []string{"s1"}, AckTimeout: time.Second, Ago: time.Minute, Cursor: NewOctaveCursor()}
-		s := &octaveSession{o: o, octaveRecovery: octaveRecovery{granted: granted, received: noon}}
+		o := &Octave{Streams: []string{"s1"}, AckTimeout: time.Second, Ago: time.Minute}
+		c := newOctaveCursor()
+		s := &octaveSession{o: o, octaveRecovery: octaveRecovery{cursor: c, granted: granted, received: noon}}
 		step := stepOf(s.Greet(noon))
 		want := noon
 		if !granted.IsZero() {
 			want = granted
 		}
-		if m := o.Cursor.streams[0]; m.mark != want.Add(-time.Minute).UnixMilli() {
+		if m := c.streams[0]; m.mark != want.Add(-time.Minute).UnixMilli() {
 			t.Errorf("granted %s: from %s", granted, time.UnixMilli(m.mark).UTC())
 		}
 		if warned := strings.Contains(step.Warning, "does not tell its time"); warned != granted.IsZero() {

@@ -17,9 +17,10 @@ const octaveParallel = 4
 // An octaveRecovery is what a session does so that no event is missed: it keeps
 // the cursor, and fetches what was stored while there was no connection.
 type octaveRecovery struct {
-	granted  time.Time   // the session, by the service's clock; zero when not known
-	received time.Time   // the answer that says so, by ours
-	fill     *octaveFill // nil when all that comes can go out
+	cursor   *octaveCursor // of the run; nil when it neither looks back nor fills gaps
+	granted  time.Time     // the session, by the service's clock; zero when not known
+	received time.Time     // the answer that says so, by ours
+	fill     *octaveFill   // nil when all that comes can go out
 	// job is the request that is made, or waits to be: offered until it is done.
 	job  func(context.Context) func(time.Time) (Work, error)
 	bulk bool // it brings events
@@ -28,7 +29,7 @@ type octaveRecovery struct {
 // look decides at the beginning of a connection whether something is to be
 // fetched, and returns what the user should know.
 func (s *octaveSession) look(now time.Time) (warnings []string) {
-	c := s.o.Cursor
+	c := s.cursor
 	if c == nil {
 		return nil
 	}
@@ -64,7 +65,7 @@ func (s *octaveSession) since(now time.Time) (from int64, sure bool) {
 	case !s.o.Since.IsZero():
 		return max(s.o.Since.UnixMilli(), 1), true
 	case s.o.Ago > 0:
-		at, known := s.o.Cursor.service(now)
+		at, known := s.cursor.service(now)
 		return max(at-s.o.Ago.Milliseconds(), 1), known
 	}
 	return 0, true
@@ -72,7 +73,7 @@ func (s *octaveSession) since(now time.Time) (from int64, sure bool) {
 
 // live is called when all subscriptions are acknowledged.
 func (s *octaveSession) live(now time.Time) {
-	c := s.o.Cursor
+	c := s.cursor
 	if c == nil {
 		return
 	}
@@ -88,7 +89,7 @@ func (s *octaveSession) live(now time.Time) {
 
 // push decides about an event that has come.
 func (s *octaveSession) push(m Message) (event bool, effects []Effect) {
-	c := s.o.Cursor
+	c := s.cursor
 	if c == nil {
 		return true, nil
 	}
@@ -112,17 +113,9 @@ func (s *octaveSession) push(m Message) (event bool, effects []Effect) {
 	return true, nil
 }
 
-// Release implements Holder.
-func (s *octaveSession) Release() []Message {
-	if s.fill == nil {
-		return nil
-	}
-	return s.fill.release()
-}
-
 // recover offers the next request to make.
 func (s *octaveSession) recover(w *Work, now time.Time) {
-	c := s.o.Cursor
+	c := s.cursor
 	if c == nil {
 		return
 	}
@@ -141,7 +134,7 @@ func (s *octaveSession) recover(w *Work, now time.Time) {
 }
 
 // lookUp asks what the streams keep, as far as that is not known.
-func (s *octaveSession) lookUp(c *OctaveCursor) {
+func (s *octaveSession) lookUp(c *octaveCursor) {
 	var marks []*octaveMark
 	var names []string
 	for _, m := range c.streams {
@@ -170,7 +163,7 @@ func (s *octaveSession) lookUp(c *OctaveCursor) {
 
 // lookedUp takes the answers to lookUp. Streams without one are looked up again in
 // the next connection.
-func (c *OctaveCursor) lookedUp(marks []*octaveMark, found []OctaveStream, errs []error) (effects []Effect) {
+func (c *octaveCursor) lookedUp(marks []*octaveMark, found []OctaveStream, errs []error) (effects []Effect) {
 	var refusal error
 	for i, m := range marks {
 		err := errs[i]
@@ -254,7 +247,7 @@ func (s *octaveSession) filled(now time.Time) []Effect {
 	effects := []Effect{Inject(s.fill.take(now))}
 	if s.fill.over() {
 		effects = append(effects, GapReports(s.fill.gaps()))
-		s.fill, s.o.Cursor.fill = nil, nil
+		s.fill, s.cursor.fill = nil, nil
 	}
 	return effects
 }

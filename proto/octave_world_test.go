@@ -21,7 +21,7 @@ import (
 // withREST makes a service that fetches what was missed.
 func (w *world) withREST(streams ...string) *proto.Octave {
 	o := w.octave(streams...)
-	o.Cursor, o.Backfill, o.API = proto.NewOctaveCursor(), true, w.api()
+	o.Backfill, o.API = true, w.api()
 	return o
 }
 

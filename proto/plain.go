@@ -21,8 +21,10 @@ type Plain struct {
 // Name implements Service.
 func (p *Plain) Name() string { return "connect" }
 
-// Handshake implements Service.
-func (p *Plain) Handshake(context.Context) (*Handshake, error) {
+// Start implements Service.
+func (p *Plain) Start() Source { return SourceFunc(p.handshake) }
+
+func (p *Plain) handshake(context.Context) (*Handshake, error) {
 	return &Handshake{
 		URL:          p.URL,
 		Address:      bareAddress(p.URL),

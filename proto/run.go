@@ -176,7 +176,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		return err
 	}
 	r := &runner{
-		svc: svc, o: &o,
+		svc: svc, source: svc.Start(), o: &o,
 		queue:  newQueue(o.Buffer, o.Overflow, newPool()),
 		sunk:   make(chan struct{}),
 		policy: newReconnectPolicy(&o),
@@ -212,6 +212,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 // A runner is one call of Run.
 type runner struct {
 	svc    Service
+	source Source
 	o      *Options
 	queue  *queue
 	policy reconnectPolicy
@@ -226,7 +227,6 @@ type runner struct {
 	pending   *Frame    // of Input, taken but not yet written
 	written   int       // messages of Input, on connections that have ended
 	dropped   dropReport
-	holder    Holder // the last session, when it may hold events back
 }
 
 // attempts is the outer loop: attempt, judge, wait, again.
@@ -325,7 +325,7 @@ func (r *runner) once(ctx context.Context) end {
 	defer unhook()
 
 	begun := time.Now()
-	hs, err := r.svc.Handshake(hctx)
+	hs, err := r.source.Handshake(hctx)
 	if err != nil {
 		r.unprepared(begun, err)
 	} else {

@@ -943,10 +943,12 @@ type keeperSession struct {
 	done int
 }
 
-func (s keeperService) Handshake(ctx context.Context) (*Handshake, error) {
-	hs, err := s.Plain.Handshake(ctx)
-	hs.Session = &keeperSession{}
-	return hs, err
+func (s keeperService) Start() Source {
+	return SourceFunc(func(ctx context.Context) (*Handshake, error) {
+		hs, err := s.handshake(ctx)
+		hs.Session = &keeperSession{}
+		return hs, err
+	})
 }
 
 func (s *keeperSession) Due(now time.Time) (Work, error) {

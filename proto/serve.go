@@ -55,7 +55,6 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 	}
 	s.keeper, _ = hs.Session.(Keeper)
 	s.watcher, _ = hs.Session.(ControlWatcher)
-	r.holder, _ = hs.Session.(Holder)
 	join := sync.OnceFunc(func() {
 		cancel()
 		conn.Close()

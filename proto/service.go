@@ -9,16 +9,30 @@ import (
 )
 
 // A Service knows how to reach one kind of event stream. It is an immutable
-// value: everything that belongs to one connection lives in the Session of its
+// value, which may be run several times, also at the same time: what belongs to one
+// run lives in its Source, and what belongs to one connection in the Session of its
 // Handshake.
 type Service interface {
 	// Name is the word that users type: "octave", "drogue", "doshii", "connect".
 	Name() string
+	// Start begins a run.
+	Start() Source
+}
+
+// A Source is a Service in one run. It is used by one goroutine.
+type Source interface {
 	// Handshake prepares one attempt to connect. It is called anew for each
 	// attempt, because session ids and tokens go stale. ctx ends with the
 	// attempt's time limit.
 	Handshake(ctx context.Context) (*Handshake, error)
 }
+
+// A SourceFunc is the Source of a Service whose connections have nothing to do with one
+// another.
+type SourceFunc func(ctx context.Context) (*Handshake, error)
+
+// Handshake implements Source.
+func (f SourceFunc) Handshake(ctx context.Context) (*Handshake, error) { return f(ctx) }
 
 // A Handshake is what one attempt needs to open the socket, and the Session
 // that will speak on it.
@@ -74,8 +88,8 @@ type Frame struct {
 // Text makes a text frame.
 func Text(payload []byte) Frame { return Frame{Opcode: frame.OpText, Payload: payload} }
 
-// A Holder is a Session that may hold events back, to put others before them. What
-// it holds at the end of its connection is for its service to hand on.
+// A Holder is a Source whose sessions may hold events back, to put others before them.
+// What one holds at the end of its connection goes on to the next.
 type Holder interface {
 	// Release returns what is held when the run is over.
 	Release() []Message

@@ -299,7 +299,7 @@ func soakService(t *testing.T, e *emulator.Emulator, base, name string, transpor
 	return &proto.Octave{
 		Endpoint: base + "/octave", User: emulator.OctaveUser, Company: emulator.OctaveCompany, Token: token,
 		Streams: []string{emulator.DemoStream}, AckTimeout: 5 * time.Second, Heartbeat: time.Second, Client: client,
-		Cursor: proto.NewOctaveCursor(), Backfill: true,
+		Backfill: true,
 		API: &proto.OctaveAPI{
 			Base: base + "/octave/v5.0", User: emulator.OctaveUser, Company: emulator.OctaveCompany, Token: token,
 			Client: client, Timeout: 5 * time.Second,

@@ -239,6 +239,8 @@ type asking struct{}
 
 func (asking) Name() string { return "asking" }
 
+func (a asking) Start() Source { return a }
+
 func (a asking) Handshake(context.Context) (*Handshake, error) {
 	return &Handshake{URL: "ws://test/", Session: a}, nil
 }
