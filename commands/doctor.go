@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -92,13 +93,13 @@ func irrelevantToDoctor(f *cmdline.Flag) bool {
 
 // The stages of an examination.
 const (
-	stageAuth      proto.Stage = "auth"
-	stageSubscribe proto.Stage = "subscribe"
-	stageEvent     proto.Stage = "first event"
+	stageAuth      netdial.Stage = "auth"
+	stageSubscribe netdial.Stage = "subscribe"
+	stageEvent     netdial.Stage = "first event"
 )
 
-var doctorStages = []proto.Stage{
-	proto.StageDNS, proto.StageTCP, proto.StageProxy, proto.StageTLS, proto.StageUpgrade,
+var doctorStages = []netdial.Stage{
+	netdial.StageDNS, netdial.StageTCP, netdial.StageProxy, netdial.StageTLS, netdial.StageUpgrade,
 	stageAuth, stageSubscribe, stageEvent,
 }
 
@@ -210,7 +211,7 @@ func (t examTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if x := resp.Header.Get("Sec-Websocket-Extensions"); x != "" {
 			detail += ", " + x
 		}
-		t.e.done(proto.StageUpgrade, took, detail)
+		t.e.done(netdial.StageUpgrade, took, detail)
 	}
 	return resp, err
 }

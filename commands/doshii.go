@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
@@ -425,7 +426,7 @@ func (s *stream) doshiiClientID(ref, needed string) (proto.TokenSource, error) {
 // hint is the advice for Doshii's own failures.
 func (o *doshiiOptions) hint(err error) string {
 	h, ok := errors.AsType[*proto.HandshakeError](err)
-	if !ok || h.Stage != proto.StageUpgrade {
+	if !ok || h.Stage != netdial.StageUpgrade {
 		return ""
 	}
 	switch h.Status {

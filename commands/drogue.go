@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
@@ -219,7 +220,7 @@ func drogueHint(err error) string {
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageDiscovery {
 		return drogueDiscoveryHint(h)
 	}
-	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageUpgrade {
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == netdial.StageUpgrade {
 		switch h.Status {
 		case http.StatusNotFound:
 			return "the application does not exist, or these credentials have no right to it, or none were sent; the server does not say which"

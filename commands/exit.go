@@ -12,6 +12,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -242,12 +243,12 @@ func handshakeHint(h *proto.HandshakeError) string {
 	switch {
 	case is[*proto.ConnectTimeoutError](h.Err):
 		return "--connect-timeout sets how long hark waits"
-	case h.Stage != proto.StageProxy && (h.Status == 401 || h.Status == 403):
+	case h.Stage != netdial.StageProxy && (h.Status == 401 || h.Status == 403):
 		if len(h.Challenge) > 0 {
 			return "check the credentials; the server takes " + strings.Join(h.Challenge, ", ")
 		}
 		return "check the credentials"
-	case h.Stage == proto.StageProxy:
+	case h.Stage == netdial.StageProxy:
 		return proxyHint(h)
 	case h.Status == 407:
 		return "a proxy that answered in place of the server requires credentials: --proxy URL and --proxy-user USER:PASSWORD"
@@ -264,15 +265,15 @@ func handshakeHint(h *proto.HandshakeError) string {
 		return "check the path of the address"
 	case h.Status >= 500:
 		return "the server, or what stands in front of it, is in trouble; try again later"
-	case h.Stage == proto.StageDNS:
+	case h.Stage == netdial.StageDNS:
 		return "check the host name"
-	case h.Stage == proto.StageTCP && proto.ConnectionRefused(h.Err):
+	case h.Stage == netdial.StageTCP && netdial.ConnectionRefused(h.Err):
 		return "nothing listens at that address: check host and port, and that the server runs"
-	case h.Stage == proto.StageTCP && is[*net.AddrError](h.Err):
+	case h.Stage == netdial.StageTCP && is[*net.AddrError](h.Err):
 		return "the host has no address of the kind that -4 or -6 asks for"
-	case h.Stage == proto.StageTCP:
+	case h.Stage == netdial.StageTCP:
 		return "check host and port, and the way to the network: a firewall, a VPN, or --proxy"
-	case h.Stage == proto.StageTLS:
+	case h.Stage == netdial.StageTLS:
 		return "the server's certificate was not accepted, or it does not speak TLS on this port"
 	case errors.Is(h.Err, io.EOF):
 		return "the server closed the connection without an answer; does it speak TLS (wss://)?"
@@ -301,7 +302,7 @@ func statusHints() map[int]string {
 }
 
 func proxyHint(h *proto.HandshakeError) string {
-	switch p, ok := errors.AsType[*proto.ProxyError](h.Err); {
+	switch p, ok := errors.AsType[*netdial.ProxyError](h.Err); {
 	case ok && p.Refused:
 		return proxyRefusedHint(p)
 	case h.Status == 403:
@@ -320,7 +321,7 @@ func proxyHint(h *proto.HandshakeError) string {
 
 // proxyRefusedHint is the advice when a proxy did not accept the credentials, or
 // there were none.
-func proxyRefusedHint(p *proto.ProxyError) string {
+func proxyRefusedHint(p *netdial.ProxyError) string {
 	basic := slices.ContainsFunc(p.Offers, func(s string) bool { return strings.EqualFold(s, "Basic") })
 	switch {
 	case len(p.Offers) > 0 && !basic:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -34,7 +35,7 @@ type examination struct {
 	timer              *time.Timer
 
 	mu    sync.Mutex
-	found map[proto.Stage]*finding
+	found map[netdial.Stage]*finding
 	// ways are the findings of the stages below HTTP, one for each address: a service
 	// may have several.
 	ways  []*finding
@@ -53,8 +54,8 @@ const (
 
 // A finding is what is known of one stage.
 type finding struct {
-	Stage proto.Stage `json:"stage"`
-	State string      `json:"state"`
+	Stage netdial.Stage `json:"stage"`
+	State string        `json:"state"`
 	// MS is how long it took, in milliseconds; absent when it is not known.
 	MS     *float64      `json:"ms,omitempty"`
 	Detail string        `json:"detail,omitempty"`
@@ -73,22 +74,22 @@ type certificate struct {
 }
 
 func (e *examination) begin(s *stream) {
-	e.start, e.found = time.Now(), make(map[proto.Stage]*finding)
+	e.start, e.found = time.Now(), make(map[netdial.Stage]*finding)
 	e.inProcess = s.standIn != nil
 	s.flags.network.Report = e.report
 }
 
 // report takes what the network says of a step. It may come from any goroutine.
-func (e *examination) report(r proto.StageReport) {
+func (e *examination) report(r netdial.Report) {
 	f := &finding{Stage: r.Stage, State: stateOK, MS: milliseconds(r.Took)}
 	switch {
-	case r.Stage == proto.StageDNS:
+	case r.Stage == netdial.StageDNS:
 		f.Detail = r.Address + ": " + strings.Join(r.Addresses, ", ")
-	case r.Stage == proto.StageTCP && r.Peer != nil:
+	case r.Stage == netdial.StageTCP && r.Peer != nil:
 		f.Detail = r.Peer.String()
-	case r.Stage == proto.StageTCP:
+	case r.Stage == netdial.StageTCP:
 		f.Detail = r.Address
-	case r.Stage == proto.StageProxy:
+	case r.Stage == netdial.StageProxy:
 		f.Detail = r.Address
 	case r.TLS != nil:
 		f.chain(r.TLS)
@@ -109,7 +110,7 @@ func (e *examination) report(r proto.StageReport) {
 }
 
 // way returns the findings of a stage below HTTP. e.mu is held.
-func (e *examination) way(stage proto.Stage) (list []*finding) {
+func (e *examination) way(stage netdial.Stage) (list []*finding) {
 	for _, f := range e.ways {
 		if f.Stage == stage {
 			list = append(list, f)
@@ -164,7 +165,7 @@ func milliseconds(d time.Duration) *float64 {
 	return new(math.Round(float64(d)/float64(time.Microsecond)) / 1000)
 }
 
-func (e *examination) done(stage proto.Stage, took time.Duration, detail string) {
+func (e *examination) done(stage netdial.Stage, took time.Duration, detail string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.found[stage] = &finding{Stage: stage, State: stateOK, MS: milliseconds(took), Detail: detail}
@@ -182,21 +183,21 @@ func (e *examination) networkTime() time.Duration {
 }
 
 // failedStage is where err happened.
-func (e *examination) failedStage(err error) proto.Stage {
+func (e *examination) failedStage(err error) netdial.Stage {
 	class := proto.Unknown
 	if f, ok := errors.AsType[*proto.Failure](err); ok {
 		class = f.Class
 	}
 	h, ok := errors.AsType[*proto.HandshakeError](err)
 	switch {
-	case ok && (h.Stage == proto.StageDNS || h.Stage == proto.StageTCP || h.Stage == proto.StageProxy || h.Stage == proto.StageTLS):
+	case ok && (h.Stage == netdial.StageDNS || h.Stage == netdial.StageTCP || h.Stage == netdial.StageProxy || h.Stage == netdial.StageTLS):
 		return h.Stage
 	case ok && (h.Stage == proto.StageSession || h.Stage == proto.StageToken):
 		return stageAuth
 	case class == proto.Credentials, class == proto.Refused && ok && h.Status != 0: // no right to what was asked for
 		return stageAuth
 	case ok:
-		return proto.StageUpgrade
+		return netdial.StageUpgrade
 	case !e.ready:
 		return stageSubscribe
 	}
@@ -204,7 +205,7 @@ func (e *examination) failedStage(err error) proto.Stage {
 }
 
 // findings are the stages in their order, when err was the end.
-func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
+func (e *examination) findings(err error) (all []*finding, failed netdial.Stage) {
 	took := max(0, time.Since(e.start)-e.networkTime())
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -233,12 +234,12 @@ func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
 				if f == nil {
 					f = &finding{Stage: stage}
 				}
-				if stage == stageAuth && e.found[proto.StageUpgrade] == nil { // a request of its own
+				if stage == stageAuth && e.found[netdial.StageUpgrade] == nil { // a request of its own
 					f.MS = milliseconds(took)
 				}
 				f.State, f.Detail = stateFailed, console.Line(e.say.String(err.Error()))
 			case f != nil && beyond && f.State == stateOK && stage != stageAuth:
-			case f == nil && (beyond || stage == proto.StageUpgrade):
+			case f == nil && (beyond || stage == netdial.StageUpgrade):
 				f = &finding{Stage: stage, State: stateNever}
 			case f == nil:
 				f = &finding{Stage: stage, State: stateSkipped, Detail: e.whyNot(stage)}
@@ -252,18 +253,18 @@ func (e *examination) findings(err error) (all []*finding, failed proto.Stage) {
 }
 
 // whyNot says why a stage was left out.
-func (e *examination) whyNot(stage proto.Stage) string {
+func (e *examination) whyNot(stage netdial.Stage) string {
 	switch stage {
-	case proto.StageDNS:
+	case netdial.StageDNS:
 		if e.inProcess {
 			return "the stand-in is in this process"
 		}
 		return "no name to look up"
-	case proto.StageTCP:
+	case netdial.StageTCP:
 		return "no connection to open"
-	case proto.StageProxy:
+	case netdial.StageProxy:
 		return "none"
-	case proto.StageTLS:
+	case netdial.StageTLS:
 		return "not asked for"
 	case stageSubscribe:
 		return "no stream was given"
@@ -288,14 +289,14 @@ func (e *examination) print(err error, asJSON bool) error {
 	var text []byte
 	if asJSON {
 		report := struct {
-			Target  string      `json:"target"`
-			Address string      `json:"address,omitempty"`
-			OK      bool        `json:"ok"`
-			Exit    int         `json:"exit_code"`
-			Failed  proto.Stage `json:"failed,omitempty"`
-			Error   string      `json:"error,omitempty"`
-			Hint    string      `json:"hint,omitempty"`
-			Stages  []*finding  `json:"stages"`
+			Target  string        `json:"target"`
+			Address string        `json:"address,omitempty"`
+			OK      bool          `json:"ok"`
+			Exit    int           `json:"exit_code"`
+			Failed  netdial.Stage `json:"failed,omitempty"`
+			Error   string        `json:"error,omitempty"`
+			Hint    string        `json:"hint,omitempty"`
+			Stages  []*finding    `json:"stages"`
 		}{e.service.name, address, err == nil, code, failed, "", advice, all}
 		if err != nil {
 			report.Error = err.Error()

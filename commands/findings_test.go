@@ -6,25 +6,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
 
 // A service may have several hosts, of its API and of its socket: each is shown, and
 // the failure stands with the one that failed.
 func TestFindingsOfSeveralHosts(t *testing.T) {
-	e := &examination{program: &program{say: newPrinter(io.Discard)}, found: make(map[proto.Stage]*finding), start: time.Now()}
+	e := &examination{program: &program{say: newPrinter(io.Discard)}, found: make(map[netdial.Stage]*finding), start: time.Now()}
 	for _, address := range []string{"api.example:443", "api.example:443", "socket.example:443"} {
-		e.report(proto.StageReport{Stage: proto.StageTCP, Address: address, Took: time.Millisecond})
+		e.report(netdial.Report{Stage: netdial.StageTCP, Address: address, Took: time.Millisecond})
 	}
-	refused := &proto.HandshakeError{Stage: proto.StageTCP, Address: "wss://socket.example", Err: io.EOF}
-	e.report(proto.StageReport{Stage: proto.StageTCP, Address: "socket.example:443", Took: time.Millisecond, Err: refused})
+	refused := &proto.HandshakeError{Stage: netdial.StageTCP, Address: "wss://socket.example", Err: io.EOF}
+	e.report(netdial.Report{Stage: netdial.StageTCP, Address: "socket.example:443", Took: time.Millisecond, Err: refused})
 	all, failed := e.findings(&proto.Failure{Class: proto.Transient, Err: refused})
-	if failed != proto.StageTCP {
+	if failed != netdial.StageTCP {
 		t.Errorf("failed: %s", failed)
 	}
 	var rows []string
 	for _, f := range all {
-		if f.Stage == proto.StageTCP {
+		if f.Stage == netdial.StageTCP {
 			rows = append(rows, f.State+" "+f.Detail)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -18,7 +19,7 @@ func TestStatusHints(t *testing.T) {
 		407: "--proxy", 408: "try again", 410: "gone", 421: "host name", 426: "protocol", 429: "wait", 431: "headers",
 		451: "legal", 500: "try again", 502: "does not reach", 503: "overloaded", 504: "no answer", 200: "ordinary page",
 	} {
-		got := hint(&proto.HandshakeError{Stage: proto.StageUpgrade, Address: "ws://a", Status: status})
+		got := hint(&proto.HandshakeError{Stage: netdial.StageUpgrade, Address: "ws://a", Status: status})
 		if !strings.Contains(got, want) {
 			t.Errorf("%d: %q has no %q", status, got, want)
 		}
@@ -26,18 +27,18 @@ func TestStatusHints(t *testing.T) {
 			t.Errorf("%d: %q is about the path", status, got)
 		}
 	}
-	if got := hint(&proto.HandshakeError{Stage: proto.StageUpgrade, Address: "ws://a", Err: errors.Join(io.EOF)}); !strings.Contains(got, "wss://") {
+	if got := hint(&proto.HandshakeError{Stage: netdial.StageUpgrade, Address: "ws://a", Err: errors.Join(io.EOF)}); !strings.Contains(got, "wss://") {
 		t.Errorf("no answer: %q", got)
 	}
 }
 
 // What the server takes, and which installation was asked, is said.
 func TestHintsNameTheServersWords(t *testing.T) {
-	h := &proto.HandshakeError{Stage: proto.StageUpgrade, Address: "ws://a", Status: 401, Challenge: []string{"Basic", "Bearer"}}
+	h := &proto.HandshakeError{Stage: netdial.StageUpgrade, Address: "ws://a", Status: 401, Challenge: []string{"Basic", "Bearer"}}
 	if got := hint(h); got != "check the credentials; the server takes Basic, Bearer" {
 		t.Errorf("401: %q", got)
 	}
-	h = &proto.HandshakeError{Stage: proto.StageDNS, Address: wire.DrogueAPI + "/.well-known/drogue-endpoints", Err: errors.New("no such host")}
+	h = &proto.HandshakeError{Stage: netdial.StageDNS, Address: wire.DrogueAPI + "/.well-known/drogue-endpoints", Err: errors.New("no such host")}
 	if got := drogueHint(h); !strings.Contains(got, "HARK_DROGUE_ENDPOINT") {
 		t.Errorf("the default of Drogue: %q", got)
 	}

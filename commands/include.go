@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
-	"github.com/hark-cli/hark/proto"
 )
 
 // An includer is a RoundTripper that shows opening handshakes on stderr, without
@@ -26,12 +26,12 @@ func (i includer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("Upgrade") == "" {
 		return i.base.RoundTrip(req)
 	}
-	lines := []string{fmt.Sprintf("> GET %s HTTP/1.1", harmlessTarget(req.URL)), "> Host: " + proto.HostHeader(req)}
+	lines := []string{fmt.Sprintf("> GET %s HTTP/1.1", harmlessTarget(req.URL)), "> Host: " + netdial.HostHeader(req)}
 	i.say.plain(append(lines, headerLines(">", req.Header, i.name)...))
 	resp, err := i.base.RoundTrip(req)
 	if err == nil {
 		lines := []string{fmt.Sprintf("< %s %s", resp.Proto, resp.Status)}
-		i.say.plain(append(lines, headerLines("<", resp.Header, new(proto.Network).HeaderName)...))
+		i.say.plain(append(lines, headerLines("<", resp.Header, new(netdial.Network).HeaderName)...))
 	}
 	return resp, err
 }

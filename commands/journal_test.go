@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -66,7 +67,7 @@ func (r documentedRecord) members() []string {
 func TestStatusRecords(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC)
 	const counters = " events printed bytes reconnects gaps dropped"
-	refused := &proto.HandshakeError{Stage: proto.StageUpgrade, Address: "ws://host/", Status: 503}
+	refused := &proto.HandshakeError{Stage: netdial.StageUpgrade, Address: "ws://host/", Status: 503}
 	closed := &proto.CloseError{Code: 1012, Reason: "bye\u202e"}
 	tests := []struct {
 		name    string

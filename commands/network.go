@@ -2,15 +2,14 @@ package commands
 
 import (
 	"context"
-	"net"
+	"errors"
 	"net/http"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -40,7 +39,7 @@ type networkFlags struct {
 	header    http.Header
 	spelled   map[string]string // names of headers as they were typed, by their canonical form
 	noAgent   bool              // the header User-Agent is not sent
-	network   *proto.Network
+	network   *netdial.Network
 	redirects int
 }
 
@@ -121,7 +120,7 @@ func (f *networkFlags) check(ctx context.Context, line *cmdline.Line) error {
 		f.redirects = f.maxRedirs
 	}
 	// One more request per connection is rare, and header bombs are not.
-	n := &proto.Network{Socket: f.unixSocket, MaxHeader: 256 << 10, HeaderNames: f.spelled}
+	n := &netdial.Network{Socket: f.unixSocket, MaxHeader: 256 << 10, HeaderNames: f.spelled}
 	switch {
 	case f.ipv4:
 		n.Family = "tcp4"
@@ -129,11 +128,11 @@ func (f *networkFlags) check(ctx context.Context, line *cmdline.Line) error {
 		n.Family = "tcp6"
 	}
 	var err error
-	if n.Resolve, err = resolving(f.resolve); err != nil {
-		return err
+	if n.Resolve, err = netdial.Resolving(f.resolve); err != nil {
+		return badItem("--resolve", err)
 	}
-	if n.ConnectTo, err = connecting(f.connectTo); err != nil {
-		return err
+	if n.ConnectTo, err = netdial.Connecting(f.connectTo); err != nil {
+		return badItem("--connect-to", err)
 	}
 	if n.Proxy, err = f.choose(ctx, line, p); err != nil {
 		return err
@@ -203,93 +202,12 @@ func (f *networkFlags) dial() proto.DialOptions {
 	return proto.DialOptions{Header: f.header, Compression: f.compression == "on", MaxRedirects: f.redirects, InsecureRedirects: f.insecure}
 }
 
-// resolving makes the function of --resolve.
-func resolving(items []string) (func(host, port string) []string, error) {
-	if len(items) == 0 {
-		return nil, nil
+// badItem is the usage error for an item of a list, which flag was given.
+func badItem(flag string, err error) error {
+	if e, ok := errors.AsType[*netdial.ItemError](err); ok {
+		e.Item, e.Part = cmdline.Cut(e.Item, 60), cmdline.Cut(e.Part, 40)
 	}
-	table := make(map[string][]string)
-	for _, item := range items {
-		parts := splitColons(item, 3)
-		if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
-			return nil, cmdline.Usagef("--resolve %q: expected HOST:PORT:ADDRESS[,ADDRESS…]", cmdline.Cut(item, 60))
-		}
-		if _, err := strconv.ParseUint(parts[1], 10, 16); err != nil {
-			return nil, cmdline.Usagef("--resolve %q: %q is no port; only the host may be *", cmdline.Cut(item, 60), cmdline.Cut(parts[1], 20))
-		}
-		var addresses []string
-		for a := range strings.SplitSeq(parts[2], ",") {
-			a = strings.Trim(a, "[]")
-			if _, err := netip.ParseAddr(a); err != nil {
-				return nil, cmdline.Usagef("--resolve %q: %q is no IP address", cmdline.Cut(item, 60), cmdline.Cut(a, 40))
-			}
-			addresses = append(addresses, a)
-		}
-		table[hostPort(parts[0], parts[1])] = addresses
-	}
-	return func(host, port string) []string {
-		if a, ok := table[hostPort(host, port)]; ok {
-			return a
-		}
-		return table[hostPort("*", port)]
-	}, nil
-}
-
-// connecting makes the function of --connect-to. The first that fits counts.
-func connecting(items []string) (func(host, port string) (string, string), error) {
-	if len(items) == 0 {
-		return nil, nil
-	}
-	var rules [][]string
-	for _, item := range items {
-		parts := splitColons(item, 4)
-		if len(parts) != 4 {
-			return nil, cmdline.Usagef("--connect-to %q: expected HOST:PORT:HOST2:PORT2", cmdline.Cut(item, 60))
-		}
-		rules = append(rules, parts)
-	}
-	return func(host, port string) (string, string) {
-		for _, r := range rules {
-			if r[0] != "" && !strings.EqualFold(r[0], host) || r[1] != "" && r[1] != port {
-				continue
-			}
-			if r[2] != "" {
-				host = r[2]
-			}
-			if r[3] != "" {
-				port = r[3]
-			}
-			break
-		}
-		return host, port
-	}, nil
-}
-
-func hostPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
-
-// splitColons splits s at its first n-1 colons that are not in brackets, and takes
-// the brackets of IPv6 addresses off.
-func splitColons(s string, n int) []string {
-	var parts []string
-	depth, from := 0, 0
-	for i, c := range s {
-		switch {
-		case c == '[':
-			depth++
-		case c == ']':
-			depth--
-		case c == ':' && depth == 0 && len(parts) < n-1:
-			parts = append(parts, s[from:i])
-			from = i + 1
-		}
-	}
-	parts = append(parts, s[from:])
-	for i, p := range parts {
-		if strings.HasPrefix(p, "[") && strings.HasSuffix(p, "]") {
-			parts[i] = p[1 : len(p)-1]
-		}
-	}
-	return parts
+	return cmdline.Usagef("%s %v", flag, err)
 }
 
 type programKey struct{}

@@ -3,12 +3,10 @@ package commands
 import (
 	"context"
 	"crypto/tls"
-	"net"
-	"net/netip"
-	"net/url"
-	"strings"
+	"errors"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -37,16 +35,16 @@ func (f *proxyFlags) flags() []*cmdline.Flag {
 }
 
 // choose makes the function that chooses the proxy: --proxy, or the environment.
-func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program) (func(secure bool, host, port string) (*proto.Proxy, error), error) {
+func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program) (func(secure bool, host, port string) (*netdial.Proxy, error), error) {
 	bypass := f.noProxy
 	if line.GivenAs("noproxy") == "" {
-		bypass = p.proxyVariable("no_proxy")
+		bypass = netdial.ProxyVariable(p.LookupEnv, "no_proxy")
 	}
 	user, password, err := f.credentials(ctx, line, p)
 	if err != nil {
 		return nil, err
 	}
-	with := func(proxy *proto.Proxy) *proto.Proxy {
+	with := func(proxy *netdial.Proxy) *netdial.Proxy {
 		if proxy != nil && user != "" {
 			proxy.User, proxy.Password = user, password
 		}
@@ -60,52 +58,40 @@ func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program)
 		if err != nil {
 			return nil, err
 		}
-		proxy = with(proxy)
-		return func(_ bool, host, port string) (*proto.Proxy, error) {
-			if proxy == nil || bypassed(bypass, host, port) {
-				return nil, nil
-			}
-			return proxy, nil
-		}, nil
+		return netdial.Through(with(proxy), bypass), nil
 	}
 	// Which variables matter is known when an address is; all are read now, so
 	// that a mistake is found now, if it can matter.
-	table := make(map[bool]*proto.Proxy)
-	for _, secure := range []bool{false, true} {
-		name := "http_proxy"
-		if secure {
-			name = "https_proxy"
-		}
-		value := p.proxyVariable(name)
+	var found [2]*netdial.Proxy
+	for i, name := range []string{"http_proxy", "https_proxy"} {
+		value := netdial.ProxyVariable(p.LookupEnv, name)
 		if value == "" {
 			name = "all_proxy"
-			value = p.proxyVariable(name)
+			value = netdial.ProxyVariable(p.LookupEnv, name)
 		}
 		proxy, err := parseProxy(name, value)
 		if err != nil {
 			return nil, err
 		}
-		table[secure] = with(proxy)
+		found[i] = with(proxy)
 	}
-	return func(secure bool, host, port string) (*proto.Proxy, error) {
-		if proto.Loopback(host) || bypassed(bypass, host, port) {
-			return nil, nil
-		}
-		return table[secure], nil
-	}, nil
+	return netdial.ThroughEither(found[0], found[1], bypass), nil
 }
 
-// proxyVariable reads a variable that other programs share, in lower or upper
-// case. HTTP_PROXY is left alone in a CGI program, where a client can set it.
-func (p *program) proxyVariable(name string) string {
-	if v, ok := p.LookupEnv(name); ok && v != "" {
-		return v
+// parseProxy reads the address of a proxy, as it was given by a flag or variable;
+// nil for an empty one.
+func parseProxy(as, text string) (*netdial.Proxy, error) {
+	proxy, err := netdial.ParseProxy(text)
+	if errors.Is(err, netdial.ErrProxyAddress) {
+		e := cmdline.Usagef("%s: %v", as, err)
+		e.Advice = "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]; special characters in user and password are written as %XX"
+		return nil, e
 	}
-	if _, cgi := p.LookupEnv("REQUEST_METHOD"); cgi && name == "http_proxy" {
-		return ""
+	if e, ok := errors.AsType[*netdial.ProxyKindError](err); ok {
+		e.Kind = cmdline.Cut(e.Kind, 16)
+		return nil, cmdline.Usagef("%s: %v", as, e)
 	}
-	v, _ := p.LookupEnv(strings.ToUpper(name))
-	return v
+	return proxy, nil
 }
 
 // credentials are those of --proxy-user.
@@ -116,42 +102,6 @@ func (f *proxyFlags) credentials(ctx context.Context, line *cmdline.Line, p *pro
 	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
 	defer cancel()
 	return p.userPassword(ctx, line.GivenAs("proxy-user"), f.proxyUser)
-}
-
-// parseProxy reads the address of a proxy, as it was given by a flag or variable;
-// nil for an empty one.
-func parseProxy(as, text string) (*proto.Proxy, error) {
-	if text == "" {
-		return nil, nil
-	}
-	if !strings.Contains(text, "://") {
-		text = "http://" + text
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" {
-		e := cmdline.Usagef("%s: the address of the proxy cannot be read", as)
-		e.Advice = "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]; special characters in user and password are written as %XX"
-		return nil, e
-	}
-	proxy := &proto.Proxy{Kind: strings.ToLower(u.Scheme), Host: u.Hostname(), Port: u.Port()}
-	switch proxy.Kind {
-	case "http", "https", "socks5", "socks5h":
-	case "socks":
-		proxy.Kind = "socks5h"
-	default:
-		return nil, cmdline.Usagef("%s: proxies of the kind %s:// are not known: expected http, https, socks5 or socks5h", as, cmdline.Cut(proxy.Kind, 16))
-	}
-	if proxy.Port == "" {
-		proxy.Port = "1080" // as for curl
-		if proxy.Kind == "https" {
-			proxy.Port = "443"
-		}
-	}
-	if u.User != nil {
-		proxy.User = u.User.Username()
-		proxy.Password, _ = u.User.Password()
-	}
-	return proxy, nil
 }
 
 // proxyTLS are the TLS settings for an https proxy.
@@ -165,41 +115,4 @@ func (f *proxyFlags) proxyTLS(ctx context.Context, p *program) (*tls.Config, err
 		config.RootCAs = pool
 	}
 	return config, nil
-}
-
-// bypassed tells whether a host is one of a list as NO_PROXY has it: names, which
-// stand for what is below them too, addresses, networks, each also with a port.
-func bypassed(list, host, port string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	address, addressErr := netip.ParseAddr(host)
-	for entry := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
-		entry = strings.ToLower(entry)
-		if entry == "*" {
-			return true
-		}
-		if network, err := netip.ParsePrefix(entry); err == nil {
-			if addressErr == nil && network.Contains(address.Unmap()) {
-				return true
-			}
-			continue
-		}
-		if h, p, err := net.SplitHostPort(entry); err == nil {
-			if p != port {
-				continue
-			}
-			entry = h
-		}
-		entry = strings.Trim(entry, "[]")
-		if a, err := netip.ParseAddr(entry); err == nil {
-			if addressErr == nil && a.Unmap() == address.Unmap() {
-				return true
-			}
-			continue
-		}
-		entry = strings.TrimPrefix(strings.TrimPrefix(entry, "*"), ".")
-		if entry = strings.TrimSuffix(entry, "."); entry != "" && addressErr != nil && (host == entry || strings.HasSuffix(host, "."+entry)) {
-			return true
-		}
-	}
-	return false
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -19,7 +20,7 @@ import (
 type stream struct {
 	*program
 	flags     *streamFlags
-	transport *proto.NetworkTransport
+	transport *netdial.Transport
 	standIn   *standIn   // nil when the service is the real one
 	stdin     bool       // messages come from stdin, and nobody was told yet that they are not sent again
 	live      bool       // the stream was live at least once
@@ -48,10 +49,10 @@ type stream struct {
 
 func (p *program) newStream(f *streamFlags) *stream {
 	if f.network == nil {
-		f.network = &proto.Network{}
+		f.network = &netdial.Network{}
 	}
 	return &stream{
-		program: p, flags: f, transport: proto.NewTransport(f.network),
+		program: p, flags: f, transport: netdial.NewTransport(f.network),
 		watched: !f.quiet && (f.verbose || f.status == "text" || f.status == "" && p.StderrTerminal),
 	}
 }

@@ -2,16 +2,10 @@ package commands
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
-	"net"
 	"os"
-	"reflect"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -41,10 +35,6 @@ type tlsFlags struct {
 
 func newTLSFlags() tlsFlags { return tlsFlags{min: "1.2", asked: new(atomic.Bool)} }
 
-var tlsVersions = map[string]uint16{
-	"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
-}
-
 func (f *tlsFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "insecure", Aliases: []string{"k"}, Group: catTLS, Value: cmdline.Bool(&f.insecure),
@@ -67,8 +57,8 @@ func (f *tlsFlags) flags() []*cmdline.Flag {
 }
 
 // configure makes the TLS settings of n.
-func (f *tlsFlags) configure(ctx context.Context, line *cmdline.Line, p *program, n *proto.Network) error {
-	version, ok := tlsVersions[f.min]
+func (f *tlsFlags) configure(ctx context.Context, line *cmdline.Line, p *program, n *netdial.Network) error {
+	version, ok := netdial.TLSVersion(f.min)
 	if !ok {
 		return cmdline.Usagef("%s %q: expected 1.0, 1.1, 1.2 or 1.3", line.GivenAs("tls-min"), f.min)
 	}
@@ -84,7 +74,7 @@ func (f *tlsFlags) configure(ctx context.Context, line *cmdline.Line, p *program
 		if err != nil {
 			return err
 		}
-		config.VerifyConnection = func(s tls.ConnectionState) error { return checkPin(s, pins) }
+		config.VerifyConnection = netdial.Pinned(pins)
 	}
 	if err := f.clientCertificate(ctx, line, p, config); err != nil {
 		return err
@@ -111,8 +101,8 @@ func (p *program) authorities(ctx context.Context, as, path string) (*x509.CertP
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(b) {
+	pool := netdial.Authorities(b)
+	if pool == nil {
 		return nil, cmdline.Usagef("%s: %s holds no certificate in PEM", as, path)
 	}
 	return pool, nil
@@ -178,72 +168,27 @@ func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	return nil
 }
 
-// A pinError is a server with another public key than --pinnedpubkey has.
-type pinError struct{ got [sha256.Size]byte }
-
-func (e *pinError) Error() string {
-	return "the server's public key is not the one of --pinnedpubkey; it is sha256//" + base64.StdEncoding.EncodeToString(e.got[:])
-}
-
 // readPins reads hashes, or the hash of a public key in a file.
-func (p *program) readPins(ctx context.Context, as, text string) ([][sha256.Size]byte, error) {
-	var pins [][sha256.Size]byte
-	if !strings.HasPrefix(text, "sha256//") {
-		b, err := p.readNamed(ctx, as+": expected sha256//HASH or a file", text, bounded.Certificates)
+func (p *program) readPins(ctx context.Context, as, text string) ([]netdial.Pin, error) {
+	if netdial.IsPin(text) {
+		pins, err := netdial.ParsePins(text)
 		if err != nil {
-			return nil, err
+			return nil, badItem(as, err)
 		}
-		if block, _ := pem.Decode(b); block != nil {
-			b = block.Bytes
-			if block.Type == "CERTIFICATE" {
-				cert, err := x509.ParseCertificate(b)
-				if err != nil {
-					return nil, cmdline.Usagef("%s: %s: %v", as, text, err)
-				}
-				b = cert.RawSubjectPublicKeyInfo
-			}
-		}
-		if _, err := x509.ParsePKIXPublicKey(b); err != nil {
-			return nil, cmdline.Usagef("%s: %s holds no public key", as, text)
-		}
-		return append(pins, sha256.Sum256(b)), nil
+		return pins, nil
 	}
-	for item := range strings.SplitSeq(text, ";") {
-		hash, ok := strings.CutPrefix(strings.TrimSpace(item), "sha256//")
-		b, err := base64.StdEncoding.DecodeString(hash)
-		if !ok || err != nil || len(b) != sha256.Size {
-			return nil, cmdline.Usagef("%s %q: expected sha256// and the hash of the public key in base64, 44 characters", as, cmdline.Cut(item, 60))
-		}
-		pins = append(pins, [sha256.Size]byte(b))
+	b, err := p.readNamed(ctx, as+": expected sha256//HASH or a file", text, bounded.Certificates)
+	if err != nil {
+		return nil, err
 	}
-	return pins, nil
+	pin, err := netdial.PinOf(b)
+	if errors.Is(err, netdial.ErrNoPublicKey) {
+		return nil, cmdline.Usagef("%s: %s holds no public key", as, text)
+	} else if err != nil {
+		return nil, cmdline.Usagef("%s: %s: %v", as, text, err)
+	}
+	return []netdial.Pin{pin}, nil
 }
-
-func checkPin(s tls.ConnectionState, pins [][sha256.Size]byte) error {
-	if len(s.PeerCertificates) == 0 {
-		return errors.New("the server showed no certificate")
-	}
-	got := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
-	if slices.Contains(pins, got) {
-		return nil
-	}
-	return &pinError{got}
-}
-
-// Alerts of TLS (RFC 8446, section 6.2) by which servers refuse a client's
-// certificate.
-const (
-	alertHandshakeFailure    = 40
-	alertBadCertificate      = 42
-	alertUnsupported         = 43
-	alertRevoked             = 44
-	alertExpired             = 45
-	alertCertificateUnknown  = 46
-	alertUnknownCA           = 48
-	alertAccessDenied        = 49
-	alertProtocolVersion     = 70
-	alertCertificateRequired = 116
-)
 
 // hint is the advice for a failure of TLS.
 func (f *tlsFlags) hint(err error) string {
@@ -257,11 +202,11 @@ func (f *tlsFlags) hint(err error) string {
 		}
 		return "the server did not accept the client certificate of --cert"
 	}
-	if h.Status == 0 && h.Stage == proto.StageUpgrade && f.asked.Load() {
+	if h.Status == 0 && h.Stage == netdial.StageUpgrade && f.asked.Load() {
 		// With TLS 1.3 the refusal comes after the handshake, and can get lost.
 		return "the server asked for a client certificate: --cert FILE --key FILE"
 	}
-	if h.Stage != proto.StageTLS {
+	if h.Stage != netdial.StageTLS {
 		return ""
 	}
 	if ca, ok := errors.AsType[x509.CertificateInvalidError](err); ok && ca.Reason == x509.Expired {
@@ -280,35 +225,24 @@ func (f *tlsFlags) hint(err error) string {
 	if is[x509.UnknownAuthorityError](err) {
 		return "--cacert FILE trusts the authority that signed the certificate; -k does not check certificates"
 	}
-	if is[*pinError](err) {
+	if is[*netdial.PinError](err) {
 		return "if the server has a new key and you have that from its operator, change --pinnedpubkey"
 	}
-	return f.alertHint(alertOf(err))
+	return f.alertHint(netdial.AlertOf(err))
 }
 
-// alertOf is the alert that a server has sent, 0 for none. crypto/tls has it in a
-// type that is not exported.
-func alertOf(err error) uint8 {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
-		if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 {
-			return uint8(v.Uint())
-		}
-	}
-	return 0
-}
-
-func (f *tlsFlags) alertHint(alert uint8) string {
+func (f *tlsFlags) alertHint(alert netdial.Alert) string {
 	switch alert {
-	case alertCertificateRequired:
+	case netdial.AlertCertificateRequired:
 		return "the server wants a client certificate: --cert FILE --key FILE"
-	case alertBadCertificate, alertUnsupported, alertRevoked, alertExpired, alertCertificateUnknown, alertUnknownCA, alertAccessDenied:
+	case netdial.AlertBadCertificate, netdial.AlertUnsupported, netdial.AlertRevoked, netdial.AlertExpired, netdial.AlertCertificateUnknown, netdial.AlertUnknownCA, netdial.AlertAccessDenied:
 		if f.cert == "" {
 			return "the server may want a client certificate: --cert FILE --key FILE"
 		}
 		return "the server did not accept the client certificate of --cert; another authority may have to sign it"
-	case alertProtocolVersion:
+	case netdial.AlertProtocolVersion:
 		return "the server speaks only older versions of TLS: --tls-min 1.0 allows them"
-	case alertHandshakeFailure:
+	case netdial.AlertHandshakeFailure:
 		if f.cert == "" {
 			return "the server may want a client certificate: --cert FILE --key FILE; or client and server have no cipher in common"
 		}

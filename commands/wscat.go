@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -86,7 +87,7 @@ func (o *connectOptions) checkWscat(line *cmdline.Line, f *streamFlags) error {
 // wscatHint says what -x is when a single word was taken for a proxy.
 func wscatHint(line *cmdline.Line, err error) string {
 	f, ok := errors.AsType[*proto.HandshakeError](err)
-	if ok && f.Stage == proto.StageProxy && line.GivenAs("proxy") == "-x" && !strings.Contains(line.Value("proxy"), ":") {
+	if ok && f.Stage == netdial.StageProxy && line.GivenAs("proxy") == "-x" && !strings.Contains(line.Value("proxy"), ":") {
 		return "-x is the proxy, as for curl; wscat's -x is --execute"
 	}
 	return ""

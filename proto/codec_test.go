@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
@@ -160,9 +161,9 @@ func TestOctaveJudge(t *testing.T) {
 		{&HandshakeError{Stage: StageSession, Status: 404}, Verdict{Class: Unreachable}},
 		{&HandshakeError{Stage: StageSession, Status: 429}, Verdict{Class: Transient}},
 		{&HandshakeError{Stage: StageSession, Status: 500}, Verdict{Class: Transient}},
-		{&HandshakeError{Stage: StageUpgrade, Status: 404}, Verdict{Class: Transient, Free: true}},
-		{&HandshakeError{Stage: StageUpgrade, Status: 401}, Verdict{Class: Transient, Free: true}},
-		{&HandshakeError{Stage: StageUpgrade, Status: 502}, Verdict{Class: Transient}},
+		{&HandshakeError{Stage: netdial.StageUpgrade, Status: 404}, Verdict{Class: Transient, Free: true}},
+		{&HandshakeError{Stage: netdial.StageUpgrade, Status: 401}, Verdict{Class: Transient, Free: true}},
+		{&HandshakeError{Stage: netdial.StageUpgrade, Status: 502}, Verdict{Class: Transient}},
 		{&HandshakeError{Stage: StageSession, Err: &RefusedError{}}, Verdict{Class: Refused}},
 		{&CloseError{Code: 1008}, Verdict{Class: Transient}},
 		{&LostError{errors.New("the server ended it")}, Verdict{Class: Transient}},
@@ -227,11 +228,11 @@ func TestDrogueJudge(t *testing.T) {
 		err  error
 		want Verdict
 	}{
-		{static, &HandshakeError{Stage: StageUpgrade, Status: 403}, Verdict{Class: Credentials}},
-		{renewable, &HandshakeError{Stage: StageUpgrade, Status: 403}, Verdict{Class: Credentials, Free: true}},
-		{static, &HandshakeError{Stage: StageUpgrade, Status: 404}, Verdict{Class: Refused}},
-		{static, &HandshakeError{Stage: StageUpgrade, Status: 400}, Verdict{Class: Unreachable}},
-		{static, &HandshakeError{Stage: StageUpgrade, Status: 500}, Verdict{Class: Transient}},
+		{static, &HandshakeError{Stage: netdial.StageUpgrade, Status: 403}, Verdict{Class: Credentials}},
+		{renewable, &HandshakeError{Stage: netdial.StageUpgrade, Status: 403}, Verdict{Class: Credentials, Free: true}},
+		{static, &HandshakeError{Stage: netdial.StageUpgrade, Status: 404}, Verdict{Class: Refused}},
+		{static, &HandshakeError{Stage: netdial.StageUpgrade, Status: 400}, Verdict{Class: Unreachable}},
+		{static, &HandshakeError{Stage: netdial.StageUpgrade, Status: 500}, Verdict{Class: Transient}},
 		{static, &CloseError{1008, "JWT token expired"}, Verdict{Class: Credentials}},
 		{renewable, &CloseError{1008, "JWT token expired"}, Verdict{Class: Transient, Free: true}},
 		{renewable, &CloseError{1008, "Failed to refresh token"}, Verdict{Class: Refused}},

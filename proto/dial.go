@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
@@ -33,7 +34,7 @@ type DialOptions struct {
 // dial makes the opening handshake of hs. ctx bounds the handshake only.
 func dial(ctx context.Context, hs *Handshake, o *Options, q *queue) (*wsconn.Conn, error) {
 	at := *hs
-	at.URL = withQueryEncoded(hs.URL)
+	at.URL = netdial.EncodeQuery(hs.URL)
 	at.Header = hs.Header.Clone()
 	if at.Header == nil {
 		at.Header = http.Header{}
@@ -52,7 +53,7 @@ func dial(ctx context.Context, hs *Handshake, o *Options, q *queue) (*wsconn.Con
 			return l, err
 		}
 		if err := at.follow(answer.Header.Get("Location"), o.Dial.InsecureRedirects); err != nil {
-			return nil, &HandshakeError{Stage: StageUpgrade, Address: at.Address, Status: answer.StatusCode, Err: err}
+			return nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: at.Address, Status: answer.StatusCode, Err: err}
 		}
 	}
 }
@@ -147,7 +148,7 @@ func origin(u *url.URL) string {
 // dialOnce makes the opening handshake without following redirects. answer is
 // what the server said when that was no upgrade.
 func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (conn *wsconn.Conn, answer *http.Response, err error) {
-	ctx = context.WithValue(ctx, progressKey{}, &progress{})
+	ctx = netdial.Track(ctx)
 	begun := time.Now()
 	req := wsconn.Request{
 		URL: hs.URL, Host: hs.Header.Get("Host"), Header: hs.Header,
@@ -173,37 +174,37 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (conn *w
 		return conn, nil, nil
 	}
 	if e, ok := errors.AsType[*wsconn.UpgradeError](err); ok {
-		return nil, nil, &HandshakeError{Stage: StageUpgrade, Address: hs.Address, Err: &ProtocolError{e}}
+		return nil, nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: hs.Address, Err: &ProtocolError{e}}
 	}
 	if err == wsconn.ErrRefused {
 		return nil, x.Answer, &HandshakeError{
-			Stage:      StageUpgrade,
+			Stage:      netdial.StageUpgrade,
 			Address:    hs.Address,
 			Status:     x.Answer.StatusCode,
 			Body:       excerpt(x.Body),
-			Challenge:  authSchemes(x.Answer.Header.Values("WWW-Authenticate")),
+			Challenge:  netdial.AuthSchemes(x.Answer.Header.Values("WWW-Authenticate")),
 			RetryAfter: retryAfter(x.Answer.Header, time.Now()),
 		}
 	}
-	return nil, nil, networkError(ctx, stageOf(err), hs.Address, err)
+	return nil, nil, networkError(ctx, netdial.StageOf(err), hs.Address, err)
 }
 
 // networkError is a failure before there was an answer.
-func networkError(ctx context.Context, stage Stage, address string, err error) *HandshakeError {
-	if p, ok := errors.AsType[*ProxyError](err); ok && ctx.Err() == nil {
-		return &HandshakeError{Stage: StageProxy, Address: p.Address, Status: p.Status, Err: p}
+func networkError(ctx context.Context, stage netdial.Stage, address string, err error) *HandshakeError {
+	if p, ok := errors.AsType[*netdial.ProxyError](err); ok && ctx.Err() == nil {
+		return &HandshakeError{Stage: netdial.StageProxy, Address: p.Address, Status: p.Status, Err: p}
 	}
-	if ctx.Err() != nil && (stage == StageUpgrade || stage == StageProxy) {
-		m := reached(ctx)
-		stage, address = m.stage, cmp.Or(m.address, address)
+	if ctx.Err() != nil && (stage == netdial.StageUpgrade || stage == netdial.StageProxy) {
+		reached, proxy := netdial.Reached(ctx)
+		stage, address = reached, cmp.Or(proxy, address)
 	}
-	return &HandshakeError{Stage: stage, Address: address, Err: bare(ctx, err)}
+	return &HandshakeError{Stage: stage, Address: address, Err: netdial.Reason(ctx, err)}
 }
 
 // httpError turns a failed request of a service's own handshake into a
 // HandshakeError.
-func httpError(ctx context.Context, stage Stage, address string, err error) error {
-	if s := stageOf(err); s != StageUpgrade {
+func httpError(ctx context.Context, stage netdial.Stage, address string, err error) error {
+	if s := netdial.StageOf(err); s != netdial.StageUpgrade {
 		stage = s
 	}
 	return networkError(ctx, stage, address, err)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -77,7 +78,7 @@ func (d *Doshii) Start() Source { return SourceFunc(d.handshake) }
 func (d *Doshii) handshake(ctx context.Context) (*Handshake, error) {
 	base, err := socketURL(d.Endpoint)
 	if err != nil {
-		return nil, &HandshakeError{Stage: StageUpgrade, Address: bareAddress(d.Endpoint), Err: &ProtocolError{err}}
+		return nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: bareAddress(d.Endpoint), Err: &ProtocolError{err}}
 	}
 	base += d.Path
 	query, source, param := url.Values{}, d.Auth, wire.DoshiiParamAuth
@@ -105,7 +106,7 @@ func (d *Doshii) handshake(ctx context.Context) (*Handshake, error) {
 
 // Judge implements Judge. No close code has a documented meaning.
 func (d *Doshii) Judge(err error) Verdict {
-	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Stage == StageUpgrade && e.Status == http.StatusBadRequest {
+	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Stage == netdial.StageUpgrade && e.Status == http.StatusBadRequest {
 		return Verdict{Class: Refused}
 	}
 	if _, ok := errors.AsType[*CloseError](err); ok {

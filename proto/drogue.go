@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
@@ -75,7 +76,7 @@ func (d *Drogue) handshake(ctx context.Context) (*Handshake, error) {
 	}
 	base, err := socketURL(endpoint)
 	if err != nil {
-		return nil, &HandshakeError{Stage: StageUpgrade, Address: bareAddress(endpoint), Err: &ProtocolError{err}}
+		return nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: bareAddress(endpoint), Err: &ProtocolError{err}}
 	}
 	base += "/" + url.PathEscape(d.Application)
 	if d.Channel != "" {
@@ -143,7 +144,7 @@ func (d *Drogue) Judge(err error) Verdict {
 	if is[*CredentialError](err) {
 		return Verdict{Class: Credentials}
 	}
-	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Stage == StageUpgrade {
+	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Stage == netdial.StageUpgrade {
 		switch e.Status {
 		case http.StatusForbidden:
 			return Verdict{Class: Credentials, Free: d.Renewable}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -84,7 +85,7 @@ func (a DrogueAPI) Applications(ctx context.Context, c DrogueCredential) ([]json
 	return apps, nil
 }
 
-func (a DrogueAPI) get(ctx context.Context, stage Stage, path string, c DrogueCredential) ([]byte, error) {
+func (a DrogueAPI) get(ctx context.Context, stage netdial.Stage, path string, c DrogueCredential) ([]byte, error) {
 	req, err := newRequest(ctx, stage, http.MethodGet, a.Base+path, nil)
 	if err != nil {
 		return nil, err

@@ -1,40 +1,30 @@
 package proto
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A Stage is a step on the way to an open socket.
-type Stage string
-
+// The stages of a service's own requests, which come before those of the network.
 const (
-	StageSession Stage = "session" // the service's own request before the upgrade
-	StageToken   Stage = "token"   // getting a credential
-	StageDNS     Stage = "dns"
-	StageTCP     Stage = "tcp"
-	StageProxy   Stage = "proxy"
-	StageTLS     Stage = "tls"
-	StageUpgrade Stage = "upgrade" // the opening handshake of RFC 6455, section 4
+	StageSession netdial.Stage = "session" // the service's own request before the upgrade
+	StageToken   netdial.Stage = "token"   // getting a credential
 )
 
 // A HandshakeError is a failure on the way to an open socket.
 type HandshakeError struct {
-	Stage   Stage
+	Stage   netdial.Stage
 	Address string // without anything secret
 	// Status is the HTTP status of the answer, 0 when there was none.
 	Status int
@@ -53,7 +43,7 @@ func (e *HandshakeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: ", e.Stage, e.Address)
 	switch {
-	case is[*ProxyError](e.Err): // which names the status
+	case is[*netdial.ProxyError](e.Err): // which names the status
 		fmt.Fprintf(&b, "%v", e.Err)
 	case e.Status == 0 && e.Err == nil:
 		b.WriteString("HTTP 000, which is not a status of HTTP")
@@ -101,7 +91,7 @@ func (e *CloseError) normal() bool {
 // A LostError is a connection that ended without a close frame.
 type LostError struct{ Err error }
 
-func (e *LostError) Error() string { return fmt.Sprintf("connection lost: %v", explain(e.Err)) }
+func (e *LostError) Error() string { return fmt.Sprintf("connection lost: %v", netdial.Explain(e.Err)) }
 func (e *LostError) Unwrap() error { return e.Err }
 
 // A TooBigError is a message beyond the size limit, in bytes.
@@ -262,7 +252,7 @@ func classify(err error, connected bool) Class {
 }
 
 func classifyHandshake(e *HandshakeError, connected bool) Class {
-	if p, ok := errors.AsType[*ProxyError](e.Err); ok && p.Refused {
+	if p, ok := errors.AsType[*netdial.ProxyError](e.Err); ok && p.Refused {
 		return Credentials
 	}
 	switch s := e.Status; {
@@ -270,7 +260,7 @@ func classifyHandshake(e *HandshakeError, connected bool) Class {
 		if connected {
 			return Transient // what worked once is worth waiting for
 		}
-		if e.Stage == StageTLS || e.Stage == StageToken || permanent(e.Err) {
+		if e.Stage == netdial.StageTLS || e.Stage == StageToken || permanent(e.Err) {
 			return Unreachable
 		}
 		return Transient
@@ -292,38 +282,6 @@ func permanent(err error) bool {
 	return addr || proto
 }
 
-// stageOf finds out how far an attempt came from the error of net/http.
-func stageOf(err error) Stage {
-	if e, ok := errors.AsType[*stageError](err); ok {
-		return e.stage
-	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return StageDNS
-	}
-	for _, is := range []func(error) bool{
-		is[*tls.CertificateVerificationError], is[tls.RecordHeaderError], is[tls.AlertError],
-		is[x509.UnknownAuthorityError], is[x509.HostnameError], is[x509.CertificateInvalidError],
-	} {
-		if is(err) {
-			return StageTLS
-		}
-	}
-	if errors.Is(err, http.ErrSchemeMismatch) {
-		return StageTLS // an answer in the clear
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		switch e.Op {
-		case "dial":
-			return StageTCP
-		case "proxyconnect", "socks connect":
-			return StageProxy
-		case "remote error", "local error":
-			return StageTLS
-		}
-	}
-	return StageUpgrade
-}
-
 func is[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok
@@ -333,36 +291,6 @@ func is[E error](err error) bool {
 type ConnectTimeoutError struct{ Limit time.Duration }
 
 func (e *ConnectTimeoutError) Error() string { return fmt.Sprintf("no connection within %s", e.Limit) }
-
-// bare takes the request's address off an error of net/http, because it may
-// carry a credential, puts the error into the words of a user, and returns the reason
-// instead of the error of an ended context.
-func bare(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err
-	}
-	if e, ok := errors.AsType[*stageError](err); ok {
-		err = e.err
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return &lookupError{e} // without the address of the name server
-	}
-	return explain(err)
-}
-
-// A lookupError is a DNSError in the words of a user.
-type lookupError struct{ *net.DNSError }
-
-func (e *lookupError) Error() string {
-	if e.IsTimeout {
-		return "the name server did not answer (" + e.Name + ")"
-	}
-	return e.Err + " (" + e.Name + ")"
-}
-func (e *lookupError) Unwrap() error { return e.DNSError }
 
 // retryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header, now time.Time) time.Duration {

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -125,33 +126,6 @@ func naive(b []byte, limit int, compression bool) (messages []string) {
 	}
 }
 
-// FuzzProxyAnswer gives a tunnel whatever answer of a proxy.
-func FuzzProxyAnswer(f *testing.F) {
-	f.Add("http", []byte("HTTP/1.1 200 OK\r\n\r\nx"))
-	f.Add("http", []byte("HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\nhello"))
-	f.Add("socks5h", []byte("\x05\x02\x01\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50x"))
-	f.Add("socks5h", []byte("\x05\x00\x05\x00\x00\x03\x01a\x00\x50"))
-	f.Fuzz(func(t *testing.T, kind string, answer []byte) {
-		client, server := net.Pipe()
-		defer client.Close()
-		var wg sync.WaitGroup
-		defer wg.Wait()
-		defer server.Close()
-		wg.Go(func() { io.Copy(io.Discard, server) })
-		wg.Go(func() {
-			server.Write(answer)
-			server.Close()
-		})
-		p := &Proxy{Kind: kind, Host: "proxy", Port: "1", User: "u", Password: "p"}
-		if strings.HasPrefix(kind, "socks") {
-			var n Network
-			_ = n.socks(context.Background(), client, p, "host", "80")
-		} else if conn, err := connectThrough(client, p, "host:80", 4096); err == nil {
-			conn.Close()
-		}
-	})
-}
-
 // FuzzHandshake gives an opening handshake whatever answer.
 func FuzzHandshake(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"))
@@ -160,7 +134,7 @@ func FuzzHandshake(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 503 No\r\nRetry-After: 99999999999\r\n\r\nbody\x00\x1b[31m"))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		var wg sync.WaitGroup
-		n := NewTransport(&Network{MaxHeader: 4096, Dial: func(context.Context, string, string) (net.Conn, error) {
+		n := netdial.NewTransport(&netdial.Network{MaxHeader: 4096, Dial: func(context.Context, string, string) (net.Conn, error) {
 			client, server := net.Pipe()
 			wg.Go(func() {
 				defer server.Close()
@@ -199,7 +173,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	server := newCuttingServer(l)
 	defer server.Close()
 
-	n := NewTransport(&Network{})
+	n := netdial.NewTransport(&netdial.Network{})
 	run := func(cycles int) {
 		sink := &recorder{}
 		o := DefaultOptions()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -76,7 +77,7 @@ func (o *Octave) NewSession(ctx context.Context) (OctaveSession, error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
 	if err != nil {
-		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: bareAddress(address), Err: bare(ctx, err)}
+		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: bareAddress(address), Err: netdial.Reason(ctx, err)}
 	}
 	if o.User != "" {
 		req.Header.Set(wire.OctaveHeaderUser, o.User)
@@ -183,7 +184,7 @@ func (o *Octave) Judge(err error) Verdict {
 			return Verdict{Class: Credentials}
 		case e.Stage == StageSession && is[*RefusedError](e.Err):
 			return Verdict{Class: Refused}
-		case e.Stage == StageUpgrade && e.Status >= 400 && e.Status < 500:
+		case e.Stage == netdial.StageUpgrade && e.Status >= 400 && e.Status < 500:
 			// The session has expired: a new one usually helps at once.
 			return Verdict{Class: Transient, Free: true}
 		}

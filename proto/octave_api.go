@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -232,7 +233,7 @@ func (a *OctaveAPI) call(ctx context.Context, method, path string, query url.Val
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, &HandshakeError{Stage: StageRequest, Address: address, Err: bare(ctx, err)}
+		return nil, &HandshakeError{Stage: StageRequest, Address: address, Err: netdial.Reason(ctx, err)}
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -126,7 +127,7 @@ func (p *player) handshake(now time.Time, h *HandshakeRecord) {
 	p.address = h.URL
 	p.report(now, Connecting{})
 	if h.Status != 101 {
-		e := &HandshakeError{Stage: StageUpgrade, Address: h.URL, Status: h.Status, Body: h.Body}
+		e := &HandshakeError{Stage: netdial.StageUpgrade, Address: h.URL, Status: h.Status, Body: h.Body}
 		if h.Status == 0 {
 			e.Err = errors.New("no answer")
 		}

@@ -7,20 +7,21 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
 // Stages of requests over HTTP that are not about a session.
 const (
 	// StageDiscovery asks an installation where its endpoints are.
-	StageDiscovery Stage = "discovery"
+	StageDiscovery netdial.Stage = "discovery"
 	// StageRequest is a request that the user has asked for: to publish, to list.
-	StageRequest Stage = "request"
+	StageRequest netdial.Stage = "request"
 )
 
 // request sends a request and returns the body of an answer with a status below
 // 300. Every other end is a *HandshakeError of the stage.
-func request(client *http.Client, req *http.Request, stage Stage) ([]byte, error) {
+func request(client *http.Client, req *http.Request, stage netdial.Stage) ([]byte, error) {
 	address := bareAddress(req.URL.String())
 	resp, err := client.Do(req)
 	if err != nil {
@@ -41,10 +42,10 @@ func request(client *http.Client, req *http.Request, stage Stage) ([]byte, error
 }
 
 // newRequest makes a request of a stage.
-func newRequest(ctx context.Context, stage Stage, method, address string, body io.Reader) (*http.Request, error) {
+func newRequest(ctx context.Context, stage netdial.Stage, method, address string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
-		return nil, &HandshakeError{Stage: stage, Address: bareAddress(address), Err: &ProtocolError{bare(ctx, err)}}
+		return nil, &HandshakeError{Stage: stage, Address: bareAddress(address), Err: &ProtocolError{netdial.Reason(ctx, err)}}
 	}
 	return req, nil
 }

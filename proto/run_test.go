@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -198,12 +199,12 @@ func TestFinalFailures(t *testing.T) {
 		body   string
 		err    error
 		class  Class
-		stage  Stage
+		stage  netdial.Stage
 	}{
-		{name: "no such host", err: &net.DNSError{Err: "no such host", Name: "test", IsNotFound: true}, class: Unreachable, stage: StageDNS},
-		{name: "401", status: 401, class: Credentials, stage: StageUpgrade},
-		{name: "404 with a body", status: 404, body: "<p>nothing\n here\x1b[31m", class: Unreachable, stage: StageUpgrade},
-		{name: "redirect", status: 302, class: Unreachable, stage: StageUpgrade},
+		{name: "no such host", err: &net.DNSError{Err: "no such host", Name: "test", IsNotFound: true}, class: Unreachable, stage: netdial.StageDNS},
+		{name: "401", status: 401, class: Credentials, stage: netdial.StageUpgrade},
+		{name: "404 with a body", status: 404, body: "<p>nothing\n here\x1b[31m", class: Unreachable, stage: netdial.StageUpgrade},
+		{name: "redirect", status: 302, class: Unreachable, stage: netdial.StageUpgrade},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -389,7 +390,7 @@ func TestHostileHandshakes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var wg sync.WaitGroup
 				defer wg.Wait()
-				n := NewTransport(&Network{MaxHeader: 64 << 10, Dial: func(context.Context, string, string) (net.Conn, error) {
+				n := netdial.NewTransport(&netdial.Network{MaxHeader: 64 << 10, Dial: func(context.Context, string, string) (net.Conn, error) {
 					client, server := net.Pipe()
 					wg.Go(func() {
 						defer server.Close()

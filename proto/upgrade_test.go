@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
@@ -88,7 +89,7 @@ func TestWrongUpgradeIsToldAtOnce(t *testing.T) {
 		})
 		start := time.Now()
 		err := runTest(t, nw, &recorder{}, o)
-		if h, ok := errors.AsType[*HandshakeError](err); !ok || h.Stage != StageUpgrade || time.Since(start) != 0 {
+		if h, ok := errors.AsType[*HandshakeError](err); !ok || h.Stage != netdial.StageUpgrade || time.Since(start) != 0 {
 			t.Errorf("Run: %v after %s", err, time.Since(start))
 		}
 		nw.wg.Wait()

@@ -1,4 +1,4 @@
-package proto
+package netdial
 
 import (
 	"bufio"
@@ -133,7 +133,7 @@ func TestQueryOnTheWire(t *testing.T) {
 		"/ä b?":                    "/%C3%A4%20b?",
 		"/a?a=b?c=d&e=f+g&h=%2B/;": "/a?a=b?c=d&e=f+g&h=%2B/;",
 	} {
-		if got := wireRequest(t, &Network{}, withQueryEncoded("http://test.example"+typed), http.Header{})[0]; got != "GET "+want+" HTTP/1.1" {
+		if got := wireRequest(t, &Network{}, EncodeQuery("http://test.example"+typed), http.Header{})[0]; got != "GET "+want+" HTTP/1.1" {
 			t.Errorf("%s: %s, want GET %s HTTP/1.1", typed, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package proto
+package netdial
 
 import (
 	"bufio"
@@ -44,7 +44,7 @@ type ProxyError struct {
 
 func (e *ProxyError) Error() string {
 	if e.Err != nil {
-		return explain(e.Err).Error()
+		return Explain(e.Err).Error()
 	}
 	text := fmt.Sprintf("HTTP %03d %s", e.Status, http.StatusText(e.Status))
 	if len(e.Offers) > 0 {
@@ -63,14 +63,14 @@ func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net
 	ctx = context.WithValue(ctx, viaKey{}, p.Address())
 	conn, err := n.tcp(ctx, p.Host, p.Port)
 	if err != nil {
-		return nil, &stageError{StageProxy, &ProxyError{Address: p.Address(), Err: bare(ctx, err)}}
+		return nil, &stageError{StageProxy, &ProxyError{Address: p.Address(), Err: Reason(ctx, err)}}
 	}
 	start := time.Now()
 	begin(ctx, StageProxy)
 	if p.Kind == "https" {
 		if conn, err = n.encrypt(ctx, conn, n.ProxyTLS, p.Host, StageProxy); err != nil {
 			err = &ProxyError{Address: p.Address(), Err: err}
-			n.report(StageReport{Stage: StageProxy, Address: p.Address(), Proxy: p.Kind, Took: time.Since(start), Err: err})
+			n.report(Report{Stage: StageProxy, Address: p.Address(), Proxy: p.Kind, Took: time.Since(start), Err: err})
 			return nil, &stageError{StageProxy, err}
 		}
 	}
@@ -85,7 +85,7 @@ func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net
 	if !ended() && err == nil {
 		err = ctx.Err()
 	}
-	n.report(StageReport{Stage: StageProxy, Address: p.Address(), Proxy: p.Kind, Took: time.Since(start), Err: err})
+	n.report(Report{Stage: StageProxy, Address: p.Address(), Proxy: p.Kind, Took: time.Since(start), Err: err})
 	if err != nil {
 		conn.Close()
 		if ctx.Err() != nil {
@@ -137,7 +137,7 @@ func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (n
 	case status/100 != 2:
 		return nil, &ProxyError{
 			Address: p.Address(), Status: status, Refused: status == http.StatusProxyAuthRequired,
-			Sent: p.User != "", Offers: authSchemes(resp.Header.Values("Proxy-Authenticate")),
+			Sent: p.User != "", Offers: AuthSchemes(resp.Header.Values("Proxy-Authenticate")),
 		}
 	}
 	if br.Buffered() > 0 {
@@ -147,9 +147,9 @@ func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (n
 	return conn, nil
 }
 
-// authSchemes returns the names of the schemes of authentication in the values of a
+// AuthSchemes returns the names of the schemes of authentication in the values of a
 // header such as Proxy-Authenticate (RFC 9110, section 11.3), each once, in order.
-func authSchemes(values []string) []string {
+func AuthSchemes(values []string) []string {
 	var schemes []string
 	for part := range strings.SplitSeq(withoutQuotes(strings.Join(values, ",")), ",") {
 		scheme, _, _ := strings.Cut(strings.TrimSpace(part), " ")

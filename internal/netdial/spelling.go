@@ -1,4 +1,4 @@
-package proto
+package netdial
 
 import (
 	"fmt"
@@ -55,11 +55,11 @@ func onTheWire(req *http.Request, typed map[string]string) *http.Request {
 	return &out
 }
 
-// withQueryEncoded is an address with the characters of its query percent-encoded that
+// EncodeQuery is an address with the characters of its query percent-encoded that
 // must not stand there (RFC 3986, section 3.4), as browsers do it (WHATWG URL, "query
 // percent-encode set"). What is encoded already stays, and so do characters such as
 // [ and ] that servers are used to. A path is encoded by net/url.
-func withQueryEncoded(address string) string {
+func EncodeQuery(address string) string {
 	before, query, ok := strings.Cut(address, "?")
 	if !ok {
 		return address

@@ -1,4 +1,4 @@
-package proto
+package netdial
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime"
 	"strings"
@@ -25,9 +26,9 @@ type cause struct {
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
-// explain puts an error of the standard library into the words of a user, as far as
+// Explain puts an error of the standard library into the words of a user, as far as
 // it knows it: what happened, not which function of which package found it.
-func explain(err error) error {
+func Explain(err error) error {
 	if err == nil || is[*cause](err) {
 		return err
 	}
@@ -131,4 +132,39 @@ func httpExplanation(err error) string {
 		return fmt.Sprintf("HTTP: %s", rest)
 	}
 	return ""
+}
+
+// Reason takes the request's address off an error of net/http, because it may
+// carry a credential, puts the error into the words of a user, and returns the cause
+// of ctx instead when ctx has ended.
+func Reason(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	if e, ok := errors.AsType[*stageError](err); ok {
+		err = e.err
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return &lookupError{e} // without the address of the name server
+	}
+	return Explain(err)
+}
+
+// A lookupError is a DNSError in the words of a user.
+type lookupError struct{ *net.DNSError }
+
+func (e *lookupError) Error() string {
+	if e.IsTimeout {
+		return "the name server did not answer (" + e.Name + ")"
+	}
+	return e.Err + " (" + e.Name + ")"
+}
+func (e *lookupError) Unwrap() error { return e.DNSError }
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }

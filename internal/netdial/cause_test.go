@@ -1,4 +1,4 @@
-package proto
+package netdial
 
 import (
 	"context"
@@ -9,10 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -41,65 +38,12 @@ func TestExplain(t *testing.T) {
 		{&net.AddrError{Err: "no suitable address found", Addr: "example.com"}, "example.com: no suitable address found"},
 		{errors.New("it does not speak SOCKS 5"), "it does not speak SOCKS 5"},
 	} {
-		got := explain(tt.err)
+		got := Explain(tt.err)
 		if got.Error() != tt.want || !errors.Is(got, tt.err) && got != tt.err {
 			t.Errorf("%v: %v, want %s", tt.err, got, tt.want)
 		}
-		if again := explain(got); again != got {
+		if again := Explain(got); again != got {
 			t.Errorf("%v is explained twice: %v", tt.err, again)
 		}
-	}
-}
-
-// No words of a library reach a user: every failure that servers can cause here is
-// made for real.
-func TestNoWordsOfLibraries(t *testing.T) {
-	answer := func(text string) string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer c.Close()
-					c.Read(make([]byte, 4096))
-					io.WriteString(c, text)
-				}()
-			}
-		}()
-		return l.Addr().String()
-	}
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(secure.Close)
-	u, err := url.Parse(secure.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, address := range []string{
-		"ws://" + answer(""), "ws://" + answer("SSH-2.0-x\r\n"), "ws://" + answer("HTTP/1.1 101 X\r\n: \r\n\r\n"),
-		"ws://" + answer("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)+"\r\n\r\n"), "ws://" + answer("HTTP/1.1 101 X\r\n\r\n"),
-		"ws://" + answer("HTTP/1.1 000 X\r\n\r\n"), "wss://" + answer("HTTP/1.1 400 Bad\r\n\r\n"), "wss://" + answer(""),
-		"wss://" + u.Host, "wss://[::1]:1", "ws://127.0.0.1:1", "ws://" + u.Host,
-	} {
-		o := DefaultOptions()
-		o.Retries = 0
-		o.Transport = NewTransport(&Network{MaxHeader: 256 << 10})
-		err := Run(t.Context(), &Plain{URL: address + "/"}, &recorder{}, o)
-		if err == nil {
-			t.Errorf("%s: no error", address)
-			continue
-		}
-		for _, word := range []string{"net/http", "x509", "tls:", "dial tcp", "read tcp", "EOF", "context ", "failed to", "syscall", "malformed"} {
-			if strings.Contains(err.Error(), word) {
-				t.Errorf("%s: %q in: %v", address, word, err)
-			}
-		}
-		t.Logf("%s: %v", address, err)
 	}
 }

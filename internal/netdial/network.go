@@ -1,15 +1,12 @@
-package proto
+package netdial
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hark-cli/hark/internal/wsconn"
@@ -44,7 +41,7 @@ type Network struct {
 	// Report is told of each step on the way, done or failed, from the goroutines
 	// that dial. It may be called when the request that wanted the connection is
 	// over.
-	Report func(StageReport)
+	Report func(Report)
 	// MaxHeader bounds the header of an answer, in bytes.
 	MaxHeader int64
 	// HeaderNames has the names of headers as they are written on the wire, by their
@@ -52,8 +49,8 @@ type Network struct {
 	HeaderNames map[string]string
 }
 
-// A StageReport is one step on the way to an open socket.
-type StageReport struct {
+// A Report is one step on the way to an open socket.
+type Report struct {
 	Stage   Stage
 	Address string // without anything secret
 	Took    time.Duration
@@ -68,102 +65,6 @@ type StageReport struct {
 	TLS *tls.ConnectionState
 	Err error
 }
-
-// A stageError says how far a connection had come when it failed.
-type stageError struct {
-	stage Stage
-	err   error
-}
-
-func (e *stageError) Error() string { return e.err.Error() }
-func (e *stageError) Unwrap() error { return e.err }
-
-// A NetworkTransport sends HTTP requests over a Network, and gives up the
-// connection that it is about to open for a request when that request is over.
-type NetworkTransport struct {
-	http    *http.Transport
-	network *Network
-}
-
-// requestKey is the key of the context of the request that a dial is for.
-// net/http dials with a context of its own, which only has the values.
-type requestKey struct{}
-
-// progress is how far an attempt has come, for when it is cut short.
-type progress struct{ at atomic.Pointer[milestone] }
-
-type progressKey struct{}
-
-// A milestone is a stage that has begun. address is that of the proxy, for what
-// goes on between us and it, and empty otherwise.
-type milestone struct {
-	stage   Stage
-	address string
-}
-
-// viaKey is the key of the address of the proxy that a context connects to.
-type viaKey struct{}
-
-// begin says that a stage of the attempt that ctx belongs to has begun.
-func begin(ctx context.Context, stage Stage) {
-	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
-		m := &milestone{stage: stage}
-		if via, ok := ctx.Value(viaKey{}).(string); ok {
-			m.stage, m.address = StageProxy, via
-		}
-		p.at.Store(m)
-	}
-}
-
-// reached is what the attempt of ctx has come to.
-func reached(ctx context.Context) milestone {
-	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
-		if m := p.at.Load(); m != nil {
-			return *m
-		}
-	}
-	return milestone{stage: StageUpgrade}
-}
-
-// NewTransport makes the transport of a network. Proxies of the environment are
-// none of its business: Network.Proxy is.
-func NewTransport(n *Network) *NetworkTransport {
-	dial := func(secure bool) func(context.Context, string, string) (net.Conn, error) {
-		return func(ctx context.Context, _, addr string) (net.Conn, error) {
-			if rctx, ok := ctx.Value(requestKey{}).(context.Context); ok {
-				stopped, cancel := context.WithCancel(ctx)
-				defer cancel()
-				defer context.AfterFunc(rctx, cancel)()
-				ctx = stopped
-			}
-			return n.connect(ctx, secure, addr)
-		}
-	}
-	return &NetworkTransport{network: n, http: &http.Transport{
-		DialContext:            dial(false),
-		DialTLSContext:         dial(true),
-		IdleConnTimeout:        30 * time.Second,
-		MaxResponseHeaderBytes: n.MaxHeader,
-	}}
-}
-
-// RoundTrip implements http.RoundTripper.
-func (t *NetworkTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx := req.Context()
-	sent := onTheWire(req, t.network.HeaderNames)
-	resp, err := t.http.RoundTrip(sent.WithContext(context.WithValue(ctx, requestKey{}, ctx)))
-	if resp != nil {
-		resp.Request = req
-	}
-	return resp, err
-}
-
-// HeaderName returns how the name of a header of a request, in its canonical form, is
-// written on the wire.
-func (n *Network) HeaderName(name string) string { return wireName(name, n.HeaderNames) }
-
-// CloseIdleConnections ends the connections that no request uses.
-func (t *NetworkTransport) CloseIdleConnections() { t.http.CloseIdleConnections() }
 
 // connect opens a connection to a server.
 func (n *Network) connect(ctx context.Context, secure bool, addr string) (net.Conn, error) {
@@ -192,7 +93,7 @@ func (n *Network) reach(ctx context.Context, secure bool, host, port string) (ne
 		start := time.Now()
 		begin(ctx, StageTCP)
 		conn, err := d.DialContext(ctx, "unix", n.Socket)
-		n.report(StageReport{Stage: StageTCP, Address: n.Socket, Took: time.Since(start), Err: err})
+		n.report(Report{Stage: StageTCP, Address: n.Socket, Took: time.Since(start), Err: err})
 		return metered(conn, err)
 	}
 	var proxy *Proxy
@@ -254,7 +155,7 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 	conn, err := d.DialContext(dctx, family, net.JoinHostPort(lookedUp(host), port))
 	_, unknown := errors.AsType[*net.DNSError](err)
 	if looked != start || unknown {
-		r := StageReport{Stage: StageDNS, Address: host, Took: looked.Sub(start), Addresses: found}
+		r := Report{Stage: StageDNS, Address: host, Took: looked.Sub(start), Addresses: found}
 		if unknown {
 			r.Took, r.Err = time.Since(start), err
 		}
@@ -266,29 +167,8 @@ func (n *Network) tcp(ctx context.Context, host, port string) (net.Conn, error) 
 	return metered(conn, err)
 }
 
-// Loopback reports whether host is this machine: an address of the loopback network,
-// localhost, or a name below it (RFC 6761, section 6.3).
-func Loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.Unmap().IsLoopback() || localhostName(host)
-}
-
-func localhostName(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
-}
-
-// lookedUp is the name by which a host is looked up: no resolver is asked for a name
-// below localhost (RFC 6761, section 6.3).
-func lookedUp(host string) string {
-	if localhostName(host) {
-		return "localhost"
-	}
-	return host
-}
-
 func (n *Network) reportTCP(address string, start time.Time, conn net.Conn, err error) {
-	r := StageReport{Stage: StageTCP, Address: address, Took: time.Since(start), Err: err}
+	r := Report{Stage: StageTCP, Address: address, Took: time.Since(start), Err: err}
 	if err == nil {
 		r.Peer = conn.RemoteAddr()
 	}
@@ -328,7 +208,7 @@ func (n *Network) encrypt(ctx context.Context, conn net.Conn, config *tls.Config
 		if ce, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 			state.PeerCertificates = ce.UnverifiedCertificates
 		}
-		n.report(StageReport{Stage: stage, Address: host, Took: time.Since(start), TLS: &state, Err: err})
+		n.report(Report{Stage: stage, Address: host, Took: time.Since(start), TLS: &state, Err: err})
 	}
 	if err != nil {
 		conn.Close()
@@ -337,7 +217,7 @@ func (n *Network) encrypt(ctx context.Context, conn net.Conn, config *tls.Config
 	return tc, nil
 }
 
-func (n *Network) report(r StageReport) {
+func (n *Network) report(r Report) {
 	if n.Report != nil {
 		n.Report(r)
 	}

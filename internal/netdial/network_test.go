@@ -1,4 +1,4 @@
-package proto
+package netdial
 
 import (
 	"bufio"
@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // through makes one request for a tunnel over a pipe to a server that plays a
@@ -135,7 +134,7 @@ func TestProxyTroubles(t *testing.T) {
 				t.Fatal("the proxy was taken for a good one")
 			}
 			p, ok := errors.AsType[*ProxyError](err)
-			if !ok || !strings.Contains(err.Error(), tt.text) || p.Refused != tt.refused || stageOf(err) != StageProxy {
+			if !ok || !strings.Contains(err.Error(), tt.text) || p.Refused != tt.refused || StageOf(err) != StageProxy {
 				t.Errorf("%v (%#v), want %s", err, p, tt.text)
 			}
 		})
@@ -173,41 +172,6 @@ func TestSOCKS(t *testing.T) {
 	}
 }
 
-// An attempt that is cut short says where.
-func TestTimeoutNamesTheStage(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	host, port, _ := net.SplitHostPort(l.Addr().String())
-	for _, tt := range []struct {
-		url   string
-		proxy *Proxy
-		stage Stage
-	}{
-		{"ws://" + l.Addr().String(), nil, StageUpgrade},
-		{"wss://" + l.Addr().String(), nil, StageTLS},
-		{"ws://target.example", &Proxy{Kind: "http", Host: host, Port: port}, StageProxy},
-		{"ws://target.example", &Proxy{Kind: "https", Host: host, Port: port}, StageProxy},
-		{"ws://target.example", &Proxy{Kind: "socks5h", Host: host, Port: port}, StageProxy},
-	} {
-		n := NewTransport(&Network{Proxy: func(bool, string, string) (*Proxy, error) { return tt.proxy, nil }})
-		o := DefaultOptions()
-		o.Transport = n
-		o.Retries = 0
-		o.ConnectTimeout = 50 * time.Millisecond
-		err := Run(t.Context(), &Plain{URL: tt.url}, &recorder{}, o)
-		h, ok := errors.AsType[*HandshakeError](err)
-		if !ok || h.Stage != tt.stage || !is[*ConnectTimeoutError](err) {
-			t.Errorf("%s through %v: %v, want stage %s", tt.url, tt.proxy, err, tt.stage)
-		} else if tt.proxy != nil && h.Address != tt.proxy.Address() {
-			t.Errorf("%s through %v: the error names %s", tt.url, tt.proxy, h.Address)
-		}
-		n.CloseIdleConnections()
-	}
-}
-
 func TestReports(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -217,7 +181,7 @@ func TestReports(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	var mu sync.Mutex
 	var got []Stage
-	n := &Network{Report: func(r StageReport) {
+	n := &Network{Report: func(r Report) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = append(got, r.Stage)
@@ -242,4 +206,31 @@ func TestReports(t *testing.T) {
 			t.Errorf("%s: %v, want %v (%v)", tt.host, got, tt.want, err)
 		}
 	}
+}
+
+// FuzzProxyAnswer gives a tunnel whatever answer of a proxy.
+func FuzzProxyAnswer(f *testing.F) {
+	f.Add("http", []byte("HTTP/1.1 200 OK\r\n\r\nx"))
+	f.Add("http", []byte("HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\nhello"))
+	f.Add("socks5h", []byte("\x05\x02\x01\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50x"))
+	f.Add("socks5h", []byte("\x05\x00\x05\x00\x00\x03\x01a\x00\x50"))
+	f.Fuzz(func(t *testing.T, kind string, answer []byte) {
+		client, server := net.Pipe()
+		defer client.Close()
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer server.Close()
+		wg.Go(func() { io.Copy(io.Discard, server) })
+		wg.Go(func() {
+			server.Write(answer)
+			server.Close()
+		})
+		p := &Proxy{Kind: kind, Host: "proxy", Port: "1", User: "u", Password: "p"}
+		if strings.HasPrefix(kind, "socks") {
+			var n Network
+			_ = n.socks(context.Background(), client, p, "host", "80")
+		} else if conn, err := connectThrough(client, p, "host:80", 4096); err == nil {
+			conn.Close()
+		}
+	})
 }
