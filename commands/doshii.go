@@ -12,6 +12,8 @@ import (
 
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/doshii"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
@@ -47,7 +49,8 @@ func doshiiService() service {
 	return service{
 		name: "doshii", title: "Doshii",
 		command: (*program).doshiiCommand, stream: (*program).doshiiListen,
-		player: &proto.Doshii{}, emulated: true,
+		player:   &proto.Doshii{},
+		emulator: func() emulator.Service { return doshii.Service(doshii.DefaultOptions()) },
 		settings: []question{
 			{name: "env", ask: "environment: sandbox or live", deflt: "sandbox"},
 			{name: "client-id", ask: "client id" + orBetter, deflt: "env:DOSHII_CLIENT_ID", needed: true},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
@@ -29,7 +31,8 @@ func drogueService() service {
 	return service{
 		name: "drogue", title: "Drogue Cloud",
 		command: (*program).drogueCommand, stream: (*program).drogueTail, arguments: []string{"x"},
-		player: &proto.Drogue{}, emulated: true, demo: []string{"demo-app"},
+		player: &proto.Drogue{}, demo: []string{"demo-app"},
+		emulator: func() emulator.Service { return drogue.Service(drogue.DefaultOptions()) },
 		settings: []question{
 			{name: "endpoint", ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.DrogueAPI + ")"},
 			{name: "user", ask: "user of an access token (empty if you log in with 'hark drogue login')"},

@@ -22,17 +22,18 @@ import (
 
 // emulateOptions are what the flags of emulate say.
 type emulateOptions struct {
-	services []string
-	listen   string
-	events   string
-	printEnv bool
-	command  []string
-	emulator emulator.Options
-	access   accessFlags
+	services  []string
+	listen    string
+	events    string
+	printEnv  bool
+	command   []string
+	emulators emulator.Services
+	emulator  emulator.Options
+	access    accessFlags
 }
 
 func (p *program) emulateCommand() *cmdline.Command {
-	o := &emulateOptions{listen: "127.0.0.1:0", emulator: emulator.DefaultOptions()}
+	o := &emulateOptions{listen: "127.0.0.1:0", emulators: emulators(), emulator: emulator.DefaultOptions()}
 	return &cmdline.Command{
 		Name:  "emulate",
 		Usage: "run stand-ins for services",
@@ -60,7 +61,7 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 				Usage: "the same `N` makes up the same events and the same chances"},
 			{Name: "fault", Complete: faultNames, Value: cmdline.Strings(&o.emulator.Faults),
 				Usage: "misbehave: `'FAULT…'`, see 'hark help faults'"},
-		}, o.access.flags(), emulatorFlags(&o.emulator)),
+		}, o.access.flags(), emulatorFlags(o.emulators)),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			before, after, dashes := line.Split()
 			o.services, o.command = before, after
@@ -87,9 +88,9 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 }
 
 // emulatorFlags are what is not known of the services, as flags.
-func emulatorFlags(opts *emulator.Options) []*cmdline.Flag {
+func emulatorFlags(all emulator.Services) []*cmdline.Flag {
 	var flags []*cmdline.Flag
-	opts.Flags().VisitAll(func(f *flag.Flag) {
+	all.Flags().VisitAll(func(f *flag.Flag) {
 		service, _, _ := strings.Cut(f.Name, "-")
 		flags = append(flags, &cmdline.Flag{
 			Name: f.Name, Usage: f.Usage, Default: f.DefValue, Value: f.Value,
@@ -102,7 +103,7 @@ func emulatorFlags(opts *emulator.Options) []*cmdline.Flag {
 // faultNames completes the name of a fault.
 func faultNames(context.Context, *cmdline.Line) []cmdline.Candidate {
 	var words []string
-	for _, f := range emulator.Faults() {
+	for _, f := range emulators().Faults() {
 		word := f.Name
 		if f.Argument != "" && f.Argument[0] != '[' {
 			word += "="
@@ -125,7 +126,7 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 	if err != nil {
 		return cmdline.Usagef("--listen %s: %v", o.listen, err)
 	}
-	e, err := emulator.New(o.emulator, o.services...)
+	e, err := o.emulators.New(o.emulator, o.services...)
 	if err != nil {
 		l.Close()
 		return cmdline.Usagef("%v", err)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -37,7 +39,8 @@ func octaveService() service {
 	return service{
 		name: "octave", title: "Sierra Wireless Octave",
 		command: (*program).octaveCommand, stream: (*program).octaveSubscribe, arguments: []string{"/x"},
-		player: &proto.Octave{}, emulated: true, demo: []string{"/demo/stream"},
+		player: &proto.Octave{}, demo: []string{"/demo/stream"},
+		emulator: func() emulator.Service { return octave.Service(octave.DefaultOptions()) },
 		settings: []question{
 			{name: "company", ask: "company", needed: true},
 			{name: "user", ask: "user (empty for a restricted token)"},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -19,7 +20,7 @@ func scriptHark(args []string) int { return Main(args, System()) }
 func setupEmulators(env *testscript.Env) error {
 	opts := emulator.DefaultOptions()
 	opts.Rate = 50
-	e, err := emulator.New(opts)
+	e, err := emulators().New(opts)
 	if err != nil {
 		return err
 	}
@@ -39,6 +40,6 @@ func setupEmulators(env *testscript.Env) error {
 		env.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 		l.Close()
 	}
-	env.Setenv("DEMO_ACCESS_TOKEN", emulator.DrogueAccessToken)
+	env.Setenv("DEMO_ACCESS_TOKEN", drogue.AccessToken)
 	return err
 }

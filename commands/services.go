@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -29,9 +30,9 @@ type service struct {
 	// player reads its recordings.
 	player proto.Player
 
-	// emulated: there is an emulator of it. demo are arguments with which stream, with
-	// --emulator, has events.
-	emulated bool
+	// emulator is its emulator, with its options as they are by default; nil if there is
+	// none. demo are arguments with which stream, with --emulator, has events.
+	emulator func() emulator.Service
 	demo     []string
 	// settings are what config init asks for; without any it does not know the service.
 	settings []question
@@ -76,8 +77,18 @@ func namesOf(is func(s service) bool) []string {
 }
 
 func anyService(service) bool       { return true }
-func isEmulated(s service) bool     { return s.emulated }
+func isEmulated(s service) bool     { return s.emulator != nil }
 func isConfigurable(s service) bool { return len(s.settings) > 0 }
+
+// emulators are the emulators that there are.
+func emulators() (all emulator.Services) {
+	for _, s := range services() {
+		if s.emulator != nil {
+			all = append(all, s.emulator())
+		}
+	}
+	return all
+}
 
 // oneOf writes names as a choice: "octave, drogue or doshii".
 func oneOf(names []string) string {

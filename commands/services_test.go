@@ -25,7 +25,7 @@ func TestServices(t *testing.T) {
 			if tree := Tree(io.Discard).Root().Below(sv.words(sv.stream(&program{}))); tree == nil || tree.Run == nil {
 				t.Errorf("its stream is not in the tree")
 			}
-			if !sv.emulated {
+			if sv.emulator == nil {
 				return
 			}
 			t.Run("record and play", func(t *testing.T) { t.Parallel(); testRecordAndPlay(t, sv) })
@@ -101,7 +101,7 @@ func testEmulatorVariables(t *testing.T, sv service) {
 			known[f.Variable()] = true
 		}
 	})
-	e, err := emulator.New(emulator.DefaultOptions(), sv.name)
+	e, err := emulators().New(emulator.DefaultOptions(), sv.name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -316,7 +316,7 @@ func faultsText() string {
 		"sends the header " + emulator.FaultHeader + " asks for faults on its own connection alone, so a test needs no side channel: " +
 		"-H '" + emulator.FaultHeader + ": after=3 close=1001' with hark connect. Several faults are separated by spaces.\n\n" +
 		"  hark emulate drogue --fault 'after=2 close=1011' -- hark drogue tail demo-app -n 3\n\n")
-	for _, f := range emulator.Faults() {
+	for _, f := range emulators().Faults() {
 		fmt.Fprintf(&b, "  %-24s  %s\n", f, f.Meaning)
 	}
 	return b.String()

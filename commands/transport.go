@@ -57,7 +57,7 @@ type standIn struct {
 
 // startEmulator starts the stand-in for a service.
 func startEmulator(service string) (*standIn, error) {
-	e, err := emulator.New(emulator.DefaultOptions(), service)
+	e, err := emulators().New(emulator.DefaultOptions(), service)
 	if err != nil {
 		return nil, err
 	}

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/doshii"
 	"github.com/hark-cli/hark/proto"
 )
 
 // A connection that brings nothing but pongs is noticed after a minute, once, and
 // goes on.
 func TestDoshiiQuietRun(t *testing.T) {
-	opts := emulator.DefaultOptions()
+	opts := byDefault()
 	opts.Rate = 0
 	inWorld(t, "doshii", opts, func(w *world) {
 		start := time.Now()
@@ -34,12 +34,12 @@ func TestDoshiiQuietRun(t *testing.T) {
 
 // The server's checks of a point of sale are answered and are no events.
 func TestDoshiiHealthCheck(t *testing.T) {
-	opts := emulator.DefaultOptions()
+	opts := byDefault()
 	opts.Rate = 0
 	opts.Doshii.HealthCheck = 7 * time.Second
 	inWorld(t, "doshii", opts, func(w *world) {
 		d := w.doshii()
-		d.Path, d.Auth, d.Token = "/pos/socket", nil, proto.StaticToken(emulator.DoshiiLocationToken)
+		d.Path, d.Auth, d.Token = "/pos/socket", nil, proto.StaticToken(doshii.LocationToken)
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 		defer cancel()
 		sink := &tally{t: t}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
@@ -34,8 +34,8 @@ func (w *world) api() *proto.OctaveAPI {
 }
 
 // quiet is an emulator that makes up no events.
-func quiet() emulator.Options {
-	opts := emulator.DefaultOptions()
+func quiet() emulated {
+	opts := byDefault()
 	opts.Rate = 0
 	return opts
 }
@@ -371,7 +371,7 @@ func TestOctaveRESTRefused(t *testing.T) {
 	inWorld(t, "octave", opts, func(w *world) {
 		const stream = "/demo/stream"
 		o := w.withREST(stream)
-		o.User, o.Token = "", proto.StaticToken(emulator.OctaveRestrictedToken)
+		o.User, o.Token = "", proto.StaticToken(octave.RestrictedToken)
 		o.API.User, o.API.Token = "", o.Token
 		c := w.cuttable(o)
 		l, stop := w.listen(o)

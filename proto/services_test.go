@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
@@ -28,10 +29,10 @@ type world struct {
 }
 
 // inWorld runs f in a bubble with an emulator of the service.
-func inWorld(t *testing.T, service string, opts emulator.Options, f func(*world)) {
+func inWorld(t *testing.T, service string, opts emulated, f func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		e, err := emulator.New(opts, service)
+		e, err := opts.start(service)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +127,7 @@ func TestHalfAnHour(t *testing.T) {
 		"doshii": func(w *world) proto.Service { return w.doshii() },
 	} {
 		t.Run(service, func(t *testing.T) {
-			opts := emulator.DefaultOptions()
+			opts := byDefault()
 			opts.Rate = 1.0 / 60
 			opts.Drogue.TokenLifetime = 2 * time.Hour
 			inWorld(t, service, opts, func(w *world) {
@@ -187,7 +188,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			inWorld(t, tt.service, emulator.DefaultOptions(), func(w *world) {
+			inWorld(t, tt.service, byDefault(), func(w *world) {
 				start := time.Now()
 				err := proto.Run(w.t.Context(), tt.make(w), &tally{t: t}, w.options)
 				f, ok := errors.AsType[*proto.Failure](err)
@@ -205,11 +206,11 @@ func TestRefusals(t *testing.T) {
 // A token of the vendor's stock lifetime is renewed on the open connection, over
 // and over.
 func TestDrogueTokenIsRenewed(t *testing.T) {
-	opts := emulator.DefaultOptions()
+	opts := byDefault()
 	opts.Rate = 0.1
 	opts.Drogue.TokenLifetime = 5 * time.Minute
 	synctest.Test(t, func(t *testing.T) {
-		e, err := emulator.New(opts, "drogue")
+		e, err := opts.start("drogue")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +222,7 @@ func TestDrogueTokenIsRenewed(t *testing.T) {
 			Token: func(context.Context) (secret.Value, error) {
 				asked.Add(1)
 				time.Sleep(2 * time.Second) // the connection goes on meanwhile
-				s, err := e.DrogueToken(emulator.Base, opts.Drogue.TokenLifetime)
+				s, err := drogue.Token(emulator.Base, opts.Drogue.TokenLifetime)
 				return secret.Value(s), err
 			},
 		}
@@ -251,7 +252,7 @@ func TestDrogueTokenIsRenewed(t *testing.T) {
 func TestDrogueSurvivesABlockedOutput(t *testing.T) {
 	for name, buffer := range map[string]int{"buffered": 64 << 20, "full": 2000} {
 		t.Run(name, func(t *testing.T) {
-			opts := emulator.DefaultOptions()
+			opts := byDefault()
 			opts.Rate = 0.2
 			inWorld(t, "drogue", opts, func(w *world) {
 				gate := make(chan struct{})
@@ -269,7 +270,7 @@ func TestDrogueSurvivesABlockedOutput(t *testing.T) {
 
 // A session that nobody uses in time is replaced by a new one, at no cost.
 func TestOctaveSessionExpires(t *testing.T) {
-	inWorld(t, "octave", emulator.DefaultOptions(), func(w *world) {
+	inWorld(t, "octave", byDefault(), func(w *world) {
 		o := w.octave("/demo/stream")
 		first := true
 		o.Client = &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
@@ -300,7 +301,7 @@ func TestSlowTokenIsNoSlowConnection(t *testing.T) {
 		{"slow network", 25 * time.Second, 11 * time.Second, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inWorld(t, "octave", emulator.DefaultOptions(), func(w *world) {
+			inWorld(t, "octave", byDefault(), func(w *world) {
 				o := w.octave("/demo/stream")
 				o.Token = func(ctx context.Context) (secret.Value, error) {
 					defer proto.HoldConnectTimeout(ctx)()
@@ -341,7 +342,7 @@ func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return
 // Without heartbeats the services cut the connection; that we stay connected shows
 // nothing if they did not.
 func TestHeartbeatsMatter(t *testing.T) {
-	inWorld(t, "octave", emulator.DefaultOptions(), func(w *world) {
+	inWorld(t, "octave", byDefault(), func(w *world) {
 		o := w.octave("/demo/devices/nothing-ever")
 		o.Streams = []string{"/demo/stream"}
 		o.Heartbeat = 0

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/doshii"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
+	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
@@ -36,7 +39,7 @@ func TestSoak(t *testing.T) {
 	d := soakTime(t)
 	goroutines, descriptors := runtime.NumGoroutine(), openFiles()
 	t.Run("services", func(t *testing.T) {
-		for _, service := range emulator.Services() {
+		for _, service := range []string{"octave", "drogue", "doshii"} {
 			t.Run(service, func(t *testing.T) {
 				t.Parallel()
 				soak(t, service, d)
@@ -123,22 +126,22 @@ func soakNumber(b []byte) (int, bool) {
 
 func soakEvent(service string, n int) []byte {
 	switch service {
-	case emulator.Octave:
+	case "octave":
 		return fmt.Appendf(nil, `{"type":"message","value":{"path":"/demo/stream","elems":{"n":%d}}}`, n)
-	case emulator.Drogue:
+	case "drogue":
 		return fmt.Appendf(nil, `{"type":"io.drogue.event.v1","subject":"soak","device":"d","data":{"n":%d}}`, n)
 	}
-	return fmt.Appendf(nil, `{"emit":["order_created",{"locationId":%q,"n":%d}]}`, emulator.DemoLocation, n)
+	return fmt.Appendf(nil, `{"emit":["order_created",{"locationId":%q,"n":%d}]}`, doshii.DemoLocation, n)
 }
 
 func soak(t *testing.T, service string, d time.Duration) {
-	opts := emulator.DefaultOptions()
+	opts := byDefault()
 	opts.Rate = 0
 	opts.Seed = 7
 	// One fault by chance, and in any case an end after a while.
 	opts.Faults = []string{"random=20", "drop=150"}
 	opts.Drogue.Ping = 200 * time.Millisecond
-	e, err := emulator.New(opts, service)
+	e, err := opts.start(service)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +248,7 @@ func (l *soakLog) judge(t *testing.T, service string) {
 			continue // the last ones may be on their way
 		}
 		switch {
-		case l.printed[n] > 1 && service == emulator.Octave:
+		case l.printed[n] > 1 && service == "octave":
 			twice++
 			t.Errorf("event %d was printed %d times", n, l.printed[n])
 		case l.printed[n] == 0:
@@ -259,7 +262,7 @@ func (l *soakLog) judge(t *testing.T, service string) {
 			t.Fatal("and so on")
 		}
 	}
-	if missing > 0 && service == emulator.Octave {
+	if missing > 0 && service == "octave" {
 		t.Errorf("%d events of Octave were not filled in; warnings: %q", missing, l.warnings)
 	}
 	t.Logf("%d events, %d attempts, %d gaps, %d events in gaps", len(l.published), l.attempts, len(l.gaps), missing)
@@ -280,28 +283,28 @@ func (l *soakLog) reported(at [2]time.Time) bool {
 
 func soakService(t *testing.T, e *emulator.Emulator, base, name string, transport *http.Transport) proto.Service {
 	switch name {
-	case emulator.Drogue:
+	case "drogue":
 		return &proto.Drogue{
-			Endpoint: "ws" + base[len("http"):] + "/drogue", Application: emulator.DemoApplication, Renewable: true,
+			Endpoint: "ws" + base[len("http"):] + "/drogue", Application: drogue.DemoApplication, Renewable: true,
 			Token: func(context.Context) (secret.Value, error) {
-				s, err := e.DrogueToken(base, time.Hour)
+				s, err := drogue.Token(base, time.Hour)
 				return secret.Value(s), err
 			},
 		}
-	case emulator.Doshii:
+	case "doshii":
 		return &proto.Doshii{
 			Endpoint: base + "/doshii", Path: "/app/socket/v3", AppVersion: "1.0.0", Heartbeat: time.Second,
-			Auth: proto.StaticToken(proto.DoshiiAuth(emulator.DoshiiClientID)),
+			Auth: proto.StaticToken(proto.DoshiiAuth(doshii.ClientID)),
 		}
 	}
 	client := &http.Client{Transport: transport}
-	token := proto.StaticToken(emulator.OctaveToken)
+	token := proto.StaticToken(octave.Token)
 	return &proto.Octave{
-		Endpoint: base + "/octave", User: emulator.OctaveUser, Company: emulator.OctaveCompany, Token: token,
-		Streams: []string{emulator.DemoStream}, AckTimeout: 5 * time.Second, Heartbeat: time.Second, Client: client,
+		Endpoint: base + "/octave", User: octave.User, Company: octave.Company, Token: token,
+		Streams: []string{octave.DemoStream}, AckTimeout: 5 * time.Second, Heartbeat: time.Second, Client: client,
 		Backfill: true,
 		API: &proto.OctaveAPI{
-			Base: base + "/octave/v5.0", User: emulator.OctaveUser, Company: emulator.OctaveCompany, Token: token,
+			Base: base + "/octave/v5.0", User: octave.User, Company: octave.Company, Token: token,
 			Client: client, Timeout: 5 * time.Second,
 		},
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
@@ -19,9 +19,9 @@ import (
 // tlsEmulator is a Drogue Cloud behind TLS on a real port.
 func tlsEmulator(t *testing.T) (*httptest.Server, *proto.Drogue) {
 	t.Helper()
-	opts := emulator.DefaultOptions()
+	opts := byDefault()
 	opts.Rate = 100
-	e, err := emulator.New(opts, "drogue")
+	e, err := opts.start("drogue")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func tlsEmulator(t *testing.T) (*httptest.Server, *proto.Drogue) {
 		e.Close()
 		server.Close()
 	})
-	tok, err := e.DrogueToken(server.URL, time.Hour)
+	tok, err := drogue.Token(server.URL, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

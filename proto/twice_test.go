@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
+	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -16,14 +17,14 @@ import (
 func TestServiceRunsTwice(t *testing.T) {
 	services := map[string]func(*world) proto.Service{
 		"octave": func(w *world) proto.Service {
-			o := w.withREST(emulator.DemoStream)
+			o := w.withREST(octave.DemoStream)
 			o.Ago = time.Minute
 			return o
 		},
-		"drogue": func(w *world) proto.Service { return w.drogue(emulator.DemoApplication) },
+		"drogue": func(w *world) proto.Service { return w.drogue(drogue.DemoApplication) },
 		"doshii": func(w *world) proto.Service { return w.doshii() },
 		"connect": func(w *world) proto.Service {
-			return &proto.Plain{URL: strings.Replace(w.env["HARK_DROGUE_ENDPOINT"], "http", "ws", 1) + "/" + emulator.DemoApplication + "?token=" + w.env["HARK_DROGUE_TOKEN"]}
+			return &proto.Plain{URL: strings.Replace(w.env["HARK_DROGUE_ENDPOINT"], "http", "ws", 1) + "/" + drogue.DemoApplication + "?token=" + w.env["HARK_DROGUE_TOKEN"]}
 		},
 	}
 	for name, service := range services {
@@ -32,7 +33,7 @@ func TestServiceRunsTwice(t *testing.T) {
 			if name == "connect" {
 				emulated = "drogue"
 			}
-			opts := emulator.DefaultOptions()
+			opts := byDefault()
 			opts.Faults = []string{"after=7 close=1012:again"}
 			inWorld(t, emulated, opts, func(w *world) {
 				svc := service(w)

@@ -1,28 +1,19 @@
-// Package emulator stands in for the services that hark speaks to: Octave,
-// Drogue Cloud and Doshii, each an http.Handler that behaves as the public
-// documents, servers and clients of the service say it does, refusals and
-// timers included. Where nothing is known, an option says what happens.
+// Package emulator emulates the services that hark speaks to. A folder below it has
+// the emulator of each, which behaves as the public documents, servers and clients of
+// the service say it does, refusals and timers included; where nothing is known, an
+// option says what happens. Here is what they share: the address on which they are
+// served, the feed of events, faults, and the server's side of a WebSocket.
 //
-// All services live on one address, each below prefixes of its own:
-//
-//	/octave        session service and sockets; REST below /octave/v5.0
-//	/drogue        WebSocket integration: /drogue/APP and /drogue/APP/CHANNEL
-//	/drogue-api    discovery, whoami, access tokens
-//	/drogue-sso    OpenID Connect issuer: /drogue-sso/realms/drogue
-//	/drogue-http   endpoint of devices: /drogue-http/v1/CHANNEL
-//	/doshii        sockets: /doshii/app/socket, /doshii/app/socket/v3,
-//	               /doshii/pos/socket, /doshii/vendor/socket; REST below
-//	               /doshii/partner/v3
-//	/emulator      control: POST /emulator/events publishes events of any service
-//
-// so the endpoint of a service is the address of the emulator and its prefix,
-// as Environ prints it. Events are made up at a steady rate, and published with
+// All services live on one address, each below prefixes of its own. What begins with
+// /emulator is for control: POST /emulator/events publishes events of any service. The
+// endpoint of a service is the address of the emulator and its prefix, as Environ
+// prints it. Events are made up at a steady rate, and published with
 // the services' own calls, with Publish, with Feed or at /emulator/events.
 //
 // Faults, by Options.Faults for all connections or by the request header
 // FaultHeader for one, break a connection in the ways that Faults lists.
 //
-// The package shares with the client nothing but proto/wire, and it speaks
+// The emulators share with the client nothing but the shapes of messages, and they speak
 // WebSocket by itself (socket.go), so that it can also break the rules.
 package emulator
 
@@ -39,78 +30,109 @@ import (
 	"sync"
 )
 
-// Names of the services.
-const (
-	Octave = "octave"
-	Drogue = "drogue"
-	Doshii = "doshii"
-)
-
-// kinds is the list of services.
-func kinds() []kind { return []kind{octaveKind(), drogueKind(), doshiiKind()} }
-
-// A kind is what the emulator has to know of a service before there is one.
-type kind struct {
-	name string
-	make func(core, Options) (service, error)
-	// faults are those that only it has.
-	faults []Fault
-	// random are the faults that "random" may choose besides those of all services,
-	// after n events.
-	random func(n int, r *rand.Rand) []string
-	// flags adds flags for what is not known of the service; their names begin with
-	// its name.
-	flags func(*Options, *flag.FlagSet)
+// A Service is what there is to know of a service before there is an emulator of it.
+type Service struct {
+	// Name is that of the service; those of its options begin with it.
+	Name string
+	// Start makes the emulator.
+	Start func(*Host) (Handler, error)
+	// Flags adds the options as flags, each with its usage and, as default, the value
+	// that it has; setting a flag sets the option.
+	Flags func(*flag.FlagSet)
+	// Check looks for options that cannot be meant; nil finds none.
+	Check func() error
+	// Faults are those that only this service has.
+	Faults []Fault
+	// Random are faults that "random" may choose besides those of all services, after n
+	// events.
+	Random func(n int, r *rand.Rand) []string
 }
 
-// kindOf finds a service by its name.
-func kindOf(name string) (kind, bool) {
-	for _, k := range kinds() {
-		if k.name == name {
-			return k, true
-		}
-	}
-	return kind{}, false
-}
+// Services are the services that there are emulators of.
+type Services []Service
 
-// Services returns the names of all services.
-func Services() []string {
+// Names lists them.
+func (all Services) Names() []string {
 	var names []string
-	for _, k := range kinds() {
-		names = append(names, k.name)
+	for _, s := range all {
+		names = append(names, s.Name)
 	}
 	return names
 }
 
-// A service is one of the emulated services.
-type service interface {
-	// prefixes are the first path segments of its addresses.
-	prefixes() []string
-	// serve answers a request; the path no longer has the prefix.
-	serve(w http.ResponseWriter, r *http.Request, prefix string)
-	// tick makes up one event for everybody who listens.
-	tick()
-	// owns tells whether an event for Publish, of these members, is one of the
-	// service's.
-	owns(members map[string]json.RawMessage) bool
-	// take publishes an event.
-	take(event []byte) error
-	// environ returns the variables that point a client at the service.
-	environ(base *url.URL) ([]string, error)
+// find finds a service by its name.
+func (all Services) find(name string) (Service, bool) {
+	i := slices.IndexFunc(all, func(s Service) bool { return s.Name == name })
+	if i < 0 {
+		return Service{}, false
+	}
+	return all[i], true
 }
 
-// A core is what the services share.
-type core struct {
-	ctx    context.Context // ends with the emulator
-	faults *faultSource
-	live   *gate
+// Flags returns the options of all services as flags.
+func (all Services) Flags() *flag.FlagSet {
+	f := flag.NewFlagSet("", flag.ContinueOnError)
+	for _, s := range all {
+		s.Flags(f)
+	}
+	return f
+}
+
+// A Handler emulates a service.
+type Handler interface {
+	// Prefixes are the first path segments of its addresses.
+	Prefixes() []string
+	// Serve answers a request; the path no longer has the prefix.
+	Serve(w http.ResponseWriter, r *http.Request, prefix string)
+	// Tick makes up one event for everybody who listens.
+	Tick()
+	// Owns reports whether an event for Publish, of these members, is one of the
+	// service's.
+	Owns(members map[string]json.RawMessage) bool
+	// Take publishes an event.
+	Take(event []byte) error
+	// Environ returns the variables that point a client at the service.
+	Environ(base *url.URL) ([]string, error)
+}
+
+// A Host is what an emulator has for the Handler of a service.
+type Host struct {
+	service string
+	ctx     context.Context // ends with the emulator
+	faults  *faultSource
+	live    *gate
+	seed    uint64
+}
+
+// Context ends with the emulator.
+func (h *Host) Context() context.Context { return h.ctx }
+
+// Listening says that a client listens: events are made up from the first on.
+func (h *Host) Listening() { h.live.open() }
+
+// Rand makes a source of chance of its own for a purpose, by the seed of the emulator.
+func (h *Host) Rand(purpose string) *rand.Rand { return NewRand(h.seed, purpose) }
+
+// Admit finds the plan for a request, by its header, and with all by the options, and
+// lets it meet the faults that come before an answer. refuse writes an answer in the
+// manner of the service; ok is false when the request has been answered.
+func (h *Host) Admit(w http.ResponseWriter, r *http.Request, all bool,
+	refuse func(w http.ResponseWriter, status int, text string)) (p Plan, ok bool) {
+	return h.faults.admit(w, r, h.service, all, refuse)
+}
+
+// Upgrade answers the handshake of a request that HandshakeFault has passed, and
+// starts to read. The socket must be dropped.
+func (h *Host) Upgrade(w http.ResponseWriter, r *http.Request, rules Rules, p Plan) (*Socket, error) {
+	return upgrade(h.ctx, w, r, rules, p)
 }
 
 // An Emulator serves the emulated services over HTTP.
 type Emulator struct {
-	core
-	services []service
-	handlers map[string]service // by prefix
+	ctx      context.Context
+	live     *gate
+	services []Handler
+	handlers map[string]Handler // by prefix
 
 	cancel context.CancelFunc
 	mu     sync.Mutex // orders Add against Wait
@@ -119,40 +141,45 @@ type Emulator struct {
 
 // New starts an emulator of the named services, of all without a name. Close
 // ends it.
-func New(opts Options, services ...string) (*Emulator, error) {
-	if len(services) == 0 {
-		services = Services()
+func (all Services) New(opts Options, names ...string) (*Emulator, error) {
+	if len(names) == 0 {
+		names = all.Names()
 	}
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
+	for _, s := range all {
+		if s.Check == nil {
+			continue
+		}
+		if err := s.Check(); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	faults, err := newFaultSource(ctx, opts, services)
+	faults, err := newFaultSource(ctx, opts, all, names)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	e := &Emulator{
-		core: core{ctx: ctx, faults: faults, live: newGate()}, handlers: make(map[string]service), cancel: cancel,
-	}
+	e := &Emulator{ctx: ctx, live: newGate(), handlers: make(map[string]Handler), cancel: cancel}
 	var gates []*gate
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(services))) {
-		c := e.core
-		c.live = &gate{opened: make(chan struct{}), parent: e.live}
-		gates = append(gates, c.live)
-		k, ok := kindOf(name)
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		h := &Host{service: name, ctx: ctx, faults: faults, live: &gate{opened: make(chan struct{}), parent: e.live}, seed: opts.Seed}
+		gates = append(gates, h.live)
+		s, ok := all.find(name)
 		if !ok {
 			cancel()
-			return nil, fmt.Errorf("unknown service %q: there are %s", name, strings.Join(Services(), ", "))
+			return nil, fmt.Errorf("unknown service %q: there are %s", name, strings.Join(all.Names(), ", "))
 		}
-		s, err := k.make(c, opts)
+		handler, err := s.Start(h)
 		if err != nil {
 			cancel()
 			return nil, err
 		}
-		e.services = append(e.services, s)
-		for _, p := range s.prefixes() {
-			e.handlers[p] = s
+		e.services = append(e.services, handler)
+		for _, p := range handler.Prefixes() {
+			e.handlers[p] = handler
 		}
 	}
 	for i, s := range e.services {
@@ -161,7 +188,7 @@ func New(opts Options, services ...string) (*Emulator, error) {
 			// same events, however late it comes.
 			select {
 			case <-gates[i].opened:
-				steadily(ctx, opts.Rate, s.tick)
+				steadily(ctx, opts.Rate, s.Tick)
 			case <-ctx.Done():
 			}
 		})
@@ -200,7 +227,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r = r.Clone(r.Context())
 	r.URL.Path, r.URL.RawPath = "/"+path, "/"+rest
-	s.serve(w, r, prefix)
+	s.Serve(w, r, prefix)
 }
 
 // Close ends all connections and returns when nothing of the emulator runs any
@@ -217,13 +244,13 @@ func (e *Emulator) Close() error {
 // base (such as http://127.0.0.1:8080): for each service the endpoint and the
 // demo credentials, as NAME=value, and names to try as HARK_DEMO_….
 func (e *Emulator) Environ(base string) ([]string, error) {
-	u, err := baseURL(base)
+	u, err := BaseURL(base)
 	if err != nil {
 		return nil, err
 	}
 	var env []string
 	for _, s := range e.services {
-		some, err := s.environ(u)
+		some, err := s.Environ(u)
 		if err != nil {
 			return nil, err
 		}
@@ -232,8 +259,8 @@ func (e *Emulator) Environ(base string) ([]string, error) {
 	return env, nil
 }
 
-// baseURL reads the address that an emulator is served at.
-func baseURL(base string) (*url.URL, error) {
+// BaseURL reads the address that an emulator is served at.
+func BaseURL(base string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(base, "/"))
 	if err != nil {
 		return nil, fmt.Errorf("address of the emulator: %w", err)
@@ -244,7 +271,7 @@ func baseURL(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// socketBase is base with the scheme of WebSocket.
-func socketBase(base *url.URL) string {
+// SocketBase is base with the scheme of WebSocket.
+func SocketBase(base *url.URL) string {
 	return "ws" + strings.TrimPrefix(base.String(), "http")
 }

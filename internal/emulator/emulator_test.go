@@ -1,4 +1,4 @@
-package emulator
+package emulator_test
 
 import (
 	"context"
@@ -18,15 +18,20 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/doshii"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
+	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
 // A client that somebody else has written reads events of every service, over a
 // real network.
 func TestOtherClient(t *testing.T) {
-	opts := DefaultOptions()
+	opts := everyOptions()
 	opts.Rate = 100
-	e, err := New(opts)
+	e, err := newEvery(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +42,7 @@ func TestOtherClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header = http.Header{"X-Auth-User": {OctaveUser}, "X-Auth-Company": {OctaveCompany}, "X-Auth-Token": {OctaveToken}}
+	req.Header = http.Header{"X-Auth-User": {octave.User}, "X-Auth-Company": {octave.Company}, "X-Auth-Token": {octave.Token}}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -47,10 +52,10 @@ func TestOtherClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	id := unmarshal[struct{ Body wire.OctaveSession }](t, body).Body.ID
+	id := emulatortest.Unmarshal[struct{ Body wire.OctaveSession }](t, body).Body.ID
 	for _, test := range []struct{ path, auth, send, contains string }{
-		{"/octave" + wire.OctaveSocketPath(id), "", subscribeTo(DemoStream), `"type":"message"`},
-		{"/drogue/" + DemoApplication, strings.TrimPrefix(basic(DrogueUser, DrogueAccessToken), "Authorization: "), "", `"specversion"`},
+		{"/octave" + wire.OctaveSocketPath(id), "", subscribeTo(octave.DemoStream), `"type":"message"`},
+		{"/drogue/" + drogue.DemoApplication, strings.TrimPrefix(basic(drogue.User, drogue.AccessToken), "Authorization: "), "", `"specversion"`},
 		{appPath(wire.DoshiiPathAppV3), "", `{"doshii":{"ping":1}}`, `"emit"`},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -82,32 +87,31 @@ func TestOtherClient(t *testing.T) {
 // Close ends connections of every kind at once, and what comes later is refused.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, err := New(DefaultOptions())
+		e, err := newEvery(everyOptions())
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := NewNetwork(e)
-		tr := &http.Transport{DialContext: n.DialContext}
+		n := emulator.NewNetwork(e)
+		b := emulatortest.NewBench(t, e, n)
 		t.Cleanup(func() {
-			tr.CloseIdleConnections()
+			b.HTTP.CloseIdleConnections()
 			_ = e.Close()
 			_ = n.Close() // again, unless the test has failed before
 		})
-		b := &bench{t, e, n, &http.Client{Transport: tr}}
-		deaf := b.dial("/drogue/public-app", FaultHeader+": giant")
+		deaf := b.Dial("/drogue/public-app", emulator.FaultHeader+": giant")
 		var wg sync.WaitGroup
 		for _, conn := range []struct {
 			name string
-			c    *client
+			c    *emulatortest.Client
 			want string
 		}{
-			{"octave", b.dial(b.session(masterHeaders()...)), "close 1001"},
-			{"doshii", b.dial(appPath(wire.DoshiiPathApp)), "close 1001"},
-			{"drogue", b.dial("/drogue/public-app"), "drop"},
-			{"half-open", b.dial("/drogue/public-app", FaultHeader+": silence"), "drop"},
+			{"octave", b.Dial(session(b)), "close 1001"},
+			{"doshii", b.Dial(appPath(wire.DoshiiPathApp)), "close 1001"},
+			{"drogue", b.Dial("/drogue/public-app"), "drop"},
+			{"half-open", b.Dial("/drogue/public-app", emulator.FaultHeader+": silence"), "drop"},
 		} {
 			wg.Go(func() {
-				if got := conn.c.ending(); got != conn.want {
+				if got := conn.c.Ending(); got != conn.want {
 					t.Errorf("%s: %s, want %s", conn.name, got, conn.want)
 				}
 			})
@@ -120,11 +124,11 @@ func TestClose(t *testing.T) {
 			t.Errorf("closing took %v", d)
 		}
 		wg.Wait()
-		deaf.conn.Close()
-		if status, _ := b.do("GET", "/octave/session", ""); status != 503 {
+		deaf.Conn.Close()
+		if status, _ := b.Do("GET", "/octave/session", ""); status != 503 {
 			t.Errorf("a request after the end: %d", status)
 		}
-		tr.CloseIdleConnections()
+		b.HTTP.CloseIdleConnections()
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
@@ -137,25 +141,25 @@ func TestClose(t *testing.T) {
 func TestNew(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		opts func(*Options)
+		opts func(*every)
 		want string
 	}{
-		{"fault", func(o *Options) { o.Faults = []string{"drop=1", "explode"} }, "fault explode: there is no such fault"},
-		{"rate", func(o *Options) { o.Rate = -1 }, "rate -1"},
-		{"status", func(o *Options) { o.Octave.RefusedStatus = 200 }, "octave-refused-status: 200"},
-		{"code", func(o *Options) { o.Doshii.IdleClose = 70000 }, "doshii-idle-close: 70000"},
-		{"style", func(o *Options) { o.Doshii.Pong = "loud" }, `doshii-pong: "loud" is none of echo, clock, bare`},
+		{"fault", func(o *every) { o.Faults = []string{"drop=1", "explode"} }, "fault explode: there is no such fault"},
+		{"rate", func(o *every) { o.Rate = -1 }, "rate -1"},
+		{"status", func(o *every) { o.Octave.RefusedStatus = 200 }, "octave-refused-status: 200"},
+		{"code", func(o *every) { o.Doshii.IdleClose = 70000 }, "doshii-idle-close: 70000"},
+		{"style", func(o *every) { o.Doshii.Pong = "loud" }, `doshii-pong: "loud" is none of echo, clock, bare`},
 	} {
 		opts := quiet()
 		test.opts(&opts)
-		if e, err := New(opts); err == nil || !strings.Contains(err.Error(), test.want) {
+		if e, err := newEvery(opts); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, %v", test.name, e, err)
 		}
 	}
-	if _, err := New(quiet(), "octave", "tibber"); err == nil || !strings.Contains(err.Error(), `unknown service "tibber"`) {
+	if _, err := newEvery(quiet(), "octave", "tibber"); err == nil || !strings.Contains(err.Error(), `unknown service "tibber"`) {
 		t.Errorf("unknown service: %v", err)
 	}
-	e, err := New(quiet(), Drogue)
+	e, err := newEvery(quiet(), "drogue")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +173,7 @@ func TestNew(t *testing.T) {
 
 // The environment has what its clients need, and nothing that is not a variable.
 func TestEnviron(t *testing.T) {
-	e, err := New(quiet())
+	e, err := newEvery(quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,12 +194,12 @@ func TestEnviron(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"HARK_OCTAVE_ENDPOINT":  "http://127.0.0.1:8080/octave",
-		"HARK_OCTAVE_USER":      OctaveUser,
-		"HARK_OCTAVE_COMPANY":   OctaveCompany,
-		"HARK_OCTAVE_TOKEN":     OctaveToken,
+		"HARK_OCTAVE_USER":      octave.User,
+		"HARK_OCTAVE_COMPANY":   octave.Company,
+		"HARK_OCTAVE_TOKEN":     octave.Token,
 		"HARK_DROGUE_ENDPOINT":  "ws://127.0.0.1:8080/drogue",
 		"HARK_DOSHII_ENDPOINT":  "ws://127.0.0.1:8080/doshii",
-		"HARK_DOSHII_CLIENT_ID": DoshiiClientID,
+		"HARK_DOSHII_CLIENT_ID": doshii.ClientID,
 	} {
 		if values[name] != want {
 			t.Errorf("%s is %q, want %q", name, values[name], want)
@@ -206,42 +210,34 @@ func TestEnviron(t *testing.T) {
 			t.Errorf("%q was taken for an address", base)
 		}
 	}
-	if _, err := e.DrogueToken("http://x", time.Hour); err != nil {
+	if _, err := drogue.Token("http://x", time.Hour); err != nil {
 		t.Error(err)
-	}
-	only, err := New(quiet(), Octave)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer only.Close()
-	if _, err := only.DrogueToken("http://x", time.Hour); !errors.Is(err, errNoDrogue) {
-		t.Errorf("token of an emulator without Drogue Cloud: %v", err)
 	}
 }
 
 // The credentials look like real ones.
 func TestCredentials(t *testing.T) {
-	if len(OctaveToken) != 32 || len(OctaveRestrictedToken) != 28 {
-		t.Errorf("tokens of %d and %d characters", len(OctaveToken), len(OctaveRestrictedToken))
+	if len(octave.Token) != 32 || len(octave.RestrictedToken) != 28 {
+		t.Errorf("tokens of %d and %d characters", len(octave.Token), len(octave.RestrictedToken))
 	}
-	if !wire.DrogueAccessTokenValid(DrogueAccessToken) {
-		t.Errorf("%s has a wrong checksum", DrogueAccessToken)
+	if !wire.DrogueAccessTokenValid(drogue.AccessToken) {
+		t.Errorf("%s has a wrong checksum", drogue.AccessToken)
 	}
-	if strings.Count(DoshiiClientID, ".") != 2 || !strings.HasPrefix(DoshiiClientID, "eyJ") {
-		t.Errorf("%s does not look like a client id", DoshiiClientID)
+	if strings.Count(doshii.ClientID, ".") != 2 || !strings.HasPrefix(doshii.ClientID, "eyJ") {
+		t.Errorf("%s does not look like a client id", doshii.ClientID)
 	}
 }
 
 // Every option of a service is a flag, with the stated default.
 func TestFlags(t *testing.T) {
-	opts := DefaultOptions()
-	f := opts.Flags()
+	opts := everyOptions()
+	f := opts.services().Flags()
 	n := 0
 	f.VisitAll(func(*flag.Flag) { n++ })
 	fields := 0
-	for _, of := range []reflect.Type{reflect.TypeFor[OctaveOptions](), reflect.TypeFor[DrogueOptions](), reflect.TypeFor[DoshiiOptions]()} {
+	for _, of := range []reflect.Type{reflect.TypeFor[octave.Options](), reflect.TypeFor[drogue.Options](), reflect.TypeFor[doshii.Options]()} {
 		for field := range of.Fields() {
-			if field.Type != reflect.TypeFor[*DrogueIssuer]() {
+			if field.Type != reflect.TypeFor[*drogue.Issuer]() {
 				fields++
 			}
 		}
@@ -252,8 +248,10 @@ func TestFlags(t *testing.T) {
 	if err := f.Parse([]string{"-octave-idle=7s", "-drogue-device-flow", "-doshii-pong=clock"}); err != nil {
 		t.Fatal(err)
 	}
-	if opts.Octave.Idle != 7*time.Second || !opts.Drogue.DeviceFlow || opts.Doshii.Pong != "clock" {
-		t.Errorf("flags set %+v", opts)
+	for name, want := range map[string]string{"octave-idle": "7s", "drogue-device-flow": "true", "doshii-pong": "clock"} {
+		if got := f.Lookup(name).Value.String(); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
 	}
 	if d := f.Lookup("octave-unused-session").DefValue; d != "30s" {
 		t.Errorf("the default of octave-unused-session is %s", d)
@@ -261,10 +259,10 @@ func TestFlags(t *testing.T) {
 }
 
 // collect returns the next n messages.
-func (c *client) collect(n int) (texts []string) {
-	c.t.Helper()
+func collect(c *emulatortest.Client, n int) (texts []string) {
+	c.T.Helper()
 	for range n {
-		texts = append(texts, c.text())
+		texts = append(texts, c.Text())
 	}
 	return texts
 }
@@ -272,13 +270,13 @@ func (c *client) collect(n int) (texts []string) {
 // The same seed makes the same run of every service.
 func TestSeed(t *testing.T) {
 	run := func(seed uint64) (all []string) {
-		opts := DefaultOptions()
+		opts := everyOptions()
 		opts.Seed = seed
-		inBubble(t, opts, func(b *bench) {
-			all = b.dial("/drogue/public-app").collect(20)
+		inBubble(t, opts, func(b *emulatortest.Bench) {
+			all = collect(b.Dial("/drogue/public-app"), 20)
 			time.Sleep(time.Second / 4) // not when the next event is due
-			all = append(all, b.dial(appPath(wire.DoshiiPathApp)).collect(20)...)
-			all = append(all, b.session(masterHeaders()...))
+			all = append(all, collect(b.Dial(appPath(wire.DoshiiPathApp)), 20)...)
+			all = append(all, session(b))
 		})
 		return all
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // FaultHeader is the request header by which a client asks for faults on its own
@@ -32,6 +31,8 @@ type Fault struct {
 	Meaning  string // after the name of the service, if only one has it
 	// Service is the only service that has the fault, "" for those that all have.
 	Service string
+	// Add adds the fault to a plan.
+	Add func(p *Plan, a *Argument)
 }
 
 // String is the fault as it is written, with its argument.
@@ -47,44 +48,84 @@ func (f Fault) String() string {
 
 // Faults returns the table of faults, for help texts. N counts events that were
 // sent on the connection; where it may be left out it is that of after.
-func Faults() []Fault {
-	faults := []Fault{
-		{Name: "after", Argument: "N", Meaning: "let the faults without a number of their own happen after N events; without it, at once"},
-		{Name: "times", Argument: "N", Meaning: "apply to the first N connections only"},
-		{Name: "random", Argument: "N", Meaning: "on each connection one fault by chance, after about N events; those that lose or garble an event are left out"},
-		{Name: "refuse", Argument: "STATUS[:SECONDS]", Meaning: "answer the request with an HTTP status, and Retry-After"},
-		{Name: "slow", Argument: "DURATION", Meaning: "wait before the handshake is answered"},
-		{Name: "drop", Argument: "[N]", Meaning: "end the connection without a close frame"},
-		{Name: "silence", Argument: "[N]", Meaning: "go silent without ending the connection, as a half-open one does: nothing is sent, nothing is taken"},
-		{Name: "close", Argument: "CODE[:REASON]", Meaning: "send a close frame; 1005 is an empty one"},
-		{Name: "pause", Argument: "DURATION", Meaning: "hold events back for a while; pings go on"},
-		{Name: "malformed", Argument: "[N]", Meaning: "send a message that is not JSON"},
-		{Name: "giant", Argument: "[BYTES]", Meaning: "send a message of that size; without it, of 65 MiB"},
-		{Name: "invalid-utf8", Argument: "[N]", Meaning: "send a text message that is not UTF-8"},
-		{Name: "masked", Argument: "[N]", Meaning: "send a masked frame, which servers must not"},
-		{Name: "duplicate", Argument: "[K]", Meaning: "send every K-th event twice; without it, every one"},
-		{Name: "reorder", Argument: "[K]", Meaning: "send events in groups of K, the last first; without it, of 2"},
-		{Name: "lose", Argument: "[K]", Meaning: "leave every K-th event out; without it, every one"},
-		{Name: "binary", Argument: "", Meaning: "send events as binary messages"},
-		{Name: "fragment", Argument: "[BYTES]", Meaning: "send events in frames of that size; without it, of 16"},
-		{Name: "extra", Argument: "", Meaning: "add a member to every event that no document knows"},
-		{Name: "no-pong", Argument: "", Meaning: "answer no pings"},
-		{Name: "delay-pong", Argument: "DURATION", Meaning: "answer pings later"},
-	}
-	for _, k := range kinds() {
-		for _, f := range k.faults {
-			f.Service, f.Meaning = k.name, k.name+": "+f.Meaning
+func (all Services) Faults() []Fault {
+	faults := commonFaults()
+	for _, s := range all {
+		for _, f := range s.Faults {
+			f.Service, f.Meaning = s.Name, s.Name+": "+f.Meaning
 			faults = append(faults, f)
 		}
 	}
 	return faults
 }
 
+// commonFaults are those that all services have.
+func commonFaults() []Fault {
+	return []Fault{
+		{Name: "after", Argument: "N", Meaning: "let the faults without a number of their own happen after N events; without it, at once",
+			Add: func(p *Plan, a *Argument) { p.after = a.Count(0) }},
+		{Name: "times", Argument: "N", Meaning: "apply to the first N connections only",
+			Add: func(p *Plan, a *Argument) { p.times = a.AtLeast(1, 1) }},
+		{Name: "random", Argument: "N", Meaning: "on each connection one fault by chance, after about N events; those that lose or garble an event are left out",
+			Add: func(p *Plan, a *Argument) { p.random = a.AtLeast(1, 1) }},
+		{Name: "refuse", Argument: "STATUS[:SECONDS]", Meaning: "answer the request with an HTTP status, and Retry-After",
+			Add: (*Plan).addRefusal},
+		{Name: "slow", Argument: "DURATION", Meaning: "wait before the handshake is answered",
+			Add: func(p *Plan, a *Argument) { p.slow = a.Duration() }},
+		{Name: "drop", Argument: "[N]", Meaning: "end the connection without a close frame",
+			Add: func(p *Plan, a *Argument) { p.Step(a, func(s *Socket) bool { _ = s.Flush(); return true }) }},
+		{Name: "silence", Argument: "[N]", Meaning: "go silent without ending the connection, as a half-open one does: nothing is sent, nothing is taken",
+			Add: func(p *Plan, a *Argument) {
+				p.Step(a, func(s *Socket) bool { _ = s.Flush(); s.silent.Store(true); return false })
+			}},
+		{Name: "close", Argument: "CODE[:REASON]", Meaning: "send a close frame; 1005 is an empty one",
+			Add: (*Plan).addClose},
+		{Name: "pause", Argument: "DURATION", Meaning: "hold events back for a while; pings go on",
+			Add: func(p *Plan, a *Argument) {
+				d := a.Duration()
+				p.step(func(s *Socket) bool { s.faults.pause(s, d); return false })
+			}},
+		{Name: "malformed", Argument: "[N]", Meaning: "send a message that is not JSON",
+			Add: func(p *Plan, a *Argument) {
+				p.Step(a, func(s *Socket) bool { return s.Send(frame.OpText, []byte(`{"malformed":`)) != nil })
+			}},
+		{Name: "giant", Argument: "[BYTES]", Meaning: "send a message of that size; without it, of 65 MiB",
+			Add: func(p *Plan, a *Argument) {
+				n := a.Count(giantSize)
+				p.step(func(s *Socket) bool { return s.sendGiant(n) })
+			}},
+		{Name: "invalid-utf8", Argument: "[N]", Meaning: "send a text message that is not UTF-8",
+			Add: func(p *Plan, a *Argument) {
+				p.Step(a, func(s *Socket) bool { return s.Send(frame.OpText, []byte("{\"invalid\":\"\xff\xfe\"}")) != nil })
+			}},
+		{Name: "masked", Argument: "[N]", Meaning: "send a masked frame, which servers must not",
+			Add: func(p *Plan, a *Argument) {
+				p.Step(a, func(s *Socket) bool { return s.sendMasked([]byte(`{"masked":true}`)) })
+			}},
+		{Name: "duplicate", Argument: "[K]", Meaning: "send every K-th event twice; without it, every one",
+			Add: func(p *Plan, a *Argument) { p.duplicate = a.AtLeast(1, 1) }},
+		{Name: "reorder", Argument: "[K]", Meaning: "send events in groups of K, the last first; without it, of 2",
+			Add: func(p *Plan, a *Argument) { p.reorder = a.AtLeast(2, 2) }},
+		{Name: "lose", Argument: "[K]", Meaning: "leave every K-th event out; without it, every one",
+			Add: func(p *Plan, a *Argument) { p.lose = a.AtLeast(1, 1) }},
+		{Name: "binary", Meaning: "send events as binary messages",
+			Add: func(p *Plan, _ *Argument) { p.binary = true }},
+		{Name: "fragment", Argument: "[BYTES]", Meaning: "send events in frames of that size; without it, of 16",
+			Add: func(p *Plan, a *Argument) { p.fragment = a.AtLeast(16, 1) }},
+		{Name: "extra", Meaning: "add a member to every event that no document knows",
+			Add: func(p *Plan, _ *Argument) { p.extra = true }},
+		{Name: "no-pong", Meaning: "answer no pings",
+			Add: func(p *Plan, _ *Argument) { p.noPong = true }},
+		{Name: "delay-pong", Argument: "DURATION", Meaning: "answer pings later",
+			Add: func(p *Plan, a *Argument) { p.delayPong = a.Duration() }},
+	}
+}
+
 // giantSize is what giant sends: more than a client with a limit of 64 MiB takes.
 const giantSize = 65 << 20
 
-// A plan is what goes wrong on one connection. The zero value is: nothing.
-type plan struct {
+// A Plan is what goes wrong on one connection. The zero value is: nothing.
+type Plan struct {
 	after  int
 	times  int // 0: always
 	random int // 0: not
@@ -94,38 +135,103 @@ type plan struct {
 	slow       time.Duration
 
 	steps     []step
+	changes   []func(event []byte) []byte
 	duplicate int
 	reorder   int
 	lose      int
 	fragment  int
 	binary    bool
 	extra     bool
-	absent    bool
 	noPong    bool
 	delayPong time.Duration
 
-	ackDelay       time.Duration
-	ackAfter       int
-	ackNull        bool
-	sessionExpired bool
+	own map[any]any // by Own
 }
 
 // A step is something that happens once, after a number of events.
 type step struct {
 	after int // -1 until the number of the plan is known
-	do    func(s *socket) (over bool)
+	do    func(s *Socket) (over bool)
 }
 
-// checkFaults finds faults that none of the services has, and a list without faults.
-func checkFaults(spec string, services []string) error {
-	items := splitFaults(spec)
+// Step has something happen once, after the number of events that a says, or else the
+// number of after; over ends the connection.
+func (p *Plan) Step(a *Argument, do func(s *Socket) (over bool)) {
+	p.steps = append(p.steps, step{a.Count(-1), do})
+}
+
+// step is Step for what has no number of its own.
+func (p *Plan) step(do func(s *Socket) (over bool)) { p.steps = append(p.steps, step{-1, do}) }
+
+// Change has every event changed before it is sent.
+func (p *Plan) Change(change func(event []byte) []byte) { p.changes = append(p.changes, change) }
+
+// Own returns what the faults of a service have added to a plan, in a form of its own:
+// a zero T at first.
+func Own[T any](p *Plan) *T {
+	key := (*T)(nil)
+	if own, ok := p.own[key].(*T); ok {
+		return own
+	}
+	if p.own == nil {
+		p.own = make(map[any]any)
+	}
+	own := new(T)
+	p.own[key] = own
+	return own
+}
+
+// An Argument is that of a fault. What is wrong with it is reported when the fault has
+// been added.
+type Argument struct {
+	text  string
+	given bool
+	err   error
+}
+
+// Count is a number, or unless if there is none.
+func (a *Argument) Count(unless int) int {
+	if !a.given {
+		return unless
+	}
+	n, err := strconv.ParseUint(a.text, 10, 31)
+	if err != nil {
+		a.err = fmt.Errorf("%q is no number", a.text)
+	}
+	return int(n)
+}
+
+// AtLeast is Count for a number below which there would be no fault.
+func (a *Argument) AtLeast(unless, least int) int {
+	n := a.Count(unless)
+	if a.err == nil && n < least {
+		a.err = fmt.Errorf("%q: expected a number of at least %d", a.text, least)
+	}
+	return n
+}
+
+// Duration is a duration.
+func (a *Argument) Duration() time.Duration {
+	d, err := time.ParseDuration(a.text)
+	if err != nil || d <= 0 {
+		a.err = fmt.Errorf("%q: expected a duration such as 500ms", a.text)
+	}
+	return d
+}
+
+// A faultTable are the faults of services.
+type faultTable []Fault
+
+// check finds faults that none of the services has, and a list without faults.
+func (t faultTable) check(spec string, services []string) error {
+	items := t.split(spec)
 	modifier := func(item string) bool { return strings.HasPrefix(item, "after=") || strings.HasPrefix(item, "times=") }
 	if !slices.ContainsFunc(items, func(item string) bool { return !modifier(item) }) {
 		return errors.New("no fault is named")
 	}
 	for _, item := range items {
 		name, _, _ := strings.Cut(item, "=")
-		for _, f := range Faults() {
+		for _, f := range t {
 			if s := f.Service; f.Name == name && s != "" && !slices.Contains(services, s) {
 				return fmt.Errorf("fault %s: only %s has it", name, s)
 			}
@@ -134,13 +240,13 @@ func checkFaults(spec string, services []string) error {
 	return nil
 }
 
-// parseFaults reads faults as FaultHeader has them.
-func parseFaults(spec string) (plan, error) {
-	var p plan
-	for _, item := range splitFaults(spec) {
+// parse reads faults as FaultHeader has them.
+func (t faultTable) parse(spec string) (Plan, error) {
+	var p Plan
+	for _, item := range t.split(spec) {
 		name, arg, given := strings.Cut(item, "=")
-		if err := p.add(name, arg, given); err != nil {
-			return plan{}, fmt.Errorf("fault %s: %w", name, err)
+		if err := t.add(&p, name, &Argument{text: arg, given: given}); err != nil {
+			return Plan{}, fmt.Errorf("fault %s: %w", name, err)
 		}
 	}
 	for i := range p.steps {
@@ -152,11 +258,11 @@ func parseFaults(spec string) (plan, error) {
 	return p, nil
 }
 
-// splitFaults splits at spaces; words that are no fault belong to the reason of
-// the close before them.
-func splitFaults(spec string) (items []string) {
+// split splits at spaces; words that are no fault belong to the reason of the close
+// before them.
+func (t faultTable) split(spec string) (items []string) {
 	known := make(map[string]bool)
-	for _, f := range Faults() {
+	for _, f := range t {
 		known[f.Name] = true
 	}
 	for word := range strings.FieldsSeq(spec) {
@@ -170,154 +276,56 @@ func splitFaults(spec string) (items []string) {
 	return items
 }
 
-func (p *plan) add(name, arg string, given bool) (err error) {
-	count := func(unless int) int {
-		n, e := faultNumber(arg, given, unless)
-		if e != nil {
-			err = e
-		}
-		return n
-	}
-	// Less than least would be no fault.
-	some := func(unless, least int) int {
-		n := count(unless)
-		if err == nil && n < least {
-			err = fmt.Errorf("%q: expected a number of at least %d", arg, least)
-		}
-		return n
-	}
-	duration := func() time.Duration {
-		d, e := time.ParseDuration(arg)
-		if e != nil || d <= 0 {
-			err = fmt.Errorf("%q: expected a duration such as 500ms", arg)
-		}
-		return d
-	}
-	at := func(do func(s *socket) (over bool)) { p.steps = append(p.steps, step{count(-1), do}) }
-	switch name {
-	case "after":
-		p.after = count(0)
-	case "times":
-		p.times = some(1, 1)
-	case "random":
-		p.random = some(1, 1)
-	case "refuse":
-		err = p.addRefusal(arg)
-	case "slow":
-		p.slow = duration()
-	case "close":
-		err = p.addClose(arg)
-	case "pause":
-		d := duration()
-		p.steps = append(p.steps, step{-1, func(s *socket) bool { s.faults.pause(s, d); return false }})
-	case "giant":
-		n := count(giantSize)
-		p.steps = append(p.steps, step{-1, func(s *socket) bool { return s.sendGiant(n) }})
-	case "drop":
-		at(func(s *socket) bool { _ = s.flush(); return true })
-	case "silence":
-		at(func(s *socket) bool { _ = s.flush(); s.silent.Store(true); return false })
-	case "malformed":
-		at(func(s *socket) bool { return s.send(frame.OpText, []byte(`{"malformed":`)) != nil })
-	case "invalid-utf8":
-		at(func(s *socket) bool { return s.send(frame.OpText, []byte("{\"invalid\":\"\xff\xfe\"}")) != nil })
-	case "masked":
-		at(func(s *socket) bool { return s.sendMasked([]byte(`{"masked":true}`)) })
-	case "token-expired":
-		at(func(s *socket) bool { s.close(frame.StatusPolicy, wire.DrogueTokenExpired); return true })
-	case "stream-error":
-		at(func(s *socket) bool { s.close(frame.StatusInternal, wire.DrogueStreamError); return true })
-	case "bad-record":
-		at(func(s *socket) bool {
-			if s.spoil != nil {
-				s.spoil()
-			}
-			return false
-		})
-	case "crash":
-		at(func(s *socket) bool { s.crashed = true; _ = s.flush(); return true })
-	case "duplicate":
-		p.duplicate = some(1, 1)
-	case "reorder":
-		p.reorder = some(2, 2)
-	case "lose":
-		p.lose = some(1, 1)
-	case "fragment":
-		p.fragment = some(16, 1)
-	case "delay-pong":
-		p.delayPong = duration()
-	case "ack-delay":
-		p.ackDelay = duration()
-	case "ack-after":
-		p.ackAfter = some(1, 1)
-	default:
-		return p.addSwitch(name, given)
-	}
-	return err
-}
-
-// addSwitch adds a fault that has no argument.
-func (p *plan) addSwitch(name string, given bool) error {
-	switches := map[string]*bool{
-		"binary": &p.binary, "extra": &p.extra, "absent": &p.absent, "no-pong": &p.noPong,
-		"ack-null": &p.ackNull, "session-expired": &p.sessionExpired,
-	}
-	on := switches[name]
+// add adds a fault to a plan.
+func (t faultTable) add(p *Plan, name string, a *Argument) error {
+	i := slices.IndexFunc(t, func(f Fault) bool { return f.Name == name })
 	switch {
-	case on == nil:
+	case i < 0:
 		var names []string
-		for _, f := range Faults() {
+		for _, f := range t {
 			names = append(names, f.Name)
 		}
 		return fmt.Errorf("there is no such fault; there are %s", strings.Join(names, ", "))
-	case given:
-		return fmt.Errorf("it takes no argument")
+	case t[i].Argument == "" && a.given:
+		return errors.New("it takes no argument")
 	}
-	*on = true
-	return nil
+	t[i].Add(p, a)
+	return a.err
 }
 
-func (p *plan) addRefusal(arg string) error {
-	status, seconds, ok := strings.Cut(arg, ":")
+func (p *Plan) addRefusal(a *Argument) {
+	status, seconds, ok := strings.Cut(a.text, ":")
 	n, err := strconv.Atoi(status)
 	if err != nil || n < 400 || n > 599 {
-		return fmt.Errorf("%q is no HTTP status from 400 to 599", status)
+		a.err = fmt.Errorf("%q is no HTTP status from 400 to 599", status)
+		return
 	}
 	if _, err := strconv.ParseUint(seconds, 10, 32); ok && err != nil {
-		return fmt.Errorf("%q is no number of seconds", seconds)
+		a.err = fmt.Errorf("%q is no number of seconds", seconds)
+		return
 	}
 	p.refuse, p.retryAfter = n, seconds
-	return nil
 }
 
-func (p *plan) addClose(arg string) error {
-	code, reason, _ := strings.Cut(arg, ":")
+func (p *Plan) addClose(a *Argument) {
+	code, reason, _ := strings.Cut(a.text, ":")
 	n, err := strconv.Atoi(code)
 	if err != nil || n < 0 || n > 65535 {
-		return fmt.Errorf("%q is no status code", code)
+		a.err = fmt.Errorf("%q is no status code", code)
+		return
 	}
 	if len(reason) > frame.MaxControlPayload-2 {
-		return fmt.Errorf("the reason is longer than %d bytes", frame.MaxControlPayload-2)
+		a.err = fmt.Errorf("the reason is longer than %d bytes", frame.MaxControlPayload-2)
+		return
 	}
-	p.steps = append(p.steps, step{-1, func(s *socket) bool { _ = s.flush(); s.close(n, reason); return true }})
-	return nil
-}
-
-// faultNumber reads the number of a fault, or takes unless.
-func faultNumber(arg string, given bool, unless int) (int, error) {
-	if !given {
-		return unless, nil
-	}
-	n, err := strconv.ParseUint(arg, 10, 31)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no number", arg)
-	}
-	return int(n), nil
+	p.step(func(s *Socket) bool { _ = s.Flush(); s.Close(n, reason); return true })
 }
 
 // faultSource says which faults a request meets.
 type faultSource struct {
 	ctx        context.Context
+	services   Services
+	table      faultTable
 	configured []string // by the options
 
 	mu   sync.Mutex
@@ -325,23 +333,24 @@ type faultSource struct {
 	rand *rand.Rand
 }
 
-func newFaultSource(ctx context.Context, opts Options, services []string) (*faultSource, error) {
+func newFaultSource(ctx context.Context, opts Options, all Services, services []string) (*faultSource, error) {
+	table := faultTable(all.Faults())
 	for _, spec := range opts.Faults {
-		if err := checkFaults(spec, services); err != nil {
+		if err := table.check(spec, services); err != nil {
 			return nil, err
 		}
-		if _, err := parseFaults(spec); err != nil {
+		if _, err := table.parse(spec); err != nil {
 			return nil, err
 		}
 	}
 	return &faultSource{
-		ctx: ctx, configured: opts.Faults, used: make(map[string]int), rand: newRand(opts.Seed, "faults"),
+		ctx: ctx, services: all, table: table, configured: opts.Faults, used: make(map[string]int), rand: NewRand(opts.Seed, "faults"),
 	}, nil
 }
 
 // of returns what goes wrong with a request: by its header, and with all by the
 // options.
-func (f *faultSource) of(r *http.Request, service string, all bool) (plan, error) {
+func (f *faultSource) of(r *http.Request, service string, all bool) (Plan, error) {
 	specs := r.Header.Values(FaultHeader)
 	if all {
 		specs = slices.Concat(f.configured, specs)
@@ -350,9 +359,9 @@ func (f *faultSource) of(r *http.Request, service string, all bool) (plan, error
 	defer f.mu.Unlock()
 	var active []string
 	for _, spec := range specs {
-		p, err := parseFaults(spec)
+		p, err := f.table.parse(spec)
 		if err != nil {
-			return plan{}, err
+			return Plan{}, err
 		}
 		f.used[spec]++
 		if p.times > 0 && f.used[spec] > p.times {
@@ -363,7 +372,7 @@ func (f *faultSource) of(r *http.Request, service string, all bool) (plan, error
 		}
 		active = append(active, spec)
 	}
-	return parseFaults(strings.Join(active, " "))
+	return f.table.parse(strings.Join(active, " "))
 }
 
 // roll chooses a fault. None of them loses an event on a connection that goes on.
@@ -380,8 +389,8 @@ func (f *faultSource) roll(service string, around int) string {
 		"refuse=503:1",
 		"extra",
 	}
-	if k, ok := kindOf(service); ok {
-		choice = append(choice, k.random(n, f.rand)...)
+	if s, ok := f.services.find(service); ok && s.Random != nil {
+		choice = append(choice, s.Random(n, f.rand)...)
 	}
 	return choice[f.rand.IntN(len(choice))]
 }
@@ -390,7 +399,7 @@ func (f *faultSource) roll(service string, around int) string {
 // before an answer. refuse writes an answer in the manner of the service; ok is
 // false when the request has been answered.
 func (f *faultSource) admit(w http.ResponseWriter, r *http.Request, service string, all bool,
-	refuse func(w http.ResponseWriter, status int, text string)) (p plan, ok bool) {
+	refuse func(w http.ResponseWriter, status int, text string)) (p Plan, ok bool) {
 	p, err := f.of(r, service, all)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, FaultHeader+": "+err.Error())

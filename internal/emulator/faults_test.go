@@ -1,4 +1,4 @@
-package emulator
+package emulator_test
 
 import (
 	"errors"
@@ -10,68 +10,75 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/emulatortest"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
+func parse(spec string) error { return emulator.ParseFaults(everyOptions().services(), spec) }
+
 // faulty dials the public application with faults.
-func (b *bench) faulty(spec string) *client {
-	b.t.Helper()
-	return b.dial("/drogue/public-app", FaultHeader+": "+spec)
+func faulty(b *emulatortest.Bench, spec string) *emulatortest.Client {
+	b.T.Helper()
+	return b.Dial("/drogue/public-app", emulator.FaultHeader+": "+spec)
 }
 
 // publishSame publishes numbered events of one device, so in order.
-func (b *bench) publishSame(first, last int) {
+func publishSame(b *emulatortest.Bench, first, last int) {
 	for n := first; n <= last; n++ {
-		b.publishDrogue("public-app", measure("dev", "c", fmt.Sprint(n)))
+		event := fmt.Sprintf(`{"application":"public-app","device":"dev","subject":"c","data":%d}`, n)
+		if err := b.E.Publish([]byte(event)); err != nil {
+			b.T.Fatal(err)
+		}
 	}
 }
 
 // Faults that end a connection, or break its rules, after so many events.
 func TestFaultEndings(t *testing.T) {
-	drop := func(c *client) { c.wantDrop() }
+	drop := func(c *emulatortest.Client) { c.WantDrop() }
 	for _, test := range []struct {
 		spec   string
 		events int
-		check  func(c *client)
+		check  func(c *emulatortest.Client)
 	}{
 		{"drop", 0, drop},
 		{"drop=3", 3, drop},
 		{"after=2 drop", 2, drop},
-		{"close=1001:going away soon", 0, func(c *client) { c.wantClose(1001, "going away soon") }},
-		{"after=2 close=4999", 2, func(c *client) { c.wantClose(4999, "") }},
-		{"close=1005", 0, func(c *client) { c.wantClose(1005, "") }},
-		{"token-expired=1", 1, func(c *client) { c.wantClose(1008, "JWT token expired") }},
-		{"stream-error=1", 1, func(c *client) { c.wantClose(1011, "Internal error: Stream error") }},
-		{"malformed=1 drop=2", 1, func(c *client) {
-			if got := c.text(); got != `{"malformed":` {
-				c.t.Errorf("got %s", got)
+		{"close=1001:going away soon", 0, func(c *emulatortest.Client) { c.WantClose(1001, "going away soon") }},
+		{"after=2 close=4999", 2, func(c *emulatortest.Client) { c.WantClose(4999, "") }},
+		{"close=1005", 0, func(c *emulatortest.Client) { c.WantClose(1005, "") }},
+		{"token-expired=1", 1, func(c *emulatortest.Client) { c.WantClose(1008, "JWT token expired") }},
+		{"stream-error=1", 1, func(c *emulatortest.Client) { c.WantClose(1011, "Internal error: Stream error") }},
+		{"malformed=1 drop=2", 1, func(c *emulatortest.Client) {
+			if got := c.Text(); got != `{"malformed":` {
+				c.T.Errorf("got %s", got)
 			}
-			c.text()
-			c.wantDrop()
+			c.Text()
+			c.WantDrop()
 		}},
-		{"invalid-utf8=1", 1, func(c *client) {
-			if got := c.text(); !strings.Contains(got, "\xff") {
-				c.t.Errorf("got %q", got)
-			}
-		}},
-		{"masked=1", 1, func(c *client) {
-			if _, _, err := c.read(); err == nil || !strings.Contains(err.Error(), "Masked:true") {
-				c.t.Errorf("got %v", err)
+		{"invalid-utf8=1", 1, func(c *emulatortest.Client) {
+			if got := c.Text(); !strings.Contains(got, "\xff") {
+				c.T.Errorf("got %q", got)
 			}
 		}},
-		{"after=1 giant=100000", 1, func(c *client) {
-			if got := c.text(); len(got) != 100000 || !sameJSON(c.t, got[:10]+got[99998:], `{"giant":""}`) {
-				c.t.Errorf("%d bytes: %.20s", len(got), got)
+		{"masked=1", 1, func(c *emulatortest.Client) {
+			if _, _, err := c.Read(); err == nil || !strings.Contains(err.Error(), "Masked:true") {
+				c.T.Errorf("got %v", err)
+			}
+		}},
+		{"after=1 giant=100000", 1, func(c *emulatortest.Client) {
+			if got := c.Text(); len(got) != 100000 || !emulatortest.SameJSON(c.T, got[:10]+got[99998:], `{"giant":""}`) {
+				c.T.Errorf("%d bytes: %.20s", len(got), got)
 			}
 		}},
 	} {
 		t.Run(test.spec, func(t *testing.T) {
-			inBubble(t, quiet(), func(b *bench) {
-				c := b.faulty(test.spec)
-				b.publishSame(1, 5)
+			inBubble(t, quiet(), func(b *emulatortest.Bench) {
+				c := faulty(b, test.spec)
+				publishSame(b, 1, 5)
 				for n := range test.events {
-					if got := c.datum(); got != fmt.Sprint(n+1) {
+					if got := c.Datum(); got != fmt.Sprint(n+1) {
 						t.Errorf("event %s, want %d", got, n+1)
 					}
 				}
@@ -95,37 +102,37 @@ func TestFaultEvents(t *testing.T) {
 		{"lose", nil},
 		{"", []string{"1", "2", "3", "4", "5"}},
 	} {
-		inBubble(t, quiet(), func(b *bench) {
-			c := b.faulty(test.spec)
-			b.publishSame(1, 5)
-			if got := c.data(); !slices.Equal(got, test.want) {
+		inBubble(t, quiet(), func(b *emulatortest.Bench) {
+			c := faulty(b, test.spec)
+			publishSame(b, 1, 5)
+			if got := c.Data(); !slices.Equal(got, test.want) {
 				t.Errorf("%s: %v, want %v", test.spec, got, test.want)
 			}
 		})
 	}
-	inBubble(t, quiet(), func(b *bench) {
-		c := b.faulty("binary")
-		b.publishSame(1, 1)
-		if op, payload, err := c.read(); op != frame.OpBinary || !strings.HasPrefix(string(payload), `{"spec`) || err != nil {
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
+		c := faulty(b, "binary")
+		publishSame(b, 1, 1)
+		if op, payload, err := c.Read(); op != frame.OpBinary || !strings.HasPrefix(string(payload), `{"spec`) || err != nil {
 			t.Errorf("binary: %v %s, %v", op, payload, err)
 		}
-		c = b.faulty("extra")
-		b.publishSame(1, 1)
-		if got := c.text(); !strings.HasPrefix(got, `{"emulated":{"by":["hark",null]},"specversion":"1.0"`) {
+		c = faulty(b, "extra")
+		publishSame(b, 1, 1)
+		if got := c.Text(); !strings.HasPrefix(got, `{"emulated":{"by":["hark",null]},"specversion":"1.0"`) {
 			t.Errorf("extra: %s", got)
 		}
-		c = b.faulty("fragment=100")
-		b.publishSame(1, 1)
+		c = faulty(b, "fragment=100")
+		publishSame(b, 1, 1)
 		var frames []frame.Header
 		var text []byte
 		for {
-			head, err := c.br.Peek(2)
+			head, err := c.Br.Peek(2)
 			if err != nil {
 				t.Fatal(err)
 			}
 			h, n := frame.ParseHeader(head)
 			payload := make([]byte, n+int(h.Length))
-			if _, err := io.ReadFull(c.br, payload); err != nil {
+			if _, err := io.ReadFull(c.Br, payload); err != nil {
 				t.Fatal(err)
 			}
 			frames, text = append(frames, h), append(text, payload[n:]...)
@@ -142,19 +149,19 @@ func TestFaultEvents(t *testing.T) {
 // Silence: no frame goes out, none is taken, not even a close frame, and the
 // connection stays.
 func TestFaultSilence(t *testing.T) {
-	inBubble(t, quiet(), func(b *bench) {
-		c := b.faulty("silence=1")
-		b.publishSame(1, 3)
-		if got := c.datum(); got != "1" {
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
+		c := faulty(b, "silence=1")
+		publishSame(b, 1, 3)
+		if got := c.Datum(); got != "1" {
 			t.Errorf("got %s", got)
 		}
-		c.send(frame.OpPing, "x")
-		c.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
-		if err := c.conn.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
+		c.Send(frame.OpPing, "x")
+		c.Send(frame.OpClose, string(frame.ClosePayload(1000, "")))
+		if err := c.Conn.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		var ne net.Error
-		if op, payload, err := c.read(); !errors.As(err, &ne) || !ne.Timeout() {
+		if op, payload, err := c.Read(); !errors.As(err, &ne) || !ne.Timeout() {
 			t.Errorf("from the silence came %v %q, %v", op, payload, err)
 		}
 	})
@@ -162,75 +169,15 @@ func TestFaultSilence(t *testing.T) {
 
 // A pause holds events back, not pings, and loses nothing.
 func TestFaultPause(t *testing.T) {
-	inBubble(t, quiet(), func(b *bench) {
-		c := b.faulty("after=2 pause=31s")
-		b.publishSame(1, 3)
-		if a, b := c.datum(), c.datum(); a != "1" || b != "2" {
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
+		c := faulty(b, "after=2 pause=31s")
+		publishSame(b, 1, 3)
+		if a, b := c.Datum(), c.Datum(); a != "1" || b != "2" {
 			t.Errorf("got %s, %s", a, b)
 		}
 		start := time.Now()
-		if got := c.datum(); got != "3" || time.Since(start) != 31*time.Second {
+		if got := c.Datum(); got != "3" || time.Since(start) != 31*time.Second {
 			t.Errorf("%s after %v", got, time.Since(start))
-		}
-	})
-}
-
-func TestFaultPong(t *testing.T) {
-	inBubble(t, quiet(), func(b *bench) {
-		c := b.dial(appPath(wire.DoshiiPathApp), FaultHeader+": delay-pong=2s")
-		start := time.Now()
-		c.send(frame.OpText, `{"doshii":{"ping":1}}`)
-		c.send(frame.OpPing, "p")
-		c.wantText(`{"doshii":{"pong":1,"version":"3.2.0"}}`)
-		if op, _, err := c.read(); op != frame.OpPong || err != nil || time.Since(start) != 2*time.Second {
-			t.Errorf("%v, %v after %v", op, err, time.Since(start))
-		}
-		c = b.dial(appPath(wire.DoshiiPathApp), FaultHeader+": no-pong")
-		c.send(frame.OpText, `{"doshii":{"ping":1}}`)
-		c.send(frame.OpPing, "p")
-		c.wantQuiet(10 * time.Second)
-	})
-}
-
-// The faults of acknowledgements and sessions of Octave, asked for on the
-// session request.
-func TestFaultOctave(t *testing.T) {
-	session := func(b *bench, spec string) *client {
-		return b.dial(b.session(append(masterHeaders(), FaultHeader+": "+spec)...))
-	}
-	inBubble(t, quiet(), func(b *bench) {
-		c := session(b, "ack-delay=3s")
-		start := time.Now()
-		c.send(frame.OpText, subscribeTo(DemoStream))
-		c.wantText(octaveOK)
-		if d := time.Since(start); d != 3*time.Second {
-			t.Errorf("acknowledged after %v", d)
-		}
-
-		c = session(b, "ack-after")
-		c.send(frame.OpText, subscribeTo(DemoStream))
-		c.wantQuiet(time.Minute / 2)
-		c.send(frame.OpText, subscribeTo("/demo/nothing")) // a refusal does not wait
-		if got := c.text(); !strings.Contains(got, `"ok":false`) {
-			t.Errorf("got %s", got)
-		}
-		b.publishOctave(DemoStream, `{"n":1}`)
-		if got := c.text(); !strings.Contains(got, `"type":"message"`) {
-			t.Errorf("first came %s", got)
-		}
-		c.wantText(octaveOK)
-
-		c = session(b, "ack-null absent")
-		c.send(frame.OpText, subscribeTo(DemoStream))
-		c.wantText(strings.Replace(octaveOK, `"body":{}`, `"body":null`, 1))
-		b.publishOctave(DemoStream, `{"n":2}`)
-		if got := c.text(); strings.Contains(got, "null") || strings.Contains(got, "tags") || !strings.Contains(got, `"elems":{"n":2}`) {
-			t.Errorf("with members absent: %s", got)
-		}
-
-		path := b.session(append(masterHeaders(), FaultHeader+": session-expired")...)
-		if _, res := b.upgrade(path); res.StatusCode != 404 {
-			t.Errorf("an expired session: %s", res.Status)
 		}
 	})
 }
@@ -240,38 +187,38 @@ func TestFaultOctave(t *testing.T) {
 func TestFaultRefuse(t *testing.T) {
 	opts := quiet()
 	opts.Faults = []string{"refuse=429:7 times=1"}
-	inBubble(t, opts, func(b *bench) {
-		res := b.request("POST", "/octave/session", "", masterHeaders()...)
+	inBubble(t, opts, func(b *emulatortest.Bench) {
+		res := b.Request("POST", "/octave/session", "", masterHeaders()...)
 		body, err := io.ReadAll(res.Body)
 		res.Body.Close()
 		if err != nil || res.StatusCode != 429 || res.Header.Get("Retry-After") != "7" ||
-			unmarshal[wire.OctaveAnswer](t, body).Head.Status != 429 {
+			emulatortest.Unmarshal[wire.OctaveAnswer](t, body).Head.Status != 429 {
 			t.Errorf("%s %v %s", res.Status, res.Header, body)
 		}
-		b.dial(b.session(masterHeaders()...)) // the socket has the plan of its session
-		spec := FaultHeader + ": refuse=503 times=2"
+		b.Dial(session(b)) // the socket has the plan of its session
+		spec := emulator.FaultHeader + ": refuse=503 times=2"
 		for range 2 {
-			if _, res := b.upgrade("/drogue/public-app", spec); res.StatusCode != 503 {
+			if _, res := b.Upgrade("/drogue/public-app", spec); res.StatusCode != 503 {
 				t.Errorf("drogue: %s", res.Status)
 			}
 		}
-		b.dial("/drogue/public-app", spec)
-		if _, res := b.upgrade(appPath(wire.DoshiiPathApp), FaultHeader+": refuse=500"); res.StatusCode != 500 {
+		b.Dial("/drogue/public-app", spec)
+		if _, res := b.Upgrade(appPath(wire.DoshiiPathApp), emulator.FaultHeader+": refuse=500"); res.StatusCode != 500 {
 			t.Errorf("doshii: %s", res.Status)
 		}
-		if status, _ := b.rest("GET", "/demo/stream", "", append(masterHeaders(), FaultHeader+": refuse=502")...); status != 502 {
+		if status, _ := b.Do("GET", "/octave/v5.0/demo/stream", "", append(masterHeaders(), emulator.FaultHeader+": refuse=502")...); status != 502 {
 			t.Errorf("REST: %d", status)
 		}
-		if _, res := b.upgrade("/drogue/public-app", FaultHeader+": expldoe"); res.StatusCode != 400 {
+		if _, res := b.Upgrade("/drogue/public-app", emulator.FaultHeader+": expldoe"); res.StatusCode != 400 {
 			t.Errorf("unknown fault: %s", res.Status)
 		}
 	})
 }
 
 func TestFaultSlow(t *testing.T) {
-	inBubble(t, quiet(), func(b *bench) {
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
 		start := time.Now()
-		b.faulty("slow=3s")
+		faulty(b, "slow=3s")
 		if d := time.Since(start); d != 3*time.Second {
 			t.Errorf("the handshake took %v", d)
 		}
@@ -280,25 +227,22 @@ func TestFaultSlow(t *testing.T) {
 
 // random chooses, repeatably by the seed, and only among what is in the table.
 func TestFaultRandom(t *testing.T) {
-	roll := func(seed uint64, service string) (specs []string) {
+	roll := func(seed uint64, service string) []string {
 		opts := quiet()
 		opts.Seed = seed
-		f, err := newFaultSource(t.Context(), opts, Services())
+		specs, err := emulator.RollFaults(opts.services(), opts.Options, service, 200)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 200 {
-			specs = append(specs, f.roll(service, 10))
-		}
 		return specs
 	}
-	for _, service := range Services() {
+	for _, service := range everyOptions().services().Names() {
 		specs := roll(1, service)
 		if !slices.Equal(specs, roll(1, service)) || slices.Equal(specs, roll(2, service)) {
 			t.Errorf("%s: the choice does not follow the seed", service)
 		}
 		for _, spec := range specs {
-			if _, err := parseFaults(spec); err != nil {
+			if err := parse(spec); err != nil {
 				t.Errorf("%s: %s: %v", service, spec, err)
 			}
 		}
@@ -308,21 +252,21 @@ func TestFaultRandom(t *testing.T) {
 	}
 	opts := quiet()
 	opts.Faults = []string{"random=3"}
-	inBubble(t, opts, func(b *bench) {
+	inBubble(t, opts, func(b *emulatortest.Bench) {
 		for range 30 {
-			if c, _ := b.upgrade("/drogue/public-app"); c != nil {
-				b.publishSame(1, 10)
-				c.data2()
-				c.conn.Close()
+			if c, _ := b.Upgrade("/drogue/public-app"); c != nil {
+				publishSame(b, 1, 10)
+				data2(c)
+				c.Conn.Close()
 			}
 		}
 	})
 }
 
 // data2 reads whatever comes until nothing does.
-func (c *client) data2() {
-	_ = c.conn.SetReadDeadline(time.Now().Add(3 * time.Second))
-	_, _ = io.Copy(io.Discard, c.br)
+func data2(c *emulatortest.Client) {
+	_ = c.Conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+	_, _ = io.Copy(io.Discard, c.Br)
 }
 
 // Every row of the table can be asked for as it is written, and wrong arguments
@@ -331,7 +275,7 @@ func TestFaultTable(t *testing.T) {
 	example := map[string]string{
 		"N": "3", "[N]": "3", "[K]": "3", "[BYTES]": "3", "DURATION": "3s", "CODE[:REASON]": "1001:x y", "STATUS[:SECONDS]": "503:3",
 	}
-	for _, f := range Faults() {
+	for _, f := range everyOptions().services().Faults() {
 		specs := []string{f.Name}
 		if f.Argument != "" {
 			specs = []string{f.Name + "=" + example[f.Argument]}
@@ -340,7 +284,7 @@ func TestFaultTable(t *testing.T) {
 			}
 		}
 		for _, spec := range specs {
-			if _, err := parseFaults(spec); err != nil {
+			if err := parse(spec); err != nil {
 				t.Errorf("%s: %v", spec, err)
 			}
 		}
@@ -363,11 +307,11 @@ func TestFaultTable(t *testing.T) {
 		"drop nonsense":                          "fault nonsense: there is no such fault",
 		"close=1000:" + strings.Repeat("x", 124): "fault close: the reason is longer than 123 bytes",
 	} {
-		if _, err := parseFaults(spec); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if err := parse(spec); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", spec, err, want)
 		}
 	}
-	if got := (Fault{Name: "a", Argument: "[N]"}).String(); got != "a[=N]" {
+	if got := (emulator.Fault{Name: "a", Argument: "[N]"}).String(); got != "a[=N]" {
 		t.Errorf("written as %s", got)
 	}
 }
@@ -375,7 +319,7 @@ func TestFaultTable(t *testing.T) {
 func FuzzFaults(f *testing.F) {
 	f.Add("after=3 close=1001:going away drop giant=5 refuse=503:1")
 	f.Fuzz(func(t *testing.T, spec string) {
-		if _, err := parseFaults(spec); err == nil && strings.TrimSpace(spec) != "" && len(splitFaults(spec)) == 0 {
+		if err := parse(spec); err == nil && strings.TrimSpace(spec) != "" && len(emulator.SplitFaults(everyOptions().services(), spec)) == 0 {
 			t.Errorf("%q was taken for nothing", spec)
 		}
 	})

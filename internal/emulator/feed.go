@@ -3,20 +3,14 @@ package emulator
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // eventsPath is where tests publish events of any service: POST, NDJSON, in the
@@ -37,17 +31,15 @@ var errNoService = errors.New("no service of this emulator has events of this fo
 //	{"type":"io.drogue.event.v1","subject":CHANNEL,"device":…,"data":…}
 //	{"emit":["order_created",{…}]}
 //
-// What is left out is filled in: DemoStream, DemoApplication, DemoLocation. A
-// stream that does not exist is made. An "id" of a Drogue event is kept; "pos":true
-// beside emit sends to points of sale instead of apps.
+// What is left out is filled in by the service.
 func (e *Emulator) Publish(event []byte) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(event, &members); err != nil {
 		return fmt.Errorf("event is not a JSON object: %w", err)
 	}
 	for _, s := range e.services {
-		if s.owns(members) {
-			return s.take(event)
+		if s.Owns(members) {
+			return s.Take(event)
 		}
 	}
 	return errNoService
@@ -139,126 +131,4 @@ func (g *gate) open() {
 	if g.parent != nil {
 		g.parent.open()
 	}
-}
-
-func (o *octave) owns(members map[string]json.RawMessage) bool {
-	return members["elems"] != nil || members["value"] != nil
-}
-
-func (o *octave) take(event []byte) error {
-	var m struct {
-		wire.OctaveMessage
-		Path     string          `json:"path"`
-		StreamID string          `json:"streamId"`
-		Elems    json.RawMessage `json:"elems"`
-		Hash     *string         `json:"hash"`
-	}
-	if err := json.Unmarshal(event, &m); err != nil {
-		return fmt.Errorf("octave event: %w", err)
-	}
-	if m.Value != nil {
-		if err := json.Unmarshal(m.Value, &m); err != nil {
-			return fmt.Errorf("octave event: %w", err)
-		}
-	}
-	if !bytes.HasPrefix(m.Elems, []byte("{")) {
-		return errors.New("octave event: elems is not an object")
-	}
-	path := cmp.Or(m.Path, DemoStream)
-	st := o.store.find("", path)
-	if m.Path == "" && m.StreamID != "" {
-		if st = o.store.find(m.StreamID, ""); st == nil {
-			return fmt.Errorf("octave event: no stream %s", m.StreamID)
-		}
-	}
-	if st == nil {
-		if !strings.HasPrefix(path, "/") {
-			return fmt.Errorf("octave event: path %q does not begin with /", path)
-		}
-		// Somebody else may make it at the same time.
-		o.store.create(path, "", wire.OctaveCapacityDefault)
-		st = o.store.find("", path)
-	}
-	o.store.publish(st, octaveInput{elems: m.Elems, hash: m.Hash, origin: byDevice})
-	return nil
-}
-
-func (d *drogue) owns(members map[string]json.RawMessage) bool {
-	return members["emit"] == nil && (members["specversion"] != nil || members["data"] != nil || members["data_base64"] != nil)
-}
-
-func (d *drogue) take(event []byte) error {
-	var e wire.DrogueEvent
-	if err := json.Unmarshal(event, &e); err != nil {
-		return fmt.Errorf("drogue event: %w", err)
-	}
-	name := cmp.Or(e.Extension(wire.DrogueApplication), DemoApplication)
-	app := d.apps[name]
-	if app == nil {
-		return fmt.Errorf("drogue event: no application %q", name)
-	}
-	device := cmp.Or(e.Extension(wire.DrogueDevice), e.Extension(wire.DrogueSender), "demo-device")
-	in := drogueInput{
-		kind: cmp.Or(e.Type, wire.DrogueTypeEvent), id: e.ID, channel: e.Subject, device: device,
-		sender: cmp.Or(e.Extension(wire.DrogueSender), device), contentType: e.DataContentType, dataSchema: e.DataSchema,
-	}
-	own := map[string]bool{
-		wire.DrogueApplication: true, wire.DrogueApplicationUID: true, wire.DrogueDevice: true, wire.DrogueDeviceUID: true,
-		wire.DrogueSender: true, wire.DrogueSenderUID: true, wire.DrogueInstance: true, wire.DroguePartitionKey: true,
-	}
-	for _, x := range e.Extensions {
-		if !own[x.Name] {
-			in.extensions = append(in.extensions, x)
-		}
-	}
-	if err := in.setData(e); err != nil {
-		return err
-	}
-	d.publish(app, in)
-	return nil
-}
-
-// setData takes the payload of an event over as a device would have sent it.
-func (in *drogueInput) setData(e wire.DrogueEvent) (err error) {
-	media, _, _ := mime.ParseMediaType(e.DataContentType)
-	switch text := ""; {
-	case e.DataBase64 != nil:
-		if in.payload, err = base64.StdEncoding.DecodeString(*e.DataBase64); err != nil {
-			return fmt.Errorf("drogue event: data_base64: %w", err)
-		}
-	case e.Data == nil:
-	case media == "" || isJSONType(media):
-		in.payload, in.contentType = e.Data, cmp.Or(in.contentType, "application/json")
-	case json.Unmarshal(e.Data, &text) == nil:
-		in.payload = []byte(text)
-	default:
-		return fmt.Errorf("drogue event: data is no string although it is %s", media)
-	}
-	return nil
-}
-
-func (d *doshii) owns(members map[string]json.RawMessage) bool { return members["emit"] != nil }
-
-func (d *doshii) take(event []byte) error {
-	var m struct {
-		wire.DoshiiMessage
-		POS bool `json:"pos"`
-	}
-	if err := json.Unmarshal(event, &m); err != nil {
-		return fmt.Errorf("doshii event: %w", err)
-	}
-	name, ok := m.Emit.Name()
-	if !ok {
-		return errors.New("doshii event: emit is not [name, payload]")
-	}
-	e := doshiiEvent{name: name, payload: m.Emit.Payload(), location: DemoLocation, pos: m.POS}
-	var where struct {
-		Location string `json:"locationId"`
-		Terminal string `json:"posTerminalId"`
-	}
-	// A payload of another kind has no location.
-	_ = json.Unmarshal(e.payload, &where)
-	e.location, e.terminal = cmp.Or(where.Location, DemoLocation), where.Terminal
-	d.publish(e)
-	return nil
 }

@@ -1,4 +1,4 @@
-package emulator
+package emulator_test
 
 import (
 	"context"
@@ -11,59 +11,67 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/doshii"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
+	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
 // What a service has sent can be published again, in short forms too.
 func TestPublish(t *testing.T) {
-	inBubble(t, quiet(), func(b *bench) {
-		octave := b.dial(b.session(masterHeaders()...))
-		octave.send(frame.OpText, subscribeTo(DemoStream))
-		octave.wantText(octaveOK)
-		drogue := b.dial("/drogue/demo-app", basic(DrogueUser, DrogueAccessToken))
-		doshii := b.dial(appPath(wire.DoshiiPathApp))
-		pos := b.dial("/doshii/pos/socket?token=" + DoshiiLocationToken)
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
+		octaves := b.Dial(session(b))
+		octaves.Send(frame.OpText, subscribeTo(octave.DemoStream))
+		octaves.WantText(octaveOK)
+		drogues := b.Dial("/drogue/demo-app", basic(drogue.User, drogue.AccessToken))
+		doshiis := b.Dial(appPath(wire.DoshiiPathApp))
+		pos := b.Dial("/doshii/pos/socket?token=" + doshii.LocationToken)
 		for _, test := range []struct {
 			event string
-			c     *client
+			c     *emulatortest.Client
 			want  []string
 		}{
-			{`{"elems":{"n":1}}`, octave, []string{`"elems":{"n":1}`, `"path":"/demo/stream"`}},
-			{`{"type":"message","resource":"x","value":{"path":"/demo/stream","elems":{"n":2},"hash":"h"}}`, octave, []string{`"elems":{"n":2}`, `"hash":"h"`}},
-			{`{"specversion":"1.0","data":{"n": 3}}`, drogue, []string{`"data":{"n":3}`, `"application":"demo-app"`, `"type":"io.drogue.event.v1"`}},
-			{`{"id":"i-4","subject":"c","device":"d","sender":"g","datacontenttype":"text/plain","data":"x","hwaddr":"h"}`, drogue,
+			{`{"elems":{"n":1}}`, octaves, []string{`"elems":{"n":1}`, `"path":"/demo/stream"`}},
+			{`{"type":"message","resource":"x","value":{"path":"/demo/stream","elems":{"n":2},"hash":"h"}}`, octaves, []string{`"elems":{"n":2}`, `"hash":"h"`}},
+			{`{"specversion":"1.0","data":{"n": 3}}`, drogues, []string{`"data":{"n":3}`, `"application":"demo-app"`, `"type":"io.drogue.event.v1"`}},
+			{`{"id":"i-4","subject":"c","device":"d","sender":"g","datacontenttype":"text/plain","data":"x","hwaddr":"h"}`, drogues,
 				[]string{`"id":"i-4"`, `"subject":"c"`, `"device":"d"`, `"sender":"g"`, `"datacontenttype":"text/plain"`, `"data":"x"`, `"hwaddr":"h"`, `"partitionkey":"demo%2Dapp/g"`}},
-			{`{"type":"io.drogue.connection.v1","data_base64":"AQL/"}`, drogue, []string{`"type":"io.drogue.connection.v1"`, `"data_base64":"AQL/"`}},
-			{`{"emit":["order_created",{"id":"1","data":1}]}`, doshii, []string{`{"emit":["order_created",{"id":"1","data":1}]}`}},
+			{`{"type":"io.drogue.connection.v1","data_base64":"AQL/"}`, drogues, []string{`"type":"io.drogue.connection.v1"`, `"data_base64":"AQL/"`}},
+			{`{"emit":["order_created",{"id":"1","data":1}]}`, doshiis, []string{`{"emit":["order_created",{"id":"1","data":1}]}`}},
 			{`{"emit":["order_created",{"id":"2"}],"pos":true}`, pos, []string{`{"emit":["order_created",{"id":"2"}]}`}},
 		} {
-			if err := b.e.Publish([]byte(test.event)); err != nil {
+			if err := b.E.Publish([]byte(test.event)); err != nil {
 				t.Errorf("%s: %v", test.event, err)
 				continue
 			}
-			got := test.c.text()
+			got := test.c.Text()
 			for _, part := range test.want {
 				if !strings.Contains(got, part) {
 					t.Errorf("%s became %s, without %s", test.event, got, part)
 				}
 			}
 			// And once more as it came.
-			if err := b.e.Publish([]byte(got)); test.c != pos && err != nil {
+			if err := b.E.Publish([]byte(got)); test.c != pos && err != nil {
 				t.Errorf("%s: %v", got, err)
 			} else if test.c != pos {
-				test.c.text()
+				test.c.Text()
 			}
 		}
-		if err := b.e.Publish([]byte(`{"path":"/demo/new/one","elems":{}}`)); err != nil || b.octave().store.find("", "/demo/new/one") == nil {
+		if err := b.E.Publish([]byte(`{"path":"/demo/new/one","elems":{}}`)); err != nil {
 			t.Errorf("a stream that is not there: %v", err)
+		}
+		if status, body := b.Do("GET", "/octave/v5.0/demo/event?path=/demo/new/one", "", masterHeaders()...); status != 200 {
+			t.Errorf("the events of a stream that was not there: %d %s", status, body)
 		}
 		for _, bad := range []string{
 			``, `1`, `{}`, `{"elems":1}`, `{"value":{}}`, `{"path":"x","elems":{}}`, `{"streamId":"s1","elems":{}}`,
 			`{"data":1,"application":"x"}`, `{"data_base64":"*"}`, `{"data":1,"datacontenttype":"text/plain"}`, `{"data":1,"subject":1}`,
 			`{"emit":[]}`, `{"emit":1}`,
 		} {
-			if err := b.e.Publish([]byte(bad)); err == nil {
+			if err := b.E.Publish([]byte(bad)); err == nil {
 				t.Errorf("%s was taken", bad)
 			}
 		}
@@ -72,17 +80,17 @@ func TestPublish(t *testing.T) {
 
 // Events over HTTP, without credentials.
 func TestServeEvents(t *testing.T) {
-	inBubble(t, quiet(), func(b *bench) {
-		c := b.dial(appPath(wire.DoshiiPathApp))
-		if status, body := b.do("POST", eventsPath, "{\"emit\":[\"a\",{}]}\n\n{\"emit\":[\"b\",{}]}\n"); status != 204 {
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
+		c := b.Dial(appPath(wire.DoshiiPathApp))
+		if status, body := b.Do("POST", emulator.EventsPath, "{\"emit\":[\"a\",{}]}\n\n{\"emit\":[\"b\",{}]}\n"); status != 204 {
 			t.Errorf("%d %s", status, body)
 		}
-		c.wantText(`{"emit":["a",{}]}`)
-		c.wantText(`{"emit":["b",{}]}`)
-		if status, body := b.do("POST", eventsPath, "{\"emit\":[\"a\",{}]}\nx\n"); status != 400 || !strings.HasPrefix(string(body), "line 2: ") {
+		c.WantText(`{"emit":["a",{}]}`)
+		c.WantText(`{"emit":["b",{}]}`)
+		if status, body := b.Do("POST", emulator.EventsPath, "{\"emit\":[\"a\",{}]}\nx\n"); status != 400 || !strings.HasPrefix(string(body), "line 2: ") {
 			t.Errorf("%d %s", status, body)
 		}
-		if status, _ := b.do("GET", eventsPath, ""); status != 405 {
+		if status, _ := b.Do("GET", emulator.EventsPath, ""); status != 405 {
 			t.Errorf("GET: %d", status)
 		}
 	})
@@ -92,14 +100,14 @@ func TestServeEvents(t *testing.T) {
 func TestFeed(t *testing.T) {
 	const lines = "{\"emit\":[\"a\",{}]}\n{\"emit\":[\"b\",{}]}\n\n{\"emit\":[\"c\",{}]}"
 	none := func(line int, err error) { t.Errorf("line %d: %v", line, err) }
-	inBubble(t, quiet(), func(b *bench) {
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
 		done := make(chan error, 1)
-		go func() { done <- b.e.Feed(b.t.Context(), strings.NewReader(lines), 2, none) }()
+		go func() { done <- b.E.Feed(b.T.Context(), strings.NewReader(lines), 2, none) }()
 		time.Sleep(time.Minute)
 		start := time.Now()
-		c := b.dial(appPath(wire.DoshiiPathApp))
+		c := b.Dial(appPath(wire.DoshiiPathApp))
 		for _, name := range []string{"a", "b", "c"} {
-			c.wantText(`{"emit":["` + name + `",{}]}`)
+			c.WantText(`{"emit":["` + name + `",{}]}`)
 		}
 		if d := time.Since(start); d != 1500*time.Millisecond {
 			t.Errorf("three events at 2 per second took %v", d)
@@ -109,7 +117,7 @@ func TestFeed(t *testing.T) {
 		}
 		// A line that is no event is left out, and the others are sent.
 		var bad []int
-		err := b.e.Feed(b.t.Context(), strings.NewReader("{\"emit\":[\"d\",{}]}\n{}\nx\n{\"emit\":[\"e\",{}]}"), 0, func(line int, err error) {
+		err := b.E.Feed(b.T.Context(), strings.NewReader("{\"emit\":[\"d\",{}]}\n{}\nx\n{\"emit\":[\"e\",{}]}"), 0, func(line int, err error) {
 			if bad = append(bad, line); err == nil {
 				t.Errorf("line %d: no reason", line)
 			}
@@ -117,24 +125,24 @@ func TestFeed(t *testing.T) {
 		if err != nil || !slices.Equal(bad, []int{2, 3}) {
 			t.Errorf("bad lines %v, %v", bad, err)
 		}
-		c.wantText(`{"emit":["d",{}]}`)
-		c.wantText(`{"emit":["e",{}]}`)
+		c.WantText(`{"emit":["d",{}]}`)
+		c.WantText(`{"emit":["e",{}]}`)
 		broken := errors.New("disk on fire")
-		if err := b.e.Feed(b.t.Context(), iotest.ErrReader(broken), 0, none); !errors.Is(err, broken) {
+		if err := b.E.Feed(b.T.Context(), iotest.ErrReader(broken), 0, none); !errors.Is(err, broken) {
 			t.Errorf("a reader that fails: %v", err)
 		}
-		ctx, cancel := context.WithCancelCause(b.t.Context())
+		ctx, cancel := context.WithCancelCause(b.T.Context())
 		stop := errors.New("stop")
 		cancel(stop)
-		if err := b.e.Feed(ctx, strings.NewReader(lines), 1, none); !errors.Is(err, stop) {
+		if err := b.E.Feed(ctx, strings.NewReader(lines), 1, none); !errors.Is(err, stop) {
 			t.Errorf("after the end of its context: %v", err)
 		}
 	})
-	inBubble(t, quiet(), func(b *bench) {
+	inBubble(t, quiet(), func(b *emulatortest.Bench) {
 		done := make(chan error, 1)
-		go func() { done <- b.e.Feed(b.t.Context(), strings.NewReader(lines), 1, none) }()
+		go func() { done <- b.E.Feed(b.T.Context(), strings.NewReader(lines), 1, none) }()
 		synctest.Wait()
-		if err := b.e.Close(); err != nil {
+		if err := b.E.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := <-done; err != nil {
@@ -149,7 +157,7 @@ func FuzzPublish(f *testing.F) {
 		`{"data_base64":"AA=="}`, `{"emit":["a",1,2]}`} {
 		f.Add([]byte(text))
 	}
-	e, err := New(quiet())
+	e, err := newEvery(quiet())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -161,14 +169,14 @@ func FuzzPublish(f *testing.F) {
 func TestEventsBeginWithTheFirstListener(t *testing.T) {
 	var first []string
 	for _, late := range []time.Duration{0, 7 * time.Second} {
-		opts := DefaultOptions()
+		opts := everyOptions()
 		opts.Seed = 42
-		inBubble(t, opts, func(b *bench) {
+		inBubble(t, opts, func(b *emulatortest.Bench) {
 			time.Sleep(late)
-			c := b.dial("/drogue/public-app")
+			c := b.Dial("/drogue/public-app")
 			var got []string
 			for range 5 {
-				got = append(got, c.datum())
+				got = append(got, c.Datum())
 			}
 			if first == nil {
 				first = got
@@ -186,17 +194,17 @@ func TestFaultsOfOtherServices(t *testing.T) {
 		spec, want string
 		services   []string
 	}{
-		{"ack-null", "fault ack-null: only octave has it", []string{Doshii}},
-		{"drop token-expired=3", "fault token-expired: only drogue has it", []string{Doshii, Octave}},
+		{"ack-null", "fault ack-null: only octave has it", []string{"doshii"}},
+		{"drop token-expired=3", "fault token-expired: only drogue has it", []string{"doshii", "octave"}},
 		{" ", "no fault is named", nil},
 		{"after=3", "no fault is named", nil},
 		{"after=3 times=1", "no fault is named", nil},
-		{"ack-null drop", "", []string{Doshii, Octave}},
+		{"ack-null drop", "", []string{"doshii", "octave"}},
 		{"ack-null token-expired", "", nil},
 	} {
 		opts := quiet()
 		opts.Faults = []string{test.spec}
-		e, err := New(opts, test.services...)
+		e, err := newEvery(opts, test.services...)
 		if err == nil {
 			e.Close()
 		}

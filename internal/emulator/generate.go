@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"time"
 )
 
@@ -35,15 +36,15 @@ func steadily(ctx context.Context, rate float64, f func()) {
 	}
 }
 
-// newRand makes a source of chance of its own for each purpose.
-func newRand(seed uint64, purpose string) *rand.Rand {
+// NewRand makes a source of chance of its own for each purpose.
+func NewRand(seed uint64, purpose string) *rand.Rand {
 	stream := fnv.New64a()
 	stream.Write([]byte(purpose))
 	return rand.New(rand.NewPCG(seed, stream.Sum64()))
 }
 
-// randomHex returns n random hexadecimal digits.
-func randomHex(r *rand.Rand, n int) string {
+// RandomHex returns n random hexadecimal digits.
+func RandomHex(r *rand.Rand, n int) string {
 	b := make([]byte, (n+1)/2)
 	for i := range b {
 		b[i] = byte(r.Uint32())
@@ -51,8 +52,8 @@ func randomHex(r *rand.Rand, n int) string {
 	return hex.EncodeToString(b)[:n]
 }
 
-// randomAlnum returns n random letters and digits.
-func randomAlnum(r *rand.Rand, n int) string {
+// RandomAlnum returns n random letters and digits.
+func RandomAlnum(r *rand.Rand, n int) string {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	b := make([]byte, n)
 	for i := range b {
@@ -61,30 +62,30 @@ func randomAlnum(r *rand.Rand, n int) string {
 	return string(b)
 }
 
-// randomUUID returns a UUID of version 4.
-func randomUUID(r *rand.Rand) string {
-	s := []byte(randomHex(r, 32))
+// RandomUUID returns a UUID of version 4.
+func RandomUUID(r *rand.Rand) string {
+	s := []byte(RandomHex(r, 32))
 	s[12], s[16] = '4', "89ab"[r.IntN(4)]
 	return fmt.Sprintf("%s-%s-%s-%s-%s", s[:8], s[8:12], s[12:16], s[16:20], s[20:])
 }
 
-// observations are the names of what devices measure, in the order in which
+// Observations are the names of what devices measure, in the order in which
 // their events come: every kind of JSON value early on.
-func observations() []string {
+func Observations() []string {
 	return []string{"temperature", "level", "state", "running", "environment", "battery", "samples", "serial", "fault", "location"}
 }
 
-// observe makes up a value of an observation: together they are numbers whole
+// Observe makes up a value of an observation: together they are numbers whole
 // and fractional, negative and zero, beyond 2^53, texts, truth values, null,
 // arrays and nested objects.
-func observe(r *rand.Rand, name string) any {
+func Observe(r *rand.Rand, name string) any {
 	switch name {
 	case "temperature":
 		return tenth(r, -20, 40)
 	case "level":
 		return r.IntN(201) - 100
 	case "state":
-		return pick(r, "idle", "läuft", "停止", "naïve \"mode\"", "line\nbreak", "🚰 open", "")
+		return Pick(r, "idle", "läuft", "停止", "naïve \"mode\"", "line\nbreak", "🚰 open", "")
 	case "running":
 		return r.IntN(2) == 1
 	case "environment":
@@ -95,7 +96,7 @@ func observe(r *rand.Rand, name string) any {
 	case "battery":
 		return map[string]any{
 			"V": tenth(r, 3, 5), "mA": -r.IntN(300), "percent": r.IntN(101), "degC": tenth(r, -10, 45),
-			"charging": r.IntN(4) == 0, "health": pick(r, "good", "fair", "poor"),
+			"charging": r.IntN(4) == 0, "health": Pick(r, "good", "fair", "poor"),
 		}
 	case "samples":
 		samples := make([]any, r.IntN(5))
@@ -124,10 +125,10 @@ func tenth(r *rand.Rand, low, high int) float64 {
 	return float64(low*10+r.IntN((high-low)*10+1)) / 10
 }
 
-func pick(r *rand.Rand, values ...string) string { return values[r.IntN(len(values))] }
+func Pick(r *rand.Rand, values ...string) string { return values[r.IntN(len(values))] }
 
-// mustJSON encodes a value that the emulator has made itself.
-func mustJSON(v any) json.RawMessage {
+// MustJSON encodes a value that the emulator has made itself.
+func MustJSON(v any) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // the services write no HTML
@@ -137,8 +138,13 @@ func mustJSON(v any) json.RawMessage {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// every is a ticker that never ticks when d is 0.
-func every(d time.Duration) (ticks <-chan time.Time, stop func()) {
+// RawInt is a number as JSON, RawNull is null.
+func RawInt(n int64) json.RawMessage { return strconv.AppendInt(nil, n, 10) }
+
+func RawNull() json.RawMessage { return json.RawMessage("null") }
+
+// Every is a ticker that never ticks when d is 0.
+func Every(d time.Duration) (ticks <-chan time.Time, stop func()) {
 	if d <= 0 {
 		return nil, func() {}
 	}
@@ -146,28 +152,28 @@ func every(d time.Duration) (ticks <-chan time.Time, stop func()) {
 	return t.C, t.Stop
 }
 
-// A deadline fires when it is not reset for its duration; with 0, never.
-type deadline struct {
+// A Deadline fires when it is not reset for its duration; with 0, never.
+type Deadline struct {
 	C     <-chan time.Time
 	timer *time.Timer
 	d     time.Duration
 }
 
-func newDeadline(d time.Duration) *deadline {
+func NewDeadline(d time.Duration) *Deadline {
 	if d <= 0 {
-		return &deadline{}
+		return &Deadline{}
 	}
 	t := time.NewTimer(d)
-	return &deadline{C: t.C, timer: t, d: d}
+	return &Deadline{C: t.C, timer: t, d: d}
 }
 
-func (d *deadline) reset() {
+func (d *Deadline) Reset() {
 	if d.timer != nil {
 		d.timer.Reset(d.d)
 	}
 }
 
-func (d *deadline) stop() {
+func (d *Deadline) Stop() {
 	if d.timer != nil {
 		d.timer.Stop()
 	}

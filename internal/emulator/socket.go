@@ -20,77 +20,78 @@ import (
 )
 
 const (
-	// closeTimeout bounds what is still done for a connection that ends.
-	closeTimeout = time.Second
+	// CloseTimeout bounds what is still done for a connection that ends.
+	CloseTimeout = time.Second
 	// writeTimeout is how long a client may leave its data unread.
 	writeTimeout = time.Minute
 )
 
-// A clientFrame is a message or a control frame of the client.
-type clientFrame struct {
-	opcode  frame.Opcode
-	payload []byte
-	at      time.Time
+// A ClientFrame is a message or a control frame of the client.
+type ClientFrame struct {
+	Opcode  frame.Opcode
+	Payload []byte
+	At      time.Time
 }
 
-// socketRules are the points in which the servers differ.
-type socketRules struct {
-	versions     []string // of Sec-WebSocket-Version
-	maxMessage   uint64   // in bytes
-	fragments    bool     // whether messages of several frames are taken
-	writeTimeout time.Duration
-	// reserved: bits that no extension has defined are not looked at.
-	reserved bool
-	// uncut: the reason of a close frame is sent as it is, however long.
-	uncut bool
-	// finished: a client that has sent too much is left with FIN, not RST.
-	finished bool
+// Rules are the points in which the servers differ.
+type Rules struct {
+	Versions     []string // of Sec-WebSocket-Version
+	MaxMessage   uint64   // in bytes
+	Fragments    bool     // whether messages of several frames are taken
+	WriteTimeout time.Duration
+	// Reserved: bits that no extension has defined are not looked at.
+	Reserved bool
+	// Uncut: the reason of a close frame is sent as it is, however long.
+	Uncut bool
+	// Finished: a client that has sent too much is left with FIN, not RST.
+	Finished bool
 }
 
-// ordinary are the rules of a server of which nothing else is known.
-func ordinary() socketRules {
-	return socketRules{versions: []string{"13"}, maxMessage: 1 << 20, fragments: true, writeTimeout: writeTimeout}
+// Ordinary are the rules of a server of which nothing else is known.
+func Ordinary() Rules {
+	return Rules{Versions: []string{"13"}, MaxMessage: 1 << 20, Fragments: true, WriteTimeout: writeTimeout}
 }
 
-// A violation is a frame that the rules do not allow, with the status code for
+// A Violation is a frame that the rules do not allow, with the status code for
 // a close frame about it.
-type violation struct {
-	code int
-	text string
+type Violation struct {
+	Code int
+	Text string
 }
 
-func (v *violation) Error() string { return v.text }
+func (v *Violation) Error() string { return v.Text }
 
-// A socket is the server's end of a WebSocket connection. One goroutine reads;
+// A Socket is the server's end of a WebSocket connection. One goroutine reads;
 // everything else belongs to the goroutine that made the socket.
-type socket struct {
-	// frames yields what the client sends. It is closed when no more comes; then
+type Socket struct {
+	// Frames yields what the client sends. It is closed when no more comes; then
 	// err says why.
-	frames chan clientFrame
+	Frames chan ClientFrame
 	err    error
 
-	// due fires when elapsed has something to do; nil when there is nothing.
-	due <-chan time.Time
+	// Due fires when elapsed has something to do; nil when there is nothing.
+	Due <-chan time.Time
 
 	conn   net.Conn
 	br     *bufio.Reader
-	rules  socketRules
+	Rules  Rules
 	ctx    context.Context
 	gone   chan struct{} // closed by drop
 	out    []byte        // frames that wait for flush
 	faults *mischief
 	// silent: nothing goes out any more and nothing comes in.
 	silent atomic.Bool
-	// spoil, if not nil, publishes a record that is no event.
-	spoil   func()
-	crashed bool
-	timed   []timed // in the order of their times
-	timer   *time.Timer
+	// Sent, if not nil, is called after each event, with the number of those sent.
+	Sent func(n int)
+	// Owner is who serves the socket, for the faults of the service.
+	Owner any
+	timed []timed // in the order of their times
+	timer *time.Timer
 }
 
-// handshakeFault looks for what makes r no proper upgrade request (RFC 6455,
+// HandshakeFault looks for what makes r no proper upgrade request (RFC 6455,
 // section 4.2.1). The texts are the reason phrases of actix-http, src/ws/mod.rs.
-func handshakeFault(r *http.Request, versions []string) string {
+func HandshakeFault(r *http.Request, versions []string) string {
 	switch {
 	case !headerHas(r.Header, "Upgrade", "websocket"):
 		return "No WebSocket Upgrade header found"
@@ -137,38 +138,38 @@ func hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, error) {
 	return conn, rw.Reader, nil
 }
 
-// answerPhrase answers with a status line that net/http cannot write, and an
+// AnswerPhrase answers with a status line that net/http cannot write, and an
 // empty body.
-func answerPhrase(w http.ResponseWriter, status int, phrase string) {
+func AnswerPhrase(w http.ResponseWriter, status int, phrase string) {
 	conn, _, err := hijack(w)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	_ = conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	_ = conn.SetWriteDeadline(time.Now().Add(CloseTimeout))
 	// The client may be gone: nobody is left to be told.
 	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, phrase)
 }
 
-// upgrade answers the handshake of a request that handshakeFault has passed, and
+// upgrade answers the handshake of a request that HandshakeFault has passed, and
 // starts to read. The socket must be dropped. ctx ends with the emulator.
-func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules socketRules, p plan) (*socket, error) {
+func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules Rules, p Plan) (*Socket, error) {
 	conn, br, err := hijack(w)
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{
-		frames: make(chan clientFrame),
+	s := &Socket{
+		Frames: make(chan ClientFrame),
 		conn:   conn,
 		br:     br,
-		rules:  rules,
+		Rules:  rules,
 		ctx:    ctx,
 		gone:   make(chan struct{}),
-		faults: &mischief{plan: p},
+		faults: &mischief{Plan: p},
 	}
 	s.out = fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: %s\r\n\r\n", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
-	if err := s.flush(); err != nil {
+	if err := s.Flush(); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -177,9 +178,9 @@ func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules 
 }
 
 // read passes frames on until the connection ends. drop ends and joins it.
-func (s *socket) read() {
-	defer close(s.frames)
-	var message clientFrame
+func (s *Socket) read() {
+	defer close(s.Frames)
+	var message ClientFrame
 	for {
 		h, payload, err := s.readFrame()
 		if err != nil {
@@ -189,7 +190,7 @@ func (s *socket) read() {
 		if s.silent.Load() {
 			continue
 		}
-		f := clientFrame{h.Opcode, payload, time.Now()}
+		f := ClientFrame{h.Opcode, payload, time.Now()}
 		if !h.Opcode.Control() {
 			if f, err = s.assemble(&message, h, f); err != nil {
 				s.err = err
@@ -200,7 +201,7 @@ func (s *socket) read() {
 			}
 		}
 		select {
-		case s.frames <- f:
+		case s.Frames <- f:
 		case <-s.gone:
 			s.err = net.ErrClosed
 			return
@@ -208,10 +209,10 @@ func (s *socket) read() {
 	}
 }
 
-// readError returns how reading has ended, or nil if it goes on.
-func (s *socket) readError() error {
+// ReadError returns how reading has ended, or nil if it goes on.
+func (s *Socket) ReadError() error {
 	select {
-	case _, ok := <-s.frames:
+	case _, ok := <-s.Frames:
 		if !ok {
 			return s.err
 		}
@@ -222,48 +223,48 @@ func (s *socket) readError() error {
 
 // assemble adds a data frame to the message that it belongs to and returns what
 // there is of it.
-func (s *socket) assemble(message *clientFrame, h frame.Header, f clientFrame) (clientFrame, error) {
+func (s *Socket) assemble(message *ClientFrame, h frame.Header, f ClientFrame) (ClientFrame, error) {
 	first := h.Opcode != frame.OpContinuation
 	switch {
-	case first == (message.opcode != 0):
-		return f, &violation{frame.StatusProtocol, "continuation frame without a message, or a message within another"}
-	case !s.rules.fragments && (!first || !h.Fin):
-		return f, &violation{frame.StatusProtocol, "fragmented message"}
-	case uint64(len(message.payload)+len(f.payload)) > s.rules.maxMessage:
-		return f, &violation{frame.StatusTooBig, "message too big"}
+	case first == (message.Opcode != 0):
+		return f, &Violation{frame.StatusProtocol, "continuation frame without a message, or a message within another"}
+	case !s.Rules.Fragments && (!first || !h.Fin):
+		return f, &Violation{frame.StatusProtocol, "fragmented message"}
+	case uint64(len(message.Payload)+len(f.Payload)) > s.Rules.MaxMessage:
+		return f, &Violation{frame.StatusTooBig, "message too big"}
 	case first:
 		*message = f
 	default:
-		message.payload = append(message.payload, f.payload...)
-		message.at = f.at
+		message.Payload = append(message.Payload, f.Payload...)
+		message.At = f.At
 	}
 	if !h.Fin {
 		return *message, nil
 	}
-	f, *message = *message, clientFrame{}
-	if f.opcode == frame.OpText && !utf8.Valid(f.payload) {
-		return f, &violation{frame.StatusInvalid, "text is not UTF-8"}
+	f, *message = *message, ClientFrame{}
+	if f.Opcode == frame.OpText && !utf8.Valid(f.Payload) {
+		return f, &Violation{frame.StatusInvalid, "text is not UTF-8"}
 	}
 	return f, nil
 }
 
 // readFrame reads one frame and unmasks it.
-func (s *socket) readFrame() (frame.Header, []byte, error) {
+func (s *Socket) readFrame() (frame.Header, []byte, error) {
 	h, err := s.readHeader()
 	if err != nil {
 		return h, nil, err
 	}
 	switch {
-	case h.RSV != 0 && !s.rules.reserved:
-		return h, nil, &violation{frame.StatusProtocol, "reserved bit set"}
+	case h.RSV != 0 && !s.Rules.Reserved:
+		return h, nil, &Violation{frame.StatusProtocol, "reserved bit set"}
 	case h.Opcode.String() == "reserved":
-		return h, nil, &violation{frame.StatusProtocol, "reserved opcode"}
+		return h, nil, &Violation{frame.StatusProtocol, "reserved opcode"}
 	case !h.Masked:
-		return h, nil, &violation{frame.StatusProtocol, "frame not masked"}
+		return h, nil, &Violation{frame.StatusProtocol, "frame not masked"}
 	case h.Opcode.Control() && (!h.Fin || h.Length > frame.MaxControlPayload):
-		return h, nil, &violation{frame.StatusProtocol, "control frame fragmented or too long"}
-	case h.Length > s.rules.maxMessage:
-		return h, nil, &violation{frame.StatusTooBig, "frame too big"}
+		return h, nil, &Violation{frame.StatusProtocol, "control frame fragmented or too long"}
+	case h.Length > s.Rules.MaxMessage:
+		return h, nil, &Violation{frame.StatusTooBig, "frame too big"}
 	}
 	payload := make([]byte, h.Length)
 	if _, err := io.ReadFull(s.br, payload); err != nil {
@@ -273,7 +274,7 @@ func (s *socket) readFrame() (frame.Header, []byte, error) {
 	return h, payload, nil
 }
 
-func (s *socket) readHeader() (frame.Header, error) {
+func (s *Socket) readHeader() (frame.Header, error) {
 	for size := 2; ; size++ {
 		b, err := s.br.Peek(size)
 		if err != nil {
@@ -286,25 +287,25 @@ func (s *socket) readHeader() (frame.Header, error) {
 	}
 }
 
-// queue adds a frame to what goes out with the next flush.
-func (s *socket) queue(op frame.Opcode, payload []byte) {
+// Queue adds a frame to what goes out with the next flush.
+func (s *Socket) Queue(op frame.Opcode, payload []byte) {
 	s.out = frame.AppendHeader(s.out, frame.Header{Fin: true, Opcode: op, Length: uint64(len(payload))})
 	s.out = append(s.out, payload...)
 }
 
-// flush writes what is queued. It waits for a slow client as long as the rules
+// Flush writes what is queued. It waits for a slow client as long as the rules
 // say, and shorter when the emulator is being closed.
-func (s *socket) flush() error {
+func (s *Socket) Flush() error {
 	if len(s.out) == 0 || s.silent.Load() {
 		s.out = s.out[:0]
 		return nil
 	}
-	limit := s.rules.writeTimeout
+	limit := s.Rules.WriteTimeout
 	// Set, then look: so the shorter limit wins whenever the end comes.
-	stop := context.AfterFunc(s.ctx, func() { _ = s.conn.SetWriteDeadline(time.Now().Add(closeTimeout)) })
+	stop := context.AfterFunc(s.ctx, func() { _ = s.conn.SetWriteDeadline(time.Now().Add(CloseTimeout)) })
 	defer stop()
 	if s.ctx.Err() != nil {
-		limit = closeTimeout
+		limit = CloseTimeout
 	}
 	if err := s.conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 		return err
@@ -314,20 +315,20 @@ func (s *socket) flush() error {
 	return err
 }
 
-// send writes one frame.
-func (s *socket) send(op frame.Opcode, payload []byte) error {
-	s.queue(op, payload)
-	return s.flush()
+// Send writes one frame.
+func (s *Socket) Send(op frame.Opcode, payload []byte) error {
+	s.Queue(op, payload)
+	return s.Flush()
 }
 
-// control does with a control frame what every server does. over tells that the
+// Control does with a control frame what every server does. over tells that the
 // connection has ended with it.
-func (s *socket) control(f clientFrame) (over bool) {
-	switch f.opcode {
+func (s *Socket) Control(f ClientFrame) (over bool) {
+	switch f.Opcode {
 	case frame.OpPing:
-		return s.pong(frame.OpPong, f.payload)
+		return s.Pong(frame.OpPong, f.Payload)
 	case frame.OpClose:
-		if err := s.send(frame.OpClose, f.payload); err == nil {
+		if err := s.Send(frame.OpClose, f.Payload); err == nil {
 			s.linger()
 		}
 		return true
@@ -335,57 +336,57 @@ func (s *socket) control(f clientFrame) (over bool) {
 	return false
 }
 
-// close sends a close frame and gives the client a moment to answer. Codes that
+// Close sends a close frame and gives the client a moment to answer. Codes that
 // never travel mean: an empty close frame, or none at all.
-func (s *socket) close(code int, reason string) {
+func (s *Socket) Close(code int, reason string) {
 	if code == frame.StatusAbnormal || s.silent.Load() {
 		return
 	}
 	payload := frame.ClosePayload(code, reason)
-	if s.rules.uncut && len(payload) > 2 {
+	if s.Rules.Uncut && len(payload) > 2 {
 		payload = append(payload[:2], reason...)
 	}
-	if err := s.send(frame.OpClose, payload); err == nil {
+	if err := s.Send(frame.OpClose, payload); err == nil {
 		s.linger()
 	}
 }
 
-// failed ends a connection whose frames have ended: with the close frame that
-// RFC 6455 wants for a violation, without one when the client is gone.
-func (s *socket) failed() {
-	if v, ok := errors.AsType[*violation](s.err); ok {
-		s.close(v.code, v.text)
+// Failed ends a connection whose frames have ended: with the close frame that
+// RFC 6455 wants for a Violation, without one when the client is gone.
+func (s *Socket) Failed() {
+	if v, ok := errors.AsType[*Violation](s.err); ok {
+		s.Close(v.Code, v.Text)
 	}
 }
 
-// finish ends a connection of which data is unread with FIN.
-func (s *socket) finish() {
+// Finish ends a connection of which data is unread with FIN.
+func (s *Socket) Finish() {
 	c, ok := s.conn.(interface{ CloseWrite() error })
 	if !ok {
 		return
 	}
 	_ = c.CloseWrite()
-	_ = s.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+	_ = s.conn.SetReadDeadline(time.Now().Add(CloseTimeout))
 	_, _ = io.Copy(io.Discard, s.conn)
 }
 
 // linger reads on until the client has closed its side: if the connection were
 // closed with data unread, TCP would reset it and the close frame could be lost.
-func (s *socket) linger() {
+func (s *Socket) linger() {
 	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}
-	_ = s.conn.SetReadDeadline(time.Now().Add(closeTimeout))
-	for range s.frames {
+	_ = s.conn.SetReadDeadline(time.Now().Add(CloseTimeout))
+	for range s.Frames {
 	}
 }
 
-// drop ends the connection as it is and joins the reader. A silent connection
+// Drop ends the connection as it is and joins the reader. A silent connection
 // stays until the client has ended it.
-func (s *socket) drop() {
+func (s *Socket) Drop() {
 	for s.silent.Load() {
 		select {
-		case _, ok := <-s.frames:
+		case _, ok := <-s.Frames:
 			s.silent.Store(ok)
 		case <-s.ctx.Done():
 			s.silent.Store(false)
@@ -396,6 +397,6 @@ func (s *socket) drop() {
 	}
 	close(s.gone)
 	_ = s.conn.Close()
-	for range s.frames {
+	for range s.Frames {
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/tokenstore"
 	"github.com/hark-cli/hark/proto"
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
@@ -49,7 +50,7 @@ type providerStorage struct {
 
 func newProvider(t *testing.T) (http.Handler, *providerStorage) {
 	t.Helper()
-	der, err := os.ReadFile("../emulator/demo-key.der")
+	der, err := os.ReadFile("../emulator/drogue/demo-key.der")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func (c nativeClient) GrantTypes() []oidc.GrantType {
 }
 
 func (s *providerStorage) GetPrivateClaimsFromScopes(context.Context, string, string, []string) (map[string]any, error) {
-	return map[string]any{"azp": "drogue", "preferred_username": emulator.DrogueUser}, nil
+	return map[string]any{"azp": "drogue", "preferred_username": drogue.User}, nil
 }
 
 func (s *providerStorage) TokenRequestByRefreshToken(ctx context.Context, token string) (op.RefreshTokenRequest, error) {
@@ -147,7 +148,7 @@ func inScene(t *testing.T, f func(*testing.T, *scene)) {
 		handler, s := newProvider(t)
 		opts := emulator.DefaultOptions()
 		opts.Rate = 0.1
-		e, err := emulator.New(opts, emulator.Drogue)
+		e, err := emulator.Services{drogue.Service(drogue.DefaultOptions())}.New(opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +249,7 @@ func (p pipes) dial(ctx context.Context) (net.Conn, error) {
 func TestBrowser(t *testing.T) {
 	inScene(t, func(t *testing.T, s *scene) {
 		l := s.logIn()
-		if l.AccessToken == "" || l.RefreshToken == "" || l.User != emulator.DrogueUser || l.Issuer != issuer {
+		if l.AccessToken == "" || l.RefreshToken == "" || l.User != drogue.User || l.Issuer != issuer {
 			t.Errorf("%+v", l)
 		}
 		if left := time.Until(l.Expires); left < 4*time.Minute || left > 5*time.Minute {
@@ -320,7 +321,7 @@ func TestStreamOutlivesItsTokens(t *testing.T) {
 			Warning: func(text string) { warnings = append(warnings, text) },
 		}
 		err := proto.Run(t.Context(), &proto.Drogue{
-			Endpoint: emulator.Base + "/drogue", Application: emulator.DemoApplication,
+			Endpoint: emulator.Base + "/drogue", Application: drogue.DemoApplication,
 			Token: s.keeper.Token, Renewable: true,
 		}, sink, o)
 		if !errors.Is(err, errEnough) {

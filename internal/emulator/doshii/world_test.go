@@ -1,0 +1,46 @@
+package doshii
+
+import (
+	"testing"
+
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+)
+
+// A world says how an emulator for a test behaves.
+type world struct {
+	emulator.Options
+	Doshii Options
+}
+
+// byDefault makes up events.
+func byDefault() world { return world{emulator.DefaultOptions(), DefaultOptions()} }
+
+// quiet makes up none.
+func quiet() world {
+	w := byDefault()
+	w.Rate = 0
+	return w
+}
+
+// A bench is a bench with an emulator of the service alone.
+type bench struct {
+	*emulatortest.Bench
+	doshii *server
+}
+
+// inBubble runs f in a bubble of its own.
+func inBubble(t *testing.T, w world, f func(b *bench)) {
+	t.Helper()
+	s, of := Service(w.Doshii), new(bench)
+	start := s.Start
+	s.Start = func(h *emulator.Host) (emulator.Handler, error) {
+		handler, err := start(h)
+		of.doshii, _ = handler.(*server)
+		return handler, err
+	}
+	emulatortest.Run(t, w.Options, emulator.Services{s}, func(b *emulatortest.Bench) {
+		of.Bench = b
+		f(of)
+	})
+}

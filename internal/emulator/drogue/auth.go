@@ -1,0 +1,202 @@
+package drogue
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// The demo account of Drogue Cloud.
+const (
+	User = "demo"
+	// AccessToken is a personal access token of DrogueUser, for Basic
+	// authentication and api_key.
+	AccessToken = "drg_demo01_DemoAccessTokenOfHarkEmulator01m8bQQ"
+)
+
+// Applications, and a channel of the first.
+const (
+	DemoApplication        = "demo-app"    // belongs to DrogueUser
+	DemoPublicApplication  = "public-app"  // anonymous may read it
+	DemoPrivateApplication = "private-app" // belongs to somebody else
+	DemoChannel            = "temperature"
+)
+
+// adminRole is the role that may read every application.
+const adminRole = "drogue-admin"
+
+// A identity is who a client turned out to be.
+type identity struct {
+	user    string    // "" is anonymous
+	id      string    // of the user
+	roles   []string  // a personal access token carries none
+	expires time.Time // of an OpenID Connect token; zero otherwise
+}
+
+// A refusal is an answer instead of an upgrade.
+type refusal struct {
+	status int
+	body   wire.DrogueError
+}
+
+func forbidden(message string) *refusal {
+	return &refusal{http.StatusForbidden, wire.DrogueError{Error: wire.DrogueForbidden, Message: message}}
+}
+
+func (f *refusal) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.status)
+	_, _ = w.Write(emulator.MustJSON(f.body))
+}
+
+// refuse answers as a service of Drogue Cloud does that has failed.
+func refuse(w http.ResponseWriter, status int, text string) {
+	(&refusal{status, wire.DrogueError{Error: wire.DrogueInternal, Message: "Internal: " + text}}).write(w)
+}
+
+// credentials are the forms that came with a request.
+type credentials struct {
+	forms          int
+	bearer         string
+	isBearer       bool
+	isKey          bool // api_key
+	username, pass string
+}
+
+// credentialsOf finds credentials as drogue-bazaar,
+// src/actix/auth/authentication/middleware.rs, does. What cannot be parsed does
+// not count: its sender is anonymous.
+func credentialsOf(r *http.Request) (c credentials) {
+	header := r.Header.Get("Authorization")
+	if token, ok := strings.CutPrefix(header, "Bearer "); ok {
+		c.forms++
+		c.bearer, c.isBearer = token, true
+	} else if text, ok := strings.CutPrefix(header, "Basic "); ok {
+		if b, err := base64.StdEncoding.DecodeString(text); err == nil {
+			if user, pass, ok := strings.Cut(string(b), ":"); ok {
+				c.forms++
+				c.username, c.pass = user, pass
+			}
+		}
+	}
+	q := r.URL.Query()
+	for _, name := range []string{wire.DrogueParamToken, wire.DrogueParamUsername, wire.DrogueParamAPIKey} {
+		if len(q[name]) > 1 {
+			return c // a query with a parameter twice is none
+		}
+	}
+	if q.Has(wire.DrogueParamToken) {
+		c.forms++
+		c.bearer, c.isBearer = q.Get(wire.DrogueParamToken), true
+	}
+	if q.Has(wire.DrogueParamUsername) && q.Has(wire.DrogueParamAPIKey) {
+		c.forms++
+		c.username, c.pass, c.isKey = q.Get(wire.DrogueParamUsername), q.Get(wire.DrogueParamAPIKey), true
+	}
+	return c
+}
+
+// authenticate finds out who sent a request.
+func (d *server) authenticate(r *http.Request) (identity, *refusal) {
+	switch c := credentialsOf(r); {
+	case c.forms > 1:
+		return identity{}, forbidden("Invalid request: More than one way of authentication provided")
+	case c.forms == 0:
+		return identity{}, nil
+	case c.isBearer:
+		who, err := d.bearer(c.bearer)
+		if err != nil {
+			return who, forbidden(wire.DrogueForbidden)
+		}
+		return who, nil
+	case c.pass == "" && !c.isKey:
+		return identity{}, forbidden("Invalid request: No access token provided.")
+	case d.opts.NoAccessTokens:
+		return identity{}, forbidden("Invalid request: Access token authentication disabled")
+	default:
+		who, ok := d.tokens.owner(c.username, c.pass)
+		if !ok {
+			return who, forbidden(wire.DrogueForbidden)
+		}
+		return who, nil
+	}
+}
+
+// bearer identifies the owner of an OpenID Connect access token.
+func (d *server) bearer(token string) (identity, error) {
+	if d.opts.Issuer != nil {
+		user, expires, err := d.opts.Issuer.Verify(token)
+		if err == nil && !time.Now().Before(expires) {
+			err = errors.New("token has expired")
+		}
+		return identity{user: user, id: userID(user), expires: expires}, err
+	}
+	var c claims
+	if err := d.issuer.verify(token, &c); err != nil {
+		return identity{}, err
+	}
+	if err := c.validate(time.Now()); err != nil {
+		return identity{}, err
+	}
+	return identity{
+		user:    c.Username,
+		id:      c.Subject,
+		roles:   c.ResourceAccess["drogue"].Roles,
+		expires: time.Unix(c.Expires, 0),
+	}, nil
+}
+
+// authorize refuses whoever may not read an application. One that does not
+// exist looks the same as one without a right to it.
+func (d *server) authorize(who identity, name string) (*application, *refusal) {
+	if app := d.apps[name]; app != nil && app.mayRead(who) {
+		return app, nil
+	}
+	return nil, &refusal{http.StatusNotFound, wire.DrogueError{
+		Error: wire.DrogueNotFound, Message: "Resource not found: Application / " + name,
+	}}
+}
+
+// mayRead follows drogue-cloud, database-common/src/auth.rs.
+func (a *application) mayRead(who identity) bool {
+	return slices.Contains(who.roles, adminRole) || a.owner == "" || who.user != "" && who.user == a.owner ||
+		slices.Contains(a.members, who.user)
+}
+
+// claims are those of an access token for a user, as the issuer below base makes
+// it.
+func (i *issuer) claims(base *url.URL, user string, lifetime time.Duration, roles ...string) claims {
+	now := time.Now()
+	return claims{
+		Issuer: base.String() + realmPath, Audience: audience{wire.DrogueClientID}, Subject: userID(user),
+		Type: "Bearer", Party: wire.DrogueClientID, Username: user,
+		IssuedAt: now.Unix(), Expires: now.Add(lifetime).Unix(),
+		ResourceAccess: map[string]userRoles{wire.DrogueClientID: {append([]string{"drogue-user"}, roles...)}},
+	}
+}
+
+// token makes an access token for a user.
+func (i *issuer) token(base *url.URL, user string, lifetime time.Duration, roles ...string) (string, error) {
+	return i.sign(i.claims(base, user, lifetime, roles...))
+}
+
+// Token makes an OpenID Connect access token of DrogueUser that expires
+// after lifetime, for an emulator that serves Drogue Cloud at base.
+func Token(base string, lifetime time.Duration) (string, error) {
+	u, err := emulator.BaseURL(base)
+	if err != nil {
+		return "", err
+	}
+	i, err := newIssuer()
+	if err != nil {
+		return "", err
+	}
+	return i.token(u, User, lifetime)
+}

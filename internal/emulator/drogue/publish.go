@@ -1,0 +1,67 @@
+package drogue
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"mime"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+func (d *server) Owns(members map[string]json.RawMessage) bool {
+	return members["emit"] == nil && (members["specversion"] != nil || members["data"] != nil || members["data_base64"] != nil)
+}
+
+// Take publishes an event. Its id is kept; without an application it is
+// DemoApplication.
+func (d *server) Take(text []byte) error {
+	var e wire.DrogueEvent
+	if err := json.Unmarshal(text, &e); err != nil {
+		return fmt.Errorf("drogue event: %w", err)
+	}
+	name := cmp.Or(e.Extension(wire.DrogueApplication), DemoApplication)
+	app := d.apps[name]
+	if app == nil {
+		return fmt.Errorf("drogue event: no application %q", name)
+	}
+	device := cmp.Or(e.Extension(wire.DrogueDevice), e.Extension(wire.DrogueSender), "demo-device")
+	in := input{
+		kind: cmp.Or(e.Type, wire.DrogueTypeEvent), id: e.ID, channel: e.Subject, device: device,
+		sender: cmp.Or(e.Extension(wire.DrogueSender), device), contentType: e.DataContentType, dataSchema: e.DataSchema,
+	}
+	own := map[string]bool{
+		wire.DrogueApplication: true, wire.DrogueApplicationUID: true, wire.DrogueDevice: true, wire.DrogueDeviceUID: true,
+		wire.DrogueSender: true, wire.DrogueSenderUID: true, wire.DrogueInstance: true, wire.DroguePartitionKey: true,
+	}
+	for _, x := range e.Extensions {
+		if !own[x.Name] {
+			in.extensions = append(in.extensions, x)
+		}
+	}
+	if err := in.setData(e); err != nil {
+		return err
+	}
+	d.publish(app, in)
+	return nil
+}
+
+// setData takes the payload of an event over as a device would have sent it.
+func (in *input) setData(e wire.DrogueEvent) (err error) {
+	media, _, _ := mime.ParseMediaType(e.DataContentType)
+	switch text := ""; {
+	case e.DataBase64 != nil:
+		if in.payload, err = base64.StdEncoding.DecodeString(*e.DataBase64); err != nil {
+			return fmt.Errorf("drogue event: data_base64: %w", err)
+		}
+	case e.Data == nil:
+	case media == "" || isJSONType(media):
+		in.payload, in.contentType = e.Data, cmp.Or(in.contentType, "application/json")
+	case json.Unmarshal(e.Data, &text) == nil:
+		in.payload = []byte(text)
+	default:
+		return fmt.Errorf("drogue event: data is no string although it is %s", media)
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+// Package octave emulates Octave of Sierra Wireless: the session service and sockets
+// below /octave, and REST below /octave/v5.0.
+package octave
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// The demo company of Octave. The tokens have the lengths of real ones.
+const (
+	Company = "demo"
+	User    = "demo_user"
+	// Token is the master token. It may read everything but
+	// DemoPrivateStream.
+	Token = "DemoMasterTokenOfTheHarkEmulator"
+	// RestrictedToken comes without X-Auth-User, and may read DemoStream
+	// and the streams of the devices.
+	RestrictedToken = "DemoRestrictedTokenOfHarkEmu"
+)
+
+// Streams of the demo company. Every observation of a device comes in its own
+// stream, /demo/devices/DEVICE/OBSERVATION, and also in DemoStream.
+const (
+	DemoStream        = "/demo/stream"
+	DemoPrivateStream = "/demo/private" // nobody has a right to it
+	DemoUnkeptStream  = "/demo/live"    // capacity 0
+	DemoLatestStream  = "/demo/latest"  // capacity 1
+)
+
+// devices are the devices of the demo company.
+func devices() []string { return []string{"pump_01", "pump_02", "tank_01"} }
+
+// server is the session service, the sockets and the REST interface.
+type server struct {
+	host  *emulator.Host
+	opts  Options
+	store *store
+
+	mu       sync.Mutex
+	rand     *rand.Rand // for session ids
+	sessions map[string]*session
+
+	made     *rand.Rand // belongs to tick
+	observed int
+}
+
+// An session is what a session id stands for. It is guarded by octave.mu.
+type session struct {
+	access  access
+	sockets int
+	// expires is when a session without a socket ends; zero is never.
+	expires time.Time
+	// faults are those of the session request, for its socket.
+	faults emulator.Plan
+	// parked is what the last socket left, when sessions outlive sockets.
+	parked *subscriber
+}
+
+// access is what credentials allow.
+type access struct{ restricted bool }
+
+func (a access) mayRead(st *stream) bool {
+	if st.private {
+		return false
+	}
+	return !a.restricted || st.Path == DemoStream || strings.HasPrefix(st.Path, "/"+Company+"/devices/")
+}
+
+// Service is the emulator of Octave with these options.
+func Service(opts Options) emulator.Service {
+	return emulator.Service{
+		Name:   "octave",
+		Start:  func(h *emulator.Host) (emulator.Handler, error) { return newServer(h, opts), nil },
+		Flags:  opts.flags,
+		Check:  opts.check,
+		Faults: faults(),
+		Random: func(_ int, r *rand.Rand) []string {
+			return []string{"session-expired", "ack-after", "ack-null", fmt.Sprintf("ack-delay=%dms", r.IntN(500)), "duplicate=3", "reorder"}
+		},
+	}
+}
+
+func newServer(h *emulator.Host, opts Options) *server {
+	o := &server{
+		host:     h,
+		opts:     opts,
+		store:    newStore(h.Rand("octave-store")),
+		rand:     h.Rand("octave-sessions"),
+		sessions: make(map[string]*session),
+		made:     h.Rand("octave"),
+	}
+	o.store.create(DemoStream, "observations of all devices", wire.OctaveCapacityDefault)
+	for _, device := range devices() {
+		for _, name := range emulator.Observations() {
+			o.store.create(devicePath(device, name), name+" of "+device, wire.OctaveCapacityDefault)
+		}
+		o.store.create(devicePath(device, ":command"), "commands to "+device, wire.OctaveCapacityDefault)
+	}
+	o.store.create(DemoPrivateStream, "nobody has a right to it", wire.OctaveCapacityDefault).private = true
+	o.store.create(DemoUnkeptStream, "keeps no event", 0)
+	o.store.create(DemoLatestStream, "keeps the last event", 1)
+	return o
+}
+
+func devicePath(device, name string) string {
+	return "/" + Company + "/devices/" + device + "/" + name
+}
+
+func (o *server) Prefixes() []string { return []string{"octave"} }
+
+func (o *server) Environ(base *url.URL) ([]string, error) {
+	return []string{
+		"HARK_OCTAVE_ENDPOINT=" + base.String() + "/octave",
+		"HARK_OCTAVE_API=" + base.String() + "/octave" + apiPath,
+		"HARK_OCTAVE_USER=" + User,
+		"HARK_OCTAVE_COMPANY=" + Company,
+		"HARK_OCTAVE_TOKEN=" + Token,
+		"HARK_DEMO_STREAM=" + DemoStream,
+	}, nil
+}
+
+// Tick makes one observation. The devices take turns, and after each round comes
+// the next kind of observation.
+func (o *server) Tick() {
+	devices, names := devices(), emulator.Observations()
+	device := devices[o.observed%len(devices)]
+	name := names[o.observed%len(names)]
+	o.observed++
+	value := emulator.MustJSON(emulator.Observe(o.made, name))
+	o.store.publish(o.store.find("", devicePath(device, name)), input{elems: emulator.MustJSON(map[string]any{name: value}), origin: byDevice})
+	o.store.publish(o.store.find("", DemoStream), input{elems: emulator.MustJSON(map[string]any{"device": device, name: value}), origin: byDevice})
+	if o.observed%17 == 0 {
+		command := emulator.MustJSON(map[string]any{name: map[string]any{"enable": true, "period": 10 * (1 + o.made.IntN(6))}})
+		o.store.publish(o.store.find("", devicePath(device, ":command")), input{elems: command, origin: byDashboard})
+	}
+}
+
+func (o *server) Serve(w http.ResponseWriter, r *http.Request, _ string) {
+	path := r.URL.EscapedPath()
+	if path == wire.OctaveSessionPath {
+		o.serveSession(w, r)
+		return
+	}
+	if strings.HasPrefix(path, apiPath+"/") {
+		o.serveREST(w, r, strings.TrimPrefix(r.URL.Path, apiPath))
+		return
+	}
+	if id, ok := strings.CutPrefix(path, wire.OctaveSessionPath+"/"); ok {
+		if id, ok := strings.CutSuffix(id, "/ws"); ok {
+			if id, err := url.PathUnescape(id); err == nil {
+				o.serveSocket(w, r, id)
+				return
+			}
+		}
+	}
+	refuse(w, http.StatusNotFound, wire.OctaveNotFound)
+}
+
+// serveSession answers a session request.
+func (o *server) serveSession(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		refuse(w, http.StatusMethodNotAllowed, "a session is asked for with POST")
+		return
+	}
+	faults, ok := o.host.Admit(w, r, true, refuse)
+	if !ok {
+		return
+	}
+	access, refusal := o.authenticate(r, r.Header.Get(wire.OctaveHeaderCompany))
+	if refusal != "" {
+		refuse(w, o.opts.RefusedStatus, refusal)
+		return
+	}
+	o.mu.Lock()
+	o.forget()
+	id := o.sessionID()
+	s := &session{access: access, faults: faults}
+	s.wait(o.opts.UnusedSession)
+	if !emulator.Own[trouble](&faults).sessionExpired {
+		o.sessions[id] = s
+	}
+	o.mu.Unlock()
+	answer(w, wire.OctaveHead{OK: true, Status: http.StatusCreated, Errors: []string{}}, wire.OctaveSession{ID: id})
+}
+
+// authenticate looks at the three headers. refusal is empty when they are good.
+func (o *server) authenticate(r *http.Request, company string) (got access, refusal string) {
+	user := r.Header.Get(wire.OctaveHeaderUser)
+	switch token := r.Header.Get(wire.OctaveHeaderToken); {
+	case token == "" || company == "":
+		return got, "the headers X-Auth-Company and X-Auth-Token are required"
+	case company != Company:
+		return got, "the company or the token is not valid"
+	case token == RestrictedToken:
+		if user != "" && !o.opts.IgnoreUser {
+			return got, "a restricted token comes without X-Auth-User"
+		}
+		return access{restricted: true}, ""
+	case token != Token:
+		return got, "the company or the token is not valid"
+	case user != User:
+		return got, "the user is not valid for this token"
+	}
+	return got, ""
+}
+
+// sessionID has the form of the ids in the documentation: 8 and 24 bytes in
+// URL-safe base64.
+func (o *server) sessionID() string {
+	b := make([]byte, 32)
+	for i := range b {
+		b[i] = byte(o.rand.Uint32())
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:8]) + "." + base64.RawURLEncoding.EncodeToString(b[8:])
+}
+
+// wait gives a session without a socket a time to live; 0 is for ever.
+func (s *session) wait(d time.Duration) {
+	s.expires = time.Time{}
+	if d > 0 {
+		s.expires = time.Now().Add(d)
+	}
+}
+
+// forget ends the sessions that have waited too long.
+func (o *server) forget() {
+	now := time.Now()
+	for id, s := range o.sessions {
+		if s.sockets == 0 && !s.expires.IsZero() && !now.Before(s.expires) {
+			o.end(id, s)
+		}
+	}
+}
+
+func (o *server) end(id string, s *session) {
+	delete(o.sessions, id)
+	if s.parked != nil {
+		o.store.leave(s.parked)
+	}
+}
+
+// answer writes an answer of the session service or the REST interface.
+func answer(w http.ResponseWriter, head wire.OctaveHead, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(head.Status)
+	_, _ = w.Write(emulator.MustJSON(wire.OctaveAnswer{Head: &head, Body: emulator.MustJSON(body)}))
+}
+
+func refuse(w http.ResponseWriter, status int, text string) {
+	answer(w, wire.OctaveHead{
+		Status: status, Errors: []string{text}, Messages: []string{}, References: json.RawMessage("{}"),
+	}, struct{}{})
+}

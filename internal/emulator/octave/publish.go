@@ -1,0 +1,56 @@
+package octave
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+func (o *server) Owns(members map[string]json.RawMessage) bool {
+	return members["elems"] != nil || members["value"] != nil
+}
+
+// Take publishes an event. A stream that does not exist is made; without a path it is
+// DemoStream.
+func (o *server) Take(text []byte) error {
+	var m struct {
+		wire.OctaveMessage
+		Path     string          `json:"path"`
+		StreamID string          `json:"streamId"`
+		Elems    json.RawMessage `json:"elems"`
+		Hash     *string         `json:"hash"`
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return fmt.Errorf("octave event: %w", err)
+	}
+	if m.Value != nil {
+		if err := json.Unmarshal(m.Value, &m); err != nil {
+			return fmt.Errorf("octave event: %w", err)
+		}
+	}
+	if !bytes.HasPrefix(m.Elems, []byte("{")) {
+		return errors.New("octave event: elems is not an object")
+	}
+	path := cmp.Or(m.Path, DemoStream)
+	st := o.store.find("", path)
+	if m.Path == "" && m.StreamID != "" {
+		if st = o.store.find(m.StreamID, ""); st == nil {
+			return fmt.Errorf("octave event: no stream %s", m.StreamID)
+		}
+	}
+	if st == nil {
+		if !strings.HasPrefix(path, "/") {
+			return fmt.Errorf("octave event: path %q does not begin with /", path)
+		}
+		// Somebody else may make it at the same time.
+		o.store.create(path, "", wire.OctaveCapacityDefault)
+		st = o.store.find("", path)
+	}
+	o.store.publish(st, input{elems: m.Elems, hash: m.Hash, origin: byDevice})
+	return nil
+}

@@ -1,0 +1,282 @@
+package octave
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// Identities that make events (public samples of Octave show the first).
+const (
+	systemID = "i000000000000000000000001"
+	demoID   = "i5d873b00aa11bb22cc33dd44"
+)
+
+// An store holds the streams of the company and their events.
+type store struct {
+	made time.Time
+
+	mu      sync.Mutex
+	rand    *rand.Rand
+	streams []*stream // in the order of creation
+	byID    map[string]*stream
+	byPath  map[string]*stream
+	counter uint32 // the last part of event ids
+}
+
+// An stream is guarded by its store.
+type stream struct {
+	wire.OctaveStream
+	private     bool
+	events      []wire.OctaveEvent // oldest first, some beyond the capacity
+	subscribers map[*subscriber]struct{}
+}
+
+// An subscriber gets the events of the streams that it is entered in.
+type subscriber struct {
+	box     *emulator.Mailbox
+	streams map[*stream]struct{} // guarded by the store
+}
+
+func newSubscriber() *subscriber {
+	return &subscriber{box: emulator.NewMailbox(), streams: make(map[*stream]struct{})}
+}
+
+func newStore(r *rand.Rand) *store {
+	return &store{made: time.Now(), rand: r, byID: make(map[string]*stream), byPath: make(map[string]*stream)}
+}
+
+// streamID makes the id of a stream. It follows from the path, so that it is the
+// same in every emulator; its beginning stands for a second of creation.
+func streamID(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return "s6671a0f0" + hex.EncodeToString(sum[:8])
+}
+
+// create makes a stream, or returns nil when there is one of that path.
+func (s *store) create(path, description string, capacity int) *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byPath[path] != nil {
+		return nil
+	}
+	now := time.Now()
+	st := &stream{
+		OctaveStream: wire.OctaveStream{
+			Capacity:     capacity,
+			CreationDate: now.UnixMilli(),
+			CreatorID:    demoID,
+			Description:  description,
+			ID:           streamID(path),
+			LastEditDate: emulator.RawInt(now.UnixMilli()),
+			LastEditorID: demoID,
+			Path:         path,
+		},
+		subscribers: make(map[*subscriber]struct{}),
+	}
+	s.streams = append(s.streams, st)
+	s.byID[st.ID], s.byPath[path] = st, st
+	return st
+}
+
+// find looks a stream up by id or by path, whichever is not empty.
+func (s *store) find(id, path string) *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id != "" {
+		return s.byID[id]
+	}
+	return s.byPath[path]
+}
+
+// subscribe enters sub once, however often it is called; unsubscribe ends it.
+func (s *store) subscribe(sub *subscriber, st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.subscribers[sub] = struct{}{}
+	sub.streams[st] = struct{}{}
+}
+
+func (s *store) unsubscribe(sub *subscriber, st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(st.subscribers, sub)
+	delete(sub.streams, st)
+}
+
+func (s *store) leave(sub *subscriber) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for st := range sub.streams {
+		delete(st.subscribers, sub)
+	}
+	clear(sub.streams)
+}
+
+// An origin says who made an event, and how.
+type origin int
+
+const (
+	byDevice    origin = iota // the edge, some time ago
+	byREST                    // both dates the same
+	byDashboard               // a command: no generatedDate
+)
+
+// An input is what somebody writes into a stream.
+type input struct {
+	elems  json.RawMessage
+	hash   *string
+	origin origin
+}
+
+// publish stores an event and gives it to all who are subscribed to its stream.
+func (s *store) publish(st *stream, in input) wire.OctaveEvent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	e := wire.OctaveEvent{
+		CreationDate: now.UnixMilli(),
+		CreatorID:    demoID,
+		Elems:        in.elems,
+		Hash:         emulator.MustJSON(in.hash),
+		ID:           s.eventID(now),
+		LastEditDate: emulator.RawNull(),
+		Location:     emulator.RawNull(),
+		Metadata:     emulator.RawNull(),
+		Path:         st.Path,
+		StreamID:     st.ID,
+		Tags:         json.RawMessage("{}"),
+	}
+	switch in.origin {
+	case byDevice:
+		e.CreatorID = systemID
+		e.GeneratedDate = emulator.RawInt(now.UnixMilli() - 200 - s.rand.Int64N(3000))
+		if device, ok := strings.CutPrefix(st.Path, "/"+Company+"/devices/"); ok {
+			name, _, _ := strings.Cut(device, "/")
+			e.Tags = emulator.MustJSON(map[string]string{"device": name})
+		}
+	case byREST:
+		e.GeneratedDate = emulator.RawInt(now.UnixMilli())
+	case byDashboard:
+		e.GeneratedDate = emulator.RawNull()
+		e.LastEditDate, e.LastEditorID = emulator.RawInt(now.UnixMilli()), demoID
+	}
+	s.keep(st, &e)
+	push := emulator.MustJSON(wire.OctaveMessage{Type: wire.OctaveTypeMessage, Resource: st.ID, Value: emulator.MustJSON(e)})
+	for sub := range st.subscribers {
+		sub.box.Put(push)
+	}
+	return e
+}
+
+// keep stores e as the capacity of the stream demands: 0 stores nothing, 1
+// overwrites the one event, more evicts the oldest.
+func (s *store) keep(st *stream, e *wire.OctaveEvent) {
+	switch {
+	case st.Capacity == 0:
+		return
+	case st.Capacity == 1 && len(st.events) == 1:
+		// The same event, edited. That it keeps its id is an assumption.
+		e.ID = st.events[0].ID
+		e.LastEditDate, e.LastEditorID = emulator.RawInt(e.CreationDate), e.CreatorID
+		st.events[0] = *e
+		return
+	}
+	st.events = append(st.events, *e)
+	// Not at each event: the rest moves down.
+	if over := len(st.events) - st.Capacity; over > st.Capacity/4 {
+		st.events = slices.Delete(st.events, 0, over)
+	}
+}
+
+// kept are the events within the capacity, oldest first.
+func (st *stream) kept() []wire.OctaveEvent {
+	return st.events[max(0, len(st.events)-st.Capacity):]
+}
+
+// eventID begins with the second of the creation, as the form of MongoDB that it
+// has wants it, and grows within it.
+func (s *store) eventID(now time.Time) string {
+	s.counter++
+	return fmt.Sprintf("e%08x%s%06x", uint32(now.Unix()), emulator.RandomHex(s.rand, 10), s.counter&0xFFFFFF)
+}
+
+// describe returns what the REST interface says of a stream.
+func (s *store) describe(st *stream) wire.OctaveStream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return st.OctaveStream
+}
+
+// events returns what a stream keeps, oldest first.
+func (s *store) events(st *stream) []json.RawMessage {
+	s.mu.Lock()
+	kept := slices.Clone(st.kept())
+	s.mu.Unlock()
+	return encodeEvents(kept)
+}
+
+func encodeEvents(events []wire.OctaveEvent) []json.RawMessage {
+	texts := make([]json.RawMessage, len(events))
+	for i, e := range events {
+		texts[i] = emulator.MustJSON(e)
+	}
+	return texts
+}
+
+// eventsBelow merges the events of all streams whose path begins with prefix,
+// oldest first.
+func (s *store) eventsBelow(prefix string, may func(*stream) bool) []json.RawMessage {
+	var all []wire.OctaveEvent
+	s.mu.Lock()
+	for _, st := range s.streams {
+		if strings.HasPrefix(st.Path, prefix) && may(st) {
+			all = append(all, st.kept()...)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortStableFunc(all, func(a, b wire.OctaveEvent) int {
+		return cmp.Or(cmp.Compare(a.CreationDate, b.CreationDate), cmp.Compare(a.ID, b.ID))
+	})
+	return encodeEvents(all)
+}
+
+// lastSeen is when the last event below prefix was stored, or unless.
+func (s *store) lastSeen(prefix string, unless time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := int64(0)
+	for _, st := range s.streams {
+		if n := len(st.events); n > 0 && strings.HasPrefix(st.Path, prefix) {
+			last = max(last, st.events[n-1].CreationDate)
+		}
+	}
+	if last == 0 {
+		return unless
+	}
+	return time.UnixMilli(last)
+}
+
+// list returns the streams that a reader may see, sorted by path.
+func (s *store) list(may func(*stream) bool) []wire.OctaveStream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var streams []wire.OctaveStream
+	for _, st := range s.streams {
+		if may(st) {
+			streams = append(streams, st.OctaveStream)
+		}
+	}
+	slices.SortFunc(streams, func(a, b wire.OctaveStream) int { return cmp.Compare(a.Path, b.Path) })
+	return streams
+}
