@@ -8,55 +8,92 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// nowLive takes note that the stream is live.
-func (s *server) nowLive(now time.Time) {
-	if !s.live {
-		s.live = true
-		s.report(time.Now(), s.address, Live{})
-		s.rearmIdle(now)
+// A readiness is how far the stream of one connection has come.
+type readiness struct {
+	delay    time.Duration // for which a stream is ready before that is reported
+	live     bool
+	at       time.Time // when it is to be reported that it is ready; zero while it is not
+	reported bool
+}
+
+// setLive takes note that the stream is live, and reports whether that is new.
+func (r *readiness) setLive() bool {
+	was := r.live
+	r.live = true
+	return !was
+}
+
+// setReady takes note that the stream is ready, and reports whether that is new.
+func (r *readiness) setReady(now time.Time) bool {
+	if !r.at.IsZero() {
+		return false
+	}
+	r.at = now.Add(r.delay)
+	return true
+}
+
+// due is when report is to be called next; the zero time for never.
+func (r *readiness) due() time.Time {
+	if r.reported {
+		return time.Time{}
+	}
+	return r.at
+}
+
+// report reports, once, that the stream has been ready for the delay.
+func (r *readiness) report(now time.Time) bool {
+	if r.reported || r.at.IsZero() || now.Before(r.at) {
+		return false
+	}
+	r.reported = true
+	return true
+}
+
+// nowLive does what is to be done when the stream is live.
+func (l *connLoop) nowLive(now time.Time) {
+	if l.stream.setLive() {
+		l.report(time.Now(), l.address, Live{})
+		l.rearmIdle(now)
 	}
 }
 
-// nowReady takes note that the stream is ready.
-func (s *server) nowReady(ready StreamReady, now time.Time) {
-	s.nowLive(now)
-	if !s.readyAt.IsZero() {
-		return
+// nowReady does what is to be done when the stream is ready.
+func (l *connLoop) nowReady(ready StreamReady, now time.Time) {
+	l.nowLive(now)
+	if l.stream.setReady(now) {
+		if ready.Filling {
+			l.missed.fill(now)
+		}
+		l.announce(now)
 	}
-	if ready.Filling {
-		s.fillGap(now)
-	}
-	s.readyAt = now.Add(s.o.ReadyDelay)
-	s.announce(now)
 }
 
-// announce reports that the stream is ready, once it has been so for ReadyDelay,
-// and what may have been missed since the last one.
-func (s *server) announce(now time.Time) {
-	if s.ready || s.closing || s.readyAt.IsZero() || now.Before(s.readyAt) {
+// announce reports that the stream is ready, and what may have been missed since the
+// last one.
+func (l *connLoop) announce(now time.Time) {
+	if l.closing.begun || !l.stream.report(now) {
 		return
 	}
-	s.ready = true
-	s.policy.streamReady(now)
-	s.report(time.Now(), s.address, Ready{Earlier: s.written})
-	if !s.liveUntil.IsZero() && !s.filling {
-		s.report(now, s.address, Gap{From: s.liveUntil, To: now, Reason: s.lostBy.Error()})
+	l.policy.streamReady(now)
+	l.report(time.Now(), l.address, Ready{Earlier: l.input.earlier})
+	if gap, ok := l.missed.ready(now); ok {
+		l.report(now, l.address, gap)
 	}
 }
 
 // control looks at a control frame.
-func (s *server) control(e *wsconn.Entry) {
+func (l *connLoop) control(e *wsconn.Entry) {
 	if e.Out {
 		return
 	}
-	if e.Op == frame.OpPong && s.alive.asked(e.Own) {
-		s.conn.Answered()
-		if rtt, ok := s.alive.answered(s.conn.State(time.Now()), e.Time); ok {
-			s.o.Trace.note(Note(fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))))
-			s.report(e.Time, s.address, Heartbeat{rtt})
+	if e.Op == frame.OpPong && l.alive.asked(e.Own) {
+		l.conn.Answered()
+		if rtt, ok := l.alive.answered(l.conn.State(time.Now()), e.Time); ok {
+			l.o.Trace.note(Note(fmt.Sprintf("pong after %s", rtt.Round(time.Millisecond))))
+			l.report(e.Time, l.address, Heartbeat{rtt})
 		}
 	}
-	if s.watcher != nil && e.Op != frame.OpClose {
-		s.apply(s.watcher.Control(e.Op, e.Time), e.Time)
+	if l.watcher != nil && e.Op != frame.OpClose {
+		l.apply(l.watcher.Control(e.Op, e.Time), e.Time)
 	}
 }

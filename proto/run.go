@@ -129,18 +129,6 @@ func (e *OptionError) Error() string {
 	return fmt.Sprintf("option %s is %d: expected at least %d", e.Name, e.Value, e.Least)
 }
 
-// promptClose is how long the closing handshake may take at the end of a time that
-// the user has set.
-const promptClose = 250 * time.Millisecond
-
-// closeLimit is how long the closing handshake may take for an end because of err.
-func (o *Options) closeLimit(err error) time.Duration {
-	if errors.Is(err, ErrIdle) || errors.Is(err, context.DeadlineExceeded) {
-		return min(o.CloseTimeout, promptClose)
-	}
-	return o.CloseTimeout
-}
-
 func (o *Options) maxFrameSize() int {
 	if o.MaxFrameSize == 0 {
 		return DefaultMaxFrameSize
@@ -180,11 +168,12 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		queue:  newQueue(o.Buffer, o.Overflow, newPool()),
 		sunk:   make(chan struct{}),
 		policy: newReconnectPolicy(&o),
+		input:  input{frames: o.Input, ended: o.InputWritten},
 	}
 	defer r.queue.free.Close()
 	go r.sink(sink)
 	err := r.steer(ctx)
-	if r.pending != nil {
+	if r.input.pending != nil {
 		r.reportUnconfirmed(1, "")
 	}
 	r.release()
@@ -222,10 +211,8 @@ type runner struct {
 
 	attempt   int
 	connected bool
-	liveUntil time.Time // when the last stream that was ready was last heard
-	lostBy    error     // what happened to that one
-	pending   *Frame    // of Input, taken but not yet written
-	written   int       // messages of Input, on connections that have ended
+	missed    interruption
+	input     input
 	dropped   dropReport
 }
 

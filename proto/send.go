@@ -9,53 +9,46 @@ import (
 
 // What goes out: frames of Input, of the session, and of the loop.
 
-// input is the channel of Input, or nil when nothing more is to be taken now.
-func (s *server) input() <-chan Frame {
-	if s.closing || s.sending {
+// nextInput is where the next frame of Input comes from, or nil when none is to be
+// taken now.
+func (l *connLoop) nextInput() <-chan Frame {
+	if l.closing.begun {
 		return nil
 	}
-	if s.pending != nil { // left over from the last connection
-		c := make(chan Frame, 1)
-		c <- *s.pending
-		return c
-	}
-	return s.o.Input
+	return l.input.next()
 }
 
-func (s *server) take(f Frame, ok bool) {
-	if !ok {
-		s.o.Input = nil
-		if s.o.InputWritten != nil {
-			s.o.InputWritten()
-		}
-		return
+// take takes what has come from there.
+func (l *connLoop) take(f Frame, ok bool) {
+	switch {
+	case !ok:
+		l.input.end()
+	case f.Opcode == frame.OpClose:
+		l.closeWith(end{closedHere, errClosedHere}, l.o.CloseTimeout, f.Payload)
+	default:
+		l.input.write(f)
+		l.put(f, true)
 	}
-	if f.Opcode == frame.OpClose {
-		s.closeHere(f.Payload)
-		return
-	}
-	s.pending, s.sending = &f, true
-	s.put(f, true)
 }
 
 // put has a frame go out, unless the writer takes nothing any more.
-func (s *server) put(f Frame, confirm bool) {
-	if !s.conn.Send(f.Opcode, f.Payload, confirm) {
+func (l *connLoop) put(f Frame, confirm bool) {
+	if !l.conn.Send(f.Opcode, f.Payload, confirm) {
 		return
 	}
-	s.saySent(f)
+	l.saySent(f)
 }
 
 // saySent shows a frame to those who look at frames.
-func (s *server) saySent(f Frame) {
+func (l *connLoop) saySent(f Frame) {
 	now := time.Now()
-	s.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
+	l.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
 	switch {
-	case !s.o.frames():
-	case s.inBatch:
-		s.sent = append(s.sent, sentEntry(f, now))
+	case !l.o.frames():
+	case l.aside.open:
+		l.aside.frames = append(l.aside.frames, sentEntry(f, now))
 	default:
-		s.queue.put(&wsconn.Batch{Entries: []wsconn.Entry{sentEntry(f, now)}, Events: 1})
+		l.queue.put(&wsconn.Batch{Entries: []wsconn.Entry{sentEntry(f, now)}, Events: 1})
 	}
 }
 
@@ -67,4 +60,26 @@ func sentEntry(f Frame, now time.Time) wsconn.Entry {
 		e.Own = append([]byte{}, f.Payload...)
 	}
 	return e
+}
+
+// An aside is what the session sends and adds while it looks at a batch: the sink gets it
+// after the message that made the session do so.
+type aside struct {
+	open   bool            // a batch is being looked at
+	frames []wsconn.Entry  // that went out, for a sink that wants frames
+	events []*wsconn.Batch // of the session
+}
+
+// takeFrames returns the frames since the last call, until the next one.
+func (a *aside) takeFrames() []wsconn.Entry {
+	frames := a.frames
+	a.frames = a.frames[:0]
+	return frames
+}
+
+// takeEvents returns the events since the last call.
+func (a *aside) takeEvents() []*wsconn.Batch {
+	events := a.events
+	a.events = nil
+	return events
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
-
-	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Steering is for a run with a person at it: what can be asked of it from outside
@@ -76,35 +74,9 @@ func (r *runner) steer(ctx context.Context) error {
 
 // again is Steering.Again, or nil while the connection is being closed: what is asked
 // for then is done after it.
-func (s *server) again() <-chan struct{} {
-	if s.closing {
+func (l *connLoop) again() <-chan struct{} {
+	if l.closing.begun {
 		return nil
 	}
-	return s.o.Steering.Again
-}
-
-// closeHere begins the closing handshake with a close frame of Input.
-func (s *server) closeHere(payload []byte) {
-	s.shut(end{closedHere, errClosedHere}, s.o.CloseTimeout, payload)
-}
-
-// close begins the closing handshake (RFC 6455, section 7.1.2). What still comes
-// is taken until the peer has answered, or limit has passed.
-func (s *server) close(cause end, limit time.Duration, code int) {
-	s.shut(cause, limit, frame.ClosePayload(code, ""))
-}
-
-func (s *server) shut(cause end, limit time.Duration, payload []byte) {
-	if s.closing {
-		return
-	}
-	for _, f := range s.session.Farewell() {
-		s.put(f, false)
-	}
-	now := time.Now()
-	if s.conn.SendClose(payload, now.Add(limit/2)) {
-		s.saySent(Frame{Opcode: frame.OpClose, Payload: payload})
-	}
-	s.closing, s.cause, s.closeBy = true, cause, now.Add(limit)
-	s.queue.hurry(true)
+	return l.o.Steering.Again
 }
