@@ -13,10 +13,15 @@ import (
 //
 // The time for an answer runs from the moment at which a ping went out, and stands
 // while nothing is read; the pings go on then, because they are what the server hears.
+//
+// A ping that is due waits for a while if not all that has arrived is read: what is
+// written to a server that has said what it had to say, and gone, makes its system
+// throw away what it has not sent yet, which may be much when we read slowly.
 type keepAlive struct {
 	interval, timeout time.Duration // zero for no pings, and for any time
 
 	next    time.Time // when the next ping is due; zero for never
+	latest  time.Time // when it goes out although not all is read
 	number  int       // of the last ping
 	payload []byte    // of the last ping
 	given   time.Time // when it was given to the writer
@@ -27,9 +32,26 @@ type keepAlive struct {
 func newKeepAlive(interval, timeout time.Duration, now time.Time) keepAlive {
 	k := keepAlive{interval: interval, timeout: timeout}
 	if interval > 0 {
-		k.next = now.Add(interval)
+		k.schedule(false, now)
 	}
 	return k
+}
+
+// minPatience is how long a ping waits at least for what has arrived to be read, and
+// patienceStep the time between two looks at that.
+const (
+	minPatience  = 5 * time.Second
+	patienceStep = 50 * time.Millisecond
+)
+
+// schedule plans the next ping. The one after a ping that has waited in vain does not
+// wait again: the server is to hear us.
+func (k *keepAlive) schedule(unread bool, now time.Time) {
+	k.next = now.Add(k.interval)
+	k.latest = k.next
+	if !unread {
+		k.latest = k.next.Add(max(k.interval/2, minPatience))
+	}
 }
 
 // sent is when the last ping went out, if it has.
@@ -53,11 +75,11 @@ func (k *keepAlive) overdue(state wsconn.State, paused bool, now time.Time) bool
 
 // ping returns the payload of a ping that is due, or nil. Each has a number, so that
 // an answer tells which one it is for.
-func (k *keepAlive) ping(paused bool, now time.Time) []byte {
-	if k.next.IsZero() || now.Before(k.next) {
+func (k *keepAlive) ping(state wsconn.State, paused bool, now time.Time) []byte {
+	if k.next.IsZero() || now.Before(k.next) || state.Unread && now.Before(k.latest) {
 		return nil
 	}
-	k.next = now.Add(k.interval)
+	k.schedule(state.Unread, now)
 	if k.silent && !paused {
 		return nil
 	}
@@ -70,15 +92,19 @@ func (k *keepAlive) ping(paused bool, now time.Time) []byte {
 // due is when overdue and ping are to be called next; the zero time for never. A ping
 // that the writer could not send yet is looked at again a little later.
 func (k *keepAlive) due(state wsconn.State, paused bool, now time.Time) time.Time {
+	next := k.next
+	if !next.IsZero() && !next.After(now) { // it waits
+		next = now.Add(patienceStep)
+	}
 	if !k.silent || paused || k.timeout <= 0 {
-		return k.next
+		return next
 	}
 	at := now.Add(min(k.timeout, time.Second))
 	if sent, ok := k.sent(state); ok {
 		at = sent.Add(k.timeout)
 	}
-	if k.next.Before(at) {
-		return k.next
+	if next.Before(at) {
+		return next
 	}
 	return at
 }

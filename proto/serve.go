@@ -328,7 +328,7 @@ func (l *connLoop) due(now time.Time) end {
 	if l.alive.overdue(l.state, l.reading.paused, now) {
 		return lostTo(&LostError{fmt.Errorf("nothing came within %s after a ping", l.o.PingTimeout)})
 	}
-	if ping := l.alive.ping(l.reading.paused, now); ping != nil {
+	if ping := l.alive.ping(l.state, l.reading.paused, now); ping != nil {
 		l.put(Frame{Opcode: frame.OpPing, Payload: ping}, false)
 	}
 	return end{}

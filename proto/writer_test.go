@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -161,3 +162,77 @@ func (h *halfDead) Close() error {
 	close(h.closed)
 	return nil
 }
+
+// A server that has sent everything, and gone, is not written to while its system still
+// has data for us: that would throw them away.
+func TestPingWaitsForWhatIsOnTheWay(t *testing.T) {
+	for _, buffer := range []int{10_000, 64 << 20} {
+		t.Run(fmt.Sprint(buffer), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const events = 20_000
+				conn := &orphan{halfDead: halfDead{closed: make(chan struct{})}}
+				for i := range events {
+					conn.rest = append(conn.rest, frameBytes(frame.OpText, fmt.Sprintf("%05d%s", i, strings.Repeat(".", 95)))...)
+				}
+				conn.rest = append(conn.rest, frameBytes(frame.OpClose, string(frame.ClosePayload(1000, "done")))...)
+				sink := slowSink{every: 100 * time.Microsecond}
+				o := DefaultOptions()
+				o.Transport = conn
+				o.Retries, o.Buffer = 0, buffer
+				o.PingInterval, o.PingTimeout = 200*time.Millisecond, 5*time.Second
+				if err := Run(t.Context(), testService, &sink, o); err != nil || sink.n != events {
+					t.Errorf("%d events, want %d; Run: %v", sink.n, events, err)
+				}
+			})
+		})
+	}
+}
+
+// An orphan is a connection whose server has gone. Its system sends the rest, as far as
+// the window lets it, until it is written to.
+type orphan struct {
+	halfDead
+
+	mu     sync.Mutex
+	window []byte // has arrived
+}
+
+func (c *orphan) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.halfDead.RoundTrip(req)
+	resp.Body = c
+	return resp, err
+}
+
+func (c *orphan) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := min(64<<10-len(c.window), len(c.rest)); n > 0 {
+		c.window, c.rest = append(c.window, c.rest[:n]...), c.rest[n:]
+	}
+	n := copy(p, c.window)
+	if c.window = c.window[n:]; n > 0 {
+		return n, nil
+	}
+	return 0, io.EOF
+}
+
+func (c *orphan) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rest = nil
+	return len(p), nil
+}
+
+// A slowSink takes some time for each event.
+type slowSink struct {
+	every time.Duration
+	n     int
+}
+
+func (s *slowSink) Event(*Event) error {
+	s.n++
+	time.Sleep(s.every)
+	return nil
+}
+
+func (s *slowSink) Flush() error { return nil }

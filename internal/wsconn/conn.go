@@ -170,6 +170,8 @@ type State struct {
 	// when reading went on after it had stalled; zero if it never did.
 	Stalled bool
 	Resumed time.Time
+	// Unread: no read waits for data, so that some of what has arrived may not be read.
+	Unread bool
 	// Drained is the last moment at which all that had arrived is known to have been
 	// read.
 	Drained time.Time

@@ -42,6 +42,8 @@ const TickInterval = time.Second
 const (
 	// waited is how long a read takes at least that has waited for data.
 	waited = 20 * time.Millisecond
+	// prompt is how long a read takes at most that finds something.
+	prompt = time.Millisecond
 	// stallTime is how long nothing may be read before it counts.
 	stallTime = 250 * time.Millisecond
 	// catchUp is the time, and onTheWay the number of bytes, after which what the
@@ -123,6 +125,7 @@ func (m *meter) read(now time.Time, s *State) {
 	defer m.mu.Unlock()
 	s.Drained, s.Resumed = m.drained, m.resumed
 	s.Stalled = m.began.IsZero() && now.Sub(m.ended) >= stallTime
+	s.Unread = m.began.IsZero() || now.Sub(m.began) < prompt
 }
 
 // A meteredConn is a connection with a meter.
