@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
@@ -57,7 +58,7 @@ func runPath(ctx context.Context, l *load, n int, expr string, w io.Writer) erro
 	opts := output.Options{}
 	if expr != "" {
 		var err error
-		if opts.Filter, err = output.Compile("--jq", expr, output.Vars{}); err != nil {
+		if opts.Filter, err = jq.Compile("--jq", expr, jq.Vars{}); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -52,24 +53,24 @@ func (f *endFlags) check(ctx context.Context, line *cmdline.Line) error {
 
 // conditions are what the flags ask for, the weightiest first: by one event, a
 // failure beats a success.
-func (f *endFlags) conditions(vars output.Vars) ([]output.Condition, error) {
+func (f *endFlags) conditions(vars jq.Vars) ([]output.Condition, error) {
 	var all []output.Condition
 	for _, list := range []struct {
 		flag  string
 		exprs []string
-		make  func(*output.Filter) output.Condition
+		make  func(*jq.Filter) output.Condition
 	}{{"--fail-if", f.failIf, output.FailIf}, {"--until", f.until, output.Until}} {
 		for _, expr := range list.exprs {
-			filter, err := output.CompileCondition(list.flag, expr, vars)
+			filter, err := jq.CompileCondition(list.flag, expr, vars)
 			if err != nil {
 				return nil, err
 			}
 			all = append(all, list.make(filter))
 		}
 	}
-	var expected []*output.Filter
+	var expected []*jq.Filter
 	for _, expr := range f.expect {
-		filter, err := output.CompileCondition("--expect", expr, vars)
+		filter, err := jq.CompileCondition("--expect", expr, vars)
 		if err != nil {
 			return nil, err
 		}

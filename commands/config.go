@@ -16,6 +16,7 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/output"
@@ -334,7 +335,7 @@ func (p *program) checkUse(ctx context.Context, f *config.File) error {
 				return err
 			}
 			u, ok := errors.AsType[*cmdline.UsageError](err)
-			if is[*output.ExprError](err) {
+			if is[*jq.Error](err) {
 				u, ok = &cmdline.UsageError{Message: err.Error()}, true
 			}
 			if ok {

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/doshii"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/wire"

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/drogue"
+	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
@@ -130,7 +131,7 @@ func message(err error) (text string, below []string) {
 	if e, ok := errors.AsType[*proto.InternalError](err); ok {
 		return e.Error(), strings.Split(strings.TrimSpace(string(e.Stack)), "\n")
 	}
-	if e, ok := errors.AsType[*output.ExprError](err); ok && e.Caret() != "" {
+	if e, ok := errors.AsType[*jq.Error](err); ok && e.Caret() != "" {
 		below = strings.Split(e.Caret(), "\n")
 	}
 	return err.Error(), below
@@ -144,7 +145,7 @@ func exitCode(err error) (code int, silent bool) {
 		return a.exitCode(), false
 	case err == nil, errors.Is(err, output.ErrStdoutClosed), is[output.Ended](err):
 		return exitOK, true
-	case is[*cmdline.UsageError](err), is[*output.ExprError](err):
+	case is[*cmdline.UsageError](err), is[*jq.Error](err):
 		return exitUsage, false
 	case is[*commandExit](err):
 		e, _ := errors.AsType[*commandExit](err)
@@ -205,7 +206,7 @@ func hint(err error) string {
 	if is[*proto.TooBigError](err) {
 		return "--max-message-size sets the limit, for example --max-message-size 256MiB"
 	}
-	if is[*output.TimeoutError](err) {
+	if is[*jq.TimeoutError](err) {
 		return "--jq-timeout sets how long an expression may take for one event, 0 for no limit"
 	}
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/output"
 )
 
@@ -83,13 +84,13 @@ func (f *outputFlags) check(ctx context.Context, line *cmdline.Line) error {
 }
 
 // variables are what --arg and --argjson define.
-func (f *outputFlags) variables() ([]output.Var, error) {
-	var out []output.Var
+func (f *outputFlags) variables() ([]jq.Var, error) {
+	var out []jq.Var
 	for _, list := range []struct {
 		flag  string
 		items []string
-		make  func(name, text string) (output.Var, error)
-	}{{"--arg", f.args, output.Arg}, {"--argjson", f.jsons, output.ArgJSON}} {
+		make  func(name, text string) (jq.Var, error)
+	}{{"--arg", f.args, jq.Arg}, {"--argjson", f.jsons, jq.ArgJSON}} {
 		for _, item := range list.items {
 			name, text, ok := strings.Cut(item, "=")
 			if !ok {
@@ -112,9 +113,9 @@ func (f *streamFlags) tryExpressions(p *program) error {
 	if err != nil {
 		return err
 	}
-	vars := output.Vars{Named: named, Environ: p.Environ, Stderr: p.say}
+	vars := jq.Vars{Named: named, Environ: p.Environ, Stderr: p.say}
 	if f.jq != "" {
-		if _, err := output.Compile("--jq", f.jq, vars); err != nil {
+		if _, err := jq.Compile("--jq", f.jq, vars); err != nil {
 			return err
 		}
 	}
@@ -183,13 +184,13 @@ func (s *stream) writer(ctx context.Context) (*output.Writer, error) {
 
 // outputOptions are what the flags say about what is printed, without conditions,
 // and the variables of expressions.
-func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars output.Vars, err error) {
+func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars jq.Vars, err error) {
 	f := s.flags
 	named, err := f.variables()
 	if err != nil {
 		return o, vars, err
 	}
-	vars = output.Vars{Named: named, Environ: s.Environ, Stderr: s.say}
+	vars = jq.Vars{Named: named, Environ: s.Environ, Stderr: s.say}
 	o = output.Options{
 		Format:      output.Format(f.format),
 		Describe:    s.describe,
@@ -209,7 +210,7 @@ func (s *stream) outputOptions(ctx context.Context) (o output.Options, vars outp
 		return o, vars, err
 	}
 	if f.jq != "" {
-		o.Filter, err = output.Compile("--jq", f.jq, vars)
+		o.Filter, err = jq.Compile("--jq", f.jq, vars)
 	}
 	return o, vars, err
 }

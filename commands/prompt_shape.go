@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -83,7 +84,7 @@ func asIs(f *streamFlags) bool { return f.jq == "" && f.format == string(output.
 func (t *talk) cmdJQ(rest string) error {
 	if rest == "off" {
 		rest = ""
-	} else if _, err := t.compile(output.Compile, "/jq", rest); err != nil {
+	} else if _, err := t.compile(jq.Compile, "/jq", rest); err != nil {
 		return err
 	}
 	return t.reshape(func(f *streamFlags) { f.jq, f.raw = rest, f.raw && rest != "" })
@@ -92,7 +93,7 @@ func (t *talk) cmdJQ(rest string) error {
 func (t *talk) cmdUntil(rest string) error {
 	var until []output.Condition
 	if rest != "off" {
-		filter, err := t.compile(output.CompileCondition, "/until", rest)
+		filter, err := t.compile(jq.CompileCondition, "/until", rest)
 		if err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func (t *talk) cmdUntil(rest string) error {
 }
 
 // compile makes a filter of the argument of a command, by Compile or CompileCondition.
-func (t *talk) compile(compile func(flag, expr string, vars output.Vars) (*output.Filter, error), command, expr string) (*output.Filter, error) {
+func (t *talk) compile(compile func(flag, expr string, vars jq.Vars) (*jq.Filter, error), command, expr string) (*jq.Filter, error) {
 	_, vars, err := t.outputOptions(t.dead)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -53,7 +54,7 @@ func TestExpectationWithholds(t *testing.T) {
 		`{"again":{"CanaryA":1},"password":"CanaryA"}`,
 	} {
 		expr := expectation([]byte(message), func(s string) string { return s })
-		f, err := output.Compile("--until", expr, output.Vars{})
+		f, err := jq.Compile("--until", expr, jq.Vars{})
 		if err != nil {
 			t.Fatalf("%s: %s: %v", message, expr, err)
 		}
@@ -95,7 +96,7 @@ func TestExpectation(t *testing.T) {
 			want bool
 		}{{append(tt.like, tt.message), true}, {tt.unlike, false}} {
 			for _, message := range c.list {
-				f, err := output.Compile("--until", expr, output.Vars{})
+				f, err := jq.Compile("--until", expr, jq.Vars{})
 				if err != nil {
 					t.Fatalf("%s: %s: %v", tt.message, expr, err)
 				}
@@ -108,7 +109,7 @@ func TestExpectation(t *testing.T) {
 }
 
 // matches tells whether a stream ends with message because of f.
-func matches(t *testing.T, f *output.Filter, message string) bool {
+func matches(t *testing.T, f *jq.Filter, message string) bool {
 	t.Helper()
 	w := output.New(io.Discard, output.Options{Conditions: []output.Condition{output.Until(f)}})
 	return w.Event(&proto.Event{Message: proto.Message{Data: []byte(message)}}) != nil

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -26,7 +27,7 @@ func reportOf(t *testing.T, f *streamFlags, live bool, cause error, events ...st
 	p := &program{say: newPrinter(io.Discard)}
 	p.say.Add("hunter2")
 	s := &stream{program: p, flags: f, live: live}
-	conditions, err := f.conditions(output.Vars{})
+	conditions, err := f.conditions(jq.Vars{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -168,7 +169,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	if d, ok := svc.(proto.Describer); ok {
 		s.describe = d.Describe
 	}
-	dog := output.NewWatchdog(s.flags.jqTimeout)
+	dog := jq.NewWatchdog(s.flags.jqTimeout)
 	w, err := s.writer(dog.Context(dead))
 	if err != nil {
 		return err
@@ -206,7 +207,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	go s.Hangup(ctx, func() { cancel(output.ErrStdoutClosed) })
 	go s.answerQuestions(ctx)
 	if s.flags.jqTimeout > 0 {
-		go dog.Watch(dead, func(late *output.TimeoutError) {
+		go dog.Watch(dead, func(late *jq.TimeoutError) {
 			bury(late)
 			cancel(late)
 		})
@@ -217,7 +218,7 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	o.Frames = s.flags.format == string(output.FormatFrames)
 	o.Trace = s.trace()
 	err = events(ctx, w, o)
-	if late, ok := errors.AsType[*output.TimeoutError](err); ok {
+	if late, ok := errors.AsType[*jq.TimeoutError](err); ok {
 		err = late // if it hangs, that is what events wait for
 	} else {
 		err = s.ending(err, w)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/itchyny/gojq"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -35,8 +36,16 @@ func BenchmarkEvent(b *testing.B) {
 		{"object", `{id, v: .data.value}`},
 	} {
 		var opts Options
+		var code *gojq.Code // of plainly
 		if bm.expr != "" {
-			opts.Filter = mustCompile(b, bm.expr, Vars{})
+			opts.Filter = mustCompile(b, bm.expr, jq.Vars{})
+			query, err := gojq.Parse(bm.expr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if code, err = gojq.Compile(query); err != nil {
+				b.Fatal(err)
+			}
 		}
 		b.Run(bm.name+"/own", func(b *testing.B) {
 			opts.Conditions = []Condition{Count(1 << 60)}
@@ -54,7 +63,7 @@ func BenchmarkEvent(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if err := plainly(io.Discard, opts.Filter, events[i%len(events)].Data); err != nil {
+				if err := plainly(io.Discard, code, events[i%len(events)].Data); err != nil {
 					b.Fatal(err)
 				}
 				i++
@@ -64,8 +73,8 @@ func BenchmarkEvent(b *testing.B) {
 }
 
 // plainly does the same with encoding/json and gojq.Marshal, for comparison.
-func plainly(w io.Writer, f *Filter, data []byte) error {
-	if f == nil {
+func plainly(w io.Writer, code *gojq.Code, data []byte) error {
+	if code == nil {
 		var line bytes.Buffer
 		if err := json.Compact(&line, data); err != nil {
 			return err
@@ -80,7 +89,7 @@ func plainly(w io.Writer, f *Filter, data []byte) error {
 	if err := d.Decode(&v); err != nil {
 		return err
 	}
-	iter := f.code.Run(v, f.values...)
+	iter := code.Run(v)
 	for {
 		v, ok := iter.Next()
 		if !ok {
@@ -110,7 +119,7 @@ func BenchmarkFormats(b *testing.B) {
 		{"frames", Options{Format: FormatFrames}, nil},
 		{"color", Options{Style: Style{Color: true, Visible: true}}, nil},
 		{"keep", Options{Keep: 5}, nil},
-		{"expect", Options{Conditions: []Condition{Expect(mustCompile(b, `.data.value > 1000`, Vars{}))}}, nil},
+		{"expect", Options{Conditions: []Condition{Expect(mustCompile(b, `.data.value > 1000`, jq.Vars{}))}}, nil},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			w := New(io.Discard, bm.opts)

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
@@ -83,7 +85,7 @@ func (o Outcome) Label() string {
 	if o.Condition == "count" {
 		return fmt.Sprintf("--count %d", o.Want)
 	}
-	return "--" + o.Condition + " '" + clean(o.Expr) + "'"
+	return "--" + o.Condition + " '" + console.Brief(o.Expr) + "'"
 }
 
 // Awaited tells whether the stream still waited for it.
@@ -135,7 +137,7 @@ func (c *count) outcomes() []Outcome {
 // Until ends the stream with the first event for which f yields anything but false
 // and null. It looks at the event itself, whatever the filter makes of it; the
 // event is printed like any other.
-func Until(f *Filter) Condition { return &until{watching("until", f)} }
+func Until(f *jq.Filter) Condition { return &until{watching("until", f)} }
 
 type until struct{ watch }
 
@@ -148,7 +150,7 @@ func (u *until) verdict(*sighting) error {
 
 // FailIf makes the first event for which f yields anything but false and null the
 // failure of the stream: a *Failed.
-func FailIf(f *Filter) Condition {
+func FailIf(f *jq.Filter) Condition {
 	return &failIf{watch{name: "fail-if", filter: f}}
 }
 
@@ -163,7 +165,7 @@ func (f *failIf) verdict(s *sighting) error {
 
 // Expect ends the stream when each of the expressions has matched some event, in
 // any order; one event may meet several.
-func Expect(fs ...*Filter) Condition {
+func Expect(fs ...*jq.Filter) Condition {
 	e := &expect{}
 	for _, f := range fs {
 		w := watching("expect", f)
@@ -208,8 +210,8 @@ func (e *expect) outcomes() []Outcome {
 // A watch waits for the first event that an expression matches.
 type watch struct {
 	name   string
-	filter *Filter
-	reason *reason // nil when it cannot be known, or nobody wants to
+	filter *jq.Filter
+	reason *jq.Reason // nil when it cannot be known, or nobody wants to
 	met    bool
 
 	mu    sync.Mutex
@@ -219,8 +221,8 @@ type watch struct {
 	near  nearest
 }
 
-func watching(name string, f *Filter) watch {
-	return watch{name: name, filter: f, reason: f.reason()}
+func watching(name string, f *jq.Filter) watch {
+	return watch{name: name, filter: f, reason: f.Reason()}
 }
 
 func (x *watch) sees() bool { return true }
@@ -228,9 +230,9 @@ func (x *watch) sees() bool { return true }
 func (x *watch) look(w *Writer, s *sighting) error {
 	matched, err := false, s.unseen
 	if err == nil {
-		matched, err = x.filter.matches(w.opts.Context, s.value)
+		matched, err = x.filter.Matches(w.opts.Context, s.value)
 	}
-	var missed *term
+	var missed *jq.Term
 	var excerpt string
 	switch {
 	case err != nil:
@@ -239,7 +241,7 @@ func (x *watch) look(w *Writer, s *sighting) error {
 		excerpt = w.excerpt(s.data)
 		x.warnOfTypes(w, s.value)
 	case x.reason != nil:
-		missed = x.reason.missed(w.opts.Context, s.value)
+		missed = x.reason.Missed(w.opts.Context, s.value)
 	}
 	// What is above may take long or for ever, and must not keep outcomes waiting.
 	x.mu.Lock()
@@ -256,12 +258,8 @@ func (x *watch) look(w *Writer, s *sighting) error {
 
 // warnOfTypes says that the types of operands decided that v matched, not their values.
 func (x *watch) warnOfTypes(w *Writer, v any) {
-	c := x.filter.typeCheck()
-	if c == nil || w.opts.Warn == nil {
-		return
-	}
-	if why := c.decided(w.opts.Context, v); why != "" {
-		w.opts.Warn(fmt.Sprintf("--%s '%s' matched, but %s", x.name, clean(x.filter.String()), why))
+	if why := x.filter.DecidedByTypes(w.opts.Context, v); why != "" {
+		w.opts.Warn(fmt.Sprintf("--%s '%s' matched, but %s", x.name, console.Brief(x.filter.String()), why))
 	}
 }
 
@@ -287,5 +285,5 @@ type Failed struct {
 }
 
 func (f *Failed) Error() string {
-	return fmt.Sprintf("--%s '%s': event %d matched: %s", f.Condition, clean(f.Expr), f.Event, clean(strings.TrimSpace(f.Excerpt)))
+	return fmt.Sprintf("--%s '%s': event %d matched: %s", f.Condition, console.Brief(f.Expr), f.Event, console.Brief(strings.TrimSpace(f.Excerpt)))
 }

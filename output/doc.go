@@ -1,5 +1,4 @@
-// Package output turns events into the bytes of stdout. It is the only home of
-// gojq.
+// Package output turns events into the bytes of stdout.
 //
 //	                    ┌─ conditions look ───────────┐
 //	event ─▶ record ─▶ JSON value                     ▼
@@ -19,7 +18,5 @@
 //   - Without a filter no value is decoded and nothing is allocated for an event.
 //   - Output is written when the buffer is full and when [Writer.Flush] says that
 //     nothing more waits, never once per event.
-//   - A [Filter] is compiled before anything is dialled, so that a mistake in it
-//     is a matter of usage; what goes wrong inside it later is a matter of one
-//     event.
+//   - What goes wrong inside an expression is a matter of one event.
 package output

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strings"
 	"syscall"
-
-	"github.com/hark-cli/hark/internal/console"
 )
 
 // Ended says that the stream ended as it was asked to.
@@ -59,30 +56,4 @@ func writeError(err error) error {
 		}
 	}
 	return &WriteError{err}
-}
-
-// maxClean is how long a message may be that quotes what a server sent, in
-// characters.
-const maxClean = 500
-
-// clean makes a message that may quote what a server sent fit for one line of a
-// terminal: not too long, and without characters that would act on it.
-func clean(s string) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if n++; n > maxClean {
-			b.WriteString(ellipsis)
-			break
-		}
-		switch {
-		case r == '\n':
-			b.WriteString(`\n`)
-		case console.Acts(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }

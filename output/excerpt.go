@@ -31,7 +31,7 @@ func cutText(b []byte, n int) []byte {
 	if len(b) <= n {
 		return b
 	}
-	return append(append([]byte(nil), b[:jsontext.CutText(b, n)]...), ellipsis...)
+	return append(append([]byte(nil), b[:jsontext.CutText(b, n)]...), "…"...)
 }
 
 // since is the time from the start of the stream to at.

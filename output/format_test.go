@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
@@ -176,7 +177,7 @@ func TestCloudEventIDs(t *testing.T) {
 func TestFrameLines(t *testing.T) {
 	r := newRig(Options{
 		Format: FormatFrames,
-		Filter: mustCompile(t, `select(.op != "ping") | del(.time)`, Vars{}),
+		Filter: mustCompile(t, `select(.op != "ping") | del(.time)`, jq.Vars{}),
 		Redact: func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("text"), []byte("***")) },
 	})
 	for _, ev := range []proto.Event{
@@ -201,7 +202,7 @@ func TestFrameLines(t *testing.T) {
 }
 
 func TestNull(t *testing.T) {
-	r := newRig(Options{Null: true, Raw: true, Filter: mustCompile(t, `.[]`, Vars{}), Conditions: []Condition{Count(3)}})
+	r := newRig(Options{Null: true, Raw: true, Filter: mustCompile(t, `.[]`, jq.Vars{}), Conditions: []Condition{Count(3)}})
 	if err := r.texts(`["a\nb",{"c":1}]`, `["x\u0000y"]`, `["\u0000"]`, `["",2]`); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func TestRecent(t *testing.T) {
 
 // What comes of expressions is there for a report.
 func TestOutcomes(t *testing.T) {
-	f := func(expr string) *Filter { return mustCompile(t, expr, Vars{}) }
+	f := func(expr string) *jq.Filter { return mustCompile(t, expr, jq.Vars{}) }
 	r := newRig(Options{
 		Start:      received.Add(-2 * time.Second),
 		Conditions: []Condition{FailIf(f(`.n == 9`)), Expect(f(`.n == 2`), f(`.n == 5`)), Count(3)},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/itchyny/gojq"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 )
 
@@ -25,11 +26,11 @@ func FuzzLines(f *testing.F) {
 		f.Add([]byte(s), []byte("{}"), false)
 		f.Add([]byte("null"), []byte(s), true)
 	}
-	filters := []*Filter{
+	filters := []*jq.Filter{
 		nil,
-		mustCompile(f, `.`, Vars{}),
-		mustCompile(f, `.[]?, ., [.], {a: .}, tojson, (tostring | @base64, @json), -.?, (.. | numbers * 1.5), error(.)?`, Vars{}),
-		mustCompile(f, `.a, error`, Vars{}),
+		mustCompile(f, `.`, jq.Vars{}),
+		mustCompile(f, `.[]?, ., [.], {a: .}, tojson, (tostring | @base64, @json), -.?, (.. | numbers * 1.5), error(.)?`, jq.Vars{}),
+		mustCompile(f, `.a, error`, jq.Vars{}),
 	}
 	f.Fuzz(func(t *testing.T, first, second []byte, binary bool) {
 		for i, filter := range filters {
@@ -95,16 +96,17 @@ func FuzzMarshal(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	filter := mustCompile(f, `., [.., paths], (.. | numbers | ., . * 1.1, . / 3, -., . * 1e300 * 1e300, . * 100000000000000000000, . * 1e-9, floor),
-		nan, (.. | strings | ., explode, (explode | map(. + 1 | select(. < 127)) | implode), @base64d?, @uri), now, [limit(3; .[]?)]`, Vars{})
+		nan, (.. | strings | ., explode, (explode | map(. + 1 | select(. < 127)) | implode), @base64d?, @uri), now, [limit(3; .[]?)]`, jq.Vars{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d jsontext.Decoder
 		v, err := d.Decode(b)
 		if err != nil {
 			v = string(b) // with whatever is not UTF-8 in it
 		}
-		r := filter.run(t.Context(), v)
+		p := filter.Pipeline(t.Context())
+		p.Run(v)
 		for {
-			v, ok, err := r.next()
+			v, ok, err := p.Next()
 			if err != nil || !ok {
 				return
 			}

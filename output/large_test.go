@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
@@ -102,7 +103,7 @@ func TestGiantIsNotCopied(t *testing.T) {
 
 // The room that a giant took on its way through a filter is given back.
 func TestBufferShrinks(t *testing.T) {
-	r := newRig(Options{Filter: mustCompile(t, `[.]`, Vars{})})
+	r := newRig(Options{Filter: mustCompile(t, `[.]`, jq.Vars{})})
 	if err := r.texts(`"` + strings.Repeat("x", 1<<20) + `"`); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 )
 
@@ -36,9 +37,9 @@ func TestTooLarge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := Options{Format: tt.format, Limit: 128 << 10}
 			if tt.filter != "" {
-				o.Filter = mustCompile(t, tt.filter, Vars{})
+				o.Filter = mustCompile(t, tt.filter, jq.Vars{})
 			} else {
-				o.Conditions = []Condition{Until(mustCompile(t, ".b == 1", Vars{})), Count(100)}
+				o.Conditions = []Condition{Until(mustCompile(t, ".b == 1", jq.Vars{})), Count(100)}
 			}
 			r := newRig(o)
 			for _, e := range tt.events {
@@ -59,7 +60,7 @@ func TestTooLarge(t *testing.T) {
 			}
 		})
 	}
-	r := newRig(Options{Limit: 128 << 10, JQErrorFail: true, Filter: mustCompile(t, ".a", Vars{})})
+	r := newRig(Options{Limit: 128 << 10, JQErrorFail: true, Filter: mustCompile(t, ".a", jq.Vars{})})
 	var failed *FilterError
 	if err := r.texts(huge); !errors.As(err, &failed) {
 		t.Errorf("with JQErrorFail: %v", err)
@@ -110,7 +111,7 @@ func TestLargeValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range []Style{{}, {Pretty: true}, {Color: true, Visible: true}} {
-		r := newRig(Options{Style: o, Filter: mustCompile(t, "[.]", Vars{})})
+		r := newRig(Options{Style: o, Filter: mustCompile(t, "[.]", jq.Vars{})})
 		if err := r.texts(event, `1`); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
@@ -43,7 +44,7 @@ func TestPieces(t *testing.T) {
 								return bytes.ReplaceAll(b, []byte("yx"), []byte("***"))
 							}}
 							if whole == 1 {
-								o.Conditions = []Condition{Until(mustCompile(t, "false", Vars{}))}
+								o.Conditions = []Condition{Until(mustCompile(t, "false", jq.Vars{}))}
 							}
 							rig := newRig(o)
 							for seq, d := range []string{`"before"`, data, `"after"`} {

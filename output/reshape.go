@@ -46,7 +46,7 @@ func (w *Writer) dress() {
 	w.filter = nil // made anew when it is needed
 	w.sees, w.wants = w.opts.Filter != nil, nil
 	if w.sees {
-		w.wants = w.opts.Filter.needs
+		w.wants = w.opts.Filter.Needs()
 	}
 	for _, c := range w.opts.Conditions {
 		if c.sees() {

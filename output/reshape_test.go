@@ -5,15 +5,16 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
 
 // What is printed can be changed on the way; conditions and counters go on.
 func TestReshape(t *testing.T) {
-	compile := func(expr string) *output.Filter {
+	compile := func(expr string) *jq.Filter {
 		t.Helper()
-		f, err := output.Compile("--jq", expr, output.Vars{})
+		f, err := jq.Compile("--jq", expr, jq.Vars{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +66,7 @@ func TestReshape(t *testing.T) {
 
 // By one event a failure beats a success, also one that was asked for later.
 func TestAwaitOrder(t *testing.T) {
-	f, err := output.Compile("--until", ".", output.Vars{})
+	f, err := jq.Compile("--until", ".", jq.Vars{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
@@ -106,7 +107,7 @@ func (w *Writer) event(ev *proto.Event) error {
 	if taken := max(w.dec.Taken(), len(ev.Data)); taken >= giant {
 		w.forget(taken)
 	}
-	if err != nil && !errors.Is(err, errHalt) {
+	if err != nil && !errors.Is(err, jq.ErrHalt) {
 		return err
 	}
 	return w.verdict(s, err != nil)
@@ -128,7 +129,7 @@ func (w *Writer) forget(taken int) {
 		w.dec = jsontext.Decoder{}
 	}
 	if w.filter != nil {
-		w.filter.forget()
+		w.filter.Forget()
 	}
 	if taken >= worthwhile && (w.sees || w.opts.Format == FormatCloudEvents) {
 		collector.FreeOSMemory()
@@ -207,14 +208,14 @@ func (w *Writer) shape(s *sighting) error {
 		return w.whole(s, s.unseen == nil)
 	}
 	if w.filter == nil {
-		w.filter = w.opts.Filter.machine(w.opts.Context)
+		w.filter = w.opts.Filter.Pipeline(w.opts.Context)
 	}
-	w.filter.run(s.value)
+	w.filter.Run(s.value)
 	if len(s.data) > bufferSize {
-		defer w.filter.forget()
+		defer w.filter.Forget()
 	}
 	for {
-		out, ok, err := w.filter.next()
+		out, ok, err := w.filter.Next()
 		if err != nil {
 			return w.failure(w.opts.Filter, s.ev, err)
 		}
@@ -261,16 +262,16 @@ func (w *Writer) made(v any, large bool) (bad, err error) {
 }
 
 // failure deals with an error of an expression: nil when the stream goes on.
-func (w *Writer) failure(f *Filter, ev *proto.Event, err error) error {
-	if errors.Is(err, errHalt) {
+func (w *Writer) failure(f *jq.Filter, ev *proto.Event, err error) error {
+	if errors.Is(err, jq.ErrHalt) {
 		return err
 	}
-	if i, ok := errors.AsType[interrupted](err); ok {
-		return i.cause
+	if i, ok := errors.AsType[jq.Interrupted](err); ok {
+		return i.Cause
 	}
 	fe := &FilterError{Flag: "--raw-output", Event: ev.Seq, Err: err}
 	if f != nil {
-		fe.Flag = f.flag
+		fe.Flag = f.Flag()
 	}
 	if w.opts.JQErrorFail {
 		return fe

@@ -3,6 +3,8 @@ package output
 import (
 	"strings"
 	"testing"
+
+	"github.com/hark-cli/hark/internal/jq"
 )
 
 func TestStyle(t *testing.T) {
@@ -26,7 +28,7 @@ func TestStyle(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, filter := range []*Filter{nil, mustCompile(t, ".", Vars{})} {
+			for _, filter := range []*jq.Filter{nil, mustCompile(t, ".", jq.Vars{})} {
 				r := newRig(Options{Style: tt.style, Filter: filter})
 				if err := r.sendAt(tt.in, false); err != nil {
 					t.Fatal(err)
@@ -40,7 +42,7 @@ func TestStyle(t *testing.T) {
 }
 
 func TestRawStyle(t *testing.T) {
-	r := newRig(Options{Style: Style{Visible: true, Color: true, Time: true}, Raw: true, Filter: mustCompile(t, ".", Vars{})})
+	r := newRig(Options{Style: Style{Visible: true, Color: true, Time: true}, Raw: true, Filter: mustCompile(t, ".", jq.Vars{})})
 	if err := r.sendAt(`"a\tb\nc\u001b[31m\r\u202e é"`, false); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
@@ -26,7 +27,7 @@ type Options struct {
 	Run      string
 	// Filter makes of each event the values that are printed for it; nil prints the
 	// event.
-	Filter *Filter
+	Filter *jq.Filter
 	// Raw prints a string as its text, not as JSON: jq -r.
 	Raw bool
 	// Null ends each record with a NUL character instead of a line feed.
@@ -88,7 +89,7 @@ type Writer struct {
 	lines           lines
 	dec             jsontext.Decoder
 	wants           *jsontext.Selection // what of an event is decoded
-	filter          *machine            // Options.Filter at work
+	filter          *jq.Pipeline        // Options.Filter at work
 	sight           sighting            // of the event that is being printed
 	sees            bool                // somebody looks at the values of events
 	scratch         []byte              // a record that is no message
@@ -96,7 +97,7 @@ type Writer struct {
 	memory          memory
 	events, printed uint64
 	err             error // how it ended
-	dog             *Watchdog
+	dog             *jq.Watchdog
 
 	// what other goroutines may ask for, as of the last write or Flush
 	published struct {
@@ -117,7 +118,7 @@ func New(w io.Writer, opts Options) *Writer {
 	}
 	out.dress()
 	out.memory.slots = make([]slot, opts.Keep)
-	out.dog = watchdogOf(opts.Context)
+	out.dog = jq.WatchdogOf(opts.Context)
 	return out
 }
 
@@ -135,7 +136,7 @@ func (w *Writer) Event(ev *proto.Event) error {
 		return w.err
 	}
 	w.events++
-	w.dog.at(ev.Seq)
+	w.dog.At(ev.Seq)
 	before := w.lines.out
 	w.err = w.event(ev)
 	if w.err != nil {

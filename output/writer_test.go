@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -80,8 +81,8 @@ func TestMessages(t *testing.T) {
 		{"two values", "1 2", false, `"1 2"`, "1 2"},
 		{"two lines", "{}\n{}", false, `"{}\n{}"`, "{}\n{}"},
 	}
-	identity := mustCompile(t, "if true then . else 1 end", Vars{})
-	copied := mustCompile(t, "[.] | tojson | fromjson | .[0]", Vars{})
+	identity := mustCompile(t, "if true then . else 1 end", jq.Vars{})
+	copied := mustCompile(t, "[.] | tojson | fromjson | .[0]", jq.Vars{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			raw := tt.rawOut
@@ -97,7 +98,7 @@ func TestMessages(t *testing.T) {
 			}{
 				{Options{}, tt.want},
 				{Options{Filter: identity}, tt.want},
-				{Options{Conditions: []Condition{Until(mustCompile(t, "false", Vars{}))}}, tt.want},
+				{Options{Conditions: []Condition{Until(mustCompile(t, "false", jq.Vars{}))}}, tt.want},
 				{Options{Raw: true}, raw},
 				{Options{Raw: true, Filter: identity}, raw},
 			} {
@@ -141,7 +142,7 @@ func TestFilterOutput(t *testing.T) {
 		{`"<\u0000>"`, "\"<\\u0000>\"\n", false},
 	}
 	for _, tt := range tests {
-		r := newRig(Options{Filter: mustCompile(t, tt.expr, Vars{}), Raw: tt.raw})
+		r := newRig(Options{Filter: mustCompile(t, tt.expr, jq.Vars{}), Raw: tt.raw})
 		if err := r.texts(in); err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +160,7 @@ func TestFilterOutput(t *testing.T) {
 }
 
 func TestFilterErrors(t *testing.T) {
-	filter := mustCompile(t, `.a, (.a | if . == 2 then error("bad\u001b[2J\nvalue") else . end)`, Vars{})
+	filter := mustCompile(t, `.a, (.a | if . == 2 then error("bad\u001b[2J\nvalue") else . end)`, jq.Vars{})
 	r := newRig(Options{Filter: filter})
 	if err := r.texts(`{"a":1}`, `{"a":2}`, `7`, `{"a":3}`); err != nil {
 		t.Fatal(err)
@@ -189,7 +190,7 @@ func TestFilterErrors(t *testing.T) {
 // A filter can build what no reader of JSON would take; that is an error of the
 // filter, and not half a line.
 func TestFilterResultTooDeep(t *testing.T) {
-	r := newRig(Options{Filter: mustCompile(t, `if . == 2 then reduce range(20000) as $i (0; [.]) else . end`, Vars{})})
+	r := newRig(Options{Filter: mustCompile(t, `if . == 2 then reduce range(20000) as $i (0; [.]) else . end`, jq.Vars{})})
 	if err := r.texts("1", "2", "3"); err != nil {
 		t.Fatal(err)
 	}
@@ -288,9 +289,9 @@ func (r *recorder) Write(b []byte) (int, error) {
 // Nothing is written before the buffer is full or flushed, and each write ends
 // with a line, so that what reads stdout sees whole records.
 func TestBuffering(t *testing.T) {
-	for most, filter := range map[int]*Filter{
+	for most, filter := range map[int]*jq.Filter{
 		bufferSize:         nil,
-		bufferSize + slack: mustCompile(t, "{a: .a}", Vars{}), // the size of a line is known too late
+		bufferSize + slack: mustCompile(t, "{a: .a}", jq.Vars{}), // the size of a line is known too late
 	} {
 		var out recorder
 		w := New(&out, Options{Filter: filter})
@@ -340,4 +341,13 @@ func TestParseFormat(t *testing.T) {
 		}
 	}()
 	New(io.Discard, Options{Format: "json"})
+}
+
+func mustCompile(t testing.TB, expr string, vars jq.Vars) *jq.Filter {
+	t.Helper()
+	f, err := jq.Compile("--jq", expr, vars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -54,4 +55,30 @@ func shown(text string, instead func(rune) rune) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// maxBrief is how long a message may be that quotes what a server sent, in
+// characters.
+const maxBrief = 500
+
+// Brief makes a message that may quote what a server sent fit for one line of a
+// terminal: not too long, and without characters that would act on it.
+func Brief(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > maxBrief {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case r == '\n':
+			b.WriteString(`\n`)
+		case Acts(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }

@@ -1,9 +1,8 @@
-package output
+package jq
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"math/big"
 	"strconv"
@@ -14,15 +13,15 @@ import (
 	"github.com/hark-cli/hark/internal/jsontext"
 )
 
-// A reason finds out why an expression did not match an event, where the value of
+// A Reason finds out why an expression did not match an event, where the value of
 // one path decided it: of the terms that "and" joins, all others held.
 //
 //	.type == "reading" and .data.temp > 21
 //	select(.data.alarm) and (.id | startswith("a"))
-type reason struct{ terms []term }
+type Reason struct{ terms []Term }
 
-// A term is one part of an expression.
-type term struct {
+// A Term is one part of an expression.
+type Term struct {
 	// path and its text are what the term depends on; the text is "" when that is
 	// not one path.
 	path []any // of string and int
@@ -34,13 +33,13 @@ type term struct {
 	code *Filter // any other term
 }
 
-// reason returns nil when there is no path whose value could be the reason.
-func (f *Filter) reason() *reason {
+// Reason returns nil when there is no path whose value could be the reason.
+func (f *Filter) Reason() *Reason {
 	q := f.query
 	if len(q.FuncDefs) > 0 || len(q.Imports) > 0 {
 		return nil // parts would lose the definitions
 	}
-	r := &reason{}
+	r := &Reason{}
 	paths := false
 	for _, q := range conjuncts(q) {
 		t, ok := f.term(q)
@@ -80,9 +79,9 @@ func inner(q *gojq.Query) *gojq.Query {
 	return q
 }
 
-func (f *Filter) term(q *gojq.Query) (term, bool) {
+func (f *Filter) term(q *gojq.Query) (Term, bool) {
 	if path, text, ok := staticPath(q); ok {
-		return term{path: path, text: text}, true
+		return Term{path: path, text: text}, true
 	}
 	if q.Term == nil && len(q.FuncDefs) == 0 && len(q.Patterns) == 0 {
 		if op, ok := turned(q.Op, false); ok {
@@ -94,15 +93,15 @@ func (f *Filter) term(q *gojq.Query) (term, bool) {
 				want, isConst = f.constant(inner(q.Left))
 			}
 			if isPath && isConst {
-				return term{path: path, text: text, op: op, want: want}, true
+				return Term{path: path, text: text, op: op, want: want}, true
 			}
 		}
 	}
 	code, err := f.compile(q)
 	if err != nil {
-		return term{}, false // it uses what stands outside it
+		return Term{}, false // it uses what stands outside it
 	}
-	t := term{code: &Filter{flag: f.flag, expr: f.expr, code: code, values: f.values}}
+	t := Term{code: &Filter{flag: f.flag, expr: f.expr, code: code, values: f.values}}
 	if q.Op == gojq.OpPipe && len(q.FuncDefs) == 0 && len(q.Patterns) == 0 {
 		if path, text, ok := staticPath(inner(q.Left)); ok {
 			t.path, t.text = path, text
@@ -254,9 +253,9 @@ func number(text string) any {
 	return nil
 }
 
-// missed returns the term whose path is the reason that v did not match, or nil.
-func (r *reason) missed(ctx context.Context, v any) *term {
-	var missed *term
+// Missed returns the term whose path is the reason that v did not match, or nil.
+func (r *Reason) Missed(ctx context.Context, v any) *Term {
+	var missed *Term
 	for _, native := range []bool{true, false} { // the cheap ones first
 		for i := range r.terms {
 			t := &r.terms[i]
@@ -275,9 +274,9 @@ func (r *reason) missed(ctx context.Context, v any) *term {
 	return missed
 }
 
-func (t *term) holds(ctx context.Context, v any) bool {
+func (t *Term) holds(ctx context.Context, v any) bool {
 	if t.code != nil {
-		ok, err := t.code.matches(ctx, v)
+		ok, err := t.code.Matches(ctx, v)
 		return ok && err == nil
 	}
 	v, ok := lookup(v, t.path)
@@ -330,54 +329,19 @@ func lookup(v any, path []any) (any, bool) {
 	return v, true
 }
 
-// maxNear is how long a value may be that is kept, in bytes.
-const maxNear = 200
+// Path returns the path that t depends on as it is written in jq: .data.temp
+func (t *Term) Path() string { return t.text }
 
-// A nearest keeps the value that came nearest.
-type nearest struct {
-	term     *term
-	value    []byte
-	number   bool
-	distance float64
-}
+// Value returns the value of the path of t in v: null where there is none. ok is false
+// where jq would say that there cannot be one.
+func (t *Term) Value(v any) (value any, ok bool) { return lookup(v, t.path) }
 
-// note takes the value of the path of t, which was the reason. A number beats what
-// is none when the comparison is with a number.
-func (n *nearest) note(t *term, v any, redact func([]byte) []byte) {
-	v, ok := lookup(v, t.path)
-	if !ok {
-		return
-	}
-	got, isNumber := float(v)
+// Distance returns how far a value is from the number that t compares with; ok is false
+// when it is no number, or not compared with one.
+func (t *Term) Distance(value any) (d float64, ok bool) {
+	got, isNumber := float(value)
 	want, wantNumber := float(t.want)
-	isNumber = isNumber && wantNumber && t.op != gojq.OpNe
-	distance := math.Abs(got - want)
-	if n.number && (!isNumber || distance >= n.distance) {
-		return
-	}
-	if jsontext.Check(v) != nil {
-		return
-	}
-	value, _ := jsontext.StreamValue(n.value[:0], v, func(b []byte) ([]byte, error) {
-		if len(b) > maxNear+maxRedacted {
-			return b, errEnough
-		}
-		return b, nil
-	})
-	n.term, n.value, n.number, n.distance = t, value, isNumber, distance
-	if len(value) > maxNear {
-		n.value = append([]byte(nil), cutText(redact(value), maxNear)...)
-	}
-}
-
-// errEnough ends the making of a value of which only the start is wanted.
-var errEnough = errors.New("enough")
-
-func (n *nearest) result() Near {
-	if n.term == nil {
-		return Near{}
-	}
-	return Near{Path: n.term.text, Value: clean(string(n.value)), Nearest: n.number}
+	return math.Abs(got - want), isNumber && wantNumber && t.op != gojq.OpNe
 }
 
 // float returns the value of a number.

@@ -1,4 +1,4 @@
-package output
+package jq
 
 import (
 	"strings"
@@ -19,7 +19,7 @@ const (
 // Caret returns two lines that show the mistake: the line of the expression that
 // holds it, and a caret under its first character. It is "" when the place of
 // the mistake is not known. There is no line feed at the end.
-func (e *ExprError) Caret() string {
+func (e *Error) Caret() string {
 	if e.Offset < 0 || e.Offset > len(e.Expr) {
 		return ""
 	}

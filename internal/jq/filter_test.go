@@ -1,4 +1,4 @@
-package output
+package jq
 
 import (
 	"context"
@@ -139,7 +139,7 @@ func TestRunErrors(t *testing.T) {
 		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) || out != tt.out {
 			t.Errorf("%s: %q, %v, want %q, %s", tt.expr, out, err, tt.out, tt.err)
 		}
-		if errors.Is(err, errHalt) != (tt.err == "halt") {
+		if errors.Is(err, ErrHalt) != (tt.err == "halt") {
 			t.Errorf("%s: halt or not: %v", tt.expr, err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestRunEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, errors.New("time is up"))
 	defer cancel()
 	_, _, err := mustCompile(t, `last(repeat(1))`, Vars{}).run(ctx, nil).next()
-	if i, ok := errors.AsType[interrupted](err); !ok || i.cause.Error() != "time is up" {
+	if i, ok := errors.AsType[Interrupted](err); !ok || i.Cause.Error() != "time is up" {
 		t.Errorf("next: %v", err)
 	}
 }
@@ -171,12 +171,12 @@ func TestMatches(t *testing.T) {
 		{`empty`, false}, {`false, null`, false}, {`false, 1`, true}, {`1, error("not reached")`, true}, {`.a > 1`, false}, {`.a == 1`, true},
 	}
 	for _, tt := range tests {
-		got, err := mustCompile(t, tt.expr, Vars{}).matches(t.Context(), map[string]any{"a": 1})
+		got, err := mustCompile(t, tt.expr, Vars{}).Matches(t.Context(), map[string]any{"a": 1})
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %v, %v, want %v", tt.expr, got, err, tt.want)
 		}
 	}
-	if got, err := mustCompile(t, `false, error("x")`, Vars{}).matches(t.Context(), nil); got || err == nil {
+	if got, err := mustCompile(t, `false, error("x")`, Vars{}).Matches(t.Context(), nil); got || err == nil {
 		t.Errorf("an error after false: %v, %v", got, err)
 	}
 }

@@ -1,4 +1,4 @@
-package output
+package jq
 
 import (
 	"errors"
@@ -33,7 +33,7 @@ func TestExprError(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, err := Compile("--until", tt.expr, Vars{})
-		e, ok := errors.AsType[*ExprError](err)
+		e, ok := errors.AsType[*Error](err)
 		if !ok {
 			t.Errorf("Compile(%q): %v", tt.expr, err)
 			continue
@@ -51,7 +51,7 @@ func TestExprError(t *testing.T) {
 func TestCaretInLongLine(t *testing.T) {
 	left, right := strings.Repeat(".漢é | ", 40), strings.Repeat(" | .a", 40)
 	_, err := Compile("--jq", `"`+left+`" | }`+right, Vars{})
-	e, ok := errors.AsType[*ExprError](err)
+	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestCaretInLongLine(t *testing.T) {
 
 func TestArgJSONError(t *testing.T) {
 	_, err := ArgJSON("v", "{\"漢\": }")
-	e, ok := errors.AsType[*ExprError](err)
+	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func FuzzCompile(f *testing.F) {
 		if err == nil {
 			return
 		}
-		e, ok := errors.AsType[*ExprError](err)
+		e, ok := errors.AsType[*Error](err)
 		if !ok {
 			t.Fatalf("%T: %v", err, err)
 		}

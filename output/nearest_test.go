@@ -3,6 +3,8 @@ package output
 import (
 	"strings"
 	"testing"
+
+	"github.com/hark-cli/hark/internal/jq"
 )
 
 func TestNearest(t *testing.T) {
@@ -13,7 +15,7 @@ func TestNearest(t *testing.T) {
 		`{"type":"reading","data":{"temp":null,"alarm":false}}`,
 		`{"type":"reading"}`,
 	}
-	limit, err := ArgJSON("limit", "21")
+	limit, err := jq.ArgJSON("limit", "21")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,7 @@ func TestNearest(t *testing.T) {
 		{`false`, ""},
 	}
 	for _, tt := range tests {
-		f, err := Compile("--expect", tt.expr, Vars{Named: []Var{limit}})
+		f, err := jq.Compile("--expect", tt.expr, jq.Vars{Named: []jq.Var{limit}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +72,7 @@ func TestNearest(t *testing.T) {
 
 // Numbers of every kind that a message can hold are compared as jq compares them.
 func TestNearestNumbers(t *testing.T) {
-	r := newRig(Options{Conditions: []Condition{Expect(mustCompile(t, `. == 100000000000000000001`, Vars{}))}})
+	r := newRig(Options{Conditions: []Condition{Expect(mustCompile(t, `. == 100000000000000000001`, jq.Vars{}))}})
 	if err := r.texts(`1`, `100000000000000000000`, `2.5e3`, `-0.5`, `"x"`, `1e999`); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func TestNearestNumbers(t *testing.T) {
 func TestNearestIsBounded(t *testing.T) {
 	var asked bool
 	r := newRig(Options{
-		Conditions: []Condition{Expect(mustCompile(t, `.text == "x"`, Vars{}))},
+		Conditions: []Condition{Expect(mustCompile(t, `.text == "x"`, jq.Vars{}))},
 		Redact: func(b []byte) []byte {
 			asked = true
 			return []byte(strings.ReplaceAll(string(b), "hunter2", "***"))
@@ -93,7 +95,7 @@ func TestNearestIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	near := r.Unmet()[0].Near.Value
-	if len(near) > maxNear+len(ellipsis) || strings.Contains(near, "hun") || !strings.HasSuffix(near, ellipsis) || !asked {
+	if len(near) > maxNear+len("…") || strings.Contains(near, "hun") || !strings.HasSuffix(near, "…") || !asked {
 		t.Errorf("%d bytes kept: %s", len(near), near)
 	}
 	if e := r.opts.Conditions[0].(*expect).watches[0]; cap(e.near.value) > 4*maxNear {
@@ -104,7 +106,7 @@ func TestNearestIsBounded(t *testing.T) {
 // Looking for the reason says nothing a second time.
 func TestReasonIsSilent(t *testing.T) {
 	var stderr strings.Builder
-	f := mustCompile(t, `.a == 1 and (.b | debug | . == 2)`, Vars{Stderr: &stderr})
+	f := mustCompile(t, `.a == 1 and (.b | debug | . == 2)`, jq.Vars{Stderr: &stderr})
 	r := newRig(Options{Conditions: []Condition{Expect(f)}})
 	if err := r.texts(`{"a":1,"b":3}`); err != nil {
 		t.Fatal(err)

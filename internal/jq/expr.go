@@ -1,4 +1,4 @@
-package output
+package jq
 
 import (
 	"errors"
@@ -6,11 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/internal/console"
 	"github.com/itchyny/gojq"
 )
 
-// An ExprError is a mistake in an expression, or in a value for its variables.
-type ExprError struct {
+// An Error is a mistake in an expression, or in a value for its variables.
+type Error struct {
 	// Flag is where it was given: "--jq", "--argjson name".
 	Flag string
 	// Expr is what was given.
@@ -22,11 +23,11 @@ type ExprError struct {
 	Msg string
 }
 
-func (e *ExprError) Error() string { return e.Flag + ": " + e.Msg }
+func (e *Error) Error() string { return e.Flag + ": " + e.Msg }
 
-// parseError is the ExprError for an error of gojq.Parse.
-func parseError(flag, expr string, err error) *ExprError {
-	e := &ExprError{Flag: flag, Expr: expr, Offset: -1, Msg: clean(err.Error())}
+// parseError is the Error for an error of gojq.Parse.
+func parseError(flag, expr string, err error) *Error {
+	e := &Error{Flag: flag, Expr: expr, Offset: -1, Msg: console.Brief(err.Error())}
 	if pe, ok := errors.AsType[*gojq.ParseError](err); ok {
 		// gojq says how far it had read, the wrong token included; the token of a
 		// byte that is no UTF-8 is U+FFFD
@@ -42,10 +43,10 @@ func parseError(flag, expr string, err error) *ExprError {
 	return e
 }
 
-// compileError is the ExprError for an error of gojq.Compile. Those carry no
+// compileError is the Error for an error of gojq.Compile. Those carry no
 // position, so the word that they name is looked for in the expression.
-func compileError(flag, expr string, err error) *ExprError {
-	e := &ExprError{Flag: flag, Expr: expr, Offset: -1, Msg: clean(err.Error())}
+func compileError(flag, expr string, err error) *Error {
+	e := &Error{Flag: flag, Expr: expr, Offset: -1, Msg: console.Brief(err.Error())}
 	if name, ok := strings.CutPrefix(e.Msg, "function not defined: "); ok {
 		name, arity, _ := strings.Cut(name, "/")
 		e.Offset = find(expr, func(w word) bool {
@@ -71,7 +72,7 @@ func checkFormats(flag, expr string) error {
 	known := []string{"@text", "@json", "@html", "@uri", "@urid", "@csv", "@tsv", "@sh", "@base64", "@base64d"}
 	for w := range words(expr) {
 		if w.text[0] == '@' && !slices.Contains(known, w.text) {
-			return &ExprError{Flag: flag, Expr: expr, Offset: w.offset, Msg: "format not defined: " + w.text}
+			return &Error{Flag: flag, Expr: expr, Offset: w.offset, Msg: "format not defined: " + w.text}
 		}
 	}
 	return nil

@@ -1,10 +1,12 @@
-package output
+package jq
 
 import (
 	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/hark-cli/hark/internal/console"
 )
 
 // A TimeoutError is an expression that took too long for one event. It may still
@@ -16,12 +18,12 @@ type TimeoutError struct {
 }
 
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("%s: event %d: no result within %s: %s", e.Flag, e.Event, e.Limit, clean(e.Expr))
+	return fmt.Sprintf("%s: event %d: no result within %s: %s", e.Flag, e.Event, e.Limit, console.Brief(e.Expr))
 }
 
 // A Watchdog finds out when an expression takes too long. The time that it takes
 // to write results does not count. Expressions that are run with a context from
-// its Context method are watched; it is for one Writer.
+// its Context method are watched. It is for one stream of events.
 type Watchdog struct {
 	limit  time.Duration
 	filter atomic.Pointer[Filter] // that is running
@@ -34,13 +36,13 @@ func NewWatchdog(limit time.Duration) *Watchdog { return &Watchdog{limit: limit}
 
 type watchdogKey struct{}
 
-// Context returns a context for Options.Context.
+// Context returns a context that Filter.Pipeline and Filter.Matches run under d with.
 func (d *Watchdog) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, watchdogKey{}, d)
 }
 
-// watchdogOf is the watchdog of a context, or nil.
-func watchdogOf(ctx context.Context) *Watchdog {
+// WatchdogOf returns the Watchdog of a context, or nil.
+func WatchdogOf(ctx context.Context) *Watchdog {
 	d, _ := ctx.Value(watchdogKey{}).(*Watchdog)
 	return d
 }
@@ -72,8 +74,8 @@ func (d *Watchdog) Watch(ctx context.Context, expired func(*TimeoutError)) {
 	}
 }
 
-// at says which event is being looked at.
-func (d *Watchdog) at(event uint64) {
+// At says which event is being looked at. d may be nil.
+func (d *Watchdog) At(event uint64) {
 	if d != nil {
 		d.event.Store(event)
 	}

@@ -1,15 +1,10 @@
-package output
+package jq
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/hark-cli/hark/proto"
 )
 
 // A step that takes longer than the limit is found, with its event, and no other.
@@ -23,13 +18,13 @@ func TestWatchdog(t *testing.T) {
 		f := &Filter{flag: "--until", expr: ".a"}
 		start := time.Now()
 		for event := range uint64(5) { // as long as the limit together, not alone
-			d.at(event)
+			d.At(event)
 			d.enter(f)
 			time.Sleep(9 * time.Second)
 			d.leave()
 			time.Sleep(time.Hour) // waiting for an event, or for stdout
 		}
-		d.at(7)
+		d.At(7)
 		d.enter(f)
 		entered := time.Since(start)
 		e := <-found
@@ -40,23 +35,4 @@ func TestWatchdog(t *testing.T) {
 			t.Errorf("%v", e)
 		}
 	})
-}
-
-// An expression that can be interrupted ends with the cause.
-func TestWatchdogInterrupts(t *testing.T) {
-	d := NewWatchdog(20 * time.Millisecond)
-	ctx, cancel := context.WithCancelCause(d.Context(t.Context()))
-	defer cancel(nil)
-	go d.Watch(ctx, func(e *TimeoutError) { cancel(e) })
-	f, err := Compile("--jq", "range(1e15) | select(. < 0)", Vars{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	w := New(&out, Options{Filter: f, Context: ctx})
-	err = w.Event(&proto.Event{Message: proto.Message{Data: []byte("{}")}, Seq: 3})
-	e, ok := errors.AsType[*TimeoutError](err)
-	if !ok || e.Event != 3 || e.Flag != "--jq" || !strings.Contains(err.Error(), "range(1e15)") {
-		t.Errorf("Event: %v", err)
-	}
 }

@@ -1,4 +1,4 @@
-package output
+package jq
 
 import (
 	"context"
@@ -57,21 +57,21 @@ type Var struct {
 // Arg is the variable $name with a string as its value: --arg.
 func Arg(name, value string) (Var, error) {
 	if !validName(name) {
-		return Var{}, &ExprError{Flag: "--arg", Expr: name, Offset: -1, Msg: badName(name)}
+		return Var{}, &Error{Flag: "--arg", Expr: name, Offset: -1, Msg: badName(name)}
 	}
 	return Var{name, strings.ToValidUTF8(value, "\uFFFD")}, nil
 }
 
 // ArgJSON is the variable $name with the value of a JSON text: --argjson. The
-// error is an *ExprError.
+// error is an *Error.
 func ArgJSON(name, text string) (Var, error) {
 	if !validName(name) {
-		return Var{}, &ExprError{Flag: "--argjson", Expr: name, Offset: -1, Msg: badName(name)}
+		return Var{}, &Error{Flag: "--argjson", Expr: name, Offset: -1, Msg: badName(name)}
 	}
 	var d jsontext.Decoder // of its own: its maps live as long as the variable
 	v, err := d.Decode([]byte(text))
 	if err != nil {
-		e := &ExprError{Flag: "--argjson " + name, Expr: text, Offset: -1, Msg: err.Error()}
+		e := &Error{Flag: "--argjson " + name, Expr: text, Offset: -1, Msg: err.Error()}
 		if se, ok := errors.AsType[*jsontext.SyntaxError](err); ok {
 			e.Offset = se.Offset
 		}
@@ -85,7 +85,7 @@ func badName(name string) string {
 }
 
 // Compile compiles a jq expression. flag is the flag that it came from, for
-// messages: "--jq". The error is an *ExprError.
+// messages: "--jq". The error is an *Error.
 //
 // The language is gojq's, with debug and stderr. input and inputs do not exist,
 // because the expression is run once for each event; modules neither.
@@ -94,7 +94,7 @@ func Compile(flag, expr string, vars Vars) (f *Filter, err error) {
 		// A bug of the compiler must be no worse than an expression that it does
 		// not know.
 		if r := recover(); r != nil {
-			f, err = nil, &ExprError{Flag: flag, Expr: expr, Offset: -1, Msg: fmt.Sprintf("cannot be compiled: %v", r)}
+			f, err = nil, &Error{Flag: flag, Expr: expr, Offset: -1, Msg: fmt.Sprintf("cannot be compiled: %v", r)}
 		}
 	}()
 	query, err := gojq.Parse(expr)
@@ -133,6 +133,14 @@ func Compile(flag, expr string, vars Vars) (f *Filter, err error) {
 
 // String returns the expression.
 func (f *Filter) String() string { return f.expr }
+
+// Flag returns the flag that the expression came from: "--jq".
+func (f *Filter) Flag() string { return f.flag }
+
+// Needs returns what the expression looks at in its input; nil stands for all of it.
+// With nothing but that the expression yields the same values, except that its input
+// itself may come out.
+func (f *Filter) Needs() *jsontext.Selection { return f.needs }
 
 // bind returns the variables as gojq wants them: $name for each, and $ARGS.
 func (v Vars) bind() (names []string, values []any) {
@@ -201,13 +209,14 @@ func harmlessLine(text string) string {
 	return line
 }
 
-// errHalt is what results.next returns for the expression's halt.
-var errHalt = errors.New("halt")
+// ErrHalt is what Pipeline.Next returns for the expression's halt.
+var ErrHalt = errors.New("halt")
 
-// An interrupted is what results.next returns when the context has ended.
-type interrupted struct{ cause error }
+// An Interrupted is what Pipeline.Next and Filter.Matches return when the context has
+// ended, whose cause it has.
+type Interrupted struct{ Cause error }
 
-func (e interrupted) Error() string { return e.cause.Error() }
+func (e Interrupted) Error() string { return e.Cause.Error() }
 
 // A results is one run of a Filter, which goes on as its values are asked for.
 type results struct {
@@ -222,11 +231,11 @@ type results struct {
 // native function that takes long, such as gsub on a long text, is not
 // interrupted.
 func (f *Filter) run(ctx context.Context, v any) results {
-	return results{ctx, f.code.RunWithContext(ctx, v, f.values...), f, watchdogOf(ctx)}
+	return results{ctx, f.code.RunWithContext(ctx, v, f.values...), f, WatchdogOf(ctx)}
 }
 
 // next returns the next value; ok is false when there are no more. After an error
-// the run is over, as in the jq command. errHalt and interrupted are no failures;
+// the run is over, as in the jq command. ErrHalt and interrupted are no failures;
 // all other errors, that of halt_error too, are about the expression and this
 // input.
 func (r results) next() (v any, ok bool, err error) {
@@ -250,18 +259,18 @@ func (r results) next() (v any, ok bool, err error) {
 // runError says what an error of gojq means.
 func runError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return interrupted{context.Cause(ctx)}
+		return Interrupted{context.Cause(ctx)}
 	}
 	if h, halted := errors.AsType[*gojq.HaltError](err); halted && h.ExitCode() == 0 && h.Value() == nil {
-		return errHalt
+		return ErrHalt
 	}
 	// its text is made now: it may quote the input, which does not stay
-	return errors.New(clean(err.Error()))
+	return errors.New(console.Brief(err.Error()))
 }
 
-// matches tells whether f yields anything but false and null for v. It stops at
+// Matches reports whether f yields anything but false and null for v. It stops at
 // the first such value, as "first(f | select(.))" does.
-func (f *Filter) matches(ctx context.Context, v any) (bool, error) {
+func (f *Filter) Matches(ctx context.Context, v any) (bool, error) {
 	r := f.run(ctx, v)
 	for {
 		out, ok, err := r.next()

@@ -1,4 +1,4 @@
-package output
+package jq
 
 import (
 	"context"
@@ -10,21 +10,21 @@ import (
 	"github.com/hark-cli/hark/internal/jsontext"
 )
 
-// results of an expression on one value after another, by a machine or by runs of
+// results of an expression on one value after another, by a Pipeline or by runs of
 // their own; each stops after limit values.
 func outcomesOf(f *Filter, together bool, limit int, inputs []string) []string {
 	var out []string
 	var d jsontext.Decoder
-	m := f.machine(context.Background())
+	m := f.Pipeline(context.Background())
 	for i, text := range inputs {
 		m.runs += i % 3 * maxRuns / 2 // a new run now and then
 		v, err := d.Decode([]byte(text))
 		if err != nil {
 			continue
 		}
-		next := m.next
+		next := m.Next
 		if together {
-			m.run(v)
+			m.Run(v)
 		} else {
 			next = f.run(context.Background(), v).next
 		}
@@ -45,7 +45,7 @@ func outcomesOf(f *Filter, together bool, limit int, inputs []string) []string {
 }
 
 // An expression says the same of a value whatever ran before it.
-func TestMachine(t *testing.T) {
+func TestPipeline(t *testing.T) {
 	inputs := []string{`1`, `{"a":[1,2,{"b":null}],"b":"x"}`, `[3,1,2]`, `"text"`, `null`, `{"a":{"b":[true,false]}}`, `[[1],[2,[3]]]`, `-0.5`}
 	for _, expr := range []string{
 		`.`, `empty`, `., .`, `.a`, `.a?`, `.[]?`, `..`, `[..|numbers]`, `.a, .b`, `error`, `error(.)`, `try error catch .`,
@@ -74,13 +74,13 @@ func TestMachine(t *testing.T) {
 }
 
 // What a rare giant has left on the stacks does not stay.
-func TestMachineForgets(t *testing.T) {
-	m := mustCompile(t, `[..] | length`, Vars{}).machine(t.Context())
+func TestPipelineForgets(t *testing.T) {
+	m := mustCompile(t, `[..] | length`, Vars{}).Pipeline(t.Context())
 	pass := func(v any) {
-		m.run(v)
+		m.Run(v)
 		for ok := true; ok; {
 			var err error
-			if _, ok, err = m.next(); err != nil {
+			if _, ok, err = m.Next(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -98,16 +98,16 @@ func TestMachineForgets(t *testing.T) {
 }
 
 // What runs on must not remember more and more.
-func TestMachineDoesNotGrow(t *testing.T) {
+func TestPipelineDoesNotGrow(t *testing.T) {
 	for _, expr := range []string{`limit(3; repeat(.a))`, `reduce range(.b) as $x (0; . + $x)`, `def f: if . > 20 then . else . + 1 | f end; .a | f`, `.a // .b`, `[..]`, `try (.a | keys) catch .`,
 		`select(.a > 1)`, `.a, .b`, `{a, b}`, `first(.a, .b)`, `def f(x): x + 1; f(.a)`, `[.[]] | add`, `path(.a)`, `label $x | .a, break $x`, `try error catch .`} {
 		f := mustCompile(t, expr, Vars{})
-		m := f.machine(t.Context())
+		m := f.Pipeline(t.Context())
 		v := map[string]any{"a": 1, "b": 2}
 		pass := func() {
-			m.run(v)
+			m.Run(v)
 			for {
-				if _, ok, err := m.next(); err != nil {
+				if _, ok, err := m.Next(); err != nil {
 					t.Fatal(expr, err)
 				} else if !ok {
 					return

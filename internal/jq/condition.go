@@ -1,4 +1,4 @@
-package output
+package jq
 
 import (
 	"context"
@@ -23,11 +23,11 @@ func CompileCondition(flag, expr string, vars Vars) (*Filter, error) {
 		if op == gojq.OpAssign {
 			msg += "; compare with =="
 		}
-		return nil, &ExprError{Flag: flag, Expr: expr, Offset: findOperator(expr, op.String()), Msg: msg}
+		return nil, &Error{Flag: flag, Expr: expr, Offset: findOperator(expr, op.String()), Msg: msg}
 	}
 	if constantQuery(f.query) {
 		start := len(expr) - len(strings.TrimLeft(expr, " \t\r\n"))
-		return nil, &ExprError{Flag: flag, Expr: expr, Offset: start, Msg: "a constant is not a condition: it does not depend on the event"}
+		return nil, &Error{Flag: flag, Expr: expr, Offset: start, Msg: "a constant is not a condition: it does not depend on the event"}
 	}
 	return f, nil
 }
@@ -170,6 +170,15 @@ func findOperator(expr, op string) int {
 	return -1
 }
 
+// DecidedByTypes explains that a comparison of values of different types made v match;
+// "" when none did.
+func (f *Filter) DecidedByTypes(ctx context.Context, v any) string {
+	if c := newTypeCheck(f); c != nil {
+		return c.decided(ctx, v)
+	}
+	return ""
+}
+
 // A typeCheck finds out whether the types of operands decided a comparison. jq has an
 // order of all values: null, false, true, numbers, strings, arrays, objects.
 type typeCheck struct {
@@ -177,8 +186,8 @@ type typeCheck struct {
 	noted  string
 }
 
-// typeCheck returns nil for an expression that compares nothing.
-func (f *Filter) typeCheck() *typeCheck {
+// newTypeCheck returns nil for an expression that compares nothing.
+func newTypeCheck(f *Filter) *typeCheck {
 	query, err := gojq.Parse(f.expr) // of its own, to be changed
 	if err != nil || !instrument(reflect.ValueOf(query)) {
 		return nil
@@ -241,11 +250,10 @@ func (c *typeCheck) compare(op gojq.Operator, a, b any) bool {
 	return holds
 }
 
-// decided explains that a comparison of values of different types made v match; ""
-// when none did.
+// decided is DecidedByTypes.
 func (c *typeCheck) decided(ctx context.Context, v any) string {
 	c.noted = ""
-	if ok, err := c.filter.matches(ctx, v); !ok || err != nil || c.noted == "" {
+	if ok, err := c.filter.Matches(ctx, v); !ok || err != nil || c.noted == "" {
 		return ""
 	}
 	return c.noted + ": jq orders values of different types by their types, so it says nothing about them"
