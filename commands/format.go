@@ -123,7 +123,7 @@ func (f *streamFlags) tryExpressions(p *program) error {
 		return err
 	}
 	for _, text := range f.outputFlags.reports {
-		if _, _, err := reportForm(text); err != nil {
+		if _, err := reportTarget(text); err != nil {
 			return err
 		}
 	}

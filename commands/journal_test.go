@@ -226,8 +226,7 @@ func TestErrorsInRecords(t *testing.T) {
 		}
 	}
 	r, _ := reportOf(t, &streamFlags{}, true, err)
-	var tap bytes.Buffer
-	if err := writeTAP(&tap, r); err != nil || !strings.Contains(tap.String(), `status 1011: one two"`) {
-		t.Errorf("%v in\n%s", err, tap.String())
+	if tap := written(t, r, "tap"); !strings.Contains(tap, `status 1011: one two"`) {
+		t.Errorf("%v in\n%s", err, tap)
 	}
 }

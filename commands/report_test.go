@@ -1,11 +1,9 @@
 package commands
 
 import (
-	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,13 +14,14 @@ import (
 
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/jq"
+	"github.com/hark-cli/hark/internal/report"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
 
 // reportOf runs events through a stream with such flags and reports an end of it
 // by the cause, unless a condition ends it.
-func reportOf(t *testing.T, f *streamFlags, live bool, cause error, events ...string) (*runReport, error) {
+func reportOf(t *testing.T, f *streamFlags, live bool, cause error, events ...string) (*report.Run, error) {
 	t.Helper()
 	p := &program{say: newPrinter(io.Discard)}
 	p.say.Add("hunter2")
@@ -100,11 +99,25 @@ func TestReports(t *testing.T) {
 			if got := strings.Join(got, " "); got != tt.want {
 				t.Errorf("cases %s, want %s", got, tt.want)
 			}
-			if bad := r.count(failed) + r.count(broken); (bad == 0) != (r.ExitCode == exitOK) {
+			if bad := r.Count(report.Failed) + r.Count(report.Broken); (bad == 0) != (r.ExitCode == exitOK) {
 				t.Errorf("%d cases have failed, and the exit code is %d", bad, r.ExitCode)
 			}
 		})
 	}
+}
+
+// written returns a report in one form.
+func written(t *testing.T, r *report.Run, kind string) string {
+	t.Helper()
+	target := report.Target{Kind: kind, Path: filepath.Join(t.TempDir(), "report")}
+	if err := target.Write(r); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(target.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // What a server sent may hold credentials, and what would break the form of a
@@ -115,26 +128,31 @@ func TestReportsAreSafe(t *testing.T) {
 	r, _ := reportOf(t, f, true, errMaxTime, nasty, "\x00\xff")
 	forms := map[string]string{}
 	for _, kind := range []string{"junit", "tap", "json"} {
-		var b bytes.Buffer
-		if err := reportKind(kind)(&b, r); err != nil {
-			t.Fatal(err)
+		text := written(t, r, kind)
+		forms[kind] = text
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("%s shows a credential:\n%s", kind, text)
 		}
-		forms[kind] = b.String()
-		if strings.Contains(b.String(), "hunter2") {
-			t.Errorf("%s shows a credential:\n%s", kind, b.String())
-		}
-		if i := strings.IndexFunc(b.String(), func(r rune) bool { return console.Acts(r) && r != '\n' && r != '\t' }); i >= 0 {
-			t.Errorf("%s holds a control character: %q", kind, b.String()[i:])
+		if i := strings.IndexFunc(text, func(r rune) bool { return console.Acts(r) && r != '\n' && r != '\t' }); i >= 0 {
+			t.Errorf("%s holds a control character: %q", kind, text[i:])
 		}
 	}
-	var suites junitSuites
+	var suites struct {
+		Suite struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Cases    []struct {
+				Failure string `xml:"failure"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
 	if err := xml.Unmarshal([]byte(forms["junit"]), &suites); err != nil {
 		t.Errorf("no XML: %v\n%s", err, forms["junit"])
 	}
-	if s := suites.Suite; s.Tests != 5 || s.Failures != 3 || len(s.Cases) != 5 || !strings.Contains(s.Cases[2].Failure.Text, "]]> <x>&") {
+	if s := suites.Suite; s.Tests != 5 || s.Failures != 3 || len(s.Cases) != 5 || !strings.Contains(s.Cases[2].Failure, "]]> <x>&") {
 		t.Errorf("suite %+v", s)
 	}
-	var back runReport
+	var back report.Run
 	if err := json.Unmarshal([]byte(forms["json"]), &back); err != nil || len(back.Last) != 2 {
 		t.Errorf("no JSON: %v\n%s", err, forms["json"])
 	}
@@ -144,36 +162,6 @@ func TestReportsAreSafe(t *testing.T) {
 	for i, line := range strings.Split(strings.TrimSpace(forms["tap"]), "\n") {
 		if !strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "ok ") && !strings.HasPrefix(line, "not ok ") && i > 1 {
 			t.Errorf("line %d of TAP: %s", i+1, line)
-		}
-	}
-}
-
-func TestWriteFile(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "r.xml")
-	for _, text := range []string{"first, and longer", "second"} {
-		if err := tryFile(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := writeFile(path, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != text {
-			t.Errorf("%q, %v", got, err)
-		}
-	}
-	entries, err := os.ReadDir(folder)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("left in the folder: %v, %v", entries, err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
-	for _, bad := range []string{folder, filepath.Join(folder, "no", "r.xml"), filepath.Join(path, "x")} {
-		if err := tryFile(bad); err == nil {
-			t.Errorf("%s can be written", bad)
-		} else if text := fmt.Sprint(err); !strings.Contains(text, bad) {
-			t.Errorf("%s: %v", bad, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package commands
+package report
 
 import (
 	"encoding/json"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// writeReportJSON writes --report json=FILE.
-func writeReportJSON(w io.Writer, r *runReport) error {
+// writeJSON writes --report json=FILE.
+func writeJSON(w io.Writer, r *Run) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
@@ -17,15 +17,15 @@ func writeReportJSON(w io.Writer, r *runReport) error {
 
 // writeTAP writes --report tap=FILE: version 13 of the Test Anything Protocol,
 // with a YAML block for each case.
-func writeTAP(w io.Writer, r *runReport) error {
+func writeTAP(w io.Writer, r *Run) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "TAP version 13\n1..%d\n", len(r.Cases))
 	for i, c := range r.Cases {
 		verdict, directive := "ok", ""
 		switch c.Status {
-		case failed, broken:
+		case Failed, Broken:
 			verdict = "not ok"
-		case skipped:
+		case Skipped:
 			directive = " # SKIP " + tapText(c.Message)
 		}
 		fmt.Fprintf(&b, "%s %d - %s%s\n", verdict, i+1, tapText(c.Name), directive)
@@ -40,7 +40,7 @@ func tapText(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "#", `\#`, "\n", " ").Replace(text)
 }
 
-func tapDetails(b *strings.Builder, c reportCase, r *runReport) {
+func tapDetails(b *strings.Builder, c Case, r *Run) {
 	b.WriteString("  ---\n")
 	line := func(name, value string) {
 		if value != "" {

@@ -1,4 +1,4 @@
-package commands
+package report
 
 import (
 	"encoding/xml"
@@ -62,10 +62,10 @@ type junitText struct {
 }
 
 // writeJUnit writes --report junit=FILE.
-func writeJUnit(w io.Writer, r *runReport) error {
+func writeJUnit(w io.Writer, r *Run) error {
 	s := junitSuite{
 		Name: r.Name, Package: "hark",
-		Tests: len(r.Cases), Failures: r.count(failed), Errors: r.count(broken), Skipped: r.count(skipped),
+		Tests: len(r.Cases), Failures: r.Count(Failed), Errors: r.Count(Broken), Skipped: r.Count(Skipped),
 		Time: decimal(r.Seconds), Timestamp: r.Started.Format("2006-01-02T15:04:05"), Hostname: "localhost",
 		Properties: []junitProperty{
 			{"hark.version", r.Version}, {"hark.exit_code", fmt.Sprint(r.ExitCode)}, {"hark.ended_by", r.EndedBy},
@@ -93,18 +93,18 @@ func writeJUnit(w io.Writer, r *runReport) error {
 	return err
 }
 
-func junitOf(c reportCase, r *runReport) junitCase {
+func junitOf(c Case, r *Run) junitCase {
 	out := junitCase{Name: c.Name, Class: strings.ReplaceAll(r.Name, " ", "."), Time: decimal(c.Seconds)}
 	problem := &junitProblem{Message: c.Message, Type: c.Condition}
 	if c.last() {
 		problem.Text = xmlText(c.Message + "\n" + r.lastEvents())
 	}
 	switch c.Status {
-	case failed:
+	case Failed:
 		out.Failure = problem
-	case broken:
+	case Broken:
 		out.Error = problem
-	case skipped:
+	case Skipped:
 		out.Skipped = &junitSkipped{c.Message}
 	}
 	return out
@@ -117,7 +117,7 @@ func xmlText(text string) string {
 }
 
 // lastEvents lists the last events for people.
-func (r *runReport) lastEvents() string {
+func (r *Run) lastEvents() string {
 	if len(r.Last) == 0 {
 		return "no event came\n"
 	}

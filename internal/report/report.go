@@ -1,0 +1,77 @@
+// Package report writes what came of a stream for CI systems: as JUnit XML, in the Test
+// Anything Protocol, and as JSON. It gets texts that are fit to be shown.
+package report
+
+import "time"
+
+// A Run is the result of a stream, for CI systems. Its JSON is --report
+// json=FILE; the help topic "reports" explains the members.
+type Run struct {
+	Name     string    `json:"name"`
+	Service  string    `json:"service"`
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Seconds  float64   `json:"seconds"`
+	ExitCode int       `json:"exit_code"`
+	EndedBy  string    `json:"ended_by"`
+	Error    string    `json:"error,omitempty"`
+	Events   uint64    `json:"events"`
+	Printed  uint64    `json:"printed"`
+	Cases    []Case    `json:"cases"`
+	Last     []Event   `json:"last_events"`
+}
+
+// A Case is one test case: an assertion or another condition, or the stream itself.
+type Case struct {
+	Name      string `json:"name"`
+	Condition string `json:"condition"` // "stream", "expect", …
+	Expr      string `json:"expr,omitempty"`
+	Status    Status `json:"status"`
+	// Seconds is the time to the match, or to the end of the stream.
+	Seconds float64 `json:"seconds"`
+	Message string  `json:"message,omitempty"`
+	Event   string  `json:"event,omitempty"` // the one that matched
+	Near    *Near   `json:"near,omitempty"`
+}
+
+// A Near is the value that came nearest to what was expected.
+type Near struct {
+	Path  string `json:"path"`
+	Value string `json:"value"`
+}
+
+// An Event is one of the last events before the end.
+type Event struct {
+	Event   uint64  `json:"event"`
+	Seconds float64 `json:"seconds"`
+	Text    string  `json:"text"`
+}
+
+// A Status is the verdict on a Case.
+type Status string
+
+const (
+	Passed  Status = "passed"
+	Failed  Status = "failed"
+	Broken  Status = "error" // something else than a condition ended the stream
+	Skipped Status = "skipped"
+)
+
+// last tells whether the last events belong to a case: they say why it failed.
+func (c *Case) last() bool {
+	return (c.Status == Failed || c.Status == Broken) && c.Condition != "max-time" && c.Condition != "idle"
+}
+
+// Count counts the cases with a status.
+func (r *Run) Count(status Status) int {
+	n := 0
+	for _, c := range r.Cases {
+		if c.Status == status {
+			n++
+		}
+	}
+	return n
+}
+
+// Seconds returns a time as reports have it, to the millisecond.
+func Seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
