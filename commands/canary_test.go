@@ -86,7 +86,7 @@ type canaryWorld struct {
 // credential, as it is, from the environment and by reference, to a service that
 // refuses it and to one that is not there, and looks for it in all that comes out.
 func TestCanary(t *testing.T) {
-	e, err := emulators().New(emulator.DefaultOptions())
+	e, err := services().emulators().New(emulator.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,13 @@ func (p *program) namesPath(ctx context.Context, asked *cmdline.Command, line *c
 		return ""
 	}
 	sum := sha256.New()
-	for _, name := range []string{"profile", "endpoint", "api", "company", "user", "emulator"} {
+	names := []string{"profile"}
+	for _, f := range asked.Flags {
+		if f.Group == catService && !f.Secret {
+			names = append(names, f.Name)
+		}
+	}
+	for _, name := range names {
 		io.WriteString(sum, name+"="+cmp.Or(line.Value(name), l.Value(name))+"\n")
 	}
 	return filepath.Join(folder, "names-"+service+"-"+hex.EncodeToString(sum.Sum(nil)[:8])+".json")

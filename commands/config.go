@@ -161,7 +161,7 @@ func accepts(o *cmdline.Flag, s config.Setting, f *config.File, root *cmdline.Co
 	return nil
 }
 
-func (p *program) configCommand() *cmdline.Command {
+func (p *program) configCommand(all serviceList) *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "config",
 		Usage:    "look at the configuration file and change it",
@@ -169,7 +169,7 @@ func (p *program) configCommand() *cmdline.Command {
 		Commands: func() []*cmdline.Command {
 			return []*cmdline.Command{
 				p.configPathCommand(), p.configShowCommand(), p.configExplainCommand(),
-				p.configCheckCommand(), p.configEditCommand(), p.configInit(),
+				p.configCheckCommand(all), p.configEditCommand(all), p.configInit(all),
 			}
 		},
 	}
@@ -216,17 +216,19 @@ func (p *program) configExplainCommand() *cmdline.Command {
 	}
 }
 
-func (p *program) configCheckCommand() *cmdline.Command {
+func (p *program) configCheckCommand(all serviceList) *cmdline.Command {
 	return &cmdline.Command{
 		Name: "check", Usage: "look for mistakes in the file", Examples: "hark config check",
-		Run: func(ctx context.Context, line *cmdline.Line) error { return p.configCheck(ctx, line.Command.Root()) },
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			return p.configCheck(ctx, line.Command.Root(), all)
+		},
 	}
 }
 
-func (p *program) configEditCommand() *cmdline.Command {
+func (p *program) configEditCommand(all serviceList) *cmdline.Command {
 	return &cmdline.Command{
 		Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", Examples: "hark config edit",
-		Run: func(ctx context.Context, line *cmdline.Line) error { return p.configEdit(ctx, line) },
+		Run: func(ctx context.Context, line *cmdline.Line) error { return p.configEdit(ctx, line, all) },
 	}
 }
 
@@ -293,7 +295,7 @@ func flushed(w *bufio.Writer) error {
 	return nil
 }
 
-func (p *program) configCheck(ctx context.Context, root *cmdline.Command) error {
+func (p *program) configCheck(ctx context.Context, root *cmdline.Command, all serviceList) error {
 	f, err := p.readConfig(ctx)
 	if err != nil {
 		return err
@@ -301,7 +303,7 @@ func (p *program) configCheck(ctx context.Context, root *cmdline.Command) error 
 	if err := checkConfig(root, f); err != nil {
 		return err
 	}
-	if err := p.checkUse(ctx, f); err != nil {
+	if err := p.checkUse(ctx, f, all); err != nil {
 		return err
 	}
 	if f.Exposed && literalSecret(root, f) {
@@ -312,7 +314,7 @@ func (p *program) configCheck(ctx context.Context, root *cmdline.Command) error 
 
 // checkUse has each command check the settings of the file, of each of its profiles, as
 // it does when it is used, up to where it would begin. Nothing is run or asked.
-func (p *program) checkUse(ctx context.Context, f *config.File) error {
+func (p *program) checkUse(ctx context.Context, f *config.File, all serviceList) error {
 	q := &program{Env: p.Env, say: &printer{home: io.Discard, w: io.Discard}, rescues: p.rescues, noQuestions: true, checking: true}
 	q.Stdout, q.Stderr = io.Discard, io.Discard
 	q.LookupEnv = func(name string) (string, bool) {
@@ -327,7 +329,7 @@ func (p *program) checkUse(ctx context.Context, f *config.File) error {
 	// What is wrong with a setting of all commands is a mistake in connect, not in some
 	// service.
 	general := func(s service) int { return min(1, len(s.settings)) }
-	order := slices.SortedStableFunc(slices.Values(services()), func(a, b service) int { return general(a) - general(b) })
+	order := slices.SortedStableFunc(slices.Values(all), func(a, b service) int { return general(a) - general(b) })
 	for _, profile := range append([]string{""}, f.Profiles...) {
 		for _, sv := range order {
 			err := q.tryProfile(ctx, sv, f, profile)
@@ -450,7 +452,7 @@ func (p *program) configExplain(ctx context.Context, line *cmdline.Line, words, 
 
 // configEdit opens the editor on the file, makes it if there is none, and checks
 // it afterwards.
-func (p *program) configEdit(ctx context.Context, line *cmdline.Line) error {
+func (p *program) configEdit(ctx context.Context, line *cmdline.Line, all serviceList) error {
 	path, err := p.configPath()
 	if err != nil {
 		return err
@@ -471,7 +473,7 @@ func (p *program) configEdit(ctx context.Context, line *cmdline.Line) error {
 	if err := cmd.Run(); err != nil {
 		return cmdline.Usagef("the editor %q failed: %v", editor, err)
 	}
-	return p.configCheck(ctx, line.Command.Root())
+	return p.configCheck(ctx, line.Command.Root(), all)
 }
 
 // makeConfig makes the file, which only its owner may read, unless it is there.

@@ -21,7 +21,8 @@ import (
 
 // configInit is "config init": it collects the settings of a service, lets doctor
 // try them, and adds them to the file.
-func (p *program) configInit() *cmdline.Command {
+func (p *program) configInit(all serviceList) *cmdline.Command {
+	names := all.configurable().names()
 	var try string
 	var set []string
 	var unchecked bool
@@ -31,8 +32,8 @@ func (p *program) configInit() *cmdline.Command {
 hark config init octave
 hark config init drogue --try example-app
 hark config init octave --profile staging --set endpoint=https://octave.example.com`,
-		Complete: wordsOf(namesOf(isConfigurable)),
-		Args:     "SERVICE\nSERVICE\t" + oneOf(namesOf(isConfigurable)),
+		Complete: wordsOf(names),
+		Args:     "SERVICE\nSERVICE\t" + oneOf(names),
 		Description: "Asks for what the service needs and --set has not given; an empty answer takes what stands in " +
 			"brackets. When stdin is no terminal, its lines are the answers. Then 'hark doctor' tries the settings, " +
 			"together with what the file says already. When it fails nothing is written, unless you say so on a terminal.\n\n" +
@@ -44,7 +45,12 @@ hark config init octave --profile staging --set endpoint=https://octave.example.
 			{Name: "no-check", Value: cmdline.Bool(&unchecked), Usage: "write the settings without trying them"},
 		},
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			s := &setup{program: p, root: line.Command.Root(), service: line.Arg(0), profile: line.Value("profile"), try: try}
+			s := &setup{program: p, root: line.Command.Root(), profile: line.Value("profile"), try: try}
+			sv := all.configurable().find(line.Arg(0))
+			if sv == nil {
+				return unknownService(line.Arg(0), names)
+			}
+			s.service = *sv
 			s.warns = !line.IsSet("no-warn-secrets")
 			if err := s.collect(ctx, set); err != nil {
 				return err
@@ -62,10 +68,11 @@ hark config init octave --profile staging --set endpoint=https://octave.example.
 // A setup is one run of "config init".
 type setup struct {
 	*program
-	root             *cmdline.Command
-	service, profile string
-	try              string
-	warns            bool // about credentials on the command line
+	root    *cmdline.Command
+	service service
+	profile string
+	try     string
+	warns   bool // about credentials on the command line
 
 	file *config.File // as it was
 	old  string       // its text
@@ -85,10 +92,6 @@ const orBetter = ", or better where to find it: env:NAME, file:PATH, cmd:COMMAND
 
 // collect makes the new text of the file.
 func (s *setup) collect(ctx context.Context, given []string) error {
-	sv := serviceOf(s.service)
-	if sv == nil || !isConfigurable(*sv) {
-		return unknownService(s.service, namesOf(isConfigurable))
-	}
 	if err := s.read(ctx); err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 	if err != nil {
 		return err
 	}
-	for _, q := range sv.settings {
+	for _, q := range s.service.settings {
 		if _, ok := values[q.name]; ok || q.with != "" && values[q.with] == "" {
 			continue
 		}
@@ -109,9 +112,9 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 			s.keys = append(s.keys, q.name)
 		}
 	}
-	table := s.service
+	table := s.service.name
 	if s.profile != "" {
-		table = "profile." + tomlKey(s.profile) + "." + s.service
+		table = "profile." + tomlKey(s.profile) + "." + s.service.name
 	}
 	var text strings.Builder
 	if s.old != "" {
@@ -138,8 +141,8 @@ func (s *setup) read(ctx context.Context) (err error) {
 		return err
 	}
 	for _, old := range s.file.Settings {
-		if old.Profile == s.profile && old.Service == s.service {
-			e := cmdline.Usagef("%s:%d: there are settings of %s already", s.file.Path, old.Line, s.service)
+		if old.Profile == s.profile && old.Service == s.service.name {
+			e := cmdline.Usagef("%s:%d: there are settings of %s already", s.file.Path, old.Line, s.service.name)
 			e.Advice = "change them with 'hark config edit'"
 			return e
 		}
@@ -162,7 +165,7 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 		}
 		o, names := s.setting(key)
 		if o == nil {
-			e := cmdline.Usagef("--set%s: %s has no such setting", cmdline.Mention(key), s.service)
+			e := cmdline.Usagef("--set%s: %s has no such setting", cmdline.Mention(key), s.service.name)
 			e.Suggestion = cmdline.Nearest(key, names)
 			return nil, e
 		}
@@ -191,7 +194,7 @@ func (s *setup) withhold(o *cmdline.Flag, value string) {
 func (s *setup) setting(key string) (found *cmdline.Flag, names []string) {
 	s.root.Walk(func(n *cmdline.Command) {
 		for _, o := range n.Flags {
-			if o.Variable() != cmdline.VariableName(s.service, o.Name) {
+			if o.Variable() != cmdline.VariableName(s.service.name, o.Name) {
 				continue
 			}
 			names = append(names, o.Name)
@@ -212,7 +215,7 @@ func (s *setup) ask(ctx context.Context, q question) (string, error) {
 	o, _ := s.setting(q.name)
 	s.withhold(o, answer)
 	if answer = cmp.Or(answer, q.deflt); answer == "" && q.needed {
-		e := cmdline.Usagef("%s needs %s; nothing was written", s.service, q.name)
+		e := cmdline.Usagef("%s needs %s; nothing was written", s.service.name, q.name)
 		e.Advice = "answer the question, or give --set " + q.name + "=VALUE"
 		return "", e
 	}
@@ -304,7 +307,7 @@ func readLine(r io.Reader) (string, error) {
 
 // check lets doctor try the file as it will be.
 func (s *setup) check(ctx context.Context) error {
-	if what := serviceOf(s.service).tried; what != "" && s.try == "" {
+	if what := s.service.tried; what != "" && s.try == "" {
 		name, err := s.prompt(ctx, what+" to try it with (empty for none; it is not written): ")
 		if err != nil {
 			return err
@@ -358,7 +361,7 @@ func (s *setup) doctor(ctx context.Context, path string) error {
 		return s.LookupEnv(name)
 	}
 	q := &program{Env: env, say: s.say, kill: s.kill, rescues: s.rescues}
-	args := []string{"doctor", s.service}
+	args := []string{"doctor", s.service.name}
 	if s.profile != "" {
 		args = append(args, "--profile", s.profile)
 	}
@@ -382,7 +385,7 @@ func (s *setup) hides() []string {
 	if secret {
 		s.root.Walk(func(n *cmdline.Command) {
 			for _, o := range n.Flags {
-				if o.Secret && o.Variable() == cmdline.VariableName(s.service, o.Name) {
+				if o.Secret && o.Variable() == cmdline.VariableName(s.service.name, o.Name) {
 					names = append(names, o.Variable())
 				}
 			}
@@ -414,7 +417,7 @@ func (s *setup) write() error {
 	}
 	s.say.note("written to %s", s.file.Path)
 	for _, key := range s.keys {
-		name := cmdline.VariableName(s.service, key)
+		name := cmdline.VariableName(s.service.name, key)
 		if v, ok := s.LookupEnv(name); ok && v != "" {
 			s.say.warning("%s is set, and wins over the file", name)
 		}

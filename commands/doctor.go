@@ -17,7 +17,7 @@ import (
 
 // doctorCommand makes its commands of those that stream, so it reaches a service
 // exactly as they do.
-func (p *program) doctorCommand() *cmdline.Command {
+func (p *program) doctorCommand(all serviceList) *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "doctor",
 		Usage: "find out at which stage a connection fails, and why",
@@ -29,7 +29,7 @@ hark doctor wss://stream.example.com/events`,
 			"An address stands for 'connect' and itself.",
 		Commands: func() []*cmdline.Command {
 			var commands []*cmdline.Command
-			for _, sv := range services() {
+			for _, sv := range all {
 				commands = append(commands, p.examine(sv))
 			}
 			return commands

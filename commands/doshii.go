@@ -50,14 +50,20 @@ func doshiiService() service {
 		name: "doshii", title: "Doshii",
 		command: (*program).doshiiCommand, stream: (*program).doshiiListen,
 		player:   &proto.Doshii{},
-		emulator: func() emulator.Service { return doshii.Service(doshii.DefaultOptions()) },
+		emulator: doshiiEmulator,
 		settings: []question{
 			{name: "env", ask: "environment: sandbox or live", deflt: "sandbox"},
 			{name: "client-id", ask: "client id" + orBetter, deflt: "env:DOSHII_CLIENT_ID", needed: true},
 		},
+		attributes: &attributes{
+			"run-number", "the socket's\naddress", "co.doshii.NAME", "id of the payload", "of receipt", "the payload",
+		},
+		ready:   "with the first pong of Doshii",
 		clocked: doshiiClocked,
 	}
 }
+
+func doshiiEmulator() emulator.Service { return doshii.Service(doshii.DefaultOptions()) }
 
 func (p *program) doshiiCommand() *cmdline.Command {
 	return &cmdline.Command{
@@ -126,7 +132,7 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 			{Name: "endpoint", Group: catService, Value: cmdline.String(&o.endpoint),
 				Usage: "reach the socket at `URL` instead of the address that --env gives"},
 			o.envFlag(),
-			{Name: "host-style", Group: catService, Value: cmdline.String(&o.hostStyle),
+			{Name: "host-style", Rare: true, Group: catService, Value: cmdline.String(&o.hostStyle),
 				Usage: "the generation of host names: `current|middle|oldest`, socket.ENV, ENV-socket or ENV.doshii.co"},
 			{Name: "path", Group: catService, Value: cmdline.String(&o.path), Default: "app-v3",
 				Usage: "the socket: `app-v3|app|pos|vendor`, or its path, which begins with a slash"},
@@ -141,9 +147,9 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 				Usage: "only events that the registered device `ID` is interested in"},
 			{Name: "events", Group: catService, Value: cmdline.String(&o.eventNames),
 				Usage: "only events of these names: `NAME,…`"},
-			{Name: "app-version", Group: catService, Value: cmdline.String(&o.appVersion),
+			{Name: "app-version", Rare: true, Group: catService, Value: cmdline.String(&o.appVersion),
 				Usage: "the `VERSION` that heartbeats state"},
-			{Name: "heartbeat", Group: catService, Value: cmdline.Duration(&o.heartbeat),
+			{Name: "heartbeat", Rare: true, Group: catService, Value: cmdline.Duration(&o.heartbeat),
 				Usage: "send a heartbeat every `D`"},
 			o.emulatorFlag(),
 		})...), f.flags()...),
@@ -256,7 +262,7 @@ func (o *doshiiOptions) asVendor() bool {
 // doshii makes the service of the options.
 func (s *stream) doshii(o *doshiiOptions) (*proto.Doshii, error) {
 	if o.emulator {
-		err := s.emulate("doshii", o.typed, &o.endpoint,
+		err := s.emulate(doshiiEmulator(), o.typed, &o.endpoint,
 			demo{"client-id", "HARK_DOSHII_CLIENT_ID", &o.clientID}, demo{"auth-token", "", &o.authToken})
 		if err != nil {
 			return nil, err

@@ -74,7 +74,7 @@ func (s *stream) doshiiAPI(o *doshiiREST) (*proto.DoshiiAPI, error) {
 		if o.typed("api") {
 			return nil, cmdline.Usagef("--api and --emulator exclude each other")
 		}
-		err := s.emulate("doshii", o.typed, &o.endpoint,
+		err := s.emulate(doshiiEmulator(), o.typed, &o.endpoint,
 			demo{"client-id", "HARK_DOSHII_CLIENT_ID", &o.clientID}, demo{"client-secret", "HARK_DOSHII_CLIENT_SECRET", &o.clientSecret})
 		if err != nil {
 			return nil, err

@@ -32,17 +32,20 @@ func drogueService() service {
 		name: "drogue", title: "Drogue Cloud",
 		command: (*program).drogueCommand, stream: (*program).drogueTail, arguments: []string{"x"},
 		player: &proto.Drogue{}, demo: []string{"demo-app"},
-		emulator: func() emulator.Service { return drogue.Service(drogue.DefaultOptions()) },
+		emulator: drogueEmulator,
 		settings: []question{
 			{name: "endpoint", ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.DrogueAPI + ")"},
 			{name: "user", ask: "user of an access token (empty if you log in with 'hark drogue login')"},
 			{name: "access-token", ask: "access token" + orBetter, deflt: "env:DROGUE_ACCESS_TOKEN", needed: true, with: "user"},
 		},
+		ready: "with the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream",
 		tried: "application",
 		// Renewed tokens are all that a client has to say.
 		clocked: func([]byte) bool { return true },
 	}
 }
+
+func drogueEmulator() emulator.Service { return drogue.Service(drogue.DefaultOptions()) }
 
 func (p *program) drogueCommand() *cmdline.Command {
 	return &cmdline.Command{
@@ -82,7 +85,7 @@ Without --group nothing is replayed: events that are sent while the connection i
 
 --device, --sender and --type compare the CloudEvents attributes of these names. What does not match is not counted.`,
 		Flags: append(cmdline.Own("drogue", append(o.drogueAccount.flags("the API is at `URL` and is asked where the socket is; with wss:// or ws://, the socket itself"),
-			&cmdline.Flag{Name: "auth-in-query", Group: catService, Value: cmdline.Bool(&o.inQuery),
+			&cmdline.Flag{Name: "auth-in-query", Rare: true, Group: catService, Value: cmdline.Bool(&o.inQuery),
 				Usage: "send the credentials in the address instead of a header"},
 			&cmdline.Flag{Name: "group", Group: catService, Value: cmdline.String(&o.group),
 				Usage: "read as consumer group `ID`: members share events and resume at the group's offset, per partition, once the group has read from it; all must read the same channel"},

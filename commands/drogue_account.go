@@ -122,7 +122,7 @@ func (o *drogueAccount) flags(use string) []*cmdline.Flag {
 }
 
 func tokenStoreFlag(store *string) *cmdline.Flag {
-	return &cmdline.Flag{Name: "token-store", Group: catService, Value: cmdline.String(store),
+	return &cmdline.Flag{Name: "token-store", Rare: true, Group: catService, Value: cmdline.String(store),
 		Usage: "where logins are kept: `auto|keyring|file`; auto takes the file where there is no keyring"}
 }
 
@@ -252,7 +252,7 @@ func (s *stream) emulateDrogue(o *drogueAccount) error {
 	if o.typed("api") {
 		return cmdline.Usagef("--api and --emulator exclude each other")
 	}
-	err := s.emulate("drogue", o.typed, &o.endpoint,
+	err := s.emulate(drogueEmulator(), o.typed, &o.endpoint,
 		demo{"token", "HARK_DROGUE_TOKEN", &o.token},
 		demo{"user", "", &o.user}, demo{"access-token", "", &o.accessToken})
 	if err != nil {

@@ -32,8 +32,9 @@ type emulateOptions struct {
 	access    accessFlags
 }
 
-func (p *program) emulateCommand() *cmdline.Command {
-	o := &emulateOptions{listen: "127.0.0.1:0", emulators: emulators(), emulator: emulator.DefaultOptions()}
+func (p *program) emulateCommand(all serviceList) *cmdline.Command {
+	names := all.emulated().names()
+	o := &emulateOptions{listen: "127.0.0.1:0", emulators: all.emulators(), emulator: emulator.DefaultOptions()}
 	return &cmdline.Command{
 		Name:  "emulate",
 		Usage: "run stand-ins for services",
@@ -41,8 +42,8 @@ func (p *program) emulateCommand() *cmdline.Command {
 hark emulate octave drogue doshii --listen 127.0.0.1:8080
 hark emulate octave --rate 100 -- make test
 hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii listen -n 10`,
-		Complete: wordsOf(namesOf(isEmulated)),
-		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\t" + oneOf(namesOf(isEmulated)) + "\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
+		Complete: wordsOf(names),
+		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\t" + oneOf(names) + "\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
 		Description: "Serves REST, token, discovery and socket endpoints of each SERVICE on one address. Without " +
 			"COMMAND, prints the environment that points clients at it (endpoints, demo credentials, names to " +
 			"try), a variable a line, and serves until it gets a signal.\n\n" +
@@ -59,7 +60,7 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 				Usage: "send the events in `FILE` instead, one JSON object a line, as hark prints them; - is stdin"},
 			{Name: "seed", Value: cmdline.Uint64(&o.emulator.Seed),
 				Usage: "the same `N` makes up the same events and the same chances"},
-			{Name: "fault", Complete: faultNames, Value: cmdline.Strings(&o.emulator.Faults),
+			{Name: "fault", Complete: faultNames(o.emulators), Value: cmdline.Strings(&o.emulator.Faults),
 				Usage: "misbehave: `'FAULT…'`, see 'hark help faults'"},
 		}, o.access.flags(), emulatorFlags(o.emulators)),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
@@ -67,13 +68,13 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 			o.services, o.command = before, after
 			switch {
 			case len(o.services) == 0:
-				return cmdline.Usagef("emulate needs a SERVICE: %s", strings.Join(namesOf(isEmulated), ", "))
+				return cmdline.Usagef("emulate needs a SERVICE: %s", strings.Join(names, ", "))
 			case dashes && len(o.command) == 0:
 				return cmdline.Usagef("no COMMAND after --")
 			}
 			for _, s := range o.services {
-				if !slices.Contains(namesOf(isEmulated), s) {
-					return unknownService(s, namesOf(isEmulated))
+				if !slices.Contains(names, s) {
+					return unknownService(s, names)
 				}
 			}
 			if err := o.access.check(ctx, line); err != nil {
@@ -101,16 +102,18 @@ func emulatorFlags(all emulator.Services) []*cmdline.Flag {
 }
 
 // faultNames completes the name of a fault.
-func faultNames(context.Context, *cmdline.Line) []cmdline.Candidate {
-	var words []string
-	for _, f := range emulators().Faults() {
-		word := f.Name
-		if f.Argument != "" && f.Argument[0] != '[' {
-			word += "="
+func faultNames(all emulator.Services) cmdline.Completion {
+	return func(context.Context, *cmdline.Line) []cmdline.Candidate {
+		var words []string
+		for _, f := range all.Faults() {
+			word := f.Name
+			if f.Argument != "" && f.Argument[0] != '[' {
+				word += "="
+			}
+			words = append(words, word)
 		}
-		words = append(words, word)
+		return cmdline.Words(words...)
 	}
-	return cmdline.Words(words...)
 }
 
 // emulate serves the stand-ins until ctx ends or the command has ended.

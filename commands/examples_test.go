@@ -38,7 +38,7 @@ func TestHelpExamples(t *testing.T) {
 			run(n.Path(), n.Describe().Examples[:min(1, len(n.Describe().Examples))])
 		}
 	})
-	for _, topic := range topics() {
+	for _, topic := range topics(services()) {
 		run("topic "+topic.Name, topicExamples(topic.Text))
 	}
 }

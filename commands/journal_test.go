@@ -146,8 +146,8 @@ func TestStatusRecords(t *testing.T) {
 		t.Errorf("counters %+v", c)
 	}
 	// Each member was seen, and stands in the manual.
-	i := slices.IndexFunc(topics(), func(t cmdline.Topic) bool { return t.Name == "status" })
-	text := topics()[i].Text
+	i := slices.IndexFunc(topics(services()), func(t cmdline.Topic) bool { return t.Name == "status" })
+	text := topics(services())[i].Text
 	all := reflect.TypeFor[documentedRecord]()
 	for field := range all.Fields() {
 		name := field.Tag.Get("json")

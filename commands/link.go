@@ -38,7 +38,7 @@ func (f *linkFlags) flags() []*cmdline.Flag {
 	return append([]*cmdline.Flag{
 		{Name: "connect-timeout", Group: catLink, Value: cmdline.Duration(&f.connectTimeout),
 			Usage: "give an attempt to connect `D`; a command that gives the credential has 30s of its own"},
-		{Name: "retries", Group: catLink, Value: cmdline.Int(&f.retries),
+		{Name: "retries", Essential: true, Group: catLink, Value: cmdline.Int(&f.retries),
 			Usage: "try again at most `N` times within --retry-window"},
 		{Name: "retry-window", Group: catLink, Value: cmdline.Duration(&f.retryWindow),
 			Usage: "the time in which retries are counted, `D`"},

@@ -108,6 +108,7 @@ func (e *crashError) Error() string { return fmt.Sprintf("internal error: %v", e
 func (p *program) app() *cmdline.App {
 	info, _ := debug.ReadBuildInfo()
 	columns, rows := p.Screen()
+	all := services()
 	return cmdline.New(cmdline.Config{
 		Root: &cmdline.Command{
 			Name:  "hark",
@@ -121,17 +122,17 @@ hark connect wss://stream.example.com/events | jq .`,
 			Flags: globalFlags(p),
 			Commands: func() []*cmdline.Command {
 				var ofServices []*cmdline.Command
-				for _, s := range services() {
+				for _, s := range all {
 					ofServices = append(ofServices, s.command(p))
 				}
 				return slices.Concat(
 					cmdline.Grouped("Services", ofServices...),
-					cmdline.Grouped("Tests and tapes", p.doctorCommand(), p.emulateCommand(), p.serveCommand(), p.playCommand(), p.replayCommand()),
-					cmdline.Grouped("About hark", p.configCommand(), p.completionCommand(), p.manCommand()))
+					cmdline.Grouped("Tests and tapes", p.doctorCommand(all), p.emulateCommand(all), p.serveCommand(), p.playCommand(all), p.replayCommand(all)),
+					cmdline.Grouped("About hark", p.configCommand(all), p.completionCommand(), p.manCommand()))
 			},
 		},
 		Version:   cmdline.VersionLine("hark", info),
-		Topics:    topics(),
+		Topics:    topics(all),
 		Settings:  p.addConfig,
 		Stdout:    p.Stdout,
 		Stderr:    p.Stderr,

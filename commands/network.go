@@ -49,7 +49,7 @@ func newNetworkFlags() networkFlags {
 
 func (f *networkFlags) flags() []*cmdline.Flag {
 	return slices.Concat([]*cmdline.Flag{
-		{Name: "header", Aliases: []string{"H"}, Group: catLink, Value: cmdline.Strings(&f.headers),
+		{Name: "header", Essential: true, Aliases: []string{"H"}, Group: catLink, Value: cmdline.Strings(&f.headers),
 			Usage: "send the header `'NAME: VALUE'` with the handshake; @FILE reads headers from a file, one a line, without those that begin with #"},
 		{Name: "user-agent", Aliases: []string{"A"}, Group: catLink, Value: cmdline.String(&f.agent),
 			Usage: "send `NAME` as the User-Agent header"},

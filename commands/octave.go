@@ -40,16 +40,22 @@ func octaveService() service {
 		name: "octave", title: "Sierra Wireless Octave",
 		command: (*program).octaveCommand, stream: (*program).octaveSubscribe, arguments: []string{"/x"},
 		player: &proto.Octave{}, demo: []string{"/demo/stream"},
-		emulator: func() emulator.Service { return octave.Service(octave.DefaultOptions()) },
+		emulator: octaveEmulator,
 		settings: []question{
 			{name: "company", ask: "company", needed: true},
 			{name: "user", ask: "user (empty for a restricted token)"},
 			{name: "token", ask: "token" + orBetter, deflt: "env:OCTAVE_TOKEN", needed: true},
 		},
+		attributes: &attributes{
+			"of the event", "octave://COMPANY", "com.sierrawireless\n.octave.event", "the stream's path", "generated, or created", "the event object",
+		},
+		ready:    "when Octave has acknowledged all subscriptions",
 		synopsis: "[STREAM…]", asksFirst: true,
 		clocked: octaveClocked, answer: answerOctave,
 	}
 }
+
+func octaveEmulator() emulator.Service { return octave.Service(octave.DefaultOptions()) }
 
 func (p *program) octaveCommand() *cmdline.Command {
 	return &cmdline.Command{
@@ -129,9 +135,9 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 			"session; what was stored meanwhile is fetched from the REST interface and comes first, nothing twice. " +
 			"What could not be fetched is reported as a gap.",
 		Flags: append(append(o.account(), cmdline.Own("octave",
-			&cmdline.Flag{Name: "ack-timeout", Group: catService, Value: cmdline.Duration(&o.ackTimeout),
+			&cmdline.Flag{Name: "ack-timeout", Rare: true, Group: catService, Value: cmdline.Duration(&o.ackTimeout),
 				Usage: "wait `D` for the acknowledgement of a subscription"},
-			&cmdline.Flag{Name: "heartbeat", Group: catService, Value: cmdline.Duration(&o.heartbeat),
+			&cmdline.Flag{Name: "heartbeat", Rare: true, Group: catService, Value: cmdline.Duration(&o.heartbeat),
 				Usage: "send a heartbeat every `D`; 0 for none"},
 			&cmdline.Flag{Name: "device", Group: catService, Value: cmdline.Strings(&o.devices),
 				Usage: "subscribe to all streams of the device `NAME`"},
@@ -221,7 +227,7 @@ func unique(words []string) []string {
 // octave makes the service of the options.
 func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 	if o.emulator {
-		err := s.emulate("octave", o.typed, &o.endpoint,
+		err := s.emulate(octaveEmulator(), o.typed, &o.endpoint,
 			demo{"user", "HARK_OCTAVE_USER", &o.user},
 			demo{"company", "HARK_OCTAVE_COMPANY", &o.company},
 			demo{"token", "HARK_OCTAVE_TOKEN", &o.token})

@@ -17,7 +17,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-func (p *program) playCommand() *cmdline.Command {
+func (p *program) playCommand(all serviceList) *cmdline.Command {
 	var as string
 	f := newStreamFlags()
 	return &cmdline.Command{
@@ -31,7 +31,7 @@ xz -dc day.tape.xz | hark play - --as connect`,
 			"flags, as fast as it can. Times are those of the tape, for --idle and --max-time too.",
 		Flags: slices.Concat([]*cmdline.Flag{
 			{Name: "as", Group: catService, Value: cmdline.String(&as), Default: "what the tape says",
-				Usage: "take the tape for one of the service `" + strings.Join(namesOf(anyService), "|") + "`"},
+				Usage: "take the tape for one of the service `" + strings.Join(all.names(), "|") + "`"},
 		}, f.endFlags.flags(), f.outputFlags.flags(), f.statusFlags.flags()),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			for _, check := range []func(context.Context, *cmdline.Line) error{f.endFlags.check, f.outputFlags.check, f.statusFlags.check} {
@@ -39,12 +39,12 @@ xz -dc day.tape.xz | hark play - --as connect`,
 					return err
 				}
 			}
-			if as != "" && serviceOf(as) == nil {
-				return cmdline.Usagef("%s %q: expected %s", line.GivenAs("as"), cmdline.Cut(as, 24), strings.Join(namesOf(anyService), ", "))
+			if as != "" && all.find(as) == nil {
+				return cmdline.Usagef("%s %q: expected %s", line.GivenAs("as"), cmdline.Cut(as, 24), strings.Join(all.names(), ", "))
 			}
 			s := p.newStream(f)
 			defer s.close()
-			return s.play(ctx, line.Arg(0), as)
+			return s.play(ctx, line.Arg(0), as, all)
 		},
 	}
 }
@@ -65,7 +65,7 @@ func (p *program) openTape(ctx context.Context, path string) (io.ReadCloser, err
 }
 
 // play runs a tape through everything that is behind the connection.
-func (s *stream) play(ctx context.Context, path, as string) error {
+func (s *stream) play(ctx context.Context, path, as string, all serviceList) error {
 	file, err := s.openTape(ctx, path)
 	if err != nil {
 		return err
@@ -79,13 +79,13 @@ func (s *stream) play(ctx context.Context, path, as string) error {
 	if as == "" {
 		as = tape.Head.Service
 	}
-	sv := serviceOf(as)
+	sv := all.find(as)
 	if sv == nil {
 		e := cmdline.Usagef("%s does not say which service it is of", path)
 		if as != "" {
 			e = cmdline.Usagef("%s is of the unknown service %q", path, cmdline.Cut(as, 24))
 		}
-		e.Advice = "--as " + strings.Join(namesOf(anyService), "|") + " says it"
+		e.Advice = "--as " + strings.Join(all.names(), "|") + " says it"
 		return e
 	}
 	played := &playedService{Player: sv.player, source: tape.Head.Source}

@@ -36,7 +36,7 @@ func newPromptFlags() promptFlags { return promptFlags{linger: linger(time.Secon
 
 func (f *promptFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "interactive", Aliases: []string{"i"}, Group: catPrompt, Value: cmdline.Bool(&f.interactive),
+		{Name: "interactive", Essential: true, Aliases: []string{"i"}, Group: catPrompt, Value: cmdline.Bool(&f.interactive),
 			Usage: "open a prompt; when stdin is no terminal, carry out its lines: see 'hark help prompt'"},
 		{Name: "linger", Group: catPrompt, Value: &f.linger,
 			Usage: "after the last line of stdin, end when nothing has come for `D`; -1 for never"},

@@ -83,7 +83,11 @@ func (t *talk) cmdSave(rest string) error {
 // smokeTest is the script for a transcript, and what to know about it.
 func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 	var args []string
-	sends := t.svc.Name() == "connect"
+	sends := false // only connect has --send
+	if t.cmdline != nil {
+		o, _ := t.cmdline.Command.Lookup("send")
+		sends = o != nil
+	}
 	expected := make(map[string]bool)
 	binary, unsent := 0, 0
 	for _, e := range entries {

@@ -21,7 +21,7 @@ type proxyFlags struct {
 
 func (f *proxyFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "proxy", Secret: true, Aliases: []string{"x"}, Group: catProxy, Value: cmdline.String(&f.proxy),
+		{Name: "proxy", Essential: true, Secret: true, Aliases: []string{"x"}, Group: catProxy, Value: cmdline.String(&f.proxy),
 			Usage: "connect through the proxy `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`: http, https, socks5 or socks5h; '' for none"},
 		{Name: "proxy-user", Pair: true, Aliases: []string{"U"}, Group: catProxy, Value: cmdline.String(&f.proxyUser),
 			Usage: "the credentials of the proxy, `USER:PASSWORD`; the password, or all of it, may be a reference", Detail: secretForms},

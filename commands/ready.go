@@ -27,7 +27,7 @@ type readyFlags struct {
 
 func (f *readyFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "on-ready", Group: catReady, Value: cmdline.String(&f.onReady),
+		{Name: "on-ready", Essential: true, Group: catReady, Value: cmdline.String(&f.onReady),
 			Usage: "run the shell command `COMMAND` once, beside the stream, when it is ready; its failure ends hark"},
 		{Name: "ready-file", Group: catReady, Value: cmdline.String(&f.readyFile),
 			Usage: "create `FILE` when the stream is ready, and remove it at the end"},

@@ -23,7 +23,7 @@ type replayOptions struct {
 	access accessFlags
 }
 
-func (p *program) replayCommand() *cmdline.Command {
+func (p *program) replayCommand(all serviceList) *cmdline.Command {
 	o := &replayOptions{listen: "127.0.0.1:0", speed: 1}
 	return &cmdline.Command{
 		Name:  "replay",
@@ -54,7 +54,7 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 			if err := o.access.check(ctx, line); err != nil {
 				return err
 			}
-			return p.replay(ctx, line.Arg(0), o)
+			return p.replay(ctx, line.Arg(0), o, all)
 		},
 	}
 }
@@ -85,7 +85,7 @@ func (s *speed) String() string {
 }
 
 // replay serves the tape until it is over or ctx ends.
-func (p *program) replay(ctx context.Context, path string, o *replayOptions) error {
+func (p *program) replay(ctx context.Context, path string, o *replayOptions, all serviceList) error {
 	file, err := p.openTape(ctx, path)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (p *program) replay(ctx context.Context, path string, o *replayOptions) err
 	if o.strict {
 		options.Patience = 30 * time.Second
 	}
-	if sv := serviceOf(tape.Head.Service); sv != nil {
+	if sv := all.find(tape.Head.Service); sv != nil {
 		options.Clocked, options.Answer = sv.clocked, sv.answer
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -20,7 +20,7 @@ func scriptHark(args []string) int { return Main(args, System()) }
 func setupEmulators(env *testscript.Env) error {
 	opts := emulator.DefaultOptions()
 	opts.Rate = 50
-	e, err := emulators().New(opts)
+	e, err := services().emulators().New(opts)
 	if err != nil {
 		return err
 	}

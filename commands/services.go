@@ -11,8 +11,8 @@ import (
 
 // services is the list of services, the only one: to add a service is to add a line
 // here. What has to do with all of them ranges over it.
-func services() []service {
-	return []service{octaveService(), drogueService(), doshiiService(), connectService()}
+func services() serviceList {
+	return serviceList{octaveService(), drogueService(), doshiiService(), connectService()}
 }
 
 // A service is what the program knows of a service beside its codec.
@@ -34,6 +34,14 @@ type service struct {
 	// none. demo are arguments with which stream, with --emulator, has events.
 	emulator func() emulator.Service
 	demo     []string
+	// topics are help topics that are about it alone.
+	topics []cmdline.Topic
+	// attributes say in the help topic "output" where the attributes of its CloudEvents
+	// come from; nil when its events are CloudEvents as they come.
+	attributes *attributes
+	// ready says in the help topic "status" when its stream is ready: "with …".
+	ready string
+
 	// settings are what config init asks for; without any it does not know the service.
 	settings []question
 	// tried is what the settings can be tried with, such as an application; empty if
@@ -55,9 +63,12 @@ type service struct {
 	answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// serviceOf finds a service by its name; nil if there is none.
-func serviceOf(name string) *service {
-	for _, s := range services() {
+// serviceList are services, in their order.
+type serviceList []service
+
+// find finds a service by its name; nil if there is none.
+func (all serviceList) find(name string) *service {
+	for _, s := range all {
 		if s.name == name {
 			return &s
 		}
@@ -65,29 +76,41 @@ func serviceOf(name string) *service {
 	return nil
 }
 
-// namesOf lists the names of the services that are like that.
-func namesOf(is func(s service) bool) []string {
-	var names []string
-	for _, s := range services() {
+// that returns the services that are like that.
+func (all serviceList) that(is func(s service) bool) serviceList {
+	var some serviceList
+	for _, s := range all {
 		if is(s) {
-			names = append(names, s.name)
+			some = append(some, s)
 		}
+	}
+	return some
+}
+
+// names lists the names of the services.
+func (all serviceList) names() []string {
+	var names []string
+	for _, s := range all {
+		names = append(names, s.name)
 	}
 	return names
 }
 
-func anyService(service) bool       { return true }
-func isEmulated(s service) bool     { return s.emulator != nil }
-func isConfigurable(s service) bool { return len(s.settings) > 0 }
+// emulated are those that have an emulator, configurable those that config init knows.
+func (all serviceList) emulated() serviceList {
+	return all.that(func(s service) bool { return s.emulator != nil })
+}
+
+func (all serviceList) configurable() serviceList {
+	return all.that(func(s service) bool { return len(s.settings) > 0 })
+}
 
 // emulators are the emulators that there are.
-func emulators() (all emulator.Services) {
-	for _, s := range services() {
-		if s.emulator != nil {
-			all = append(all, s.emulator())
-		}
+func (all serviceList) emulators() (list emulator.Services) {
+	for _, s := range all.emulated() {
+		list = append(list, s.emulator())
 	}
-	return all
+	return list
 }
 
 // oneOf writes names as a choice: "octave, drogue or doshii".
@@ -113,3 +136,7 @@ func (s service) words(v *streaming) []string {
 	}
 	return []string{s.name, v.command.Name}
 }
+
+// attributes are those of a CloudEvent: where each comes from. A line feed begins a new
+// line of the table.
+type attributes struct{ id, source, kind, subject, time, data string }

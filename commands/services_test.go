@@ -101,7 +101,7 @@ func testEmulatorVariables(t *testing.T, sv service) {
 			known[f.Variable()] = true
 		}
 	})
-	e, err := emulators().New(emulator.DefaultOptions(), sv.name)
+	e, err := services().emulators().New(emulator.DefaultOptions(), sv.name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestClocked(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got := false
-		if sv := serviceOf(tt.service); sv != nil && sv.clocked != nil {
+		if sv := services().find(tt.service); sv != nil && sv.clocked != nil {
 			got = sv.clocked([]byte(tt.data))
 		}
 		if got != tt.want {

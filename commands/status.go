@@ -23,7 +23,7 @@ func newStatusFlags() statusFlags { return statusFlags{onGap: "warn"} }
 
 func (f *statusFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "status", Group: catStatus, Value: cmdline.String(&f.status), Default: "text on a terminal",
+		{Name: "status", Essential: true, Group: catStatus, Value: cmdline.String(&f.status), Default: "text on a terminal",
 			Usage: "tell on stderr what happens to the connection: `text|json|none`"},
 		{Name: "status-file", Group: catStatus, Value: cmdline.String(&f.statusFile),
 			Usage: "write what happens to the connection as JSON to `FILE`, one record per line"},

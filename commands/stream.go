@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/output"
@@ -77,7 +78,7 @@ type demo struct {
 // credentials become the demo's, whatever the environment says, which is about the
 // real service; but credentials that were typed stay, to see what happens. close
 // ends the stand-in.
-func (s *stream) emulate(service string, typed func(flag string) bool, endpoint *string, credentials ...demo) error {
+func (s *stream) emulate(service emulator.Service, typed func(flag string) bool, endpoint *string, credentials ...demo) error {
 	if typed("endpoint") {
 		return cmdline.Usagef("--endpoint and --emulator exclude each other")
 	}
@@ -86,7 +87,7 @@ func (s *stream) emulate(service string, typed func(flag string) bool, endpoint 
 		return err
 	}
 	s.standIn = e
-	*endpoint = e.demo[cmdline.VariableName(service, "endpoint")]
+	*endpoint = e.demo[cmdline.VariableName(service.Name, "endpoint")]
 	if !slices.ContainsFunc(credentials, func(d demo) bool { return typed(d.flag) }) {
 		for _, d := range credentials {
 			*d.setting = e.demo[d.variable]

@@ -37,9 +37,9 @@ func newTLSFlags() tlsFlags { return tlsFlags{min: "1.2", asked: new(atomic.Bool
 
 func (f *tlsFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "insecure", Aliases: []string{"k"}, Group: catTLS, Value: cmdline.Bool(&f.insecure),
+		{Name: "insecure", Essential: true, Aliases: []string{"k"}, Group: catTLS, Value: cmdline.Bool(&f.insecure),
 			Usage: "do not check the server's certificate"},
-		{Name: "cacert", Group: catTLS, Value: cmdline.String(&f.cacert),
+		{Name: "cacert", Essential: true, Group: catTLS, Value: cmdline.String(&f.cacert),
 			Usage: "trust the authorities in `FILE`, and no others"},
 		{Name: "cert", Group: catTLS, Value: cmdline.String(&f.cert),
 			Usage: "show the client certificate in `FILE`, PEM"},

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -9,8 +10,12 @@ import (
 )
 
 // topics are what "hark help TOPIC" explains.
-func topics() []cmdline.Topic {
-	return []cmdline.Topic{
+func topics(all serviceList) []cmdline.Topic {
+	var ofServices []cmdline.Topic
+	for _, s := range all {
+		ofServices = append(ofServices, s.topics...)
+	}
+	return slices.Concat([]cmdline.Topic{
 		{Name: "exit-codes", Summary: "what the exit code says", Text: `The exit code says which kind of end it was:
 
   0      ended as asked, or the server closed normally and nothing was awaited
@@ -80,7 +85,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 
   hark emulate drogue --allow-host stream.test -- sh -c 'a=${HARK_DROGUE_ENDPOINT#ws://}; hark connect ws://stream.test/drogue/public-app -n 1 --connect-to "::${a%/*}"'
 `},
-		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText()},
+		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText(all.emulators())},
 		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.
 
   retries = 20
@@ -152,16 +157,7 @@ A message is printed byte for byte, except that line breaks between tokens becom
 
 The attributes of a CloudEvent, by service:
 
-           octave                  doshii              connect
-  id       of the event            run-number          run-number
-  source   octave://COMPANY        the socket's        the address,
-                                   address             without its query
-  type     com.sierrawireless      co.doshii.NAME      io.hark.message
-           .octave.event
-  subject  the stream's path       id of the payload
-  time     generated, or created   of receipt          of receipt
-  data     the event object        the payload         the message
-
+` + attributesTable(all) + `
 recordedtime is the time of receipt. Data that is not JSON has the datacontenttype text/plain, or application/octet-stream and data_base64. A message that is a CloudEvent already, as those of Drogue Cloud are, is printed as it came.
 
 --jq shapes what is printed, and -r prints strings without quotes. Conditions look at each event before that; -n counts events of which something was printed.
@@ -233,7 +229,7 @@ Every record has:
 
   time      when, in UTC
   status    what happened, see below
-  service   octave, drogue, doshii or connect
+  service   ` + oneOf(all.names()) + `
   attempt   the number of the handshake in this run, from 1
 
 Where they are known: address, without credentials; error, what went wrong in words; http_status, the status of an HTTP answer that was no upgrade; close_code and close_reason, of the server's close frame. What else there is depends on the status:
@@ -258,7 +254,7 @@ dropped, counters and ended have the counters of the run: events that came, prin
   hark drogue tail --emulator demo-app -n 2 --status json >/dev/null
   hark doshii listen --emulator -n 2 --status-file status.ndjson
 
-A stream is ready when Octave has acknowledged all subscriptions; with the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream; with the first pong of Doshii; and as soon as any other socket is open. --ready-delay adds to that. --on-ready, --ready-file and --ready-only act then.
+A stream is ready ` + readyText(all) + `. --ready-delay adds to that. --on-ready, --ready-file and --ready-only act then.
 `},
 		{Name: "tapes", Summary: "recording streams, and what to do with it", Text: `--record FILE writes every frame of both directions and every handshake to FILE, which only its owner can read. Credentials that hark knows are left out. Payloads are not secrets to hark: look at a tape before you give it away.
 
@@ -278,7 +274,7 @@ A tape is one JSON object per line: a head, then records in the order of the fra
 
 op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload that is UTF-8 stands as text, any other as base64; withheld takes its place when it carried a credential. A handshake begins a connection. A tape that is cut off is read up to there.
 `},
-		{Name: "wscat", Summary: "for those who come from wscat", Text: wscatTopic},
+	}, ofServices, []cmdline.Topic{
 		{Name: "prompt", Summary: "talking to a server at the prompt", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. What you type is sent as a text message; what comes appears above the line that you are typing, marked with <.
 
   /help                lists the commands, with those of the service
@@ -306,18 +302,70 @@ Macros are texts of the configuration file, with places to fill in:
 
 'hark help wscat' has more for those who come from there.
 `},
-	}
+	})
 }
 
 // faultsText is the table of faults of the emulator.
-func faultsText() string {
+func faultsText(all emulator.Services) string {
 	var b strings.Builder
 	b.WriteString("'hark emulate SERVICE --fault FAULT' makes a stand-in misbehave, on every connection. A client that " +
 		"sends the header " + emulator.FaultHeader + " asks for faults on its own connection alone, so a test needs no side channel: " +
 		"-H '" + emulator.FaultHeader + ": after=3 close=1001' with hark connect. Several faults are separated by spaces.\n\n" +
 		"  hark emulate drogue --fault 'after=2 close=1011' -- hark drogue tail demo-app -n 3\n\n")
-	for _, f := range emulators().Faults() {
+	for _, f := range all.Faults() {
 		fmt.Fprintf(&b, "  %-24s  %s\n", f, f.Meaning)
 	}
 	return b.String()
+}
+
+// attributesTable is the table of where the attributes of CloudEvents come from.
+func attributesTable(all serviceList) string {
+	type column struct {
+		cells [][]string // lines, by row
+		width int
+	}
+	columns := []column{{cells: [][]string{{""}, {"id"}, {"source"}, {"type"}, {"subject"}, {"time"}, {"data"}}, width: len("subject") + 2}}
+	for _, s := range all {
+		if s.attributes == nil {
+			continue
+		}
+		a, c := s.attributes, column{}
+		for _, text := range []string{s.name, a.id, a.source, a.kind, a.subject, a.time, a.data} {
+			lines := strings.Split(text, "\n")
+			for _, line := range lines {
+				c.width = max(c.width, len(line)+3)
+			}
+			c.cells = append(c.cells, lines)
+		}
+		columns = append(columns, c)
+	}
+	var b strings.Builder
+	for row := range columns[0].cells {
+		height := 0
+		for _, c := range columns {
+			height = max(height, len(c.cells[row]))
+		}
+		for n := range height {
+			line := "  "
+			for _, c := range columns {
+				cell := ""
+				if n < len(c.cells[row]) {
+					cell = c.cells[row][n]
+				}
+				line += fmt.Sprintf("%-*s", c.width, cell)
+			}
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// readyText says when streams are ready.
+func readyText(all serviceList) string {
+	var parts []string
+	for _, s := range all {
+		parts = append(parts, s.ready)
+	}
+	last := len(parts) - 1
+	return strings.Join(parts[:last], "; ") + "; and " + parts[last]
 }

@@ -56,8 +56,8 @@ type standIn struct {
 }
 
 // startEmulator starts the stand-in for a service.
-func startEmulator(service string) (*standIn, error) {
-	e, err := emulators().New(emulator.DefaultOptions(), service)
+func startEmulator(service emulator.Service) (*standIn, error) {
+	e, err := emulator.Services{service}.New(emulator.DefaultOptions())
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func newWatchFlags() watchFlags { return watchFlags{jqTimeout: 10 * time.Second}
 
 func (f *watchFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "jq-timeout", Group: catOutput, Value: cmdline.Duration(&f.jqTimeout),
+		{Name: "jq-timeout", Rare: true, Group: catOutput, Value: cmdline.Duration(&f.jqTimeout),
 			Usage: "end with an error when an expression takes longer than `D` for one event; 0 for no limit"},
 	}
 }

@@ -37,6 +37,10 @@ type Flag struct {
 	Advice string
 	// Hidden: no help text shows it.
 	Hidden bool
+	// Rare: few need it, so that the short help only names it. Essential: many need it,
+	// also where the others of its group are rare. What that means for the help is up to
+	// Config.Rare.
+	Rare, Essential bool
 	// LineOnly: neither the environment nor a file sets it. So it is with the flags of a
 	// file that somebody else has written, which must not choose what it gets.
 	LineOnly bool
