@@ -337,8 +337,7 @@ func (s *setup) check(ctx context.Context) error {
 		if askErr == nil && strings.HasPrefix(strings.ToLower(answer), "y") {
 			return nil
 		}
-		code, _ := exitCode(err)
-		err = &commandExit{code}
+		err = &commandExit{conclude(err).code}
 	}
 	s.say.note("nothing was written; --no-check writes settings without trying them")
 	return err

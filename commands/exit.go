@@ -61,35 +61,26 @@ func hintOf(err error) string {
 	return ""
 }
 
-// report prints how the program ended, if there is anything to say, and returns
-// its exit code. It is the only place where errors become exit codes.
+// report prints how the program ended, if there is anything to say, and returns its
+// exit code.
 func (p *program) report(err error) int {
 	p.say.release()
-	code, silent := exitCode(err)
-	if (code == exitOK || is[*output.WriteError](err)) && p.HungUp != nil && p.HungUp() {
-		// The signal that says so may come later than the end of stdin, and the failure
-		// of a write, that come of it.
-		err = &signalError{syscall.SIGHUP}
-		code, silent = exitCode(err)
+	told, ok := errors.AsType[*toldError](err)
+	if !ok {
+		told = &toldError{ending: p.conclude(err)}
 	}
-	if silent {
-		_, failed := p.ended(err, code, "", "")
-		return p.journalFailed(failed, code)
+	e := told.ending
+	if u, ok := errors.AsType[*cmdline.UsageError](e.err); ok && u.Shown {
+		return e.code
 	}
-	if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Shown {
-		return code
-	}
-	text, below := message(err)
-	h := hint(err)
-	told, failed := p.ended(err, code, recordText(err), h)
-	if !told {
-		p.say.error("%s", text)
-		p.say.plain(below)
-		if h != "" {
-			p.say.hint("%s", h)
+	if !e.silent && !told.told {
+		p.say.error("%s", e.text)
+		p.say.plain(e.below)
+		if e.hint != "" {
+			p.say.hint("%s", e.hint)
 		}
 	}
-	return p.journalFailed(failed, code)
+	return p.journalFailed(told.failed, e.code)
 }
 
 // A statusFileError says that the file of --status-file is not complete.
@@ -112,12 +103,59 @@ func (p *program) journalFailed(failed error, code int) int {
 	return code
 }
 
-// recordText is how an error stands in records and reports: one line, which nothing
-// acts upon, and the lines of ours that belong below.
-func recordText(err error) string {
-	text, below := message(err)
-	return strings.Join(append([]string{console.Line(text)}, below...), "\n")
+// An ending is how a command ended, concluded from its error once, and handed to all who
+// tell of it: printer, journal, report and recording.
+type ending struct {
+	err    error
+	code   int
+	silent bool // it is no news to the user
+	// text is the line that says what failed, which may have line feeds of somebody else
+	// in it; below are lines of ours that belong below it. Both are empty for the end that
+	// was asked for.
+	text  string
+	below []string
+	hint  string // what to do about it
+	// condition names what ended a stream, "" when that was a failure.
+	condition string
 }
+
+// conclude is the only place where errors become exit codes.
+func conclude(err error) ending {
+	e := ending{err: err, condition: condition(err)}
+	e.code, e.silent = exitCode(err)
+	if err != nil {
+		e.text, e.below = message(err)
+		e.hint = hint(err)
+	}
+	return e
+}
+
+// conclude is conclude for an end that may be that of the terminal.
+func (p *program) conclude(err error) ending {
+	e := conclude(err)
+	if (e.code == exitOK || is[*output.WriteError](err)) && p.HungUp != nil && p.HungUp() {
+		// The signal that says so may come later than the end of stdin, and the failure
+		// of a write, that come of it.
+		return conclude(&signalError{syscall.SIGHUP})
+	}
+	return e
+}
+
+// record is how an ending stands in records and reports: one line, which nothing acts
+// upon, and the lines of ours that belong below.
+func (e ending) record() string {
+	return strings.Join(append([]string{console.Line(e.text)}, e.below...), "\n")
+}
+
+// A toldError is the end of a command of which a journal has told.
+type toldError struct {
+	ending
+	told   bool  // there is nothing more to print
+	failed error // what went wrong with the journal
+}
+
+func (e *toldError) Error() string { return e.err.Error() }
+func (e *toldError) Unwrap() error { return e.err }
 
 // message returns the line that says what failed, which may have line feeds of
 // somebody else in it, and the lines of ours that belong below.

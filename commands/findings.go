@@ -277,11 +277,7 @@ func (e *examination) whyNot(stage netdial.Stage) string {
 // print shows the findings on stdout, and returns how the program ends.
 func (e *examination) print(err error, asJSON bool) error {
 	all, failed := e.findings(err)
-	code, _ := exitCode(err)
-	advice := ""
-	if err != nil {
-		advice = hint(err)
-	}
+	end := conclude(err)
 	address := e.address
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && address == "" {
 		address = h.Address
@@ -297,7 +293,7 @@ func (e *examination) print(err error, asJSON bool) error {
 			Error   string        `json:"error,omitempty"`
 			Hint    string        `json:"hint,omitempty"`
 			Stages  []*finding    `json:"stages"`
-		}{e.service.name, address, err == nil, code, failed, "", advice, all}
+		}{e.service.name, address, err == nil, end.code, failed, "", end.hint, all}
 		if err != nil {
 			report.Error = err.Error()
 		}
@@ -307,13 +303,13 @@ func (e *examination) print(err error, asJSON bool) error {
 		}
 		text = append(b, '\n')
 	} else {
-		text = []byte(findingsText(all, address, advice))
+		text = []byte(findingsText(all, address, end.hint))
 	}
 	if _, werr := e.Stdout.Write(e.say.Bytes(text)); werr != nil {
 		return &output.WriteError{Err: werr}
 	}
 	if err != nil {
-		return &commandExit{code}
+		return &commandExit{end.code}
 	}
 	return nil
 }

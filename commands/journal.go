@@ -162,7 +162,7 @@ func (r *statusRecord) fail(err error) {
 	if err == nil {
 		return
 	}
-	r.Error = recordText(err)
+	r.Error = conclude(err).record()
 	if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
 		r.HTTPStatus = e.Status
 	}
@@ -200,13 +200,16 @@ func (j *journal) asked() {
 }
 
 // ended writes the last record.
-func (j *journal) ended(err error, code int, text, hint string) {
+func (j *journal) ended(e ending) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r := statusRecord{Time: time.Now(), Status: "ended", statusCounters: j.count()}
-	r.statusEnd = &statusEnd{Condition: condition(err), ExitCode: code, Hint: hint}
-	r.fail(err)
-	r.Error = text
+	r.statusEnd = &statusEnd{Condition: e.condition, ExitCode: e.code}
+	r.fail(e.err)
+	r.Error = ""
+	if !e.silent {
+		r.Error, r.Hint = e.record(), e.hint
+	}
 	j.write(r)
 }
 

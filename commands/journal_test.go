@@ -108,9 +108,9 @@ func TestStatusRecords(t *testing.T) {
 			"dropped_now" + counters},
 		{"warning", func(j *journal) { j.text("warning", "hm, tok3n") }, "text"},
 		{"counters", func(j *journal) { j.asked() }, strings.TrimSpace(counters)},
-		{"ended", func(j *journal) { j.ended(output.Ended{Condition: "count"}, 0, "", "") },
+		{"ended", func(j *journal) { j.ended(conclude(output.Ended{Condition: "count"})) },
 			strings.TrimSpace(counters) + " condition exit_code"},
-		{"ended", func(j *journal) { j.ended(&proto.Failure{Err: refused}, 3, "no", "do") },
+		{"ended", func(j *journal) { j.ended(conclude(withHint(&proto.Failure{Err: refused}, "do"))) },
 			"error http_status" + counters + " exit_code hint"},
 	}
 	var b bytes.Buffer
@@ -213,12 +213,7 @@ func TestErrorsInRecords(t *testing.T) {
 	var b bytes.Buffer
 	j := &journal{redact: func(b []byte) []byte { return b }, outs: []io.Writer{&b}, written: func() output.Counts { return output.Counts{} }}
 	j.status(proto.Status{State: proto.Disconnected{Err: err}})
-	p := &program{say: &printer{}}
-	p.last = func(err error, code int, text, hint string) (bool, error) {
-		j.ended(err, code, text, hint)
-		return true, nil
-	}
-	p.report(err)
+	j.ended(conclude(err))
 	for d, n := json.NewDecoder(&b), 0; n < 2; n++ {
 		var r struct{ Error string }
 		if d.Decode(&r) != nil || !strings.HasSuffix(r.Error, "status 1011: one two") {

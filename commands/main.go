@@ -63,9 +63,6 @@ type program struct {
 	// up by its reader. Commands that are started get Env.Stderr itself.
 	stderr *console.Queue
 	kill   <-chan struct{} // closed by the second signal
-	// last tells whoever keeps a journal how the program ended, and returns whether
-	// that is all there is to tell, and what went wrong; nil when nobody does.
-	last func(err error, code int, text, hint string) (told bool, failed error)
 	// rescues give back what is ours when nothing else can.
 	rescues *rescues
 	// checking: a command line is only checked; nothing is looked up or written for it.
@@ -78,13 +75,6 @@ type program struct {
 	noQuestions bool
 	// warnedFiles are files with credentials that others can read.
 	warnedFiles sync.Map
-}
-
-func (p *program) ended(err error, code int, text, hint string) (told bool, failed error) {
-	if p.last == nil {
-		return false, nil
-	}
-	return p.last(err, code, text, hint)
 }
 
 func (p *program) main(ctx context.Context, args []string) (code int) {

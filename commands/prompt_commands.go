@@ -272,7 +272,7 @@ func (t *talk) cmdRecord(rest string) error {
 	}
 	t.settle()
 	if r := t.tape.Swap(nil); r != nil {
-		if err := r.close(nil); err != nil {
+		if err := r.close(conclude(nil)); err != nil {
 			return err
 		}
 	}

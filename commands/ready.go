@@ -209,7 +209,7 @@ func (s *stream) finishReadyCommand(err error) error {
 		defer t.Stop()
 		select {
 		case failure := <-s.command.done:
-			if code, _ := exitCode(err); failure != nil && code == exitOK {
+			if failure != nil && conclude(err).code == exitOK {
 				return &onReadyError{failure}
 			}
 			return err

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -57,20 +58,20 @@ func reportTarget(text string) (report.Target, error) {
 	return target, nil
 }
 
-// write writes the reports of a run that ended with err, which it returns. A report
-// that cannot be written matters when nothing else was wrong.
-func (r *reports) write(err error, w *output.Writer) error {
+// write writes the reports of a run. A report that cannot be written is an error when
+// nothing else was wrong.
+func (r *reports) write(e ending, w *output.Writer) (err error) {
 	if len(r.targets) == 0 {
-		return err
+		return nil
 	}
-	run := r.report(err, w)
+	run := r.report(e, w)
 	for _, target := range r.targets {
 		failure := target.Write(run)
 		if failure == nil {
 			continue
 		}
 		failure = fmt.Errorf("report: %w", failure)
-		if code, _ := exitCode(err); code != exitOK {
+		if e.code != exitOK || err != nil {
 			r.say.error("%v", failure)
 			continue
 		}
@@ -80,31 +81,22 @@ func (r *reports) write(err error, w *output.Writer) error {
 }
 
 // report puts the report together, without credentials.
-func (r *reports) report(err error, w *output.Writer) *report.Run {
-	code, _ := exitCode(err)
+func (r *reports) report(e ending, w *output.Writer) *report.Run {
 	counts := w.Counts()
 	out := &report.Run{
 		Name: "hark " + r.service, Service: r.service, Version: version(),
 		Started: r.start.UTC(), Seconds: report.Seconds(time.Since(r.start)),
-		ExitCode: code, EndedBy: endingOf(err), Events: counts.Events, Printed: counts.Printed,
+		ExitCode: e.code, EndedBy: cmp.Or(e.condition, "error"), Events: counts.Events, Printed: counts.Printed,
 		Last: []report.Event{},
 	}
-	if code != exitOK {
-		out.Error = r.safe(errorText(err))
+	if e.code != exitOK {
+		out.Error = r.safe(e.record())
 	}
-	out.Cases = r.cases(err, w, out)
-	for _, e := range w.Recent() {
-		out.Last = append(out.Last, report.Event{Event: e.Event, Seconds: report.Seconds(e.After), Text: r.safe(e.Text)})
+	out.Cases = r.cases(e.err, w, out)
+	for _, ev := range w.Recent() {
+		out.Last = append(out.Last, report.Event{Event: ev.Event, Seconds: report.Seconds(ev.After), Text: r.safe(ev.Text)})
 	}
 	return out
-}
-
-// errorText is what a signal or another silent end says of itself.
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return recordText(err)
 }
 
 // safe makes a text fit to be shown.
@@ -176,12 +168,4 @@ func (r *reports) conditionCase(err error, o output.Outcome, run *report.Run) re
 		c.Status, c.Message = report.Skipped, "the stream ended before: "+run.EndedBy
 	}
 	return c
-}
-
-// endingOf names what ended a stream.
-func endingOf(err error) string {
-	if c := condition(err); c != "" {
-		return c
-	}
-	return "error"
 }

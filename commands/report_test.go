@@ -43,7 +43,7 @@ func reportOf(t *testing.T, f *streamFlags, live bool, cause error, events ...st
 		t.Fatal(err)
 	}
 	err = s.ending(cause, w)
-	return (&reports{stream: s, service: "test", start: start}).report(err, w), err
+	return (&reports{stream: s, service: "test", start: start}).report(conclude(err), w), err
 }
 
 // For each way in which a stream ends: the exit code, and what the report says. A

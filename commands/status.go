@@ -184,9 +184,9 @@ func (s *stream) detail(format string, args ...any) {
 }
 
 // endedBy says how a stream ended, for people.
-func endedBy(err error) string {
-	if c := condition(err); c != "" {
-		return "ended by " + c
+func endedBy(condition string) string {
+	if condition != "" {
+		return "ended by " + condition
 	}
 	return "ended"
 }

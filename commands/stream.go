@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -45,6 +46,8 @@ type stream struct {
 	valuesLimit int
 	// lingering ends the stream after the last line of stdin; or nil.
 	lingering *lingering
+	// advice is that for failures of the service; or nil.
+	advice func(err error) string
 	// sendable: lines of stdin could be sent, and are not.
 	sendable bool
 }
@@ -157,7 +160,7 @@ func (s *stream) handshakes() http.RoundTripper {
 
 // follow lets events come, from wherever, with everything around them that the
 // flags ask for.
-func (s *stream) follow(ctx context.Context, svc proto.Service, events func(context.Context, *output.Writer, proto.Options) error) error {
+func (s *stream) follow(ctx context.Context, svc proto.Service, events func(context.Context, *output.Writer, proto.Options) error) (err error) {
 	dead, bury := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer bury(nil)
 	go func() {
@@ -191,6 +194,17 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	if err := s.keep(svc.Name(), w); err != nil {
 		return err
 	}
+	var e *ending // as it is concluded
+	defer func() {
+		if r := recover(); r != nil {
+			e, err = nil, &crashError{r, debug.Stack()}
+		}
+		cancel(nil)
+		if e == nil {
+			e = s.end(ctx, err)
+		}
+		err = s.tellEnd(*e)
+	}()
 	if s.flags.readyFile != "" {
 		if err := removeStaleReadyFile(s.flags.readyFile); err != nil {
 			return err
@@ -224,13 +238,38 @@ func (s *stream) follow(ctx context.Context, svc proto.Service, events func(cont
 	} else {
 		err = s.ending(err, w)
 	}
-	err = s.finishReadyCommand(err)
+	e = s.end(ctx, s.finishReadyCommand(err))
 	if s.tape != nil {
-		if terr := s.tape.close(err); terr != nil {
-			err = terr
+		if err := s.tape.close(*e); err != nil {
+			e = s.end(ctx, err)
 		}
 	}
-	return reports.write(err, w)
+	if err := reports.write(*e, w); err != nil {
+		e = s.end(ctx, err)
+	}
+	return nil
+}
+
+// end concludes how the stream ended.
+func (s *stream) end(ctx context.Context, err error) *ending {
+	if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Command == "" {
+		u.Command = cmdline.LineOf(ctx).Command.Path()
+	}
+	if s.advice != nil {
+		err = withHint(err, s.advice(err))
+	}
+	return new(s.conclude(err))
+}
+
+// tellEnd has the journal tell how the stream ended.
+func (s *stream) tellEnd(e ending) error {
+	s.detail("%s: %s", endedBy(e.condition), s.journal.counts())
+	s.journal.ended(e)
+	told := &toldError{ending: e, told: s.flags.status == "json"}
+	if err := s.journal.close(); err != nil {
+		told.failed = &statusFileError{err}
+	}
+	return told
 }
 
 // tapeHead is the first line of a recording of this stream.
@@ -257,14 +296,6 @@ func (s *stream) keep(service string, w *output.Writer) error {
 	}
 	if asJSON { // then stderr is for records only
 		s.say.divert(s.journal.text)
-	}
-	s.last = func(err error, code int, text, hint string) (told bool, failed error) {
-		s.detail("%s: %s", endedBy(err), s.journal.counts())
-		s.journal.ended(err, code, text, hint)
-		if err := s.journal.close(); err != nil {
-			failed = &statusFileError{err}
-		}
-		return asJSON, failed
 	}
 	return nil
 }

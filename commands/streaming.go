@@ -61,8 +61,8 @@ func (v *streaming) run(p *program) *cmdline.Command {
 			o.begin()
 		}
 		s.place, s.names = o.place, o.names
-		err = s.run(ctx, o.Service, o.input)
-		return withHint(err, v.hint(line, err))
+		s.advice = func(err error) string { return v.hint(line, err) }
+		return s.run(ctx, o.Service, o.input)
 	}
 	return v.command
 }

@@ -154,14 +154,12 @@ func (r *recorder) wait(limit int) error {
 	return r.err
 }
 
-// close writes what is left, and how the command ended: with err. It returns what went
+// close writes what is left, and how the command ended. It returns what went
 // wrong with the recording.
-func (r *recorder) close(err error) error {
-	end := proto.TapeEnd{Time: time.Now(), Reason: condition(err)}
-	end.ExitCode, _ = exitCode(err)
-	if end.ExitCode != exitOK && err != nil {
-		text, _ := message(err)
-		end.Error = r.secrets.String(console.Line(text))
+func (r *recorder) close(e ending) error {
+	end := proto.TapeEnd{Time: time.Now(), Reason: e.condition, ExitCode: e.code}
+	if e.code != exitOK {
+		end.Error = r.secrets.String(console.Line(e.text))
 	}
 	r.mu.Lock()
 	for r.inside && r.err == nil {

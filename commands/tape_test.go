@@ -30,7 +30,7 @@ func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameReco
 			payload[i] = '#'
 		}
 	}
-	if err := r.close(nil); err != nil {
+	if err := r.close(conclude(nil)); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
@@ -119,7 +119,7 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 			default:
 			}
 		}
-		if err := r.close(nil); err != nil {
+		if err := r.close(conclude(nil)); err != nil {
 			t.Fatal(err)
 		}
 		wg.Wait()
