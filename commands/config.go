@@ -248,13 +248,13 @@ func (p *program) readConfig(ctx context.Context) (*config.File, error) {
 // from. A setting that is not known may be a credential whose name is misspelled.
 func shownValue(o *cmdline.Flag, v string) string {
 	switch {
-	case isReference(v):
+	case credential.IsReference(v):
 		return v
 	case o == nil || o.Secret:
 		return secret.Mask
 	case o.Name == "header":
 		if name, value, ok := strings.Cut(v, ":"); ok && credential.Header(strings.TrimSpace(name)) {
-			return name + ": " + harmlessHeader(name, strings.TrimSpace(value))
+			return name + ": " + credential.MaskHeader(name, strings.TrimSpace(value))
 		}
 	case o.Name == "subprotocol":
 		var r secret.Redactor
@@ -262,7 +262,7 @@ func shownValue(o *cmdline.Flag, v string) string {
 		return r.String(v)
 	case strings.Contains(v, "://"):
 		var r secret.Redactor
-		r.Add(sensitiveAddress(v)...)
+		r.Add(credential.AddressParts(v)...)
 		return r.String(v)
 	}
 	return v

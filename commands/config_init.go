@@ -15,6 +15,7 @@ import (
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"golang.org/x/term"
 )
@@ -173,7 +174,7 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 			return nil, cmdline.Usagef("--set %s was given twice", key)
 		}
 		s.withhold(o, value)
-		if o.Secret && !isReference(value) && s.warns {
+		if o.Secret && !credential.IsReference(value) && s.warns {
 			s.warnSecret("--set "+key, "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME")
 		}
 		values[key] = value
@@ -184,10 +185,10 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 
 // withhold makes the credentials in the value of a setting known to the printer.
 func (s *setup) withhold(o *cmdline.Flag, value string) {
-	if o != nil && o.Secret && !isReference(value) {
+	if o != nil && o.Secret && !credential.IsReference(value) {
 		s.say.Add(value)
 	}
-	s.say.Add(sensitiveAddress(value)...)
+	s.say.Add(credential.AddressParts(value)...)
 }
 
 // setting finds a flag of the service by its name; names are those that there are.

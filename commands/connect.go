@@ -76,7 +76,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			{Name: "subprotocol", Essential: true, Aliases: []string{"s"}, Group: catLink, Value: cmdline.Strings(&o.subprotocols),
 				Usage: "offer the subprotocol `NAME`; one with a credential in it may be env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"},
 			{Name: "user", Essential: true, Pair: true, Aliases: []string{"u"}, Group: catLink, Value: cmdline.String(&o.user),
-				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference", Detail: secretForms},
+				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference", Detail: credential.Forms},
 			{Name: "send", Essential: true, Group: catLink, Value: cmdline.Strings(&o.send),
 				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
 			{Name: "send-file", Essential: true, Group: catLink, Value: cmdline.Strings(&o.sendFiles),
@@ -125,7 +125,7 @@ func (o *connectOptions) check(ctx context.Context, line *cmdline.Line, p *progr
 	if err != nil {
 		return err
 	}
-	p.say.Add(sensitiveAddress(svc.URL)...)
+	p.say.Add(credential.AddressParts(svc.URL)...)
 	if err := o.login(ctx, line, p, f.header, svc); err != nil {
 		return err
 	}
@@ -328,8 +328,8 @@ func (o *connectOptions) login(ctx context.Context, line *cmdline.Line, p *progr
 func (p *program) offered(ctx context.Context, list []string) ([]string, error) {
 	var out []string
 	for _, s := range list {
-		if isReference(s) {
-			src, _, err := p.source("--subprotocol", secretRef(s))
+		if credential.IsReference(s) {
+			src, _, err := p.source("--subprotocol", s)
 			if err != nil {
 				return nil, err
 			}

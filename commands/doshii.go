@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/doshii"
 	"github.com/hark-cli/hark/internal/netdial"
@@ -102,7 +103,7 @@ func (o *doshiiAccount) envFlag() *cmdline.Flag {
 func (o *doshiiAccount) clientFlags(secretUse string) []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "client-id", Secret: true, Group: catService, Value: cmdline.String(&o.clientID),
-			Usage: "the app's client id as the dashboard shows it, `SECRET`", Detail: secretForms},
+			Usage: "the app's client id as the dashboard shows it, `SECRET`", Detail: credential.Forms},
 		{Name: "client-secret", Secret: true, Group: catService, Value: cmdline.String(&o.clientSecret), Usage: secretUse},
 	}
 }
@@ -309,7 +310,7 @@ func (s *stream) demoCredentials(o *doshiiOptions) {
 
 // locationToken is the source of the token of a point of sale.
 func (s *stream) locationToken(o *doshiiOptions) (proto.TokenSource, error) {
-	src, _, err := s.source("--location-token", secretRef(o.locationToken))
+	src, _, err := s.source("--location-token", o.locationToken)
 	if err == nil && src == nil {
 		e := cmdline.Usagef("a point of sale needs --location-token")
 		e.Advice = "set it or " + cmdline.VariableName("doshii", "location-token")
@@ -324,7 +325,7 @@ func (s *stream) vendorToken(o *doshiiOptions) (proto.TokenSource, error) {
 	if o.vendor == "" {
 		return nil, cmdline.Usagef("--path vendor needs --vendor")
 	}
-	key, _, err := s.source("--client-secret", secretRef(o.clientSecret))
+	key, _, err := s.source("--client-secret", o.clientSecret)
 	if err != nil {
 		return nil, err
 	}
@@ -384,7 +385,7 @@ func (o *doshiiOptions) quietText() string {
 // doshiiAuth is the source of the auth parameter.
 func (s *stream) doshiiAuth(o *doshiiOptions) (proto.TokenSource, error) {
 	if o.authToken != "" {
-		src, _, err := s.source("--auth-token", secretRef(o.authToken))
+		src, _, err := s.source("--auth-token", o.authToken)
 		return src, err
 	}
 	id, err := s.doshiiClientID(o.clientID, "--client-id or --auth-token")
@@ -403,7 +404,7 @@ func (s *stream) doshiiAuth(o *doshiiOptions) (proto.TokenSource, error) {
 // doshiiClientID is the source of the client id. needed names the flags that would
 // do.
 func (s *stream) doshiiClientID(ref, needed string) (proto.TokenSource, error) {
-	id, _, err := s.source("--client-id", secretRef(ref))
+	id, _, err := s.source("--client-id", ref)
 	if err != nil {
 		return nil, err
 	}

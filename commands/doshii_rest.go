@@ -95,7 +95,7 @@ func (s *stream) doshiiAPI(o *doshiiREST) (*proto.DoshiiAPI, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, _, err := s.source("--client-secret", secretRef(o.clientSecret))
+	key, _, err := s.source("--client-secret", o.clientSecret)
 	if err != nil {
 		return nil, err
 	}

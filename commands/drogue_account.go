@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/login"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/internal/tokenstore"
@@ -108,11 +109,11 @@ func newDrogueAccount() *drogueAccount { return &drogueAccount{store: string(tok
 func (o *drogueAccount) flags(use string) []*cmdline.Flag {
 	return append(o.drogueSite.flags(use),
 		&cmdline.Flag{Name: "token", Secret: true, Group: catService, Value: cmdline.String(&o.token),
-			Usage: "OpenID Connect access token instead of the stored login, `SECRET`", Detail: secretForms},
+			Usage: "OpenID Connect access token instead of the stored login, `SECRET`", Detail: credential.Forms},
 		&cmdline.Flag{Name: "user", Group: catService, Value: cmdline.String(&o.user),
 			Usage: "the user `NAME` of --access-token"},
 		&cmdline.Flag{Name: "access-token", Secret: true, Group: catService, Value: cmdline.String(&o.accessToken),
-			Usage: "personal access token, `SECRET`", Detail: secretForms},
+			Usage: "personal access token, `SECRET`", Detail: credential.Forms},
 		&cmdline.Flag{Name: "anonymous", Group: catService, Value: cmdline.Bool(&o.anonymous),
 			Usage: "send no credentials, not even those of the stored login"},
 		tokenStoreFlag(&o.store),
@@ -170,10 +171,10 @@ func (s *stream) credentials(ctx context.Context, o *drogueAccount, api string) 
 	if o.anonymous {
 		return c, nil
 	}
-	if c.token, c.renewable, err = s.source("--token", secretRef(o.token)); err != nil {
+	if c.token, c.renewable, err = s.source("--token", o.token); err != nil {
 		return c, err
 	}
-	if c.accessToken, _, err = s.source("--access-token", secretRef(o.accessToken)); err != nil {
+	if c.accessToken, _, err = s.source("--access-token", o.accessToken); err != nil {
 		return c, err
 	}
 	c.user = o.user

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -45,7 +46,7 @@ hark drogue publish example-app/btmesh --device gw-1 --password env:DEVICE_PASSW
 			&cmdline.Flag{Name: "device", Group: catService, Value: cmdline.String(&o.device),
 				Usage: "the `NAME` of the device"},
 			&cmdline.Flag{Name: "password", Secret: true, Group: catService, Value: cmdline.String(&o.password),
-				Usage: "the password of the device, `SECRET`", Detail: secretForms},
+				Usage: "the password of the device, `SECRET`", Detail: credential.Forms},
 			&cmdline.Flag{Name: "username", Group: catService, Value: cmdline.String(&o.username),
 				Usage: "--password is that of the device's user `NAME`"},
 			&cmdline.Flag{Name: "as", Group: catService, Value: cmdline.String(&o.as),
@@ -97,7 +98,7 @@ func (o *droguePublishOptions) check(arg string) error {
 
 // publisher finds the HTTP endpoint.
 func (s *stream) publisher(ctx context.Context, o *droguePublishOptions) (*proto.DroguePublisher, error) {
-	password, _, err := s.source("--password", secretRef(o.password))
+	password, _, err := s.source("--password", o.password)
 	if err != nil {
 		return nil, err
 	}

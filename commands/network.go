@@ -9,6 +9,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
@@ -168,7 +169,7 @@ func (f *networkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *
 			f.spelled[http.CanonicalHeaderKey(name)] = name
 		}
 	}
-	p.say.Add(sensitiveHeaders(f.header)...)
+	p.say.Add(credential.HeaderValues(f.header)...)
 	for _, h := range []struct{ flag, name, value string }{{"origin", "Origin", f.origin}, {"user-agent", "User-Agent", f.agent}} {
 		as := line.GivenAs(h.flag)
 		switch {

@@ -78,9 +78,9 @@ func TestKeyringSecret(t *testing.T) {
 	if v, err := src(t.Context()); err == nil || v != "" {
 		t.Errorf("an entry that is not there gave %q", v.Reveal())
 	}
-	for _, bad := range []secretRef{"keyring:", "keyring:x", "keyring:/x", "keyring:x/"} {
+	for _, bad := range []string{"keyring:", "keyring:x", "keyring:/x", "keyring:x/"} {
 		if _, _, err := p.source("--token", bad); err == nil {
-			t.Errorf("%s was taken", string(bad))
+			t.Errorf("%s was taken", bad)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/proto"
@@ -85,7 +86,7 @@ func (o *octaveOptions) account() []*cmdline.Flag {
 		&cmdline.Flag{Name: "user", Group: catService, Value: cmdline.String(&o.user),
 			Usage: "the `NAME` of the user; leave it out for a restricted token"},
 		&cmdline.Flag{Name: "token", Secret: true, Group: catService, Value: cmdline.String(&o.token),
-			Usage: "master or restricted token, `SECRET`", Detail: secretForms},
+			Usage: "master or restricted token, `SECRET`", Detail: credential.Forms},
 		&cmdline.Flag{Name: "emulator", Group: catService, Value: cmdline.Bool(&o.emulator),
 			Usage: "use the built-in stand-in instead of the service"},
 	)
@@ -257,7 +258,7 @@ func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 			return nil, e
 		}
 	}
-	tok, _, err := s.source("--token", secretRef(o.token))
+	tok, _, err := s.source("--token", o.token)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,6 @@ func carriesCredentials(req *http.Request) bool {
 	for s := range strings.SplitSeq(strings.Join(req.Header.Values("Sec-WebSocket-Protocol"), ","), ",") {
 		offered = append(offered, strings.TrimSpace(s))
 	}
-	return len(credential.Subprotocols(offered)) > 0 || len(sensitiveAddress(req.URL.String())) > 0 ||
+	return len(credential.Subprotocols(offered)) > 0 || len(credential.AddressParts(req.URL.String())) > 0 ||
 		req.Header.Get("Content-Type") == "application/x-www-form-urlencoded"
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
@@ -24,7 +25,7 @@ func (f *proxyFlags) flags() []*cmdline.Flag {
 		{Name: "proxy", Essential: true, Secret: true, Aliases: []string{"x"}, Group: catProxy, Value: cmdline.String(&f.proxy),
 			Usage: "connect through the proxy `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`: http, https, socks5 or socks5h; '' for none"},
 		{Name: "proxy-user", Pair: true, Aliases: []string{"U"}, Group: catProxy, Value: cmdline.String(&f.proxyUser),
-			Usage: "the credentials of the proxy, `USER:PASSWORD`; the password, or all of it, may be a reference", Detail: secretForms},
+			Usage: "the credentials of the proxy, `USER:PASSWORD`; the password, or all of it, may be a reference", Detail: credential.Forms},
 		{Name: "noproxy", Group: catProxy, Value: cmdline.String(&f.noProxy),
 			Usage: "connect directly to these hosts: `LIST` of names, addresses and networks with commas; * for all"},
 		{Name: "proxy-cacert", Group: catProxy, Value: cmdline.String(&f.proxyCA),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 )
@@ -46,7 +47,7 @@ func (f *tlsFlags) flags() []*cmdline.Flag {
 		{Name: "key", Group: catTLS, Value: cmdline.String(&f.key),
 			Usage: "the private key of --cert, `FILE`, PEM; the file of --cert may hold it too"},
 		{Name: "pass", Secret: true, Group: catTLS, Value: cmdline.String(&f.pass),
-			Usage: "the passphrase of the private key, `SECRET`", Detail: secretForms},
+			Usage: "the passphrase of the private key, `SECRET`", Detail: credential.Forms},
 		{Name: "pinnedpubkey", Group: catTLS, Value: cmdline.String(&f.pin),
 			Usage: "accept only servers with this public key: `sha256//HASH[;…]`, or a file with the key"},
 		{Name: "tls-min", Group: catTLS, Value: cmdline.String(&f.min),
@@ -132,7 +133,7 @@ func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	} else if keyPEM, err = p.readNamed(ctx, "--key", f.key, bounded.Certificates); err != nil {
 		return err
 	}
-	src, _, err := p.source("--pass", secretRef(f.pass))
+	src, _, err := p.source("--pass", f.pass)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	if err != nil {
 		u := cmdline.Usagef("%s: %s: %v", keyFlag, keyFile, err)
 		if errors.Is(err, netdial.ErrEncrypted) {
-			u.Advice = "give its passphrase with --pass: " + secretForms
+			u.Advice = "give its passphrase with --pass: " + credential.Forms
 		} else if errors.Is(err, netdial.ErrNoKey) && f.key == "" {
 			u.Advice = "give the file of the private key with --key"
 		}

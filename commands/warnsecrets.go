@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -38,7 +37,7 @@ func (p *program) observe(line *cmdline.Line) {
 	}
 	var offered []string // of which one may say that the next is a credential
 	for _, s := range line.Settings {
-		if s.Flag.Name == "subprotocol" && !isReference(s.Value) {
+		if s.Flag.Name == "subprotocol" && !credential.IsReference(s.Value) {
 			offered = append(offered, s.Value)
 		}
 	}
@@ -48,7 +47,7 @@ func (p *program) observe(line *cmdline.Line) {
 	}
 	args, _, _ := line.Split()
 	for _, arg := range args {
-		if strings.Contains(arg, "://") && len(sensitiveAddress(arg)) > 0 {
+		if strings.Contains(arg, "://") && len(credential.AddressParts(arg)) > 0 {
 			p.warnSecret("the address", "-u or -H, or keep the line out of sight of others")
 			return
 		}
@@ -75,57 +74,17 @@ func showsSecret(s cmdline.Setting) bool {
 		name, value, _ := strings.Cut(s.Value, ":")
 		return credential.Header(strings.TrimSpace(name)) && strings.TrimSpace(value) != ""
 	case name == "subprotocol":
-		return !isReference(s.Value) && len(credential.Subprotocols([]string{s.Value})) > 0
+		return !credential.IsReference(s.Value) && len(credential.Subprotocols([]string{s.Value})) > 0
 	case !s.Flag.Secret:
 		return false
 	case name == "proxy":
 		proxy, err := parseProxy("", s.Value)
 		return err == nil && proxy != nil && proxy.Password != ""
-	case isReference(s.Value):
+	case credential.IsReference(s.Value):
 		return false
 	case s.Flag.Pair:
 		_, password, _ := strings.Cut(s.Value, ":")
-		return password != "" && !isReference(password)
+		return password != "" && !credential.IsReference(password)
 	}
 	return s.Value != ""
-}
-
-// longUser is how long a user name without a password is that is taken for a token:
-// wss://TOKEN@stream.example.com.
-const longUser = 16
-
-// sensitiveAddress are the parts of an address that must not be shown, as they are
-// meant and as they are written: more may be percent-encoded than needs to be, or
-// less.
-func sensitiveAddress(address string) []string {
-	var out []string
-	u, err := url.Parse(address)
-	if err != nil {
-		return out
-	}
-	_, rest, _ := strings.Cut(address, "://")
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
-	}
-	written := strings.TrimSuffix(rest[:strings.LastIndexByte(rest, '@')+1], "@")
-	if password, ok := u.User.Password(); ok && password != "" {
-		_, written, _ = strings.Cut(written, ":")
-		out = append(out, password, written)
-	} else if user := u.User.Username(); !ok && len(user) >= longUser {
-		out = append(out, user, written)
-	}
-	for pair := range strings.SplitSeq(u.RawQuery, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err == nil {
-			name = plain
-		}
-		if value == "" || !credential.Query(name, value) {
-			continue
-		}
-		out = append(out, value)
-		if plain, err := url.QueryUnescape(value); err == nil && plain != value {
-			out = append(out, plain)
-		}
-	}
-	return out
 }

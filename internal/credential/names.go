@@ -1,7 +1,7 @@
 // Package credential knows what holds a credential: which names of headers, of
 // parameters of a query and of JSON members, which subprotocols, which commands of
 // chat protocols. Whatever warns, withholds, saves or forgets asks it, so that all
-// agree. It is a leaf: standard library only.
+// agree. It also opens the references by which a user says where a credential is.
 package credential
 
 import (

@@ -1,0 +1,121 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strings"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/internal/tokenstore"
+	"github.com/hark-cli/hark/proto"
+)
+
+// source makes a source of a credential or a reference to one, which is the value of
+// flag; nil for an empty one. renewable reports whether it may give another value the
+// next time.
+func (p *program) source(flag string, ref string) (src proto.TokenSource, renewable bool, err error) {
+	if ref == "" {
+		return nil, false, nil
+	}
+	if p.checking && credential.IsReference(ref) { // its value is not the file's
+		value := secret.Value("x")
+		if strings.HasSuffix(flag, "user") || strings.HasSuffix(flag, "-u") || strings.HasSuffix(flag, "-U") {
+			value = "x:x"
+		}
+		return func(context.Context) (secret.Value, error) { return value, nil }, false, nil
+	}
+	if p.noQuestions && credential.MayAsk(ref) {
+		return nil, false, cmdline.Usagef("%s: not looked up, it could ask for a password", flag)
+	}
+	get, renewable, err := p.references().Open(ref)
+	if err != nil {
+		return nil, false, cmdline.Usagef("%s: %v", flag, err)
+	}
+	return func(ctx context.Context) (secret.Value, error) {
+		ctx, stop := p.limited(ctx, "credential")
+		defer stop()
+		s, err := get(ctx)
+		if err == nil {
+			s = strings.TrimSpace(s)
+			p.say.Add(s)
+			err = credential.Usable(s)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", flag, keyringHint(err))
+		}
+		return secret.Value(s), nil
+	}, renewable, nil
+}
+
+// references returns what opens references to credentials.
+func (p *program) references() *credential.References {
+	return &credential.References{
+		LookupEnv: p.LookupEnv, Environ: p.Environ, Hold: proto.HoldConnectTimeout, Rescue: p.rescues.add,
+		Exposed: func(path string, mode fs.FileMode) {
+			if _, warned := p.warnedFiles.LoadOrStore(path, true); !warned {
+				p.warn("others can read the credential in %s (mode %03o): chmod 600 %[1]s", path, mode)
+			}
+		},
+	}
+}
+
+// keyringHint adds the advice to a failure of the keyring.
+func keyringHint(err error) error {
+	e, missing := errors.AsType[*credential.NoEntryError](err)
+	switch {
+	case errors.Is(err, tokenstore.ErrLocked):
+		return withHint(err, "unlock it, in the desktop or with the tool that manages its passwords")
+	case missing && runtime.GOOS == "linux":
+		return withHint(err, fmt.Sprintf("'secret-tool store --label=hark service %s username %s' makes it", e.Service, e.Name))
+	}
+	return err
+}
+
+// userPassword reads a user name and a password with a colon between them. The
+// password, or both, may be a reference.
+func (p *program) userPassword(ctx context.Context, flag, text string) (user, password string, err error) {
+	resolve := func(ref string) (string, error) {
+		src, _, err := p.source(flag, ref)
+		if err != nil || src == nil {
+			return "", err
+		}
+		v, err := src(ctx)
+		return v.Reveal(), err
+	}
+	if credential.IsReference(text) {
+		if text, err = resolve(text); err != nil {
+			return "", "", credentialFailure(err)
+		}
+	}
+	user, password, ok := strings.Cut(text, ":")
+	if !ok || user == "" {
+		return "", "", cmdline.Usagef("%s: expected USER:PASSWORD", flag)
+	}
+	if credential.IsReference(password) {
+		if password, err = resolve(password); err != nil {
+			return "", "", credentialFailure(err)
+		}
+	}
+	if password != "" {
+		p.say.Add(password)
+	}
+	return user, password, nil
+}
+
+// credentialFailure makes the failure to get a credential before there is a stream the
+// one that it is later: the exit code does not depend on the flag.
+func credentialFailure(err error) error {
+	if is[*cmdline.UsageError](err) || is[*signalError](err) || is[*proto.Failure](err) {
+		return err
+	}
+	class := proto.Unreachable
+	if is[*proto.OverdueError](err) {
+		class = proto.Overdue
+	}
+	return &proto.Failure{Class: class, Err: err}
+}
