@@ -22,8 +22,8 @@ func TestPieces(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	fillings := []string{"x", "é漢😀", "\x01\x1f", "\"\\", "\u2028", "\xff", "漢\xe6", "1,\r\n"}
 	sizes := []int{4096, 4097, bufferSize / 6, bufferSize - 300, bufferSize, 2*bufferSize + 1}
-	for _, filling := range fillings {
-		for _, size := range sizes {
+	for f, filling := range fillings {
+		for n, size := range sizes {
 			body := strings.Repeat(filling, size/len(filling)+1)[:size]
 			datas := []string{
 				body, strings.Repeat("y", r.IntN(8)) + body,
@@ -35,6 +35,9 @@ func TestPieces(t *testing.T) {
 				for i, data := range datas {
 					if i == 3 && filling != fillings[0] {
 						continue // it has none
+					}
+					if f > 0 && (f+n+i)%3 > 0 {
+						continue // every third is enough: the race detector makes this slow
 					}
 					for _, null := range []bool{i == 0} {
 						var got [2]string

@@ -177,7 +177,7 @@ func mixedStream(n int) []byte {
 // However the bytes are cut into reads, the messages are the same, whether they
 // take the fast path or go through the library.
 func TestFastPath(t *testing.T) {
-	long, short := mixedStream(40), mixedStream(3)
+	long, short := mixedStream(12), mixedStream(3)
 	for _, most := range []int{1, 2, 5, 127, 1000, 4096, readBuffer - 1, readBuffer, 3 * readBuffer} {
 		for _, frames := range []bool{false, true} {
 			stream := long
@@ -188,7 +188,7 @@ func TestFastPath(t *testing.T) {
 		}
 	}
 	want := outcomeOf(t, long, readBuffer, 1, 1<<20, false, false)
-	if n := 40*6 + 10*(1+1+6); len(want.Messages) != n || want.End != "{1 1011 bye 0 <nil>}" {
+	if n := 12*6 + 3*(1+1+6); len(want.Messages) != n || want.End != "{1 1011 bye 0 <nil>}" {
 		t.Errorf("%d events, want %d; %s", len(want.Messages), n, want.End)
 	}
 }
