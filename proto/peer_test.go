@@ -251,7 +251,15 @@ var testService = &Plain{URL: "ws://test/stream"}
 
 func runTest(t *testing.T, nw *network, sink Sink, o Options) error {
 	t.Helper()
-	return Run(t.Context(), testService, sink, o)
+	return Run(testContext(t), testService, sink, o)
+}
+
+// testContext ends what would go on for ever in the fake time of synctest, where nothing
+// else ends it: no test takes a week.
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 7*24*time.Hour, errors.New("the test has not ended within a week"))
+	t.Cleanup(cancel)
+	return ctx
 }
 
 func cancelled(cause error) (context.Context, func()) {

@@ -220,7 +220,7 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 		o := testOptions(nw)
 		o.Retries = 0
 		start := time.Now()
-		err := Run(t.Context(), asking{}, &recorder{}, o)
+		err := Run(testContext(t), asking{}, &recorder{}, o)
 		if _, ok := errors.AsType[*LostError](err); !ok || !strings.Contains(err.Error(), "has not read") {
 			t.Errorf("Run: %v", err)
 		}
