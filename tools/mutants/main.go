@@ -42,6 +42,7 @@ func main() {
 	jobs := flag.Int("j", runtime.GOMAXPROCS(0), "how many mutants are tested at the same time")
 	only := flag.String("run", "", "test only mutants whose description or file matches this regular expression")
 	timeout := flag.Duration("timeout", defaultTimeout, "a mutant whose tests take longer counts as killed")
+	check := flag.Bool("check", false, "test nothing, only tell whether each mistake can be made")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: mutants [FLAGS] FILE...")
 		flag.PrintDefaults()
@@ -56,7 +57,11 @@ func main() {
 	if err == nil {
 		err = os.Chdir(*root)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case *check:
+		err = applicable(all)
+	default:
 		err = run(all, *jobs, *timeout)
 	}
 	if err != nil {
@@ -202,11 +207,7 @@ func (t *tester) check(binary string, m *mutant) error {
 
 // kill reports whether the tests notice the mutant, and what they print.
 func (t *tester) kill(id string, m *mutant) (killed bool, out []byte, err error) {
-	source, err := os.ReadFile(filepath.FromSlash(m.file))
-	if err != nil {
-		return false, nil, fmt.Errorf("%s: %w", m.where, err)
-	}
-	changed, err := m.apply(string(source))
+	changed, err := m.changed()
 	if err != nil {
 		return false, nil, err
 	}
@@ -246,6 +247,26 @@ func load(files []string, only string) ([]*mutant, error) {
 		return nil, errors.New("there are no mutants to test")
 	}
 	return all, nil
+}
+
+// changed returns the source of the file of a mutant with the mistake in it.
+func (m *mutant) changed() (string, error) {
+	source, err := os.ReadFile(filepath.FromSlash(m.file))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", m.where, err)
+	}
+	return m.apply(string(source))
+}
+
+// applicable returns an error that names the mutants whose text is not in the program
+// any more.
+func applicable(all []*mutant) error {
+	var failed []error
+	for _, m := range all {
+		_, err := m.changed()
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }
 
 // run tests the mutants and prints what became of each; survivors are an error.
