@@ -22,7 +22,7 @@ SOAKTIME = 20s
 TESTTIME = 15m
 
 # The modules of the tools.
-MODULES = tools/dist tools/mutants tools/recording tools/testrun
+MODULES = tools/crosscheck tools/dist tools/mutants tools/recording tools/testrun
 
 # Parts of the command line library that hark has no use for.
 TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
@@ -59,10 +59,8 @@ lint:
 	$(GO) mod tidy -diff
 	$(GO) fix -diff ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
-	@for system in darwin windows freebsd; do \
-		echo "GOOS=$$system go vet ./..."; \
-		GOOS=$$system CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
-	done
+	cd tools/crosscheck && $(GO) run . -root ../.. darwin windows freebsd
+	cd tools/mutants && $(GO) run . -root ../.. -check *.txt
 	@if command -v mandoc >/dev/null; then echo mandoc; mandoc -T lint man/hark.1; \
 	else echo "lint: there is no mandoc, the manual was not checked"; fi
 
