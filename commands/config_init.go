@@ -17,6 +17,7 @@ import (
 	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/lineedit"
+	"github.com/hark-cli/hark/internal/tomlfile"
 	"golang.org/x/term"
 )
 
@@ -115,7 +116,7 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 	}
 	table := s.service.name
 	if s.profile != "" {
-		table = "profile." + tomlKey(s.profile) + "." + s.service.name
+		table = "profile." + tomlfile.Key(s.profile) + "." + s.service.name
 	}
 	var text strings.Builder
 	if s.old != "" {
@@ -123,7 +124,7 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 	}
 	fmt.Fprintf(&text, "[%s]\n", table)
 	for _, key := range s.keys {
-		fmt.Fprintf(&text, "%s = %s\n", key, tomlString(values[key]))
+		fmt.Fprintf(&text, "%s = %s\n", key, tomlfile.String(values[key]))
 	}
 	s.text = text.String()
 	f, err := config.Parse(s.file.Path, s.text)
@@ -423,34 +424,4 @@ func (s *setup) write() error {
 		}
 	}
 	return nil
-}
-
-// tomlKey writes a key of TOML.
-func tomlKey(s string) string {
-	bare := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !bare(r) }) < 0 {
-		return s
-	}
-	return tomlString(s)
-}
-
-// tomlString writes a basic string of TOML.
-func tomlString(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

@@ -28,8 +28,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/BurntSushi/toml"
 	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/tomlfile"
 )
 
 // A Setting is one key of the file.
@@ -99,23 +99,20 @@ func Read(ctx context.Context, path string) (*File, error) {
 
 // Parse reads the text of a file; path is for messages.
 func Parse(path, text string) (*File, error) {
-	text = strings.TrimPrefix(text, "\ufeff") // which some editors put there
-	var tree map[string]any
-	if _, err := toml.Decode(text, &tree); err != nil {
-		if pe, ok := errors.AsType[toml.ParseError](err); ok {
-			return nil, &Error{Path: path, Line: pe.Position.Line, Msg: pe.Message}
-		}
-		return nil, &Error{Path: path, Msg: err.Error()}
+	d, err := tomlfile.Parse(text)
+	if e, ok := errors.AsType[*tomlfile.Error](err); ok {
+		return nil, &Error{Path: path, Line: e.Position.Line, Msg: e.Msg}
 	}
-	p := &parser{file: &File{Path: path, Macros: make(map[string]string)}, lines: keyLines(text)}
+	p := &parser{file: &File{Path: path, Macros: make(map[string]string)}, document: d}
+	tree := d.Tree
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		table, isTable := tree[key].(map[string]any)
 		_, isList := tree[key].([]map[string]any)
 		switch {
 		case isList:
-			p.fail(key, "[[%s]] begins a list of tables: write [%[1]s]", key)
+			p.fail(keys{key}, "[[%s]] begins a list of tables: write [%[1]s]", key)
 		case key == "profile" && !isTable:
-			p.fail(key, "profile is a table: [profile.NAME]; --profile NAME or HARK_PROFILE chooses one")
+			p.fail(keys{key}, "profile is a table: [profile.NAME]; --profile NAME or HARK_PROFILE chooses one")
 		case key == "profile" && isTable:
 			p.profiles(table)
 		case key == "macros" && isTable:
@@ -134,14 +131,17 @@ func Parse(path, text string) (*File, error) {
 
 // A parser turns the tree of a file into settings and keeps the first mistake.
 type parser struct {
-	file  *File
-	lines map[string]int
-	err   error
+	file     *File
+	document *tomlfile.Document
+	err      error
 }
 
-func (p *parser) fail(key, format string, args ...any) {
+// keys is the path of a setting or table.
+type keys []string
+
+func (p *parser) fail(at keys, format string, args ...any) {
 	if p.err == nil {
-		p.err = &Error{Path: p.file.Path, Line: p.lines[key], Msg: fmt.Sprintf(format, args...)}
+		p.err = &Error{Path: p.file.Path, Line: p.document.Position(at...).Line, Msg: fmt.Sprintf(format, args...)}
 	}
 }
 
@@ -149,18 +149,18 @@ func (p *parser) profiles(tree map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
 		table, ok := tree[name].(map[string]any)
 		if _, list := tree[name].([]map[string]any); list {
-			p.fail("profile."+name, "[[profile.%s]] begins a list of tables: write [profile.%[1]s]", name)
+			p.fail(keys{"profile", name}, "[[profile.%s]] begins a list of tables: write [profile.%[1]s]", name)
 			continue
 		}
 		if !ok {
-			p.fail("profile."+name, "profile.%s: expected a table: [profile.%[1]s]", name)
+			p.fail(keys{"profile", name}, "profile.%s: expected a table: [profile.%[1]s]", name)
 			continue
 		}
 		p.file.Profiles = append(p.file.Profiles, name)
 		for _, key := range slices.Sorted(maps.Keys(table)) {
 			sub, ok := table[key].(map[string]any)
 			if _, list := table[key].([]map[string]any); list {
-				p.fail("profile."+name+"."+key, "[[profile.%s.%s]] begins a list of tables: write [profile.%[1]s.%[2]s]", name, key)
+				p.fail(keys{"profile", name, key}, "[[profile.%s.%s]] begins a list of tables: write [profile.%[1]s.%[2]s]", name, key)
 			} else if ok {
 				p.table(name, key, sub)
 			} else {
@@ -179,7 +179,7 @@ func (p *parser) table(profile, service string, table map[string]any) {
 func (p *parser) setting(profile, service, name string, v any) {
 	s := Setting{Profile: profile, Service: service, Name: name}
 	key := s.Key()
-	s.Line = p.lines[key]
+	s.Line = p.document.Position(s.keys()...).Line
 	items, isList := v.([]any)
 	if !isList {
 		items = []any{v}
@@ -187,11 +187,11 @@ func (p *parser) setting(profile, service, name string, v any) {
 	for _, item := range items {
 		text, ok := scalar(item)
 		if _, table := item.(map[string]any); table && service == "profiles" {
-			p.fail(key, "unknown table [%s]: a profile is written [profile.%s]", key, name)
+			p.fail(s.keys(), "unknown table [%s]: a profile is written [profile.%s]", key, name)
 			return
 		}
 		if !ok {
-			p.fail(key, "%s: expected a string, a number, true or false, or a list of them", key)
+			p.fail(s.keys(), "%s: expected a string, a number, true or false, or a list of them", key)
 			return
 		}
 		s.Values = append(s.Values, text)
@@ -203,7 +203,7 @@ func (p *parser) macros(table map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		text, ok := table[name].(string)
 		if !ok {
-			p.fail("macros."+name, "macros.%s: expected a string", name)
+			p.fail(keys{"macros", name}, "macros.%s: expected a string", name)
 			continue
 		}
 		p.file.Macros[name] = text
@@ -211,15 +211,16 @@ func (p *parser) macros(table map[string]any) {
 }
 
 // Key is the setting as TOML names it: "profile.staging.octave.company".
-func (s Setting) Key() string {
-	var parts []string
+func (s Setting) Key() string { return strings.Join(s.keys(), ".") }
+
+func (s Setting) keys() (all keys) {
 	if s.Profile != "" {
-		parts = append(parts, "profile", s.Profile)
+		all = append(all, "profile", s.Profile)
 	}
 	if s.Service != "" {
-		parts = append(parts, s.Service)
+		all = append(all, s.Service)
 	}
-	return strings.Join(append(parts, s.Name), ".")
+	return append(all, s.Name)
 }
 
 func scalar(v any) (string, bool) {
@@ -234,37 +235,4 @@ func scalar(v any) (string, bool) {
 		return strconv.FormatFloat(v, 'g', -1, 64), true
 	}
 	return "", false
-}
-
-// keyLines finds the line of each key, which the library does not tell. It reads
-// the simple forms of TOML; a key that it misses is reported without a line.
-func keyLines(text string) map[string]int {
-	lines := make(map[string]int)
-	table, n := "", 0
-	for line := range strings.Lines(text) {
-		n++
-		line = strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(line, "["):
-			head, _, _ := strings.Cut(strings.Trim(line, "["), "]")
-			table = plainKey(head) + "."
-			lines[strings.TrimSuffix(table, ".")] = n
-		case strings.Contains(line, "=") && !strings.HasPrefix(line, "#"):
-			key, _, _ := strings.Cut(line, "=")
-			key = table + plainKey(key)
-			if _, ok := lines[key]; !ok {
-				lines[key] = n
-			}
-		}
-	}
-	return lines
-}
-
-// plainKey writes a dotted key without quotes and spaces.
-func plainKey(s string) string {
-	parts := strings.Split(s, ".")
-	for i, p := range parts {
-		parts[i] = strings.Trim(strings.TrimSpace(p), `"'`)
-	}
-	return strings.Join(parts, ".")
 }
