@@ -43,7 +43,7 @@ func (f *endFlags) flags() []*cmdline.Flag {
 
 func (f *endFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if as := line.GivenAs("count"); as != "" && f.count == 0 {
-		return cmdline.Usagef("%s 0: the number of events must be at least 1", as)
+		return cmdline.FlagErrorf(as, " 0: the number of events must be at least 1")
 	}
 	if err := checkDuration(line, "idle", f.idle, false); err != nil {
 		return err

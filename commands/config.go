@@ -239,7 +239,7 @@ func (p *program) readConfig(ctx context.Context) (*config.File, error) {
 	}
 	f, err := config.Read(ctx, path)
 	if err != nil {
-		return nil, mistake(err, "%v", err)
+		return nil, mistake(err, cmdline.Usagef("%v", err))
 	}
 	return f, nil
 }
@@ -337,8 +337,9 @@ func (p *program) checkUse(ctx context.Context, f *config.File, all serviceList)
 				return err
 			}
 			u, ok := errors.AsType[*cmdline.UsageError](err)
-			if is[*jq.Error](err) {
-				u, ok = &cmdline.UsageError{Message: err.Error()}, true
+			if e, bad := errors.AsType[*jq.Error](err); bad {
+				as, _, _ := strings.Cut(e.Flag, " ") // --argjson NAME
+				u, ok = &cmdline.UsageError{As: as, Message: e.Error()}, true
 			}
 			if ok {
 				if err := ofFile(u, f, profile); err != nil {
@@ -353,12 +354,12 @@ func (p *program) checkUse(ctx context.Context, f *config.File, all serviceList)
 // ofFile returns u, with its line, if it is about a setting of the file. What the file
 // leaves out may be set elsewhere.
 func ofFile(u *cmdline.UsageError, f *config.File, profile string) error {
-	if strings.HasPrefix(u.Message, f.Path+":") {
-		return u
-	}
 	for _, s := range f.Settings {
-		rest, ok := strings.CutPrefix(u.Message, "--"+s.Name)
-		if ok && (s.Profile == "" || s.Profile == profile) && strings.ContainsAny(rest[:min(len(rest), 1)], " :") && !strings.Contains(rest, " needs ") {
+		switch {
+		case s.Profile != "" && s.Profile != profile:
+		case u.As == origin(f, s): // which the message begins with
+			return u
+		case u.As == "--"+s.Name:
 			return &cmdline.UsageError{Message: fmt.Sprintf("%s:%d: %s", f.Path, s.Line, u.Message), Advice: u.Hint()}
 		}
 	}

@@ -172,7 +172,7 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 			return nil, e
 		}
 		if _, twice := values[key]; twice {
-			return nil, cmdline.Usagef("--set %s was given twice", key)
+			return nil, cmdline.FlagErrorf("--set", " %s was given twice", key)
 		}
 		s.withhold(o, value)
 		if o.Secret && !credential.IsReference(value) && s.warns {

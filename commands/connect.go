@@ -101,7 +101,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			}
 			if !o.reconnect {
 				if as := line.TypedAs("retries"); as != "" {
-					return cmdline.Usagef("%s needs --reconnect", as)
+					return cmdline.FlagErrorf(as, " needs --reconnect")
 				}
 				f.retries = 0
 			}
@@ -133,7 +133,7 @@ func (o *connectOptions) check(ctx context.Context, line *cmdline.Line, p *progr
 		return err
 	}
 	if stdin && (f.interactive || len(f.execute) > 0) {
-		return cmdline.Usagef("--send - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.interactive])
+		return cmdline.FlagErrorf("--send", " - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.interactive])
 	}
 	if stdin {
 		f.auto = false
@@ -146,7 +146,7 @@ func (o *connectOptions) check(ctx context.Context, line *cmdline.Line, p *progr
 func (o *connectOptions) target(argument string) error {
 	switch {
 	case o.address != "" && argument != "":
-		return cmdline.Usagef("--connect and the argument are both an address; give one")
+		return cmdline.FlagErrorf("--connect", " and the argument are both an address; give one")
 	case o.address == "" && argument == "":
 		e := cmdline.Usagef("hark connect needs URL")
 		e.Advice = "for example: hark connect wss://stream.example.com"
@@ -177,7 +177,7 @@ func (o *connectOptions) service(ctx context.Context) (svc *proto.Plain, stdin b
 	for _, file := range o.sendFiles {
 		b, err := bounded.File(ctx, file, sendFileLimit)
 		if err != nil {
-			return nil, false, cmdline.Usagef("--send-file: %v", err)
+			return nil, false, cmdline.FlagErrorf("--send-file", ": %v", err)
 		}
 		svc.Greeting = append(svc.Greeting, frameOf(b, false))
 	}
@@ -195,13 +195,13 @@ func header(text string) (name, value string, err error) {
 	case !ok || !headerToken(name):
 		before, _, found := strings.Cut(text, " ")
 		if before = strings.TrimSuffix(before, ":"); !found && !ok || !headerName(before) {
-			return "", "", cmdline.Usagef("--header: expected 'NAME: VALUE'") // it may be a credential
+			return "", "", cmdline.FlagErrorf("--header", ": expected 'NAME: VALUE'") // it may be a credential
 		}
-		return "", "", cmdline.Usagef("--header %q: expected 'NAME: VALUE'", cmdline.Cut(before, 16))
+		return "", "", cmdline.FlagErrorf("--header", " %q: expected 'NAME: VALUE'", cmdline.Cut(before, 16))
 	case !headerValue(value):
-		return "", "", cmdline.Usagef("--header %s: the value has a control character in it", name)
+		return "", "", cmdline.FlagErrorf("--header", " %s: the value has a control character in it", name)
 	case handshakeHeaders().MatchString(name):
-		e := cmdline.Usagef("--header %s: the handshake sets this header by itself", name)
+		e := cmdline.FlagErrorf("--header", " %s: the handshake sets this header by itself", name)
 		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
 			e.Advice = "use --subprotocol"
 		}
@@ -240,7 +240,7 @@ func headerValue(s string) bool {
 // returns it without a slash at its end.
 func serviceEndpoint(address string) (string, error) {
 	if strings.Contains(address, "?") {
-		return "", cmdline.Usagef("--endpoint has a query (?…); give the address up to it")
+		return "", cmdline.FlagErrorf("--endpoint", " has a query (?…); give the address up to it")
 	}
 	address, err := checkEndpoint(address)
 	return strings.TrimRight(address, "/"), err
@@ -310,7 +310,7 @@ func (o *connectOptions) login(ctx context.Context, line *cmdline.Line, p *progr
 	}
 	as := line.GivenAs("user")
 	if header.Get("Authorization") != "" {
-		return cmdline.Usagef("%s and the header Authorization exclude each other", as)
+		return cmdline.FlagErrorf(as, " and the header Authorization exclude each other")
 	}
 	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
 	defer cancel()
@@ -350,7 +350,7 @@ func (p *program) offered(ctx context.Context, list []string) ([]string, error) 
 
 // badSubprotocol is the error for the nth value of --subprotocol, which is not shown.
 func badSubprotocol(n int) error {
-	return cmdline.Usagef("--subprotocol: value %d is not valid: expected a name without spaces and separators", n)
+	return cmdline.FlagErrorf("--subprotocol", ": value %d is not valid: expected a name without spaces and separators", n)
 }
 
 // lines gives each line of stdin as a text message. Its goroutine cannot be

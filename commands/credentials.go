@@ -30,11 +30,11 @@ func (p *program) source(flag string, ref string) (src proto.TokenSource, renewa
 		return func(context.Context) (secret.Value, error) { return value, nil }, false, nil
 	}
 	if p.noQuestions && credential.MayAsk(ref) {
-		return nil, false, cmdline.Usagef("%s: not looked up, it could ask for a password", flag)
+		return nil, false, cmdline.FlagErrorf(flag, ": not looked up, it could ask for a password")
 	}
 	get, renewable, err := p.references().Open(ref)
 	if err != nil {
-		return nil, false, cmdline.Usagef("%s: %v", flag, err)
+		return nil, false, cmdline.FlagErrorf(flag, ": %v", err)
 	}
 	return func(ctx context.Context) (secret.Value, error) {
 		ctx, stop := p.limited(ctx, "credential")
@@ -94,7 +94,7 @@ func (p *program) userPassword(ctx context.Context, flag, text string) (user, pa
 	}
 	user, password, ok := strings.Cut(text, ":")
 	if !ok || user == "" {
-		return "", "", cmdline.Usagef("%s: expected USER:PASSWORD", flag)
+		return "", "", cmdline.FlagErrorf(flag, ": expected USER:PASSWORD")
 	}
 	if credential.IsReference(password) {
 		if password, err = resolve(password); err != nil {

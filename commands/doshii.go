@@ -179,9 +179,9 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 func (o *doshiiAccount) check() error {
 	switch {
 	case o.env != wire.DoshiiSandbox && o.env != wire.DoshiiLive:
-		return cmdline.Usagef("--env %q: expected sandbox or live", o.env)
+		return cmdline.FlagErrorf("--env", " %q: expected sandbox or live", o.env)
 	case o.typed("env") && o.emulator:
-		return cmdline.Usagef("--env chooses the vendor's address; it excludes --emulator")
+		return cmdline.FlagErrorf("--env", " chooses the vendor's address; it excludes --emulator")
 	}
 	return nil
 }
@@ -195,19 +195,19 @@ func (o *doshiiOptions) check() error {
 	}
 	switch {
 	case o.typed("env") && o.typed("endpoint"):
-		return cmdline.Usagef("--env chooses the vendor's address; it excludes --endpoint")
+		return cmdline.FlagErrorf("--env", " chooses the vendor's address; it excludes --endpoint")
 	case hostStyles[o.hostStyle] == "":
-		return cmdline.Usagef("--host-style %q: expected current, middle or oldest", cmdline.Cut(o.hostStyle, 24))
+		return cmdline.FlagErrorf("--host-style", " %q: expected current, middle or oldest", cmdline.Cut(o.hostStyle, 24))
 	case o.typed("host-style") && (o.typed("endpoint") || o.emulator):
-		return cmdline.Usagef("--host-style chooses the vendor's address; it excludes --endpoint and --emulator")
+		return cmdline.FlagErrorf("--host-style", " chooses the vendor's address; it excludes --endpoint and --emulator")
 	case o.clientID != "" && o.authToken != "" && !o.emulator:
-		return cmdline.Usagef("--client-id and --auth-token exclude each other")
+		return cmdline.FlagErrorf("--client-id", " and --auth-token exclude each other")
 	case o.locationToken != "" && o.vendor != "" && o.typed("location-token") && o.typed("vendor"):
-		return cmdline.Usagef("--location-token and --vendor exclude each other")
+		return cmdline.FlagErrorf("--location-token", " and --vendor exclude each other")
 	case o.deviceID != "" && o.token():
-		return cmdline.Usagef("--device-id is for apps; a point of sale gets all events of its location")
+		return cmdline.FlagErrorf("--device-id", " is for apps; a point of sale gets all events of its location")
 	case o.heartbeat <= 0:
-		return cmdline.Usagef("--heartbeat %s: the duration must be positive", o.heartbeat)
+		return cmdline.FlagErrorf("--heartbeat", " %s: the duration must be positive", o.heartbeat)
 	}
 	var err error
 	o.events, err = nameList("events", o.eventNames)
@@ -223,7 +223,7 @@ func (o *doshiiOptions) choosePath() error {
 	case path != "":
 		preset, ok := presets[path]
 		if !ok {
-			e := cmdline.Usagef("--path %q: expected app-v3, app, pos, vendor, or a path that begins with a slash", cmdline.Cut(path, 40))
+			e := cmdline.FlagErrorf("--path", " %q: expected app-v3, app, pos, vendor, or a path that begins with a slash", cmdline.Cut(path, 40))
 			e.Suggestion = cmdline.Nearest(path, slices.Sorted(maps.Keys(presets)))
 			return e
 		}
@@ -416,7 +416,7 @@ func (s *stream) doshiiClientID(ref, needed string) (proto.TokenSource, error) {
 	checked := func(ctx context.Context) (secret.Value, error) {
 		v, err := id(ctx)
 		if err == nil && proto.DoshiiEncoded(v) {
-			e := cmdline.Usagef("--client-id: the value is in base64 already")
+			e := cmdline.FlagErrorf("--client-id", ": the value is in base64 already")
 			e.Advice = "give the client id as the dashboard shows it, or the encoded value with --auth-token"
 			return "", e
 		}

@@ -68,11 +68,11 @@ func (s *stream) doshiiAPI(o *doshiiREST) (*proto.DoshiiAPI, error) {
 		return nil, err
 	}
 	if o.typed("env") && o.typed("api") {
-		return nil, cmdline.Usagef("--env chooses the vendor's address; it excludes --api")
+		return nil, cmdline.FlagErrorf("--env", " chooses the vendor's address; it excludes --api")
 	}
 	if o.emulator {
 		if o.typed("api") {
-			return nil, cmdline.Usagef("--api and --emulator exclude each other")
+			return nil, cmdline.FlagErrorf("--api", " and --emulator exclude each other")
 		}
 		err := s.emulate(doshiiEmulator(), o.typed, &o.endpoint,
 			demo{"client-id", "HARK_DOSHII_CLIENT_ID", &o.clientID}, demo{"client-secret", "HARK_DOSHII_CLIENT_SECRET", &o.clientSecret})
@@ -89,7 +89,7 @@ func (s *stream) doshiiAPI(o *doshiiREST) (*proto.DoshiiAPI, error) {
 		return nil, err
 	}
 	if !isHTTP(base) {
-		return nil, cmdline.Usagef("--api takes an address that begins with https:// or http://")
+		return nil, cmdline.FlagErrorf("--api", " takes an address that begins with https:// or http://")
 	}
 	id, err := s.doshiiClientID(o.clientID, "--client-id")
 	if err != nil {

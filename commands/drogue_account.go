@@ -55,12 +55,12 @@ func (o *drogueSite) addresses() (api, socket string, err error) {
 			return "", "", err
 		}
 		if !isHTTP(api) {
-			return "", "", cmdline.Usagef("--api takes an address that begins with https:// or http://")
+			return "", "", cmdline.FlagErrorf("--api", " takes an address that begins with https:// or http://")
 		}
 	}
 	switch {
 	case isHTTP(endpoint) && api != "" && api != endpoint:
-		return "", "", cmdline.Usagef("--endpoint and --api name two APIs; for the socket, --endpoint takes wss:// or ws://")
+		return "", "", cmdline.FlagErrorf("--endpoint", " and --api name two APIs; for the socket, --endpoint takes wss:// or ws://")
 	case isHTTP(endpoint):
 		return endpoint, "", nil
 	case endpoint == "" && api == "":
@@ -132,17 +132,17 @@ func tokenStoreFlag(store *string) *cmdline.Flag {
 func (o *drogueAccount) check() error {
 	switch {
 	case o.token != "" && o.accessToken != "":
-		return cmdline.Usagef("--token and --access-token exclude each other")
+		return cmdline.FlagErrorf("--token", " and --access-token exclude each other")
 	case o.token != "" && o.user != "":
-		return cmdline.Usagef("--user goes with --access-token, not with --token")
+		return cmdline.FlagErrorf("--user", " goes with --access-token, not with --token")
 	case o.accessToken != "" && o.user == "":
 		return cmdline.Usagef("--access-token needs --user")
 	case o.user != "" && o.accessToken == "":
 		return cmdline.Usagef("--user needs --access-token")
 	case o.anonymous && (o.typed("token") || o.typed("access-token")):
-		return cmdline.Usagef("--anonymous excludes --token and --access-token")
+		return cmdline.FlagErrorf("--anonymous", " excludes --token and --access-token")
 	case strings.Contains(o.user, ":"):
-		return cmdline.Usagef("--user must not contain a colon")
+		return cmdline.FlagErrorf("--user", " must not contain a colon")
 	}
 	return checkTokenStore(o.store)
 }
@@ -152,7 +152,7 @@ func checkTokenStore(store string) error {
 	case tokenstore.Auto, tokenstore.Keyring, tokenstore.File:
 		return nil
 	}
-	return cmdline.Usagef("--token-store %q: expected auto, keyring or file", cmdline.Cut(store, 24))
+	return cmdline.FlagErrorf("--token-store", " %q: expected auto, keyring or file", cmdline.Cut(store, 24))
 }
 
 // drogueCredentials are where the credentials of a run come from; all of it is nil
@@ -251,7 +251,7 @@ func (s *stream) emulateDrogue(o *drogueAccount) error {
 		return nil
 	}
 	if o.typed("api") {
-		return cmdline.Usagef("--api and --emulator exclude each other")
+		return cmdline.FlagErrorf("--api", " and --emulator exclude each other")
 	}
 	err := s.emulate(drogueEmulator(), o.typed, &o.endpoint,
 		demo{"token", "HARK_DROGUE_TOKEN", &o.token},

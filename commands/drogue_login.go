@@ -74,11 +74,11 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 func (o *drogueLoginOptions) check() error {
 	switch {
 	case o.port < 0 || o.port > 65535:
-		return cmdline.Usagef("--redirect-port %d: expected a number from 0 to 65535", o.port)
+		return cmdline.FlagErrorf("--redirect-port", " %d: expected a number from 0 to 65535", o.port)
 	case o.deviceFlow && (o.noBrowser || o.port != 0):
-		return cmdline.Usagef("--device-flow excludes --no-browser and --redirect-port: no browser comes back")
+		return cmdline.FlagErrorf("--device-flow", " excludes --no-browser and --redirect-port: no browser comes back")
 	case o.maxTime <= 0:
-		return cmdline.Usagef("--max-time %s: the duration must be positive", o.maxTime)
+		return cmdline.FlagErrorf("--max-time", " %s: the duration must be positive", o.maxTime)
 	}
 	return checkTokenStore(o.store)
 }
@@ -152,7 +152,7 @@ func (s *stream) flow(ctx context.Context, api string) (*login.Flow, error) {
 func (s *stream) browserLogin(ctx context.Context, flow *login.Flow, o *drogueLoginOptions) (*login.Login, error) {
 	listeners, err := login.Listen(o.port)
 	if err != nil {
-		return nil, cmdline.Usagef("--redirect-port %d: %v", o.port, err)
+		return nil, cmdline.FlagErrorf("--redirect-port", " %d: %v", o.port, err)
 	}
 	return flow.Browser(ctx, listeners, func(address string) {
 		if !o.noBrowser && s.openBrowser(address) {

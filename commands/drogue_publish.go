@@ -84,13 +84,13 @@ func (o *droguePublishOptions) check(arg string) error {
 	case o.username != "" && o.password == "":
 		return cmdline.Usagef("--username needs --password")
 	case strings.Contains(o.username, ":"):
-		return cmdline.Usagef("--username must not contain a colon")
+		return cmdline.FlagErrorf("--username", " must not contain a colon")
 	case o.password != "" && o.username == "" && strings.Contains(o.device, ":"):
-		e := cmdline.Usagef("--device %q: a name with a colon cannot be sent with a password of its own", cmdline.Cut(o.device, 40))
+		e := cmdline.FlagErrorf("--device", " %q: a name with a colon cannot be sent with a password of its own", cmdline.Cut(o.device, 40))
 		e.Advice = "use a user of the device: --username"
 		return e
 	case !headerValue(o.contentType):
-		return cmdline.Usagef("--content-type: the value has a control character in it")
+		return cmdline.FlagErrorf("--content-type", ": the value has a control character in it")
 	}
 	o.application, o.channel = app, channel
 	return nil
@@ -110,7 +110,7 @@ func (s *stream) publisher(ctx context.Context, o *droguePublishOptions) (*proto
 	if o.httpEndpoint != "" && (o.typed("http") || !o.typed("endpoint") && !o.typed("api")) {
 		p.Endpoint, err = serviceEndpoint(o.httpEndpoint)
 		if err == nil && !isHTTP(p.Endpoint) {
-			err = cmdline.Usagef("--http takes an address that begins with https:// or http://")
+			err = cmdline.FlagErrorf("--http", " takes an address that begins with https:// or http://")
 		}
 		return p, err
 	}

@@ -121,13 +121,13 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 	rate := 0.0
 	if o.events != "" {
 		if err := readable(o.events); err != nil {
-			return cmdline.Usagef("--events: %v", err)
+			return cmdline.FlagErrorf("--events", ": %v", err)
 		}
 		rate, o.emulator.Rate = o.emulator.Rate, 0
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return cmdline.Usagef("--listen %s: %v", o.listen, err)
+		return cmdline.FlagErrorf("--listen", " %s: %v", o.listen, err)
 	}
 	e, err := o.emulators.New(o.emulator, o.services...)
 	if err != nil {
@@ -152,7 +152,7 @@ func (p *program) emulate(ctx context.Context, o *emulateOptions) error {
 		defer cancel(nil)
 		go func() { // it may be stuck in a read of stdin, so nobody waits for it
 			if err := p.feed(ctx, e, o.events, rate); err != nil && ctx.Err() == nil {
-				cancel(cmdline.Usagef("--events: %v", err))
+				cancel(cmdline.FlagErrorf("--events", ": %v", err))
 			}
 		}()
 	}

@@ -62,7 +62,7 @@ func (f *streamFlags) check(ctx context.Context, line *cmdline.Line) error {
 // checkDuration finds a duration that is negative, or 0 where that is not allowed.
 func checkDuration(line *cmdline.Line, flag string, d time.Duration, zero bool) error {
 	if as := line.GivenAs(flag); as != "" && (d < 0 || d == 0 && !zero) {
-		return cmdline.Usagef("%s %s: the duration must be positive", as, d)
+		return cmdline.FlagErrorf(as, " %s: the duration must be positive", d)
 	}
 	return nil
 }

@@ -66,13 +66,13 @@ func (f *outputFlags) flags() []*cmdline.Flag {
 
 func (f *outputFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.jqError != "continue" && f.jqError != "fail" {
-		return cmdline.Usagef("%s %q: expected continue or fail", line.GivenAs("jq-error"), cmdline.Cut(f.jqError, 24))
+		return cmdline.FlagErrorf(line.GivenAs("jq-error"), " %q: expected continue or fail", cmdline.Cut(f.jqError, 24))
 	}
 	if _, err := output.ParseFormat(f.format); err != nil {
-		return cmdline.Usagef("%s %q: %v", line.GivenAs("format"), cmdline.Cut(f.format, 24), err)
+		return cmdline.FlagErrorf(line.GivenAs("format"), " %q: %v", cmdline.Cut(f.format, 24), err)
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, f.color) {
-		return cmdline.Usagef("%s %q: expected auto, always or never", line.GivenAs("color"), cmdline.Cut(f.color, 24))
+		return cmdline.FlagErrorf(line.GivenAs("color"), " %q: expected auto, always or never", cmdline.Cut(f.color, 24))
 	}
 	if f.raw && f.jq == "" {
 		if f.jq = "."; line.TypedAs("raw-output") == "" { // a setting that does not apply
@@ -94,7 +94,7 @@ func (f *outputFlags) variables() ([]jq.Var, error) {
 		for _, item := range list.items {
 			name, text, ok := strings.Cut(item, "=")
 			if !ok {
-				return nil, cmdline.Usagef("%s %q: expected NAME=VALUE", list.flag, cmdline.Cut(item, 24))
+				return nil, cmdline.FlagErrorf(list.flag, " %q: expected NAME=VALUE", cmdline.Cut(item, 24))
 			}
 			v, err := list.make(name, text)
 			if err != nil {

@@ -93,7 +93,7 @@ type journal struct {
 func (j *journal) open(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
-		return cmdline.Usagef("--status-file: %v", err)
+		return cmdline.FlagErrorf("--status-file", ": %v", err)
 	}
 	j.file, j.fileOut = f, f
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {

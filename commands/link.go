@@ -59,7 +59,7 @@ func (f *linkFlags) flags() []*cmdline.Flag {
 
 func (f *linkFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.retries < 0 {
-		return cmdline.Usagef("%s %d: the number of retries must not be negative", line.GivenAs("retries"), f.retries)
+		return cmdline.FlagErrorf(line.GivenAs("retries"), " %d: the number of retries must not be negative", f.retries)
 	}
 	for _, d := range []struct {
 		name  string
@@ -74,13 +74,13 @@ func (f *linkFlags) check(ctx context.Context, line *cmdline.Line) error {
 		}
 	}
 	if f.maxMessage < 1 {
-		return cmdline.Usagef("--max-message-size must be at least 1")
+		return cmdline.FlagErrorf("--max-message-size", " must be at least 1")
 	}
 	if f.maxFrame < 1 {
-		return cmdline.Usagef("--max-frame-size must be at least 1")
+		return cmdline.FlagErrorf("--max-frame-size", " must be at least 1")
 	}
 	if f.buffer < 1 {
-		return cmdline.Usagef("--buffer must be at least 1")
+		return cmdline.FlagErrorf("--buffer", " must be at least 1")
 	}
 	return f.networkFlags.check(ctx, line)
 }

@@ -17,7 +17,7 @@ func (p *program) readNamed(ctx context.Context, as, path string, limit int) ([]
 	defer stop()
 	b, err := bounded.File(ctx, path, limit)
 	if err != nil {
-		return nil, mistake(err, "%s: %v", as, err)
+		return nil, mistake(err, cmdline.FlagErrorf(as, ": %v", err))
 	}
 	return b, nil
 }
@@ -30,17 +30,17 @@ func (p *program) limited(ctx context.Context, what string) (limited context.Con
 	return context.WithTimeoutCause(ctx, p.maxTime, &proto.OverdueError{What: what, Limit: p.maxTime})
 }
 
-// mistake returns the usage error with that text for err, which is about what the user
+// mistake returns u, the usage error for err, which is about what the user
 // has named; but when a signal or a time limit ended the command meanwhile, that is no
 // mistake of the user, and keeps its own exit code.
-func mistake(err error, format string, args ...any) error {
-	if u, ok := errors.AsType[*cmdline.UsageError](err); ok {
-		return u
+func mistake(err error, u *cmdline.UsageError) error {
+	if already, ok := errors.AsType[*cmdline.UsageError](err); ok {
+		return already
 	}
 	if interrupts(err) {
 		return credentialFailure(err)
 	}
-	return cmdline.Usagef(format, args...)
+	return u
 }
 
 // interrupts reports whether err is that a signal or a time limit ended the command.

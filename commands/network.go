@@ -96,9 +96,9 @@ func (f *networkFlags) check(ctx context.Context, line *cmdline.Line) error {
 	}
 	switch {
 	case f.compression != "on" && f.compression != "off":
-		return cmdline.Usagef("%s %q: expected on or off", line.GivenAs("compression"), f.compression)
+		return cmdline.FlagErrorf(line.GivenAs("compression"), " %q: expected on or off", f.compression)
 	case f.maxRedirs < 0:
-		return cmdline.Usagef("%s %d: the number of redirects must not be negative", line.GivenAs("max-redirs"), f.maxRedirs)
+		return cmdline.FlagErrorf(line.GivenAs("max-redirs"), " %d: the number of redirects must not be negative", f.maxRedirs)
 	}
 	if f.ipv4 && f.ipv6 {
 		if err := line.Rivals("ipv4", "ipv6", func(name string) { f.ipv4, f.ipv6 = name != "ipv4", name != "ipv6" }); err != nil {
@@ -176,7 +176,7 @@ func (f *networkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *
 		case as == "":
 			continue
 		case !headerValue(h.value):
-			return cmdline.Usagef("%s: the value has a control character in it", as)
+			return cmdline.FlagErrorf(as, ": the value has a control character in it")
 		case h.value == "" && h.flag == "user-agent":
 			f.noAgent = true
 		default:
@@ -208,7 +208,7 @@ func badItem(flag string, err error) error {
 	if e, ok := errors.AsType[*netdial.ItemError](err); ok {
 		e.Item, e.Part = cmdline.Cut(e.Item, 60), cmdline.Cut(e.Part, 40)
 	}
-	return cmdline.Usagef("%s %v", flag, err)
+	return cmdline.FlagErrorf(flag, " %v", err)
 }
 
 type programKey struct{}

@@ -182,19 +182,19 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 // check finds what is wrong with the flags and arguments of "octave subscribe".
 func (o *octaveOptions) check(line *cmdline.Line) error {
 	if o.ackTimeout <= 0 {
-		return cmdline.Usagef("--ack-timeout %s: the duration must be positive", o.ackTimeout)
+		return cmdline.FlagErrorf("--ack-timeout", " %s: the duration must be positive", o.ackTimeout)
 	}
 	if o.heartbeat < 0 {
-		return cmdline.Usagef("--heartbeat %s: the duration must not be negative", o.heartbeat)
+		return cmdline.FlagErrorf("--heartbeat", " %s: the duration must not be negative", o.heartbeat)
 	}
 	if o.backfillDelay < 0 {
-		return cmdline.Usagef("--backfill-delay %s: the duration must not be negative", o.backfillDelay)
+		return cmdline.FlagErrorf("--backfill-delay", " %s: the duration must not be negative", o.backfillDelay)
 	}
 	if err := o.checkStreams(line.Args()); err != nil {
 		return err
 	}
 	if as := line.GivenAs("backfill"); as != "" && o.backfill && o.noBackfill {
-		return cmdline.Usagef("%s and --no-backfill exclude each other", as)
+		return cmdline.FlagErrorf(as, " and --no-backfill exclude each other")
 	}
 	return nil
 }
@@ -236,7 +236,7 @@ func (s *stream) octave(o *octaveOptions) (*proto.Octave, error) {
 			return nil, err
 		}
 		if o.typed("api") {
-			return nil, cmdline.Usagef("--api and --emulator exclude each other")
+			return nil, cmdline.FlagErrorf("--api", " and --emulator exclude each other")
 		}
 		o.api = s.standIn.demo["HARK_OCTAVE_API"]
 	}

@@ -132,7 +132,7 @@ func (o *octaveOptions) apiBase(endpoint string) (string, error) {
 		return "", u
 	}
 	if err == nil && !isHTTP(base) {
-		return "", cmdline.Usagef("--api: the address begins neither with https:// nor with http://")
+		return "", cmdline.FlagErrorf("--api", ": the address begins neither with https:// nor with http://")
 	}
 	return base, err
 }
@@ -155,7 +155,7 @@ func (o *octaveOptions) checkStreams(args []string) error {
 	}
 	for _, d := range o.devices {
 		if d == "" || strings.ContainsAny(d, "/ ") {
-			return cmdline.Usagef("--device %q: expected the name of a device", cmdline.Cut(d, 24))
+			return cmdline.FlagErrorf("--device", " %q: expected the name of a device", cmdline.Cut(d, 24))
 		}
 	}
 	for _, prefix := range o.prefixes {

@@ -40,7 +40,7 @@ xz -dc day.tape.xz | hark play - --as connect`,
 				}
 			}
 			if as != "" && all.find(as) == nil {
-				return cmdline.Usagef("%s %q: expected %s", line.GivenAs("as"), cmdline.Cut(as, 24), strings.Join(all.names(), ", "))
+				return cmdline.FlagErrorf(line.GivenAs("as"), " %q: expected %s", cmdline.Cut(as, 24), strings.Join(all.names(), ", "))
 			}
 			s := p.newStream(f)
 			defer s.close()
@@ -59,7 +59,7 @@ func (p *program) openTape(ctx context.Context, path string) (io.ReadCloser, err
 	}
 	f, err := bounded.Open(ctx, path)
 	if err != nil {
-		return nil, mistake(err, "%v", err)
+		return nil, mistake(err, cmdline.Usagef("%v", err))
 	}
 	return f, nil
 }

@@ -55,11 +55,11 @@ func (f *promptFlags) check(ctx context.Context, line *cmdline.Line) error {
 	linger, hold := line.GivenAs("linger"), line.GivenAs("hold")
 	for _, as := range []string{linger, hold, line.GivenAs("slash"), line.GivenAs("allow-files")} {
 		if strings.HasPrefix(as, "-") && !f.interactive && len(f.execute) == 0 && !f.auto {
-			return cmdline.Usagef("%s needs --interactive", as)
+			return cmdline.FlagErrorf(as, " needs --interactive")
 		}
 	}
 	if strings.HasPrefix(linger, "-") && strings.HasPrefix(hold, "-") {
-		return cmdline.Usagef("%s and %s exclude each other: one counts from the last answer, the other from the last line", linger, hold)
+		return cmdline.FlagErrorf(linger, " and %s exclude each other: one counts from the last answer, the other from the last line", hold)
 	}
 	f.lingerGiven = linger != ""
 	f.holds = hold != "" && !strings.HasPrefix(linger, "-") // what was typed counts

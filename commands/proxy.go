@@ -84,13 +84,13 @@ func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program)
 func parseProxy(as, text string) (*netdial.Proxy, error) {
 	proxy, err := netdial.ParseProxy(text)
 	if errors.Is(err, netdial.ErrProxyAddress) {
-		e := cmdline.Usagef("%s: %v", as, err)
+		e := cmdline.FlagErrorf(as, ": %v", err)
 		e.Advice = "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]; special characters in user and password are written as %XX"
 		return nil, e
 	}
 	if e, ok := errors.AsType[*netdial.ProxyKindError](err); ok {
 		e.Kind = cmdline.Cut(e.Kind, 16)
-		return nil, cmdline.Usagef("%s: %v", as, e)
+		return nil, cmdline.FlagErrorf(as, ": %v", e)
 	}
 	return proxy, nil
 }

@@ -156,7 +156,7 @@ func removeStaleReadyFile(path string) error {
 		return nil
 	}
 	if err == nil && !bytes.HasPrefix(b, []byte(readyFileStart)) {
-		e := cmdline.Usagef("--ready-file: %s exists and is no file of hark's", path)
+		e := cmdline.FlagErrorf("--ready-file", ": %s exists and is no file of hark's", path)
 		e.Advice = "remove it, or choose another name"
 		return e
 	}
@@ -164,7 +164,7 @@ func removeStaleReadyFile(path string) error {
 		err = os.Remove(path)
 	}
 	if err != nil {
-		return cmdline.Usagef("--ready-file: %v", err)
+		return cmdline.FlagErrorf("--ready-file", ": %v", err)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (p *program) replay(ctx context.Context, path string, o *replayOptions, all
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return cmdline.Usagef("--listen %s: %v", o.listen, err)
+		return cmdline.FlagErrorf("--listen", " %s: %v", o.listen, err)
 	}
 	options := replay.Options{Speed: float64(o.speed), Strict: o.strict, Patience: time.Second}
 	if o.strict {

@@ -38,11 +38,11 @@ func (s *stream) openReports(service string) (*reports, error) {
 		target = target.Resolved()
 		path := target.Path
 		if taken[filepath.Clean(path)] {
-			return nil, cmdline.Usagef("--report: two reports for the file %s", cmdline.Cut(path, 60))
+			return nil, cmdline.FlagErrorf("--report", ": two reports for the file %s", cmdline.Cut(path, 60))
 		}
 		taken[filepath.Clean(path)] = true
 		if err := target.Check(); err != nil {
-			return nil, cmdline.Usagef("--report %s: %v", target.Kind, err)
+			return nil, cmdline.FlagErrorf("--report", " %s: %v", target.Kind, err)
 		}
 		r.targets = append(r.targets, target)
 	}
@@ -53,7 +53,7 @@ func (s *stream) openReports(service string) (*reports, error) {
 func reportTarget(text string) (report.Target, error) {
 	target, err := report.ParseTarget(text)
 	if err != nil {
-		return target, cmdline.Usagef("--report %q: %v", cmdline.Cut(text, 40), err)
+		return target, cmdline.FlagErrorf("--report", " %q: %v", cmdline.Cut(text, 40), err)
 	}
 	return target, nil
 }

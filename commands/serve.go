@@ -69,11 +69,11 @@ tail -f events.ndjson | hark serve 8080`,
 			o.address = line.Arg(0)
 			switch {
 			case (o.cert == "") != (o.key == ""):
-				return cmdline.Usagef("--cert and --key go together")
+				return cmdline.FlagErrorf("--cert", " and --key go together")
 			case line.GivenAs("count") != "" && o.count == 0:
-				return cmdline.Usagef("%s 0: the number of messages must be at least 1", line.GivenAs("count"))
+				return cmdline.FlagErrorf(line.GivenAs("count"), " 0: the number of messages must be at least 1")
 			case o.maxMessage < 1:
-				return cmdline.Usagef("--max-message-size must be at least 1")
+				return cmdline.FlagErrorf("--max-message-size", " must be at least 1")
 			}
 			if err := checkDuration(line, "max-time", o.maxTime, false); err != nil {
 				return err
@@ -112,7 +112,7 @@ func (o *serveOptions) listen(ctx context.Context, p *program) (net.Listener, st
 		}
 		pair, err := tls.X509KeyPair(certPEM, keyPEM)
 		if err != nil {
-			return nil, "", cmdline.Usagef("--cert and --key: %v", err)
+			return nil, "", cmdline.FlagErrorf("--cert", " and --key: %v", err)
 		}
 		scheme, config = "wss", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	}

@@ -41,11 +41,11 @@ func (f *statusFlags) check(ctx context.Context, line *cmdline.Line) error {
 		{"on-gap", f.onGap, "warn or fail", f.onGap == "warn" || f.onGap == "fail"},
 	} {
 		if !choice.ok {
-			return cmdline.Usagef("%s %q: expected %s", line.GivenAs(choice.name), cmdline.Cut(choice.value, 24), choice.words)
+			return cmdline.FlagErrorf(line.GivenAs(choice.name), " %q: expected %s", cmdline.Cut(choice.value, 24), choice.words)
 		}
 	}
 	if f.statusFile == "-" {
-		e := cmdline.Usagef("%s -: stdout is for events", line.GivenAs("status-file"))
+		e := cmdline.FlagErrorf(line.GivenAs("status-file"), " -: stdout is for events")
 		e.Advice = "--status json writes the records to stderr"
 		return e
 	}

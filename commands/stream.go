@@ -83,7 +83,7 @@ type demo struct {
 // ends the stand-in.
 func (s *stream) emulate(service emulator.Service, typed func(flag string) bool, endpoint *string, credentials ...demo) error {
 	if typed("endpoint") {
-		return cmdline.Usagef("--endpoint and --emulator exclude each other")
+		return cmdline.FlagErrorf("--endpoint", " and --emulator exclude each other")
 	}
 	e, err := startEmulator(service)
 	if err != nil {

@@ -36,12 +36,12 @@ func (f *tapeFlags) flags() []*cmdline.Flag {
 
 func (f *tapeFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.record == "-" {
-		e := cmdline.Usagef("%s -: stdout is for events", line.GivenAs("record"))
+		e := cmdline.FlagErrorf(line.GivenAs("record"), " -: stdout is for events")
 		e.Advice = "name a file"
 		return e
 	}
 	if as := line.TypedAs("no-clobber"); as != "" && f.record == "" {
-		return cmdline.Usagef("%s requires --record", as)
+		return cmdline.FlagErrorf(as, " requires --record")
 	}
 	return nil
 }
@@ -94,17 +94,17 @@ func newRecorder(path string, keep bool, head proto.TapeHead, secrets *secret.Re
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o600)
 	if errors.Is(err, fs.ErrExist) && keep {
-		e := cmdline.Usagef("--record: %s is there", path)
+		e := cmdline.FlagErrorf("--record", ": %s is there", path)
 		e.Advice = "--no-clobber leaves it alone: name another file, or leave --no-clobber out"
 		return nil, e
 	}
 	if err != nil {
-		return nil, cmdline.Usagef("--record: %v", err)
+		return nil, cmdline.FlagErrorf("--record", ": %v", err)
 	}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		if err := f.Chmod(0o600); err != nil { // it was there before
 			f.Close()
-			return nil, cmdline.Usagef("--record: %v", err)
+			return nil, cmdline.FlagErrorf("--record", ": %v", err)
 		}
 	}
 	r := &recorder{path: path, file: f, secrets: secrets, fail: fail, done: make(chan struct{})}

@@ -61,7 +61,7 @@ func (f *tlsFlags) flags() []*cmdline.Flag {
 func (f *tlsFlags) configure(ctx context.Context, line *cmdline.Line, p *program, n *netdial.Network) error {
 	version, ok := netdial.TLSVersion(f.min)
 	if !ok {
-		return cmdline.Usagef("%s %q: expected 1.0, 1.1, 1.2 or 1.3", line.GivenAs("tls-min"), f.min)
+		return cmdline.FlagErrorf(line.GivenAs("tls-min"), " %q: expected 1.0, 1.1, 1.2 or 1.3", f.min)
 	}
 	config := &tls.Config{MinVersion: version, InsecureSkipVerify: f.insecure}
 	var err error
@@ -104,7 +104,7 @@ func (p *program) authorities(ctx context.Context, as, path string) (*x509.CertP
 	}
 	pool := netdial.Authorities(b)
 	if pool == nil {
-		return nil, cmdline.Usagef("%s: %s holds no certificate in PEM", as, path)
+		return nil, cmdline.FlagErrorf(as, ": %s holds no certificate in PEM", path)
 	}
 	return pool, nil
 }
@@ -148,7 +148,7 @@ func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 		return credentialFailure(err)
 	}
 	if err != nil {
-		u := cmdline.Usagef("%s: %s: %v", keyFlag, keyFile, err)
+		u := cmdline.FlagErrorf(keyFlag, ": %s: %v", keyFile, err)
 		if errors.Is(err, netdial.ErrEncrypted) {
 			u.Advice = "give its passphrase with --pass: " + credential.Forms
 		} else if errors.Is(err, netdial.ErrNoKey) && f.key == "" {
@@ -158,7 +158,7 @@ func (f *tlsFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	}
 	pair, err := tls.X509KeyPair(certPEM, key)
 	if err != nil {
-		return cmdline.Usagef("--cert: %s: %s", f.cert, strings.TrimPrefix(err.Error(), "tls: "))
+		return cmdline.FlagErrorf("--cert", ": %s: %s", f.cert, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
 		p.warn("the client certificate of --cert expired on %s", pair.Leaf.NotAfter.Format(time.DateOnly))
@@ -179,14 +179,17 @@ func (p *program) readPins(ctx context.Context, as, text string) ([]netdial.Pin,
 		return pins, nil
 	}
 	b, err := p.readNamed(ctx, as+": expected sha256//HASH or a file", text, bounded.Certificates)
+	if u, ok := errors.AsType[*cmdline.UsageError](err); ok {
+		u.As = as
+	}
 	if err != nil {
 		return nil, err
 	}
 	pin, err := netdial.PinOf(b)
 	if errors.Is(err, netdial.ErrNoPublicKey) {
-		return nil, cmdline.Usagef("%s: %s holds no public key", as, text)
+		return nil, cmdline.FlagErrorf(as, ": %s holds no public key", text)
 	} else if err != nil {
-		return nil, cmdline.Usagef("%s: %s: %v", as, text, err)
+		return nil, cmdline.FlagErrorf(as, ": %s: %v", text, err)
 	}
 	return []netdial.Pin{pin}, nil
 }

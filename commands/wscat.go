@@ -55,7 +55,7 @@ func wscatFlags(o *connectOptions, flags []*cmdline.Flag) []*cmdline.Flag {
 // here.
 func (o *connectOptions) checkWscat(line *cmdline.Line, f *streamFlags) error {
 	if as := line.GivenAs("listen"); as != "" {
-		e := cmdline.Usagef("%s: hark connect does not listen", as)
+		e := cmdline.FlagErrorf(as, ": hark connect does not listen")
 		e.Suggestion = "hark serve PORT"
 		if port := cmdline.Mention(o.listen); port != "" {
 			e.Suggestion = "hark serve " + o.listen
@@ -63,7 +63,7 @@ func (o *connectOptions) checkWscat(line *cmdline.Line, f *streamFlags) error {
 		return e
 	}
 	if as := line.GivenAs("protocol"); as != "" && o.protocol != "13" {
-		return cmdline.Usagef("%s %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", as, cmdline.Cut(o.protocol, 8))
+		return cmdline.FlagErrorf(as, " %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", cmdline.Cut(o.protocol, 8))
 	}
 	if line.GivenAs("proxy") == "-x" && strings.ContainsAny(f.proxy, "{}\"' /") && !strings.Contains(f.proxy, "://") {
 		e := cmdline.Usagef("-x is the proxy, as for curl, and this is no address of one")
@@ -72,12 +72,12 @@ func (o *connectOptions) checkWscat(line *cmdline.Line, f *streamFlags) error {
 	}
 	if as := line.GivenAs("host"); as != "" {
 		if o.host == "" || !headerValue(o.host) || strings.ContainsAny(o.host, " /") {
-			return cmdline.Usagef("%s %q: expected HOST or HOST:PORT", as, cmdline.Cut(o.host, 60))
+			return cmdline.FlagErrorf(as, " %q: expected HOST or HOST:PORT", cmdline.Cut(o.host, 60))
 		}
 	}
 	if o.noColor {
 		if as := line.GivenAs("color"); strings.HasPrefix(as, "-") && f.color != "never" {
-			return cmdline.Usagef("%s and %s %s exclude each other", line.GivenAs("no-color"), as, cmdline.Cut(f.color, 8))
+			return cmdline.FlagErrorf(line.GivenAs("no-color"), " and %s %s exclude each other", as, cmdline.Cut(f.color, 8))
 		}
 		f.color = "never"
 	}

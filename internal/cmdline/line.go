@@ -131,7 +131,7 @@ func (l *Line) Rivals(one, other string, drop func(name string)) error {
 	case b != "" && a == "":
 		drop(one)
 	default:
-		return Usagef("%s cannot be used with %s", l.GivenAs(one), l.GivenAs(other))
+		return FlagErrorf(l.GivenAs(one), " cannot be used with %s", l.GivenAs(other))
 	}
 	return nil
 }

@@ -14,6 +14,9 @@ type UsageError struct {
 	// Message says what is wrong. It shows no credential: neither the value of a
 	// secret flag, nor a URL, nor a long word out of place.
 	Message string
+	// As is how the user gave the flag that the mistake is about, as Line.GivenAs has it,
+	// or the flag with its dashes; "" when the mistake is about no single flag.
+	As string
 	// Suggestion is what the user may have meant: "--count", "hark octave
 	// subscribe"; empty if nothing is near.
 	Suggestion string
@@ -30,6 +33,12 @@ type UsageError struct {
 // each other. App.Run adds the command.
 func Usagef(format string, args ...any) *UsageError {
 	return &UsageError{Message: fmt.Sprintf(format, args...)}
+}
+
+// FlagErrorf is Usagef for a mistake in the value of a flag. The message begins with as,
+// how the user gave the flag, and goes on with format.
+func FlagErrorf(as, format string, args ...any) *UsageError {
+	return &UsageError{As: as, Message: as + fmt.Sprintf(format, args...)}
 }
 
 func (e *UsageError) Error() string { return e.Message }
