@@ -346,15 +346,16 @@ func attributesTable(all serviceList) string {
 			height = max(height, len(c.cells[row]))
 		}
 		for n := range height {
-			line := "  "
+			var line strings.Builder
+			line.WriteString("  ")
 			for _, c := range columns {
 				cell := ""
 				if n < len(c.cells[row]) {
 					cell = c.cells[row][n]
 				}
-				line += fmt.Sprintf("%-*s", c.width, cell)
+				fmt.Fprintf(&line, "%-*s", c.width, cell)
 			}
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 		}
 	}
 	return b.String()
