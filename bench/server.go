@@ -2,17 +2,15 @@ package main
 
 import (
 	"bufio"
-	"crypto/sha1"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -27,7 +25,7 @@ type server struct {
 // A conn is one client after its handshake.
 type conn struct {
 	net.Conn
-	r        *bufio.Reader
+	ws       *wsserver.Conn
 	deflated bool // permessage-deflate was agreed on
 }
 
@@ -86,19 +84,17 @@ func handshake(c net.Conn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := req.Header.Get("Sec-WebSocket-Key")
-	if key == "" {
+	if req.Header.Get("Sec-WebSocket-Key") == "" {
 		return nil, errors.New("no key")
 	}
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
-	ws := &conn{Conn: c, r: r}
+	// What a client sends compressed is not looked at.
+	ws := &conn{Conn: c, ws: wsserver.NewConn(c, r, wsserver.Rules{Reserved: true})}
+	header := ""
 	if strings.Contains(req.Header.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
 		ws.deflated = true
-		answer += "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+		header = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
 	}
-	_, err = io.WriteString(c, answer+"\r\n")
+	_, err = c.Write(wsserver.Answer(req, header))
 	_ = c.SetDeadline(time.Time{})
 	return ws, err
 }
@@ -137,21 +133,11 @@ func (c *conn) stream(l *load, n int) error {
 // finish makes the closing handshake and waits until the client is gone.
 func (c *conn) finish() {
 	defer c.Close()
-	payload := frame.ClosePayload(frame.StatusNormal, "")
-	head := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpClose, Length: uint64(len(payload))})
-	_, _ = c.Write(append(head, payload...))
+	c.ws.Queue(frame.OpClose, frame.ClosePayload(frame.StatusNormal, ""))
+	_ = c.ws.Flush(patience)
 	_ = c.SetReadDeadline(time.Now().Add(10 * patience)) // the client may have much to do yet
 	for {
-		b, err := c.r.ReadByte()
-		if err != nil {
-			return
-		}
-		n, err := c.r.ReadByte()
-		if err != nil {
-			return
-		}
-		_, _ = c.r.Discard(4 + int(n&0x7F)) // clients mask; nothing long is expected of them
-		if frame.Opcode(b&0xF) == frame.OpClose {
+		if h, _, err := c.ws.ReadFrame(); err != nil || h.Opcode == frame.OpClose {
 			return
 		}
 	}

@@ -3,8 +3,6 @@ package proto
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,13 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto/frame"
 )
-
-func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return base64.StdEncoding.EncodeToString(sum[:])
-}
 
 // TestAutobahn runs the client cases of the Autobahn test suite. AUTOBAHN_URL names
 // a fuzzing server:
@@ -137,16 +131,14 @@ func TestAutobahnHarness(t *testing.T) {
 		mu.Lock()
 		asked = append(asked, r.URL.Path)
 		mu.Unlock()
-		conn, rw, err := http.NewResponseController(w).Hijack()
+		c, err := wsserver.Upgrade(w, r, "", wsserver.Rules{})
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		defer conn.Close()
-		fmt.Fprintf(rw, "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-			acceptKey(r.Header.Get("Sec-WebSocket-Key")))
-		rw.Flush()
-		p := &peer{t: t, conn: conn, in: make(chan Frame, 10)}
+		defer c.Close()
+		c.Flush(wsserver.WriteTimeout)
+		p := &peer{t: t, conn: c.NetConn(), in: make(chan Frame, 10)}
 		go p.read()
 		n := r.URL.Query().Get("case")
 		switch r.URL.Path {

@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -218,19 +219,17 @@ func TestNothingIsLeftBehind(t *testing.T) {
 // newCuttingServer sends three messages on each connection and cuts it.
 func newCuttingServer(l net.Listener) *http.Server {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, rw, err := http.NewResponseController(w).Hijack()
+		c, err := wsserver.Upgrade(w, r, "", wsserver.Rules{})
 		if err != nil {
 			return
 		}
-		defer conn.Close()
-		rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-			"Sec-WebSocket-Accept: " + acceptKey(r.Header.Get("Sec-WebSocket-Key")) + "\r\n\r\n")
+		defer c.Close()
 		for _, text := range []string{"one", "two", "three"} {
-			rw.Write(frameBytes(frame.OpText, text))
+			c.Queue(frame.OpText, []byte(text))
 		}
-		rw.Flush()
-		conn.(*net.TCPConn).CloseWrite()
-		io.Copy(io.Discard, conn)
+		c.Flush(wsserver.WriteTimeout)
+		c.CloseWrite(wsserver.WriteTimeout)
+		io.Copy(io.Discard, c.NetConn())
 	})}
 	go s.Serve(l)
 	return s

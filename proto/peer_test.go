@@ -1,10 +1,7 @@
 package proto
 
 import (
-	"bufio"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -60,12 +58,11 @@ func (nw *network) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer server.Close()
 		nw.serve(n, p)
 	})
-	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return &http.Response{
 		StatusCode: http.StatusSwitchingProtocols,
 		Header: http.Header{
 			"Upgrade": {"websocket"}, "Connection": {"Upgrade"},
-			"Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(sum[:])},
+			"Sec-Websocket-Accept": {wsserver.AcceptKey(req.Header.Get("Sec-WebSocket-Key"))},
 		},
 		Body: client,
 	}, nil
@@ -84,32 +81,15 @@ func answer(status int, header http.Header, body string) *http.Response {
 // read takes the client's frames until the connection ends.
 func (p *peer) read() {
 	defer close(p.in)
-	r := bufio.NewReader(p.conn)
+	c := wsserver.NewConn(p.conn, nil, wsserver.Rules{Reserved: true})
 	for {
-		head, err := r.Peek(2)
+		h, payload, err := c.ReadFrame()
+		if v, ok := errors.AsType[*wsserver.Violation](err); ok {
+			p.t.Errorf("the client sent a %s frame: %v", h.Opcode, v)
+		}
 		if err != nil {
 			return
 		}
-		n := 2 + 4
-		switch head[1] & 0x7F {
-		case 126:
-			n += 2
-		case 127:
-			n += 8
-		}
-		b := make([]byte, n)
-		if _, err := io.ReadFull(r, b); err != nil {
-			return
-		}
-		h, _ := frame.ParseHeader(b)
-		payload := make([]byte, h.Length)
-		if _, err := io.ReadFull(r, payload); err != nil {
-			return
-		}
-		if !h.Masked {
-			p.t.Errorf("the client sent a %s frame without a mask", h.Opcode)
-		}
-		frame.Mask(payload, h.Mask, 0)
 		p.in <- Frame{Opcode: h.Opcode, Payload: payload}
 	}
 }

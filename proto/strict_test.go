@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -21,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/wsconn"
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -344,9 +343,8 @@ func TestRedirects(t *testing.T) {
 // A handshake that comes byte by byte ends with the time for it, and one without
 // end ends with the limit of its size.
 func TestHostileHandshakes(t *testing.T) {
-	sum := sha1.Sum([]byte("key" + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	head := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
+		wsserver.AcceptKey("key") + "\r\n"
 	drip := func(c net.Conn, s string, endless bool) {
 		for i := 0; endless || i < len(s); i++ {
 			if _, err := c.Write([]byte{s[i%len(s)]}); err != nil {

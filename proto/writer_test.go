@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -136,7 +137,7 @@ func (h *halfDead) RoundTrip(req *http.Request) (*http.Response, error) {
 		StatusCode: http.StatusSwitchingProtocols,
 		Header: http.Header{
 			"Upgrade": {"websocket"}, "Connection": {"Upgrade"},
-			"Sec-Websocket-Accept": {acceptKey(req.Header.Get("Sec-WebSocket-Key"))},
+			"Sec-Websocket-Accept": {wsserver.AcceptKey(req.Header.Get("Sec-WebSocket-Key"))},
 		},
 		Body: h,
 	}, nil

@@ -90,8 +90,7 @@ func (m *mischief) queue(s *Socket, payload []byte) {
 	}
 	for first := true; first || len(payload) > 0; first = false {
 		n := min(m.fragment, len(payload))
-		s.out = frame.AppendHeader(s.out, frame.Header{Fin: n == len(payload), Opcode: op, Length: uint64(n)})
-		s.out = append(s.out, payload[:n]...)
+		s.ws.QueueFrame(frame.Header{Fin: n == len(payload), Opcode: op, Length: uint64(n)}, payload[:n])
 		payload, op = payload[n:], frame.OpContinuation
 	}
 }
@@ -126,9 +125,8 @@ func (s *Socket) Pong(op frame.Opcode, payload []byte) (over bool) {
 // sendMasked writes a frame that a server must not send (RFC 6455, section 5.1).
 func (s *Socket) sendMasked(payload []byte) (over bool) {
 	h := frame.Header{Fin: true, Opcode: frame.OpText, Masked: true, Mask: [4]byte{7, 11, 13, 17}, Length: uint64(len(payload))}
-	s.out = frame.AppendHeader(s.out, h)
 	frame.Mask(payload, h.Mask, 0)
-	s.out = append(s.out, payload...)
+	s.ws.QueueFrame(h, payload)
 	return s.Flush() != nil
 }
 
@@ -136,16 +134,15 @@ func (s *Socket) sendMasked(payload []byte) (over bool) {
 func (s *Socket) sendGiant(n int) (over bool) {
 	const head, tail = `{"giant":"`, `"}`
 	n = max(n, len(head)+len(tail))
-	s.out = frame.AppendHeader(s.out, frame.Header{Fin: true, Opcode: frame.OpText, Length: uint64(n)})
-	s.out = append(s.out, head...)
+	s.ws.QueueFrame(frame.Header{Fin: true, Opcode: frame.OpText, Length: uint64(n)}, []byte(head))
 	for rest := n - len(head) - len(tail); rest > 0; {
 		some := min(rest, 64<<10)
-		s.out = append(s.out, bytes.Repeat([]byte{'x'}, some)...)
+		s.ws.QueueBytes(bytes.Repeat([]byte{'x'}, some))
 		if rest -= some; s.Flush() != nil {
 			return true
 		}
 	}
-	s.out = append(s.out, tail...)
+	s.ws.QueueBytes([]byte(tail))
 	return s.Flush() != nil
 }
 

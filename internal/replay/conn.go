@@ -6,15 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 )
-
-// A message is one of the client.
-type message struct {
-	op   frame.Opcode
-	data []byte
-}
 
 // A conn is one connection that is being served. A goroutine reads; all else
 // belongs to the handler.
@@ -24,16 +19,16 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	got    chan message // closed when the client has gone
+	got    chan wsserver.Message // closed when the client has gone
 
-	waiting []message // that the client has sent and the tape has not come to
-	gone    bool      // got is closed
-	at      time.Time // when the last record was served
-	on      time.Time // its time on the tape
+	waiting []wsserver.Message // that the client has sent and the tape has not come to
+	gone    bool               // got is closed
+	at      time.Time          // when the last record was served
+	on      time.Time          // its time on the tape
 }
 
 func newConn(s *Server, ws *socket, start time.Time) *conn {
-	c := &conn{Server: s, ws: ws, got: make(chan message), at: time.Now(), on: start}
+	c := &conn{Server: s, ws: ws, got: make(chan wsserver.Message), at: time.Now(), on: start}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.wg.Go(c.read)
 	return c
@@ -57,7 +52,7 @@ func (c *conn) read() {
 // close ends the connection as it is.
 func (c *conn) close() {
 	c.cancel()
-	c.ws.conn.Close()
+	c.ws.Close()
 	c.wg.Wait()
 }
 
@@ -134,7 +129,7 @@ func (c *conn) wait(until time.Time, enough func() bool) {
 				c.gone = true
 				return
 			}
-			if !c.clocked(m.data) {
+			if !c.clocked(m.Payload) {
 				c.waiting = append(c.waiting, m)
 			}
 		case <-t.C:
@@ -167,8 +162,8 @@ func (c *conn) expect(r proto.FrameRecord) error {
 	}
 	m := c.waiting[0]
 	c.waiting = c.waiting[1:]
-	if c.o.Strict && !r.Secret && !(m.op == r.Opcode && same(r.Payload, m.data)) {
-		return c.deviation("the client on the tape sent %s, and this one %s", excerpt(r.Payload), excerpt(m.data))
+	if c.o.Strict && !r.Secret && !(m.Opcode == r.Opcode && same(r.Payload, m.Payload)) {
+		return c.deviation("the client on the tape sent %s, and this one %s", excerpt(r.Payload), excerpt(m.Payload))
 	}
 	return nil
 }
@@ -210,7 +205,7 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 		return nil
 	}
 	if c.o.Strict && len(c.waiting) > 0 {
-		return &Deviation{c.connection, fmt.Sprintf("the client sent %s, which is not on the tape", excerpt(c.waiting[0].data))}
+		return &Deviation{c.connection, fmt.Sprintf("the client sent %s, which is not on the tape", excerpt(c.waiting[0].Payload))}
 	}
 	return nil
 }
@@ -232,17 +227,16 @@ func (c *conn) drop() {
 	if c.gone || c.ws.flush() != nil {
 		return
 	}
-	if half, ok := c.ws.conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
+	if c.ws.CloseWrite(closeTimeout) {
 		c.drain()
 	}
 }
 
 // drain takes what the client still sends.
 func (c *conn) drain() {
-	_ = c.ws.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+	_ = c.ws.NetConn().SetReadDeadline(time.Now().Add(closeTimeout))
 	for m := range c.got {
-		if len(c.waiting) == 0 && !c.clocked(m.data) {
+		if len(c.waiting) == 0 && !c.clocked(m.Payload) {
 			c.waiting = append(c.waiting, m)
 		}
 	}

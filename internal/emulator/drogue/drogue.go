@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/wsserver"
 	"github.com/hark-cli/hark/proto/frame"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -248,7 +249,7 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	s.Owner = c
 	d.host.Listening()
 	c.run()
-	if v, ok := errors.AsType[*emulator.Violation](s.ReadError()); ok && v.Code == frame.StatusTooBig && s.Rules.Finished {
+	if v, ok := errors.AsType[*wsserver.Violation](s.ReadError()); ok && v.Code == frame.StatusTooBig && s.Rules.Finished {
 		s.Finish()
 	}
 	// A server that thinks that the connection is over gives its partitions
@@ -261,10 +262,9 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 // do not allow ends the connection without a close frame.
 func (d *server) rules() emulator.Rules {
 	return emulator.Rules{
+		Rules:        wsserver.Rules{MaxMessage: wire.DrogueMaxFrame, Unfragmented: true, Reserved: true},
 		Versions:     []string{"13", "8", "7"},
-		MaxMessage:   wire.DrogueMaxFrame,
 		WriteTimeout: max(d.opts.Timeout, emulator.CloseTimeout),
-		Reserved:     true,
 		Uncut:        true,
 		Finished:     true,
 	}
