@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/internal/secret"
 )
@@ -15,7 +16,7 @@ import (
 // what that says. At the prompt, the line "crash" is one for the goroutine that takes
 // lines, and completing it one for the editor's.
 func crashHark(args []string) int {
-	env := System()
+	env := program.System()
 	if how := os.Getenv("CRASH"); how != "" {
 		env.Stdout = crasher{how}
 	}

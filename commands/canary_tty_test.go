@@ -166,7 +166,7 @@ func TestCanaryTypedOverLines(t *testing.T) {
 
 // A session id is a credential from the moment at which the service makes it up.
 func TestCanaryPromptSession(t *testing.T) {
-	e, err := services().emulators().New(emulator.DefaultOptions())
+	e, err := services().Emulators().New(emulator.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/hark-cli/hark/commands/help"
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
@@ -38,7 +39,7 @@ func TestHelpExamples(t *testing.T) {
 			run(n.Path(), n.Describe().Examples[:min(1, len(n.Describe().Examples))])
 		}
 	})
-	for _, topic := range topics(services()) {
+	for _, topic := range help.Topics(services()) {
 		run("topic "+topic.Name, topicExamples(topic.Text))
 	}
 }

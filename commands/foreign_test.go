@@ -3,12 +3,14 @@ package commands
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/hub"
 )
@@ -19,7 +21,7 @@ func runHark(t *testing.T, environ []string, args ...string) (code int, stdout, 
 	t.Helper()
 	var out, complaints bytes.Buffer
 	environ = append([]string{"HOME=" + t.TempDir(), "PATH=/usr/bin:/bin"}, environ...)
-	code = Main(args, Env{
+	code = Main(args, program.Env{
 		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &complaints,
 		LookupEnv: func(name string) (string, bool) {
 			for i := len(environ) - 1; i >= 0; i-- {
@@ -42,7 +44,11 @@ const forged = "x\n::error file=a::forged\r\nhark: hint: forged\u2028\u200e\u202
 
 // A hostilePeer speaks the forged text in every way that services have.
 func hostilePeer(t *testing.T) *httptest.Server {
-	text := jsonOf(forged)
+	encoded, err := json.Marshal(forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(encoded)
 	mux := http.NewServeMux()
 	answer := func(path string, status int, format string, args ...any) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {

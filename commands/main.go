@@ -3,99 +3,67 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
 	"slices"
-	"sync"
-	"time"
 
+	"github.com/hark-cli/hark/commands/config"
+	"github.com/hark-cli/hark/commands/doctor"
+	"github.com/hark-cli/hark/commands/emulate"
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/help"
+	"github.com/hark-cli/hark/commands/play"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/serve"
+	"github.com/hark-cli/hark/commands/settings"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/process"
 )
+
+// System is the world of a process, for Main.
+func System() program.Env { return program.System() }
 
 // Main runs the command line args, without the name of the program, and returns
 // the exit code. At the second signal it returns at once, whatever is stuck.
-func Main(args []string, env Env) int {
+func Main(args []string, env program.Env) int {
 	stderr := console.NewQueue(env.Stderr, func(lines int) []byte {
-		return []byte("hark: warning: " + unwritten("stderr", lines) + "\n")
+		return []byte("hark: warning: " + program.Unwritten("stderr", lines) + "\n")
 	})
-	p := &program{Env: env, stderr: stderr, say: newPrinter(stderr), rescues: new(rescues)}
-	ctx, kill, stop := obey(context.Background(), env.Signals)
+	p := &program.Program{Env: env, Queue: stderr, Say: console.NewPrinter(stderr), App: app, Rescues: new(process.Rescues)}
+	ctx, kill, stop := process.Obey(context.Background(), env.Signals)
 	defer stop()
-	p.kill = kill
+	p.Kill = kill
 	code := make(chan int, 1)
-	go func() { code <- p.main(ctx, args) }()
+	go func() { code <- main(ctx, p, args) }()
 	select {
 	case c := <-code:
-		stderr.Flush(flushTimeout)
+		stderr.Flush(program.FlushTimeout)
 		return c
 	case s := <-env.Quit:
-		p.rescues.run()
-		_, _ = stderr.Write(stacks())
-		stderr.Flush(flushTimeout)
-		return (&signalError{s}).exitCode()
+		p.Rescues.Run()
+		_, _ = stderr.Write(process.Stacks())
+		stderr.Flush(program.FlushTimeout)
+		return (&process.SignalError{Signal: s}).ExitCode()
 	case <-kill:
-		p.rescues.run()
-		if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
-			return s.exitCode()
+		p.Rescues.Run()
+		if s, ok := errors.AsType[*process.SignalError](context.Cause(ctx)); ok {
+			return s.ExitCode()
 		}
-		return exitInternal
+		return ending.Internal
 	}
 }
 
-// flushTimeout is how long the end of the program waits for a reader of stderr that
-// takes nothing.
-const flushTimeout = 2 * time.Second
-
-// unwritten says that lines of a file were dropped.
-func unwritten(file string, lines int) string {
-	if lines == 1 {
-		return "1 line was not written to " + file + ", which was not read in time"
-	}
-	return fmt.Sprintf("%d lines were not written to %s, which was not read in time", lines, file)
-}
-
-// A program is one run of hark.
-type program struct {
-	Env
-	say *printer
-	// stderr is Env.Stderr for lines of our own: whoever writes them must not be held
-	// up by its reader. Commands that are started get Env.Stderr itself.
-	stderr *console.Queue
-	kill   <-chan struct{} // closed by the second signal
-	// rescues give back what is ours when nothing else can.
-	rescues *rescues
-	// checking: a command line is only checked; nothing is looked up or written for it.
-	checking bool
-	// maxTime is that of --max-time, which counts before there is a stream, too; 0 is none.
-	maxTime time.Duration
-	// quiet: warnings are not wanted.
-	quiet bool
-	// noQuestions: nothing may be started that could ask the user for something.
-	noQuestions bool
-	// warnedFiles are files with credentials that others can read.
-	warnedFiles sync.Map
-}
-
-func (p *program) main(ctx context.Context, args []string) (code int) {
+func main(ctx context.Context, p *program.Program, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
-			code = p.report(&crashError{r, debug.Stack()})
+			code = p.Report(&ending.CrashError{Value: r, Stack: debug.Stack()})
 		}
 	}()
-	return p.report(p.app().Run(context.WithValue(ctx, programKey{}, p), args))
+	return p.Report(p.App(p).Run(p.Within(ctx), args))
 }
-
-// A crashError is a mistake of hark's own.
-type crashError struct {
-	value any
-	stack []byte
-}
-
-func (e *crashError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
 
 // app is the tree of commands.
-func (p *program) app() *cmdline.App {
+func app(p *program.Program) *cmdline.App {
 	info, _ := debug.ReadBuildInfo()
 	columns, rows := p.Screen()
 	all := services()
@@ -109,46 +77,28 @@ hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
 hark connect wss://stream.example.com/events | jq .`,
 			Description: "Events go to stdout, everything else to stderr. With --emulator a service " +
 				"command talks to a built-in stand-in for the service and needs no account.",
-			Flags: globalFlags(p),
+			Flags: settings.Global(p),
 			Commands: func() []*cmdline.Command {
 				var ofServices []*cmdline.Command
 				for _, s := range all {
-					ofServices = append(ofServices, s.command(p))
+					ofServices = append(ofServices, s.Command(p))
 				}
 				return slices.Concat(
 					cmdline.Grouped("Services", ofServices...),
-					cmdline.Grouped("Tests and tapes", p.doctorCommand(all), p.emulateCommand(all), p.serveCommand(), p.playCommand(all), p.replayCommand(all)),
-					cmdline.Grouped("About hark", p.configCommand(all), p.completionCommand(), p.manCommand()))
+					cmdline.Grouped("Tests and tapes", doctor.Command(p, all), emulate.Command(p, all), serve.Command(p), play.Command(p, all), play.ReplayCommand(p, all)),
+					cmdline.Grouped("About hark", config.Command(p, all), help.Completion(p), help.Man(p)))
 			},
 		},
 		Version:   cmdline.VersionLine("hark", info),
-		Topics:    topics(all),
-		Settings:  p.addConfig,
+		Topics:    help.Topics(all),
+		Settings:  func(ctx context.Context, l *cmdline.Line) error { return settings.Add(ctx, p, l) },
 		Stdout:    p.Stdout,
 		Stderr:    p.Stderr,
 		LookupEnv: p.LookupEnv,
 		Width:     min(columns, 100),
-		Page:      func(text string) error { return p.page(text, rows) },
-		Before:    p.observe,
-		Rare:      rare,
-		Foreign:   foreignAdvice,
+		Page:      func(text string) error { return p.Page(text, rows) },
+		Before:    p.Observe,
+		Rare:      help.Rare,
+		Foreign:   help.ForeignAdvice,
 	})
-}
-
-// globalFlags are those of every command. They are read from the Line.
-func globalFlags(p *program) []*cmdline.Flag {
-	return []*cmdline.Flag{
-		{Name: "profile", Value: cmdline.String(new(string)), Complete: p.profileNames,
-			Usage: "take settings from the profile `NAME` of the configuration file"},
-		{Name: "no-warn-secrets", Value: cmdline.Bool(new(bool)),
-			Usage: "no warning when a credential stands on the command line"},
-	}
-}
-
-// version is how hark names itself to servers: "devel" or the module's version.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "devel"
 }

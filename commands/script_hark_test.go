@@ -7,20 +7,21 @@ import (
 	"net/http/httptest"
 	"strconv"
 
+	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // scriptHark is the program as scripts run it.
-func scriptHark(args []string) int { return Main(args, System()) }
+func scriptHark(args []string) int { return Main(args, program.System()) }
 
 // setupEmulators starts the emulators in the test process, fifty events a second,
 // and points the environment of the script at them.
 func setupEmulators(env *testscript.Env) error {
 	opts := emulator.DefaultOptions()
 	opts.Rate = 50
-	e, err := services().emulators().New(opts)
+	e, err := services().Emulators().New(opts)
 	if err != nil {
 		return err
 	}

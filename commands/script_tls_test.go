@@ -120,7 +120,7 @@ func serveTLS() int {
 	}
 	opts := emulator.DefaultOptions()
 	opts.Rate = 50
-	e, err := services().emulators().New(opts)
+	e, err := services().Emulators().New(opts)
 	if err != nil {
 		log.Print(err)
 		return 1

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/emulator"
 )
@@ -17,43 +19,43 @@ import (
 func TestServices(t *testing.T) {
 	t.Parallel()
 	for _, sv := range services() {
-		t.Run(sv.name, func(t *testing.T) {
+		t.Run(sv.Name, func(t *testing.T) {
 			t.Parallel()
-			if sv.title == "" || sv.player == nil || sv.player.Name() != sv.name {
-				t.Errorf("title %q, player %v", sv.title, sv.player)
+			if sv.Title == "" || sv.Player == nil || sv.Player.Name() != sv.Name {
+				t.Errorf("title %q, player %v", sv.Title, sv.Player)
 			}
-			if tree := Tree(io.Discard).Root().Below(sv.words(sv.stream(&program{}))); tree == nil || tree.Run == nil {
+			if tree := Tree(io.Discard).Root().Below(sv.Words(sv.Stream(&program.Program{}))); tree == nil || tree.Run == nil {
 				t.Errorf("its stream is not in the tree")
 			}
-			if sv.emulator == nil {
+			if sv.Emulator == nil {
 				return
 			}
 			t.Run("record and play", func(t *testing.T) { t.Parallel(); testRecordAndPlay(t, sv) })
 			t.Run("doctor", func(t *testing.T) {
 				t.Parallel()
-				args := append([]string{"doctor", sv.name, "--emulator"}, sv.demo...)
-				if code, stdout, stderr := runHark(t, nil, args...); code != 0 || !strings.Contains(stdout, stateOK) {
+				args := append([]string{"doctor", sv.Name, "--emulator"}, sv.Demo...)
+				if code, stdout, stderr := runHark(t, nil, args...); code != 0 || !strings.Contains(stdout, "ok") {
 					t.Errorf("ended with %d\n%s%s", code, stdout, stderr)
 				}
 			})
 			t.Run("config init", func(t *testing.T) { t.Parallel(); testConfigInit(t, sv) })
 			t.Run("variables", func(t *testing.T) { t.Parallel(); testEmulatorVariables(t, sv) })
-			if _, err := os.Stat("../docs/" + sv.name + ".md"); err != nil {
+			if _, err := os.Stat("../docs/" + sv.Name + ".md"); err != nil {
 				t.Error(err)
 			}
 			readme, err := os.ReadFile("../README.md")
-			if err != nil || !bytes.Contains(readme, []byte("docs/"+sv.name+".md")) {
-				t.Errorf("the README does not name docs/%s.md (error %v)", sv.name, err)
+			if err != nil || !bytes.Contains(readme, []byte("docs/"+sv.Name+".md")) {
+				t.Errorf("the README does not name docs/%s.md (error %v)", sv.Name, err)
 			}
 		})
 	}
 }
 
 // testRecordAndPlay records a stream from the emulator; play prints the same lines.
-func testRecordAndPlay(t *testing.T, sv service) {
+func testRecordAndPlay(t *testing.T, sv stream.Service) {
 	recording := filepath.Join(t.TempDir(), "x.tape")
-	args := append(sv.words(sv.stream(&program{})), "--emulator", "-n", "3", "-m", "60s", "--record", recording)
-	code, streamed, stderr := runHark(t, nil, append(args, sv.demo...)...)
+	args := append(sv.Words(sv.Stream(&program.Program{})), "--emulator", "-n", "3", "-m", "60s", "--record", recording)
+	code, streamed, stderr := runHark(t, nil, append(args, sv.Demo...)...)
 	if code != 0 || strings.Count(streamed, "\n") != 3 {
 		t.Fatalf("the stream ended with %d\n%s%s", code, streamed, stderr)
 	}
@@ -65,19 +67,19 @@ func testRecordAndPlay(t *testing.T, sv service) {
 
 // testConfigInit writes the settings that config init asks for; they are read back, and
 // each command accepts them.
-func testConfigInit(t *testing.T, sv service) {
+func testConfigInit(t *testing.T, sv stream.Service) {
 	environ := []string{"HARK_CONFIG=" + filepath.Join(t.TempDir(), "config.toml")}
-	args := []string{"config", "init", sv.name, "--no-check"}
+	args := []string{"config", "init", sv.Name, "--no-check"}
 	var want []string
-	for _, q := range sv.settings {
-		value := q.deflt
-		if value == "" && q.name == "endpoint" {
+	for _, q := range sv.Settings {
+		value := q.Default
+		if value == "" && q.Name == "endpoint" {
 			value = "https://service.example.com"
 		} else if value == "" {
 			value = "acme"
 		}
-		args = append(args, "--set", q.name+"="+value)
-		want = append(want, sv.name+"."+q.name+" = "+value)
+		args = append(args, "--set", q.Name+"="+value)
+		want = append(want, sv.Name+"."+q.Name+" = "+value)
 	}
 	if code, _, stderr := runHark(t, environ, args...); code != 0 {
 		t.Fatalf("config init ended with %d\n%s", code, stderr)
@@ -94,14 +96,14 @@ func testConfigInit(t *testing.T, sv service) {
 
 // testEmulatorVariables looks for the flag of each variable that emulate prints, those
 // with names to try aside.
-func testEmulatorVariables(t *testing.T, sv service) {
+func testEmulatorVariables(t *testing.T, sv stream.Service) {
 	known := make(map[string]bool)
 	Tree(io.Discard).Root().Walk(func(c *cmdline.Command) {
 		for _, f := range c.Flags {
 			known[f.Variable()] = true
 		}
 	})
-	e, err := services().emulators().New(emulator.DefaultOptions(), sv.name)
+	e, err := services().Emulators().New(emulator.DefaultOptions(), sv.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,8 +136,8 @@ func TestClocked(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got := false
-		if sv := services().find(tt.service); sv != nil && sv.clocked != nil {
-			got = sv.clocked([]byte(tt.data))
+		if sv := services().Find(tt.service); sv != nil && sv.Clocked != nil {
+			got = sv.Clocked([]byte(tt.data))
 		}
 		if got != tt.want {
 			t.Errorf("%s, %s: %v", tt.service, tt.data, got)

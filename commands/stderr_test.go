@@ -3,13 +3,12 @@ package commands
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"os"
 	"strings"
 	"testing"
 
-	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/commands/program"
 )
 
 // Nobody reads stderr, and everything that is told goes there. Events are printed all
@@ -20,7 +19,7 @@ func TestStderrThatNobodyReads(t *testing.T) {
 			r, w := io.Pipe()
 			defer r.Close()
 			var stdout bytes.Buffer
-			code := Main(strings.Fields("drogue tail --emulator demo-app -n 5 -v --status "+status), Env{
+			code := Main(strings.Fields("drogue tail --emulator demo-app -n 5 -v --status "+status), program.Env{
 				Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: w,
 				LookupEnv: func(string) (string, bool) { return "", false },
 				Environ:   os.Environ, Screen: func() (int, int) { return 80, 24 },
@@ -30,20 +29,5 @@ func TestStderrThatNobodyReads(t *testing.T) {
 				t.Errorf("exit code %d, %d events", code, lines)
 			}
 		})
-	}
-}
-
-// With --status json, what is said about lost lines is a record like the others.
-func TestLostRecordsAreARecord(t *testing.T) {
-	j := &journal{service: "connect", redact: func(b []byte) []byte { return b }, written: func() output.Counts { return output.Counts{} }}
-	for lines, want := range map[int]string{
-		1: "1 line was not written to stderr, which was not read in time",
-		7: "7 lines were not written to stderr, which was not read in time",
-	} {
-		var r statusRecord
-		line := j.lost("stderr")(lines)
-		if err := json.Unmarshal(line, &r); err != nil || r.Status != "warning" || r.Text != want || r.Service != "connect" {
-			t.Errorf("%s: %v", line, err)
-		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
@@ -45,7 +46,7 @@ func TestHelpJSON(t *testing.T) {
 			known[c.Path+" "+f.Name] = f
 		}
 	}
-	want := cmdline.FlagDoc{Name: "--max-time", Short: "-m", Value: "D", Group: catEnd, Variable: "HARK_MAX_TIME"}
+	want := cmdline.FlagDoc{Name: "--max-time", Short: "-m", Value: "D", Group: program.CatEnd, Variable: "HARK_MAX_TIME"}
 	got := known["hark drogue tail --max-time"]
 	got.Usage = ""
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -1,0 +1,177 @@
+// Package complete knows names of what there is at a service, for completion.
+package complete
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/settings"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/console"
+)
+
+// What completion knows besides the tree of commands: names of profiles, and of
+// what there is at a service. A service is asked with what the line being typed, the
+// environment and the configuration say, at most for nameLimit, and what it says is
+// kept in the cache for nameLife. Whatever goes wrong, there is nothing to offer:
+// nobody has asked to hear about it.
+//
+// Nothing is done that could make somebody ask for a password: credentials of cmd:
+// and keyring: are not looked up.
+
+const (
+	nameLimit = 2 * time.Second
+	nameLife  = 5 * time.Minute
+	// failureLife is how long a service that gave no answer is left alone.
+	failureLife = 30 * time.Second
+	// maxNames is how many names are kept.
+	maxNames = 10000
+)
+
+// Asked is what a command prints, from the cache if it is not old. The flags of
+// line that the command has too are given to it.
+func Asked(ctx context.Context, p *program.Program, line *cmdline.Line, command ...string) []string {
+	if line == nil {
+		return nil
+	}
+	asked := line.Command.Root().Child(command[0])
+	if asked == nil || asked.Child(command[1]) == nil {
+		return nil
+	}
+	asked = asked.Child(command[1])
+	argv := slices.Clone(command)
+	for _, s := range line.Settings {
+		if o, _ := asked.Lookup(s.Flag.Name); o != nil && o.Variable() == s.Flag.Variable() && !slices.Contains(command, o.String()) && o.Group != program.CatOutput {
+			argv = append(argv, o.String()+"="+s.Value)
+		}
+	}
+	path := namesPath(ctx, p, asked, line, command[0])
+	if names, ok := readNames(path); ok {
+		return names
+	}
+	ctx, cancel := context.WithTimeout(ctx, nameLimit)
+	defer cancel()
+	names, ok := ask(ctx, p, argv)
+	if !ok {
+		names = nil
+	}
+	writeNames(path, names, ok)
+	return names
+}
+
+// ask runs a command in this process and returns the lines that it prints.
+func ask(ctx context.Context, p *program.Program, argv []string) (names []string, ok bool) {
+	var out bytes.Buffer
+	env := p.Env
+	env.Stdin, env.Stdout, env.Stderr = strings.NewReader(""), &out, io.Discard
+	env.StdoutTerminal, env.StderrTerminal = false, false
+	q := &program.Program{Env: env, Say: console.NewPrinter(io.Discard), App: p.App, NoQuestions: true}
+	done := make(chan error, 1)
+	go func() {
+		done <- q.App(q).Run(q.Within(ctx), argv)
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return nil, false
+		}
+	case <-ctx.Done(): // also when something does not listen to it
+		return nil, false
+	}
+	for name := range strings.Lines(out.String()) {
+		if name = strings.TrimSuffix(name, "\n"); program.PlainName().MatchString(name) && len(names) < maxNames {
+			names = append(names, name)
+		}
+	}
+	return names, true
+}
+
+// namesPath is the file of the cache for what a service says to this account, "" if
+// there is no place for it. No credential has a part in it.
+func namesPath(ctx context.Context, p *program.Program, asked *cmdline.Command, line *cmdline.Line, service string) string {
+	folder := ""
+	for _, base := range []struct{ variable, folder string }{
+		{"XDG_CACHE_HOME", ""}, {"LocalAppData", ""}, {"HOME", ".cache"},
+	} {
+		if dir, ok := p.LookupEnv(base.variable); ok && filepath.IsAbs(dir) {
+			folder = filepath.Join(dir, base.folder, "hark")
+			break
+		}
+	}
+	if folder == "" {
+		return ""
+	}
+	l := &cmdline.Line{Command: asked}
+	for _, s := range line.Settings {
+		if s.At.Parent() == nil { // --profile
+			l.Settings = append(l.Settings, s)
+		}
+	}
+	l.AddEnvironment(p.LookupEnv)
+	if err := settings.Add(ctx, p, l); err != nil {
+		return ""
+	}
+	sum := sha256.New()
+	names := []string{"profile"}
+	for _, f := range asked.Flags {
+		if f.Group == program.CatService && !f.Secret {
+			names = append(names, f.Name)
+		}
+	}
+	for _, name := range names {
+		io.WriteString(sum, name+"="+cmp.Or(line.Value(name), l.Value(name))+"\n")
+	}
+	return filepath.Join(folder, "names-"+service+"-"+hex.EncodeToString(sum.Sum(nil)[:8])+".json")
+}
+
+// A nameFile is a file of the cache.
+type nameFile struct {
+	Asked time.Time `json:"asked"`
+	OK    bool      `json:"ok"`
+	Names []string  `json:"names"`
+}
+
+func readNames(path string) ([]string, bool) {
+	var f nameFile
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &f) != nil {
+		return nil, false
+	}
+	life := failureLife
+	if f.OK {
+		life = nameLife
+	}
+	age := time.Since(f.Asked)
+	return f.Names, age >= 0 && age < life
+}
+
+// writeNames replaces the file, which only its owner may read, in one piece: other
+// shells read it meanwhile.
+func writeNames(path string, names []string, ok bool) {
+	if path == "" {
+		return
+	}
+	text, err := json.Marshal(nameFile{Asked: time.Now(), OK: ok, Names: names})
+	if err != nil || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".names-*")
+	if err != nil {
+		return
+	}
+	_, err = f.Write(text)
+	if f.Close() != nil || err != nil || os.Rename(f.Name(), path) != nil {
+		os.Remove(f.Name())
+	}
+}

@@ -1,0 +1,265 @@
+// Package connect is "hark connect": any WebSocket.
+package connect
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/stream"
+	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/prompt"
+	"github.com/hark-cli/hark/proto"
+)
+
+// options are what the flags of connect say.
+type options struct {
+	url          string
+	subprotocols []string
+	user         string
+	send         []string
+	sendFiles    []string
+	reconnect    bool
+	address      string // --connect
+	wscatOptions
+
+	// What check has made of them.
+	plain *proto.Plain
+	stdin bool // it is read for messages
+}
+
+func Service() stream.Service {
+	return stream.Service{
+		Name: "connect", Title: "any WebSocket",
+		Command:   func(p *program.Program) *cmdline.Command { return newStream(p).Run(p) },
+		Stream:    newStream,
+		Arguments: []string{"ws://127.0.0.1:1"},
+		Player:    &proto.Plain{},
+		Topics:    []cmdline.Topic{{Name: "wscat", Summary: "for those who come from wscat", Text: wscatTopic}},
+		Attributes: &stream.Attributes{
+			ID: "run-number", Source: "the address,\nwithout its query", Kind: "io.hark.message",
+			Time: "of receipt", Data: "the message",
+		},
+		Ready: "as soon as any other socket is open",
+		Examples: "hark emulate drogue -- sh -c 'hark doctor $HARK_DROGUE_ENDPOINT/public-app'\n" +
+			"hark doctor ws://localhost:8080/events\nhark doctor wss://stream.example.com --json --wait 30s",
+	}
+}
+
+func newStream(p *program.Program) *stream.Streaming {
+	o, f := &options{}, stream.NewFlags()
+	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
+		Name: "connect", TakesURL: true,
+		Usage: "stream what comes from any WebSocket, or talk to it",
+		Examples: `hark emulate drogue -- sh -c 'hark connect $HARK_DROGUE_ENDPOINT/public-app -n 5'
+hark connect ws://localhost:8080/events
+hark connect wss://stream.example.com -H 'Authorization: Bearer TOKEN' --send '{"subscribe":"orders"}'
+seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
+		Args: "[URL]\nURL\tthe address of the WebSocket: ws:// or wss://",
+		Description: "On a terminal it opens a prompt: what you type is sent, and /help lists what else there is. " +
+			"Elsewhere, and with --send -, it streams: every message is an event.\n\n" +
+			"stdin is not read, unless --send - or -i asks for it. With --send - each line is a message, and the " +
+			"end of stdin means that there is no more to send; with -i lines are carried out as at the prompt, " +
+			"and the end of stdin ends hark after --linger.\n\n" +
+			"The flags of wscat work here, under the same names and letters but for two: -x is the proxy, as for curl, " +
+			"and -n counts events, so wscat's are --execute and --no-check; see 'hark help wscat'.",
+		Flags: wscatFlags(o, append([]*cmdline.Flag{
+			{Name: "connect", Aliases: []string{"c"}, Group: program.CatPrompt, Value: cmdline.String(&o.address),
+				Usage: "the address, for those who are used to write it as `URL` of a flag"},
+			{Name: "execute", Group: program.CatPrompt, Value: cmdline.Strings(&f.Execute),
+				Usage: "carry out `LINE` as at the prompt instead of asking for lines, and end after --linger or --hold"},
+			{Name: "subprotocol", Essential: true, Aliases: []string{"s"}, Group: program.CatLink, Value: cmdline.Strings(&o.subprotocols),
+				Usage: "offer the subprotocol `NAME`; one with a credential in it may be env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"},
+			{Name: "user", Essential: true, Pair: true, Aliases: []string{"u"}, Group: program.CatLink, Value: cmdline.String(&o.user),
+				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference", Detail: credential.Forms},
+			{Name: "send", Essential: true, Group: program.CatLink, Value: cmdline.Strings(&o.send),
+				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
+			{Name: "send-file", Essential: true, Group: program.CatLink, Value: cmdline.Strings(&o.sendFiles),
+				Usage: "send the content of `FILE` as one message, as --send does and after it; binary when it is not UTF-8"},
+			{Name: "reconnect", Essential: true, Group: program.CatLink, Value: cmdline.Bool(&o.reconnect),
+				Usage: "connect again when the connection is lost"},
+		}, f.Flags()...)),
+	},
+		Check: func(ctx context.Context, line *cmdline.Line) error {
+			f.Auto = true
+			if err := o.checkWscat(line, f); err != nil {
+				return err
+			}
+			if err := f.Check(ctx, line); err != nil {
+				return err
+			}
+			if o.host != "" {
+				f.Header.Set("Host", o.host)
+			}
+			if err := o.target(line.Arg(0)); err != nil {
+				return err
+			}
+			if !o.reconnect {
+				if as := line.TypedAs("retries"); as != "" {
+					return cmdline.FlagErrorf(as, " needs --reconnect")
+				}
+				f.Retries = 0
+			}
+			return o.check(ctx, line, p, f)
+		},
+		Open: func(ctx context.Context, _ *cmdline.Line, s *stream.Stream) (*stream.Opened, error) {
+			if !o.stdin {
+				s.Sendable = true
+				return &stream.Opened{Service: o.plain, Place: o.plain.URL}, nil
+			}
+			s.Lingering = f.Lingers()
+			return &stream.Opened{Service: o.plain, Place: o.plain.URL, Input: lines(ctx, p)}, nil
+		},
+		Hint: wscatHint,
+	}
+}
+
+// check makes the service of the options, and looks up its credentials.
+func (o *options) check(ctx context.Context, line *cmdline.Line, p *program.Program, f *stream.Flags) error {
+	svc, stdin, err := o.service(ctx)
+	if err != nil {
+		return err
+	}
+	p.Say.Add(credential.AddressParts(svc.URL)...)
+	if err := o.login(ctx, line, p, f.Header, svc); err != nil {
+		return err
+	}
+	if svc.Subprotocols, err = offered(ctx, p, o.subprotocols); err != nil {
+		return err
+	}
+	if stdin && (f.Interactive || len(f.Execute) > 0) {
+		return cmdline.FlagErrorf("--send", " - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.Interactive])
+	}
+	if stdin {
+		f.Auto = false
+	}
+	o.plain, o.stdin = svc, stdin
+	return nil
+}
+
+// target is the address: the argument, or that of --connect.
+func (o *options) target(argument string) error {
+	switch {
+	case o.address != "" && argument != "":
+		return cmdline.FlagErrorf("--connect", " and the argument are both an address; give one")
+	case o.address == "" && argument == "":
+		e := cmdline.Usagef("hark connect needs URL")
+		e.Advice = "for example: hark connect wss://stream.example.com"
+		return e
+	case argument == "" && !strings.Contains(o.address, "://"):
+		o.address = "ws://" + o.address // as wscat has it
+	}
+	o.url = argument + o.address
+	return nil
+}
+
+// sendFileLimit bounds a message out of a file, which is in memory as a whole, in bytes.
+const sendFileLimit = 64 << 20
+
+// service makes the service of the options; stdin tells that --send - was given.
+func (o *options) service(ctx context.Context) (svc *proto.Plain, stdin bool, err error) {
+	svc = &proto.Plain{Header: http.Header{}}
+	if svc.URL, err = stream.CheckEndpoint(o.url); err != nil {
+		return nil, false, err
+	}
+	for _, s := range o.send {
+		if s == "-" {
+			stdin = true
+			continue
+		}
+		svc.Greeting = append(svc.Greeting, proto.Text([]byte(s)))
+	}
+	for _, file := range o.sendFiles {
+		b, err := bounded.File(ctx, file, sendFileLimit)
+		if err != nil {
+			return nil, false, cmdline.FlagErrorf("--send-file", ": %v", err)
+		}
+		svc.Greeting = append(svc.Greeting, prompt.FrameOf(b, false))
+	}
+	return svc, stdin, nil
+}
+
+// login adds the credentials of --user.
+func (o *options) login(ctx context.Context, line *cmdline.Line, p *program.Program, header http.Header, svc *proto.Plain) error {
+	if o.user == "" {
+		return nil
+	}
+	as := line.GivenAs("user")
+	if header.Get("Authorization") != "" {
+		return cmdline.FlagErrorf(as, " and the header Authorization exclude each other")
+	}
+	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
+	defer cancel()
+	user, password, err := p.UserPassword(ctx, as, o.user)
+	if err != nil {
+		return err
+	}
+	p.Say.AddPair(user, password)
+	svc.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	return nil
+}
+
+// offered are the subprotocols of --subprotocol, references looked up, and their
+// credentials withheld from now on.
+func offered(ctx context.Context, p *program.Program, list []string) ([]string, error) {
+	var out []string
+	for _, s := range list {
+		if credential.IsReference(s) {
+			src, _, err := p.Source("--subprotocol", s)
+			if err != nil {
+				return nil, err
+			}
+			v, err := src(ctx)
+			if err != nil {
+				return nil, program.CredentialFailure(err)
+			}
+			s = v.Reveal()
+		}
+		out = append(out, s)
+		p.Say.Add(credential.Subprotocols(out)...)
+		if !stream.HeaderToken(s) { // it may be a credential
+			return nil, stream.BadSubprotocol(len(out))
+		}
+	}
+	return out, nil
+}
+
+// lines gives each line of stdin as a text message. Its goroutine cannot be
+// joined: nothing can interrupt a read of stdin.
+func lines(ctx context.Context, p *program.Program) <-chan proto.Frame {
+	out := make(chan proto.Frame)
+	go func() {
+		defer close(out)
+		r := bufio.NewReader(p.Stdin)
+		for n := 1; ; n++ {
+			line, err := r.ReadBytes('\n')
+			if len(line) > 0 {
+				line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+				if !utf8.Valid(line) {
+					p.Say.Warning("line %d of stdin is not UTF-8, as a text message must be; the wrong bytes are sent as U+FFFD", n)
+					line = bytes.ToValidUTF8(line, []byte("\uFFFD"))
+				}
+				select {
+				case out <- proto.Text(line):
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
+				if err != io.EOF {
+					p.Say.Warning("stdin: %v; nothing more is sent", err)
+				}
+				return
+			}
+		}
+	}()
+	return out
+}

@@ -1,0 +1,134 @@
+package connect
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/stream"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/proto"
+)
+
+// wscatOptions are flags of wscat (github.com/websockets/wscat) that hark has no
+// other use for.
+type wscatOptions struct {
+	host     string
+	noColor  bool
+	protocol string
+	listen   string
+}
+
+// wscatNames are wscat's names of flags that hark has too.
+func wscatNames() map[string][]string {
+	return map[string][]string{
+		"origin":     {"o"},
+		"user":       {"auth"},
+		"insecure":   {"no-check"},
+		"cacert":     {"ca"},
+		"pass":       {"passphrase"},
+		"max-redirs": {"max-redirects"},
+		"hold":       {"wait"},
+	}
+}
+
+// wscatFlags adds the flags of wscat to those of connect. What is not shown in the
+// help of connect is in that of the topic.
+func wscatFlags(o *options, flags []*cmdline.Flag) []*cmdline.Flag {
+	for name, aliases := range wscatNames() {
+		f := cmdline.Find(flags, name)
+		f.Aliases = append(f.Aliases, aliases...)
+	}
+	cmdline.Find(flags, "count").Advice = "-n is --count; wscat's -n is --no-check here"
+	return append(flags,
+		&cmdline.Flag{Name: "host", Group: program.CatLink, Value: cmdline.String(&o.host),
+			Usage: "send `HOST` as the Host header"},
+		&cmdline.Flag{Name: "no-color", Group: program.CatOutput, Value: cmdline.Bool(&o.noColor),
+			Usage: "no colour: --color never"},
+		&cmdline.Flag{Name: "protocol", Aliases: []string{"p"}, Hidden: true, Value: cmdline.String(&o.protocol),
+			Usage: "insist on the `VERSION` of the WebSocket protocol, which must be 13"},
+		&cmdline.Flag{Name: "listen", Aliases: []string{"l"}, Hidden: true, Value: cmdline.String(&o.listen),
+			Usage: "say which command listens on `PORT`"},
+	)
+}
+
+// checkWscat carries out what only wscat has, and finds what means something else
+// here.
+func (o *options) checkWscat(line *cmdline.Line, f *stream.Flags) error {
+	if as := line.GivenAs("listen"); as != "" {
+		e := cmdline.FlagErrorf(as, ": hark connect does not listen")
+		e.Suggestion = "hark serve PORT"
+		if port := cmdline.Mention(o.listen); port != "" {
+			e.Suggestion = "hark serve " + o.listen
+		}
+		return e
+	}
+	if as := line.GivenAs("protocol"); as != "" && o.protocol != "13" {
+		return cmdline.FlagErrorf(as, " %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", cmdline.Cut(o.protocol, 8))
+	}
+	if line.GivenAs("proxy") == "-x" && strings.ContainsAny(f.Proxy, "{}\"' /") && !strings.Contains(f.Proxy, "://") {
+		e := cmdline.Usagef("-x is the proxy, as for curl, and this is no address of one")
+		e.Advice = "wscat's -x is --execute"
+		return e
+	}
+	if as := line.GivenAs("host"); as != "" {
+		if o.host == "" || !stream.HeaderValue(o.host) || strings.ContainsAny(o.host, " /") {
+			return cmdline.FlagErrorf(as, " %q: expected HOST or HOST:PORT", cmdline.Cut(o.host, 60))
+		}
+	}
+	if o.noColor {
+		if as := line.GivenAs("color"); strings.HasPrefix(as, "-") && f.Color != "never" {
+			return cmdline.FlagErrorf(line.GivenAs("no-color"), " and %s %s exclude each other", as, cmdline.Cut(f.Color, 8))
+		}
+		f.Color = "never"
+	}
+	return nil
+}
+
+// wscatHint says what -x is when a single word was taken for a proxy.
+func wscatHint(line *cmdline.Line, err error) string {
+	f, ok := errors.AsType[*proto.HandshakeError](err)
+	if ok && f.Stage == netdial.StageProxy && line.GivenAs("proxy") == "-x" && !strings.Contains(line.Value("proxy"), ":") {
+		return "-x is the proxy, as for curl; wscat's -x is --execute"
+	}
+	return ""
+}
+
+// wscatTopic is what "hark help wscat" explains.
+const wscatTopic = `What you type for wscat does the same with hark connect, but for two letters that mean something else to curl and to hark, which win:
+
+  -x MESSAGE        is the proxy here: write --execute MESSAGE
+  -n                counts events here: write --no-check, or -k
+
+All others, with hark's own name where there is one:
+
+  -c, --connect URL           the address, which may stand alone; without a
+                              scheme it is ws://
+  -H, --header NAME:VALUE
+  -s, --subprotocol NAME
+  -o, --origin URL
+      --host HOST             the Host header
+      --auth USER:PASSWORD    --user, -u
+  -L, --location              and --max-redirects N, --max-redirs
+  -k, --no-check              --insecure
+      --ca FILE               --cacert; also --cert, --key
+      --passphrase SECRET     --pass
+      --proxy URL             -x
+      --execute LINE          wscat's -x: as typed at the prompt
+  -w, --wait SECONDS          --hold: end that long after the last line; -1 for never.
+                              Without it hark waits for --linger, until nothing
+                              has come for a second
+      --slash                 is always on; --slash=false sends lines that begin
+                              with a slash as they are
+  -P, --show-ping-pong
+      --no-color              --color never
+  -p, --protocol 13           there is no other version any more
+  -l, --listen PORT           is a command: hark serve PORT
+
+/ping, /pong and /close take what they take there. An --execute line with a slash is a command too, unless --slash=false.
+
+  hark emulate drogue -- sh -c 'hark connect -c $HARK_DROGUE_ENDPOINT/public-app --execute /ping -P -w 1'
+
+Without a terminal hark connect prints what comes and does not read stdin: add -i, and each line is sent, also those from before the connection is there; the end of stdin is not the end of the answers. Each line on stdout is one JSON value: a text that is none becomes a JSON string, a binary message {"data_base64":"…"}. --jq . -r prints texts as they are.
+`

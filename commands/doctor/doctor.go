@@ -1,0 +1,222 @@
+// Package doctor is "hark doctor".
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/stream"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/proto"
+)
+
+// Command makes its commands of those that stream, so it reaches a service
+// exactly as they do.
+func Command(p *program.Program, all stream.Services) *cmdline.Command {
+	return &cmdline.Command{
+		Name:  "doctor",
+		Usage: "find out at which stage a connection fails, and why",
+		Examples: `hark doctor drogue --emulator demo-app --wait 10s
+hark doctor octave --emulator /demo/stream --json
+hark doctor wss://stream.example.com/events`,
+		Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
+			"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
+			"An address stands for 'connect' and itself.",
+		Commands: func() []*cmdline.Command {
+			var commands []*cmdline.Command
+			for _, sv := range all {
+				commands = append(commands, examine(p, sv))
+			}
+			return commands
+		},
+	}
+}
+
+// examine turns a command that streams into one that examines.
+func examine(p *program.Program, sv stream.Service) *cmdline.Command {
+	v := sv.Stream(p)
+	c := v.Command
+	e := &examination{service: sv, Program: p, readyTimeout: 10 * time.Second}
+	var asJSON bool
+	c.Name, c.Description, c.Usual = sv.Name, "", false
+	c.Usage = "examine the way to " + sv.Title
+	c.Examples = cmp.Or(sv.Examples, strings.Join(append([]string{"hark doctor", sv.Name, "--emulator"}, sv.Demo...), " "))
+	if sv.Synopsis != "" {
+		_, explained, _ := strings.Cut(c.Args, "\n")
+		c.Args = sv.Synopsis + "\n" + explained
+	}
+	c.Flags = slices.DeleteFunc(c.Flags, irrelevantToDoctor)
+	c.Flags = append(c.Flags,
+		&cmdline.Flag{Name: "ready-timeout", Value: cmdline.Duration(&e.readyTimeout),
+			Usage: "wait at most `D` for the stream to be ready, see 'hark help status'"},
+		&cmdline.Flag{Name: "wait", Value: cmdline.Duration(&e.wait), Usage: "wait `D` for the first event; without it, none is awaited"},
+		&cmdline.Flag{Name: "json", Value: cmdline.Bool(&asJSON), Usage: "print the findings as JSON"})
+	c.Run = func(ctx context.Context, line *cmdline.Line) error {
+		if err := program.CheckDuration(line, "wait", e.wait, false); err != nil {
+			return err
+		}
+		if err := program.CheckDuration(line, "ready-timeout", e.readyTimeout, false); err != nil {
+			return err
+		}
+		if err := v.Check(ctx, line); err != nil {
+			return err
+		}
+		s := stream.New(p, v.Flags)
+		defer s.Close()
+		o, err := v.Open(ctx, line, s)
+		if err != nil {
+			return err
+		}
+		err = e.examine(ctx, s, o)
+		err = ending.WithHint(err, v.Hint(line, err))
+		if s, ok := errors.AsType[*process.SignalError](err); ok {
+			return s
+		}
+		return e.print(err, asJSON)
+	}
+	return c
+}
+
+// irrelevantToDoctor tells flags apart that say nothing about the way to a service.
+func irrelevantToDoctor(f *cmdline.Flag) bool {
+	if f.Name == "verbose" || f.Name == "quiet" {
+		return false
+	}
+	return !slices.Contains([]string{program.CatService, program.CatLink, program.CatProxy, program.CatTLS}, f.Group) ||
+		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow", "reconnect", "since", "backfill", "backfill-delay", "no-backfill"}, f.Name)
+}
+
+// The stages of an examination.
+const (
+	stageAuth      netdial.Stage = "auth"
+	stageSubscribe netdial.Stage = "subscribe"
+	stageEvent     netdial.Stage = "first event"
+)
+
+var doctorStages = []netdial.Stage{
+	netdial.StageDNS, netdial.StageTCP, netdial.StageProxy, netdial.StageTLS, netdial.StageUpgrade,
+	stageAuth, stageSubscribe, stageEvent,
+}
+
+// errExamined ends a stream of which enough has been seen.
+var errExamined = errors.New("examined")
+
+// examine connects to a service once and records how it goes.
+func (e *examination) examine(ctx context.Context, s *stream.Stream, svc *stream.Opened) error {
+	e.begin(s)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	o := proto.DefaultOptions()
+	s.Flags.LinkFlags.Engine(&o)
+	o.Retries = 0
+	o.Transport = stream.UserAgent{Base: examTransport{s.Handshakes(), e}, None: s.Flags.NoAgent}
+	o.Dial = s.Flags.Dial()
+	o.Input = svc.Input
+	o.Kill = s.Kill
+	o.Trace = proto.Trace{
+		Status:  func(st proto.Status) { e.status(st, cancel) },
+		Warning: func(text string) { s.Warn("%s", text) },
+		Secret:  func(v string) { s.Say.Add(v) },
+	}
+	if s.Flags.Verbose {
+		o.Trace.Note = func(text string) { s.Say.Note("%s", text) }
+	}
+	e.nothingToSubscribe = svc.Nothing
+	err := proto.Run(ctx, svc.Service, e, o)
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+	if errors.Is(err, errExamined) {
+		return nil
+	}
+	if err == nil { // the server closed it normally
+		err = &proto.Failure{Class: proto.Transient, Connected: true, Err: errors.New("the server closed the connection")}
+	}
+	return ending.WithHint(err, s.Flags.TLSFlags.Hint(err))
+}
+
+// status follows the life of the connection.
+func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
+	switch st.State.(type) {
+	case proto.Connecting:
+		e.address = st.Address
+		if e.service.AsksFirst { // the session request is where the credentials count
+			e.done(stageAuth, max(0, st.Time.Sub(e.start)-e.networkTime()), "a session was granted")
+		}
+	case proto.Connected:
+		e.connected, e.at = true, st.Time
+		if e.nothingToSubscribe {
+			cancel(errExamined)
+			return
+		}
+		e.limit(e.readyTimeout, cancel, &proto.OverdueError{What: "sign that the stream is ready", Limit: e.readyTimeout})
+	case proto.Ready:
+		if e.timer != nil {
+			e.timer.Stop()
+		}
+		e.ready = true
+		e.done(stageSubscribe, st.Time.Sub(e.at), "the stream is ready")
+		e.at = st.Time
+		if e.wait <= 0 {
+			cancel(errExamined)
+			return
+		}
+		e.limit(e.wait, cancel, &proto.OverdueError{What: "event", Limit: e.wait})
+	}
+}
+
+func (e *examination) limit(d time.Duration, cancel context.CancelCauseFunc, overdue error) {
+	e.timer = time.AfterFunc(d, func() {
+		cancel(&proto.Failure{Class: proto.Overdue, Connected: true, Err: overdue})
+	})
+}
+
+// Event implements proto.Sink: the first one is enough, if it is awaited at all.
+func (e *examination) Event(ev *proto.Event) error {
+	if e.wait <= 0 {
+		return nil
+	}
+	e.mu.Lock()
+	e.event = ev.Time
+	e.bytes = len(ev.Data)
+	e.mu.Unlock()
+	return errExamined
+}
+
+// Flush implements proto.Sink.
+func (e *examination) Flush() error { return nil }
+
+// examTransport looks at the answers to opening handshakes.
+type examTransport struct {
+	base http.RoundTripper
+	e    *examination
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t examTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	start, before := time.Now(), t.e.networkTime()
+	resp, err := t.base.RoundTrip(req)
+	took := max(0, time.Since(start)-(t.e.networkTime()-before))
+	if err == nil {
+		detail := fmt.Sprintf("HTTP %d", resp.StatusCode)
+		if p := resp.Header.Get("Sec-Websocket-Protocol"); p != "" {
+			detail += ", subprotocol " + p
+		}
+		if x := resp.Header.Get("Sec-Websocket-Extensions"); x != "" {
+			detail += ", " + x
+		}
+		t.e.done(netdial.StageUpgrade, took, detail)
+	}
+	return resp, err
+}

@@ -1,0 +1,248 @@
+package drogue
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/stream"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/login"
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/internal/tokenstore"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// site are the flags that say which installation of Drogue Cloud is meant.
+type site struct {
+	endpoint string
+	api      string
+	emulator bool
+	typed    func(flag string) bool
+}
+
+// flags declares them; use says what the endpoint is for.
+func (o *site) flags(use string) []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.DrogueAPI, Usage: use},
+		{Name: "api", Group: program.CatService, Value: cmdline.String(&o.api),
+			Usage: "the API is at `URL`, where --endpoint names the socket"},
+	}
+}
+
+// addresses finds out which addresses count: the base of the API, and that of the
+// socket if it is named and need not be asked for. An address that was typed wins
+// over one of the environment, which may be about another installation.
+func (o *site) addresses() (api, socket string, err error) {
+	endpoint, api := o.endpoint, o.api
+	switch typed := o.typed; {
+	case endpoint != "" && api != "" && typed("endpoint") && !typed("api"):
+		api = ""
+	case endpoint != "" && api != "" && typed("api") && !typed("endpoint"):
+		endpoint = ""
+	}
+	if endpoint != "" {
+		if endpoint, err = stream.ServiceEndpoint(endpoint); err != nil {
+			return "", "", err
+		}
+	}
+	if api != "" {
+		if api, err = stream.ServiceEndpoint(api); err != nil {
+			return "", "", err
+		}
+		if !stream.IsHTTP(api) {
+			return "", "", cmdline.FlagErrorf("--api", " takes an address that begins with https:// or http://")
+		}
+	}
+	switch {
+	case stream.IsHTTP(endpoint) && api != "" && api != endpoint:
+		return "", "", cmdline.FlagErrorf("--endpoint", " and --api name two APIs; for the socket, --endpoint takes wss:// or ws://")
+	case stream.IsHTTP(endpoint):
+		return endpoint, "", nil
+	case endpoint == "" && api == "":
+		return wire.DrogueAPI, "", nil
+	}
+	return api, endpoint, nil
+}
+
+// needAPI is addresses for commands that need the API.
+func (o *site) needAPI(command string) (string, error) {
+	api, _, err := o.addresses()
+	if err == nil && api == "" {
+		e := cmdline.Usagef("%s needs the address of the API, and --endpoint names the socket", command)
+		e.Advice = "give it as --endpoint https://… or --api https://…"
+		return "", e
+	}
+	return api, err
+}
+
+// loginKey names the login of an API in the store: other ways to write the address
+// mean the same one.
+func loginKey(api string) string {
+	if u, err := url.Parse(api); err == nil {
+		u.Scheme, u.Host, u.User = strings.ToLower(u.Scheme), strings.ToLower(u.Host), nil
+		api = u.String()
+	}
+	return "drogue " + strings.TrimRight(api, "/")
+}
+
+// account are the flags that say who asks.
+type account struct {
+	site
+	token       string
+	user        string
+	accessToken string
+	anonymous   bool
+	store       string
+}
+
+func newAccount() *account { return &account{store: string(tokenstore.Auto)} }
+
+func (o *account) flags(use string) []*cmdline.Flag {
+	return append(o.site.flags(use),
+		&cmdline.Flag{Name: "token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.token),
+			Usage: "OpenID Connect access token instead of the stored login, `SECRET`", Detail: credential.Forms},
+		&cmdline.Flag{Name: "user", Group: program.CatService, Value: cmdline.String(&o.user),
+			Usage: "the user `NAME` of --access-token"},
+		&cmdline.Flag{Name: "access-token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.accessToken),
+			Usage: "personal access token, `SECRET`", Detail: credential.Forms},
+		&cmdline.Flag{Name: "anonymous", Group: program.CatService, Value: cmdline.Bool(&o.anonymous),
+			Usage: "send no credentials, not even those of the stored login"},
+		tokenStoreFlag(&o.store),
+		&cmdline.Flag{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
+			Usage: "use the built-in stand-in instead of the service"},
+	)
+}
+
+func tokenStoreFlag(store *string) *cmdline.Flag {
+	return &cmdline.Flag{Name: "token-store", Rare: true, Group: program.CatService, Value: cmdline.String(store),
+		Usage: "where logins are kept: `auto|keyring|file`; auto takes the file where there is no keyring"}
+}
+
+// check finds credentials that exclude each other: the server refuses two forms
+// at once.
+func (o *account) check() error {
+	switch {
+	case o.token != "" && o.accessToken != "":
+		return cmdline.FlagErrorf("--token", " and --access-token exclude each other")
+	case o.token != "" && o.user != "":
+		return cmdline.FlagErrorf("--user", " goes with --access-token, not with --token")
+	case o.accessToken != "" && o.user == "":
+		return cmdline.Usagef("--access-token needs --user")
+	case o.user != "" && o.accessToken == "":
+		return cmdline.Usagef("--user needs --access-token")
+	case o.anonymous && (o.typed("token") || o.typed("access-token")):
+		return cmdline.FlagErrorf("--anonymous", " excludes --token and --access-token")
+	case strings.Contains(o.user, ":"):
+		return cmdline.FlagErrorf("--user", " must not contain a colon")
+	}
+	return checkTokenStore(o.store)
+}
+
+func checkTokenStore(store string) error {
+	switch tokenstore.Place(store) {
+	case tokenstore.Auto, tokenstore.Keyring, tokenstore.File:
+		return nil
+	}
+	return cmdline.FlagErrorf("--token-store", " %q: expected auto, keyring or file", cmdline.Cut(store, 24))
+}
+
+// credentials are where the credentials of a run come from; all of it is nil
+// for nobody.
+type credentials struct {
+	token       proto.TokenSource
+	renewable   bool // token may give another one the next time
+	accessToken proto.TokenSource
+	user        string
+	stored      bool // token is that of the stored login
+}
+
+// lookUp are those of the flags or else, for an installation whose API is
+// known, those of the stored login.
+func lookUp(ctx context.Context, s *stream.Stream, o *account, api string) (c credentials, err error) {
+	if o.anonymous {
+		return c, nil
+	}
+	if c.token, c.renewable, err = s.Source("--token", o.token); err != nil {
+		return c, err
+	}
+	if c.accessToken, _, err = s.Source("--access-token", o.accessToken); err != nil {
+		return c, err
+	}
+	c.user = o.user
+	if c.token != nil || c.accessToken != nil || api == "" {
+		return c, nil
+	}
+	k, err := keeper(s, o.store, api)
+	if err != nil {
+		return c, err
+	}
+	switch _, err := k.Load(ctx); {
+	case errors.Is(err, login.ErrNone):
+		return c, nil
+	case err != nil:
+		return c, err
+	}
+	c.renewable, c.stored = true, true
+	c.token = func(ctx context.Context) (secret.Value, error) {
+		v, err := k.Token(ctx)
+		return v, loginError(err)
+	}
+	return c, nil
+}
+
+// loginError marks the failures that only a new login ends.
+func loginError(err error) error {
+	if errors.Is(err, login.ErrNone) || ending.Is[*login.EndedError](err) {
+		return &proto.CredentialError{Err: err}
+	}
+	return err
+}
+
+// credential asks for the credential itself.
+func (c *credentials) credential(ctx context.Context) (d proto.DrogueCredential, err error) {
+	d.User = c.user
+	switch {
+	case c.token != nil:
+		d.Token, err = c.token(ctx)
+	case c.accessToken != nil:
+		d.AccessToken, err = c.accessToken(ctx)
+	}
+	return d, err
+}
+
+// keeper keeps the login of an API.
+func keeper(s *stream.Stream, store, api string) (*login.Keeper, error) {
+	folder, err := s.StateFolder()
+	if err != nil {
+		return nil, err
+	}
+	return &login.Keeper{
+		Store: tokenstore.Open(folder, tokenstore.Place(store)), Key: loginKey(api), Client: s.Client(),
+		Secret: func(v string) { s.Say.Add(v) },
+		Warn:   func(text string) { s.Warn("%s", text) },
+	}, nil
+}
+
+// emulate puts the built-in stand-in in the place of the installation.
+func emulate(s *stream.Stream, o *account) error {
+	if !o.emulator {
+		return nil
+	}
+	if o.typed("api") {
+		return cmdline.FlagErrorf("--api", " and --emulator exclude each other")
+	}
+	err := s.Emulate(emulated(), o.typed, &o.endpoint,
+		stream.Demo{Flag: "token", Variable: "HARK_DROGUE_TOKEN", Setting: &o.token},
+		stream.Demo{Flag: "user", Variable: "", Setting: &o.user}, stream.Demo{Flag: "access-token", Variable: "", Setting: &o.accessToken})
+	if err != nil {
+		return err
+	}
+	o.api = s.Emulated.Demo[cmdline.VariableName("drogue", "api")]
+	return nil
+}

@@ -1,0 +1,281 @@
+// Package drogue has the commands of Drogue Cloud, and what the program knows of it beside
+// its codec.
+package drogue
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/hark-cli/hark/commands/complete"
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/stream"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/internal/emulator/drogue"
+	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/frame"
+	"github.com/hark-cli/hark/proto/wire"
+)
+
+// options are what the flags of "drogue tail" say.
+type options struct {
+	account
+	inQuery     bool
+	group       string
+	filter      proto.DrogueFilter
+	decode      bool
+	application string
+	channel     string
+}
+
+func Service() stream.Service {
+	return stream.Service{
+		Name: "drogue", Title: "Drogue Cloud",
+		Command: newCommand, Stream: tail, Arguments: []string{"x"},
+		Player: &proto.Drogue{}, Demo: []string{"demo-app"},
+		Emulator: emulated,
+		Settings: []stream.Question{
+			{Name: "endpoint", Ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.DrogueAPI + ")"},
+			{Name: "user", Ask: "user of an access token (empty if you log in with 'hark drogue login')"},
+			{Name: "access-token", Ask: "access token" + stream.OrBetter, Default: "env:DROGUE_ACCESS_TOKEN", Needed: true, With: "user"},
+		},
+		Ready: "with the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream",
+		Tried: "application",
+		// Renewed tokens are all that a client has to say.
+		Clocked: func([]byte) bool { return true },
+	}
+}
+
+func emulated() emulator.Service { return drogue.Service(drogue.DefaultOptions()) }
+
+func newCommand(p *program.Program) *cmdline.Command {
+	return &cmdline.Command{
+		Name:  "drogue",
+		Usage: "events of Drogue Cloud",
+		Examples: `hark drogue tail --emulator demo-app -n 5
+hark drogue login --endpoint https://api.example.com
+hark drogue tail --endpoint https://api.example.com example-app`,
+		Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{
+				tail(p).Run(p), appsCommand(p), publishCommand(p), loginCommand(p),
+				logoutCommand(p), whoamiCommand(p), endpointsCommand(p),
+			}
+		},
+	}
+}
+
+func tail(p *program.Program) *stream.Streaming {
+	o, f := &options{account: *newAccount()}, stream.NewFlags()
+	// The server hears only pings and pongs and hangs up after 10 s without any.
+	// While the buffer is full our pings are all that it hears.
+	f.PingInterval, f.PingTimeout = wire.DroguePing-wire.DroguePing/5, wire.DroguePing+wire.DrogueTimeout
+	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
+		Name: "tail", Usual: true,
+		Usage: "stream the events of an application, or of one of its channels",
+		Examples: `hark drogue tail --emulator demo-app -n 5
+hark drogue tail --emulator demo-app/temperature --jq .data
+hark drogue tail example-app --endpoint https://api.example.com --group ci
+hark drogue tail example-app --device sensor-7 --type io.drogue.event.v1
+hark drogue tail example-app --token 'cmd:drg whoami -t'
+hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN`,
+		Complete: applicationNames(p),
+		Args:     "APP[/CHANNEL]\nAPP\tthe name of the application\nCHANNEL\tonly events with this subject",
+		Description: `Credentials are those of --token or --access-token, or of the login that 'hark drogue login' has stored for the same address; without any, only applications that are open to everybody can be read. A token of a login, a command or a file is renewed on the open connection before it expires.
+
+Without --group nothing is replayed: events that are sent while the connection is down are missed. Members of one --group must all read the same channel, with the same filters: the server counts an event as read when it has reached any member, and drops it there if that member has asked for another channel.
+
+--device, --sender and --type compare the CloudEvents attributes of these names. What does not match is not counted.`,
+		Flags: append(cmdline.Own("drogue", append(o.account.flags("the API is at `URL` and is asked where the socket is; with wss:// or ws://, the socket itself"),
+			&cmdline.Flag{Name: "auth-in-query", Rare: true, Group: program.CatService, Value: cmdline.Bool(&o.inQuery),
+				Usage: "send the credentials in the address instead of a header"},
+			&cmdline.Flag{Name: "group", Group: program.CatService, Value: cmdline.String(&o.group),
+				Usage: "read as consumer group `ID`: members share events and resume at the group's offset, per partition, once the group has read from it; all must read the same channel"},
+			&cmdline.Flag{Name: "device", Group: program.CatService, Value: cmdline.String(&o.filter.Device),
+				Usage: "only events about the device `NAME`"},
+			&cmdline.Flag{Name: "sender", Group: program.CatService, Value: cmdline.String(&o.filter.Sender),
+				Usage: "only events that the device `NAME` has sent, for itself or as a gateway"},
+			&cmdline.Flag{Name: "type", Group: program.CatService, Value: cmdline.String(&o.filter.Type),
+				Usage: "only events of `TYPE`, such as " + wire.DrogueTypeConnection},
+			&cmdline.Flag{Name: "decode", Group: program.CatService, Value: cmdline.Bool(&o.decode),
+				Usage: "turn data_base64 of a text content type into data"},
+		)...), f.Flags()...),
+	},
+		Check: func(ctx context.Context, line *cmdline.Line) error {
+			if err := f.Check(ctx, line); err != nil {
+				return err
+			}
+			o.typed = line.Typed
+			return o.address(line.Arg(0))
+		},
+		Open: func(ctx context.Context, _ *cmdline.Line, s *stream.Stream) (*stream.Opened, error) {
+			svc, err := open(ctx, s, o)
+			if err != nil {
+				return nil, err
+			}
+			if o.decode {
+				s.Wrap = func(next proto.Sink) proto.Sink { return decoder{next} }
+			}
+			return &stream.Opened{Service: adviseOnGroups(s, svc, o), Place: svc.Endpoint + " " + svc.Application}, nil
+		},
+		Hint: func(_ *cmdline.Line, err error) string { return hint(err) },
+	}
+}
+
+// address takes APP[/CHANNEL] apart. A channel may itself have slashes.
+func (o *options) address(arg string) error {
+	app, channel, slash := strings.Cut(arg, "/")
+	if app == "" || slash && channel == "" {
+		return cmdline.Usagef("%q: expected APP or APP/CHANNEL", arg)
+	}
+	o.application, o.channel = app, channel
+	return nil
+}
+
+// open makes the service of the options.
+func open(ctx context.Context, s *stream.Stream, o *options) (*proto.Drogue, error) {
+	if err := emulate(s, &o.account); err != nil {
+		return nil, err
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	api, socket, err := o.addresses()
+	if err != nil {
+		return nil, err
+	}
+	c, err := lookUp(ctx, s, &o.account, api)
+	if err != nil {
+		return nil, err
+	}
+	if o.inQuery && c.token == nil && c.accessToken == nil {
+		return nil, cmdline.Usagef("--auth-in-query needs --token or --access-token, or a stored login")
+	}
+	if socket != "" {
+		api = ""
+	}
+	return &proto.Drogue{
+		API: api, Client: s.Client(), Endpoint: socket,
+		Application: o.application, Channel: o.channel, Group: o.group,
+		Token: c.token, Renewable: c.renewable, AccessToken: c.accessToken, User: c.user,
+		AuthInQuery: o.inQuery, Filter: o.filter,
+	}, nil
+}
+
+// A decoder is a sink that decodes text on its way to the next one.
+type decoder struct{ proto.Sink }
+
+func (d decoder) Event(ev *proto.Event) error {
+	giant := len(ev.Data) >= stream.Worthwhile
+	ev.Data = proto.DrogueDecode(ev.Data)
+	if giant { // what it was decoded in
+		debug.FreeOSMemory()
+	}
+	err := d.Sink.Event(ev)
+	if ev.Data = nil; giant {
+		debug.FreeOSMemory()
+	}
+	return err
+}
+
+const (
+	adviceGroup = "without --group nothing is replayed: events that are sent while the connection is down are missed; " +
+		"with --group ID it resumes at the group's offset, in each partition from which the group has read"
+	adviceSameGroup = "every member of a group must read the same channel with the same filters: an event that reaches " +
+		"a member which does not want it is lost to the others"
+)
+
+// adviseOnGroups says what can be lost. That nothing is replayed is said at once to
+// those who watch, and otherwise when the stream has been interrupted.
+func adviseOnGroups(s *stream.Stream, svc *proto.Drogue, o *options) proto.Service {
+	switch {
+	case o.group != "" && s.Watched && (o.channel != "" || o.filter != (proto.DrogueFilter{})):
+		s.Warn("%s", adviceSameGroup)
+	case o.group == "" && s.Flags.Retries > 0 && s.Emulated == nil:
+		if !s.Watched {
+			return &interrupted{Drogue: svc, again: func() { s.Warn("%s", adviceGroup) }}
+		}
+		s.Warn("%s", adviceGroup)
+	}
+	return svc
+}
+
+// interrupted is a service that tells when a connection follows another one.
+type interrupted struct {
+	*proto.Drogue
+	again func()
+}
+
+// Start implements proto.Service.
+func (i *interrupted) Start() proto.Source {
+	source, attempts := i.Drogue.Start(), 0
+	return proto.SourceFunc(func(ctx context.Context) (*proto.Handshake, error) {
+		if attempts++; attempts == 2 {
+			i.again()
+		}
+		return source.Handshake(ctx)
+	})
+}
+
+// hint is the advice for Drogue Cloud's own failures.
+func hint(err error) string {
+	if ending.Is[*proto.CredentialError](err) {
+		return "log in with 'hark drogue login', or give --token or --access-token"
+	}
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Status == 0 && strings.HasPrefix(h.Address, wire.DrogueAPI) {
+		return "that is the public sandbox, the default: --endpoint, or HARK_DROGUE_ENDPOINT, names the installation that you use"
+	}
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageDiscovery {
+		return discoveryHint(h)
+	}
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == netdial.StageUpgrade {
+		switch h.Status {
+		case http.StatusNotFound:
+			return "the application does not exist, or these credentials have no right to it, or none were sent; the server does not say which"
+		case http.StatusForbidden:
+			return "the credentials were rejected: --token takes an OpenID Connect access token, " +
+				"--user and --access-token a user name and a personal access token"
+		}
+	}
+	c, ok := errors.AsType[*proto.CloseError](err)
+	if !ok {
+		return ""
+	}
+	switch {
+	case c.Reason == wire.DrogueTokenExpired:
+		return "let hark renew the token: 'hark drogue login', --token 'cmd:COMMAND' or --token file:PATH; or use a personal access token"
+	case c.Code == frame.StatusPolicy:
+		return "the user of the new token has no right to the application"
+	case strings.HasPrefix(c.Reason, wire.DrogueRefreshFailed):
+		return "the server did not take the new token; see what --token gives"
+	case c.Code == frame.StatusProtocol:
+		return "the server takes nothing but new tokens from a client: leave out what was sent"
+	case c.Reason == wire.DrogueStreamError:
+		return "the application may have been deleted, or the message broker of the server is in trouble"
+	}
+	return ""
+}
+
+// discoveryHint is the advice when the API does not say where things are.
+func discoveryHint(h *proto.HandshakeError) string {
+	switch {
+	case h.Status == http.StatusUnauthorized || h.Status == http.StatusForbidden:
+		return "the credentials were rejected"
+	case h.Status != 0 && h.Status < 500:
+		return "is this the address of the API? --endpoint wss://… names the socket directly"
+	case ending.Is[*proto.ProtocolError](h):
+		return "name the socket directly with --endpoint wss://…, or with ws:// if it is meant to be without TLS"
+	}
+	return ""
+}
+
+// applicationNames completes the name of an application of Drogue Cloud.
+func applicationNames(p *program.Program) cmdline.Completion {
+	return func(ctx context.Context, line *cmdline.Line) []cmdline.Candidate {
+		return program.PlainNames(complete.Asked(ctx, p, line, "drogue", "apps", "--raw-output", "--jq", ".metadata.name", "--token-store", "file"))
+	}
+}

@@ -1,0 +1,95 @@
+// Package ending says how commands end. It is the only place where errors become exit
+// codes; an Ending is concluded once, and handed to all who tell of it.
+package ending
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+var (
+	// ErrQuit ends a stream because that was asked for at the prompt.
+	ErrQuit = errors.New("ended at the prompt")
+	// ErrLinger ends a stream at --linger, ErrHold at --hold.
+	ErrLinger = errors.New("nothing came for the time of --linger")
+	ErrHold   = errors.New("the time of --hold is over")
+)
+
+// A codedError knows the exit code of a command that ends with it.
+type codedError interface {
+	error
+	Exit() int
+}
+
+// A linesError has lines of its own below the one that says what failed.
+type linesError interface {
+	error
+	Lines() (text string, below []string)
+}
+
+// A closedError may be the end of a stream that the server closed.
+type closedError interface {
+	error
+	Closed() bool
+}
+
+// Condition names what ended a stream, "" when that was a failure.
+func Condition(err error) string {
+	if e, ok := errors.AsType[output.Ended](err); ok {
+		return e.Condition
+	}
+	switch {
+	case Is[*output.Failed](err):
+		return "fail-if"
+	case Is[*proto.Failure](err):
+		return ""
+	case errors.Is(err, proto.ErrIdle):
+		return "idle"
+	case errors.Is(err, ErrMaxTime):
+		return "max-time"
+	case errors.Is(err, ErrLinger):
+		return "linger"
+	case errors.Is(err, ErrHold):
+		return "hold"
+	case errors.Is(err, ErrQuit):
+		return "quit"
+	case errors.Is(err, proto.ErrTapeEnd):
+		return "tape-end"
+	case errors.Is(err, output.ErrStdoutClosed):
+		return "stdout-closed"
+	case Is[*process.SignalError](err):
+		return "signal"
+	case err == nil, closed(err):
+		return "closed"
+	}
+	return ""
+}
+
+func closed(err error) bool {
+	e, ok := errors.AsType[closedError](err)
+	return ok && e.Closed()
+}
+
+// A CrashError is a mistake of hark's own.
+type CrashError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *CrashError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
+
+// Lines have where it happened.
+func (e *CrashError) Lines() (text string, below []string) {
+	return e.Error(), strings.Split(strings.TrimSpace(string(e.Stack)), "\n")
+}
+
+// A CommandExit is the end of a command that was run on the user's behalf, with
+// its exit code. Whatever there is to say, it has said itself.
+type CommandExit struct{ Code int }
+
+func (e *CommandExit) Error() string { return fmt.Sprintf("exit status %d", e.Code) }

@@ -1,0 +1,195 @@
+// Package play has the commands that take a recording: "hark play" and "hark replay".
+package play
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/stream"
+	"github.com/hark-cli/hark/internal/bounded"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+func Command(p *program.Program, all stream.Services) *cmdline.Command {
+	var as string
+	f := stream.NewFlags()
+	return &cmdline.Command{
+		Name:  "play",
+		Usage: "run a tape through a filter and conditions, without a network",
+		Examples: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark play day.tape --jq .data
+hark play day.tape --until '.subject == "alarm"' --status json
+xz -dc day.tape.xz | hark play - --as connect`,
+		Args: "TAPE\nTAPE\ta file that --record has made; - for stdin",
+		Description: "Prints what the stream printed that was recorded, or would have printed with these " +
+			"flags, as fast as it can. Times are those of the tape, for --idle and --max-time too.",
+		Flags: slices.Concat([]*cmdline.Flag{
+			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "what the tape says",
+				Usage: "take the tape for one of the service `" + strings.Join(all.Names(), "|") + "`"},
+		}, f.EndFlags.Flags(), f.OutputFlags.Flags(), f.StatusFlags.Flags()),
+		Run: func(ctx context.Context, line *cmdline.Line) error {
+			for _, check := range []func(context.Context, *cmdline.Line) error{f.EndFlags.Check, f.OutputFlags.Check, f.StatusFlags.Check} {
+				if err := check(ctx, line); err != nil {
+					return err
+				}
+			}
+			if as != "" && all.Find(as) == nil {
+				return cmdline.FlagErrorf(line.GivenAs("as"), " %q: expected %s", cmdline.Cut(as, 24), strings.Join(all.Names(), ", "))
+			}
+			s := stream.New(p, f)
+			defer s.Close()
+			return play(ctx, s, line.Arg(0), as, all)
+		},
+	}
+}
+
+// openTape opens the tape of that path.
+func openTape(ctx context.Context, p *program.Program, path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return bounded.Reader(ctx, p.Stdin), nil
+	}
+	if err := program.Readable(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, cmdline.Usagef("%v", err)
+	}
+	f, err := bounded.Open(ctx, path)
+	if err != nil {
+		return nil, program.Mistake(err, cmdline.Usagef("%v", err))
+	}
+	return f, nil
+}
+
+// play runs a tape through everything that is behind the connection.
+func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Services) error {
+	file, err := openTape(ctx, s.Program, path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in := &lazyReader{Reader: file}
+	tape, err := proto.NewTapeReader(in)
+	if err != nil {
+		return tapeError(path, err)
+	}
+	if as == "" {
+		as = tape.Head.Service
+	}
+	sv := all.Find(as)
+	if sv == nil {
+		e := cmdline.Usagef("%s does not say which service it is of", path)
+		if as != "" {
+			e = cmdline.Usagef("%s is of the unknown service %q", path, cmdline.Cut(as, 24))
+		}
+		e.Advice = "--as " + strings.Join(all.Names(), "|") + " says it"
+		return e
+	}
+	played := &playedService{Player: sv.Player, source: tape.Head.Source}
+	if tape.Head.Service != as {
+		played.source = ""
+	}
+	s.RunID = tape.Head.Run
+	limit := s.Flags.MaxTime
+	s.Flags.MaxTime = 0 // which is about the clock on the wall
+	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
+		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
+		err := proto.Play(ctx, sv.Player, until(tape.Records(), limit), w, o)
+		if errors.Is(err, proto.ErrTapeEnd) {
+			err = recordedEnd(s, path, tape, as, w)
+		}
+		return tapeError(path, err)
+	})
+}
+
+// A playedService is a service on a recording, whose events come from where they came
+// when it was recorded.
+type playedService struct {
+	proto.Player
+	source string // "" when the recording does not say
+}
+
+// Describe implements proto.Describer.
+func (s *playedService) Describe(m proto.Message) proto.Description {
+	d, ok := s.Player.(proto.Describer)
+	if !ok {
+		return proto.Description{Source: s.source}
+	}
+	out := d.Describe(m)
+	if s.source != "" && out.Source == d.Describe(proto.Message{}).Source { // it is not the event's own
+		out.Source = s.source
+	}
+	return out
+}
+
+// recordedEnd is the error for the end of a recording.
+func recordedEnd(s *stream.Stream, path string, tape *proto.TapeReader, as string, w *output.Writer) error {
+	if as != tape.Head.Service && tape.Head.Service != "" && w.Counts().Events == 0 {
+		s.Warn("%s is a recording of %s; read as one of %s, it holds no event", path, cmdline.Cut(tape.Head.Service, 24), as)
+	}
+	switch {
+	case tape.Head.Service == "":
+		return proto.ErrTapeEnd // frames, as --format frames prints them
+	case tape.End == nil && tape.Cut(): // which was said
+	case tape.End == nil:
+		s.Warn("%s has no end: the command that made it was killed, or still runs", path)
+		return proto.ErrTapeEnd
+	case tape.End.ExitCode > ending.OK && tape.End.ExitCode < process.SignalExit:
+		return &stream.RecordedFailure{End: tape.End}
+	}
+	return proto.ErrTapeEnd
+}
+
+// tapeError is err with the name of the tape, if that is what it is about.
+func tapeError(path string, err error) error {
+	if e, ok := errors.AsType[*proto.TapeError](err); ok {
+		if e.Line == 0 {
+			return cmdline.Usagef("%s: %v", path, e.Err)
+		}
+		return cmdline.Usagef("%s: line %d: %v", path, e.Line, e.Err)
+	}
+	return err
+}
+
+// until ends a tape after so much time on it; 0 means never.
+func until(tape iter.Seq2[proto.FrameRecord, error], limit time.Duration) iter.Seq2[proto.FrameRecord, error] {
+	if limit == 0 {
+		return tape
+	}
+	return func(yield func(proto.FrameRecord, error) bool) {
+		var start time.Time
+		for r, err := range tape {
+			if start.IsZero() {
+				start = r.Time
+			}
+			if err == nil && r.Time.Sub(start) >= limit {
+				yield(proto.FrameRecord{}, ending.ErrMaxTime)
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// A lazyReader calls before when it is asked to read, which may take its time.
+type lazyReader struct {
+	io.Reader
+	before func()
+}
+
+// Read implements io.Reader.
+func (r *lazyReader) Read(p []byte) (int, error) {
+	if r.before != nil {
+		r.before()
+	}
+	return r.Reader.Read(p)
+}

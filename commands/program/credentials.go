@@ -1,0 +1,123 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strings"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/internal/tokenstore"
+	"github.com/hark-cli/hark/proto"
+)
+
+// Source makes a source of a credential or a reference to one, which is the value of
+// flag; nil for an empty one. renewable reports whether it may give another value the
+// next time.
+func (p *Program) Source(flag string, ref string) (src proto.TokenSource, renewable bool, err error) {
+	if ref == "" {
+		return nil, false, nil
+	}
+	if p.Checking && credential.IsReference(ref) { // its value is not the file's
+		value := secret.Value("x")
+		if strings.HasSuffix(flag, "user") || strings.HasSuffix(flag, "-u") || strings.HasSuffix(flag, "-U") {
+			value = "x:x"
+		}
+		return func(context.Context) (secret.Value, error) { return value, nil }, false, nil
+	}
+	if p.NoQuestions && credential.MayAsk(ref) {
+		return nil, false, cmdline.FlagErrorf(flag, ": not looked up, it could ask for a password")
+	}
+	get, renewable, err := p.references().Open(ref)
+	if err != nil {
+		return nil, false, cmdline.FlagErrorf(flag, ": %v", err)
+	}
+	return func(ctx context.Context) (secret.Value, error) {
+		ctx, stop := p.Limited(ctx, "credential")
+		defer stop()
+		s, err := get(ctx)
+		if err == nil {
+			s = strings.TrimSpace(s)
+			p.Say.Add(s)
+			err = credential.Usable(s)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", flag, keyringHint(err))
+		}
+		return secret.Value(s), nil
+	}, renewable, nil
+}
+
+// references returns what opens references to credentials.
+func (p *Program) references() *credential.References {
+	return &credential.References{
+		LookupEnv: p.LookupEnv, Environ: p.Environ, Hold: proto.HoldConnectTimeout, Rescue: p.Rescues.Add,
+		Exposed: func(path string, mode fs.FileMode) {
+			if _, warned := p.warnedFiles.LoadOrStore(path, true); !warned {
+				p.Warn("others can read the credential in %s (mode %03o): chmod 600 %[1]s", path, mode)
+			}
+		},
+	}
+}
+
+// keyringHint adds the advice to a failure of the keyring.
+func keyringHint(err error) error {
+	e, missing := errors.AsType[*credential.NoEntryError](err)
+	switch {
+	case errors.Is(err, tokenstore.ErrLocked):
+		return ending.WithHint(err, "unlock it, in the desktop or with the tool that manages its passwords")
+	case missing && runtime.GOOS == "linux":
+		return ending.WithHint(err, fmt.Sprintf("'secret-tool store --label=hark service %s username %s' makes it", e.Service, e.Name))
+	}
+	return err
+}
+
+// UserPassword reads a user name and a password with a colon between them. The
+// password, or both, may be a reference.
+func (p *Program) UserPassword(ctx context.Context, flag, text string) (user, password string, err error) {
+	resolve := func(ref string) (string, error) {
+		src, _, err := p.Source(flag, ref)
+		if err != nil || src == nil {
+			return "", err
+		}
+		v, err := src(ctx)
+		return v.Reveal(), err
+	}
+	if credential.IsReference(text) {
+		if text, err = resolve(text); err != nil {
+			return "", "", CredentialFailure(err)
+		}
+	}
+	user, password, ok := strings.Cut(text, ":")
+	if !ok || user == "" {
+		return "", "", cmdline.FlagErrorf(flag, ": expected USER:PASSWORD")
+	}
+	if credential.IsReference(password) {
+		if password, err = resolve(password); err != nil {
+			return "", "", CredentialFailure(err)
+		}
+	}
+	if password != "" {
+		p.Say.Add(password)
+	}
+	return user, password, nil
+}
+
+// CredentialFailure makes the failure to get a credential before there is a stream the
+// one that it is later: the exit code does not depend on the flag.
+func CredentialFailure(err error) error {
+	if ending.Is[*cmdline.UsageError](err) || ending.Is[*process.SignalError](err) || ending.Is[*proto.Failure](err) {
+		return err
+	}
+	class := proto.Unreachable
+	if ending.Is[*proto.OverdueError](err) {
+		class = proto.Overdue
+	}
+	return &proto.Failure{Class: class, Err: err}
+}

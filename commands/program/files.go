@@ -1,0 +1,70 @@
+package program
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/output"
+)
+
+// Readable looks for what is wrong with a file before it is read; - is stdin.
+func Readable(name string) error {
+	if name == "-" {
+		return nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%s is a directory", name)
+	}
+	if !info.Mode().IsRegular() { // opening it may have to wait
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Open opens a file that a flag names; - is stdin.
+func (p *Program) Open(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(p.Stdin), nil
+	}
+	return os.Open(name)
+}
+
+// WriteLine prints one record.
+func WriteLine(w io.Writer, line []byte) error {
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return &output.WriteError{Err: err}
+	}
+	return nil
+}
+
+func Flushed(w *bufio.Writer) error {
+	if err := w.Flush(); err != nil {
+		return &output.WriteError{Err: err}
+	}
+	return nil
+}
+
+// StateFolder is where what hark remembers is kept: $XDG_STATE_HOME/hark or, when
+// this is not set, the folder for configuration.
+func (p *Program) StateFolder() (string, error) {
+	if dir, ok := p.LookupEnv("XDG_STATE_HOME"); ok && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "hark"), nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", cmdline.Usagef("no place for logins: neither XDG_STATE_HOME nor HOME is set")
+	}
+	return filepath.Join(dir, "hark"), nil
+}

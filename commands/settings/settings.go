@@ -1,0 +1,197 @@
+// Package settings adds the configuration file to command lines, and looks for mistakes
+// in it.
+package settings
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/config"
+)
+
+// Path is where the configuration file is: $HARK_CONFIG, or
+// hark/config.toml in $XDG_CONFIG_HOME or ~/.config (%AppData% on Windows).
+func Path(p *program.Program) (string, error) {
+	if path, ok := p.LookupEnv("HARK_CONFIG"); ok && path != "" {
+		return path, nil
+	}
+	for _, base := range []struct{ variable, folder string }{
+		{"XDG_CONFIG_HOME", ""}, {"AppData", ""}, {"HOME", ".config"},
+	} {
+		if dir, ok := p.LookupEnv(base.variable); ok && filepath.IsAbs(dir) {
+			return filepath.Join(dir, base.folder, "hark", "config.toml"), nil
+		}
+	}
+	return "", cmdline.Usagef("no place for the configuration file: neither HARK_CONFIG nor XDG_CONFIG_HOME nor HOME is set")
+}
+
+// Add adds the settings of the configuration file to a command line: those
+// of the profile, then those that hold without one. A flag or a variable wins.
+func Add(ctx context.Context, p *program.Program, l *cmdline.Line) error {
+	if l.Command.Parent() == nil || strings.HasPrefix(l.Command.Path(), "hark config") {
+		return nil // it must work on a file with mistakes
+	}
+	profile := l.Value("profile")
+	path, err := Path(p)
+	if err != nil {
+		if profile == "" {
+			return nil
+		}
+		return err
+	}
+	p.MaxTime = program.MaxTimeOf(l)
+	ctx, stop := p.Limited(ctx, "content of "+path)
+	defer stop()
+	f, err := config.Read(ctx, path)
+	switch {
+	case program.Interrupts(err):
+		return program.CredentialFailure(err)
+	case err != nil:
+		return &cmdline.UsageError{Message: err.Error(), Advice: "'hark config check' looks for mistakes"}
+	}
+	if err := Check(l.Command.Root(), f); err != nil {
+		return err
+	}
+	return AddFile(l, f, profile)
+}
+
+// AddFile adds what the file says about the flags of the command that are not
+// set yet.
+func AddFile(l *cmdline.Line, f *config.File, profile string) error {
+	if profile != "" && !slices.Contains(f.Profiles, profile) {
+		e := cmdline.Usagef("there is no profile %q in %s", cmdline.Cut(profile, 24), f.Path)
+		e.Suggestion = cmdline.Nearest(profile, f.Profiles)
+		if e.Suggestion == "" && len(f.Profiles) > 0 {
+			e.Advice = "there are: " + strings.Join(f.Profiles, ", ")
+		}
+		return e
+	}
+	given := l.Given()
+	for _, of := range []string{profile, ""} {
+		for _, s := range f.Settings {
+			opt, at := Named(l.Command, s)
+			if opt == nil || s.Profile != of || given[opt] {
+				continue
+			}
+			given[opt] = true
+			for _, v := range s.Values {
+				l.Settings = append(l.Settings, cmdline.Setting{Flag: opt, At: at, Value: v, As: Origin(f, s)})
+			}
+		}
+		if profile == "" {
+			break
+		}
+	}
+	return nil
+}
+
+func Origin(f *config.File, s config.Setting) string {
+	return fmt.Sprintf("%s:%d: %s", f.Path, s.Line, s.Key())
+}
+
+// Named finds the flag that a setting is about, at n or above it.
+func Named(n *cmdline.Command, s config.Setting) (*cmdline.Flag, *cmdline.Command) {
+	opt, at := n.Lookup(s.Name)
+	if opt == nil || opt.Variable() != cmdline.VariableName(s.Service, s.Name) {
+		return nil, nil
+	}
+	return opt, at
+}
+
+// Check finds settings that no command has, and values of a wrong type.
+func Check(root *cmdline.Command, f *config.File) error {
+	for _, s := range f.Settings {
+		var opt *cmdline.Flag
+		var names []string
+		root.Walk(func(n *cmdline.Command) {
+			for _, o := range n.Flags {
+				if o.Variable() == cmdline.VariableName(s.Service, o.Name) {
+					names = append(names, o.Name)
+				}
+			}
+			if o, _ := Named(n, s); o != nil {
+				opt = o
+			}
+		})
+		if opt == nil {
+			e := &cmdline.UsageError{Message: fmt.Sprintf("%s:%d: unknown setting %s", f.Path, s.Line, s.Key()), Advice: "'hark help config' tells what the file may hold"}
+			general := false
+			root.Walk(func(n *cmdline.Command) {
+				o, _ := Named(n, config.Setting{Name: s.Name})
+				general = general || o != nil
+			})
+			if near := cmdline.Nearest(s.Name, names); near != "" {
+				e.Advice = fmt.Sprintf("did you mean %s?", near)
+			} else if s.Service != "" && general {
+				e.Advice = fmt.Sprintf("%s is a setting of all commands: write it above the first table", s.Name)
+			}
+			return e
+		}
+		if err := accepts(opt, s, f, root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accepts tries the values of a setting on a flag that nobody uses.
+func accepts(o *cmdline.Flag, s config.Setting, f *config.File, root *cmdline.Command) error {
+	if len(s.Values) > 1 && !o.Repeats() {
+		return &cmdline.UsageError{Message: fmt.Sprintf("%s: expected one value", Origin(f, s))}
+	}
+	for _, v := range s.Values {
+		if err := o.Rejects(v); err != nil {
+			return cmdline.Setting{Flag: o, Value: v, As: Origin(f, s)}.Complain(err, root)
+		}
+	}
+	return nil
+}
+
+func Read(ctx context.Context, p *program.Program) (*config.File, error) {
+	path, err := Path(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := config.Read(ctx, path)
+	if err != nil {
+		return nil, program.Mistake(err, cmdline.Usagef("%v", err))
+	}
+	return f, nil
+}
+
+// Readable is the configuration file, or nil when it cannot be read: for what can
+// do without it.
+func Readable(ctx context.Context, p *program.Program) *config.File {
+	path, err := Path(p)
+	if err != nil {
+		return nil
+	}
+	f, err := config.Read(ctx, path)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+// profileNames completes the name of a profile.
+func profileNames(ctx context.Context, p *program.Program, _ *cmdline.Line) []cmdline.Candidate {
+	if f := Readable(ctx, p); f != nil {
+		return program.PlainNames(f.Profiles)
+	}
+	return nil
+}
+
+// Global are those of every command. They are read from the Line.
+func Global(p *program.Program) []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "profile", Value: cmdline.String(new(string)), Complete: func(ctx context.Context, line *cmdline.Line) []cmdline.Candidate { return profileNames(ctx, p, line) },
+			Usage: "take settings from the profile `NAME` of the configuration file"},
+		{Name: "no-warn-secrets", Value: cmdline.Bool(new(bool)),
+			Usage: "no warning when a credential stands on the command line"},
+	}
+}

@@ -1,0 +1,207 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/jq"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// EndFlags say when a stream ends.
+type EndFlags struct {
+	count   uint64
+	until   []string
+	failIf  []string
+	expect  []string
+	idle    time.Duration
+	MaxTime time.Duration
+}
+
+func (f *EndFlags) Flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "count", Aliases: []string{"n"}, Group: program.CatEnd, Value: cmdline.Uint64(&f.count),
+			Usage: "end after `N` events were printed"},
+		{Name: "until", Group: program.CatEnd, Value: cmdline.Strings(&f.until),
+			Usage: "end after the event for which the jq expression `EXPR` is true; it is printed"},
+		{Name: "expect", Group: program.CatEnd, Value: cmdline.Strings(&f.expect),
+			Usage: "end when the jq expression `EXPR` was true for some event; given several times, when each was, in any order"},
+		{Name: "fail-if", Group: program.CatEnd, Value: cmdline.Strings(&f.failIf),
+			Usage: "end with exit code 4 after the event for which the jq expression `EXPR` is true; it is printed"},
+		{Name: "idle", Group: program.CatEnd, Value: cmdline.Duration(&f.idle),
+			Usage: "end when no event has come for `D`; events that --jq drops count"},
+		{Name: "max-time", Aliases: []string{"m"}, Group: program.CatEnd, Value: cmdline.Duration(&f.MaxTime),
+			Usage: "end after `D` in any case"},
+	}
+}
+
+func (f *EndFlags) Check(ctx context.Context, line *cmdline.Line) error {
+	if as := line.GivenAs("count"); as != "" && f.count == 0 {
+		return cmdline.FlagErrorf(as, " 0: the number of events must be at least 1")
+	}
+	if err := program.CheckDuration(line, "idle", f.idle, false); err != nil {
+		return err
+	}
+	return program.CheckDuration(line, "max-time", f.MaxTime, false)
+}
+
+// conditions are what the flags ask for, the weightiest first: by one event, a
+// failure beats a success.
+func (f *EndFlags) conditions(vars jq.Vars) ([]output.Condition, error) {
+	var all []output.Condition
+	for _, list := range []struct {
+		flag  string
+		exprs []string
+		make  func(*jq.Filter) output.Condition
+	}{{"--fail-if", f.failIf, output.FailIf}, {"--until", f.until, output.Until}} {
+		for _, expr := range list.exprs {
+			filter, err := jq.CompileCondition(list.flag, expr, vars)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, list.make(filter))
+		}
+	}
+	var expected []*jq.Filter
+	for _, expr := range f.expect {
+		filter, err := jq.CompileCondition("--expect", expr, vars)
+		if err != nil {
+			return nil, err
+		}
+		expected = append(expected, filter)
+	}
+	if len(expected) > 0 {
+		all = append(all, output.Expect(expected...))
+	}
+	if f.count > 0 {
+		all = append(all, output.Count(f.count))
+	}
+	return all, nil
+}
+
+// An awaitedError is the end of a stream on which something was still awaited.
+type awaitedError struct {
+	Err     error // why it ended; nil when the server closed it
+	Stream  []string
+	Unmet   []output.Outcome
+	expects int // how many expectations there were
+}
+
+// awaited makes the error for the end of a stream: err itself when nothing was
+// awaited, or when that is not what matters. stream lists what was awaited of the
+// stream itself, apart from conditions.
+func (s *Stream) awaited(err error, stream []string, w *output.Writer) error {
+	e := &awaitedError{Err: err, Stream: stream, expects: len(s.Flags.expect)}
+	switch {
+	case ending.Is[*proto.UnwrittenError](err), ending.Is[*output.WriteError](err):
+		return err
+	case ending.Is[*RecordedFailure](err): // what is awaited here decides, or else what it ended with
+		e.Stream, e.Unmet = nil, w.Unmet()
+	case errors.Is(err, proto.ErrIdle):
+		e.Err, e.Unmet = &idleError{s.Flags.idle}, w.Unmet()
+	case err == nil, errors.Is(err, ending.ErrMaxTime), errors.Is(err, ending.ErrLinger), errors.Is(err, ending.ErrHold), errors.Is(err, proto.ErrTapeEnd):
+		e.Unmet = w.Unmet()
+	case ending.Is[output.Ended](err), ending.Is[*proto.Failure](err) && s.live:
+		// Another condition came first, or the failure says enough; but what was
+		// expected was not seen.
+		e.Stream, e.Unmet = nil, expectations(w.Unmet())
+	default:
+		return err
+	}
+	if len(e.Stream)+len(e.Unmet) == 0 {
+		return err
+	}
+	return e
+}
+
+func expectations(all []output.Outcome) []output.Outcome {
+	var out []output.Outcome
+	for _, o := range all {
+		if o.Condition == "expect" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Error has a line of its own for each expectation.
+func (e *awaitedError) Error() string {
+	return strings.Join(append([]string{e.summary()}, e.unmet()...), "\n")
+}
+
+// Lines are the summary, and a line for each expectation.
+func (e *awaitedError) Lines() (text string, below []string) { return e.summary(), e.unmet() }
+
+// Closed reports whether the server closed the connection.
+func (e *awaitedError) Closed() bool { return e.Err == nil }
+
+// summary says why the stream ended and what was awaited.
+func (e *awaitedError) summary() string {
+	awaited := slices.Clone(e.Stream)
+	for _, o := range e.Unmet {
+		if o.Condition != "expect" {
+			awaited = append(awaited, o.Missing())
+		}
+	}
+	switch n := len(expectations(e.Unmet)); {
+	case n == e.expects && n > 0:
+		awaited = append(awaited, program.Plural(n, "expectation"))
+	case n > 0:
+		awaited = append(awaited, fmt.Sprintf("%d of %s", n, program.Plural(e.expects, "expectation")))
+	}
+	return e.reason() + ", still awaited: " + strings.Join(awaited, ", ")
+}
+
+// unmet has a line for each expectation.
+func (e *awaitedError) unmet() (lines []string) {
+	for _, o := range expectations(e.Unmet) {
+		lines = append(lines, "    "+o.Missing())
+	}
+	return lines
+}
+
+func (e *awaitedError) reason() string {
+	ended, _ := errors.AsType[output.Ended](e.Err)
+	switch {
+	case e.Err == nil:
+		return "the server closed the connection"
+	case ended.Condition == "halt":
+		return "ended by halt"
+	case ended.Condition != "":
+		return "ended by --" + ended.Condition
+	}
+	return e.Err.Error()
+}
+
+// has tells whether o was awaited.
+func (e *awaitedError) has(o output.Outcome) bool {
+	return slices.ContainsFunc(e.Unmet, func(u output.Outcome) bool { return u.Condition == o.Condition && u.Expr == o.Expr })
+}
+
+func (e *awaitedError) Unwrap() error { return e.Err }
+
+// Exit follows the table: an expectation that failed is told from a time
+// limit, a stream that was never there, and a connection that was lost.
+func (e *awaitedError) Exit() int {
+	expected := len(expectations(e.Unmet)) > 0
+	if f, ok := errors.AsType[*proto.Failure](e.Err); ok {
+		return ending.FailureCode(f)
+	}
+	switch {
+	case errors.Is(e.Err, proto.ErrIdle):
+		return ending.Overdue
+	case expected && len(e.Stream) == 0:
+		return ending.Expectation
+	case e.Err == nil:
+		return ending.Lost
+	}
+	return ending.Overdue
+}

@@ -1,0 +1,48 @@
+package stream
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+)
+
+// Flags are the flags of every command that streams, by what they are about.
+// Each group declares its flags, checks them, and hands its settings over to the
+// part of the program that acts on them.
+type Flags struct {
+	EndFlags
+	OutputFlags
+	LinkFlags
+	StatusFlags
+	readyFlags
+	tapeFlags
+	promptFlags
+	watchFlags
+}
+
+func NewFlags() *Flags {
+	return &Flags{
+		OutputFlags: newOutputFlags(), LinkFlags: newLinkFlags(), StatusFlags: newStatusFlags(),
+		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(),
+	}
+}
+
+// Flags declares them. Their values are read from the struct.
+func (f *Flags) Flags() []*cmdline.Flag {
+	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.tapeFlags.flags(),
+		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags())
+}
+
+// Check finds values that make no sense.
+func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
+	for _, check := range []func(context.Context, *cmdline.Line) error{
+		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.tapeFlags.check, f.StatusFlags.Check, f.LinkFlags.check,
+		f.promptFlags.check, f.watchFlags.check,
+	} {
+		if err := check(ctx, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package stream
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/jq"
+	"github.com/hark-cli/hark/output"
+)
+
+// OutputFlags say what a stream prints.
+type OutputFlags struct {
+	format string
+	jq     string
+	args   []string
+	jsons  []string
+	raw    bool
+	null   bool
+	pretty bool
+	Color  string
+	time   bool
+	// timeTyped: --time stands on the command line; otherwise it is for terminals.
+	timeTyped bool
+	jqError   string
+	reports   []string
+	Verbose   bool
+	Quiet     bool
+}
+
+func newOutputFlags() OutputFlags {
+	return OutputFlags{format: string(output.FormatMessage), Color: "auto", jqError: "continue"}
+}
+
+func (f *OutputFlags) Flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "jq", Group: program.CatOutput, Value: cmdline.String(&f.jq),
+			Usage: "print what the jq expression `EXPR` makes of each event"},
+		{Name: "arg", Group: program.CatOutput, Value: cmdline.Strings(&f.args),
+			Usage: "set the jq variable $NAME to a string: `NAME=VALUE`"},
+		{Name: "argjson", Group: program.CatOutput, Value: cmdline.Strings(&f.jsons),
+			Usage: "set the jq variable $NAME to a JSON value: `NAME=JSON`"},
+		{Name: "raw-output", Aliases: []string{"r"}, Group: program.CatOutput, Value: cmdline.Bool(&f.raw),
+			Usage: "print strings that --jq makes without quotes"},
+		{Name: "jq-error", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.jqError),
+			Usage: "what an error inside an expression does: `continue|fail`"},
+		{Name: "format", Group: program.CatOutput, Value: cmdline.String(&f.format),
+			Usage: "what is printed for an event, `message|cloudevents|frames`: what the service sent, a CloudEvent, or every frame in both directions"},
+		{Name: "null", Rare: true, Aliases: []string{"0"}, Group: program.CatOutput, Value: cmdline.Bool(&f.null),
+			Usage: "end each record with a NUL character instead of a line feed"},
+		{Name: "pretty", Group: program.CatOutput, Value: cmdline.Bool(&f.pretty),
+			Usage: "print JSON over several lines, indented"},
+		{Name: "color", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.Color),
+			Usage: "colour JSON: `auto|always|never`; auto colours on a terminal, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM allow"},
+		{Name: "time", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.time),
+			Usage: "put the time of receipt in front of each record, on a terminal or with -r"},
+		{Name: "report", Group: program.CatOutput, Value: cmdline.Strings(&f.reports),
+			Usage: "write what came of each condition to a file: `junit=FILE|tap=FILE|json=FILE`"},
+		{Name: "verbose", Aliases: []string{"v"}, Group: program.CatOutput, Value: cmdline.Bool(&f.Verbose),
+			Usage: "tell on stderr what happens, heartbeats and acknowledgements included"},
+		{Name: "quiet", Aliases: []string{"q"}, Group: program.CatOutput, Value: cmdline.Bool(&f.Quiet),
+			Usage: "no warnings on stderr, only errors"},
+	}
+}
+
+func (f *OutputFlags) Check(ctx context.Context, line *cmdline.Line) error {
+	if f.jqError != "continue" && f.jqError != "fail" {
+		return cmdline.FlagErrorf(line.GivenAs("jq-error"), " %q: expected continue or fail", cmdline.Cut(f.jqError, 24))
+	}
+	if _, err := output.ParseFormat(f.format); err != nil {
+		return cmdline.FlagErrorf(line.GivenAs("format"), " %q: %v", cmdline.Cut(f.format, 24), err)
+	}
+	if !slices.Contains([]string{"auto", "always", "never"}, f.Color) {
+		return cmdline.FlagErrorf(line.GivenAs("color"), " %q: expected auto, always or never", cmdline.Cut(f.Color, 24))
+	}
+	if f.raw && f.jq == "" {
+		if f.jq = "."; line.TypedAs("raw-output") == "" { // a setting that does not apply
+			f.jq, f.raw = "", false
+		}
+	}
+	f.timeTyped = line.TypedAs("time") != ""
+	return nil
+}
+
+// variables are what --arg and --argjson define.
+func (f *OutputFlags) variables() ([]jq.Var, error) {
+	var out []jq.Var
+	for _, list := range []struct {
+		flag  string
+		items []string
+		make  func(name, text string) (jq.Var, error)
+	}{{"--arg", f.args, jq.Arg}, {"--argjson", f.jsons, jq.ArgJSON}} {
+		for _, item := range list.items {
+			name, text, ok := strings.Cut(item, "=")
+			if !ok {
+				return nil, cmdline.FlagErrorf(list.flag, " %q: expected NAME=VALUE", cmdline.Cut(item, 24))
+			}
+			v, err := list.make(name, text)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// TryExpressions compiles what a stream compiles when it begins, and looks at the forms
+// of its reports, whose files it does not touch.
+func (f *Flags) TryExpressions(p *program.Program) error {
+	named, err := f.variables()
+	if err != nil {
+		return err
+	}
+	vars := jq.Vars{Named: named, Environ: p.Environ, Stderr: p.Say}
+	if f.jq != "" {
+		if _, err := jq.Compile("--jq", f.jq, vars); err != nil {
+			return err
+		}
+	}
+	if _, err := f.conditions(vars); err != nil {
+		return err
+	}
+	for _, text := range f.OutputFlags.reports {
+		if _, err := reportTarget(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// style is how records are shown.
+func style(p *program.Program, f *OutputFlags) (output.Style, error) {
+	if f.time && !f.raw && !p.StdoutTerminal && !f.timeTyped {
+		f.time = false
+	}
+	if f.time && !f.raw && !p.StdoutTerminal {
+		return output.Style{}, &cmdline.UsageError{
+			Message: "--time makes lines that are not JSON, and stdout is not a terminal",
+			Advice:  "add --jq EXPR -r for lines of text, or use --format cloudevents, which has the time as recordedtime",
+		}
+	}
+	return output.Style{
+		Pretty:  f.pretty,
+		Color:   p.Colored(f.Color),
+		Visible: p.StdoutTerminal,
+		Time:    f.time,
+	}, nil
+}
+
+// Writer is the end of the stream: filter, conditions, stdout. ctx ends an
+// expression that runs too long; it is not the context of the stream, whose last
+// events are still to be filtered when it has ended.
+func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
+	o, vars, err := s.outputOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.Conditions, err = s.Flags.conditions(vars); err != nil {
+		return nil, err
+	}
+	return output.New(s.Stdout, o), nil
+}
+
+// outputOptions are what the flags say about what is printed, without conditions,
+// and the variables of expressions.
+func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.Vars, err error) {
+	f := s.Flags
+	named, err := f.variables()
+	if err != nil {
+		return o, vars, err
+	}
+	vars = jq.Vars{Named: named, Environ: s.Environ, Stderr: s.Say}
+	o = output.Options{
+		Format:      output.Format(f.format),
+		Describe:    s.describe,
+		Run:         s.RunID,
+		Raw:         f.raw,
+		Null:        f.null,
+		Limit:       s.valuesLimit,
+		JQErrorFail: f.jqError == "fail",
+		Redact:      s.Say.Bytes,
+		Context:     ctx,
+		Warn:        func(text string) { s.Warn("%s", text) },
+	}
+	if len(f.reports) > 0 {
+		o.Keep = reportedEvents
+	}
+	if o.Style, err = style(s.Program, &f.OutputFlags); err != nil {
+		return o, vars, err
+	}
+	if f.jq != "" {
+		o.Filter, err = jq.Compile("--jq", f.jq, vars)
+	}
+	return o, vars, err
+}
+
+// watchFlags bound what an expression may cost.
+type watchFlags struct{ jqTimeout time.Duration }
+
+func newWatchFlags() watchFlags { return watchFlags{jqTimeout: 10 * time.Second} }
+
+func (f *watchFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "jq-timeout", Rare: true, Group: program.CatOutput, Value: cmdline.Duration(&f.jqTimeout),
+			Usage: "end with an error when an expression takes longer than `D` for one event; 0 for no limit"},
+	}
+}
+
+func (f *watchFlags) check(ctx context.Context, line *cmdline.Line) error {
+	return program.CheckDuration(line, "jq-timeout", f.jqTimeout, true)
+}

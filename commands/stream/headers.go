@@ -1,0 +1,65 @@
+package stream
+
+import (
+	"strings"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/pattern"
+)
+
+// handshakeHeaders belong to the handshake itself (RFC 6455, section 4.1).
+var handshakeHeaders = pattern.Lazy(`(?i)^(connection|upgrade|sec-websocket-(key|version|extensions|protocol|accept))$`)
+
+// header takes NAME: VALUE apart. The message of an error leaves the value out.
+func header(text string) (name, value string, err error) {
+	name, value, ok := strings.Cut(text, ":")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	switch {
+	case !ok || !HeaderToken(name):
+		before, _, found := strings.Cut(text, " ")
+		if before = strings.TrimSuffix(before, ":"); !found && !ok || !headerName(before) {
+			return "", "", cmdline.FlagErrorf("--header", ": expected 'NAME: VALUE'") // it may be a credential
+		}
+		return "", "", cmdline.FlagErrorf("--header", " %q: expected 'NAME: VALUE'", cmdline.Cut(before, 16))
+	case !HeaderValue(value):
+		return "", "", cmdline.FlagErrorf("--header", " %s: the value has a control character in it", name)
+	case handshakeHeaders().MatchString(name):
+		e := cmdline.FlagErrorf("--header", " %s: the handshake sets this header by itself", name)
+		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
+			e.Advice = "use --subprotocol"
+		}
+		return "", "", e
+	}
+	return name, value, nil
+}
+
+// headerName reports whether s looks like the name of a header, and not like a value.
+func headerName(s string) bool {
+	return s != "" && len(s) <= longestHeaderName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
+}
+
+// longestHeaderName is the length in bytes of names that are shown where a mistake may
+// have put a value in their place.
+const longestHeaderName = 40
+
+// HeaderToken tells whether s is a token, as the names of headers and of
+// subprotocols are (RFC 9110, section 5.6.2).
+func HeaderToken(s string) bool {
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// HeaderValue tells whether s may be the value of a header (RFC 9110, section 5.5).
+func HeaderValue(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
+}
+
+// BadSubprotocol is the error for the nth value of --subprotocol, which is not shown.
+func BadSubprotocol(n int) error {
+	return cmdline.FlagErrorf("--subprotocol", ": value %d is not valid: expected a name without spaces and separators", n)
+}

@@ -1,0 +1,261 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// A statusRecord is one line of --status json and of --status-file. The help topic
+// "status" explains its members.
+type statusRecord struct {
+	Time    time.Time `json:"time"`
+	Status  string    `json:"status"`
+	Service string    `json:"service"`
+	Attempt int       `json:"attempt"`
+
+	Address     string `json:"address,omitempty"`
+	Error       string `json:"error,omitempty"`
+	HTTPStatus  int    `json:"http_status,omitempty"`
+	CloseCode   int    `json:"close_code,omitempty"`
+	CloseReason string `json:"close_reason,omitempty"`
+
+	RTT     float64 `json:"rtt_seconds,omitempty"`
+	Delay   float64 `json:"delay_seconds,omitempty"`
+	Retry   int     `json:"retry,omitempty"`
+	Retries int     `json:"retries,omitempty"`
+
+	From     time.Time `json:"from,omitzero"`
+	To       time.Time `json:"to,omitzero"`
+	Filled   *bool     `json:"filled,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Unfilled string    `json:"unfilled,omitempty"`
+
+	DroppedNow uint64 `json:"dropped_now,omitempty"`
+	Messages   int    `json:"messages,omitempty"`
+	Text       string `json:"text,omitempty"`
+
+	*statusCounters
+	*statusEnd
+}
+
+// statusCounters are what a stream has done.
+type statusCounters struct {
+	Events     uint64 `json:"events"`  // that came
+	Printed    uint64 `json:"printed"` // of which something was printed
+	Bytes      uint64 `json:"bytes"`   // written to stdout
+	Reconnects int    `json:"reconnects"`
+	Gaps       int    `json:"gaps"`
+	Dropped    uint64 `json:"dropped"` // because stdout was too slow
+}
+
+func (c *statusCounters) String() string {
+	return fmt.Sprintf("%s, %d printed, %s, %s, %s, %d dropped", program.Plural(int(c.Events), "event"), c.Printed,
+		program.Plural(int(c.Bytes), "byte"), program.Plural(c.Reconnects, "reconnect"), program.Plural(c.Gaps, "gap"), c.Dropped)
+}
+
+// statusEnd is how a stream ended.
+type statusEnd struct {
+	Condition string `json:"condition,omitempty"`
+	ExitCode  int    `json:"exit_code"`
+	Hint      string `json:"hint,omitempty"`
+}
+
+// A journal counts what happens to a stream and writes it down as JSON, where that
+// is wanted. It may be used by several goroutines.
+type journal struct {
+	service string
+	redact  func([]byte) []byte
+	written func() output.Counts
+
+	mu       sync.Mutex
+	outs     []io.Writer
+	file     *os.File       // of --status-file, or nil
+	fileOut  io.Writer      // for file, one of outs
+	queue    *console.Queue // fileOut, when file may block; or nil
+	failed   error          // of writing to file
+	attempt  int
+	counters statusCounters
+	connects int
+}
+
+// open makes the journal write to FILE too.
+func (j *journal) open(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return cmdline.FlagErrorf("--status-file", ": %v", err)
+	}
+	j.file, j.fileOut = f, f
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		j.queue = console.NewQueue(f, j.lost("--status-file")) // a FIFO has a reader, which may stop
+		j.fileOut = j.queue
+	}
+	j.outs = append(j.outs, j.fileOut)
+	return nil
+}
+
+// close ends the file. It returns what went wrong with it.
+func (j *journal) close() error {
+	flushed := j.queue == nil || j.queue.Flush(program.FlushTimeout)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return nil
+	}
+	if !flushed && j.failed == nil {
+		j.failed = errors.New("nothing reads it, and records are missing in it")
+	}
+	err := j.file.Close()
+	j.file = nil
+	if j.failed != nil {
+		err = j.failed
+	}
+	return err
+}
+
+// status writes a turn in the life of the connection.
+func (j *journal) status(st proto.Status) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.attempt = st.Attempt
+	r := statusRecord{
+		Time: st.Time, Status: st.State.String(), Address: st.Address,
+	}
+	switch state := st.State.(type) {
+	case proto.Heartbeat:
+		r.RTT = state.RTT.Seconds()
+	case proto.Disconnected:
+		r.fail(state.Err)
+	case proto.Retrying:
+		r.fail(state.Err)
+		r.Delay, r.Retry, r.Retries = state.Delay.Seconds(), state.Retry, state.Retries
+	case proto.Connected:
+		j.connects++
+		j.counters.Reconnects = j.connects - 1
+	case proto.Gap:
+		if !state.Filled {
+			j.counters.Gaps++
+		}
+		r.From, r.To, r.Filled, r.Reason = state.From.UTC(), state.To.UTC(), &state.Filled, state.Reason
+		r.Unfilled = state.Unfilled
+	case proto.Unconfirmed:
+		r.Messages = state.Messages
+	case proto.Dropped:
+		j.counters.Dropped = state.Total
+		r.DroppedNow, r.statusCounters = state.Events, j.count()
+	}
+	j.write(r)
+}
+
+// fail takes the facts from an error.
+func (r *statusRecord) fail(err error) {
+	if err == nil {
+		return
+	}
+	r.Error = ending.Of(err).Record()
+	if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
+		r.HTTPStatus = e.Status
+	}
+	if e, ok := errors.AsType[*proto.CloseError](err); ok {
+		r.CloseCode, r.CloseReason = e.Code, e.Reason
+	}
+}
+
+// count returns the counters as they are now. j.mu is held.
+func (j *journal) count() *statusCounters {
+	c, w := j.counters, j.written()
+	c.Events, c.Printed, c.Bytes = w.Events, w.Printed, w.Bytes
+	return &c
+}
+
+// counts returns the counters as they are now.
+func (j *journal) counts() *statusCounters {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.count()
+}
+
+// text writes something that was said: a note, a warning.
+func (j *journal) text(kind, text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.write(statusRecord{Time: time.Now(), Status: kind, Text: text})
+}
+
+// asked writes the counters because somebody wants to see them.
+func (j *journal) asked() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.write(statusRecord{Time: time.Now(), Status: "counters", statusCounters: j.count()})
+}
+
+// ended writes the last record.
+func (j *journal) ended(e ending.Ending) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := statusRecord{Time: time.Now(), Status: "ended", statusCounters: j.count()}
+	r.statusEnd = &statusEnd{Condition: e.Condition, ExitCode: e.Code}
+	r.fail(e.Err)
+	r.Error = ""
+	if !e.Silent {
+		r.Error, r.Hint = e.Record(), e.Hint
+	}
+	j.write(r)
+}
+
+// lost makes the record that says how many others were dropped.
+func (j *journal) lost(file string) func(lines int) []byte {
+	return func(lines int) []byte {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.line(statusRecord{Time: time.Now(), Status: "warning", Text: program.Unwritten(file, lines)})
+	}
+}
+
+// write writes a record. j.mu is held.
+func (j *journal) write(r statusRecord) {
+	if len(j.outs) == 0 {
+		return
+	}
+	line := j.line(r)
+	for _, w := range j.outs {
+		if _, err := w.Write(line); err != nil && w == j.fileOut && j.failed == nil {
+			j.failed = err
+		}
+	}
+}
+
+// line is a record as it is written. j.mu is held.
+func (j *journal) line(r statusRecord) []byte {
+	r.Time, r.Service, r.Attempt = r.Time.UTC(), j.service, j.attempt
+	for _, s := range []*string{&r.CloseReason, &r.Reason, &r.Text} {
+		*s = console.Line(*s)
+	}
+	r.Error = console.Lines(r.Error) // one line, and those of a mistake in an expression
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		panic(err) // strings and numbers always have an encoding
+	}
+	return j.redact(b.Bytes())
+}
+
+// A statusFileError says that the file of --status-file is not complete.
+type statusFileError struct{ err error }
+
+func (e *statusFileError) Error() string {
+	return "--status-file: " + e.err.Error() + "; the file is not complete"
+}

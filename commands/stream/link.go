@@ -1,0 +1,138 @@
+package stream
+
+import (
+	"context"
+	"math"
+	"runtime/debug"
+	"time"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/proto"
+)
+
+// LinkFlags say how a connection is made and kept.
+type LinkFlags struct {
+	ConnectTimeout time.Duration
+	Retries        int
+	retryWindow    time.Duration
+	PingInterval   time.Duration
+	PingTimeout    time.Duration
+	maxMessage     cmdline.Size
+	maxFrame       cmdline.Size
+	buffer         cmdline.Size
+	overflow       overflow
+	NetworkFlags
+}
+
+// newLinkFlags has the defaults of the engine.
+func newLinkFlags() LinkFlags {
+	d := proto.DefaultOptions()
+	return LinkFlags{
+		ConnectTimeout: d.ConnectTimeout,
+		Retries:        d.Retries, retryWindow: d.RetryWindow,
+		PingInterval: d.PingInterval, PingTimeout: d.PingTimeout,
+		maxMessage: cmdline.Size(d.MaxMessageSize), maxFrame: proto.DefaultMaxFrameSize, buffer: cmdline.Size(d.Buffer),
+		NetworkFlags: newNetworkFlags(),
+	}
+}
+
+func (f *LinkFlags) flags() []*cmdline.Flag {
+	return append([]*cmdline.Flag{
+		{Name: "connect-timeout", Group: program.CatLink, Value: cmdline.Duration(&f.ConnectTimeout),
+			Usage: "give an attempt to connect `D`; a command that gives the credential has 30s of its own"},
+		{Name: "retries", Essential: true, Group: program.CatLink, Value: cmdline.Int(&f.Retries),
+			Usage: "try again at most `N` times within --retry-window"},
+		{Name: "retry-window", Group: program.CatLink, Value: cmdline.Duration(&f.retryWindow),
+			Usage: "the time in which retries are counted, `D`"},
+		{Name: "ping-interval", Group: program.CatLink, Value: cmdline.Duration(&f.PingInterval),
+			Usage: "send a WebSocket ping every `D`; 0 for never"},
+		{Name: "ping-timeout", Group: program.CatLink, Value: cmdline.Duration(&f.PingTimeout),
+			Usage: "take the connection for dead when nothing comes for `D` after a ping; 0 for never"},
+		{Name: "max-message-size", Group: program.CatLink, Value: &f.maxMessage,
+			Usage: "refuse messages larger than `SIZE`; the values that --jq and conditions see of one may take as much memory"},
+		{Name: "max-frame-size", Group: program.CatLink, Value: &f.maxFrame,
+			Usage: "send messages larger than `SIZE` in fragments of that size"},
+		{Name: "buffer", Group: program.CatLink, Value: &f.buffer,
+			Usage: "let `SIZE` of messages wait for a slow reader of stdout"},
+		{Name: "overflow", Group: program.CatLink, Value: &f.overflow,
+			Usage: "when the buffer is full, read no more, drop events, or end with 9: `block|drop-oldest|fail`"},
+	}, f.NetworkFlags.flags()...)
+}
+
+func (f *LinkFlags) check(ctx context.Context, line *cmdline.Line) error {
+	if f.Retries < 0 {
+		return cmdline.FlagErrorf(line.GivenAs("retries"), " %d: the number of retries must not be negative", f.Retries)
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+		zero  bool // is allowed
+	}{
+		{"connect-timeout", f.ConnectTimeout, false}, {"retry-window", f.retryWindow, false},
+		{"ping-interval", f.PingInterval, true}, {"ping-timeout", f.PingTimeout, true},
+	} {
+		if err := program.CheckDuration(line, d.name, d.value, d.zero); err != nil {
+			return err
+		}
+	}
+	if f.maxMessage < 1 {
+		return cmdline.FlagErrorf("--max-message-size", " must be at least 1")
+	}
+	if f.maxFrame < 1 {
+		return cmdline.FlagErrorf("--max-frame-size", " must be at least 1")
+	}
+	if f.buffer < 1 {
+		return cmdline.FlagErrorf("--buffer", " must be at least 1")
+	}
+	return f.NetworkFlags.Check(ctx, line)
+}
+
+// Engine sets the engine's options as the flags have them.
+func (f *LinkFlags) Engine(o *proto.Options) {
+	o.ConnectTimeout = f.ConnectTimeout
+	o.Retries, o.RetryWindow = f.Retries, f.retryWindow
+	o.PingInterval, o.PingTimeout = f.PingInterval, f.PingTimeout
+	o.MaxMessageSize = int64(f.maxMessage)
+	o.MaxFrameSize = int(f.maxFrame)
+	o.Buffer, o.Overflow = int(f.buffer), proto.Overflow(f.overflow)
+}
+
+// leastMemory is what the collector is left in any case, in bytes.
+const leastMemory = 32 << 20
+
+// growth is how much of what is in use may be garbage before it is collected, in
+// percent. A stream needs little, and half of what is usual takes no time that could
+// be measured.
+const growth = 50
+
+// Worthwhile is how much garbage is worth a collection at once, in bytes: the collector
+// would begin too late with what a giant leaves behind.
+const Worthwhile = 16 << 20
+
+// boundMemory has the collector keep the program below what a stream may hold: the
+// buffer, and twice the largest message, while one is read and grows. Without it,
+// garbage may be as much again. GOMEMLIMIT and GOGC, which the user sets, win.
+func (s *Stream) boundMemory(buffer int, message int64) {
+	if _, ok := s.LookupEnv("GOGC"); !ok {
+		debug.SetGCPercent(growth)
+	}
+	if _, ok := s.LookupEnv("GOMEMLIMIT"); ok {
+		return
+	}
+	// It begins late, and a part of the memory is not its own.
+	margin := min(message/2, leastMemory)
+	debug.SetMemoryLimit(max(int64(buffer)+2*message-margin, leastMemory))
+}
+
+// valuesLimit is how much memory the values of an event may take, in bytes: as much as
+// the largest message, so that one that is a single text can be looked at whatever its
+// size is. When the next message is read whether there is room for it or not, there is
+// less for this one.
+func (f *LinkFlags) valuesLimit() int {
+	limit := int(min(f.maxMessage, math.MaxInt/2))
+	if f.overflow != overflow(proto.OverflowBlock) {
+		limit /= 2
+	}
+	return limit + 64<<10
+}

@@ -1,0 +1,328 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/prompt"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/frame"
+)
+
+// A promptCommand is what a line that begins with a slash can ask for.
+type promptCommand struct {
+	name string
+	args string // synopsis
+	help string // lower case, no full stop
+	run  func(t *talk, rest string) error
+	// words are what may stand after it, for completion.
+	words func(t *talk) []string
+}
+
+// promptCommands are those that every prompt has.
+func promptCommands() []promptCommand {
+	return []promptCommand{
+		{"help", "", "list the commands", (*talk).cmdHelp, nil},
+		{"ping", "[N|TEXT]", "send one or N pings, or one with TEXT, and time the pongs", (*talk).cmdPing, nil},
+		{"pong", "[TEXT]", "send a pong that nobody has asked for", (*talk).cmdPong, nil},
+		{"close", "[CODE [REASON]]", "close the connection with this status", (*talk).cmdClose, nil},
+		{"binary", "HEX|@FILE", "send a binary message", (*talk).cmdBinary, nil},
+		{"file", "PATH", "send the content of a file as one message", (*talk).cmdFile, nil},
+		{"jq", "EXPR|off", "show what the jq expression makes of each message", (*talk).cmdJQ, (*talk).exprWords},
+		{"until", "EXPR|off", "end after the message that makes the jq expression true", (*talk).cmdUntil, (*talk).exprWords},
+		{"format", "FORMAT", "what is shown for a message, as --format has it", (*talk).cmdFormat, (*talk).formatWords},
+		{"pretty", "", "show JSON over several lines, or not", (*talk).cmdPretty, nil},
+		{"time", "", "show the time of each message and since the last, or not", (*talk).cmdTime, nil},
+		{"edit", "", "write a message in $EDITOR", (*talk).cmdEdit, nil},
+		{"save", "FILE", "write what was sent and received as a smoke test", (*talk).cmdSave, nil},
+		{"record", "FILE|off", "write every frame from now on to a tape", (*talk).cmdRecord, nil},
+		{"history", "", "list what was typed", (*talk).cmdHistory, nil},
+		{"status", "", "tell about the connection", (*talk).cmdStatus, nil},
+		{"reconnect", "", "connect again", (*talk).cmdReconnect, nil},
+		{"quit", "", "close the connection and leave", (*talk).cmdQuit, nil},
+	}
+}
+
+// commands are those of this prompt: the general ones, those of the service, and
+// the macros.
+func (t *talk) commands() []promptCommand {
+	all := promptCommands()
+	if svc, ok := t.svc.(proto.Commanded); ok {
+		for _, c := range svc.Commands() {
+			all = append(all, promptCommand{c.Name, c.Args, c.Help, func(t *talk, rest string) error {
+				return t.serviceCommand(c, rest)
+			}, (*talk).seenWords})
+		}
+	}
+	for _, m := range t.macros() {
+		all = append(all, promptCommand{m.Name, m.Synopsis(), "send: " + cmdline.Cut(t.Say.String(m.Text), 40), func(t *talk, rest string) error {
+			text, err := m.Expand(rest)
+			if err == nil {
+				t.message([]byte(text))
+			}
+			return err
+		}, func(*talk) []string {
+			var words []string
+			for _, name := range m.Places() {
+				words = append(words, name+"=")
+			}
+			return words
+		}})
+	}
+	return all
+}
+
+// command carries out a line without its slash.
+func (t *talk) command(line string) error {
+	name, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	all := t.commands()
+	for _, c := range all {
+		if c.name == name {
+			if c.args == "" && rest != "" {
+				return cmdline.Usagef("/%s takes no arguments", name)
+			}
+			if c.args != "" && c.args[0] != '[' && rest == "" {
+				return cmdline.Usagef("/%s needs %s", name, c.args)
+			}
+			return c.run(t, rest)
+		}
+	}
+	shown := cmdline.Cut(t.Say.String(name), 24)
+	e := cmdline.Usagef("unknown command /%s", shown)
+	var names []string
+	for _, c := range all {
+		names = append(names, c.name)
+	}
+	if near := cmdline.Nearest(name, names); near != "" {
+		e.Advice = "did you mean /" + near + "? "
+	}
+	e.Advice += "/help lists the commands, //" + shown + " sends it as a message"
+	return e
+}
+
+func (t *talk) cmdHelp(string) error {
+	var b strings.Builder
+	for _, c := range t.commands() {
+		fmt.Fprintf(&b, "%-24s %s\n", strings.TrimSpace("/"+c.name+" "+c.args), c.help)
+	}
+	b.WriteString("//TEXT                   send /TEXT as a message\nanything else            send it as a message; JSON may take several lines")
+	t.answer(b.String())
+	return nil
+}
+
+func errNotConnected() error {
+	e := cmdline.Usagef("there is no connection")
+	e.Advice = "/reconnect connects again"
+	return e
+}
+
+func (t *talk) cmdClose(rest string) error {
+	code, reason, err := prompt.CloseArguments(rest)
+	if err != nil {
+		return err
+	}
+	if !t.up {
+		return errNotConnected()
+	}
+	t.send(proto.Frame{Opcode: frame.OpClose, Payload: frame.ClosePayload(code, reason)})
+	return nil
+}
+
+func (t *talk) cmdBinary(rest string) error {
+	if strings.HasPrefix(rest, "@") {
+		if err := t.filesAllowed("/binary @FILE"); err != nil {
+			return err
+		}
+	}
+	b, err := prompt.BinaryArgument(rest)
+	if err != nil {
+		return err
+	}
+	t.send(prompt.FrameOf(b, true))
+	return nil
+}
+
+func (t *talk) cmdFile(rest string) error {
+	if err := t.filesAllowed("/file"); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(rest)
+	if err != nil {
+		return &cmdline.UsageError{Message: err.Error()}
+	}
+	f := prompt.FrameOf(b, false)
+	if f.Opcode == frame.OpBinary {
+		t.answer(rest + " is no text: it goes as a binary message")
+	}
+	t.send(f)
+	return nil
+}
+
+// cmdEdit has a message written in an editor of the user's choice.
+func (t *talk) cmdEdit(string) error {
+	if t.ed == nil {
+		return cmdline.Usagef("/edit needs a terminal; /file PATH sends what is in a file")
+	}
+	editor := "vi"
+	for _, name := range []string{"EDITOR", "VISUAL"} {
+		if v, ok := t.LookupEnv(name); ok && v != "" {
+			editor = v
+		}
+	}
+	f, err := os.CreateTemp("", "hark-*.json")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := f.Close(); err != nil {
+		return err
+	}
+	err = t.ed.Lend(func() error {
+		// Through a shell, because the variable may have arguments in it.
+		cmd := exec.Command("sh", "-c", editor+` "$1"`, "sh", f.Name())
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return cmd.Run()
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", editor, err)
+	}
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		return err
+	}
+	if b = bytes.TrimRight(b, "\r\n"); len(b) == 0 {
+		t.answer("nothing written, nothing sent")
+		return nil
+	}
+	t.answerStyled(prompt.Paint(t.colour, prompt.Sent, "> ") + strings.ReplaceAll(prompt.Visible(string(b)), "\n", "\n  "))
+	t.message(b)
+	return nil
+}
+
+// cmdRecord begins a tape, or ends it.
+func (t *talk) cmdRecord(rest string) error {
+	if rest != "off" {
+		if err := t.filesAllowed("/record"); err != nil {
+			return err
+		}
+	}
+	t.settle()
+	if r := t.tape.Swap(nil); r != nil {
+		if err := r.close(ending.Of(nil)); err != nil {
+			return err
+		}
+	}
+	if rest == "off" {
+		return nil
+	}
+	r, err := t.record(rest, t.svc.Name(), t.end)
+	if err != nil {
+		return err
+	}
+	t.tape.Store(r)
+	return nil
+}
+
+func (t *talk) cmdHistory(string) error {
+	lines := t.past[max(0, len(t.past)-historyShown):]
+	if len(lines) == 0 {
+		t.answer("nothing yet")
+		return nil
+	}
+	t.answer(strings.Join(lines, "\n"))
+	return nil
+}
+
+func (t *talk) cmdStatus(string) error {
+	state := "connecting"
+	switch {
+	case t.up:
+		state = fmt.Sprintf("connected to %s for %s", t.address, time.Since(t.since).Round(time.Second))
+	case t.held && t.closed != "":
+		state = "closed: " + t.closed
+	case t.held:
+		state = "not connected"
+	}
+	t.answer(fmt.Sprintf("%s; %d sent, %d received, %d waiting to be sent", state, t.sent, t.received.Load(), len(t.queue)))
+	return nil
+}
+
+func (t *talk) cmdReconnect(string) error {
+	if !t.up && !t.held && !t.ever {
+		return cmdline.Usagef("the first connection is being made")
+	}
+	select {
+	case t.again <- struct{}{}:
+		t.held, t.up = false, false
+	default:
+	}
+	return nil
+}
+
+func (t *talk) cmdQuit(string) error {
+	t.quit(nil)
+	return nil
+}
+
+// serviceCommand gives the session a command of its service.
+func (t *talk) serviceCommand(c proto.Command, rest string) error {
+	if !t.up {
+		return errNotConnected()
+	}
+	ask := func(s proto.Session, now time.Time) []proto.Effect {
+		commander, ok := s.(proto.Commander)
+		if !ok {
+			return nil
+		}
+		effects, text, err := commander.Command(c.Name, strings.Fields(rest), now)
+		t.post(func() {
+			t.asking = false
+			if err != nil {
+				t.commandFailed(err)
+				return
+			}
+			if c.Lasting {
+				t.lasting = append(t.lasting, c.Name+" "+rest)
+			}
+			if text != "" {
+				t.answer(text)
+			}
+		})
+		return effects
+	}
+	select {
+	case t.ask <- ask:
+		t.asking = true
+		return nil
+	default:
+		return errors.New("the commands before it have not been carried out yet")
+	}
+}
+
+func (t *talk) commandFailed(err error) {
+	e := &cmdline.UsageError{Message: err.Error()}
+	if !t.typedByHand() {
+		t.quit(e)
+		return
+	}
+	t.tellError(e)
+}
+
+// macros are those of the configuration file, by name.
+func (t *talk) macros() []prompt.Macro {
+	var all []prompt.Macro
+	for name, text := range t.macroTexts {
+		all = append(all, prompt.Macro{Name: name, Text: text})
+	}
+	slices.SortFunc(all, func(a, b prompt.Macro) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}

@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/pattern"
+	"github.com/hark-cli/hark/internal/prompt"
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto"
+)
+
+// cmdSave writes the transcript as a script that does the same again.
+func (t *talk) cmdSave(rest string) error {
+	if err := t.filesAllowed("/save"); err != nil {
+		return err
+	}
+	entries, left := t.log.All()
+	if len(entries) == 0 {
+		return cmdline.Usagef("/save: nothing was sent or received yet")
+	}
+	text, notes := t.smokeTest(entries)
+	f, err := os.OpenFile(rest, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
+	if err != nil {
+		return &cmdline.UsageError{Message: err.Error()}
+	}
+	_, err = f.WriteString(text)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		notes = append(notes, "not in it, because they came later or are larger: "+prompt.MessageCount(left))
+	}
+	t.answer(strings.Join(append([]string{"saved; run it with: sh " + prompt.ShellWord(rest)}, notes...), "\n"))
+	return nil
+}
+
+// smokeTest is the script for a transcript, and what to know about it.
+func (t *talk) smokeTest(entries []prompt.Said) (text string, notes []string) {
+	var args []string
+	sends := false // only connect has --send
+	if t.cmdline != nil {
+		o, _ := t.cmdline.Command.Lookup("send")
+		sends = o != nil
+	}
+	expected := make(map[string]bool)
+	binary, unsent := 0, 0
+	for _, e := range entries {
+		switch {
+		case e.Binary:
+			binary++
+		case e.Dir == proto.Out && sends:
+			text := credential.Mask(t.Say.String(string(e.Data)), secret.Mask)
+			args = append(args, "--send "+prompt.ShellWord(text))
+			if text != string(e.Data) {
+				notes = append(notes, "a credential in a message was replaced by ***")
+			}
+		case e.Dir == proto.Out:
+			unsent++
+		default:
+			if expr := prompt.Expectation(e.Data, t.Say.String); !expected[expr] {
+				expected[expr] = true
+				args = append(args, "--expect "+prompt.ShellWord(expr))
+			}
+		}
+	}
+	if binary > 0 {
+		notes = append(notes, "not in it, because they are binary: "+prompt.MessageCount(binary))
+	}
+	if unsent > 0 {
+		notes = append(notes, "not in it, because only connect has --send: "+prompt.MessageCount(unsent))
+	}
+	line := append(t.rerun(), args...)
+	line = append(line, "--max-time 30s")
+	return "#!/bin/sh\n# A smoke test, saved at the prompt of hark: it sends what was sent and expects what\n" +
+		"# came. Ids, times and other numbers that change are not compared.\nexec " +
+		strings.Join(line, " \\\n  ") + "\n", notes
+}
+
+// promptOnly are flags that a script has no use for; sendFlags are in the
+// transcript already.
+var leftOut = pattern.Lazy(`^(interactive|allow-files|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
+
+// rerun is the command line that led here, for another run: without the prompt, and
+// without credentials.
+func (t *talk) rerun() []string {
+	words := []string{"hark"}
+	if t.cmdline == nil {
+		return words
+	}
+	var first strings.Builder
+	first.WriteString(strings.Join(append(words, t.cmdline.Named()...), " "))
+	args, _, _ := t.cmdline.Split()
+	for _, a := range args {
+		first.WriteString(" " + prompt.ShellWord(t.Say.String(a)))
+	}
+	out := []string{first.String()}
+	for _, s := range t.cmdline.Settings {
+		if leftOut().MatchString(s.Flag.Name) || !strings.HasPrefix(s.As, "-") {
+			continue
+		}
+		flag := "--" + s.Flag.Name
+		switch {
+		case !s.Flag.TakesValue():
+			if s.Value != "true" {
+				flag += "=" + s.Value
+			}
+			out = append(out, flag)
+		case s.Flag.Secret && !regexp.MustCompile(`^(env|file|cmd):`).MatchString(s.Value):
+			out = append(out, flag+` "$`+"{"+s.Flag.Variable()+"?}"+`"`)
+		default:
+			out = append(out, flag+" "+prompt.ShellWord(t.Say.String(s.Value)))
+		}
+	}
+	return out
+}

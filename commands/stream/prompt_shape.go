@@ -1,0 +1,157 @@
+package stream
+
+import (
+	"sync"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/jq"
+	"github.com/hark-cli/hark/internal/prompt"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// An outlet is the proto.Sink of a prompt without a terminal: an output.Writer that
+// commands can change while events come.
+type outlet struct {
+	log    *prompt.Transcript
+	mu     sync.Mutex
+	w      *output.Writer
+	frames bool
+}
+
+// Event implements proto.Sink.
+func (o *outlet) Event(ev *proto.Event) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if stray(ev, o.frames) {
+		return nil
+	}
+	if received(ev) {
+		o.log.Add(proto.In, ev.Binary, ev.Data)
+	}
+	return o.w.Event(ev)
+}
+
+// Flush implements proto.Sink.
+func (o *outlet) Flush() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Flush()
+}
+
+// change implements reshaper.
+func (o *outlet) change(f *Flags, change func(*output.Writer) error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.frames = f.format == string(output.FormatFrames)
+	return change(o.w)
+}
+
+// stray tells whether a frame was still on its way when /format frames ended.
+func stray(ev *proto.Event, frames bool) bool {
+	return !frames && !received(ev)
+}
+
+// received tells whether an event is a message that has come.
+func received(ev *proto.Event) bool { return ev.Direction != proto.Out && !ev.Opcode.Control() }
+
+// A reshaper is a sink whose writer can be changed while events come; f are the
+// flags that led to the change.
+type reshaper interface {
+	change(f *Flags, change func(*output.Writer) error) error
+}
+
+// reshape changes flags that say what is printed from now on.
+func (t *talk) reshape(set func(f *Flags)) error {
+	f := t.Flags
+	jq, raw, format, pretty, time := f.jq, f.raw, f.format, f.pretty, f.time
+	set(f)
+	o, _, err := t.outputOptions(t.dead)
+	if err == nil {
+		err = t.sink.change(t.Flags, func(w *output.Writer) error { return w.Reshape(o) })
+	}
+	if err != nil {
+		// One by one: others read the rest.
+		f.jq, f.raw, f.format, f.pretty, f.time = jq, raw, format, pretty, time
+		return err
+	}
+	t.frames.Store(t.Flags.format == string(output.FormatFrames))
+	return nil
+}
+
+// asIs tells whether nothing shapes the messages.
+func asIs(f *Flags) bool { return f.jq == "" && f.format == string(output.FormatMessage) }
+
+func (t *talk) cmdJQ(rest string) error {
+	if rest == "off" {
+		rest = ""
+	} else if _, err := t.compile(jq.Compile, "/jq", rest); err != nil {
+		return err
+	}
+	return t.reshape(func(f *Flags) { f.jq, f.raw = rest, f.raw && rest != "" })
+}
+
+func (t *talk) cmdUntil(rest string) error {
+	var until []output.Condition
+	if rest != "off" {
+		filter, err := t.compile(jq.CompileCondition, "/until", rest)
+		if err != nil {
+			return err
+		}
+		until = append(until, output.Until(filter))
+	}
+	return t.sink.change(t.Flags, func(w *output.Writer) error {
+		w.Await(until...)
+		return nil
+	})
+}
+
+// compile makes a filter of the argument of a command, by Compile or CompileCondition.
+func (t *talk) compile(compile func(flag, expr string, vars jq.Vars) (*jq.Filter, error), command, expr string) (*jq.Filter, error) {
+	_, vars, err := t.outputOptions(t.dead)
+	if err != nil {
+		return nil, err
+	}
+	return compile(command, expr, vars)
+}
+
+func (t *talk) cmdFormat(rest string) error {
+	if _, err := output.ParseFormat(rest); err != nil {
+		return cmdline.Usagef("/format: %v", err)
+	}
+	return t.reshape(func(f *Flags) { f.format = rest })
+}
+
+func (t *talk) cmdPretty(string) error {
+	return t.toggle("pretty", func(v *view) *bool { return &v.pretty }, func(f *Flags) *bool { return &f.pretty })
+}
+
+func (t *talk) cmdTime(string) error {
+	if t.view == nil && !t.Flags.time && !t.Flags.raw {
+		e := cmdline.Usagef("/time makes lines that are not JSON, and stdout is not a terminal")
+		e.Advice = "add --jq EXPR -r for lines of text, or use /format cloudevents, which has the time as recordedtime"
+		return e
+	}
+	return t.toggle("time", func(v *view) *bool { return &v.times }, func(f *Flags) *bool { return &f.time })
+}
+
+// toggle turns a setting of the view, or without one a flag, on or off.
+func (t *talk) toggle(name string, ofView func(*view) *bool, ofFlags func(*Flags) *bool) error {
+	var on bool
+	if t.view == nil {
+		err := t.reshape(func(f *Flags) {
+			on = !*ofFlags(f)
+			*ofFlags(f) = on
+		})
+		if err != nil {
+			return err
+		}
+	} else {
+		t.view.mu.Lock()
+		on = !*ofView(t.view)
+		*ofView(t.view) = on
+		t.view.mu.Unlock()
+	}
+	t.answer(name + map[bool]string{true: " on", false: " off"}[on])
+	return nil
+}

@@ -1,0 +1,120 @@
+package stream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/proto"
+)
+
+// proxyFlags say which proxy is used for what.
+type proxyFlags struct {
+	Proxy         string
+	proxyUser     string
+	noProxy       string
+	proxyCA       string
+	proxyInsecure bool
+}
+
+func (f *proxyFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "proxy", Essential: true, Secret: true, Aliases: []string{"x"}, Group: program.CatProxy, Value: cmdline.String(&f.Proxy),
+			Usage: "connect through the proxy `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`: http, https, socks5 or socks5h; '' for none"},
+		{Name: "proxy-user", Pair: true, Aliases: []string{"U"}, Group: program.CatProxy, Value: cmdline.String(&f.proxyUser),
+			Usage: "the credentials of the proxy, `USER:PASSWORD`; the password, or all of it, may be a reference", Detail: credential.Forms},
+		{Name: "noproxy", Group: program.CatProxy, Value: cmdline.String(&f.noProxy),
+			Usage: "connect directly to these hosts: `LIST` of names, addresses and networks with commas; * for all"},
+		{Name: "proxy-cacert", Group: program.CatProxy, Value: cmdline.String(&f.proxyCA),
+			Usage: "trust the authorities in `FILE` for an https proxy, and no others"},
+		{Name: "proxy-insecure", Group: program.CatProxy, Value: cmdline.Bool(&f.proxyInsecure),
+			Usage: "do not check the certificate of an https proxy"},
+	}
+}
+
+// choose makes the function that chooses the proxy: --proxy, or the environment.
+func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program.Program) (func(secure bool, host, port string) (*netdial.Proxy, error), error) {
+	bypass := f.noProxy
+	if line.GivenAs("noproxy") == "" {
+		bypass = netdial.ProxyVariable(p.LookupEnv, "no_proxy")
+	}
+	user, password, err := f.credentials(ctx, line, p)
+	if err != nil {
+		return nil, err
+	}
+	with := func(proxy *netdial.Proxy) *netdial.Proxy {
+		if proxy != nil && user != "" {
+			proxy.User, proxy.Password = user, password
+		}
+		if proxy != nil && proxy.Password != "" {
+			p.Say.AddPair(proxy.User, proxy.Password)
+		}
+		return proxy
+	}
+	if as := line.GivenAs("proxy"); as != "" {
+		proxy, err := parseProxy(as, f.Proxy)
+		if err != nil {
+			return nil, err
+		}
+		return netdial.Through(with(proxy), bypass), nil
+	}
+	// Which variables matter is known when an address is; all are read now, so
+	// that a mistake is found now, if it can matter.
+	var found [2]*netdial.Proxy
+	for i, name := range []string{"http_proxy", "https_proxy"} {
+		value := netdial.ProxyVariable(p.LookupEnv, name)
+		if value == "" {
+			name = "all_proxy"
+			value = netdial.ProxyVariable(p.LookupEnv, name)
+		}
+		proxy, err := parseProxy(name, value)
+		if err != nil {
+			return nil, err
+		}
+		found[i] = with(proxy)
+	}
+	return netdial.ThroughEither(found[0], found[1], bypass), nil
+}
+
+// parseProxy reads the address of a proxy, as it was given by a flag or variable;
+// nil for an empty one.
+func parseProxy(as, text string) (*netdial.Proxy, error) {
+	proxy, err := netdial.ParseProxy(text)
+	if errors.Is(err, netdial.ErrProxyAddress) {
+		e := cmdline.FlagErrorf(as, ": %v", err)
+		e.Advice = "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]; special characters in user and password are written as %XX"
+		return nil, e
+	}
+	if e, ok := errors.AsType[*netdial.ProxyKindError](err); ok {
+		e.Kind = cmdline.Cut(e.Kind, 16)
+		return nil, cmdline.FlagErrorf(as, ": %v", e)
+	}
+	return proxy, nil
+}
+
+// credentials are those of --proxy-user.
+func (f *proxyFlags) credentials(ctx context.Context, line *cmdline.Line, p *program.Program) (user, password string, err error) {
+	if f.proxyUser == "" {
+		return "", "", nil
+	}
+	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
+	defer cancel()
+	return p.UserPassword(ctx, line.GivenAs("proxy-user"), f.proxyUser)
+}
+
+// proxyTLS are the TLS settings for an https proxy.
+func (f *proxyFlags) proxyTLS(ctx context.Context, p *program.Program) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.proxyInsecure}
+	if f.proxyCA != "" {
+		pool, err := authorities(ctx, p, "--proxy-cacert", f.proxyCA)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = pool
+	}
+	return config, nil
+}

@@ -1,0 +1,228 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// readyFlags say what happens when the stream is ready: when an event that
+// happens from then on will be printed.
+type readyFlags struct {
+	onReady    string
+	readyFile  string
+	readyOnly  bool
+	readyDelay time.Duration
+}
+
+func (f *readyFlags) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "on-ready", Essential: true, Group: program.CatReady, Value: cmdline.String(&f.onReady),
+			Usage: "run the shell command `COMMAND` once, beside the stream, when it is ready; its failure ends hark"},
+		{Name: "ready-file", Group: program.CatReady, Value: cmdline.String(&f.readyFile),
+			Usage: "create `FILE` when the stream is ready, and remove it at the end"},
+		{Name: "ready-only", Group: program.CatReady, Value: cmdline.Bool(&f.readyOnly),
+			Usage: "end when the stream is ready"},
+		{Name: "ready-delay", Group: program.CatReady, Value: cmdline.Duration(&f.readyDelay),
+			Usage: "wait `D` longer before the stream counts as ready"},
+	}
+}
+
+func (f *readyFlags) check(ctx context.Context, line *cmdline.Line) error {
+	if f.readyOnly && f.onReady != "" {
+		err := line.Rivals("ready-only", "on-ready", func(name string) {
+			if f.readyOnly = name != "ready-only"; f.readyOnly {
+				f.onReady = ""
+			}
+		})
+		if e, ok := errors.AsType[*cmdline.UsageError](err); ok {
+			e.Advice = "in a shell: hark … --ready-only && COMMAND"
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return program.CheckDuration(line, "ready-delay", f.readyDelay, true)
+}
+
+// engine sets the engine's options as the flags have them.
+func (f *readyFlags) engine(o *proto.Options) { o.ReadyDelay = f.readyDelay }
+
+// awaited tells, for a message, what waits for the stream to be ready.
+func (f *readyFlags) awaited() string {
+	switch {
+	case f.readyOnly:
+		return "--ready-only: the stream is not ready"
+	case f.onReady != "":
+		return "--on-ready: the stream is not ready"
+	case f.readyFile != "":
+		return "--ready-file: the stream is not ready"
+	}
+	return ""
+}
+
+// An onReadyError is a failure of the command of --on-ready.
+type onReadyError struct{ err error }
+
+// Exit is the code of an expectation that failed.
+func (e *onReadyError) Exit() int { return ending.Expectation }
+
+func (e *onReadyError) Error() string { return "the command of --on-ready failed: " + e.err.Error() }
+func (e *onReadyError) Unwrap() error { return e.err }
+
+// whenReady does what is to be done when the stream is ready for the first time.
+func (s *Stream) whenReady(st proto.Status) {
+	if s.readyFile != nil {
+		if err := s.readyFile.write(st); err != nil {
+			s.cancel(fmt.Errorf("--ready-file: %w", err))
+			return
+		}
+	}
+	if s.Flags.readyOnly {
+		s.cancel(output.Ended{Condition: "ready-only"})
+		return
+	}
+	if s.Flags.onReady != "" {
+		s.startReadyCommand()
+	}
+}
+
+// readyFileStart is how a file of --ready-file begins.
+const readyFileStart = `{"status":"ready",`
+
+// A readyFile is the file of --ready-file.
+type readyFile struct {
+	path string
+
+	mu   sync.Mutex
+	made bool
+	over bool // it is not made any more
+}
+
+// remove removes the file, if it is ours.
+func (r *readyFile) remove() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over = true; r.made {
+		r.made = false
+		os.Remove(r.path)
+	}
+}
+
+// write makes the file appear with its whole content.
+func (r *readyFile) write(st proto.Status) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil
+	}
+	r.made = true // what is there was not ours, and was removed at the start
+	return writeReadyFile(r.path, st)
+}
+
+func writeReadyFile(path string, st proto.Status) error {
+	b, err := json.Marshal(struct {
+		Status  string    `json:"status"`
+		Time    time.Time `json:"time"`
+		Service string    `json:"service"`
+		PID     int       `json:"pid"`
+	}{"ready", st.Time.UTC(), st.Service, os.Getpid()})
+	if err != nil {
+		return err
+	}
+	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(temporary, append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	return nil
+}
+
+// removeStaleReadyFile takes a file away that a killed hark has left behind, so that
+// nobody takes it for a sign of this one. Any other file is not touched.
+func removeStaleReadyFile(path string) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !bytes.HasPrefix(b, []byte(readyFileStart)) {
+		e := cmdline.FlagErrorf("--ready-file", ": %s exists and is no file of hark's", path)
+		e.Advice = "remove it, or choose another name"
+		return e
+	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		return cmdline.FlagErrorf("--ready-file", ": %v", err)
+	}
+	return nil
+}
+
+// A readyCommand is the command of --on-ready while it runs.
+type readyCommand struct {
+	stop context.CancelFunc
+	done chan error // gets what became of it; nil also when it was stopped
+}
+
+// startReadyCommand runs the command of --on-ready beside the stream. What it prints
+// goes to stderr, because stdout is for events, and it gets no stdin.
+func (s *Stream) startReadyCommand() {
+	ctx, stop := context.WithCancel(context.Background())
+	cmd := process.Shell(ctx, s.Flags.onReady)
+	cmd.Stdout, cmd.Stderr, cmd.Env = s.Stderr, s.Stderr, s.Environ()
+	s.command = &readyCommand{stop: stop, done: make(chan error, 1)}
+	go func() {
+		err := process.Run(ctx, cmd, process.Options{Grace: time.Second, Rescue: s.Rescues.Add})
+		if err != nil && ctx.Err() == nil {
+			s.cancel(&onReadyError{err})
+		} else {
+			err = nil
+		}
+		s.command.done <- err
+	}()
+}
+
+// commandGrace is how long the command of --on-ready may go on after the stream.
+const commandGrace = 2 * time.Second
+
+// finishReadyCommand waits a moment for the command of --on-ready, which is often
+// just about to end, and then ends it. Its failure is the stream's, unless that has
+// one of its own.
+func (s *Stream) finishReadyCommand(err error) error {
+	if s.command == nil {
+		return err
+	}
+	defer s.command.stop()
+	if !ending.Is[*process.SignalError](err) {
+		t := time.NewTimer(commandGrace)
+		defer t.Stop()
+		select {
+		case failure := <-s.command.done:
+			if failure != nil && ending.Of(err).Code == ending.OK {
+				return &onReadyError{failure}
+			}
+			return err
+		case <-t.C:
+		case <-s.Kill:
+		}
+	}
+	s.command.stop()
+	<-s.command.done
+	return err
+}

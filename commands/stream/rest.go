@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/proto"
+)
+
+// RequestFlags are the flags of commands that make requests and open no socket.
+func RequestFlags(f *Flags) []*cmdline.Flag {
+	socket := []string{"compression", "location", "max-redirs", "allow-insecure-redirect", "include", "origin"}
+	return append([]*cmdline.Flag{
+		{Name: "connect-timeout", Group: program.CatLink, Value: cmdline.Duration(&f.ConnectTimeout),
+			Usage: "give each request `D`"},
+	}, slices.DeleteFunc(f.NetworkFlags.flags(), func(g *cmdline.Flag) bool { return slices.Contains(socket, g.Name) })...)
+}
+
+// pick chooses flags by name.
+func pick(flags []*cmdline.Flag, names ...string) []*cmdline.Flag {
+	return slices.DeleteFunc(flags, func(f *cmdline.Flag) bool { return !slices.Contains(names, f.Name) })
+}
+
+// RestFlags are those of the flags of streams that make sense for a request and
+// its answer.
+func (f *Flags) RestFlags(more ...string) []*cmdline.Flag {
+	return append(pick(f.Flags(), append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet")...),
+		RequestFlags(f)...)
+}
+
+// Print gives one record to the writer of the stream.
+func (s *Stream) Print(w *output.Writer, seq uint64, record []byte) error {
+	return w.Event(&proto.Event{Message: proto.Message{Data: record, Time: time.Now()}, Seq: seq})
+}
+
+// Within gives f the time of --connect-timeout, and says what its failure means.
+func Within[T any](ctx context.Context, s *Stream, f func(context.Context) (T, error)) (T, error) {
+	rctx, cancel := proto.WithConnectTimeout(ctx, s.Flags.ConnectTimeout)
+	defer cancel()
+	v, err := f(rctx)
+	if err != nil && ctx.Err() != nil {
+		return v, context.Cause(ctx)
+	}
+	if ending.Is[*cmdline.UsageError](err) {
+		return v, err
+	}
+	return v, proto.RequestFailure(err)
+}
+
+// An inputLine is a line of stdin, without its end.
+type inputLine struct {
+	Number int
+	Text   []byte
+}
+
+// InputLines gives the lines of r that are not empty, and then the error that ended
+// them, nil for the end of r. Its goroutine cannot be joined: nothing can interrupt
+// a read of stdin.
+func InputLines(ctx context.Context, r io.Reader) (<-chan inputLine, <-chan error) {
+	lines, failed := make(chan inputLine), make(chan error, 1)
+	go func() {
+		defer close(lines)
+		b := bufio.NewReader(r)
+		for n := 1; ; n++ {
+			text, err := b.ReadBytes('\n')
+			text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+			if len(text) > 0 {
+				select {
+				case lines <- inputLine{n, text}:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
+				if err == io.EOF {
+					err = nil
+				}
+				failed <- err
+				return
+			}
+		}
+	}()
+	return lines, failed
+}
+
+// A LineError is the failure of what one line of stdin asked for.
+type LineError struct {
+	Line, Before int
+	Err          error
+}
+
+func (e *LineError) Error() string {
+	return fmt.Sprintf("line %d of stdin (%d events sent before it): %v", e.Line, e.Before, e.Err)
+}
+
+func (e *LineError) Unwrap() error { return e.Err }
+
+// NameList reads the value of a flag that takes NAME,NAME.
+func NameList(flag, text string) ([]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var names []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			return nil, cmdline.Usagef("--%s %q: a name is empty; expected NAME,NAME", flag, cmdline.Cut(text, 60))
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}

@@ -1,0 +1,196 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/proto"
+)
+
+// StatusFlags say who is told about the life of the connection, and what becomes
+// of events that were missed.
+type StatusFlags struct {
+	status     string // "" means text, and only what people need who watch
+	statusFile string
+	onGap      string
+}
+
+func newStatusFlags() StatusFlags { return StatusFlags{onGap: "warn"} }
+
+func (f *StatusFlags) Flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "status", Essential: true, Group: program.CatStatus, Value: cmdline.String(&f.status), Default: "text on a terminal",
+			Usage: "tell on stderr what happens to the connection: `text|json|none`"},
+		{Name: "status-file", Group: program.CatStatus, Value: cmdline.String(&f.statusFile),
+			Usage: "write what happens to the connection as JSON to `FILE`, one record per line"},
+		{Name: "on-gap", Group: program.CatStatus, Value: cmdline.String(&f.onGap),
+			Usage: "when a lost connection may have cost events: `warn|fail`"},
+	}
+}
+
+func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
+	for _, choice := range []struct {
+		name, value, words string
+		ok                 bool
+	}{
+		{"status", f.status, "text, json or none", f.status == "" || f.status == "text" || f.status == "json" || f.status == "none"},
+		{"on-gap", f.onGap, "warn or fail", f.onGap == "warn" || f.onGap == "fail"},
+	} {
+		if !choice.ok {
+			return cmdline.FlagErrorf(line.GivenAs(choice.name), " %q: expected %s", cmdline.Cut(choice.value, 24), choice.words)
+		}
+	}
+	if f.statusFile == "-" {
+		e := cmdline.FlagErrorf(line.GivenAs("status-file"), " -: stdout is for events")
+		e.Advice = "--status json writes the records to stderr"
+		return e
+	}
+	return nil
+}
+
+// An overflow is the value of --overflow.
+type overflow proto.Overflow
+
+// overflows are the words for it, by number.
+var overflows = []string{proto.OverflowBlock: "block", proto.OverflowDropOldest: "drop-oldest", proto.OverflowFail: "fail"}
+
+// Set implements flag.Value.
+func (o *overflow) Set(text string) error {
+	i := slices.Index(overflows, text)
+	if i < 0 {
+		return errors.New("expected block, drop-oldest or fail")
+	}
+	*o = overflow(i)
+	return nil
+}
+
+// String implements flag.Value.
+func (o *overflow) String() string { return overflows[*o] }
+
+// A gapError ends a stream at the first gap, with --on-gap fail.
+type gapError struct {
+	from, to time.Time
+	why      string
+}
+
+// Exit is the code for a policy by which lost events are fatal.
+func (e *gapError) Exit() int { return ending.Missed }
+
+func (e *gapError) Error() string {
+	if e.why != "" {
+		return "events between " + e.from.Format(time.RFC3339) + " and " + e.to.Format(time.RFC3339) + " may be missing: " + e.why
+	}
+	return "the connection was lost, and events between " + e.from.Format(time.RFC3339) + " and " +
+		e.to.Format(time.RFC3339) + " may be missing"
+}
+
+// Warn prints a warning, unless warnings are not wanted.
+func (s *Stream) Warn(format string, args ...any) {
+	if !s.Flags.Quiet {
+		s.Say.Warning(format, args...)
+	}
+}
+
+// trace tells people what happens to the connection.
+func (s *Stream) trace() proto.Trace {
+	t := proto.Trace{
+		Status:  s.status,
+		Warning: func(text string) { s.Warn("%s", text) },
+		Secret:  func(v string) { s.Say.Add(v) },
+	}
+	if s.Flags.Verbose {
+		t.Note = func(text string) { s.Say.Note("%s", text) }
+	}
+	if s.tape != nil {
+		t.Frame = s.tape.frame
+	}
+	return t
+}
+
+// status takes note of a turn in the life of the connection and tells about it.
+func (s *Stream) status(st proto.Status) {
+	if _, ok := st.State.(proto.Live); ok { // which is for us
+		s.live = true
+		return
+	}
+	s.journal.status(st)
+	if s.Flags.status == "" || s.Flags.status == "text" {
+		s.statusText(st)
+	}
+	switch state := st.State.(type) {
+	case proto.Ready:
+		if !s.ready {
+			s.ready = true
+			s.whenReady(st)
+			return
+		}
+		if state.Earlier == 0 || !s.stdin {
+			return
+		}
+		s.stdin = false // once is enough
+		s.Warn("what came from stdin before the connection was lost is not sent again: if the server needs it on each connection, such as a subscription, use --send TEXT")
+	case proto.Gap:
+		if !state.Filled && s.Flags.onGap == "fail" {
+			s.cancel(&gapError{state.From, state.To, state.Unfilled})
+		}
+	}
+}
+
+// statusText prints a turn for people: what they need, and the rest with -v.
+func (s *Stream) statusText(st proto.Status) {
+	switch state := st.State.(type) {
+	case proto.Ready:
+		s.Tell("ready, listening to %s", st.Address)
+	case proto.Connecting:
+		s.Tell("connecting to %s", st.Address)
+	case proto.Connected:
+		s.Tell("connected")
+	case proto.Authenticated:
+		s.detail("authenticated")
+	case proto.Disconnected:
+		s.detail("disconnected: %v", state.Err)
+	case proto.Retrying:
+		s.Warn("%v; retrying in %s (%d of %d)", state.Err, state.Delay.Round(100*time.Millisecond), state.Retry, state.Retries)
+	case proto.Gap:
+		from, to := state.From.Format(time.RFC3339), state.To.Format(time.RFC3339)
+		switch {
+		case state.Filled:
+			s.Tell("connected again; what came between %s and %s was fetched", from, to)
+		case state.Unfilled != "":
+			s.Warn("events between %s and %s may be missing: %s", from, to, state.Unfilled)
+		default:
+			s.Warn("connected again; events between %s and %s may be missing", from, to)
+		}
+	case proto.Unconfirmed:
+		s.Warn("up to %s that hark sent may not have arrived: the connection ended before the server had answered a ping", program.Plural(state.Messages, "message"))
+	case proto.Dropped:
+		s.Warn("dropped %s, %d in all: the reader of stdout is too slow", program.Plural(int(state.Events), "event"), state.Total)
+	}
+}
+
+// Tell prints a line for those who watch.
+func (s *Stream) Tell(format string, args ...any) {
+	if s.Watched {
+		s.Say.Note(format, args...)
+	}
+}
+
+// detail prints a line for those who asked for more.
+func (s *Stream) detail(format string, args ...any) {
+	if s.Flags.Verbose {
+		s.Say.Note(format, args...)
+	}
+}
+
+// endedBy says how a stream ended, for people.
+func endedBy(condition string) string {
+	if condition != "" {
+		return "ended by " + condition
+	}
+	return "ended"
+}

@@ -1,0 +1,81 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/proto"
+)
+
+// A Streaming is a command that streams, taken apart: what its flags say is checked,
+// the service that they describe is opened, and then it is the business of whoever
+// has it. The command streams, doctor examines, and config check stops in time.
+type Streaming struct {
+	// Command is how it is typed. It has no Run.
+	Command *cmdline.Command
+	Flags   *Flags
+	// Check finds what is wrong on the command line. It starts nothing and dials nothing.
+	Check func(ctx context.Context, line *cmdline.Line) error
+	// Complete finds what is left out that only a stream needs; nil finds nothing.
+	Complete func() error
+	// Open makes the service, after check.
+	Open func(ctx context.Context, line *cmdline.Line, s *Stream) (*Opened, error)
+	// Hint is the advice for the service's own failures.
+	Hint func(line *cmdline.Line, err error) string
+}
+
+// An Opened is a service that is ready to be connected to.
+type Opened struct {
+	proto.Service
+	// Place is where and what it is, for what is kept of it: an address, and what is
+	// asked for there.
+	Place string
+	// Names are completed at the prompt before they were seen.
+	Names []string
+	// Input is what is sent besides; nil for nothing.
+	Input <-chan proto.Frame
+	// Begin is called when a stream begins; nil does nothing.
+	Begin func()
+	// Nothing: it subscribes to nothing, so it will not become ready.
+	Nothing bool
+}
+
+// Run has the command stream.
+func (v *Streaming) Run(p *program.Program) *cmdline.Command {
+	v.Command.Run = func(ctx context.Context, line *cmdline.Line) error {
+		if err := v.Check(ctx, line); err != nil {
+			return err
+		}
+		if v.Complete != nil {
+			if err := v.Complete(); err != nil {
+				return err
+			}
+		}
+		s := New(p, v.Flags)
+		defer s.Close()
+		o, err := v.Open(ctx, line, s)
+		if err != nil {
+			return err
+		}
+		if o.Begin != nil {
+			o.Begin()
+		}
+		s.place, s.names = o.Place, o.Names
+		s.advice = func(err error) string { return v.Hint(line, err) }
+		return s.run(ctx, o.Service, o.Input)
+	}
+	return v.Command
+}
+
+// Tried has the command check its line, and then call next.
+func (v *Streaming) Tried(next func()) *cmdline.Command {
+	v.Command.Run = func(ctx context.Context, line *cmdline.Line) error {
+		if err := v.Check(ctx, line); err != nil {
+			return err
+		}
+		next()
+		return nil
+	}
+	return v.Command
+}

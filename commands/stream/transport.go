@@ -1,0 +1,81 @@
+package stream
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/internal/emulator"
+)
+
+// UserAgent is a RoundTripper that says who we are, unless the request does or it
+// is not to be said.
+type UserAgent struct {
+	Base http.RoundTripper
+	None bool
+}
+
+// RoundTrip implements http.RoundTripper.
+func (u UserAgent) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Header.Get("User-Agent") == "" {
+		req = req.Clone(req.Context())
+		req.Header.Set("User-Agent", "hark/"+program.Version())
+		if u.None {
+			req.Header["User-Agent"] = []string{""} // net/http would name itself
+		}
+	}
+	return u.Base.RoundTrip(req)
+}
+
+// moreHeaders is a RoundTripper that adds the headers that the user wants to the
+// service's own requests, except those that the request has.
+type moreHeaders struct {
+	base   http.RoundTripper
+	header http.Header
+}
+
+// RoundTrip implements http.RoundTripper.
+func (m moreHeaders) RoundTrip(req *http.Request) (*http.Response, error) {
+	if len(m.header) > 0 {
+		req = req.Clone(req.Context())
+		for name, values := range m.header {
+			if _, taken := req.Header[name]; !taken {
+				req.Header[name] = values
+			}
+		}
+	}
+	return m.base.RoundTrip(req)
+}
+
+// A Emulated is the emulator of one service in this process.
+type Emulated struct {
+	emulator *emulator.Emulator
+	network  *emulator.Network
+	// Demo are the variables that point a client at it, endpoint and
+	// credentials.
+	Demo map[string]string
+}
+
+// startEmulator starts the stand-in for a service.
+func startEmulator(service emulator.Service) (*Emulated, error) {
+	e, err := emulator.Services{service}.New(emulator.DefaultOptions())
+	if err != nil {
+		return nil, err
+	}
+	environ, err := e.Environ(emulator.Base)
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	s := &Emulated{emulator: e, network: emulator.NewNetwork(e), Demo: make(map[string]string)}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		s.Demo[name] = value
+	}
+	return s, nil
+}
+
+func (s *Emulated) close() {
+	s.emulator.Close()
+	s.network.Close()
+}

@@ -1,0 +1,53 @@
+//go:build unix
+
+package process
+
+import (
+	"context"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// WatchHangup calls gone when the reader of the pipe or socket fd has gone away,
+// which a program that writes nothing would not notice. It returns then, or when
+// ctx ends.
+func WatchHangup(ctx context.Context, fd int, gone func()) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return // then the next write finds out
+	}
+	defer r.Close()
+	stop := context.AfterFunc(ctx, func() { w.Close() })
+	defer func() {
+		if stop() {
+			w.Close()
+		}
+	}()
+	// No event is asked for: POLLERR and POLLHUP are reported anyway.
+	fds := []unix.PollFd{{Fd: int32(fd)}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		switch {
+		case err == unix.EINTR:
+		case err != nil || fds[1].Revents != 0 || ctx.Err() != nil:
+			return
+		case fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0:
+			gone()
+			return
+		default:
+			return // POLLNVAL, or a system that reports something else
+		}
+	}
+}
+
+// HungUp reports whether the terminal fd has hung up.
+func HungUp(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd)}}
+	for {
+		_, err := unix.Poll(fds, 0)
+		if err != unix.EINTR {
+			return err == nil && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+		}
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package process
+
+import "os"
+
+// Pending cannot be known where there is no poll.
+func Pending(*os.File) bool { return false }

@@ -1,0 +1,62 @@
+package prompt
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+)
+
+// A Macro is a text of the configuration file with places to fill in: ${name}.
+type Macro struct{ Name, Text string }
+
+// Places are the names of what is to be filled in, in their order.
+func (m Macro) Places() []string {
+	var names []string
+	for _, part := range strings.Split(m.Text, "${")[1:] {
+		if name, _, ok := strings.Cut(part, "}"); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (m Macro) Synopsis() string {
+	var parts []string
+	for _, name := range m.Places() {
+		parts = append(parts, name+"=VALUE")
+	}
+	return strings.Join(parts, " ")
+}
+
+// Expand fills the places in from NAME=VALUE words; the value of the last one may
+// have spaces.
+func (m Macro) Expand(rest string) (string, error) {
+	places := m.Places()
+	values := make(map[string]string)
+	last := ""
+	for word := range strings.FieldsSeq(rest) {
+		name, value, ok := strings.Cut(word, "=")
+		switch {
+		case ok && slices.Contains(places, name):
+			values[name], last = value, name
+		case last != "":
+			values[last] += " " + word
+		default:
+			return "", cmdline.Usagef("/%s: expected %s", m.Name, m.Synopsis())
+		}
+	}
+	text := m.Text
+	for _, name := range places {
+		value, ok := values[name]
+		if !ok {
+			return "", cmdline.Usagef("/%s needs %s=VALUE", m.Name, name)
+		}
+		text = strings.ReplaceAll(text, "${"+name+"}", value)
+	}
+	if !utf8.ValidString(text) {
+		return "", cmdline.Usagef("/%s: the text is not UTF-8", m.Name)
+	}
+	return text, nil
+}

@@ -1,0 +1,182 @@
+package prompt
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/pattern"
+	"github.com/hark-cli/hark/internal/secret"
+	"github.com/hark-cli/hark/proto"
+)
+
+// A Transcript is what was said on both sides, for /save: the beginning of it.
+type Transcript struct {
+	mu      sync.Mutex
+	entries []Said
+	left    int // entries that had no room
+}
+
+// A Said is one message.
+type Said struct {
+	Dir    proto.Direction
+	Binary bool
+	Data   []byte
+}
+
+// transcriptLimit is how many messages a transcript holds, and SaidLimit how large
+// one may be, in bytes.
+const (
+	transcriptLimit = 500
+	SaidLimit       = 64 << 10
+)
+
+// All returns the messages, and how many had no room.
+func (l *Transcript) All() (entries []Said, left int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.entries), l.left
+}
+
+func (l *Transcript) Add(dir proto.Direction, binary bool, data []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.entries) >= transcriptLimit || len(data) > SaidLimit {
+		l.left++
+		return
+	}
+	l.entries = append(l.entries, Said{dir, binary, slices.Clone(data)})
+}
+
+// Expectation is a jq expression that is true for data and for messages like it.
+func Expectation(data []byte, redact func(string) string) string {
+	var dec jsontext.Decoder
+	v, err := dec.Decode(data)
+	if err != nil {
+		text := string(ToUTF8(data))
+		if credential.Holds(text) {
+			return `type == "string"`
+		}
+		return ". == " + Quoted(redact(text))
+	}
+	var other jsontext.Decoder // the first would use the memory of v again
+	harmless, err := other.Decode([]byte(credential.Mask(string(data), secret.Mask)))
+	if err != nil {
+		harmless = secret.Mask // compare nothing but types
+	}
+	var parts []string
+	generalise("", "", v, harmless, redact, &parts)
+	if len(parts) == 0 {
+		return "true"
+	}
+	return strings.Join(parts, " and ")
+}
+
+// mostParts is how many members of a message are compared.
+const mostParts = 20
+
+// volatileName and volatileText are members and texts that are other ones in the
+// next message: ids, times, hashes, signatures.
+var (
+	volatileName = pattern.Lazy(`(?i)(^|[_.-])(id|uuid|guid|ts|time|date|timestamp|seq|sequence|offset|nonce|hash|etag|sig|signature|token|session|version|counter|count|cursor|expires?|uptime|port)$|(Id|ID|Uuid|Time|Date|At|Ts|Hash|Token)$`)
+	volatileText = pattern.Lazy(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-|^\d{4}-\d\d-\d\d([T ]|$)|^[0-9a-f]{16,}$|^\d{4,}$|^[A-Za-z0-9+/_-]{24,}=*$|^[A-Za-z0-9+/_-]{10,}={1,2}$`)
+)
+
+// stablePrefix is the beginning of a URL or path up to a part that looks like an id.
+func stablePrefix(text string) (prefix string, ok bool) {
+	if !strings.Contains(text, "://") && !strings.HasPrefix(text, "/") {
+		return "", false
+	}
+	at := 0
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune("/?&=", r) }) {
+		at += strings.Index(text[at:], part)
+		if volatilePart().MatchString(part) {
+			return text[:at], at > 0
+		}
+		at += len(part)
+	}
+	return "", false
+}
+
+// volatilePart is a part of a path that is another one in the next message: it has
+// three digits in a row, or is long and has some at all.
+var volatilePart = pattern.Lazy(`^[^:.]*\d{3}[^:.]*$|^[^:.]*\d[^:.]*.{12}$`)
+
+// generalise appends what is to be true of the value at path, whose member is
+// called name. harmless is the value without credentials: where it differs from v in
+// more than a member, only the type is compared.
+func generalise(path, name string, v, harmless any, redact func(string) string, parts *[]string) {
+	if len(*parts) >= mostParts {
+		return
+	}
+	at := path
+	if at == "" {
+		at = "."
+	}
+	add := func(format string, args ...any) { *parts = append(*parts, fmt.Sprintf(format, args...)) }
+	switch v := v.(type) {
+	case map[string]any:
+		known, ok := harmless.(map[string]any)
+		if len(v) == 0 || !ok {
+			add(`(%s | type) == "object"`, at)
+		}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			other, found := known[key]
+			if !found || redact(key) != key {
+				continue
+			}
+			member := path + "." + key
+			if !PlainKey().MatchString(key) {
+				member = strings.TrimSuffix(at, ".") + "[" + Quoted(key) + "]"
+				if path == "" {
+					member = ".[" + Quoted(key) + "]"
+				}
+			}
+			generalise(member, key, v[key], other, redact, parts)
+		}
+	case []any:
+		add(`(%s | type) == "array"`, at)
+		known, _ := harmless.([]any)
+		for i, value := range v[:min(len(v), len(known), 3)] {
+			member := path + "[" + strconv.Itoa(i) + "]"
+			if path == "" {
+				member = ".[" + strconv.Itoa(i) + "]"
+			}
+			generalise(member, name, value, known[i], redact, parts)
+		}
+	case string:
+		if harmless != v || volatileName().MatchString(name) || credential.Member(name) || volatileText().MatchString(v) || redact(v) != v || !utf8.ValidString(v) {
+			add(`(%s | type) == "string"`, at)
+			return
+		}
+		if prefix, ok := stablePrefix(v); ok {
+			add("(%s | tostring | startswith(%s))", at, Quoted(prefix))
+			return
+		}
+		add("%s == %s", at, Quoted(v))
+	case nil, bool:
+		add("%s == %v", at, jsonOf(v))
+	default: // numbers
+		text := jsonOf(v)
+		if jsonOf(harmless) != text || volatileName().MatchString(name) || credential.Member(name) || redact(text) != text || len(text) > 6 || strings.ContainsAny(text, ".eE") {
+			add(`(%s | type) == "number"`, at)
+			return
+		}
+		add("%s == %s", at, text)
+	}
+}
+
+func jsonOf(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "null"
+	}
+	return string(b)
+}

@@ -1,0 +1,102 @@
+// Package prompt has what a conversation at a prompt is made of: lines and commands that
+// people type, and how what a server says is shown to them.
+package prompt
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/frame"
+)
+
+// Colours of a terminal (ECMA-48, Select Graphic Rendition).
+const (
+	Received = "36"
+	Sent     = "32"
+	Dim      = "2"
+)
+
+// Paint puts text in a colour, where there is any.
+func Paint(colour bool, sgr, text string) string {
+	if !colour {
+		return text
+	}
+	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// Visible makes control characters visible: those of ASCII as their pictures, line
+// feeds as they are, others by their number. Bidirectional overrides are among
+// them, because they make a text look like another one.
+func Visible(text string) string {
+	clean := func(r rune) bool {
+		return r == '\n' || r == '\t' || !console.Acts(r) && r != utf8.RuneError
+	}
+	if strings.IndexFunc(text, func(r rune) bool { return !clean(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case clean(r) || r == utf8.RuneError:
+			b.WriteRune(r)
+		case r < ' ':
+			b.WriteRune(0x2400 + r)
+		case r == 0x7f:
+			b.WriteRune(0x2421)
+		default:
+			fmt.Fprintf(&b, "<U+%04X>", r)
+		}
+	}
+	return b.String()
+}
+
+// Dump shows bytes in hexadecimal, with their number; of many only the first.
+func Dump(b []byte) string {
+	const most = 256
+	unit := "bytes"
+	if len(b) == 1 {
+		unit = "byte"
+	}
+	text := fmt.Sprintf("[%d %s]", len(b), unit)
+	if len(b) == 0 {
+		return text
+	}
+	if len(b) > most {
+		return fmt.Sprintf("%s % x …", text, b[:most])
+	}
+	return fmt.Sprintf("%s % x", text, b)
+}
+
+// ToUTF8 is a text as a text message must be.
+func ToUTF8(b []byte) []byte { return bytes.ToValidUTF8(b, []byte("\uFFFD")) }
+
+// FrameOf makes a message of the content of a file: text if it is any.
+func FrameOf(b []byte, binary bool) proto.Frame {
+	if binary || !utf8.Valid(b) {
+		return proto.Frame{Opcode: frame.OpBinary, Payload: b}
+	}
+	return proto.Text(b)
+}
+
+func MessageCount(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", n)
+}
+
+// ShellWord quotes a word for sh.
+func ShellWord(s string) string {
+	if s != "" && regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`).MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func Quoted(s string) string { return string(jsontext.AppendString(nil, s)) }
