@@ -22,7 +22,7 @@ SOAKTIME = 20s
 TESTTIME = 15m
 
 # The modules of the tools.
-MODULES = tools/crosscheck tools/dist tools/mutants tools/recording tools/testrun
+MODULES = tools/crosscheck tools/release tools/mutants tools/recording tools/testrun
 
 # Parts of the command line library that hark has no use for.
 TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
@@ -107,9 +107,11 @@ autobahn: deps
 soak:
 	HARK_SOAK=1h $(GO) test -race -timeout=4h -parallel=3 -run=TestSoak -v ./proto
 
+# GoReleaser asks git for the address of the repository, which a clone of a clone does
+# not have.
 dist:
-	rm -rf dist
-	cd tools/dist && $(GO) run . -root ../.. -out ../../dist
+	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=https://github.com/hark-cli/hark.git \
+	$(GO) tool -modfile=tools/release/go.mod goreleaser release --snapshot --clean
 
 clean:
 	rm -rf hark .deps dist
