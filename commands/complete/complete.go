@@ -19,6 +19,7 @@ import (
 	"github.com/hark-cli/hark/commands/settings"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/credential"
 )
 
 // What completion knows besides the tree of commands: names of profiles, and of
@@ -76,7 +77,13 @@ func ask(ctx context.Context, p *program.Program, argv []string) (names []string
 	env := p.Env
 	env.Stdin, env.Stdout, env.Stderr = strings.NewReader(""), &out, io.Discard
 	env.StdoutTerminal, env.StderrTerminal = false, false
-	q := &program.Program{Env: env, Say: console.NewPrinter(io.Discard), App: p.App, NoQuestions: true}
+	q := &program.Program{Env: env, Say: console.NewPrinter(io.Discard), App: p.App}
+	q.Reference = func(flag, ref string) (program.Getter, bool, error) {
+		if credential.MayAsk(ref) {
+			return nil, false, cmdline.FlagErrorf(flag, ": not looked up, it could ask for a password")
+		}
+		return q.OpenReference(flag, ref)
+	}
 	done := make(chan error, 1)
 	go func() {
 		done <- q.App(q).Run(q.Within(ctx), argv)

@@ -163,7 +163,10 @@ func configCheck(ctx context.Context, p *program.Program, root *cmdline.Command,
 // checkUse has each command check the settings of the file, of each of its profiles, as
 // it does when it is used, up to where it would begin. Nothing is run or asked.
 func checkUse(ctx context.Context, p *program.Program, f *config.File, all stream.Services) error {
-	q := &program.Program{Env: p.Env, Say: console.NewPrinter(io.Discard), Rescues: p.Rescues, NoQuestions: true, Checking: true}
+	q := &program.Program{
+		Env: p.Env, Say: console.NewPrinter(io.Discard), Rescues: p.Rescues, Reference: placeholder,
+		AddTo: func(string) (io.Writer, error) { return io.Discard, nil },
+	}
 	q.Stdout, q.Stderr = io.Discard, io.Discard
 	q.LookupEnv = func(name string) (string, bool) {
 		if name == "HARK_CONFIG" {
@@ -197,6 +200,15 @@ func checkUse(ctx context.Context, p *program.Program, f *config.File, all strea
 		}
 	}
 	return nil
+}
+
+// placeholder stands for a credential that is elsewhere: its value is not the file's.
+func placeholder(flag, _ string) (program.Getter, bool, error) {
+	value := "x"
+	if strings.HasSuffix(flag, "user") || strings.HasSuffix(flag, "-u") || strings.HasSuffix(flag, "-U") {
+		value = "x:x"
+	}
+	return func(context.Context) (string, error) { return value, nil }, false, nil
 }
 
 // ofFile returns u, with its line, if it is about a setting of the file. What the file

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hark-cli/hark/commands/doctor"
 	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/settings"
@@ -238,17 +239,7 @@ func (s *setup) check(ctx context.Context) error {
 			return nil
 		}
 	}
-	trial, err := os.CreateTemp("", "hark-config")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(trial.Name())
-	defer s.Rescues.Add(func() { os.Remove(trial.Name()) })()
-	_, err = trial.WriteString(s.text) // CreateTemp lets only the owner read it
-	if err = errors.Join(err, trial.Close()); err != nil {
-		return err
-	}
-	err = s.doctor(ctx, trial.Name())
+	err := s.doctor(ctx)
 	if _, stopped := errors.AsType[*process.SignalError](err); err == nil || stopped {
 		return err
 	}
@@ -264,31 +255,28 @@ func (s *setup) check(ctx context.Context) error {
 	return err
 }
 
-// doctor runs "hark doctor SERVICE" with the configuration file at path. What it
-// prints is for the person who answers. Variables that would hide the settings do
-// not count.
-func (s *setup) doctor(ctx context.Context, path string) error {
+// doctor has doctor examine the service with the file as it will be. What it prints is
+// for the person who answers. Variables that would hide the settings do not count.
+func (s *setup) doctor(ctx context.Context) error {
+	f, err := config.Parse(s.file.Path, s.text)
+	if err != nil {
+		return err
+	}
 	hidden := s.hides()
 	env := s.Env
 	env.Stdin, env.Stdout = strings.NewReader(""), s.Stderr
 	env.LookupEnv = func(name string) (string, bool) {
-		if name == "HARK_CONFIG" {
-			return path, true
-		}
 		if slices.Contains(hidden, name) {
 			return "", false
 		}
 		return s.LookupEnv(name)
 	}
 	q := &program.Program{Env: env, Say: s.Say, App: s.App, Kill: s.Kill, Rescues: s.Rescues}
-	args := []string{"doctor", s.service.Name}
-	if s.profile != "" {
-		args = append(args, "--profile", s.profile)
-	}
+	var args []string
 	if s.try != "" {
-		args = append(args, "--", s.try)
+		args = []string{"--", s.try}
 	}
-	return q.App(q).Run(q.Within(ctx), args)
+	return doctor.Try(ctx, q, s.service, f, s.profile, args)
 }
 
 // hides lists the variables that would hide what is written: those of the settings,

@@ -88,6 +88,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				Usage: "connect again when the connection is lost"},
 		}, f.Flags()...)),
 	},
+		LaterFlags: []string{"reconnect"},
 		Check: func(ctx context.Context, line *cmdline.Line) error {
 			f.Auto = true
 			if err := o.checkWscat(line, f); err != nil {

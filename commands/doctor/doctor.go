@@ -13,8 +13,10 @@ import (
 
 	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/settings"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/proto"
@@ -42,6 +44,21 @@ hark doctor wss://stream.example.com/events`,
 	}
 }
 
+// Try examines a service with the settings of a file, whatever the arguments are.
+func Try(ctx context.Context, p *program.Program, sv stream.Service, f *config.File, profile string, args []string) error {
+	a := cmdline.New(cmdline.Config{
+		Root: &cmdline.Command{Name: "hark", Flags: settings.Global(p), Commands: func() []*cmdline.Command {
+			return []*cmdline.Command{Command(p, stream.Services{sv})}
+		}},
+		Settings:  func(_ context.Context, l *cmdline.Line) error { return settings.AddFile(l, f, profile) },
+		Before:    p.Observe,
+		Stdout:    p.Stdout,
+		Stderr:    p.Stderr,
+		LookupEnv: p.LookupEnv,
+	})
+	return a.Run(p.Within(ctx), append([]string{"doctor", sv.Name}, args...))
+}
+
 // examine turns a command that streams into one that examines.
 func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 	v := sv.Stream(p)
@@ -55,7 +72,9 @@ func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 		_, explained, _ := strings.Cut(c.Args, "\n")
 		c.Args = sv.Synopsis + "\n" + explained
 	}
-	c.Flags = slices.DeleteFunc(c.Flags, irrelevantToDoctor)
+	c.Flags = slices.DeleteFunc(c.Flags, func(f *cmdline.Flag) bool {
+		return irrelevant(f) || slices.Contains(v.LaterFlags, f.Name)
+	})
 	c.Flags = append(c.Flags,
 		&cmdline.Flag{Name: "ready-timeout", Value: cmdline.Duration(&e.readyTimeout),
 			Usage: "wait at most `D` for the stream to be ready, see 'hark help status'"},
@@ -68,15 +87,11 @@ func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 		if err := program.CheckDuration(line, "ready-timeout", e.readyTimeout, false); err != nil {
 			return err
 		}
-		if err := v.Check(ctx, line); err != nil {
-			return err
-		}
-		s := stream.New(p, v.Flags)
-		defer s.Close()
-		o, err := v.Open(ctx, line, s)
+		s, o, err := v.Begin(ctx, line, p)
 		if err != nil {
 			return err
 		}
+		defer s.Close()
 		err = e.examine(ctx, s, o)
 		err = ending.WithHint(err, v.Hint(line, err))
 		if s, ok := errors.AsType[*process.SignalError](err); ok {
@@ -87,13 +102,13 @@ func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 	return c
 }
 
-// irrelevantToDoctor tells flags apart that say nothing about the way to a service.
-func irrelevantToDoctor(f *cmdline.Flag) bool {
+// irrelevant tells flags apart that say nothing about the way to a service.
+func irrelevant(f *cmdline.Flag) bool {
 	if f.Name == "verbose" || f.Name == "quiet" {
 		return false
 	}
 	return !slices.Contains([]string{program.CatService, program.CatLink, program.CatProxy, program.CatTLS}, f.Group) ||
-		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow", "reconnect", "since", "backfill", "backfill-delay", "no-backfill"}, f.Name)
+		slices.Contains([]string{"retries", "retry-window", "buffer", "overflow"}, f.Name)
 }
 
 // The stages of an examination.

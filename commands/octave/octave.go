@@ -169,7 +169,8 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 			o.typed = line.Typed
 			return o.check(line)
 		},
-		Complete: o.complete,
+		LaterFlags: []string{"since", "backfill", "backfill-delay", "no-backfill"},
+		Complete:   o.complete,
 		Open: func(ctx context.Context, _ *cmdline.Line, s *stream.Stream) (*stream.Opened, error) {
 			svc, err := open(s, o)
 			if err != nil {

@@ -24,19 +24,13 @@ func (p *Program) Source(flag string, ref string) (src proto.TokenSource, renewa
 	if ref == "" {
 		return nil, false, nil
 	}
-	if p.Checking && credential.IsReference(ref) { // its value is not the file's
-		value := secret.Value("x")
-		if strings.HasSuffix(flag, "user") || strings.HasSuffix(flag, "-u") || strings.HasSuffix(flag, "-U") {
-			value = "x:x"
-		}
-		return func(context.Context) (secret.Value, error) { return value, nil }, false, nil
+	open := p.OpenReference
+	if p.Reference != nil && credential.IsReference(ref) {
+		open = p.Reference
 	}
-	if p.NoQuestions && credential.MayAsk(ref) {
-		return nil, false, cmdline.FlagErrorf(flag, ": not looked up, it could ask for a password")
-	}
-	get, renewable, err := p.references().Open(ref)
+	get, renewable, err := open(flag, ref)
 	if err != nil {
-		return nil, false, cmdline.FlagErrorf(flag, ": %v", err)
+		return nil, false, err
 	}
 	return func(ctx context.Context) (secret.Value, error) {
 		ctx, stop := p.Limited(ctx, "credential")
@@ -52,6 +46,18 @@ func (p *Program) Source(flag string, ref string) (src proto.TokenSource, renewa
 		}
 		return secret.Value(s), nil
 	}, renewable, nil
+}
+
+// A Getter gets a credential, as often as it is called.
+type Getter = func(context.Context) (string, error)
+
+// OpenReference opens the value of a flag: a credential, or a reference to one.
+func (p *Program) OpenReference(flag, ref string) (get Getter, renewable bool, err error) {
+	get, renewable, err = p.references().Open(ref)
+	if err != nil {
+		return nil, false, cmdline.FlagErrorf(flag, ": %v", err)
+	}
+	return get, renewable, nil
 }
 
 // references returns what opens references to credentials.

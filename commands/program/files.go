@@ -68,3 +68,12 @@ func (p *Program) StateFolder() (string, error) {
 	}
 	return filepath.Join(dir, "hark"), nil
 }
+
+// Append opens a file to add to it, which only its owner may read. It stays open for the
+// life of the program.
+func (p *Program) Append(path string) (io.Writer, error) {
+	if p.AddTo != nil {
+		return p.AddTo(path)
+	}
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+}

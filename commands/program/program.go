@@ -5,6 +5,7 @@ package program
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -26,14 +27,15 @@ type Program struct {
 	Kill <-chan struct{} // closed by the second signal
 	// Rescues give back what is ours when nothing else can.
 	Rescues *process.Rescues
-	// Checking: a command line is only checked; nothing is looked up or written for it.
-	Checking bool
 	// MaxTime is that of --max-time, which counts before there is a stream, too; 0 is none.
 	MaxTime time.Duration
 	// quiet: warnings are not wanted.
 	quiet bool
-	// NoQuestions: nothing may be started that could ask the user for something.
-	NoQuestions bool
+	// Reference opens the value of a flag that is a reference to a credential; nil is
+	// OpenReference.
+	Reference func(flag, ref string) (get Getter, renewable bool, err error)
+	// AddTo opens a file to add to it; nil is as os.OpenFile does.
+	AddTo func(path string) (io.Writer, error)
 	// warnedFiles are files with credentials that others can read.
 	warnedFiles sync.Map
 }

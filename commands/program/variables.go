@@ -12,7 +12,7 @@ var otherVariables = []string{"HARK_CONFIG", "HARK_PAGER"}
 // warnVariables warns of variables that are nearly one of hark's, which nothing reads.
 // Others that begin with HARK_ are those of somebody else.
 func (p *Program) warnVariables(line *cmdline.Line) {
-	if p.quiet || p.Checking {
+	if p.quiet {
 		return
 	}
 	known := make(map[string]bool)

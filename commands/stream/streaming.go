@@ -15,6 +15,8 @@ type Streaming struct {
 	// Command is how it is typed. It has no Run.
 	Command *cmdline.Command
 	Flags   *Flags
+	// LaterFlags are flags of the service's own about what is done on a connection.
+	LaterFlags []string
 	// Check finds what is wrong on the command line. It starts nothing and dials nothing.
 	Check func(ctx context.Context, line *cmdline.Line) error
 	// Complete finds what is left out that only a stream needs; nil finds nothing.
@@ -44,28 +46,44 @@ type Opened struct {
 // Run has the command stream.
 func (v *Streaming) Run(p *program.Program) *cmdline.Command {
 	v.Command.Run = func(ctx context.Context, line *cmdline.Line) error {
-		if err := v.Check(ctx, line); err != nil {
-			return err
-		}
-		if v.Complete != nil {
-			if err := v.Complete(); err != nil {
-				return err
-			}
-		}
-		s := New(p, v.Flags)
-		defer s.Close()
-		o, err := v.Open(ctx, line, s)
+		s, o, err := v.begin(ctx, line, p, v.Complete)
 		if err != nil {
 			return err
 		}
+		defer s.Close()
 		if o.Begin != nil {
 			o.Begin()
 		}
-		s.place, s.names = o.Place, o.Names
-		s.advice = func(err error) string { return v.Hint(line, err) }
 		return s.run(ctx, o.Service, o.Input)
 	}
 	return v.Command
+}
+
+// Begin opens what a command line describes, for the command, for doctor, and for whoever
+// else examines it. The stream must be closed.
+func (v *Streaming) Begin(ctx context.Context, line *cmdline.Line, p *program.Program) (*Stream, *Opened, error) {
+	return v.begin(ctx, line, p, nil)
+}
+
+// begin is Begin, with a further check, or nil.
+func (v *Streaming) begin(ctx context.Context, line *cmdline.Line, p *program.Program, complete func() error) (*Stream, *Opened, error) {
+	if err := v.Check(ctx, line); err != nil {
+		return nil, nil, err
+	}
+	if complete != nil {
+		if err := complete(); err != nil {
+			return nil, nil, err
+		}
+	}
+	s := New(p, v.Flags)
+	o, err := v.Open(ctx, line, s)
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	s.place, s.names = o.Place, o.Names
+	s.advice = func(err error) string { return v.Hint(line, err) }
+	return s, o, nil
 }
 
 // Tried has the command check its line, and then call next.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -83,13 +82,10 @@ func (f *TLSFlags) configure(ctx context.Context, line *cmdline.Line, p *program
 	if as := line.TypedAs("tls-keylog"); f.keylog && path == "" && as != "" {
 		return cmdline.Usagef("%s needs the environment variable SSLKEYLOGFILE", as)
 	}
-	if f.keylog && path != "" && !p.Checking {
-		// It stays open for the life of the program.
-		w, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
+	if f.keylog && path != "" {
+		if config.KeyLogWriter, err = p.Append(path); err != nil {
 			return cmdline.Usagef("SSLKEYLOGFILE: %v", err)
 		}
-		config.KeyLogWriter = w
 	}
 	n.TLS = config
 	return nil
