@@ -61,14 +61,14 @@ func autobahn(t *testing.T, url string) (failed []string) {
 				autobahnAsk(t, fmt.Sprintf("%s/getCaseInfo?case=%d&agent=hark", url, n))))
 		}
 	}
-	autobahnRun(t, url+"/updateReports?agent=hark", plainSession{})
+	autobahnRun(t, url+"/updateReports?agent=hark", rawSession{})
 	return failed
 }
 
 // autobahnAsk is the one message that an address sends.
 func autobahnAsk(t *testing.T, url string) string {
 	t.Helper()
-	events := autobahnRun(t, url, plainSession{})
+	events := autobahnRun(t, url, rawSession{})
 	if len(events) == 0 {
 		t.Fatalf("%s: no answer", url)
 	}

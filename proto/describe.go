@@ -1,8 +1,6 @@
 package proto
 
 import (
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -27,14 +25,4 @@ type Description struct {
 	// Data is the JSON of the payload within the message; nil is all of the
 	// message, empty is none.
 	Data []byte
-}
-
-// Describe implements Describer: the source is the address without what may be
-// secret in it.
-func (p *Plain) Describe(Message) Description {
-	u, err := url.Parse(p.URL)
-	if err != nil || u.User == nil && strings.Contains(p.URL, "@") {
-		return Description{}
-	}
-	return Description{Source: u.Scheme + "://" + u.Host + u.EscapedPath()}
 }

@@ -91,13 +91,13 @@ func (hs *Handshake) follow(location string, insecure bool) error {
 		to.Scheme = "wss"
 	case "ws", "wss":
 	default:
-		return fmt.Errorf("it leads to an address of the scheme %q", excerpt([]byte(to.Scheme)))
+		return fmt.Errorf("it leads to an address of the scheme %q", Excerpt([]byte(to.Scheme)))
 	}
 	if to.Hostname() == "" {
 		return errors.New("the address that it leads to has no host name")
 	}
 	to.Fragment = ""
-	address := bareAddress(to.String())
+	address := BareAddress(to.String())
 	if secureScheme(from) && !secureScheme(to) && !insecure {
 		return &InsecureRedirectError{Address: address}
 	}
@@ -181,7 +181,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (conn *w
 			Stage:      netdial.StageUpgrade,
 			Address:    hs.Address,
 			Status:     x.Answer.StatusCode,
-			Body:       excerpt(x.Body),
+			Body:       Excerpt(x.Body),
 			Challenge:  netdial.AuthSchemes(x.Answer.Header.Values("WWW-Authenticate")),
 			RetryAfter: retryAfter(x.Answer.Header, time.Now()),
 		}

@@ -53,7 +53,7 @@ func TestNoWordsOfLibraries(t *testing.T) {
 		o := DefaultOptions()
 		o.Retries = 0
 		o.Transport = netdial.NewTransport(&netdial.Network{MaxHeader: 256 << 10})
-		err := Run(t.Context(), &Plain{URL: address + "/"}, &recorder{}, o)
+		err := Run(t.Context(), &rawService{URL: address + "/"}, &recorder{}, o)
 		if err == nil {
 			t.Errorf("%s: no error", address)
 			continue
@@ -91,7 +91,7 @@ func TestTimeoutNamesTheStage(t *testing.T) {
 		o.Transport = n
 		o.Retries = 0
 		o.ConnectTimeout = 50 * time.Millisecond
-		err := Run(t.Context(), &Plain{URL: tt.url}, &recorder{}, o)
+		err := Run(t.Context(), &rawService{URL: tt.url}, &recorder{}, o)
 		h, ok := errors.AsType[*HandshakeError](err)
 		if !ok || h.Stage != tt.stage || !is[*ConnectTimeoutError](err) {
 			t.Errorf("%s through %v: %v, want stage %s", tt.url, tt.proxy, err, tt.stage)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/wire"
@@ -76,16 +77,16 @@ func (d *Doshii) Name() string { return "doshii" }
 func (d *Doshii) Start() Source { return SourceFunc(d.handshake) }
 
 func (d *Doshii) handshake(ctx context.Context) (*Handshake, error) {
-	base, err := socketURL(d.Endpoint)
+	base, err := SocketURL(d.Endpoint)
 	if err != nil {
-		return nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: bareAddress(d.Endpoint), Err: &ProtocolError{err}}
+		return nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: BareAddress(d.Endpoint), Err: &ProtocolError{err}}
 	}
 	base += d.Path
 	query, source, param := url.Values{}, d.Auth, wire.DoshiiParamAuth
 	if d.Token != nil {
 		source, param = d.Token, wire.DoshiiParamToken
 	}
-	credential, err := token(ctx, source, base)
+	credential, err := source.Ask(ctx, base)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +104,9 @@ func (d *Doshii) handshake(ctx context.Context) (*Handshake, error) {
 	hs.Session = &doshiiSession{d: d}
 	return hs, nil
 }
+
+// Offline implements Player.
+func (d *Doshii) Offline() Session { return &doshiiSession{d: d} }
 
 // Judge implements Judge. No close code has a documented meaning.
 func (d *Doshii) Judge(err error) Verdict {
@@ -133,7 +137,7 @@ func (s *doshiiSession) Greet(now time.Time) []Effect {
 }
 
 func (s *doshiiSession) ping(now time.Time) Frame {
-	return Text(mustJSON(wire.DoshiiPing(now, s.d.AppVersion)))
+	return Text(jsontext.Encode(wire.DoshiiPing(now, s.d.AppVersion)))
 }
 
 // doshiiEvent is how an event begins as Doshii sends it.
@@ -203,7 +207,7 @@ func (s *doshiiSession) decode(data []byte, now time.Time, outer bool) (event bo
 
 // answer is the pong for a ping of the server.
 func (s *doshiiSession) answer(ping json.RawMessage, note Note) []Effect {
-	return []Effect{Send{Text(mustJSON(wire.DoshiiPong(ping, s.d.AppVersion)))}, note}
+	return []Effect{Send{Text(jsontext.Encode(wire.DoshiiPong(ping, s.d.AppVersion)))}, note}
 }
 
 // pong takes a sign of life. The number is the ping's own or the server's clock;
@@ -225,7 +229,7 @@ func (s *doshiiSession) primus(text string, now time.Time) []Effect {
 	switch {
 	case strings.HasPrefix(text, wire.DoshiiPrimusPing):
 		return []Effect{
-			Send{Text(mustJSON(wire.DoshiiPrimusPong + strings.TrimPrefix(text, wire.DoshiiPrimusPing)))},
+			Send{Text(jsontext.Encode(wire.DoshiiPrimusPong + strings.TrimPrefix(text, wire.DoshiiPrimusPing)))},
 			Note("ping of the server answered"),
 		}
 	case strings.HasPrefix(text, wire.DoshiiPrimusPong):

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -32,7 +33,7 @@ func DoshiiVendorJWT(now time.Time, vendor string, vendorKey secret.Value) secre
 // doshiiJWT is a JSON Web Token with HMAC-SHA256 (RFC 7519; RFC 7515, appendix A.1).
 func doshiiJWT(claims wire.DoshiiClaims, key secret.Value) secret.Value {
 	enc := base64.RawURLEncoding
-	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(mustJSON(claims))
+	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(jsontext.Encode(claims))
 	mac := hmac.New(sha256.New, []byte(key.Reveal()))
 	mac.Write([]byte(text))
 	return secret.Value(text + "." + enc.EncodeToString(mac.Sum(nil)))
@@ -75,7 +76,7 @@ func (a *DoshiiAPI) Devices(ctx context.Context) ([]json.RawMessage, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(answer, &list); err != nil {
 		return nil, &HandshakeError{
-			Stage: StageRequest, Address: bareAddress(a.Base + "/devices"),
+			Stage: StageRequest, Address: BareAddress(a.Base + "/devices"),
 			Err: &ProtocolError{errors.New("the answer is not a list of devices")},
 		}
 	}
@@ -112,20 +113,20 @@ func (a *DoshiiAPI) DeleteDevice(ctx context.Context, id string) ([]byte, error)
 }
 
 func (a *DoshiiAPI) call(ctx context.Context, method, path, location string, body any) ([]byte, error) {
-	address := bareAddress(a.Base)
-	id, err := token(ctx, a.ClientID, address)
+	address := BareAddress(a.Base)
+	id, err := a.ClientID.Ask(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	key, err := token(ctx, a.ClientSecret, address)
+	key, err := a.ClientSecret.Ask(ctx, address)
 	if err != nil {
 		return nil, err
 	}
 	var payload []byte
 	if body != nil {
-		payload = mustJSON(body)
+		payload = jsontext.Encode(body)
 	}
-	req, err := newRequest(ctx, StageRequest, method, a.Base+path, bytes.NewReader(payload))
+	req, err := NewRequest(ctx, StageRequest, method, a.Base+path, bytes.NewReader(payload))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +139,7 @@ func (a *DoshiiAPI) call(ctx context.Context, method, path, location string, bod
 	if location != "" {
 		req.Header.Set(wire.DoshiiHeaderLocation, location)
 	}
-	answer, err := request(a.Client, req, StageRequest)
+	answer, err := Request(a.Client, req, StageRequest)
 	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Status == http.StatusForbidden {
 		// Bad credentials are a 401.
 		return nil, &Failure{Class: Refused, Err: err}

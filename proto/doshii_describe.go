@@ -16,8 +16,8 @@ var doshiiName = regexp.MustCompile(`^[a-z0-9_.-]+$`)
 // have no id and no time of their own.
 func (d *Doshii) Describe(m Message) Description {
 	var out Description
-	if base, err := socketURL(d.Endpoint); err == nil {
-		out.Source = bareAddress(base + d.Path)
+	if base, err := SocketURL(d.Endpoint); err == nil {
+		out.Source = BareAddress(base + d.Path)
 	}
 	var msg wire.DoshiiMessage
 	if json.Unmarshal(m.Data, &msg) != nil {

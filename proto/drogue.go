@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/frame"
@@ -69,14 +70,14 @@ func (d *Drogue) handshake(ctx context.Context) (*Handshake, error) {
 	if d.API != "" {
 		api := DrogueAPI{Base: d.API, Client: d.Client}
 		var err error
-		endpoint, err = api.socket(ctx, func() (DrogueCredential, error) { return credential(bareAddress(d.API)) })
+		endpoint, err = api.socket(ctx, func() (DrogueCredential, error) { return credential(BareAddress(d.API)) })
 		if err != nil {
 			return nil, err
 		}
 	}
-	base, err := socketURL(endpoint)
+	base, err := SocketURL(endpoint)
 	if err != nil {
-		return nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: bareAddress(endpoint), Err: &ProtocolError{err}}
+		return nil, &HandshakeError{Stage: netdial.StageUpgrade, Address: BareAddress(endpoint), Err: &ProtocolError{err}}
 	}
 	base += "/" + url.PathEscape(d.Application)
 	if d.Channel != "" {
@@ -111,11 +112,11 @@ func (d *Drogue) handshake(ctx context.Context) (*Handshake, error) {
 // credential asks for what the user has given.
 func (d *Drogue) credential(ctx context.Context, address string) (c DrogueCredential, err error) {
 	if d.Token != nil {
-		c.Token, err = token(ctx, d.Token, address)
+		c.Token, err = d.Token.Ask(ctx, address)
 		return c, err
 	}
 	c.User = d.User
-	c.AccessToken, err = token(ctx, d.AccessToken, address)
+	c.AccessToken, err = d.AccessToken.Ask(ctx, address)
 	return c, err
 }
 
@@ -137,11 +138,14 @@ func (d *Drogue) authenticate(c DrogueCredential, hs *Handshake, query url.Value
 	}
 }
 
+// Offline implements Player.
+func (d *Drogue) Offline() Session { return &drogueSession{d: d} }
+
 // Judge implements Judge, after the close codes and statuses that the server's
 // source has (drogue-cloud, websocket-integration/src/wshandler/mod.rs, and
 // drogue-bazaar, src/auth/error.rs).
 func (d *Drogue) Judge(err error) Verdict {
-	if is[*CredentialError](err) {
+	if _, ok := errors.AsType[*CredentialError](err); ok {
 		return Verdict{Class: Credentials}
 	}
 	if e, ok := errors.AsType[*HandshakeError](err); ok && e.Stage == netdial.StageUpgrade {
@@ -292,7 +296,7 @@ func (s *drogueSession) renewed(now time.Time, t secret.Value, err error) Work {
 	return Work{
 		Effects: []Effect{
 			Secrets{t.Reveal()},
-			Send{{Opcode: frame.OpText, Payload: mustJSON(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
+			Send{{Opcode: frame.OpText, Payload: jsontext.Encode(wire.DrogueRefresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
 			Note(sentNote(s.expires.Sub(now).Round(time.Second))),
 		},
 		Next: s.ask,

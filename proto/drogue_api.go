@@ -43,7 +43,7 @@ func (a DrogueAPI) endpoints(ctx context.Context, path string, c DrogueCredentia
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return doc, nil, &HandshakeError{
-			Stage: StageDiscovery, Address: bareAddress(a.Base + path),
+			Stage: StageDiscovery, Address: BareAddress(a.Base + path),
 			Err: &ProtocolError{errors.New("the answer is not a list of endpoints")},
 		}
 	}
@@ -61,7 +61,7 @@ func (a DrogueAPI) Whoami(ctx context.Context, c DrogueCredential) (id string, e
 	}
 	if err := json.Unmarshal(raw, &user); err != nil {
 		return "", &HandshakeError{
-			Stage: StageRequest, Address: bareAddress(a.Base + wire.DroguePathWhoami),
+			Stage: StageRequest, Address: BareAddress(a.Base + wire.DroguePathWhoami),
 			Err: &ProtocolError{errors.New("the answer names no user")},
 		}
 	}
@@ -78,7 +78,7 @@ func (a DrogueAPI) Applications(ctx context.Context, c DrogueCredential) ([]json
 	var apps []json.RawMessage
 	if err := json.Unmarshal(raw, &apps); err != nil {
 		return nil, &HandshakeError{
-			Stage: StageRequest, Address: bareAddress(a.Base + wire.DroguePathApps),
+			Stage: StageRequest, Address: BareAddress(a.Base + wire.DroguePathApps),
 			Err: &ProtocolError{errors.New("the answer is not a list of applications")},
 		}
 	}
@@ -86,12 +86,12 @@ func (a DrogueAPI) Applications(ctx context.Context, c DrogueCredential) ([]json
 }
 
 func (a DrogueAPI) get(ctx context.Context, stage netdial.Stage, path string, c DrogueCredential) ([]byte, error) {
-	req, err := newRequest(ctx, stage, http.MethodGet, a.Base+path, nil)
+	req, err := NewRequest(ctx, stage, http.MethodGet, a.Base+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	c.header(req.Header)
-	return request(a.Client, req, stage)
+	return Request(a.Client, req, stage)
 }
 
 // errNoIntegration: the installation does not say where its sockets are.
@@ -115,12 +115,12 @@ func (a DrogueAPI) socket(ctx context.Context, credential func() (DrogueCredenti
 		}
 	}
 	if doc.WebSocket == nil || doc.WebSocket.URL == "" {
-		return "", &HandshakeError{Stage: StageDiscovery, Address: bareAddress(a.Base), Err: &ProtocolError{errNoIntegration}}
+		return "", &HandshakeError{Stage: StageDiscovery, Address: BareAddress(a.Base), Err: &ProtocolError{errNoIntegration}}
 	}
 	endpoint := doc.WebSocket.URL
 	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", &HandshakeError{Stage: StageDiscovery, Address: bareAddress(a.Base), Err: &ProtocolError{
-			fmt.Errorf("the installation names an endpoint that is not a scheme, a host and a path: %s", bareAddress(endpoint)),
+		return "", &HandshakeError{Stage: StageDiscovery, Address: BareAddress(a.Base), Err: &ProtocolError{
+			fmt.Errorf("the installation names an endpoint that is not a scheme, a host and a path: %s", BareAddress(endpoint)),
 		}}
 	}
 	if err := a.Trusted(endpoint); err != nil {
@@ -133,8 +133,8 @@ func (a DrogueAPI) socket(ctx context.Context, credential func() (DrogueCredenti
 // another endpoint in the clear.
 func (a DrogueAPI) Trusted(endpoint string) error {
 	if strings.HasPrefix(a.Base, "https://") && !strings.HasPrefix(endpoint, "https://") && !strings.HasPrefix(endpoint, "wss://") {
-		return &HandshakeError{Stage: StageDiscovery, Address: bareAddress(a.Base), Err: &ProtocolError{
-			fmt.Errorf("the installation names an endpoint without TLS (%s), to which no credentials are sent", bareAddress(endpoint)),
+		return &HandshakeError{Stage: StageDiscovery, Address: BareAddress(a.Base), Err: &ProtocolError{
+			fmt.Errorf("the installation names an endpoint without TLS (%s), to which no credentials are sent", BareAddress(endpoint)),
 		}}
 	}
 	return nil
@@ -191,7 +191,7 @@ type DroguePublisher struct {
 // Publish sends one event. An empty contentType is found out from data.
 func (p *DroguePublisher) Publish(ctx context.Context, contentType string, data []byte) error {
 	address := p.Endpoint + wire.DroguePathPublish + escapePath(p.Channel)
-	password, err := token(ctx, p.Password, bareAddress(address))
+	password, err := p.Password.Ask(ctx, BareAddress(address))
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (p *DroguePublisher) Publish(ctx context.Context, contentType string, data 
 	} else {
 		user = p.Device
 	}
-	req, err := newRequest(ctx, StageRequest, http.MethodPost, address+"?"+query.Encode(), bytes.NewReader(data))
+	req, err := NewRequest(ctx, StageRequest, http.MethodPost, address+"?"+query.Encode(), bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (p *DroguePublisher) Publish(ctx context.Context, contentType string, data 
 	if password != "" {
 		req.SetBasicAuth(user, password.Reveal())
 	}
-	_, err = request(p.Client, req, StageRequest)
+	_, err = Request(p.Client, req, StageRequest)
 	return err
 }
 

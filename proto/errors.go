@@ -304,8 +304,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// excerpt is the start of an HTTP body on one line, for an error message.
-func excerpt(b []byte) string {
+// Excerpt is the start of an HTTP body on one line, for an error message.
+func Excerpt(b []byte) string {
 	const limit = 200
 	s := strings.Join(strings.Fields(strings.ToValidUTF8(string(b), "�")), " ")
 	s = strings.Map(func(r rune) rune {

@@ -44,7 +44,7 @@ func TestFrames(t *testing.T) {
 		}}
 		o := testOptions(nw)
 		o.Frames, o.Retries, o.PingInterval = true, 0, time.Minute
-		svc := &Plain{URL: "ws://test/", Greeting: []Frame{
+		svc := &rawService{URL: "ws://test/", Greeting: []Frame{
 			Text([]byte("hello")), {Opcode: frame.OpText, Payload: []byte("hunter2"), Secret: true},
 		}}
 		var sink frameSink
@@ -72,7 +72,7 @@ func TestFrames(t *testing.T) {
 }
 
 // A replySession answers each message, and adds an event to it.
-type replySession struct{ plainSession }
+type replySession struct{ rawSession }
 
 func (replySession) Decode(m Message) (event bool, _ []Effect, _ error) {
 	return true, []Effect{
@@ -82,7 +82,7 @@ func (replySession) Decode(m Message) (event bool, _ []Effect, _ error) {
 }
 
 type sessionService struct {
-	*Plain
+	*rawService
 	session Session
 }
 

@@ -21,7 +21,7 @@ func handshakeRecord(begun time.Time, hs *Handshake, x *wsconn.Exchange) FrameRe
 	if x.Answer != nil {
 		h.Status = x.Answer.StatusCode
 		h.ResponseHeader = withheld(x.Answer.Header, &r)
-		h.Body = r.String(excerpt(x.Body))
+		h.Body = r.String(Excerpt(x.Body))
 	}
 	return FrameRecord{Time: begun, Direction: Out, Handshake: h}
 }

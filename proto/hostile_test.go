@@ -151,7 +151,7 @@ func FuzzHandshake(f *testing.F) {
 		o.Transport = n
 		o.Retries = 0
 		o.Dial.MaxRedirects = 3
-		err := Run(context.Background(), &Plain{URL: "ws://test/a", Header: http.Header{"X-Api-Key": {"k"}}}, &recorder{}, o)
+		err := Run(context.Background(), &rawService{URL: "ws://test/a", Header: http.Header{"X-Api-Key": {"k"}}}, &recorder{}, o)
 		n.CloseIdleConnections()
 		wg.Wait()
 		if err != nil && strings.ContainsAny(err.Error(), "\x1b\x00") {
@@ -183,7 +183,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		o.RetryWindow = time.Hour
 		o.Backoff = Backoff{}
 		o.MaxMessageSize = 1 << 20
-		err := Run(t.Context(), &Plain{URL: "ws://" + l.Addr().String()}, sink, o)
+		err := Run(t.Context(), &rawService{URL: "ws://" + l.Addr().String()}, sink, o)
 		if f, ok := errors.AsType[*Failure](err); !ok || f.Retries != cycles-1 {
 			t.Fatalf("Run: %v", err)
 		}

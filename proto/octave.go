@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto/wire"
 )
@@ -64,20 +64,17 @@ type OctaveSession struct {
 	Granted time.Time
 }
 
-// maxAnswer is the largest answer to a request of ours that is read, in bytes.
-const maxAnswer = 1 << 20
-
 // NewSession asks for a session. The service forgets it when no socket is
 // opened soon.
 func (o *Octave) NewSession(ctx context.Context) (OctaveSession, error) {
 	address := o.Endpoint + wire.OctaveSessionPath
-	tok, err := token(ctx, o.Token, bareAddress(o.Endpoint))
+	tok, err := o.Token.Ask(ctx, BareAddress(o.Endpoint))
 	if err != nil {
 		return OctaveSession{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
+	req, err := NewRequest(ctx, StageSession, http.MethodPost, address, nil)
 	if err != nil {
-		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: bareAddress(address), Err: netdial.Reason(ctx, err)}
+		return OctaveSession{}, err
 	}
 	if o.User != "" {
 		req.Header.Set(wire.OctaveHeaderUser, o.User)
@@ -85,26 +82,18 @@ func (o *Octave) NewSession(ctx context.Context) (OctaveSession, error) {
 	req.Header.Set(wire.OctaveHeaderCompany, o.Company)
 	req.Header.Set(wire.OctaveHeaderToken, tok.Reveal())
 
-	resp, err := o.Client.Do(req)
+	resp, body, err := Exchange(o.Client, req, StageSession, BareAddress(address), 0)
 	if err != nil {
-		return OctaveSession{}, httpError(ctx, StageSession, bareAddress(address), err)
+		return OctaveSession{}, err
 	}
-	defer resp.Body.Close()
-	body, err := readAnswer(resp, maxAnswer)
-	if err != nil {
-		return OctaveSession{}, httpError(ctx, StageSession, bareAddress(address), err)
-	}
-	return o.granted(resp, body, bareAddress(address))
+	return o.granted(resp, body, BareAddress(address))
 }
 
 // granted reads the answer to a session request.
 func (o *Octave) granted(resp *http.Response, body []byte, address string) (OctaveSession, error) {
-	fail := &HandshakeError{
-		Stage: StageSession, Address: address, Status: resp.StatusCode,
-		RetryAfter: retryAfter(resp.Header, time.Now()),
-	}
+	fail := AnswerError(StageSession, address, resp)
 	a, _ := readOctaveMessage(body)
-	if fail.refuse(a.head, body, "session request") {
+	if refuse(fail, a.head, body, "session request") {
 		return OctaveSession{}, fail
 	}
 	var s struct {
@@ -116,7 +105,7 @@ func (o *Octave) granted(resp *http.Response, body []byte, address string) (Octa
 		fail.Status, fail.Err = 0, &ProtocolError{errNoSessionID}
 		return OctaveSession{}, fail
 	}
-	u, err := socketURL(o.Endpoint)
+	u, err := SocketURL(o.Endpoint)
 	if err != nil {
 		return OctaveSession{}, &HandshakeError{Stage: StageSession, Address: address, Err: err}
 	}
@@ -126,16 +115,6 @@ func (o *Octave) granted(resp *http.Response, body []byte, address string) (Octa
 }
 
 var errNoSessionID = errors.New("the answer holds no session id")
-
-// socketURL turns http into ws and https into wss.
-func socketURL(endpoint string) (string, error) {
-	for _, p := range [][2]string{{"https://", "wss://"}, {"http://", "ws://"}, {"wss://", "wss://"}, {"ws://", "ws://"}} {
-		if rest, ok := strings.CutPrefix(endpoint, p[0]); ok {
-			return p[1] + strings.TrimRight(rest, "/"), nil
-		}
-	}
-	return "", fmt.Errorf("address %q has none of the schemes http, https, ws, wss", bareAddress(endpoint))
-}
 
 // Start implements Service.
 func (o *Octave) Start() Source {
@@ -175,6 +154,9 @@ func (r *octaveRun) Handshake(ctx context.Context) (*Handshake, error) {
 	}, nil
 }
 
+// Offline implements Player.
+func (o *Octave) Offline() Session { return &octaveSession{o: o} }
+
 // Judge implements Judge.
 func (o *Octave) Judge(err error) Verdict {
 	if e, ok := errors.AsType[*HandshakeError](err); ok {
@@ -182,7 +164,7 @@ func (o *Octave) Judge(err error) Verdict {
 		case e.Stage == StageSession && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
 			// The ancestor of Octave answers 400 to bad credentials.
 			return Verdict{Class: Credentials}
-		case e.Stage == StageSession && is[*RefusedError](e.Err):
+		case e.Stage == StageSession && refused(e.Err):
 			return Verdict{Class: Refused}
 		case e.Stage == netdial.StageUpgrade && e.Status >= 400 && e.Status < 500:
 			// The session has expired: a new one usually helps at once.
@@ -193,6 +175,12 @@ func (o *Octave) Judge(err error) Verdict {
 		return Verdict{Class: Transient} // no code has a documented meaning
 	}
 	return Verdict{}
+}
+
+// refused reports whether err is a refusal in the service's own words.
+func refused(err error) bool {
+	_, ok := errors.AsType[*RefusedError](err)
+	return ok
 }
 
 // An octaveSession is the codec of one connection.
@@ -224,22 +212,13 @@ func (s *octaveSession) Greet(now time.Time) []Effect {
 // octaveRequest locates a stream by path when it begins with a slash, otherwise
 // by id.
 func octaveRequest(id, typ, stream string) Frame {
-	r := wire.OctaveRequest{MsgID: mustJSON(id), Object: wire.OctaveObjectEvent, Type: typ}
+	r := wire.OctaveRequest{MsgID: jsontext.Encode(id), Object: wire.OctaveObjectEvent, Type: typ}
 	if strings.HasPrefix(stream, "/") {
 		r.Path = stream
 	} else {
 		r.StreamID = stream
 	}
-	return Text(mustJSON(r))
-}
-
-// mustJSON encodes a value of ours, which always has an encoding.
-func mustJSON(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
+	return Text(jsontext.Encode(r))
 }
 
 // octavePushed is how an event begins as the documentation prints it. The test
@@ -255,7 +234,7 @@ func (s *octaveSession) Decode(m Message) (event bool, effects []Effect, err err
 	msg, ok := readOctaveMessage(m.Data)
 	switch {
 	case !ok:
-		effects = []Effect{Warning("a message that is not JSON of Octave was left out: " + excerpt(m.Data))}
+		effects = []Effect{Warning("a message that is not JSON of Octave was left out: " + Excerpt(m.Data))}
 	case msg.typ == wire.OctaveTypeMessage:
 		event, effects = s.push(m)
 	case msg.head != nil:
@@ -263,7 +242,7 @@ func (s *octaveSession) Decode(m Message) (event bool, effects []Effect, err err
 	case msg.typ == wire.OctaveTypeHeartbeat:
 		effects = []Effect{Note("heartbeat answered"), HeartbeatAnswered{}}
 	default:
-		effects = []Effect{Note("message of an unknown kind: " + excerpt(m.Data))}
+		effects = []Effect{Note("message of an unknown kind: " + Excerpt(m.Data))}
 	}
 	return event, effects, err
 }
@@ -321,7 +300,7 @@ func (s *octaveSession) Due(now time.Time) (Work, error) {
 	if !s.beat.IsZero() {
 		if !now.Before(s.beat) {
 			s.beat = now.Add(s.o.Heartbeat)
-			w.Effects = []Effect{Send{Text(mustJSON(wire.OctaveRequest{Type: wire.OctaveTypeHeartbeat}))}}
+			w.Effects = []Effect{Send{Text(jsontext.Encode(wire.OctaveRequest{Type: wire.OctaveTypeHeartbeat}))}}
 		}
 		w.Next = s.beat
 	}

@@ -94,7 +94,7 @@ func octaveReasons(value []byte) []string {
 		case text != "":
 			reasons = append(reasons, text)
 		case !octaveEmpty(v):
-			reasons = append(reasons, excerpt(v))
+			reasons = append(reasons, Excerpt(v))
 		}
 	}
 	return reasons

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto/wire"
 )
 
@@ -144,7 +144,7 @@ func (a *OctaveAPI) Publish(ctx context.Context, name string, elems json.RawMess
 	} else {
 		path += "/" + url.PathEscape(name)
 	}
-	body, err := a.call(ctx, http.MethodPost, path, nil, mustJSON(event))
+	body, err := a.call(ctx, http.MethodPost, path, nil, jsontext.Encode(event))
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ const maxOctaveAnswer = 64 << 20
 
 // address is what messages show of a request.
 func (a *OctaveAPI) address(path string) string {
-	return bareAddress(strings.TrimRight(a.Base, "/") + "/" + url.PathEscape(a.Company) + "/" + path)
+	return BareAddress(strings.TrimRight(a.Base, "/") + "/" + url.PathEscape(a.Company) + "/" + path)
 }
 
 // nonsense is an answer that does not fit the question.
@@ -218,7 +218,7 @@ func (a *OctaveAPI) nonsense(path, what string) error {
 // call sends a request and returns the body of the answer's envelope.
 func (a *OctaveAPI) call(ctx context.Context, method, path string, query url.Values, body []byte) (json.RawMessage, error) {
 	address := a.address(path)
-	tok, err := token(ctx, a.Token, address)
+	tok, err := a.Token.Ask(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -231,9 +231,9 @@ func (a *OctaveAPI) call(ctx context.Context, method, path string, query url.Val
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	req, err := NewRequest(ctx, StageRequest, method, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, &HandshakeError{Stage: StageRequest, Address: address, Err: netdial.Reason(ctx, err)}
+		return nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -242,29 +242,22 @@ func (a *OctaveAPI) call(ctx context.Context, method, path string, query url.Val
 		req.Header.Set(wire.OctaveHeaderUser, a.User)
 	}
 	req.Header.Set(wire.OctaveHeaderToken, tok.Reveal())
-	resp, err := a.Client.Do(req)
+	resp, answer, err := Exchange(a.Client, req, StageRequest, address, maxOctaveAnswer+1)
 	if err != nil {
-		return nil, httpError(ctx, StageRequest, address, err)
-	}
-	defer resp.Body.Close()
-	answer, err := readAnswer(resp, maxOctaveAnswer+1)
-	if err != nil {
-		return nil, httpError(ctx, StageRequest, address, err)
+		return nil, err
 	}
 	return readOctaveAnswer(resp, answer, address)
 }
 
 // readOctaveAnswer takes an answer out of its envelope.
 func readOctaveAnswer(resp *http.Response, answer []byte, address string) (json.RawMessage, error) {
-	fail := &HandshakeError{
-		Stage: StageRequest, Address: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()),
-	}
+	fail := AnswerError(StageRequest, address, resp)
 	if len(answer) > maxOctaveAnswer {
 		fail.Status, fail.Err = 0, fmt.Errorf("the answer is larger than %d bytes", maxOctaveAnswer)
 		return nil, fail
 	}
 	a, _ := readOctaveMessage(answer)
-	if fail.refuse(a.head, answer, "request") {
+	if refuse(fail, a.head, answer, "request") {
 		return nil, fail
 	}
 	if a.head == nil {
@@ -277,14 +270,14 @@ func readOctaveAnswer(resp *http.Response, answer []byte, address string) (json.
 // refuse reports whether an answer with the status of e is a refusal, and puts it
 // into e: the service's own status counts where that of HTTP says nothing. head is
 // nil when the answer has none, and text is all of it.
-func (e *HandshakeError) refuse(head *octaveHead, text []byte, request string) bool {
+func refuse(e *HandshakeError, head *octaveHead, text []byte, request string) bool {
 	good := e.Status == http.StatusOK || e.Status == http.StatusCreated
 	if good && (head == nil || !head.refused()) {
 		return false
 	}
-	e.Body = excerpt(text)
+	e.Body = Excerpt(text)
 	if head != nil && len(head.reasons) > 0 {
-		e.Body = excerpt([]byte(strings.Join(head.reasons, "; ")))
+		e.Body = Excerpt([]byte(strings.Join(head.reasons, "; ")))
 	}
 	switch {
 	case good && head.status >= 400:

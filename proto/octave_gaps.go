@@ -164,7 +164,8 @@ func events(n int) string {
 // is given up.
 func (f *octaveFill) fail(s *octaveFetch, err error, now time.Time) {
 	he, _ := errors.AsType[*HandshakeError](err)
-	final := he != nil && (is[*ProtocolError](he.Err) ||
+	_, nonsense := errors.AsType[*ProtocolError](err)
+	final := he != nil && (nonsense ||
 		he.Status >= 400 && he.Status < 500 && he.Status != http.StatusTooManyRequests && he.Status != http.StatusRequestTimeout)
 	wait := 500 * time.Millisecond << min(s.retries, 3)
 	if he != nil {

@@ -165,7 +165,7 @@ func TestPingsAreAnsweredWhileTheBufferIsFull(t *testing.T) {
 
 // A watchingSession is slow to look at control frames.
 type watchingSession struct {
-	plainSession
+	rawSession
 	seen int
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 // A peer is the server's end of one in-memory connection.
 type peer struct {
 	t    *testing.T
@@ -227,7 +229,56 @@ func testOptions(nw *network) Options {
 	return o
 }
 
-var testService = &Plain{URL: "ws://test/stream"}
+// A rawService is any WebSocket: every message is an event. It is what the service of
+// package plain is, which cannot be imported here.
+type rawService struct {
+	URL          string
+	Header       http.Header
+	Subprotocols []string
+	Greeting     []Frame
+}
+
+func (s *rawService) Name() string     { return "connect" }
+func (s *rawService) Start() Source    { return SourceFunc(s.handshake) }
+func (s *rawService) Offline() Session { return rawSession{} }
+
+func (s *rawService) handshake(context.Context) (*Handshake, error) {
+	return &Handshake{
+		URL: s.URL, Address: BareAddress(s.URL), Header: s.Header, Subprotocols: s.Subprotocols,
+		Session: rawSession{s.Greeting},
+	}, nil
+}
+
+type rawSession struct{ greeting []Frame }
+
+func (s rawSession) Greet(time.Time) []Effect {
+	return []Effect{Send(s.greeting), StreamReady{}}
+}
+
+func (s rawSession) Decode(Message) (event bool, _ []Effect, _ error) { return true, nil, nil }
+
+func (s rawSession) Farewell() []Frame { return nil }
+
+// A lateSession is live at once, and ready with the first message or ping.
+type lateSession struct{ rawSession }
+
+func (lateSession) Greet(time.Time) []Effect { return []Effect{StreamLive{}} }
+
+func (lateSession) Decode(Message) (event bool, _ []Effect, _ error) {
+	return true, []Effect{StreamReady{}}, nil
+}
+
+func (lateSession) Control(op frame.Opcode, _ time.Time) []Effect {
+	if op == frame.OpPing {
+		return []Effect{StreamReady{}}
+	}
+	return nil
+}
+
+var (
+	testService = &rawService{URL: "ws://test/stream"}
+	lateService = sessionService{testService, lateSession{}}
+)
 
 func runTest(t *testing.T, nw *network, sink Sink, o Options) error {
 	t.Helper()

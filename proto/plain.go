@@ -27,29 +27,11 @@ func (p *Plain) Start() Source { return SourceFunc(p.handshake) }
 func (p *Plain) handshake(context.Context) (*Handshake, error) {
 	return &Handshake{
 		URL:          p.URL,
-		Address:      bareAddress(p.URL),
+		Address:      BareAddress(p.URL),
 		Header:       p.Header,
 		Subprotocols: p.Subprotocols,
 		Session:      plainSession{p.Greeting},
 	}, nil
-}
-
-// bareAddress is an address without what may be secret in it: user, query and
-// fragment. When there is an @ further on, host and path may be the parts of a
-// password with a slash in it.
-func bareAddress(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(unreadable address)"
-	}
-	path, query := u.EscapedPath(), ""
-	if u.User == nil && strings.Contains(address, "@") {
-		return u.Scheme + "://…"
-	}
-	if u.RawQuery != "" {
-		query = "?…"
-	}
-	return u.Scheme + "://" + u.Host + path + query
 }
 
 type plainSession struct{ greeting []Frame }
@@ -64,3 +46,16 @@ func (s plainSession) Decode(Message) (event bool, _ []Effect, _ error) { return
 
 // Farewell has nothing to say.
 func (s plainSession) Farewell() []Frame { return nil }
+
+// Offline implements Player.
+func (p *Plain) Offline() Session { return plainSession{} }
+
+// Describe implements Describer: the source is the address without what may be
+// secret in it.
+func (p *Plain) Describe(Message) Description {
+	u, err := url.Parse(p.URL)
+	if err != nil || u.User == nil && strings.Contains(p.URL, "@") {
+		return Description{}
+	}
+	return Description{Source: u.Scheme + "://" + u.Host + u.EscapedPath()}
+}

@@ -17,18 +17,6 @@ type Player interface {
 	Offline() Session
 }
 
-// Offline implements Player.
-func (p *Plain) Offline() Session { return plainSession{} }
-
-// Offline implements Player.
-func (d *Drogue) Offline() Session { return &drogueSession{d: d} }
-
-// Offline implements Player.
-func (d *Doshii) Offline() Session { return &doshiiSession{d: d} }
-
-// Offline implements Player.
-func (o *Octave) Offline() Session { return &octaveSession{o: o} }
-
 // ErrTapeEnd ends the play of a tape.
 var ErrTapeEnd = errors.New("the tape is over")
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // firstOf returns the first status with a state of that type, and the state.
@@ -31,7 +30,6 @@ func lastOf[S State](statuses []Status) (st Status, s S) {
 }
 
 func TestReadiness(t *testing.T) {
-	drogue := &Drogue{Endpoint: "ws://test", Application: "app"}
 	tests := []struct {
 		name  string
 		svc   Service
@@ -41,18 +39,18 @@ func TestReadiness(t *testing.T) {
 	}{
 		{"connect at once", testService, func(p *peer) {}, 0, 1},
 		{"connect with a delay", testService, func(p *peer) {}, 3 * time.Second, 3 * time.Second},
-		{"drogue at the first ping", drogue, func(p *peer) {
+		{"late, at the first ping", lateService, func(p *peer) {
 			time.Sleep(5 * time.Second)
-			p.send(frame.OpPing, wire.DroguePingPayload)
+			p.send(frame.OpPing, "ping")
 		}, 0, 5 * time.Second},
-		{"drogue, ping and delay", drogue, func(p *peer) {
+		{"late, ping and delay", lateService, func(p *peer) {
 			time.Sleep(5 * time.Second)
 			p.send(frame.OpPing, "")
 			time.Sleep(5 * time.Second)
 			p.send(frame.OpPing, "")
 		}, 7 * time.Second, 12 * time.Second},
-		{"drogue at the first event", drogue, func(p *peer) { time.Sleep(time.Second); p.text("{}") }, 0, time.Second},
-		{"drogue not by a pong", drogue, func(p *peer) { p.send(frame.OpPong, "unsolicited") }, 0, 0},
+		{"late, at the first event", lateService, func(p *peer) { time.Sleep(time.Second); p.text("{}") }, 0, time.Second},
+		{"late, not by a pong", lateService, func(p *peer) { p.send(frame.OpPong, "unsolicited") }, 0, 0},
 		{"lost before the delay is over", testService, func(p *peer) { time.Sleep(time.Second); p.conn.Close() }, 3 * time.Second, 0},
 	}
 	for _, tt := range tests {
@@ -84,7 +82,7 @@ func TestIdleDoesNotWaitForReadiness(t *testing.T) {
 		o := testOptions(nw)
 		o.Idle = 2 * time.Second
 		start := time.Now()
-		err := Run(t.Context(), &Drogue{Endpoint: "ws://test", Application: "app"}, &recorder{}, o)
+		err := Run(t.Context(), lateService, &recorder{}, o)
 		if d := time.Since(start); !errors.Is(err, ErrIdle) || d != o.Idle {
 			t.Errorf("%v after %s", err, d)
 		}
@@ -154,7 +152,7 @@ func TestGap(t *testing.T) {
 		o := testOptions(nw)
 		var d traceRecorder
 		o.Trace = d.trace()
-		if err := Run(t.Context(), &Drogue{Endpoint: "ws://test", Application: "app"}, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
+		if err := Run(t.Context(), lateService, &recorder{limit: 2}, o); !errors.Is(err, errEnough) {
 			t.Errorf("Run: %v", err)
 		}
 		want := []string{

@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -9,9 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 func TestBackoff(t *testing.T) {
@@ -140,23 +137,20 @@ func TestAcceptAndDrop(t *testing.T) {
 	}
 }
 
-// A server that takes the token and then says that it has expired is asked for
-// another one once for free, and then as any other that is lost.
+// A server that takes what a service has to show and then says that it is no good is
+// asked again once for free, and then as any other that is lost.
 func TestExpiredForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(n int, p *peer) {
 			p.send(frame.OpPing, "") // it is ready
-			p.send(frame.OpClose, string(frame.ClosePayload(frame.StatusPolicy, wire.DrogueTokenExpired)))
+			p.send(frame.OpClose, string(frame.ClosePayload(frame.StatusPolicy, "expired")))
 			p.untilClose()
 		}}
-		asked := 0
-		svc := &Drogue{Endpoint: "wss://test", Application: "a", Renewable: true,
-			Token: func(context.Context) (secret.Value, error) { asked++; return "abcdef", nil }}
 		o := testOptions(nw)
 		start := time.Now()
-		err := Run(t.Context(), svc, &recorder{}, o)
-		if f, ok := errors.AsType[*Failure](err); !ok || f.Retries != 10 || nw.connections() != 12 || asked != 12 {
-			t.Errorf("%d connections, token asked for %d times: %v", nw.connections(), asked, err)
+		err := Run(t.Context(), freeService{testService}, &recorder{}, o)
+		if f, ok := errors.AsType[*Failure](err); !ok || f.Retries != 10 || nw.connections() != 12 {
+			t.Errorf("%d connections: %v", nw.connections(), err)
 		}
 		if d := time.Since(start); d < time.Minute {
 			t.Errorf("gave up after %s", d)

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -19,35 +20,56 @@ const (
 	StageRequest netdial.Stage = "request"
 )
 
-// request sends a request and returns the body of an answer with a status below
-// 300. Every other end is a *HandshakeError of the stage.
-func request(client *http.Client, req *http.Request, stage netdial.Stage) ([]byte, error) {
-	address := bareAddress(req.URL.String())
-	resp, err := client.Do(req)
+// maxAnswer is the largest answer to a request of ours that is read, in bytes, if there
+// is no reason for more.
+const maxAnswer = 1 << 20
+
+// NewRequest makes a request of a stage.
+func NewRequest(ctx context.Context, stage netdial.Stage, method, address string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
-		return nil, httpError(req.Context(), stage, address, err)
+		return nil, &HandshakeError{Stage: stage, Address: BareAddress(address), Err: &ProtocolError{netdial.Reason(ctx, err)}}
 	}
-	defer resp.Body.Close()
-	body, err := readAnswer(resp, maxAnswer)
+	return req, nil
+}
+
+// Request sends a request and returns the body of an answer with a status below
+// 300. Every other end is a *HandshakeError of the stage.
+func Request(client *http.Client, req *http.Request, stage netdial.Stage) ([]byte, error) {
+	address := BareAddress(req.URL.String())
+	resp, body, err := Exchange(client, req, stage, address, maxAnswer)
 	if err != nil {
-		return nil, httpError(req.Context(), stage, address, err)
+		return nil, err
 	}
 	if resp.StatusCode >= 300 {
-		return nil, &HandshakeError{
-			Stage: stage, Address: address, Status: resp.StatusCode, Body: excerpt(body),
-			RetryAfter: retryAfter(resp.Header, time.Now()),
-		}
+		fail := AnswerError(stage, address, resp)
+		fail.Body = Excerpt(body)
+		return nil, fail
 	}
 	return body, nil
 }
 
-// newRequest makes a request of a stage.
-func newRequest(ctx context.Context, stage netdial.Stage, method, address string, body io.Reader) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, body)
+// Exchange sends a request and returns the answer, whatever its status, with at most
+// limit bytes of its body, or 1 MiB for a limit of 0. Without an answer, it returns a
+// *HandshakeError of the stage, or of an earlier one; address is what that shows.
+func Exchange(client *http.Client, req *http.Request, stage netdial.Stage, address string, limit int64) (*http.Response, []byte, error) {
+	resp, err := client.Do(req)
 	if err != nil {
-		return nil, &HandshakeError{Stage: stage, Address: bareAddress(address), Err: &ProtocolError{netdial.Reason(ctx, err)}}
+		return nil, nil, httpError(req.Context(), stage, address, err)
 	}
-	return req, nil
+	defer resp.Body.Close()
+	body, err := readAnswer(resp, cmp.Or(limit, maxAnswer))
+	if err != nil {
+		return nil, nil, httpError(req.Context(), stage, address, err)
+	}
+	return resp, body, nil
+}
+
+// AnswerError is an error for an answer that is no success, without a body.
+func AnswerError(stage netdial.Stage, address string, resp *http.Response) *HandshakeError {
+	return &HandshakeError{
+		Stage: stage, Address: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()),
+	}
 }
 
 // RequestFailure says what the failure of a request that the user has asked for

@@ -242,7 +242,7 @@ func TestErrorsHideTheAddress(t *testing.T) {
 		nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) { return nil, errors.New("broken") }}
 		o := testOptions(nw)
 		o.Retries = 0
-		svc := &Plain{URL: "ws://user:hunter2@test/stream?token=hunter2"}
+		svc := &rawService{URL: "ws://user:hunter2@test/stream?token=hunter2"}
 		err := Run(t.Context(), svc, &recorder{}, o)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "broken") {
 			t.Errorf("Run: %v", err)
@@ -915,7 +915,7 @@ func TestUnconfirmed(t *testing.T) {
 }
 
 // A judge's free retry costs nothing, but only once.
-type freeService struct{ *Plain }
+type freeService struct{ *rawService }
 
 func (freeService) Judge(error) Verdict { return Verdict{Class: Transient, Free: true} }
 
@@ -936,10 +936,10 @@ func TestFreeRetry(t *testing.T) {
 }
 
 // Sessions get their time, and their blocking work runs beside the connection.
-type keeperService struct{ *Plain }
+type keeperService struct{ *rawService }
 
 type keeperSession struct {
-	plainSession
+	rawSession
 	next time.Time
 	done int
 }
@@ -997,7 +997,7 @@ func TestKeeper(t *testing.T) {
 
 // A strictSession wants a message at least every two seconds.
 type strictSession struct {
-	plainSession
+	rawSession
 	heard time.Time
 }
 

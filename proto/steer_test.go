@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 var errDone = errors.New("done")
@@ -115,66 +114,4 @@ func TestSteeringOutOfAWait(t *testing.T) {
 		}
 		nw.wg.Wait()
 	})
-}
-
-func TestOctaveCommands(t *testing.T) {
-	now := time.Now()
-	s := &octaveSession{o: &Octave{Streams: []string{"/a"}}}
-	s.Greet(now)
-	command := func(name string, args ...string) string {
-		t.Helper()
-		effects, text, err := s.Command(name, args, now)
-		if err != nil {
-			return "error: " + err.Error()
-		}
-		for _, f := range framesOf(effects) {
-			text += string(f.Payload)
-		}
-		return text
-	}
-	answer := func(id string, ok bool) Step {
-		t.Helper()
-		step, err := decode(s, Message{Data: mustJSON(wire.OctaveAnswer{Head: &wire.OctaveHead{MsgID: mustJSON(id), OK: ok, Status: 200}})})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return step
-	}
-	answer("subscribe-1", true)
-	for _, tt := range []struct{ got, want string }{
-		{command("streams"), "/a"},
-		{command("subscribe"), "error: /subscribe needs the id or the path of a stream"},
-		{command("subscribe", "/a"), "error: already subscribed to /a"},
-		{command("unsubscribe", "/b"), "error: not subscribed to /b"},
-		{command("subscribe", "/b", "s1"), `{"msgId":"by-hand-1","object":"event","type":"subscribe","path":"/b"}` +
-			`{"msgId":"by-hand-2","object":"event","type":"subscribe","streamId":"s1"}`},
-		{answer("by-hand-1", true).Answer, "subscribed to /b"},
-		{answer("by-hand-2", false).Warning, "subscribe s1 refused with status 200"},
-		{command("streams"), "/a\n/b"},
-		{command("unsubscribe", "/a"), `{"msgId":"by-hand-3","object":"event","type":"unsubscribe","path":"/a"}`},
-		{answer("by-hand-3", true).Answer, "unsubscribed from /a"},
-		{command("streams"), "/b"},
-		{command("dance"), "error: unknown command"},
-	} {
-		if tt.got != tt.want {
-			t.Errorf("got %s\nwant %s", tt.got, tt.want)
-		}
-	}
-}
-
-func TestDrogueAndDoshiiCommands(t *testing.T) {
-	now := time.Now()
-	d := &drogueSession{d: &Drogue{}, limited: true, ask: now.Add(time.Hour)}
-	if _, _, err := d.Command("refresh", nil, now); err == nil {
-		t.Error("a token that cannot be renewed was renewed")
-	}
-	d.d = &Drogue{Renewable: true}
-	if _, _, err := d.Command("refresh", nil, now); err != nil || !d.ask.Equal(now) {
-		t.Errorf("refresh: %v, due %s", err, d.ask)
-	}
-	s := &doshiiSession{d: &Doshii{Heartbeat: time.Minute}, beat: now}
-	effects, _, err := s.Command("heartbeat", nil, now)
-	if err != nil || len(framesOf(effects)) != 1 || !s.beat.Equal(now.Add(time.Minute)) {
-		t.Errorf("heartbeat: %v, %d frames, next %s", err, len(framesOf(effects)), s.beat)
-	}
 }

@@ -1,6 +1,16 @@
 package proto
 
-import "time"
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+)
 
 // A Step is what a session has said of a message, in a form that a table can hold.
 type Step struct {
@@ -53,3 +63,68 @@ func decode(s Session, m Message) (Step, error) {
 
 // framesOf are the frames that effects send.
 func framesOf(effects []Effect) []Frame { return stepOf(effects).Send }
+
+// messages are the JSON files of the archives of one service in testdata.
+func messages(t testing.TB, service string) map[string][]byte {
+	t.Helper()
+	names, err := filepath.Glob("testdata/" + service + "/*.txtar")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no messages of %s: %v", service, err)
+	}
+	out := make(map[string][]byte)
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range txtar.Parse(b).Files {
+			out[f.Name] = []byte(strings.TrimSpace(string(f.Data)))
+		}
+	}
+	return out
+}
+
+func texts(frames []Frame) []string {
+	var out []string
+	for _, f := range frames {
+		out = append(out, string(f.Payload))
+	}
+	return out
+}
+
+// jwt is a token with that expiry, with a signature that nobody checks here.
+func jwt(exp time.Time) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"exp":%d}`, exp.Unix())) + ".c2ln"
+}
+
+// jwtIssued is jwt with the time at which it was issued.
+func jwtIssued(iat, exp time.Time) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"exp":%d,"iat":%d}`, exp.Unix(), iat.Unix())) + ".c2ln"
+}
+
+// fuzzDecode has sessions look at anything, beginning with the messages of testdata.
+func fuzzDecode(f *testing.F, service string, session func() Session) {
+	for _, m := range messages(f, service) {
+		f.Add(m, false)
+	}
+	f.Add([]byte(`{"head":null,"type":null}`), true)
+	f.Fuzz(func(t *testing.T, data []byte, binary bool) {
+		before := string(data)
+		s := session()
+		s.Greet(noon)
+		step, err := decode(s, Message{Data: data, Binary: binary, Time: noon})
+		if step.Event && (err != nil || len(step.Send) > 0) {
+			t.Errorf("an event with an error or an answer: %+v, %v", step, err)
+		}
+		for _, r := range step.Send {
+			if !r.Opcode.Control() && len(r.Payload) > len(data)+100 {
+				t.Errorf("an answer of %d bytes to a message of %d", len(r.Payload), len(data))
+			}
+		}
+		if string(data) != before {
+			t.Fatal("the message was changed")
+		}
+	})
+}

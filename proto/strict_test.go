@@ -188,7 +188,7 @@ func TestHandshakeStrictness(t *testing.T) {
 					maps.Copy(resp.Header, tt.header)
 					return resp, err
 				})
-				err := Run(t.Context(), &Plain{URL: "ws://test/", Subprotocols: []string{"v1", "v2"}}, &recorder{}, o)
+				err := Run(t.Context(), &rawService{URL: "ws://test/", Subprotocols: []string{"v1", "v2"}}, &recorder{}, o)
 				if tt.text == "" {
 					if err != nil {
 						t.Errorf("Run: %v", err)
@@ -318,7 +318,7 @@ func TestRedirects(t *testing.T) {
 				o := testOptions(nw)
 				o.Retries = 0
 				o.Dial = DialOptions{MaxRedirects: tt.max, Header: http.Header{"X-More": {"m"}, "X-Api-Key": {"not this"}}}
-				err := Run(t.Context(), &Plain{URL: "ws://test/a", Header: header}, &recorder{}, o)
+				err := Run(t.Context(), &rawService{URL: "ws://test/a", Header: header}, &recorder{}, o)
 				if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 					t.Errorf("Run: %v, want %q", err, tt.err)
 				}

@@ -65,7 +65,7 @@ func TestRefusedRequestWithoutEndOfBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		_, err = request(client, req, StageRequest)
+		_, err = Request(client, req, StageRequest)
 		if h, ok := errors.AsType[*HandshakeError](err); !ok || h.Status != http.StatusUnauthorized || time.Since(start) != wsconn.RefusalTime {
 			t.Errorf("request: %v after %s", err, time.Since(start))
 		}

@@ -1,0 +1,35 @@
+package proto
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// BareAddress is an address without what may be secret in it: user, query and
+// fragment. When there is an @ further on, host and path may be the parts of a
+// password with a slash in it.
+func BareAddress(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(unreadable address)"
+	}
+	path, query := u.EscapedPath(), ""
+	if u.User == nil && strings.Contains(address, "@") {
+		return u.Scheme + "://…"
+	}
+	if u.RawQuery != "" {
+		query = "?…"
+	}
+	return u.Scheme + "://" + u.Host + path + query
+}
+
+// SocketURL turns http into ws and https into wss.
+func SocketURL(endpoint string) (string, error) {
+	for _, p := range [][2]string{{"https://", "wss://"}, {"http://", "ws://"}, {"wss://", "wss://"}, {"ws://", "ws://"}} {
+		if rest, ok := strings.CutPrefix(endpoint, p[0]); ok {
+			return p[1] + strings.TrimRight(rest, "/"), nil
+		}
+	}
+	return "", fmt.Errorf("address %q has none of the schemes http, https, ws, wss", BareAddress(endpoint))
+}

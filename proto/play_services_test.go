@@ -1,0 +1,36 @@
+package proto_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+// No tape makes a codec panic, whatever service it is said to be of.
+func FuzzPlay(f *testing.F) {
+	for _, tape := range []string{
+		`{"dir":"in","op":"text","text":"{\"emit\":[\"a\"]}"}` + "\n" + `{"dir":"in","op":"text","text":"{\"head\":{\"ok\":false,\"msgId\":1}}"}`,
+		`{"time":"2026-11-23T12:00:00Z","handshake":{"url":"ws://test/","status":101}}` + "\n" + `{"dir":"out","op":"text","text":"{}"}`,
+		`{"dir":"in","op":"binary","data_base64":"AAEC"}` + "\n" + `{"dir":"in","op":"ping","text":"x"}` + "\n" + `{"dir":"in","op":"close","code":1000}`,
+	} {
+		f.Add([]byte(tape))
+	}
+	players := []proto.Player{&proto.Plain{}, &proto.Drogue{}, &proto.Doshii{}, &proto.Octave{}}
+	f.Fuzz(func(t *testing.T, tape []byte) {
+		for _, svc := range players {
+			r, err := proto.NewTapeReader(bytes.NewReader(tape))
+			if err != nil {
+				return
+			}
+			_ = proto.Play(t.Context(), svc, r.Records(), discard{}, proto.Options{Idle: time.Hour})
+		}
+	})
+}
+
+// discard is a sink that wants nothing.
+type discard struct{}
+
+func (discard) Event(*proto.Event) error { return nil }
+func (discard) Flush() error             { return nil }
