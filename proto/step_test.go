@@ -3,13 +3,10 @@ package proto
 import (
 	"encoding/base64"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
+	"github.com/hark-cli/hark/internal/vectors"
 )
 
 // A Step is what a session has said of a message, in a form that a table can hold.
@@ -64,24 +61,10 @@ func decode(s Session, m Message) (Step, error) {
 // framesOf are the frames that effects send.
 func framesOf(effects []Effect) []Frame { return stepOf(effects).Send }
 
-// messages are the JSON files of the archives of one service in testdata.
+// messages are the messages of one service in testdata.
 func messages(t testing.TB, service string) map[string][]byte {
 	t.Helper()
-	names, err := filepath.Glob("testdata/" + service + "/*.txtar")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no messages of %s: %v", service, err)
-	}
-	out := make(map[string][]byte)
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range txtar.Parse(b).Files {
-			out[f.Name] = []byte(strings.TrimSpace(string(f.Data)))
-		}
-	}
-	return out
+	return vectors.Files(t, "testdata/"+service)
 }
 
 func texts(frames []Frame) []string {
