@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,8 +70,8 @@ func startAutobahn(t *testing.T) (url string, verdicts func() []string) {
 		cmd.Wait()
 	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
+		if resp, err := http.Get("http://" + address); err == nil {
+			resp.Body.Close()
 			break
 		}
 		if time.Now().After(deadline) {
