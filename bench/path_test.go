@@ -15,6 +15,7 @@ import (
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
+	"github.com/hark-cli/hark/proto/plain"
 )
 
 // BenchmarkPath is the whole way of an event in memory, from the frame to the line.
@@ -67,7 +68,7 @@ func runPath(ctx context.Context, l *load, n int, expr string, w io.Writer) erro
 	o.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return newCannedConn(l, n), nil
 	}}
-	return proto.Run(ctx, &proto.Plain{URL: "ws://memory.test/"}, output.New(w, opts), o)
+	return proto.Run(ctx, &plain.Service{URL: "ws://memory.test/"}, output.New(w, opts), o)
 }
 
 // A cannedConn is the client's side of a connection whose other side is the load

@@ -7,10 +7,11 @@ import (
 	"io"
 	"testing"
 
-	"github.com/itchyny/gojq"
-
 	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/octave"
+	"github.com/itchyny/gojq"
 )
 
 const benchEvent = `{"specversion":"1.0","id":"6f8f2f0e-8a3b-4a55-9b1d-3f7c6f0a9e21","type":"io.drogue.event.v1","source":"drogue://demo-app/device-0042","datacontenttype":"application/json","subject":"state","time":"2026-11-05T10:22:31.482917Z","device":"device-0042","data":{"value":21.5,"ok":true}}`
@@ -108,14 +109,14 @@ func plainly(w io.Writer, code *gojq.Code, data []byte) error {
 // BenchmarkFormats is what the other formats and conditions add to an event.
 func BenchmarkFormats(b *testing.B) {
 	events := benchEvents()
-	octave := []byte(`{"type":"message","resource":"s6671a0f09b1c2d3e4f506172","value":{"creationDate":1718870401337,"creatorId":"i000000000000000000000001","elems":{"temp":23.2,"level":true},"generatedDate":1718870398120,"hash":null,"id":"e6673e181a1b2c3d4e5f60718","path":"/acme_water/devices/pump_07/set_1","streamId":"s6671a0f09b1c2d3e4f506172","tags":{}}}`)
+	event := []byte(`{"type":"message","resource":"s6671a0f09b1c2d3e4f506172","value":{"creationDate":1718870401337,"creatorId":"i000000000000000000000001","elems":{"temp":23.2,"level":true},"generatedDate":1718870398120,"hash":null,"id":"e6673e181a1b2c3d4e5f60718","path":"/acme_water/devices/pump_07/set_1","streamId":"s6671a0f09b1c2d3e4f506172","tags":{}}}`)
 	for _, bm := range []struct {
 		name string
 		opts Options
 		data []byte
 	}{
-		{"cloudevents/drogue", Options{Format: FormatCloudEvents, Describe: (&proto.Drogue{}).Describe}, nil},
-		{"cloudevents/octave", Options{Format: FormatCloudEvents, Describe: (&proto.Octave{Company: "acme_water"}).Describe}, octave},
+		{"cloudevents/drogue", Options{Format: FormatCloudEvents, Describe: (&drogue.Service{}).Describe}, nil},
+		{"cloudevents/octave", Options{Format: FormatCloudEvents, Describe: (&octave.Service{Company: "acme_water"}).Describe}, event},
 		{"frames", Options{Format: FormatFrames}, nil},
 		{"color", Options{Style: Style{Color: true, Visible: true}}, nil},
 		{"keep", Options{Keep: 5}, nil},

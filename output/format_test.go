@@ -12,13 +12,16 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/doshii"
+	"github.com/hark-cli/hark/proto/doshii/wire"
+	"github.com/hark-cli/hark/proto/drogue"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave"
+	"github.com/hark-cli/hark/proto/plain"
 )
 
 var received = time.Date(2026, 11, 5, 10, 22, 31, 482917000, time.UTC)
@@ -47,10 +50,10 @@ func accepted(t testing.TB, line string) event.Event {
 
 func TestCloudEvents(t *testing.T) {
 	const head, times = `{"specversion":"1.0","id":"run-1",`, `"time":"2026-11-05T10:22:31.482917Z","recordedtime":"2026-11-05T10:22:31.482917Z",`
-	octave := &proto.Octave{Company: "acme_water"}
-	plain := &proto.Plain{URL: "wss://user:pass@example.com/a%20b?token=x"}
-	doshii := &proto.Doshii{Endpoint: "wss://socket.sandbox.doshii.co", Path: wire.DoshiiPathAppV3}
-	drogue := &proto.Drogue{Application: "example-app", Channel: "state"}
+	octave := &octave.Service{Company: "acme_water"}
+	plain := &plain.Service{URL: "wss://user:pass@example.com/a%20b?token=x"}
+	doshii := &doshii.Service{Endpoint: "wss://socket.sandbox.doshii.co", Path: wire.PathAppV3}
+	drogue := &drogue.Service{Application: "example-app", Channel: "state"}
 	tests := []struct {
 		name   string
 		svc    proto.Describer
@@ -276,7 +279,7 @@ func FuzzFormats(f *testing.F) {
 	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"s","type":"t","time":"2026-11-05T10:22:31.5+01:00","datacontenttype":"text/plain","data":"x","ext":"y","dataschema":"a:b"}`), false)
 	f.Add([]byte(`{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"text/plain","data":{}}`), false)
 	services := []proto.Describer{
-		&proto.Octave{Company: "c"}, &proto.Doshii{Endpoint: "wss://h", Path: "/p"}, &proto.Drogue{Application: "a"}, &proto.Plain{URL: "ws://h"},
+		&octave.Service{Company: "c"}, &doshii.Service{Endpoint: "wss://h", Path: "/p"}, &drogue.Service{Application: "a"}, &plain.Service{URL: "ws://h"},
 	}
 	styles := []Style{{}, {Pretty: true}, {Visible: true}, {Color: true, Pretty: true, Visible: true}}
 	f.Fuzz(func(t *testing.T, b []byte, binary bool) {

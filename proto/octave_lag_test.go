@@ -20,6 +20,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/octave"
 )
 
 // A lateStore is an Octave whose REST interface shows events late, keeps only so many,
@@ -197,11 +198,11 @@ func (s *lateStore) run(t *testing.T, seed uint64) {
 	const base = "http://octave.example"
 	streams := []string{"s000000000000000000000001", "s000000000000000000000002"}
 	token := proto.StaticToken(secret.Value("token"))
-	o := &proto.Octave{
+	o := &octave.Service{
 		Endpoint: base, User: "user", Company: "acme", Token: token, Streams: streams,
 		AckTimeout: 3 * time.Second, Heartbeat: 20 * time.Second, Client: &http.Client{Transport: transport},
 		Backfill: true, BackfillDelay: 5 * time.Second,
-		API: &proto.OctaveAPI{Base: base, User: "user", Company: "acme", Token: token, Client: &http.Client{Transport: rest}, Timeout: 10 * time.Second},
+		API: &octave.API{Base: base, User: "user", Company: "acme", Token: token, Client: &http.Client{Transport: rest}, Timeout: 10 * time.Second},
 	}
 	type span struct{ from, to time.Time }
 	var gaps []span

@@ -13,20 +13,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/emulator/octave"
+	octaveemu "github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/octave"
 )
 
 // withREST makes a service that fetches what was missed.
-func (w *world) withREST(streams ...string) *proto.Octave {
+func (w *world) withREST(streams ...string) *octave.Service {
 	o := w.octave(streams...)
 	o.Backfill, o.API = true, w.api()
 	return o
 }
 
-func (w *world) api() *proto.OctaveAPI {
-	return &proto.OctaveAPI{
+func (w *world) api() *octave.API {
+	return &octave.API{
 		Base: w.env["HARK_OCTAVE_API"], User: w.env["HARK_OCTAVE_USER"], Company: w.env["HARK_OCTAVE_COMPANY"],
 		Token: proto.StaticToken(secret.Value(w.env["HARK_OCTAVE_TOKEN"])), Client: &http.Client{Transport: w.transport},
 		Timeout: 10 * time.Second,
@@ -149,7 +150,7 @@ func (c *cutter) cut(down time.Duration) {
 }
 
 // cuttable gives the client a network of its own, apart from that of publish.
-func (w *world) cuttable(o *proto.Octave) *cutter {
+func (w *world) cuttable(o *octave.Service) *cutter {
 	c := &cutter{dial: w.transport.DialContext}
 	t := &http.Transport{DialContext: c.DialContext}
 	w.options.Transport = t
@@ -253,7 +254,7 @@ func TestOctaveLosesNothing(t *testing.T) {
 }
 
 // listen runs a service beside the test until stop, which returns what it did.
-func (w *world) listen(o *proto.Octave) (l *ledger, stop func()) {
+func (w *world) listen(o *octave.Service) (l *ledger, stop func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancelCause(w.t.Context())
 	l = newLedger(w.t, 0)
@@ -371,7 +372,7 @@ func TestOctaveRESTRefused(t *testing.T) {
 	inWorld(t, "octave", opts, func(w *world) {
 		const stream = "/demo/stream"
 		o := w.withREST(stream)
-		o.User, o.Token = "", proto.StaticToken(octave.RestrictedToken)
+		o.User, o.Token = "", proto.StaticToken(octaveemu.RestrictedToken)
 		o.API.User, o.API.Token = "", o.Token
 		c := w.cuttable(o)
 		l, stop := w.listen(o)

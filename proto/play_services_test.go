@@ -6,6 +6,10 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/doshii"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/octave"
+	"github.com/hark-cli/hark/proto/plain"
 )
 
 // No tape makes a codec panic, whatever service it is said to be of.
@@ -17,7 +21,7 @@ func FuzzPlay(f *testing.F) {
 	} {
 		f.Add([]byte(tape))
 	}
-	players := []proto.Player{&proto.Plain{}, &proto.Drogue{}, &proto.Doshii{}, &proto.Octave{}}
+	players := []proto.Player{&plain.Service{}, &drogue.Service{}, &doshii.Service{}, &octave.Service{}}
 	f.Fuzz(func(t *testing.T, tape []byte) {
 		for _, svc := range players {
 			r, err := proto.NewTapeReader(bytes.NewReader(tape))

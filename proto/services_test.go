@@ -12,9 +12,12 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/internal/emulator/drogue"
+	drogueemu "github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/doshii"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/octave"
 )
 
 // A world is a service's stand-in in a bubble, and what a client needs for it.
@@ -66,8 +69,8 @@ func inWorld(t *testing.T, service string, opts emulated, f func(*world)) {
 	})
 }
 
-func (w *world) octave(streams ...string) *proto.Octave {
-	return &proto.Octave{
+func (w *world) octave(streams ...string) *octave.Service {
+	return &octave.Service{
 		Endpoint: w.env["HARK_OCTAVE_ENDPOINT"],
 		User:     w.env["HARK_OCTAVE_USER"], Company: w.env["HARK_OCTAVE_COMPANY"],
 		Token:   proto.StaticToken(secret.Value(w.env["HARK_OCTAVE_TOKEN"])),
@@ -76,17 +79,17 @@ func (w *world) octave(streams ...string) *proto.Octave {
 	}
 }
 
-func (w *world) drogue(app string) *proto.Drogue {
-	return &proto.Drogue{
+func (w *world) drogue(app string) *drogue.Service {
+	return &drogue.Service{
 		Endpoint: w.env["HARK_DROGUE_ENDPOINT"], Application: app,
 		Token: proto.StaticToken(secret.Value(w.env["HARK_DROGUE_TOKEN"])),
 	}
 }
 
-func (w *world) doshii() *proto.Doshii {
-	return &proto.Doshii{
+func (w *world) doshii() *doshii.Service {
+	return &doshii.Service{
 		Endpoint: w.env["HARK_DOSHII_ENDPOINT"], Path: "/app/socket/v3",
-		Auth:       proto.StaticToken(proto.DoshiiAuth(secret.Value(w.env["HARK_DOSHII_CLIENT_ID"]))),
+		Auth:       proto.StaticToken(doshii.Auth(secret.Value(w.env["HARK_DOSHII_CLIENT_ID"]))),
 		AppVersion: "1.0.0", Heartbeat: 30 * time.Second,
 	}
 }
@@ -177,7 +180,7 @@ func TestRefusals(t *testing.T) {
 		}, proto.Refused, `HTTP 404 Not Found`},
 		{"doshii client id", "doshii", func(w *world) proto.Service {
 			d := w.doshii()
-			d.Auth = proto.StaticToken(proto.DoshiiAuth("wrong"))
+			d.Auth = proto.StaticToken(doshii.Auth("wrong"))
 			return d
 		}, proto.Credentials, "HTTP 401 Unauthorized"},
 		{"doshii path", "doshii", func(w *world) proto.Service {
@@ -217,12 +220,12 @@ func TestDrogueTokenIsRenewed(t *testing.T) {
 		n := emulator.NewNetwork(e)
 		transport := &http.Transport{DialContext: n.DialContext}
 		var asked atomic.Int32
-		d := &proto.Drogue{
+		d := &drogue.Service{
 			Endpoint: emulator.Base + "/drogue", Application: "demo-app", Renewable: true,
 			Token: func(context.Context) (secret.Value, error) {
 				asked.Add(1)
 				time.Sleep(2 * time.Second) // the connection goes on meanwhile
-				s, err := drogue.Token(emulator.Base, opts.Drogue.TokenLifetime)
+				s, err := drogueemu.Token(emulator.Base, opts.Drogue.TokenLifetime)
 				return secret.Value(s), err
 			},
 		}

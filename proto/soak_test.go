@@ -15,11 +15,14 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/internal/emulator/doshii"
-	"github.com/hark-cli/hark/internal/emulator/drogue"
-	"github.com/hark-cli/hark/internal/emulator/octave"
+	doshiiemu "github.com/hark-cli/hark/internal/emulator/doshii"
+	drogueemu "github.com/hark-cli/hark/internal/emulator/drogue"
+	octaveemu "github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/doshii"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/octave"
 )
 
 // soakTime is how long each service is soaked: HARK_SOAK, or next to nothing.
@@ -131,7 +134,7 @@ func soakEvent(service string, n int) []byte {
 	case "drogue":
 		return fmt.Appendf(nil, `{"type":"io.drogue.event.v1","subject":"soak","device":"d","data":{"n":%d}}`, n)
 	}
-	return fmt.Appendf(nil, `{"emit":["order_created",{"locationId":%q,"n":%d}]}`, doshii.DemoLocation, n)
+	return fmt.Appendf(nil, `{"emit":["order_created",{"locationId":%q,"n":%d}]}`, doshiiemu.DemoLocation, n)
 }
 
 func soak(t *testing.T, service string, d time.Duration) {
@@ -284,27 +287,27 @@ func (l *soakLog) reported(at [2]time.Time) bool {
 func soakService(t *testing.T, e *emulator.Emulator, base, name string, transport *http.Transport) proto.Service {
 	switch name {
 	case "drogue":
-		return &proto.Drogue{
-			Endpoint: "ws" + base[len("http"):] + "/drogue", Application: drogue.DemoApplication, Renewable: true,
+		return &drogue.Service{
+			Endpoint: "ws" + base[len("http"):] + "/drogue", Application: drogueemu.DemoApplication, Renewable: true,
 			Token: func(context.Context) (secret.Value, error) {
-				s, err := drogue.Token(base, time.Hour)
+				s, err := drogueemu.Token(base, time.Hour)
 				return secret.Value(s), err
 			},
 		}
 	case "doshii":
-		return &proto.Doshii{
+		return &doshii.Service{
 			Endpoint: base + "/doshii", Path: "/app/socket/v3", AppVersion: "1.0.0", Heartbeat: time.Second,
-			Auth: proto.StaticToken(proto.DoshiiAuth(doshii.ClientID)),
+			Auth: proto.StaticToken(doshii.Auth(doshiiemu.ClientID)),
 		}
 	}
 	client := &http.Client{Transport: transport}
-	token := proto.StaticToken(octave.Token)
-	return &proto.Octave{
-		Endpoint: base + "/octave", User: octave.User, Company: octave.Company, Token: token,
-		Streams: []string{octave.DemoStream}, AckTimeout: 5 * time.Second, Heartbeat: time.Second, Client: client,
+	token := proto.StaticToken(octaveemu.Token)
+	return &octave.Service{
+		Endpoint: base + "/octave", User: octaveemu.User, Company: octaveemu.Company, Token: token,
+		Streams: []string{octaveemu.DemoStream}, AckTimeout: 5 * time.Second, Heartbeat: time.Second, Client: client,
 		Backfill: true,
-		API: &proto.OctaveAPI{
-			Base: base + "/octave/v5.0", User: octave.User, Company: octave.Company, Token: token,
+		API: &octave.API{
+			Base: base + "/octave/v5.0", User: octaveemu.User, Company: octaveemu.Company, Token: token,
 			Client: client, Timeout: 5 * time.Second,
 		},
 	}

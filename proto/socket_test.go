@@ -11,13 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/emulator/drogue"
+	drogueemu "github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/plain"
 )
 
 // tlsEmulator is a Drogue Cloud behind TLS on a real port.
-func tlsEmulator(t *testing.T) (*httptest.Server, *proto.Drogue) {
+func tlsEmulator(t *testing.T) (*httptest.Server, *drogue.Service) {
 	t.Helper()
 	opts := byDefault()
 	opts.Rate = 100
@@ -30,11 +32,11 @@ func tlsEmulator(t *testing.T) (*httptest.Server, *proto.Drogue) {
 		e.Close()
 		server.Close()
 	})
-	tok, err := drogue.Token(server.URL, time.Hour)
+	tok, err := drogueemu.Token(server.URL, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server, &proto.Drogue{
+	return server, &drogue.Service{
 		Endpoint: server.URL + "/drogue", Application: "demo-app",
 		Token: proto.StaticToken(secret.Value(tok)),
 	}
@@ -85,7 +87,7 @@ func TestSilentServer(t *testing.T) {
 	o := proto.DefaultOptions()
 	o.Retries = 0
 	o.ConnectTimeout = 100 * time.Millisecond
-	err = proto.Run(t.Context(), &proto.Plain{URL: "ws://" + l.Addr().String()}, &tally{t: t}, o)
+	err = proto.Run(t.Context(), &plain.Service{URL: "ws://" + l.Addr().String()}, &tally{t: t}, o)
 	if f, ok := errors.AsType[*proto.Failure](err); !ok || f.Connected || !strings.Contains(err.Error(), "no connection within 100ms") {
 		t.Errorf("Run: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/plain"
 )
 
 // A service is a value: it can be run again, also at the same time. What one run has
@@ -24,7 +25,7 @@ func TestServiceRunsTwice(t *testing.T) {
 		"drogue": func(w *world) proto.Service { return w.drogue(drogue.DemoApplication) },
 		"doshii": func(w *world) proto.Service { return w.doshii() },
 		"connect": func(w *world) proto.Service {
-			return &proto.Plain{URL: strings.Replace(w.env["HARK_DROGUE_ENDPOINT"], "http", "ws", 1) + "/" + drogue.DemoApplication + "?token=" + w.env["HARK_DROGUE_TOKEN"]}
+			return &plain.Service{URL: strings.Replace(w.env["HARK_DROGUE_ENDPOINT"], "http", "ws", 1) + "/" + drogue.DemoApplication + "?token=" + w.env["HARK_DROGUE_TOKEN"]}
 		},
 	}
 	for name, service := range services {

@@ -18,6 +18,7 @@ import (
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/plain"
 )
 
 // options are what the flags of connect say.
@@ -32,7 +33,7 @@ type options struct {
 	wscatOptions
 
 	// What check has made of them.
-	plain *proto.Plain
+	plain *plain.Service
 	stdin bool // it is read for messages
 }
 
@@ -42,7 +43,7 @@ func Service() stream.Service {
 		Command:   func(p *program.Program) *cmdline.Command { return newStream(p).Run(p) },
 		Stream:    newStream,
 		Arguments: []string{"ws://127.0.0.1:1"},
-		Player:    &proto.Plain{},
+		Player:    &plain.Service{},
 		Topics:    []cmdline.Topic{{Name: "wscat", Summary: "for those who come from wscat", Text: wscatTopic}},
 		Attributes: &stream.Attributes{
 			ID: "run-number", Source: "the address,\nwithout its query", Kind: "io.hark.message",
@@ -166,8 +167,8 @@ func (o *options) target(argument string) error {
 const sendFileLimit = 64 << 20
 
 // service makes the service of the options; stdin tells that --send - was given.
-func (o *options) service(ctx context.Context) (svc *proto.Plain, stdin bool, err error) {
-	svc = &proto.Plain{Header: http.Header{}}
+func (o *options) service(ctx context.Context) (svc *plain.Service, stdin bool, err error) {
+	svc = &plain.Service{Header: http.Header{}}
 	if svc.URL, err = stream.CheckEndpoint(o.url); err != nil {
 		return nil, false, err
 	}
@@ -189,7 +190,7 @@ func (o *options) service(ctx context.Context) (svc *proto.Plain, stdin bool, er
 }
 
 // login adds the credentials of --user.
-func (o *options) login(ctx context.Context, line *cmdline.Line, p *program.Program, header http.Header, svc *proto.Plain) error {
+func (o *options) login(ctx context.Context, line *cmdline.Line, p *program.Program, header http.Header, svc *plain.Service) error {
 	if o.user == "" {
 		return nil
 	}

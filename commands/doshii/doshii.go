@@ -19,11 +19,12 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/internal/emulator/doshii"
+	doshiiemu "github.com/hark-cli/hark/internal/emulator/doshii"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/doshii"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
 // account are the flags that say which environment is meant and who asks.
@@ -56,14 +57,14 @@ func Service() stream.Service {
 	return stream.Service{
 		Name: "doshii", Title: "Doshii",
 		Command: newCommand, Stream: listen,
-		Player:   &proto.Doshii{},
+		Player:   &doshii.Service{},
 		Emulator: emulated,
 		Settings: []stream.Question{
 			{Name: "env", Ask: "environment: sandbox or live", Default: "sandbox"},
 			{Name: "client-id", Ask: "client id" + stream.OrBetter, Default: "env:DOSHII_CLIENT_ID", Needed: true},
 		},
 		Attributes: &stream.Attributes{
-			ID: "run-number", Source: "the socket's\naddress", Kind: "co.doshii.NAME",
+			ID: "run-number", Source: "the socket's\naddress", Kind: "co.doshiiemu.NAME",
 			Subject: "id of the payload", Time: "of receipt", Data: "the payload",
 		},
 		Ready:   "with the first pong of Doshii",
@@ -71,7 +72,7 @@ func Service() stream.Service {
 	}
 }
 
-func emulated() emulator.Service { return doshii.Service(doshii.DefaultOptions()) }
+func emulated() emulator.Service { return doshiiemu.Service(doshiiemu.DefaultOptions()) }
 
 func newCommand(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
@@ -91,15 +92,15 @@ hark doshii listen --client-id env:DOSHII_CLIENT_ID`,
 
 // presets are the names that --path has for the sockets.
 var presets = map[string]string{
-	"app-v3": wire.DoshiiPathAppV3,
-	"app":    wire.DoshiiPathApp,
-	"pos":    wire.DoshiiPathPOS,
-	"vendor": wire.DoshiiPathVendor,
+	"app-v3": wire.PathAppV3,
+	"app":    wire.PathApp,
+	"pos":    wire.PathPOS,
+	"vendor": wire.PathVendor,
 }
 
 // hostStyles are the names that --host-style has for the generations of host names.
 var hostStyles = map[string]string{
-	"current": wire.DoshiiHostCurrent, "middle": wire.DoshiiHostMiddle, "oldest": wire.DoshiiHostOldest,
+	"current": wire.HostCurrent, "middle": wire.HostMiddle, "oldest": wire.HostOldest,
 }
 
 func (o *account) envFlag() *cmdline.Flag {
@@ -122,7 +123,7 @@ func (o *account) emulatorFlag() *cmdline.Flag {
 
 func listen(p *program.Program) *stream.Streaming {
 	o, f := &options{
-		account: account{env: wire.DoshiiSandbox}, hostStyle: "current", appVersion: "1.0.0", heartbeat: wire.DoshiiHeartbeatPeriod,
+		account: account{env: wire.Sandbox}, hostStyle: "current", appVersion: "1.0.0", heartbeat: wire.HeartbeatPeriod,
 	}, stream.NewFlags()
 	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
 		Name:  "listen",
@@ -185,7 +186,7 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 
 func (o *account) check() error {
 	switch {
-	case o.env != wire.DoshiiSandbox && o.env != wire.DoshiiLive:
+	case o.env != wire.Sandbox && o.env != wire.Live:
 		return cmdline.FlagErrorf("--env", " %q: expected sandbox or live", o.env)
 	case o.typed("env") && o.emulator:
 		return cmdline.FlagErrorf("--env", " chooses the vendor's address; it excludes --emulator")
@@ -236,17 +237,17 @@ func (o *options) choosePath() error {
 		}
 		o.path = preset
 	case o.typed("vendor"):
-		o.path = wire.DoshiiPathVendor
+		o.path = wire.PathVendor
 	case o.typed("location-token"):
-		o.path = wire.DoshiiPathPOS
+		o.path = wire.PathPOS
 	case o.clientID != "" || o.authToken != "" || o.emulator:
-		o.path = wire.DoshiiPathAppV3
+		o.path = wire.PathAppV3
 	case o.vendor != "":
-		o.path = wire.DoshiiPathVendor
+		o.path = wire.PathVendor
 	case o.locationToken != "":
-		o.path = wire.DoshiiPathPOS
+		o.path = wire.PathPOS
 	default:
-		o.path = wire.DoshiiPathAppV3
+		o.path = wire.PathAppV3
 	}
 	return nil
 }
@@ -254,9 +255,9 @@ func (o *options) choosePath() error {
 // token tells whether the socket takes a token rather than a client id.
 func (o *options) token() bool {
 	switch o.path {
-	case wire.DoshiiPathPOS, wire.DoshiiPathVendor:
+	case wire.PathPOS, wire.PathVendor:
 		return true
-	case wire.DoshiiPathAppV3, wire.DoshiiPathApp:
+	case wire.PathAppV3, wire.PathApp:
 		return false
 	}
 	return o.typed("location-token") || o.typed("vendor") // a path of the user's own
@@ -264,11 +265,11 @@ func (o *options) token() bool {
 
 // asVendor tells which of the tokens it is.
 func (o *options) asVendor() bool {
-	return o.path == wire.DoshiiPathVendor || o.path != wire.DoshiiPathPOS && o.typed("vendor")
+	return o.path == wire.PathVendor || o.path != wire.PathPOS && o.typed("vendor")
 }
 
 // open makes the service of the options.
-func open(s *stream.Stream, o *options) (*proto.Doshii, error) {
+func open(s *stream.Stream, o *options) (*doshii.Service, error) {
 	if o.emulator {
 		err := s.Emulate(emulated(), o.typed, &o.endpoint,
 			stream.Demo{Flag: "client-id", Variable: "HARK_DOSHII_CLIENT_ID", Setting: &o.clientID}, stream.Demo{Flag: "auth-token", Variable: "", Setting: &o.authToken})
@@ -279,13 +280,13 @@ func open(s *stream.Stream, o *options) (*proto.Doshii, error) {
 	}
 	// What was typed wins over an endpoint of the environment.
 	if o.endpoint == "" || o.typed("env") || o.typed("host-style") {
-		o.endpoint = wire.DoshiiEndpoint(o.env, hostStyles[o.hostStyle])
+		o.endpoint = wire.Endpoint(o.env, hostStyles[o.hostStyle])
 	}
 	endpoint, err := stream.ServiceEndpoint(o.endpoint)
 	if err != nil {
 		return nil, err
 	}
-	d := &proto.Doshii{
+	d := &doshii.Service{
 		Endpoint: endpoint, Path: o.path, DeviceID: o.deviceID,
 		AppVersion: o.appVersion, Heartbeat: o.heartbeat, Events: o.events,
 	}
@@ -346,7 +347,7 @@ func vendorToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 		if err != nil {
 			return "", err
 		}
-		return proto.DoshiiVendorJWT(time.Now(), o.vendor, k), nil
+		return doshii.VendorJWT(time.Now(), o.vendor, k), nil
 	}, nil
 }
 
@@ -377,7 +378,7 @@ func (e *eventSeen) Event(ev *proto.Event) error {
 }
 
 func (o *options) quietText() string {
-	text := "the connection is in order, but no event has come for " + wire.DoshiiQuiet.String() + "; for events to come, "
+	text := "the connection is in order, but no event has come for " + wire.Quiet.String() + "; for events to come, "
 	if o.token() {
 		return text + "an app must do something at the location, such as placing an order, and the credentials must be those of " + o.env
 	}
@@ -404,7 +405,7 @@ func auth(s *stream.Stream, o *options) (proto.TokenSource, error) {
 		if err != nil {
 			return "", err
 		}
-		return proto.DoshiiAuth(v), nil
+		return doshii.Auth(v), nil
 	}, nil
 }
 
@@ -422,7 +423,7 @@ func clientID(s *stream.Stream, ref, needed string) (proto.TokenSource, error) {
 	}
 	checked := func(ctx context.Context) (secret.Value, error) {
 		v, err := id(ctx)
-		if err == nil && proto.DoshiiEncoded(v) {
+		if err == nil && doshii.Encoded(v) {
 			e := cmdline.FlagErrorf("--client-id", ": the value is in base64 already")
 			e.Advice = "give the client id as the dashboard shows it, or the encoded value with --auth-token"
 			return "", e
@@ -458,8 +459,8 @@ func (o *options) hint(err error) string {
 	case http.StatusBadRequest:
 		return "check --device-id"
 	case http.StatusNotFound:
-		if o.path == wire.DoshiiPathAppV3 {
-			return "the server may know the older path: --path " + wire.DoshiiPathApp
+		if o.path == wire.PathAppV3 {
+			return "the server may know the older path: --path " + wire.PathApp
 		}
 		return "check --path"
 	}
@@ -468,8 +469,8 @@ func (o *options) hint(err error) string {
 
 // clocked reports whether a message is a heartbeat, or the answer to one.
 func clocked(message []byte) bool {
-	var m wire.DoshiiMessage
+	var m wire.Message
 	var text string
 	return json.Unmarshal(message, &m) == nil && m.Doshii != nil ||
-		json.Unmarshal(message, &text) == nil && wire.DoshiiIsPrimus(text)
+		json.Unmarshal(message, &text) == nil && wire.IsPrimus(text)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
 // Which socket is meant: --path, or else the credentials that were typed, or else
@@ -61,7 +61,7 @@ func TestDoshiiHosts(t *testing.T) {
 		s.LookupEnv = func(string) (string, bool) { return "", false }
 		o := &options{
 			account:   account{env: "live", clientID: "client", typed: func(string) bool { return false }},
-			hostStyle: style, path: wire.DoshiiPathApp,
+			hostStyle: style, path: wire.PathApp,
 		}
 		d, err := open(s, o)
 		if err != nil || d.Endpoint != want {
@@ -77,7 +77,7 @@ func TestDoshiiHosts(t *testing.T) {
 
 // The hint comes once, and not when an event has come before.
 func TestQuietHint(t *testing.T) {
-	o := &options{deviceID: "d", path: wire.DoshiiPathAppV3}
+	o := &options{deviceID: "d", path: wire.PathAppV3}
 	var stderr bytes.Buffer
 	s := testStream(&stderr)
 	quiet := quietHint(s, o)

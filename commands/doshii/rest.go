@@ -12,7 +12,8 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/doshii"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
 // rest are the flags of the commands that set things up through REST.
@@ -22,7 +23,7 @@ type rest struct {
 }
 
 func newREST() *rest {
-	return &rest{account: account{env: wire.DoshiiSandbox}, stream: stream.NewFlags()}
+	return &rest{account: account{env: wire.Sandbox}, stream: stream.NewFlags()}
 }
 
 func (o *rest) flags(more ...*cmdline.Flag) []*cmdline.Flag {
@@ -35,7 +36,7 @@ func (o *rest) flags(more ...*cmdline.Flag) []*cmdline.Flag {
 }
 
 // call is the Run of a command that makes one request and prints lines.
-func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line, *proto.DoshiiAPI) ([][]byte, error)) func(context.Context, *cmdline.Line) error {
+func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line, *doshii.API) ([][]byte, error)) func(context.Context, *cmdline.Line) error {
 	return func(ctx context.Context, line *cmdline.Line) error {
 		o.typed = line.Typed
 		if err := o.stream.NetworkFlags.Check(ctx, line); err != nil {
@@ -65,7 +66,7 @@ func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line,
 }
 
 // api is the REST interface of the options.
-func api(s *stream.Stream, o *rest) (*proto.DoshiiAPI, error) {
+func api(s *stream.Stream, o *rest) (*doshii.API, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func api(s *stream.Stream, o *rest) (*proto.DoshiiAPI, error) {
 		o.api = s.Emulated.Demo[cmdline.VariableName("doshii", "api")]
 	}
 	if o.api == "" || o.typed("env") {
-		o.api = wire.DoshiiREST(o.env)
+		o.api = wire.REST(o.env)
 	}
 	base, err := stream.ServiceEndpoint(o.api)
 	if err != nil {
@@ -106,7 +107,7 @@ func api(s *stream.Stream, o *rest) (*proto.DoshiiAPI, error) {
 		e.Advice = "set it or " + cmdline.VariableName("doshii", "client-secret") + ", or try --emulator"
 		return nil, e
 	}
-	return &proto.DoshiiAPI{
+	return &doshii.API{
 		Base: base, ClientID: id, ClientSecret: key, Client: s.Client(),
 		Secret: func(v string) { s.Say.Add(v) },
 	}, nil
@@ -131,7 +132,7 @@ func restHint(err error) string {
 
 func subscribeCommand(p *program.Program) *cmdline.Command {
 	o := newREST()
-	var sub proto.DoshiiSubscription
+	var sub doshii.Subscription
 	return &cmdline.Command{
 		Name:  "subscribe-location",
 		Usage: "subscribe the app to a location, so that its events come",
@@ -144,7 +145,7 @@ hark doshii subscribe-location Abc123 --client-id env:DOSHII_CLIENT_ID --client-
 				Usage: "the `ID` that the app itself has for the location"},
 			&cmdline.Flag{Name: "use-filtered-menu", Group: program.CatService, Value: cmdline.Bool(&sub.UseFilteredMenu),
 				Usage: "the app uses a filtered menu"}),
-		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
 			answer, err := api.Subscribe(ctx, line.Arg(0), sub)
 			return [][]byte{answer}, err
 		}),
@@ -159,7 +160,7 @@ func unsubscribeCommand(p *program.Program) *cmdline.Command {
 		Examples: `hark doshii unsubscribe-location --emulator dEm0Loc1`,
 		Args:     "ID\nID\tthe hashed id of the location",
 		Flags:    o.flags(),
-		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
 			answer, err := api.Unsubscribe(ctx, line.Arg(0))
 			return [][]byte{answer}, err
 		}),
@@ -185,7 +186,7 @@ func devicesList(p *program.Program) *cmdline.Command {
 		Examples: `hark doshii devices list --emulator
 hark doshii devices list --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET | jq -r .doshiiId`,
 		Flags: o.flags(),
-		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
 			list, err := api.Devices(ctx)
 			lines := make([][]byte, len(list))
 			for i, d := range list {
@@ -198,7 +199,7 @@ hark doshii devices list --client-id env:DOSHII_CLIENT_ID --client-secret env:DO
 
 func devicesCreate(p *program.Program) *cmdline.Command {
 	o := newREST()
-	var d proto.DoshiiNewDevice
+	var d doshii.NewDevice
 	var events, terminals, channels, locations string
 	return &cmdline.Command{
 		Name:  "create",
@@ -221,7 +222,7 @@ hark doshii devices create --name till --channels 'Order ahead,Pay@Table' --loca
 				Usage: "interested in these channels: `NAME,…`, such as 'Order ahead'"},
 			&cmdline.Flag{Name: "locations", Group: program.CatService, Value: cmdline.String(&locations),
 				Usage: "interested in these locations: `ID,…`"}),
-		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
 			if d.Name == "" {
 				return nil, cmdline.Usagef("devices create needs --name")
 			}
@@ -254,7 +255,7 @@ func devicesDelete(p *program.Program) *cmdline.Command {
 		Examples: `hark doshii devices delete --emulator dEm0Dev1`,
 		Args:     "ID\nID\tthe doshiiId of the device",
 		Flags:    o.flags(),
-		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *proto.DoshiiAPI) ([][]byte, error) {
+		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
 			answer, err := api.DeleteDevice(ctx, line.Arg(0))
 			return [][]byte{answer}, err
 		}),

@@ -15,7 +15,8 @@ import (
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/internal/tokenstore"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // site are the flags that say which installation of Drogue Cloud is meant.
@@ -29,7 +30,7 @@ type site struct {
 // flags declares them; use says what the endpoint is for.
 func (o *site) flags(use string) []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.DrogueAPI, Usage: use},
+		{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.API, Usage: use},
 		{Name: "api", Group: program.CatService, Value: cmdline.String(&o.api),
 			Usage: "the API is at `URL`, where --endpoint names the socket"},
 	}
@@ -65,7 +66,7 @@ func (o *site) addresses() (api, socket string, err error) {
 	case stream.IsHTTP(endpoint):
 		return endpoint, "", nil
 	case endpoint == "" && api == "":
-		return wire.DrogueAPI, "", nil
+		return wire.API, "", nil
 	}
 	return api, endpoint, nil
 }
@@ -205,7 +206,7 @@ func loginError(err error) error {
 }
 
 // credential asks for the credential itself.
-func (c *credentials) credential(ctx context.Context) (d proto.DrogueCredential, err error) {
+func (c *credentials) credential(ctx context.Context) (d drogue.Credential, err error) {
 	d.User = c.user
 	switch {
 	case c.token != nil:

@@ -10,6 +10,7 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/login"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/drogue"
 )
 
 func appsCommand(p *program.Program) *cmdline.Command {
@@ -60,6 +61,6 @@ func applications(ctx context.Context, s *stream.Stream, o *account) ([]json.Raw
 		if err != nil {
 			return nil, err
 		}
-		return proto.DrogueAPI{Base: api, Client: s.Client()}.Applications(ctx, cred)
+		return drogue.API{Base: api, Client: s.Client()}.Applications(ctx, cred)
 	})
 }

@@ -15,11 +15,12 @@ import (
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/internal/emulator/drogue"
+	drogueemu "github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // options are what the flags of "drogue tail" say.
@@ -27,7 +28,7 @@ type options struct {
 	account
 	inQuery     bool
 	group       string
-	filter      proto.DrogueFilter
+	filter      drogue.Filter
 	decode      bool
 	application string
 	channel     string
@@ -37,10 +38,10 @@ func Service() stream.Service {
 	return stream.Service{
 		Name: "drogue", Title: "Drogue Cloud",
 		Command: newCommand, Stream: tail, Arguments: []string{"x"},
-		Player: &proto.Drogue{}, Demo: []string{"demo-app"},
+		Player: &drogue.Service{}, Demo: []string{"demo-app"},
 		Emulator: emulated,
 		Settings: []stream.Question{
-			{Name: "endpoint", Ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.DrogueAPI + ")"},
+			{Name: "endpoint", Ask: "endpoint: https:// of the API, or wss:// of the socket (empty for " + wire.API + ")"},
 			{Name: "user", Ask: "user of an access token (empty if you log in with 'hark drogue login')"},
 			{Name: "access-token", Ask: "access token" + stream.OrBetter, Default: "env:DROGUE_ACCESS_TOKEN", Needed: true, With: "user"},
 		},
@@ -51,7 +52,7 @@ func Service() stream.Service {
 	}
 }
 
-func emulated() emulator.Service { return drogue.Service(drogue.DefaultOptions()) }
+func emulated() emulator.Service { return drogueemu.Service(drogueemu.DefaultOptions()) }
 
 func newCommand(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
@@ -73,7 +74,7 @@ func tail(p *program.Program) *stream.Streaming {
 	o, f := &options{account: *newAccount()}, stream.NewFlags()
 	// The server hears only pings and pongs and hangs up after 10 s without any.
 	// While the buffer is full our pings are all that it hears.
-	f.PingInterval, f.PingTimeout = wire.DroguePing-wire.DroguePing/5, wire.DroguePing+wire.DrogueTimeout
+	f.PingInterval, f.PingTimeout = wire.Ping-wire.Ping/5, wire.Ping+wire.Timeout
 	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
 		Name: "tail", Usual: true,
 		Usage: "stream the events of an application, or of one of its channels",
@@ -100,7 +101,7 @@ Without --group nothing is replayed: events that are sent while the connection i
 			&cmdline.Flag{Name: "sender", Group: program.CatService, Value: cmdline.String(&o.filter.Sender),
 				Usage: "only events that the device `NAME` has sent, for itself or as a gateway"},
 			&cmdline.Flag{Name: "type", Group: program.CatService, Value: cmdline.String(&o.filter.Type),
-				Usage: "only events of `TYPE`, such as " + wire.DrogueTypeConnection},
+				Usage: "only events of `TYPE`, such as " + wire.TypeConnection},
 			&cmdline.Flag{Name: "decode", Group: program.CatService, Value: cmdline.Bool(&o.decode),
 				Usage: "turn data_base64 of a text content type into data"},
 		)...), f.Flags()...),
@@ -137,7 +138,7 @@ func (o *options) address(arg string) error {
 }
 
 // open makes the service of the options.
-func open(ctx context.Context, s *stream.Stream, o *options) (*proto.Drogue, error) {
+func open(ctx context.Context, s *stream.Stream, o *options) (*drogue.Service, error) {
 	if err := emulate(s, &o.account); err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ func open(ctx context.Context, s *stream.Stream, o *options) (*proto.Drogue, err
 	if socket != "" {
 		api = ""
 	}
-	return &proto.Drogue{
+	return &drogue.Service{
 		API: api, Client: s.Client(), Endpoint: socket,
 		Application: o.application, Channel: o.channel, Group: o.group,
 		Token: c.token, Renewable: c.renewable, AccessToken: c.accessToken, User: c.user,
@@ -171,7 +172,7 @@ type decoder struct{ proto.Sink }
 
 func (d decoder) Event(ev *proto.Event) error {
 	giant := len(ev.Data) >= stream.Worthwhile
-	ev.Data = proto.DrogueDecode(ev.Data)
+	ev.Data = drogue.Decode(ev.Data)
 	if giant { // what it was decoded in
 		debug.FreeOSMemory()
 	}
@@ -191,13 +192,13 @@ const (
 
 // adviseOnGroups says what can be lost. That nothing is replayed is said at once to
 // those who watch, and otherwise when the stream has been interrupted.
-func adviseOnGroups(s *stream.Stream, svc *proto.Drogue, o *options) proto.Service {
+func adviseOnGroups(s *stream.Stream, svc *drogue.Service, o *options) proto.Service {
 	switch {
-	case o.group != "" && s.Watched && (o.channel != "" || o.filter != (proto.DrogueFilter{})):
+	case o.group != "" && s.Watched && (o.channel != "" || o.filter != (drogue.Filter{})):
 		s.Warn("%s", adviceSameGroup)
 	case o.group == "" && s.Flags.Retries > 0 && s.Emulated == nil:
 		if !s.Watched {
-			return &interrupted{Drogue: svc, again: func() { s.Warn("%s", adviceGroup) }}
+			return &interrupted{Service: svc, again: func() { s.Warn("%s", adviceGroup) }}
 		}
 		s.Warn("%s", adviceGroup)
 	}
@@ -206,13 +207,13 @@ func adviseOnGroups(s *stream.Stream, svc *proto.Drogue, o *options) proto.Servi
 
 // interrupted is a service that tells when a connection follows another one.
 type interrupted struct {
-	*proto.Drogue
+	*drogue.Service
 	again func()
 }
 
 // Start implements proto.Service.
 func (i *interrupted) Start() proto.Source {
-	source, attempts := i.Drogue.Start(), 0
+	source, attempts := i.Service.Start(), 0
 	return proto.SourceFunc(func(ctx context.Context) (*proto.Handshake, error) {
 		if attempts++; attempts == 2 {
 			i.again()
@@ -226,7 +227,7 @@ func hint(err error) string {
 	if ending.Is[*proto.CredentialError](err) {
 		return "log in with 'hark drogue login', or give --token or --access-token"
 	}
-	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Status == 0 && strings.HasPrefix(h.Address, wire.DrogueAPI) {
+	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Status == 0 && strings.HasPrefix(h.Address, wire.API) {
 		return "that is the public sandbox, the default: --endpoint, or HARK_DROGUE_ENDPOINT, names the installation that you use"
 	}
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageDiscovery {
@@ -246,15 +247,15 @@ func hint(err error) string {
 		return ""
 	}
 	switch {
-	case c.Reason == wire.DrogueTokenExpired:
+	case c.Reason == wire.TokenExpired:
 		return "let hark renew the token: 'hark drogue login', --token 'cmd:COMMAND' or --token file:PATH; or use a personal access token"
 	case c.Code == frame.StatusPolicy:
 		return "the user of the new token has no right to the application"
-	case strings.HasPrefix(c.Reason, wire.DrogueRefreshFailed):
+	case strings.HasPrefix(c.Reason, wire.RefreshFailed):
 		return "the server did not take the new token; see what --token gives"
 	case c.Code == frame.StatusProtocol:
 		return "the server takes nothing but new tokens from a client: leave out what was sent"
-	case c.Reason == wire.DrogueStreamError:
+	case c.Reason == wire.StreamError:
 		return "the application may have been deleted, or the message broker of the server is in trouble"
 	}
 	return ""

@@ -12,7 +12,8 @@ import (
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 func TestDrogueAddresses(t *testing.T) {
@@ -88,13 +89,13 @@ func TestAdviceOnGroups(t *testing.T) {
 		{"a group", options{group: "g"}, true, 10, false, "0 0 0"},
 		{"a group with a channel", options{group: "g", channel: "c"}, true, 10, false, "1 1 1"},
 		{"a group with a channel in a pipe", options{group: "g", channel: "c"}, false, 10, false, "0 0 0"},
-		{"a group with a filter", options{group: "g", filter: proto.DrogueFilter{Type: "t"}}, true, 10, false, "1 1 1"},
+		{"a group with a filter", options{group: "g", filter: drogue.Filter{Type: "t"}}, true, 10, false, "1 1 1"},
 	}
 	for _, tt := range tests {
 		var stderr bytes.Buffer
 		s := testStream(&stderr)
 		s.Watched, s.Flags.Retries, s.Flags.Quiet = tt.watched, tt.retries, tt.quiet
-		svc := adviseOnGroups(s, &proto.Drogue{Endpoint: "ws://x", Application: "a"}, &tt.options)
+		svc := adviseOnGroups(s, &drogue.Service{Endpoint: "ws://x", Application: "a"}, &tt.options)
 		source := svc.Start()
 		var got []string
 		for range 3 {
@@ -114,7 +115,7 @@ func TestAdviceOnGroups(t *testing.T) {
 
 // Which installation was asked is said.
 func TestHints(t *testing.T) {
-	h := &proto.HandshakeError{Stage: netdial.StageDNS, Address: wire.DrogueAPI + "/.well-known/drogue-endpoints", Err: errors.New("no such host")}
+	h := &proto.HandshakeError{Stage: netdial.StageDNS, Address: wire.API + "/.well-known/drogue-endpoints", Err: errors.New("no such host")}
 	if got := hint(h); !strings.Contains(got, "HARK_DROGUE_ENDPOINT") {
 		t.Errorf("the default of Drogue: %q", got)
 	}

@@ -16,7 +16,8 @@ import (
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/tokenstore"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // loginOptions are what the flags of "drogue login" say.
@@ -131,7 +132,7 @@ func logIn(ctx context.Context, s *stream.Stream, o *loginOptions) error {
 
 // flow finds out where to log in.
 func flow(ctx context.Context, s *stream.Stream, api string) (*login.Flow, error) {
-	a := proto.DrogueAPI{Base: api, Client: s.Client()}
+	a := drogue.API{Base: api, Client: s.Client()}
 	doc, _, err := a.Endpoints(ctx)
 	if err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func flow(ctx context.Context, s *stream.Stream, api string) (*login.Flow, error
 	if err != nil {
 		return nil, loginFailure(err)
 	}
-	return &login.Flow{Provider: provider, ClientID: wire.DrogueClientID, Client: s.Client()}, nil
+	return &login.Flow{Provider: provider, ClientID: wire.ClientID, Client: s.Client()}, nil
 }
 
 // browserLogin logs in with a browser of this machine.
@@ -288,7 +289,7 @@ func whoami(ctx context.Context, s *stream.Stream, o *account, token bool) ([]by
 		if err != nil || token {
 			return []byte(cred.Token.Reveal()), err
 		}
-		id, err := proto.DrogueAPI{Base: api, Client: s.Client()}.Whoami(ctx, cred)
+		id, err := drogue.API{Base: api, Client: s.Client()}.Whoami(ctx, cred)
 		if err != nil {
 			return nil, err
 		}
@@ -353,10 +354,10 @@ func endpoints(ctx context.Context, s *stream.Stream, o *account) ([]byte, error
 		return nil, err
 	}
 	return stream.Within(ctx, s, func(ctx context.Context) ([]byte, error) {
-		a := proto.DrogueAPI{Base: api, Client: s.Client()}
+		a := drogue.API{Base: api, Client: s.Client()}
 		doc, raw, err := a.Endpoints(ctx)
 		if err == nil && doc.WebSocket == nil && (c.token != nil || c.accessToken != nil) {
-			var cred proto.DrogueCredential
+			var cred drogue.Credential
 			if cred, err = c.credential(ctx); err == nil {
 				_, raw, err = a.Info(ctx, cred)
 			}

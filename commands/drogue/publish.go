@@ -13,6 +13,7 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/drogue"
 )
 
 // publishOptions are what the flags of "drogue publish" say.
@@ -97,12 +98,12 @@ func (o *publishOptions) check(arg string) error {
 }
 
 // publisher finds the HTTP endpoint.
-func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*proto.DroguePublisher, error) {
+func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*drogue.Publisher, error) {
 	password, _, err := s.Source("--password", o.password)
 	if err != nil {
 		return nil, err
 	}
-	p := &proto.DroguePublisher{
+	p := &drogue.Publisher{
 		Application: o.application, Channel: o.channel, Device: o.device, As: o.as,
 		Password: password, Username: o.username, Client: s.Client(),
 	}
@@ -122,7 +123,7 @@ func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*proto
 		return nil, err
 	}
 	p.Endpoint, err = stream.Within(ctx, s, func(ctx context.Context) (string, error) {
-		a := proto.DrogueAPI{Base: api, Client: s.Client()}
+		a := drogue.API{Base: api, Client: s.Client()}
 		doc, _, err := a.Endpoints(ctx)
 		if err != nil {
 			return "", err
@@ -138,7 +139,7 @@ func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*proto
 var errNoHTTP = errors.New("the installation does not tell where its HTTP endpoint is")
 
 // publish sends the data of the arguments, or the lines of stdin.
-func publish(ctx context.Context, s *stream.Stream, p *proto.DroguePublisher, contentType string, data []string) error {
+func publish(ctx context.Context, s *stream.Stream, p *drogue.Publisher, contentType string, data []string) error {
 	send := func(data []byte) error {
 		_, err := stream.Within(ctx, s, func(ctx context.Context) (any, error) { return nil, p.Publish(ctx, contentType, data) })
 		return err

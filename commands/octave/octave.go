@@ -17,10 +17,11 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/internal/emulator/octave"
+	octaveemu "github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // options are what the flags of the Octave commands say.
@@ -47,7 +48,7 @@ func Service() stream.Service {
 	return stream.Service{
 		Name: "octave", Title: "Sierra Wireless Octave",
 		Command: newCommand, Stream: subscribe, Arguments: []string{"/x"},
-		Player: &proto.Octave{}, Demo: []string{"/demo/stream"},
+		Player: &octave.Service{}, Demo: []string{"/demo/stream"},
 		Emulator: emulated,
 		Settings: []stream.Question{
 			{Name: "company", Ask: "company", Needed: true},
@@ -64,7 +65,7 @@ func Service() stream.Service {
 	}
 }
 
-func emulated() emulator.Service { return octave.Service(octave.DefaultOptions()) }
+func emulated() emulator.Service { return octaveemu.Service(octaveemu.DefaultOptions()) }
 
 func newCommand(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
@@ -85,9 +86,9 @@ hark octave session --emulator`,
 // account are the flags that say where the service is and who asks.
 func (o *options) account() []*cmdline.Flag {
 	return cmdline.Own("octave",
-		&cmdline.Flag{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.OctaveEndpoint,
+		&cmdline.Flag{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.Endpoint,
 			Usage: "reach the session service at `URL`"},
-		&cmdline.Flag{Name: "api", Group: program.CatService, Value: cmdline.String(&o.api), Default: wire.OctaveAPI,
+		&cmdline.Flag{Name: "api", Group: program.CatService, Value: cmdline.String(&o.api), Default: wire.API,
 			Usage: "reach the REST interface at `URL`; the default holds for the default of --endpoint"},
 		&cmdline.Flag{Name: "company", Group: program.CatService, Value: cmdline.String(&o.company),
 			Usage: "the `NAME` of the company"},
@@ -128,7 +129,7 @@ hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r
 
 func subscribe(p *program.Program) *stream.Streaming {
 	o, f := &options{
-		ackTimeout: 10 * time.Second, heartbeat: wire.OctaveHeartbeat, backfill: true, backfillDelay: 5 * time.Second,
+		ackTimeout: 10 * time.Second, heartbeat: wire.Heartbeat, backfill: true, backfillDelay: 5 * time.Second,
 	}, stream.NewFlags()
 	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
 		Name: "subscribe", Usual: true,
@@ -235,7 +236,7 @@ func unique(words []string) []string {
 }
 
 // open makes the service of the options.
-func open(s *stream.Stream, o *options) (*proto.Octave, error) {
+func open(s *stream.Stream, o *options) (*octave.Service, error) {
 	if o.emulator {
 		err := s.Emulate(emulated(), o.typed, &o.endpoint,
 			stream.Demo{Flag: "user", Variable: "HARK_OCTAVE_USER", Setting: &o.user},
@@ -250,7 +251,7 @@ func open(s *stream.Stream, o *options) (*proto.Octave, error) {
 		o.api = s.Emulated.Demo["HARK_OCTAVE_API"]
 	}
 	if o.endpoint == "" {
-		o.endpoint = wire.OctaveEndpoint
+		o.endpoint = wire.Endpoint
 	}
 	endpoint, err := stream.ServiceEndpoint(o.endpoint)
 	if err != nil {
@@ -271,18 +272,18 @@ func open(s *stream.Stream, o *options) (*proto.Octave, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &proto.Octave{
+	return &octave.Service{
 		Endpoint: endpoint, User: o.user, Company: o.company, Token: tok,
 		Streams: o.streams, AckTimeout: o.ackTimeout, Heartbeat: o.heartbeat,
 		Client: s.Client(),
-		API: &proto.OctaveAPI{
+		API: &octave.API{
 			Base: api, User: o.user, Company: o.company, Token: tok, Client: s.Client(), Timeout: s.Flags.ConnectTimeout,
 		},
 	}, nil
 }
 
 // printSession asks for a session and prints it.
-func printSession(ctx context.Context, s *stream.Stream, svc *proto.Octave) error {
+func printSession(ctx context.Context, s *stream.Stream, svc *octave.Service) error {
 	ctx, cancel := proto.WithConnectTimeout(ctx, s.Flags.ConnectTimeout)
 	defer cancel()
 	session, err := svc.NewSession(ctx)
@@ -325,25 +326,25 @@ func hint(err error) string {
 
 // clocked reports whether a message is a heartbeat.
 func clocked(message []byte) bool {
-	var m wire.OctaveRequest
-	return json.Unmarshal(message, &m) == nil && m.Type == wire.OctaveTypeHeartbeat
+	var m wire.Request
+	return json.Unmarshal(message, &m) == nil && m.Type == wire.TypeHeartbeat
 }
 
 // answer answers a request for a session as Octave does: recordings hold no
 // sessions, which are credentials.
 func answer(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, wire.OctaveSessionPath) {
+	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, wire.SessionPath) {
 		return false
 	}
-	body, err := json.Marshal(wire.OctaveSession{ID: "replay"})
+	body, err := json.Marshal(wire.Session{ID: "replay"})
 	if err != nil {
 		panic(err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
 	// The client may be gone: nobody is left to be told.
-	_ = json.NewEncoder(w).Encode(wire.OctaveAnswer{
-		Head: &wire.OctaveHead{OK: true, Status: http.StatusCreated, Messages: []string{wire.OctaveCreated}}, Body: body,
+	_ = json.NewEncoder(w).Encode(wire.Answer{
+		Head: &wire.Head{OK: true, Status: http.StatusCreated, Messages: []string{wire.Created}}, Body: body,
 	})
 	return true
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 func streamsCommand(p *program.Program) *cmdline.Command {
@@ -90,7 +91,7 @@ printf '{"n":%d}\n' 1 2 3 | hark octave publish --company acme --user alice --to
 }
 
 // request prepares a command that speaks to the REST interface alone.
-func request(ctx context.Context, p *program.Program, line *cmdline.Line, o *options, f *stream.Flags) (*stream.Stream, *proto.Octave, *output.Writer, error) {
+func request(ctx context.Context, p *program.Program, line *cmdline.Line, o *options, f *stream.Flags) (*stream.Stream, *octave.Service, *output.Writer, error) {
 	o.typed = line.Typed
 	s := stream.New(p, f)
 	svc, err := open(s, o)
@@ -112,8 +113,8 @@ func request(ctx context.Context, p *program.Program, line *cmdline.Line, o *opt
 // of another installation is: the vendor's must not get its credentials.
 func (o *options) apiBase(endpoint string) (string, error) {
 	switch {
-	case o.api == "" && endpoint == wire.OctaveEndpoint:
-		return wire.OctaveAPI, nil
+	case o.api == "" && endpoint == wire.Endpoint:
+		return wire.API, nil
 	case o.api == "":
 		return "", nil
 	}
@@ -179,7 +180,7 @@ func checkPrefix(what, prefix string) error {
 }
 
 // findStreams turns devices and prefixes into streams.
-func findStreams(ctx context.Context, s *stream.Stream, o *options, svc *proto.Octave) error {
+func findStreams(ctx context.Context, s *stream.Stream, o *options, svc *octave.Service) error {
 	switch {
 	case svc.API.Base != "":
 	case o.since.given():
@@ -196,7 +197,7 @@ func findStreams(ctx context.Context, s *stream.Stream, o *options, svc *proto.O
 }
 
 // lookBack gives the service what it needs to look at stored events.
-func (o *options) lookBack(svc *proto.Octave) {
+func (o *options) lookBack(svc *octave.Service) {
 	backfill := o.backfill && !o.noBackfill
 	if svc.API.Base != "" && (backfill || o.since.given()) {
 		svc.Backfill, svc.BackfillDelay = backfill, o.backfillDelay
@@ -205,12 +206,12 @@ func (o *options) lookBack(svc *proto.Octave) {
 }
 
 // resolve adds the streams of the devices and prefixes to those of the service.
-func resolve(ctx context.Context, s *stream.Stream, o *options, svc *proto.Octave) error {
+func resolve(ctx context.Context, s *stream.Stream, o *options, svc *octave.Service) error {
 	all, err := svc.API.Streams(ctx, "")
 	if err != nil {
 		return refusal(ctx, s, svc, err)
 	}
-	svc.Known = make(map[string]proto.OctaveStream)
+	svc.Known = make(map[string]octave.Stream)
 	add := func(prefix, what string) error {
 		found := false
 		for _, st := range all {
@@ -245,12 +246,12 @@ func resolve(ctx context.Context, s *stream.Stream, o *options, svc *proto.Octav
 }
 
 // listStreams prints the streams below a prefix.
-func listStreams(ctx context.Context, s *stream.Stream, svc *proto.Octave, w *output.Writer, prefix string) error {
+func listStreams(ctx context.Context, s *stream.Stream, svc *octave.Service, w *output.Writer, prefix string) error {
 	streams, err := svc.API.Streams(ctx, prefix)
 	if err != nil {
 		return refusal(ctx, s, svc, err)
 	}
-	slices.SortFunc(streams, func(a, b proto.OctaveStream) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortFunc(streams, func(a, b octave.Stream) int { return cmp.Compare(a.Path, b.Path) })
 	for i, st := range streams {
 		if err := s.Print(w, uint64(i+1), st.Raw); err != nil {
 			return err
@@ -274,7 +275,7 @@ func checkElems(payload []byte) error {
 // publishEvent creates an event and prints it. at adds to an error where the
 // payload came from.
 func publishEvent(
-	ctx context.Context, s *stream.Stream, svc *proto.Octave, w *output.Writer, to string, payload []byte, at func(error) error,
+	ctx context.Context, s *stream.Stream, svc *octave.Service, w *output.Writer, to string, payload []byte, at func(error) error,
 ) error {
 	event, err := svc.API.Publish(ctx, to, payload)
 	if err != nil {
@@ -287,7 +288,7 @@ func publishEvent(
 }
 
 // publishLines creates an event of each line of stdin.
-func publishLines(ctx context.Context, s *stream.Stream, svc *proto.Octave, w *output.Writer, to string) error {
+func publishLines(ctx context.Context, s *stream.Stream, svc *octave.Service, w *output.Writer, to string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lines, failed := stream.InputLines(ctx, s.Stdin)
@@ -321,7 +322,7 @@ func publishLines(ctx context.Context, s *stream.Stream, svc *proto.Octave, w *o
 
 // refusal is a request to the REST interface that failed. Its 403 does not
 // tell bad credentials from a missing right, but the session service does.
-func refusal(ctx context.Context, s *stream.Stream, svc *proto.Octave, err error) error {
+func refusal(ctx context.Context, s *stream.Stream, svc *octave.Service, err error) error {
 	if sig, ok := errors.AsType[*process.SignalError](context.Cause(ctx)); ok {
 		return sig
 	}

@@ -23,7 +23,9 @@ import (
 	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
 	"github.com/hark-cli/hark/internal/emulator/octave"
-	"github.com/hark-cli/hark/proto/wire"
+	doshiiwire "github.com/hark-cli/hark/proto/doshii/wire"
+	droguewire "github.com/hark-cli/hark/proto/drogue/wire"
+	octavewire "github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // A client that somebody else has written reads events of every service, over a
@@ -52,11 +54,11 @@ func TestOtherClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	id := emulatortest.Unmarshal[struct{ Body wire.OctaveSession }](t, body).Body.ID
+	id := emulatortest.Unmarshal[struct{ Body octavewire.Session }](t, body).Body.ID
 	for _, test := range []struct{ path, auth, send, contains string }{
-		{"/octave" + wire.OctaveSocketPath(id), "", subscribeTo(octave.DemoStream), `"type":"message"`},
+		{"/octave" + octavewire.SocketPath(id), "", subscribeTo(octave.DemoStream), `"type":"message"`},
 		{"/drogue/" + drogue.DemoApplication, strings.TrimPrefix(basic(drogue.User, drogue.AccessToken), "Authorization: "), "", `"specversion"`},
-		{appPath(wire.DoshiiPathAppV3), "", `{"doshii":{"ping":1}}`, `"emit"`},
+		{appPath(doshiiwire.PathAppV3), "", `{"doshii":{"ping":1}}`, `"emit"`},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -106,7 +108,7 @@ func TestClose(t *testing.T) {
 			want string
 		}{
 			{"octave", b.Dial(session(b)), "close 1001"},
-			{"doshii", b.Dial(appPath(wire.DoshiiPathApp)), "close 1001"},
+			{"doshii", b.Dial(appPath(doshiiwire.PathApp)), "close 1001"},
 			{"drogue", b.Dial("/drogue/public-app"), "drop"},
 			{"half-open", b.Dial("/drogue/public-app", emulator.FaultHeader+": silence"), "drop"},
 		} {
@@ -220,7 +222,7 @@ func TestCredentials(t *testing.T) {
 	if len(octave.Token) != 32 || len(octave.RestrictedToken) != 28 {
 		t.Errorf("tokens of %d and %d characters", len(octave.Token), len(octave.RestrictedToken))
 	}
-	if !wire.DrogueAccessTokenValid(drogue.AccessToken) {
+	if !droguewire.AccessTokenValid(drogue.AccessToken) {
 		t.Errorf("%s has a wrong checksum", drogue.AccessToken)
 	}
 	if strings.Count(doshii.ClientID, ".") != 2 || !strings.HasPrefix(doshii.ClientID, "eyJ") {
@@ -275,7 +277,7 @@ func TestSeed(t *testing.T) {
 		inBubble(t, opts, func(b *emulatortest.Bench) {
 			all = collect(b.Dial("/drogue/public-app"), 20)
 			time.Sleep(time.Second / 4) // not when the next event is due
-			all = append(all, collect(b.Dial(appPath(wire.DoshiiPathApp)), 20)...)
+			all = append(all, collect(b.Dial(appPath(doshiiwire.PathApp)), 20)...)
 			all = append(all, session(b))
 		})
 		return all

@@ -11,7 +11,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
 	"github.com/hark-cli/hark/internal/emulator/octave"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // every are the options of an emulator of all services.
@@ -54,7 +54,7 @@ func inBubble(t *testing.T, opts every, f func(b *emulatortest.Bench)) {
 func session(b *emulatortest.Bench) string {
 	b.T.Helper()
 	_, body := b.Do("POST", "/octave/session", "", masterHeaders()...)
-	return "/octave" + wire.OctaveSocketPath(emulatortest.Unmarshal[struct{ Body wire.OctaveSession }](b.T, body).Body.ID)
+	return "/octave" + wire.SocketPath(emulatortest.Unmarshal[struct{ Body wire.Session }](b.T, body).Body.ID)
 }
 
 func masterHeaders() []string {

@@ -12,8 +12,9 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	doshiiwire "github.com/hark-cli/hark/proto/doshii/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
+	octavewire "github.com/hark-cli/hark/proto/octave/wire"
 )
 
 func parse(spec string) error { return emulator.ParseFaults(everyOptions().services(), spec) }
@@ -192,7 +193,7 @@ func TestFaultRefuse(t *testing.T) {
 		body, err := io.ReadAll(res.Body)
 		res.Body.Close()
 		if err != nil || res.StatusCode != 429 || res.Header.Get("Retry-After") != "7" ||
-			emulatortest.Unmarshal[wire.OctaveAnswer](t, body).Head.Status != 429 {
+			emulatortest.Unmarshal[octavewire.Answer](t, body).Head.Status != 429 {
 			t.Errorf("%s %v %s", res.Status, res.Header, body)
 		}
 		b.Dial(session(b)) // the socket has the plan of its session
@@ -203,7 +204,7 @@ func TestFaultRefuse(t *testing.T) {
 			}
 		}
 		b.Dial("/drogue/public-app", spec)
-		if _, res := b.Upgrade(appPath(wire.DoshiiPathApp), emulator.FaultHeader+": refuse=500"); res.StatusCode != 500 {
+		if _, res := b.Upgrade(appPath(doshiiwire.PathApp), emulator.FaultHeader+": refuse=500"); res.StatusCode != 500 {
 			t.Errorf("doshii: %s", res.Status)
 		}
 		if status, _ := b.Do("GET", "/octave/v5.0/demo/stream", "", append(masterHeaders(), emulator.FaultHeader+": refuse=502")...); status != 502 {

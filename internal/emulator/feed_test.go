@@ -16,8 +16,8 @@ import (
 	"github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
 	"github.com/hark-cli/hark/internal/emulator/octave"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // What a service has sent can be published again, in short forms too.
@@ -27,7 +27,7 @@ func TestPublish(t *testing.T) {
 		octaves.Send(frame.OpText, subscribeTo(octave.DemoStream))
 		octaves.WantText(octaveOK)
 		drogues := b.Dial("/drogue/demo-app", basic(drogue.User, drogue.AccessToken))
-		doshiis := b.Dial(appPath(wire.DoshiiPathApp))
+		doshiis := b.Dial(appPath(wire.PathApp))
 		pos := b.Dial("/doshii/pos/socket?token=" + doshii.LocationToken)
 		for _, test := range []struct {
 			event string
@@ -81,7 +81,7 @@ func TestPublish(t *testing.T) {
 // Events over HTTP, without credentials.
 func TestServeEvents(t *testing.T) {
 	inBubble(t, quiet(), func(b *emulatortest.Bench) {
-		c := b.Dial(appPath(wire.DoshiiPathApp))
+		c := b.Dial(appPath(wire.PathApp))
 		if status, body := b.Do("POST", emulator.EventsPath, "{\"emit\":[\"a\",{}]}\n\n{\"emit\":[\"b\",{}]}\n"); status != 204 {
 			t.Errorf("%d %s", status, body)
 		}
@@ -105,7 +105,7 @@ func TestFeed(t *testing.T) {
 		go func() { done <- b.E.Feed(b.T.Context(), strings.NewReader(lines), 2, none) }()
 		time.Sleep(time.Minute)
 		start := time.Now()
-		c := b.Dial(appPath(wire.DoshiiPathApp))
+		c := b.Dial(appPath(wire.PathApp))
 		for _, name := range []string{"a", "b", "c"} {
 			c.WantText(`{"emit":["` + name + `",{}]}`)
 		}

@@ -21,9 +21,10 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/internal/emulator/drogue"
+	drogueemu "github.com/hark-cli/hark/internal/emulator/drogue"
 	"github.com/hark-cli/hark/internal/tokenstore"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/drogue"
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
 	"github.com/zitadel/oidc/v3/example/server/storage"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -97,7 +98,7 @@ func (c nativeClient) GrantTypes() []oidc.GrantType {
 }
 
 func (s *providerStorage) GetPrivateClaimsFromScopes(context.Context, string, string, []string) (map[string]any, error) {
-	return map[string]any{"azp": "drogue", "preferred_username": drogue.User}, nil
+	return map[string]any{"azp": "drogue", "preferred_username": drogueemu.User}, nil
 }
 
 func (s *providerStorage) TokenRequestByRefreshToken(ctx context.Context, token string) (op.RefreshTokenRequest, error) {
@@ -148,7 +149,7 @@ func inScene(t *testing.T, f func(*testing.T, *scene)) {
 		handler, s := newProvider(t)
 		opts := emulator.DefaultOptions()
 		opts.Rate = 0.1
-		e, err := emulator.Services{drogue.Service(drogue.DefaultOptions())}.New(opts)
+		e, err := emulator.Services{drogueemu.Service(drogueemu.DefaultOptions())}.New(opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +250,7 @@ func (p pipes) dial(ctx context.Context) (net.Conn, error) {
 func TestBrowser(t *testing.T) {
 	inScene(t, func(t *testing.T, s *scene) {
 		l := s.logIn()
-		if l.AccessToken == "" || l.RefreshToken == "" || l.User != drogue.User || l.Issuer != issuer {
+		if l.AccessToken == "" || l.RefreshToken == "" || l.User != drogueemu.User || l.Issuer != issuer {
 			t.Errorf("%+v", l)
 		}
 		if left := time.Until(l.Expires); left < 4*time.Minute || left > 5*time.Minute {
@@ -320,8 +321,8 @@ func TestStreamOutlivesItsTokens(t *testing.T) {
 			},
 			Warning: func(text string) { warnings = append(warnings, text) },
 		}
-		err := proto.Run(t.Context(), &proto.Drogue{
-			Endpoint: emulator.Base + "/drogue", Application: drogue.DemoApplication,
+		err := proto.Run(t.Context(), &drogue.Service{
+			Endpoint: emulator.Base + "/drogue", Application: drogueemu.DemoApplication,
 			Token: s.keeper.Token, Renewable: true,
 		}, sink, o)
 		if !errors.Is(err, errEnough) {

@@ -15,7 +15,7 @@ import (
 	"sync"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
 // The demo app of Doshii. Client ids look like JSON Web Tokens.
@@ -50,7 +50,7 @@ type server struct {
 	mu         sync.Mutex
 	rand       *rand.Rand
 	subscribed map[string]bool // locations of the demo app
-	devices    []wire.DoshiiDevice
+	devices    []wire.Device
 	conns      map[*conn]struct{}
 	kept       map[scope][]keptEvent
 
@@ -84,7 +84,7 @@ func newServer(h *emulator.Host, opts Options) *server {
 		host:       h,
 		opts:       opts,
 		subscribed: map[string]bool{DemoLocation: true},
-		devices: []wire.DoshiiDevice{{
+		devices: []wire.Device{{
 			DoshiiID: DemoDevice, Name: "demo device", Ref: "demo-1", Events: []string{"order_created", "order_updated"},
 			Terminals: []string{}, Channels: []string{}, LocationIDs: []string{}, Version: "v1",
 		}},
@@ -100,7 +100,7 @@ func (d *server) Prefixes() []string { return []string{"doshii"} }
 func (d *server) Environ(base *url.URL) ([]string, error) {
 	return []string{
 		"HARK_DOSHII_ENDPOINT=" + emulator.SocketBase(base) + "/doshii",
-		"HARK_DOSHII_API=" + base.String() + "/doshii" + wire.DoshiiPathREST,
+		"HARK_DOSHII_API=" + base.String() + "/doshii" + wire.PathREST,
 		"HARK_DOSHII_CLIENT_ID=" + ClientID,
 		"HARK_DOSHII_CLIENT_SECRET=" + ClientSecret,
 		"HARK_DOSHII_LOCATION_TOKEN=" + LocationToken,
@@ -129,14 +129,14 @@ func (d *server) publish(e event) {
 }
 
 // envelope wraps an event as the options say.
-func (d *server) envelope(e event) wire.DoshiiMessage {
+func (d *server) envelope(e event) wire.Message {
 	switch d.opts.Envelope {
 	case "type":
-		return wire.DoshiiMessage{Type: e.name, Data: e.payload}
+		return wire.Message{Type: e.name, Data: e.payload}
 	case "event":
-		return wire.DoshiiMessage{Event: e.name, Data: e.payload}
+		return wire.Message{Event: e.name, Data: e.payload}
 	}
-	return wire.DoshiiMessage{Emit: wire.DoshiiEmit{emulator.MustJSON(e.name), e.payload}}
+	return wire.Message{Emit: wire.Emit{emulator.MustJSON(e.name), e.payload}}
 }
 
 // wants tells whether a socket gets an event: an app when it is subscribed to
@@ -152,7 +152,7 @@ func (d *server) wants(s scope, e event) bool {
 	if s.device == "" {
 		return true
 	}
-	i := slices.IndexFunc(d.devices, func(v wire.DoshiiDevice) bool { return v.DoshiiID == s.device })
+	i := slices.IndexFunc(d.devices, func(v wire.Device) bool { return v.DoshiiID == s.device })
 	return i >= 0 && interest(d.devices[i], e)
 }
 
@@ -164,7 +164,7 @@ func (s scope) at(location string) bool {
 
 // interest: every list that is not empty must contain what the event has.
 // An event that has no terminal or channel passes these lists.
-func interest(v wire.DoshiiDevice, e event) bool {
+func interest(v wire.Device, e event) bool {
 	in := func(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
 	channel := channelOf(e.name)
 	return in(v.Events, e.name) && in(v.LocationIDs, e.location) &&
@@ -186,12 +186,12 @@ func channelOf(name string) string {
 }
 
 func (d *server) Serve(w http.ResponseWriter, r *http.Request, _ string) {
-	if path, ok := strings.CutPrefix(r.URL.Path, wire.DoshiiPathREST+"/"); ok {
+	if path, ok := strings.CutPrefix(r.URL.Path, wire.PathREST+"/"); ok {
 		d.serveREST(w, r, path)
 		return
 	}
 	switch r.URL.Path {
-	case wire.DoshiiPathApp, wire.DoshiiPathAppV3, wire.DoshiiPathPOS, wire.DoshiiPathVendor:
+	case wire.PathApp, wire.PathAppV3, wire.PathPOS, wire.PathVendor:
 		d.serveSocket(w, r)
 	default:
 		http.NotFound(w, r)
@@ -211,7 +211,7 @@ func (d *server) appAuth(auth string) bool {
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(emulator.MustJSON(wire.DoshiiError{Error: text}))
+	_, _ = w.Write(emulator.MustJSON(wire.Error{Error: text}))
 }
 
 // A maker makes up events.

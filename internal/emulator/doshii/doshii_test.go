@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // appPath is the address of an app's socket with good credentials.
@@ -72,7 +72,7 @@ func TestDoshiiHandshake(t *testing.T) {
 		})
 	}
 	inBubble(t, quiet(), func(b *bench) {
-		if status, body := b.Do("GET", appPath(wire.DoshiiPathApp), ""); status != 400 || !strings.Contains(string(body), "Upgrade") {
+		if status, body := b.Do("GET", appPath(wire.PathApp), ""); status != 400 || !strings.Contains(string(body), "Upgrade") {
 			t.Errorf("no upgrade: %d %s", status, body)
 		}
 	})
@@ -94,7 +94,7 @@ func TestDoshiiPong(t *testing.T) {
 		opts := quiet()
 		opts.Doshii.Pong = test.style
 		inBubble(t, opts, func(b *bench) {
-			c := b.Dial(appPath(wire.DoshiiPathAppV3))
+			c := b.Dial(appPath(wire.PathAppV3))
 			for _, op := range []frame.Opcode{frame.OpText, frame.OpBinary} {
 				c.Send(op, test.message)
 				c.WantText(test.want)
@@ -109,7 +109,7 @@ func TestDoshiiPong(t *testing.T) {
 	opts := quiet()
 	opts.Doshii.Malformed = 1003
 	inBubble(t, opts, func(b *bench) {
-		c := b.Dial(appPath(wire.DoshiiPathAppV3))
+		c := b.Dial(appPath(wire.PathAppV3))
 		c.Send(frame.OpText, "hello")
 		c.WantClose(1003, "malformed message")
 	})
@@ -134,7 +134,7 @@ func TestDoshiiIdle(t *testing.T) {
 			opts := quiet()
 			test.opts(&opts.Doshii)
 			inBubble(t, opts, func(b *bench) {
-				c := b.Dial(appPath(wire.DoshiiPathAppV3))
+				c := b.Dial(appPath(wire.PathAppV3))
 				start := time.Now()
 				test.check(c)
 				if d := time.Since(start); d < test.after || d > test.after+2*time.Second {
@@ -146,7 +146,7 @@ func TestDoshiiIdle(t *testing.T) {
 	opts := quiet()
 	opts.Doshii.FirstPing = 3 * time.Second
 	inBubble(t, opts, func(b *bench) {
-		c := b.Dial(appPath(wire.DoshiiPathAppV3))
+		c := b.Dial(appPath(wire.PathAppV3))
 		for range 10 {
 			c.Send(frame.OpText, `{"doshii":{"ping":1}}`)
 			c.WantText(`{"doshii":{"pong":1,"version":"3.2.0"}}`)
@@ -165,7 +165,7 @@ func TestDoshiiEnvelope(t *testing.T) {
 		opts := quiet()
 		opts.Doshii.Envelope = test.style
 		inBubble(t, opts, func(b *bench) {
-			c := b.Dial(appPath(wire.DoshiiPathApp))
+			c := b.Dial(appPath(wire.PathApp))
 			b.doshii.publish(named("some_event"))
 			c.WantText(test.want)
 		})
@@ -182,26 +182,26 @@ func TestDoshiiFilter(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		device wire.DoshiiDevice
+		device wire.Device
 		event  event
 		want   bool
 	}{
-		{"no restriction", wire.DoshiiDevice{}, named("x"), true},
-		{"location without subscription", wire.DoshiiDevice{}, at(DemoSecondLocation, "", "x"), false},
-		{"event listed", wire.DoshiiDevice{Events: []string{"x"}}, named("x"), true},
-		{"event not listed", wire.DoshiiDevice{Events: []string{"x"}}, named("y"), false},
-		{"location listed", wire.DoshiiDevice{LocationIDs: []string{DemoLocation}}, named("x"), true},
-		{"location not listed", wire.DoshiiDevice{LocationIDs: []string{DemoSecondLocation}}, named("x"), false},
-		{"terminal listed", wire.DoshiiDevice{Terminals: []string{"t"}}, at(DemoLocation, "t", "x"), true},
-		{"terminal not listed", wire.DoshiiDevice{Terminals: []string{"t"}}, at(DemoLocation, "u", "x"), false},
-		{"event without terminal", wire.DoshiiDevice{Terminals: []string{"t"}}, named("x"), true},
-		{"channel listed", wire.DoshiiDevice{Channels: []string{"Order ahead"}}, named("order_created"), true},
-		{"channel not listed", wire.DoshiiDevice{Channels: []string{"Reservations"}}, named("order_created"), false},
-		{"all lists", wire.DoshiiDevice{Channels: []string{"Order ahead"}, Events: []string{"order_updated"}}, named("order_created"), false},
+		{"no restriction", wire.Device{}, named("x"), true},
+		{"location without subscription", wire.Device{}, at(DemoSecondLocation, "", "x"), false},
+		{"event listed", wire.Device{Events: []string{"x"}}, named("x"), true},
+		{"event not listed", wire.Device{Events: []string{"x"}}, named("y"), false},
+		{"location listed", wire.Device{LocationIDs: []string{DemoLocation}}, named("x"), true},
+		{"location not listed", wire.Device{LocationIDs: []string{DemoSecondLocation}}, named("x"), false},
+		{"terminal listed", wire.Device{Terminals: []string{"t"}}, at(DemoLocation, "t", "x"), true},
+		{"terminal not listed", wire.Device{Terminals: []string{"t"}}, at(DemoLocation, "u", "x"), false},
+		{"event without terminal", wire.Device{Terminals: []string{"t"}}, named("x"), true},
+		{"channel listed", wire.Device{Channels: []string{"Order ahead"}}, named("order_created"), true},
+		{"channel not listed", wire.Device{Channels: []string{"Reservations"}}, named("order_created"), false},
+		{"all lists", wire.Device{Channels: []string{"Order ahead"}, Events: []string{"order_updated"}}, named("order_created"), false},
 	}
 	inBubble(t, quiet(), func(b *bench) {
 		d := b.doshii
-		c := b.Dial(appPath(wire.DoshiiPathAppV3, "deviceId="+DemoDevice))
+		c := b.Dial(appPath(wire.PathAppV3, "deviceId="+DemoDevice))
 		for _, test := range tests {
 			test.device.DoshiiID = DemoDevice
 			d.mu.Lock()
@@ -215,7 +215,7 @@ func TestDoshiiFilter(t *testing.T) {
 		}
 	})
 	inBubble(t, quiet(), func(b *bench) {
-		app, pos := b.Dial(appPath(wire.DoshiiPathApp)), b.Dial("/doshii/pos/socket?token="+LocationToken)
+		app, pos := b.Dial(appPath(wire.PathApp)), b.Dial("/doshii/pos/socket?token="+LocationToken)
 		b.doshii.publish(named("x"))
 		e := named("y")
 		e.pos = true
@@ -232,7 +232,7 @@ func TestDoshiiServerPing(t *testing.T) {
 	opts := quiet()
 	opts.Doshii.ServerPing, opts.Doshii.HealthCheck = 7*time.Second, 11*time.Second
 	inBubble(t, opts, func(b *bench) {
-		app, pos := b.Dial(appPath(wire.DoshiiPathApp)), b.Dial("/doshii/pos/socket?token="+LocationToken)
+		app, pos := b.Dial(appPath(wire.PathApp)), b.Dial("/doshii/pos/socket?token="+LocationToken)
 		app.WantText(`{"doshii":{"ping":946684807000,"version":"3.2.0"}}`)
 		pos.WantText(`{"emit":["health_check",{"ping":946684811000}]}`)
 	})
@@ -243,10 +243,10 @@ func TestDoshiiGenerated(t *testing.T) {
 	opts := byDefault()
 	opts.Rate = 50
 	inBubble(t, opts, func(b *bench) {
-		c := b.Dial(appPath(wire.DoshiiPathAppV3))
+		c := b.Dial(appPath(wire.PathAppV3))
 		seen := map[string]bool{}
 		for range 2 * len(shapes()) {
-			m := emulatortest.Unmarshal[wire.DoshiiMessage](t, []byte(c.Text()))
+			m := emulatortest.Unmarshal[wire.Message](t, []byte(c.Text()))
 			name, ok := m.Emit.Name()
 			payload := emulatortest.Unmarshal[map[string]any](t, m.Emit.Payload())
 			if !ok || payload["locationId"] != DemoLocation && name != "points_redemption" {
@@ -258,7 +258,7 @@ func TestDoshiiGenerated(t *testing.T) {
 			t.Errorf("%d names in two rounds of %d", len(seen), len(shapes()))
 		}
 		pos := b.Dial("/doshii/pos/socket?token=" + LocationToken)
-		if name, ok := emulatortest.Unmarshal[wire.DoshiiMessage](t, []byte(pos.Text())).Emit.Name(); !ok {
+		if name, ok := emulatortest.Unmarshal[wire.Message](t, []byte(pos.Text())).Emit.Name(); !ok {
 			t.Errorf("point of sale: %q", name)
 		}
 	})

@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 func TestFaultPong(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
-		c := b.Dial(appPath(wire.DoshiiPathApp), emulator.FaultHeader+": delay-pong=2s")
+		c := b.Dial(appPath(wire.PathApp), emulator.FaultHeader+": delay-pong=2s")
 		start := time.Now()
 		c.Send(frame.OpText, `{"doshii":{"ping":1}}`)
 		c.Send(frame.OpPing, "p")
@@ -19,7 +19,7 @@ func TestFaultPong(t *testing.T) {
 		if op, _, err := c.Read(); op != frame.OpPong || err != nil || time.Since(start) != 2*time.Second {
 			t.Errorf("%v, %v after %v", op, err, time.Since(start))
 		}
-		c = b.Dial(appPath(wire.DoshiiPathApp), emulator.FaultHeader+": no-pong")
+		c = b.Dial(appPath(wire.PathApp), emulator.FaultHeader+": no-pong")
 		c.Send(frame.OpText, `{"doshii":{"ping":1}}`)
 		c.Send(frame.OpPing, "p")
 		c.WantQuiet(10 * time.Second)

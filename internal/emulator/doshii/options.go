@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // Options are what is not known of Doshii.
@@ -50,7 +50,7 @@ type Options struct {
 // DefaultOptions returns the behaviour that the documents suggest.
 func DefaultOptions() Options {
 	return Options{
-		Idle:          wire.DoshiiIdle,
+		Idle:          wire.Idle,
 		IdleClose:     frame.StatusNone,
 		RefuseBy:      "status",
 		UnknownDevice: 400,

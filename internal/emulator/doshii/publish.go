@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
 func (d *server) Owns(members map[string]json.RawMessage) bool { return members["emit"] != nil }
@@ -15,7 +15,7 @@ func (d *server) Owns(members map[string]json.RawMessage) bool { return members[
 // emit sends it to points of sale instead of apps.
 func (d *server) Take(text []byte) error {
 	var m struct {
-		wire.DoshiiMessage
+		wire.Message
 		POS bool `json:"pos"`
 	}
 	if err := json.Unmarshal(text, &m); err != nil {

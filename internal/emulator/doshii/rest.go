@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
 // checkJWT checks a JSON Web Token of an app: HS256 with the client secret, the
@@ -38,7 +38,7 @@ func checkJWT(token string, now time.Time, vendor bool) error {
 	var head struct {
 		Algorithm string `json:"alg"`
 	}
-	var body wire.DoshiiClaims
+	var body wire.Claims
 	if err := errors.Join(json.Unmarshal(raw[0], &head), json.Unmarshal(raw[1], &body)); err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
@@ -53,7 +53,7 @@ func checkJWT(token string, now time.Time, vendor bool) error {
 		return errors.New("token is of an unknown vendor")
 	case !vendor && body.ClientID != ClientID:
 		return errors.New("token is of an unknown client")
-	case age > wire.DoshiiJWTWindow || age < -wire.DoshiiJWTWindow:
+	case age > wire.JWTWindow || age < -wire.JWTWindow:
 		return errors.New("token is too old or from the future")
 	}
 	return nil
@@ -80,7 +80,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 	_, _ = w.Write(emulator.MustJSON(body))
 }
 
-// serveREST answers requests of an app; path is what follows DoshiiPathREST.
+// serveREST answers requests of an app; path is what follows wire.PathREST.
 func (d *server) serveREST(w http.ResponseWriter, r *http.Request, path string) {
 	if _, ok := d.host.Admit(w, r, false, message); !ok {
 		return
@@ -174,7 +174,7 @@ func (d *server) serveSubscription(w http.ResponseWriter, r *http.Request, locat
 		message(w, http.StatusOK, "The app has been subscribed to the location")
 		d.publish(event{name: "location_subscription", location: location, payload: emulator.MustJSON(object{
 			"id": location, "mappedLocationId": body.MappedLocationID, "status": "subscribed",
-			"uri": baseURI + wire.DoshiiPathREST + "/locations/" + location,
+			"uri": baseURI + wire.PathREST + "/locations/" + location,
 		})})
 	case r.Method == http.MethodDelete:
 		d.setSubscribed(location, false)
@@ -206,7 +206,7 @@ func (d *server) serveOrderSubscription(w http.ResponseWriter, r *http.Request) 
 // serveDevices lists, reads, registers, updates and deletes devices (Doshii SDK
 // for Node.js, lib/device.ts).
 func (d *server) serveDevices(w http.ResponseWriter, r *http.Request, id string) {
-	var body wire.DoshiiDevice
+	var body wire.Device
 	if r.Method == http.MethodPost || r.Method == http.MethodPut {
 		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil || json.Unmarshal(b, &body) != nil {
@@ -216,7 +216,7 @@ func (d *server) serveDevices(w http.ResponseWriter, r *http.Request, id string)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := slices.IndexFunc(d.devices, func(v wire.DoshiiDevice) bool { return v.DoshiiID == id })
+	i := slices.IndexFunc(d.devices, func(v wire.Device) bool { return v.DoshiiID == id })
 	switch {
 	case id == "" && r.Method == http.MethodGet:
 		answer(w, http.StatusOK, d.devices)
@@ -246,7 +246,7 @@ func (d *server) serveDevices(w http.ResponseWriter, r *http.Request, id string)
 
 // stamped gives a device the version and time of a change. Lists that are absent
 // become empty ones, as the answers have them.
-func stamped(r *rand.Rand, v wire.DoshiiDevice) wire.DoshiiDevice {
+func stamped(r *rand.Rand, v wire.Device) wire.Device {
 	v.Version = emulator.RandomHex(r, 16)
 	v.UpdatedAt = time.Now().UTC().Format(time.RFC3339)
 	if v.CreatedAt == "" {
@@ -256,7 +256,7 @@ func stamped(r *rand.Rand, v wire.DoshiiDevice) wire.DoshiiDevice {
 }
 
 // merged is the device with what an update brings.
-func merged(v, update wire.DoshiiDevice) wire.DoshiiDevice {
+func merged(v, update wire.Device) wire.Device {
 	for _, s := range []struct{ to, from *string }{{&v.Name, &update.Name}, {&v.Ref, &update.Ref}} {
 		if *s.from != "" {
 			*s.to = *s.from

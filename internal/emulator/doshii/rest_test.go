@@ -11,11 +11,11 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
-const doshiiAPI = "/doshii" + wire.DoshiiPathREST
+const doshiiAPI = "/doshii" + wire.PathREST
 
 // doshiiToken makes a JSON Web Token as the official SDK does.
 func doshiiToken(clientID, secret string, at time.Time) string {
@@ -64,7 +64,7 @@ func TestDoshiiJWT(t *testing.T) {
 // The subscription to a location decides which events come.
 func TestDoshiiSubscription(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
-		c := b.Dial(appPath(wire.DoshiiPathApp))
+		c := b.Dial(appPath(wire.PathApp))
 		publish := func() {
 			b.doshii.publish(event{name: "order_created", payload: []byte(`{}`), location: DemoSecondLocation})
 		}
@@ -114,15 +114,15 @@ func TestDoshiiSubscription(t *testing.T) {
 // to filter.
 func TestDoshiiDevices(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
-		devices := func(method, id, body string) (int, wire.DoshiiDevice) {
+		devices := func(method, id, body string) (int, wire.Device) {
 			status, data := b.Do(method, doshiiAPI+"/devices"+id, body, doshiiBearer())
-			return status, emulatortest.Unmarshal[wire.DoshiiDevice](t, data)
+			return status, emulatortest.Unmarshal[wire.Device](t, data)
 		}
 		status, made := devices("POST", "", `{"name":"n","ref":"r","events":["booking_created"],"terminals":[],"channels":[],"locationIds":[]}`)
 		if status != 200 || len(made.DoshiiID) != 8 || made.Version == "" || made.CreatedAt == "" {
 			t.Fatalf("%d %+v", status, made)
 		}
-		c := b.Dial(appPath(wire.DoshiiPathAppV3, "deviceId="+made.DoshiiID))
+		c := b.Dial(appPath(wire.PathAppV3, "deviceId="+made.DoshiiID))
 		b.doshii.publish(named("order_created"))
 		b.doshii.publish(named("booking_created"))
 		c.WantText(`{"emit":["booking_created",{"id":"1"}]}`)
@@ -135,7 +135,7 @@ func TestDoshiiDevices(t *testing.T) {
 		}
 		b.doshii.publish(named("order_created"))
 		c.WantText(`{"emit":["order_created",{"id":"1"}]}`)
-		if _, body := b.Do("GET", doshiiAPI+"/devices", "", doshiiBearer()); len(emulatortest.Unmarshal[[]wire.DoshiiDevice](t, body)) != 2 {
+		if _, body := b.Do("GET", doshiiAPI+"/devices", "", doshiiBearer()); len(emulatortest.Unmarshal[[]wire.Device](t, body)) != 2 {
 			t.Errorf("listed %s", body)
 		}
 		if status, one := devices("GET", "/"+made.DoshiiID, ""); status != 200 || one.Version != updated.Version {
@@ -211,11 +211,11 @@ func TestDoshiiReplay(t *testing.T) {
 		})
 	}
 	run(quiet(), "/doshii/pos/socket?token="+LocationToken, true, "recent")
-	run(quiet(), appPath(wire.DoshiiPathApp), false)
+	run(quiet(), appPath(wire.PathApp), false)
 	opts := quiet()
 	opts.Doshii.ReplayPOS, opts.Doshii.ReplayApp = 0, time.Hour
 	run(opts, "/doshii/pos/socket?token="+LocationToken, true)
-	run(opts, appPath(wire.DoshiiPathApp), false, "old", "recent")
+	run(opts, appPath(wire.PathApp), false, "old", "recent")
 }
 
 // The health of a location follows the socket of its point of sale.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/proto/doshii/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // A scope says what a socket gets.
@@ -31,14 +31,14 @@ type conn struct {
 // scope reads the credentials of a request.
 func (d *server) scope(r *http.Request) (s scope, ok bool) {
 	q := r.URL.Query()
-	switch token := q.Get(wire.DoshiiParamToken); r.URL.Path {
-	case wire.DoshiiPathPOS:
+	switch token := q.Get(wire.ParamToken); r.URL.Path {
+	case wire.PathPOS:
 		return scope{pos: true, location: DemoLocation}, token == LocationToken
-	case wire.DoshiiPathVendor:
-		ok = checkJWT(token, time.Now(), true) == nil && q.Get(wire.DoshiiParamVendor) == Vendor
+	case wire.PathVendor:
+		ok = checkJWT(token, time.Now(), true) == nil && q.Get(wire.ParamVendor) == Vendor
 		return scope{pos: true, vendor: true}, ok
 	}
-	return scope{device: q.Get(wire.DoshiiParamDevice)}, d.appAuth(q.Get(wire.DoshiiParamAuth))
+	return scope{device: q.Get(wire.ParamDevice)}, d.appAuth(q.Get(wire.ParamAuth))
 }
 
 // serveSocket authenticates and upgrades.
@@ -84,7 +84,7 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 func (d *server) hasDevice(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.ContainsFunc(d.devices, func(v wire.DoshiiDevice) bool { return v.DoshiiID == id })
+	return slices.ContainsFunc(d.devices, func(v wire.Device) bool { return v.DoshiiID == id })
 }
 
 // enter lets a socket have events from now on, and those that were kept for it.
@@ -181,7 +181,7 @@ func (c *conn) run() {
 			c.socket.Close(c.opts.IdleClose, "no heartbeat")
 			return
 		case now := <-ping:
-			over = c.say(wire.DoshiiPing(now, apiVersion))
+			over = c.say(wire.Ping(now, apiVersion))
 		case now := <-check:
 			over = c.say(c.envelope(event{
 				name: "health_check", payload: emulator.MustJSON(object{"ping": now.UnixMilli()}),
@@ -232,22 +232,22 @@ func (c *conn) receive(f emulator.ClientFrame, first *emulator.Deadline) (over b
 	}
 	var legacy string
 	if json.Unmarshal(f.Payload, &legacy) == nil {
-		if ms, ok := strings.CutPrefix(legacy, wire.DoshiiPrimusPing); ok {
+		if ms, ok := strings.CutPrefix(legacy, wire.PrimusPing); ok {
 			first.Stop()
-			return c.pong(wire.DoshiiPrimusPong + ms)
+			return c.pong(wire.PrimusPong + ms)
 		}
 		return false
 	}
-	var m wire.DoshiiHeartbeat
+	var m wire.Heartbeat
 	if json.Unmarshal(f.Payload, &m) != nil || m.Doshii.Ping == nil {
 		return false
 	}
 	first.Stop()
 	switch c.opts.Pong {
 	case "clock":
-		return c.pong(wire.DoshiiPong(emulator.RawInt(time.Now().UnixMilli()), apiVersion))
+		return c.pong(wire.Pong(emulator.RawInt(time.Now().UnixMilli()), apiVersion))
 	case "bare":
-		return c.pong(wire.DoshiiPong(m.Doshii.Ping, ""))
+		return c.pong(wire.Pong(m.Doshii.Ping, ""))
 	}
-	return c.pong(wire.DoshiiPong(m.Doshii.Ping, apiVersion))
+	return c.pong(wire.Pong(m.Doshii.Ping, apiVersion))
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // The demo account of Drogue Cloud.
@@ -43,11 +43,11 @@ type identity struct {
 // A refusal is an answer instead of an upgrade.
 type refusal struct {
 	status int
-	body   wire.DrogueError
+	body   wire.Error
 }
 
 func forbidden(message string) *refusal {
-	return &refusal{http.StatusForbidden, wire.DrogueError{Error: wire.DrogueForbidden, Message: message}}
+	return &refusal{http.StatusForbidden, wire.Error{Error: wire.Forbidden, Message: message}}
 }
 
 func (f *refusal) write(w http.ResponseWriter) {
@@ -58,7 +58,7 @@ func (f *refusal) write(w http.ResponseWriter) {
 
 // refuse answers as a service of Drogue Cloud does that has failed.
 func refuse(w http.ResponseWriter, status int, text string) {
-	(&refusal{status, wire.DrogueError{Error: wire.DrogueInternal, Message: "Internal: " + text}}).write(w)
+	(&refusal{status, wire.Error{Error: wire.Internal, Message: "Internal: " + text}}).write(w)
 }
 
 // credentials are the forms that came with a request.
@@ -87,18 +87,18 @@ func credentialsOf(r *http.Request) (c credentials) {
 		}
 	}
 	q := r.URL.Query()
-	for _, name := range []string{wire.DrogueParamToken, wire.DrogueParamUsername, wire.DrogueParamAPIKey} {
+	for _, name := range []string{wire.ParamToken, wire.ParamUsername, wire.ParamAPIKey} {
 		if len(q[name]) > 1 {
 			return c // a query with a parameter twice is none
 		}
 	}
-	if q.Has(wire.DrogueParamToken) {
+	if q.Has(wire.ParamToken) {
 		c.forms++
-		c.bearer, c.isBearer = q.Get(wire.DrogueParamToken), true
+		c.bearer, c.isBearer = q.Get(wire.ParamToken), true
 	}
-	if q.Has(wire.DrogueParamUsername) && q.Has(wire.DrogueParamAPIKey) {
+	if q.Has(wire.ParamUsername) && q.Has(wire.ParamAPIKey) {
 		c.forms++
-		c.username, c.pass, c.isKey = q.Get(wire.DrogueParamUsername), q.Get(wire.DrogueParamAPIKey), true
+		c.username, c.pass, c.isKey = q.Get(wire.ParamUsername), q.Get(wire.ParamAPIKey), true
 	}
 	return c
 }
@@ -113,7 +113,7 @@ func (d *server) authenticate(r *http.Request) (identity, *refusal) {
 	case c.isBearer:
 		who, err := d.bearer(c.bearer)
 		if err != nil {
-			return who, forbidden(wire.DrogueForbidden)
+			return who, forbidden(wire.Forbidden)
 		}
 		return who, nil
 	case c.pass == "" && !c.isKey:
@@ -123,7 +123,7 @@ func (d *server) authenticate(r *http.Request) (identity, *refusal) {
 	default:
 		who, ok := d.tokens.owner(c.username, c.pass)
 		if !ok {
-			return who, forbidden(wire.DrogueForbidden)
+			return who, forbidden(wire.Forbidden)
 		}
 		return who, nil
 	}
@@ -159,8 +159,8 @@ func (d *server) authorize(who identity, name string) (*application, *refusal) {
 	if app := d.apps[name]; app != nil && app.mayRead(who) {
 		return app, nil
 	}
-	return nil, &refusal{http.StatusNotFound, wire.DrogueError{
-		Error: wire.DrogueNotFound, Message: "Resource not found: Application / " + name,
+	return nil, &refusal{http.StatusNotFound, wire.Error{
+		Error: wire.NotFound, Message: "Resource not found: Application / " + name,
 	}}
 }
 
@@ -175,10 +175,10 @@ func (a *application) mayRead(who identity) bool {
 func (i *issuer) claims(base *url.URL, user string, lifetime time.Duration, roles ...string) claims {
 	now := time.Now()
 	return claims{
-		Issuer: base.String() + realmPath, Audience: audience{wire.DrogueClientID}, Subject: userID(user),
-		Type: "Bearer", Party: wire.DrogueClientID, Username: user,
+		Issuer: base.String() + realmPath, Audience: audience{wire.ClientID}, Subject: userID(user),
+		Type: "Bearer", Party: wire.ClientID, Username: user,
 		IssuedAt: now.Unix(), Expires: now.Add(lifetime).Unix(),
-		ResourceAccess: map[string]userRoles{wire.DrogueClientID: {append([]string{"drogue-user"}, roles...)}},
+		ResourceAccess: map[string]userRoles{wire.ClientID: {append([]string{"drogue-user"}, roles...)}},
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/wsserver"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // realmPath is where the issuer of tokens lives.
@@ -62,11 +62,11 @@ func faults() []emulator.Fault {
 	return []emulator.Fault{
 		{Name: "token-expired", Argument: "[N]", Meaning: "close with 1008 as if the token had expired",
 			Add: func(p *emulator.Plan, a *emulator.Argument) {
-				p.Step(a, func(s *emulator.Socket) bool { s.Close(frame.StatusPolicy, wire.DrogueTokenExpired); return true })
+				p.Step(a, func(s *emulator.Socket) bool { s.Close(frame.StatusPolicy, wire.TokenExpired); return true })
 			}},
 		{Name: "stream-error", Argument: "[N]", Meaning: "close with 1011 as if Kafka had failed",
 			Add: func(p *emulator.Plan, a *emulator.Argument) {
-				p.Step(a, func(s *emulator.Socket) bool { s.Close(frame.StatusInternal, wire.DrogueStreamError); return true })
+				p.Step(a, func(s *emulator.Socket) bool { s.Close(frame.StatusInternal, wire.StreamError); return true })
 			}},
 		{Name: "bad-record", Argument: "[N]", Meaning: "publish a record that is no CloudEvent, which closes every reader of the application with 1011",
 			Add: func(p *emulator.Plan, a *emulator.Argument) {
@@ -221,7 +221,7 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodGet)
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
-	case len(q[wire.DrogueParamGroup]) > 1:
+	case len(q[wire.ParamGroup]) > 1:
 		http.Error(w, "Query deserialize error: duplicate field `group_id`", http.StatusBadRequest)
 		return
 	}
@@ -234,8 +234,8 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		c.channel = &segments[1]
 	}
 	group := ""
-	if q.Has(wire.DrogueParamGroup) {
-		group = app.name + "." + q.Get(wire.DrogueParamGroup)
+	if q.Has(wire.ParamGroup) {
+		group = app.name + "." + q.Get(wire.ParamGroup)
 	}
 	// Before the answer, so that without a delay nothing published after it is
 	// missed.
@@ -262,7 +262,7 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 // do not allow ends the connection without a close frame.
 func (d *server) rules() emulator.Rules {
 	return emulator.Rules{
-		Rules:        wsserver.Rules{MaxMessage: wire.DrogueMaxFrame, Unfragmented: true, Reserved: true},
+		Rules:        wsserver.Rules{MaxMessage: wire.MaxFrame, Unfragmented: true, Reserved: true},
 		Versions:     []string{"13", "8", "7"},
 		WriteTimeout: max(d.opts.Timeout, emulator.CloseTimeout),
 		Uncut:        true,
@@ -300,7 +300,7 @@ func (c *conn) run() {
 			over = c.heartbeat(time.Now())
 		case <-check:
 			if !c.expires.IsZero() && time.Now().After(c.expires) {
-				c.socket.Close(frame.StatusPolicy, wire.DrogueTokenExpired)
+				c.socket.Close(frame.StatusPolicy, wire.TokenExpired)
 				return
 			}
 		case <-commit:
@@ -319,7 +319,7 @@ func (c *conn) heartbeat(now time.Time) (over bool) {
 	if now.Sub(c.seen) > c.opts.Timeout {
 		return true
 	}
-	return c.socket.Send(frame.OpPing, []byte(wire.DroguePingPayload)) != nil
+	return c.socket.Send(frame.OpPing, []byte(wire.PingPayload)) != nil
 }
 
 // push sends what the topic has. A record that the channel does not want is
@@ -327,7 +327,7 @@ func (c *conn) heartbeat(now time.Time) (over bool) {
 func (c *conn) push() (over bool) {
 	for _, r := range c.consumer.poll() {
 		if r.event == nil { // no CloudEvent, which is an error of the stream
-			c.socket.Close(frame.StatusInternal, wire.DrogueStreamError)
+			c.socket.Close(frame.StatusInternal, wire.StreamError)
 			return true
 		}
 		if c.channel == nil || r.subject == *c.channel {
@@ -360,7 +360,7 @@ func (c *conn) receive(f emulator.ClientFrame) (over bool) {
 func (c *conn) refresh(token string) (over bool) {
 	who, err := c.bearer(token)
 	if err != nil {
-		c.socket.Close(refreshFailed(wire.DrogueAuthFailed))
+		c.socket.Close(refreshFailed(wire.AuthFailed))
 		return true
 	}
 	if !c.app.mayRead(who) {

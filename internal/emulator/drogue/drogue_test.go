@@ -14,8 +14,8 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // token makes an access token that expires after d.
@@ -35,7 +35,7 @@ func (b *bench) token(user string, d time.Duration, roles ...string) string {
 func (b *bench) publishDrogue(app string, in input) {
 	d := b.drogue
 	if in.kind == "" {
-		in.kind = wire.DrogueTypeEvent
+		in.kind = wire.TypeEvent
 	}
 	d.publish(d.apps[app], in)
 }
@@ -263,7 +263,7 @@ func TestDrogueExpiry(t *testing.T) {
 }
 
 func refreshMessage(token string) string {
-	return string(emulator.MustJSON(wire.DrogueRefresh{RefreshAccessToken: token}))
+	return string(emulator.MustJSON(wire.Refresh{RefreshAccessToken: token}))
 }
 
 // Drogue checklist 5: refreshing is silent, takes over the expiry even if it is
@@ -369,7 +369,7 @@ func TestDrogueEvents(t *testing.T) {
 		for _, test := range tests {
 			b.publishDrogue("public-app", input{device: "my-dev", sender: "gw 1", channel: "c", contentType: test.contentType, payload: []byte(test.payload)})
 			text := c.Text()
-			e := emulatortest.Unmarshal[wire.DrogueEvent](t, []byte(text))
+			e := emulatortest.Unmarshal[wire.Event](t, []byte(text))
 			if e.DataContentType != test.wantType || !strings.Contains(text, test.wantMember+",") || (e.Data == nil) == (e.DataBase64 == nil) {
 				t.Errorf("%s: %s", test.name, text)
 			}
@@ -399,16 +399,16 @@ func TestDrogueEvents(t *testing.T) {
 		kinds := map[string]bool{}
 		for range 34 {
 			text := c.Text()
-			e := emulatortest.Unmarshal[wire.DrogueEvent](t, []byte(text))
+			e := emulatortest.Unmarshal[wire.Event](t, []byte(text))
 			kinds[e.Type] = true
 			kinds["base64"] = kinds["base64"] || e.DataBase64 != nil
 			kinds["gateway"] = kinds["gateway"] || e.Extension("device") != e.Extension("sender")
 			kinds[DemoChannel] = kinds[DemoChannel] || e.Subject == DemoChannel
-			if e.Type == wire.DrogueTypeConnection && e.Subject != "connection" || e.Type == wire.DrogueTypeRegistry && e.Subject != "devices" {
+			if e.Type == wire.TypeConnection && e.Subject != "connection" || e.Type == wire.TypeRegistry && e.Subject != "devices" {
 				t.Errorf("got %s", text)
 			}
 		}
-		for _, kind := range []string{wire.DrogueTypeEvent, wire.DrogueTypeConnection, wire.DrogueTypeRegistry, "base64", "gateway", DemoChannel} {
+		for _, kind := range []string{wire.TypeEvent, wire.TypeConnection, wire.TypeRegistry, "base64", "gateway", DemoChannel} {
 			if !kinds[kind] {
 				t.Errorf("none of %s", kind)
 			}

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // A input is what a device, or the system, sends to an application.
@@ -25,7 +25,7 @@ type input struct {
 	contentType    string // "" when the device says none
 	dataSchema     string
 	payload        []byte
-	extensions     []wire.DrogueExtension
+	extensions     []wire.Extension
 }
 
 // maker makes events of inputs, and inputs of nothing.
@@ -48,7 +48,7 @@ func (m *maker) next() input {
 		{"pump-01", "pump-01"}, {"pump-02", "pump-02"}, {"tank-01", "gw-1"}, {"sensor7", "gw-1"},
 	}
 	d := devices[n%len(devices)]
-	in := input{kind: wire.DrogueTypeEvent, device: d.device, sender: d.sender}
+	in := input{kind: wire.TypeEvent, device: d.device, sender: d.sender}
 	names := emulator.Observations()
 	switch turn := n % (len(names) + 7); turn - len(names) {
 	case 0:
@@ -57,17 +57,17 @@ func (m *maker) next() input {
 		in.channel, in.contentType, in.payload = "log", "text/plain", []byte{'o', 'k', 0xFF, 0xFE}
 	case 2:
 		in.channel, in.contentType, in.payload = "btmesh", "application/octet-stream", []byte{1, 2, 255, byte(m.rand.IntN(256))}
-		in.extensions = []wire.DrogueExtension{{Name: "hwaddr", Value: "AA:BB:CC:00:11:22"}, {Name: "lorawanport", Value: "1"}}
+		in.extensions = []wire.Extension{{Name: "hwaddr", Value: "AA:BB:CC:00:11:22"}, {Name: "lorawanport", Value: "1"}}
 	case 3:
 		in.channel, in.payload = "telemetry", nil
 	case 4:
 		in.channel, in.payload = "counter", fmt.Append(nil, m.rand.IntN(1000))
 	case 5:
-		in.kind, in.channel, in.contentType = wire.DrogueTypeConnection, "connection", "application/json"
+		in.kind, in.channel, in.contentType = wire.TypeConnection, "connection", "application/json"
 		in.sender = in.device
 		in.payload = emulator.MustJSON(map[string]bool{"connected": m.rand.IntN(2) == 1})
 	case 6:
-		in.kind, in.channel, in.contentType = wire.DrogueTypeRegistry, "devices", "application/octet-stream"
+		in.kind, in.channel, in.contentType = wire.TypeRegistry, "devices", "application/octet-stream"
 	default:
 		in.channel, in.contentType = names[turn], "application/json"
 		in.payload = emulator.MustJSON(emulator.Observe(m.rand, names[turn]))
@@ -82,11 +82,11 @@ func (m *maker) next() input {
 // event makes the CloudEvent of an input and the key of its partition, with the
 // attributes of drogue-cloud, endpoint-common/src/sender/mod.rs, and the payload
 // of event-common/src/stream/mod.rs.
-func (m *maker) event(a *application, in input, now time.Time) (wire.DrogueEvent, string) {
+func (m *maker) event(a *application, in input, now time.Time) (wire.Event, string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := percentEncode(a.name) + "/" + percentEncode(in.sender)
-	e := wire.DrogueEvent{
+	e := wire.Event{
 		SpecVersion: "1.0",
 		ID:          cmp.Or(in.id, emulator.RandomUUID(m.rand)),
 		Type:        in.kind,
@@ -94,15 +94,15 @@ func (m *maker) event(a *application, in input, now time.Time) (wire.DrogueEvent
 		DataSchema:  in.dataSchema,
 		Subject:     in.channel,
 		Time:        now.UTC().Format("2006-01-02T15:04:05.000000000Z"),
-		Extensions: append([]wire.DrogueExtension{
-			{Name: wire.DrogueApplication, Value: a.name},
-			{Name: wire.DrogueApplicationUID, Value: a.uid},
-			{Name: wire.DrogueDevice, Value: in.device},
-			{Name: wire.DrogueDeviceUID, Value: userID("device/" + in.device)},
-			{Name: wire.DrogueSender, Value: in.sender},
-			{Name: wire.DrogueSenderUID, Value: userID("device/" + in.sender)},
-			{Name: wire.DrogueInstance, Value: "drogue"},
-			{Name: wire.DroguePartitionKey, Value: key},
+		Extensions: append([]wire.Extension{
+			{Name: wire.Application, Value: a.name},
+			{Name: wire.ApplicationUID, Value: a.uid},
+			{Name: wire.Device, Value: in.device},
+			{Name: wire.DeviceUID, Value: userID("device/" + in.device)},
+			{Name: wire.Sender, Value: in.sender},
+			{Name: wire.SenderUID, Value: userID("device/" + in.sender)},
+			{Name: wire.Instance, Value: "drogue"},
+			{Name: wire.PartitionKey, Value: key},
 		}, in.extensions...),
 	}
 	setData(&e, in.contentType, in.payload)
@@ -113,7 +113,7 @@ func (m *maker) event(a *application, in input, now time.Time) (wire.DrogueEvent
 }
 
 // setData sets content type and payload.
-func setData(e *wire.DrogueEvent, contentType string, payload []byte) {
+func setData(e *wire.Event, contentType string, payload []byte) {
 	e.DataContentType = contentType
 	media, _, _ := mime.ParseMediaType(contentType)
 	switch {

@@ -14,13 +14,13 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // Drogue checklist 6: what is not understood gets 1002 with the text of serde.
 func TestDrogueClientMessages(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("..", "..", "..", "proto", "testdata", "drogue", "client-messages.tsv"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "..", "proto", "drogue", "testdata", "client-messages.tsv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func FuzzParseRefresh(f *testing.F) {
 // connection without a close frame, and a close frame is echoed.
 func TestDrogueFrames(t *testing.T) {
 	fin := frame.Header{Fin: true, Opcode: frame.OpText}
-	big := strings.Repeat(" ", wire.DrogueMaxFrame)
+	big := strings.Repeat(" ", wire.MaxFrame)
 	for _, test := range []struct {
 		name  string
 		frame []byte
@@ -158,7 +158,7 @@ func TestDrogueOversizeEndsWithFIN(t *testing.T) {
 	// All at once, so that the frame is there when the server looks at its head.
 	request := []byte("GET /drogue/public-app HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
-	frame := emulatortest.FrameOf(frame.Header{Fin: true, Opcode: frame.OpText}, strings.Repeat(" ", wire.DrogueMaxFrame+1))
+	frame := emulatortest.FrameOf(frame.Header{Fin: true, Opcode: frame.OpText}, strings.Repeat(" ", wire.MaxFrame+1))
 	if _, err := conn.Write(append(request, frame...)); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestDrogueBadRecord(t *testing.T) {
 		b.publishEach(1, 1)
 		for _, c := range []*emulatortest.Client{one, two} {
 			c.Datum()
-			c.WantClose(1011, wire.DrogueStreamError)
+			c.WantClose(1011, wire.StreamError)
 		}
 		three := b.Dial("/drogue/public-app")
 		b.publishEach(2, 2)

@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // DevicePassword is the password of every device of DemoApplication and
@@ -38,7 +38,7 @@ func (d *server) servePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	app, device := d.deviceOf(r)
 	if app == nil {
-		answer(w, http.StatusForbidden, wire.DrogueError{
+		answer(w, http.StatusForbidden, wire.Error{
 			Error: "AuthenticationError", Message: "Authentication failed",
 		})
 		return
@@ -50,7 +50,7 @@ func (d *server) servePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	q := r.URL.Query()
 	in := input{
-		kind:        wire.DrogueTypeEvent,
+		kind:        wire.TypeEvent,
 		channel:     channel,
 		device:      device,
 		sender:      device,

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // logins are the codes and refresh tokens that have been given out.
@@ -99,7 +99,7 @@ func (l *logins) device(scope string) (code, userCode string) {
 	code = emulator.RandomAlnum(l.rand, 43)
 	userCode = strings.ToUpper(emulator.RandomHex(l.rand, 4) + "-" + emulator.RandomHex(l.rand, 4))
 	l.devices[code] = &deviceGrant{
-		grant:    grant{client: wire.DrogueClientID, scope: scope, user: User, expires: time.Now().Add(deviceCodeLifetime)},
+		grant:    grant{client: wire.ClientID, scope: scope, user: User, expires: time.Now().Add(deviceCodeLifetime)},
 		userCode: userCode, interval: deviceCodeInterval,
 	}
 	return code, userCode

@@ -7,8 +7,8 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // refreshKey is the one variant of a client message.
@@ -194,7 +194,7 @@ func (p *serde) at(text string, i int) string {
 // refreshFailed is the close frame of a refresh that was refused.
 func refreshFailed(text string) (code int, reason string) {
 	if text == "" {
-		return frame.StatusPolicy, wire.DrogueRefreshFailed
+		return frame.StatusPolicy, wire.RefreshFailed
 	}
-	return frame.StatusInternal, wire.DrogueRefreshFailed + ": " + text
+	return frame.StatusInternal, wire.RefreshFailed + ": " + text
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // The issuer is a minimal OpenID Connect provider with the addresses of
@@ -126,7 +126,7 @@ func redirectAllowed(text string) bool {
 func (d *server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	redirect := q.Get("redirect_uri")
-	if q.Get("client_id") != wire.DrogueClientID || !redirectAllowed(redirect) {
+	if q.Get("client_id") != wire.ClientID || !redirectAllowed(redirect) {
 		http.Error(w, "Invalid parameter: client_id or redirect_uri", http.StatusBadRequest)
 		return
 	}
@@ -148,7 +148,7 @@ func (d *server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		back.Set("error_description", "code_challenge_method must be S256")
 	default:
 		back.Set("code", d.logins.code(grant{
-			client: wire.DrogueClientID, redirect: redirect, challenge: challenge, scope: q.Get("scope"),
+			client: wire.ClientID, redirect: redirect, challenge: challenge, scope: q.Get("scope"),
 			nonce: q.Get("nonce"), user: User, expires: time.Now().Add(codeLifetime),
 		}))
 	}
@@ -231,7 +231,7 @@ func (d *server) serveDeviceCode(w http.ResponseWriter, r *http.Request) {
 		oauthRefuse(w, http.StatusBadRequest, "invalid_request", err.Error())
 		return
 	}
-	if !d.opts.DeviceFlow || r.PostForm.Get("client_id") != wire.DrogueClientID {
+	if !d.opts.DeviceFlow || r.PostForm.Get("client_id") != wire.ClientID {
 		oauthRefuse(w, http.StatusBadRequest, "unauthorized_client",
 			"Client is not allowed to initiate OAuth 2.0 Device Authorization Grant. The flow is disabled for the client.")
 		return

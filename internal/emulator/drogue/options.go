@@ -4,7 +4,7 @@ import (
 	"flag"
 	"time"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // Options are the timers of Drogue Cloud, which its source fixes, and what
@@ -57,9 +57,9 @@ type Issuer struct {
 // DefaultOptions returns the behaviour that the documents suggest.
 func DefaultOptions() Options {
 	return Options{
-		Ping:           wire.DroguePing,
-		Timeout:        wire.DrogueTimeout,
-		AuthCheck:      wire.DrogueAuthCheck,
+		Ping:           wire.Ping,
+		Timeout:        wire.Timeout,
+		AuthCheck:      wire.AuthCheck,
 		TokenLifetime:  24 * time.Hour,
 		Partitions:     3,
 		Retention:      10_000,

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"mime"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 func (d *server) Owns(members map[string]json.RawMessage) bool {
@@ -17,23 +17,23 @@ func (d *server) Owns(members map[string]json.RawMessage) bool {
 // Take publishes an event. Its id is kept; without an application it is
 // DemoApplication.
 func (d *server) Take(text []byte) error {
-	var e wire.DrogueEvent
+	var e wire.Event
 	if err := json.Unmarshal(text, &e); err != nil {
 		return fmt.Errorf("drogue event: %w", err)
 	}
-	name := cmp.Or(e.Extension(wire.DrogueApplication), DemoApplication)
+	name := cmp.Or(e.Extension(wire.Application), DemoApplication)
 	app := d.apps[name]
 	if app == nil {
 		return fmt.Errorf("drogue event: no application %q", name)
 	}
-	device := cmp.Or(e.Extension(wire.DrogueDevice), e.Extension(wire.DrogueSender), "demo-device")
+	device := cmp.Or(e.Extension(wire.Device), e.Extension(wire.Sender), "demo-device")
 	in := input{
-		kind: cmp.Or(e.Type, wire.DrogueTypeEvent), id: e.ID, channel: e.Subject, device: device,
-		sender: cmp.Or(e.Extension(wire.DrogueSender), device), contentType: e.DataContentType, dataSchema: e.DataSchema,
+		kind: cmp.Or(e.Type, wire.TypeEvent), id: e.ID, channel: e.Subject, device: device,
+		sender: cmp.Or(e.Extension(wire.Sender), device), contentType: e.DataContentType, dataSchema: e.DataSchema,
 	}
 	own := map[string]bool{
-		wire.DrogueApplication: true, wire.DrogueApplicationUID: true, wire.DrogueDevice: true, wire.DrogueDeviceUID: true,
-		wire.DrogueSender: true, wire.DrogueSenderUID: true, wire.DrogueInstance: true, wire.DroguePartitionKey: true,
+		wire.Application: true, wire.ApplicationUID: true, wire.Device: true, wire.DeviceUID: true,
+		wire.Sender: true, wire.SenderUID: true, wire.Instance: true, wire.PartitionKey: true,
 	}
 	for _, x := range e.Extensions {
 		if !own[x.Name] {
@@ -48,7 +48,7 @@ func (d *server) Take(text []byte) error {
 }
 
 // setData takes the payload of an event over as a device would have sent it.
-func (in *input) setData(e wire.DrogueEvent) (err error) {
+func (in *input) setData(e wire.Event) (err error) {
 	media, _, _ := mime.ParseMediaType(e.DataContentType)
 	switch text := ""; {
 	case e.DataBase64 != nil:

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // version is what the version document says.
@@ -22,26 +22,26 @@ const version = "0.11.0"
 func (d *server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	switch {
-	case path == wire.DroguePathEndpoints:
+	case path == wire.PathEndpoints:
 		answer(w, http.StatusOK, d.endpoints(r, !d.opts.NoDiscovery))
-	case path == wire.DroguePathVersion:
+	case path == wire.PathVersion:
 		answer(w, http.StatusOK, map[string]string{"version": version})
-	case path == wire.DroguePathInfo:
+	case path == wire.PathInfo:
 		if _, refusal := d.authenticate(r); refusal != nil {
 			refusal.write(w)
 			return
 		}
 		answer(w, http.StatusOK, d.endpoints(r, true))
-	case path == wire.DroguePathWhoami:
+	case path == wire.PathWhoami:
 		if who := d.user(w, r); who.user != "" {
 			answer(w, http.StatusOK, map[string]string{"id": who.id})
 		}
-	case path == wire.DroguePathApps:
+	case path == wire.PathApps:
 		if who := d.user(w, r); who.user != "" {
 			answer(w, http.StatusOK, d.applications(who))
 		}
-	case path == wire.DroguePathTokens || strings.HasPrefix(path, wire.DroguePathTokens+"/"):
-		d.serveTokens(w, r, strings.TrimPrefix(path[len(wire.DroguePathTokens):], "/"))
+	case path == wire.PathTokens || strings.HasPrefix(path, wire.PathTokens+"/"):
+		d.serveTokens(w, r, strings.TrimPrefix(path[len(wire.PathTokens):], "/"))
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
@@ -69,7 +69,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 func (d *server) user(w http.ResponseWriter, r *http.Request) identity {
 	who, refusal := d.authenticate(r)
 	if refusal == nil && who.user == "" {
-		refusal = forbidden(wire.DrogueForbidden)
+		refusal = forbidden(wire.Forbidden)
 	}
 	if refusal != nil {
 		refusal.write(w)
@@ -88,20 +88,20 @@ func requestBase(r *http.Request) *url.URL {
 }
 
 // endpoints is the discovery document.
-func (d *server) endpoints(r *http.Request, socket bool) wire.DrogueEndpoints {
+func (d *server) endpoints(r *http.Request, socket bool) wire.Endpoints {
 	base := requestBase(r)
-	e := wire.DrogueEndpoints{
+	e := wire.Endpoints{
 		API:       base.JoinPath(apiPrefix).String(),
-		HTTP:      &wire.DrogueURL{URL: base.JoinPath(httpPrefix).String()},
+		HTTP:      &wire.URL{URL: base.JoinPath(httpPrefix).String()},
 		SSO:       base.JoinPath(ssoPrefix).String(),
 		IssuerURL: base.String() + realmPath,
-		Registry:  &wire.DrogueURL{URL: base.JoinPath(apiPrefix).String()},
+		Registry:  &wire.URL{URL: base.JoinPath(apiPrefix).String()},
 	}
 	if d.opts.Issuer != nil {
 		e.IssuerURL = d.opts.Issuer.URL
 	}
 	if socket {
-		e.WebSocket = &wire.DrogueURL{URL: emulator.SocketBase(base.JoinPath(socketPrefix))}
+		e.WebSocket = &wire.URL{URL: emulator.SocketBase(base.JoinPath(socketPrefix))}
 	}
 	return e
 }
@@ -129,7 +129,7 @@ func newAccessTokens(r *rand.Rand) *accessTokens {
 // owner identifies the user of an access token. One with a wrong checksum is not
 // even looked up, and none carries a role.
 func (t *accessTokens) owner(user, token string) (identity, bool) {
-	if !wire.DrogueAccessTokenValid(token) {
+	if !wire.AccessTokenValid(token) {
 		return identity{}, false
 	}
 	t.mu.Lock()
@@ -146,7 +146,7 @@ func (t *accessTokens) owner(user, token string) (identity, bool) {
 func (t *accessTokens) create(user, description string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	token, err := wire.DrogueAccessToken(emulator.RandomAlnum(t.rand, 6), emulator.RandomAlnum(t.rand, 30))
+	token, err := wire.AccessToken(emulator.RandomAlnum(t.rand, 6), emulator.RandomAlnum(t.rand, 30))
 	if err != nil {
 		panic(err) // the lengths are right
 	}
@@ -158,7 +158,7 @@ func (t *accessTokens) remove(user, prefix string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tokens = slices.DeleteFunc(t.tokens, func(known accessToken) bool {
-		return known.user == user && wire.DrogueAccessTokenPrefix(known.token) == prefix
+		return known.user == user && wire.AccessTokenPrefix(known.token) == prefix
 	})
 }
 
@@ -177,7 +177,7 @@ func (t *accessTokens) list(user string) []tokenEntry {
 	for _, known := range t.tokens {
 		if known.user == user {
 			entries = append(entries, tokenEntry{
-				wire.DrogueAccessTokenPrefix(known.token), known.created.UTC(), known.description,
+				wire.AccessTokenPrefix(known.token), known.created.UTC(), known.description,
 			})
 		}
 	}
@@ -193,7 +193,7 @@ func (d *server) serveTokens(w http.ResponseWriter, r *http.Request, prefix stri
 	switch {
 	case prefix == "" && r.Method == http.MethodPost:
 		token := d.tokens.create(who.user, r.URL.Query().Get("description"))
-		answer(w, http.StatusOK, map[string]string{"prefix": wire.DrogueAccessTokenPrefix(token), "token": token})
+		answer(w, http.StatusOK, map[string]string{"prefix": wire.AccessTokenPrefix(token), "token": token})
 	case prefix == "" && r.Method == http.MethodGet:
 		answer(w, http.StatusOK, d.tokens.list(who.user))
 	case prefix != "" && r.Method == http.MethodDelete:

@@ -15,20 +15,20 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // Drogue checklist 10: the discovery document and the version.
 func TestDrogueDiscovery(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
-		status, body := b.Do("GET", "/drogue-api"+wire.DroguePathEndpoints, "")
-		e := emulatortest.Unmarshal[wire.DrogueEndpoints](t, body)
+		status, body := b.Do("GET", "/drogue-api"+wire.PathEndpoints, "")
+		e := emulatortest.Unmarshal[wire.Endpoints](t, body)
 		if status != 200 || e.WebSocket == nil || e.WebSocket.URL != "ws://hark-emulator.invalid/drogue" ||
 			e.API != emulator.Base+"/drogue-api" || e.IssuerURL != emulator.Base+"/drogue-sso/realms/drogue" || e.HTTP.URL != emulator.Base+"/drogue-http" {
 			t.Errorf("%d %s", status, body)
 		}
-		if status, body := b.Do("GET", "/drogue-api"+wire.DroguePathVersion, ""); status != 200 || string(body) != `{"version":"0.11.0"}` {
+		if status, body := b.Do("GET", "/drogue-api"+wire.PathVersion, ""); status != 200 || string(body) != `{"version":"0.11.0"}` {
 			t.Errorf("%d %s", status, body)
 		}
 		if status, _ := b.Do("GET", "/drogue-api/nothing", ""); status != 404 {
@@ -38,13 +38,13 @@ func TestDrogueDiscovery(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.NoDiscovery = true
 	inBubble(t, opts, func(b *bench) {
-		if _, body := b.Do("GET", "/drogue-api"+wire.DroguePathEndpoints, ""); strings.Contains(string(body), "websocket_integration") {
+		if _, body := b.Do("GET", "/drogue-api"+wire.PathEndpoints, ""); strings.Contains(string(body), "websocket_integration") {
 			t.Errorf("an old installation says %s", body)
 		}
-		if _, body := b.Do("GET", "/drogue-api"+wire.DroguePathInfo, "", basic(User, AccessToken)); !strings.Contains(string(body), "websocket_integration") {
+		if _, body := b.Do("GET", "/drogue-api"+wire.PathInfo, "", basic(User, AccessToken)); !strings.Contains(string(body), "websocket_integration") {
 			t.Errorf("info says %s", body)
 		}
-		if status, _ := b.Do("GET", "/drogue-api"+wire.DroguePathInfo, "", basic(User, "x")); status != 403 {
+		if status, _ := b.Do("GET", "/drogue-api"+wire.PathInfo, "", basic(User, "x")); status != 403 {
 			t.Errorf("info with bad credentials: %d", status)
 		}
 	})
@@ -54,25 +54,25 @@ func TestDrogueDiscovery(t *testing.T) {
 func TestDrogueAccessTokens(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		bearer := "Authorization: Bearer " + b.token(User, time.Hour)
-		status, body := b.Do("GET", "/drogue-api"+wire.DroguePathWhoami, "", bearer)
+		status, body := b.Do("GET", "/drogue-api"+wire.PathWhoami, "", bearer)
 		if id := emulatortest.Unmarshal[struct{ ID string }](t, body).ID; status != 200 || id != userID(User) {
 			t.Errorf("whoami: %d %s", status, body)
 		}
-		if status, _ := b.Do("GET", "/drogue-api"+wire.DroguePathWhoami, ""); status != 403 {
+		if status, _ := b.Do("GET", "/drogue-api"+wire.PathWhoami, ""); status != 403 {
 			t.Errorf("nobody: %d", status)
 		}
-		status, body = b.Do("GET", "/drogue-api"+wire.DroguePathApps, "", bearer)
+		status, body = b.Do("GET", "/drogue-api"+wire.PathApps, "", bearer)
 		apps := emulatortest.Unmarshal[[]struct{ Metadata struct{ Name string } }](t, body)
 		if status != 200 || len(apps) != 1 || apps[0].Metadata.Name != DemoApplication {
 			t.Errorf("applications: %d %s", status, body)
 		}
-		if status, _ := b.Do("GET", "/drogue-api"+wire.DroguePathApps, ""); status != 403 {
+		if status, _ := b.Do("GET", "/drogue-api"+wire.PathApps, ""); status != 403 {
 			t.Errorf("applications for nobody: %d", status)
 		}
-		tokens := "/drogue-api" + wire.DroguePathTokens
+		tokens := "/drogue-api" + wire.PathTokens
 		status, body = b.Do("POST", tokens+"?description=ci+job", "", bearer)
 		made := emulatortest.Unmarshal[struct{ Prefix, Token string }](t, body)
-		if status != 200 || !wire.DrogueAccessTokenValid(made.Token) || made.Prefix != made.Token[:10] {
+		if status != 200 || !wire.AccessTokenValid(made.Token) || made.Prefix != made.Token[:10] {
 			t.Fatalf("%d %s", status, body)
 		}
 		b.Dial("/drogue/demo-app", basic(User, made.Token))
@@ -371,7 +371,7 @@ func TestDrogueOtherIssuer(t *testing.T) {
 		return "", time.Time{}, errors.New("unknown token")
 	}}
 	inBubble(t, opts, func(b *bench) {
-		if _, body := b.Do("GET", "/drogue-api"+wire.DroguePathEndpoints, ""); emulatortest.Unmarshal[wire.DrogueEndpoints](t, body).IssuerURL != "https://sso.example.com" {
+		if _, body := b.Do("GET", "/drogue-api"+wire.PathEndpoints, ""); emulatortest.Unmarshal[wire.Endpoints](t, body).IssuerURL != "https://sso.example.com" {
 			t.Errorf("%s", body)
 		}
 		for token, want := range map[string]int{"opaque-demo": 101, "opaque-other": 404, b.token(User, time.Hour): 403} {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
 // demoKey signs the tokens of every emulator. It is public and protects
@@ -115,7 +115,7 @@ func (i *issuer) verify(token string, c any) error {
 }
 
 // clients are the OAuth clients whose tokens the services accept.
-func clients() []string { return []string{wire.DrogueClientID, ServiceClient} }
+func clients() []string { return []string{wire.ClientID, ServiceClient} }
 
 // validate applies the rules for access tokens (drogue-bazaar,
 // src/auth/openid/validate.rs): the client that a token was issued for must be

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
 )
 
 // A Bench is an emulator on an in-memory network, with a client that knows no
@@ -326,7 +326,7 @@ func Unmarshal[T any](t *testing.T, b []byte) (v T) {
 // Datum returns the payload of the next event.
 func (c *Client) Datum() string {
 	c.T.Helper()
-	return string(Unmarshal[wire.DrogueEvent](c.T, []byte(c.Text())).Data)
+	return string(Unmarshal[wire.Event](c.T, []byte(c.Text())).Data)
 }
 
 // Data collects the payloads of events until none comes for a second.
@@ -344,7 +344,7 @@ func (c *Client) Data() (got []string) {
 			}
 			return got
 		case op == frame.OpText:
-			got = append(got, string(Unmarshal[wire.DrogueEvent](c.T, payload).Data))
+			got = append(got, string(Unmarshal[wire.Event](c.T, payload).Data))
 		case op == frame.OpPing:
 			c.Send(frame.OpPong, string(payload))
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // An trouble is what only Octave's faults do.
@@ -58,12 +58,12 @@ func (c *conn) eventSent(n int) {
 
 // withoutOptional leaves everything out of an event of Octave that may be absent.
 func withoutOptional(payload []byte) []byte {
-	var m wire.OctaveMessage
-	var e wire.OctaveEvent
+	var m wire.Message
+	var e wire.Event
 	if json.Unmarshal(payload, &m) != nil || m.Value == nil || json.Unmarshal(m.Value, &e) != nil {
 		return payload
 	}
-	m.Value = emulator.MustJSON(wire.OctaveEvent{
+	m.Value = emulator.MustJSON(wire.Event{
 		CreationDate: e.CreationDate, Elems: e.Elems, ID: e.ID, Path: e.Path, StreamID: e.StreamID,
 	})
 	return emulator.MustJSON(m)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // The demo company of Octave. The tokens have the lengths of real ones.
@@ -100,14 +100,14 @@ func newServer(h *emulator.Host, opts Options) *server {
 		sessions: make(map[string]*session),
 		made:     h.Rand("octave"),
 	}
-	o.store.create(DemoStream, "observations of all devices", wire.OctaveCapacityDefault)
+	o.store.create(DemoStream, "observations of all devices", wire.CapacityDefault)
 	for _, device := range devices() {
 		for _, name := range emulator.Observations() {
-			o.store.create(devicePath(device, name), name+" of "+device, wire.OctaveCapacityDefault)
+			o.store.create(devicePath(device, name), name+" of "+device, wire.CapacityDefault)
 		}
-		o.store.create(devicePath(device, ":command"), "commands to "+device, wire.OctaveCapacityDefault)
+		o.store.create(devicePath(device, ":command"), "commands to "+device, wire.CapacityDefault)
 	}
-	o.store.create(DemoPrivateStream, "nobody has a right to it", wire.OctaveCapacityDefault).private = true
+	o.store.create(DemoPrivateStream, "nobody has a right to it", wire.CapacityDefault).private = true
 	o.store.create(DemoUnkeptStream, "keeps no event", 0)
 	o.store.create(DemoLatestStream, "keeps the last event", 1)
 	return o
@@ -148,7 +148,7 @@ func (o *server) Tick() {
 
 func (o *server) Serve(w http.ResponseWriter, r *http.Request, _ string) {
 	path := r.URL.EscapedPath()
-	if path == wire.OctaveSessionPath {
+	if path == wire.SessionPath {
 		o.serveSession(w, r)
 		return
 	}
@@ -156,7 +156,7 @@ func (o *server) Serve(w http.ResponseWriter, r *http.Request, _ string) {
 		o.serveREST(w, r, strings.TrimPrefix(r.URL.Path, apiPath))
 		return
 	}
-	if id, ok := strings.CutPrefix(path, wire.OctaveSessionPath+"/"); ok {
+	if id, ok := strings.CutPrefix(path, wire.SessionPath+"/"); ok {
 		if id, ok := strings.CutSuffix(id, "/ws"); ok {
 			if id, err := url.PathUnescape(id); err == nil {
 				o.serveSocket(w, r, id)
@@ -164,7 +164,7 @@ func (o *server) Serve(w http.ResponseWriter, r *http.Request, _ string) {
 			}
 		}
 	}
-	refuse(w, http.StatusNotFound, wire.OctaveNotFound)
+	refuse(w, http.StatusNotFound, wire.NotFound)
 }
 
 // serveSession answers a session request.
@@ -177,7 +177,7 @@ func (o *server) serveSession(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	access, refusal := o.authenticate(r, r.Header.Get(wire.OctaveHeaderCompany))
+	access, refusal := o.authenticate(r, r.Header.Get(wire.HeaderCompany))
 	if refusal != "" {
 		refuse(w, o.opts.RefusedStatus, refusal)
 		return
@@ -191,13 +191,13 @@ func (o *server) serveSession(w http.ResponseWriter, r *http.Request) {
 		o.sessions[id] = s
 	}
 	o.mu.Unlock()
-	answer(w, wire.OctaveHead{OK: true, Status: http.StatusCreated, Errors: []string{}}, wire.OctaveSession{ID: id})
+	answer(w, wire.Head{OK: true, Status: http.StatusCreated, Errors: []string{}}, wire.Session{ID: id})
 }
 
 // authenticate looks at the three headers. refusal is empty when they are good.
 func (o *server) authenticate(r *http.Request, company string) (got access, refusal string) {
-	user := r.Header.Get(wire.OctaveHeaderUser)
-	switch token := r.Header.Get(wire.OctaveHeaderToken); {
+	user := r.Header.Get(wire.HeaderUser)
+	switch token := r.Header.Get(wire.HeaderToken); {
 	case token == "" || company == "":
 		return got, "the headers X-Auth-Company and X-Auth-Token are required"
 	case company != Company:
@@ -251,14 +251,14 @@ func (o *server) end(id string, s *session) {
 }
 
 // answer writes an answer of the session service or the REST interface.
-func answer(w http.ResponseWriter, head wire.OctaveHead, body any) {
+func answer(w http.ResponseWriter, head wire.Head, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(head.Status)
-	_, _ = w.Write(emulator.MustJSON(wire.OctaveAnswer{Head: &head, Body: emulator.MustJSON(body)}))
+	_, _ = w.Write(emulator.MustJSON(wire.Answer{Head: &head, Body: emulator.MustJSON(body)}))
 }
 
 func refuse(w http.ResponseWriter, status int, text string) {
-	answer(w, wire.OctaveHead{
+	answer(w, wire.Head{
 		Status: status, Errors: []string{text}, Messages: []string{}, References: json.RawMessage("{}"),
 	}, struct{}{})
 }

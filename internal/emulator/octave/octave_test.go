@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // masterHeaders are good credentials.
@@ -31,8 +31,8 @@ func (b *bench) session(headers ...string) string {
 	if status != 201 {
 		b.T.Fatalf("session: %d %s", status, body)
 	}
-	id := emulatortest.Unmarshal[struct{ Body wire.OctaveSession }](b.T, body).Body.ID
-	return "/octave" + wire.OctaveSocketPath(id)
+	id := emulatortest.Unmarshal[struct{ Body wire.Session }](b.T, body).Body.ID
+	return "/octave" + wire.SocketPath(id)
 }
 
 func (b *bench) publishOctave(path, elems string) {
@@ -94,7 +94,7 @@ func TestOctaveCredentials(t *testing.T) {
 				if status != test.status {
 					t.Fatalf("got %d %s, want %d", status, body, test.status)
 				}
-				head := emulatortest.Unmarshal[wire.OctaveAnswer](t, body).Head
+				head := emulatortest.Unmarshal[wire.Answer](t, body).Head
 				if head.OK != (status == 201) || head.Status != status || (status == 201) != (len(head.Errors) == 0) {
 					t.Errorf("head of %d: %s", status, body)
 				}
@@ -162,7 +162,7 @@ func TestOctaveRequests(t *testing.T) {
 	refused := func(msgID, text string, status int) string {
 		return fmt.Sprintf(`{"head":{%s"ok":false,"status":%d,"errors":[%q],"messages":[]},"body":{}}`, msgID, status, text)
 	}
-	notFound := refused(`"msgId":"m",`, wire.OctaveNotFound, 404)
+	notFound := refused(`"msgId":"m",`, wire.NotFound, 404)
 	tests := []struct{ name, request, want string }{
 		{"by path", subscribeTo(DemoStream), octaveOK},
 		{"by id", fmt.Sprintf(`{"msgId":"m","object":"event","type":"subscribe","streamId":%q}`, id), octaveOK},
@@ -217,8 +217,8 @@ func TestOctaveEvents(t *testing.T) {
 		b.publishOctave(DemoStream, `{"n":1,"html":"<&>"}`)
 		b.publishOctave(DemoUnkeptStream, `{"n":-1}`)
 		got := c.Text()
-		m := emulatortest.Unmarshal[wire.OctaveMessage](t, []byte(got))
-		e := emulatortest.Unmarshal[wire.OctaveEvent](t, m.Value)
+		m := emulatortest.Unmarshal[wire.Message](t, []byte(got))
+		e := emulatortest.Unmarshal[wire.Event](t, m.Value)
 		if m.Type != "message" || m.Resource != id || e.StreamID != id || e.Path != DemoStream || string(e.Elems) != `{"n":1,"html":"<&>"}` {
 			t.Errorf("got %s", got)
 		}
@@ -312,8 +312,8 @@ func TestOctaveGenerated(t *testing.T) {
 			c.WantText(octaveOK)
 			start := time.Now()
 			for range 20 {
-				m := emulatortest.Unmarshal[wire.OctaveMessage](t, []byte(c.Text()))
-				all = append(all, string(emulatortest.Unmarshal[wire.OctaveEvent](t, m.Value).Elems))
+				m := emulatortest.Unmarshal[wire.Message](t, []byte(c.Text()))
+				all = append(all, string(emulatortest.Unmarshal[wire.Event](t, m.Value).Elems))
 			}
 			if d := time.Since(start); d < 9*time.Second || d > 11*time.Second {
 				t.Errorf("20 events took %v at 2 per second", d)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // Options are what is not known of Octave.
@@ -48,7 +48,7 @@ func DefaultOptions() Options {
 		RefusedStatus:  403,
 		UnusedSession:  30 * time.Second,
 		UnknownSession: 404,
-		Idle:           wire.OctaveIdle,
+		Idle:           wire.Idle,
 		IdleClose:      frame.StatusGoingAway,
 	}
 }

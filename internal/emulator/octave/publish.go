@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 func (o *server) Owns(members map[string]json.RawMessage) bool {
@@ -19,7 +19,7 @@ func (o *server) Owns(members map[string]json.RawMessage) bool {
 // DemoStream.
 func (o *server) Take(text []byte) error {
 	var m struct {
-		wire.OctaveMessage
+		wire.Message
 		Path     string          `json:"path"`
 		StreamID string          `json:"streamId"`
 		Elems    json.RawMessage `json:"elems"`
@@ -48,7 +48,7 @@ func (o *server) Take(text []byte) error {
 			return fmt.Errorf("octave event: path %q does not begin with /", path)
 		}
 		// Somebody else may make it at the same time.
-		o.store.create(path, "", wire.OctaveCapacityDefault)
+		o.store.create(path, "", wire.CapacityDefault)
 		st = o.store.find("", path)
 	}
 	o.store.publish(st, input{elems: m.Elems, hash: m.Hash, origin: byDevice})

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // An object is an event, a stream or a device, for filter and sort.
@@ -87,7 +87,7 @@ type query struct {
 }
 
 func parseQuery(q url.Values) (query, error) {
-	o := query{limit: wire.OctaveLimit, sort: "creationDate", descending: true}
+	o := query{limit: wire.Limit, sort: "creationDate", descending: true}
 	for _, n := range []struct {
 		name string
 		to   *int

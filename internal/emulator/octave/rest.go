@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // apiPath is where the REST interface lives; the company follows.
@@ -62,7 +62,7 @@ func (o *server) serveREST(w http.ResponseWriter, r *http.Request, path string) 
 	}
 }
 
-func (c *restCall) notFound() { refuse(c.w, http.StatusNotFound, wire.OctaveNotFound) }
+func (c *restCall) notFound() { refuse(c.w, http.StatusNotFound, wire.NotFound) }
 
 func (c *restCall) bad(format string, args ...any) {
 	refuse(c.w, http.StatusBadRequest, fmt.Sprintf(format, args...))
@@ -70,11 +70,11 @@ func (c *restCall) bad(format string, args ...any) {
 
 // ok answers with a body: 200, or 201 when something was made.
 func (c *restCall) ok(status int, body any) {
-	text := wire.OctaveProcessed
+	text := wire.Processed
 	if status == http.StatusCreated {
-		text = wire.OctaveCreated
+		text = wire.Created
 	}
-	answer(c.w, wire.OctaveHead{
+	answer(c.w, wire.Head{
 		OK: true, Status: status, Errors: []string{}, Messages: []string{text}, References: json.RawMessage("{}"),
 	}, body)
 }
@@ -160,7 +160,7 @@ func (c *restCall) createStream() {
 	if !c.read(&body) {
 		return
 	}
-	capacity := wire.OctaveCapacityDefault
+	capacity := wire.CapacityDefault
 	if body.Capacity != nil {
 		capacity = *body.Capacity
 	}
@@ -169,8 +169,8 @@ func (c *restCall) createStream() {
 		refuse(c.w, http.StatusForbidden, "no right to create streams")
 	case !strings.HasPrefix(body.Path, "/"+Company+"/") || len(body.Path) > 128:
 		c.bad("path must begin with /%s/ and have at most 128 characters", Company)
-	case capacity < 0 || capacity > wire.OctaveCapacityMax:
-		c.bad("capacity must be from 0 to %d", wire.OctaveCapacityMax)
+	case capacity < 0 || capacity > wire.CapacityMax:
+		c.bad("capacity must be from 0 to %d", wire.CapacityMax)
 	default:
 		st := c.store.create(body.Path, body.Description, capacity)
 		if st == nil {
@@ -249,7 +249,7 @@ func (c *restCall) createEvent(id string) {
 // answer has a version, and none of the members that are null.
 func (c *restCall) created(st *stream, elems json.RawMessage, hash *string) {
 	e := c.store.publish(st, input{elems: elems, hash: hash, origin: byREST})
-	c.ok(http.StatusCreated, wire.OctaveEvent{
+	c.ok(http.StatusCreated, wire.Event{
 		CreationDate: e.CreationDate, Elems: e.Elems, GeneratedDate: e.GeneratedDate,
 		ID: e.ID, Path: e.Path, StreamID: e.StreamID, Version: emulator.RawInt(0),
 	})

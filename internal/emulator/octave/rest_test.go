@@ -11,19 +11,19 @@ import (
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 const octaveAPI = "/octave/v5.0"
 
 // rest makes a REST request with the master token and returns the answer.
-func (b *bench) rest(method, path, body string, headers ...string) (int, wire.OctaveAnswer) {
+func (b *bench) rest(method, path, body string, headers ...string) (int, wire.Answer) {
 	b.T.Helper()
 	if headers == nil {
 		headers = masterHeaders()
 	}
 	status, data := b.Do(method, octaveAPI+path, body, headers...)
-	a := emulatortest.Unmarshal[wire.OctaveAnswer](b.T, data)
+	a := emulatortest.Unmarshal[wire.Answer](b.T, data)
 	if a.Head == nil || a.Head.Status != status || a.Head.OK != (status < 300) || a.Head.OK != (len(a.Head.Errors) == 0) {
 		b.T.Errorf("%s %s: head of %d: %s", method, path, status, data)
 	}
@@ -58,7 +58,7 @@ func (b *bench) publishNumbers(path string, first, last int) {
 func TestOctaveStreams(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		status, a := b.rest("GET", "/demo/stream?limit=100&sort=path&order=asc", "")
-		streams := emulatortest.Unmarshal[[]wire.OctaveStream](t, a.Body)
+		streams := emulatortest.Unmarshal[[]wire.Stream](t, a.Body)
 		paths := map[string]string{}
 		for _, s := range streams {
 			paths[s.Path] = s.ID
@@ -67,10 +67,10 @@ func TestOctaveStreams(t *testing.T) {
 			t.Errorf("%d: %v", status, paths)
 		}
 		if status, a := b.rest("GET", "/demo/stream/"+paths[DemoUnkeptStream], ""); status != 200 ||
-			emulatortest.Unmarshal[wire.OctaveStream](t, a.Body).Capacity != 0 {
+			emulatortest.Unmarshal[wire.Stream](t, a.Body).Capacity != 0 {
 			t.Errorf("one stream: %d %s", status, a.Body)
 		}
-		if _, a := b.rest("GET", "/demo/stream", ""); len(emulatortest.Unmarshal[[]any](t, a.Body)) != wire.OctaveLimit {
+		if _, a := b.rest("GET", "/demo/stream", ""); len(emulatortest.Unmarshal[[]any](t, a.Body)) != wire.Limit {
 			t.Errorf("%s without a limit", a.Body)
 		}
 		for _, test := range []struct {
@@ -88,7 +88,7 @@ func TestOctaveStreams(t *testing.T) {
 			if status != test.status {
 				t.Errorf("creating %s: %d %s", test.body, status, a.Head.Errors)
 			}
-			if status == 201 && a.Head.Messages[0] != wire.OctaveCreated {
+			if status == 201 && a.Head.Messages[0] != wire.Created {
 				t.Errorf("creating %s: %s", test.body, a.Head.Messages)
 			}
 		}
@@ -152,19 +152,19 @@ func TestOctavePublish(t *testing.T) {
 			{"/demo/event/", `{"elems":{"n":3,"path":"/demo/stream"}}`, `{"n":3,"path":"/demo/stream"}`},
 		} {
 			status, a := b.rest("POST", test.path, test.body)
-			e := emulatortest.Unmarshal[wire.OctaveEvent](t, a.Body)
-			if status != 201 || a.Head.Messages[0] != wire.OctaveCreated || string(e.Elems) != test.elems ||
+			e := emulatortest.Unmarshal[wire.Event](t, a.Body)
+			if status != 201 || a.Head.Messages[0] != wire.Created || string(e.Elems) != test.elems ||
 				string(e.Version) != "0" || string(e.GeneratedDate) != fmt.Sprint(e.CreationDate) || e.StreamID != id {
 				t.Errorf("%s: %d %s", test.body, status, a.Body)
 			}
-			m := emulatortest.Unmarshal[wire.OctaveMessage](t, []byte(c.Text()))
-			if pushed := emulatortest.Unmarshal[wire.OctaveEvent](t, m.Value); pushed.ID != e.ID || string(pushed.Elems) != test.elems || pushed.Version != nil {
+			m := emulatortest.Unmarshal[wire.Message](t, []byte(c.Text()))
+			if pushed := emulatortest.Unmarshal[wire.Event](t, m.Value); pushed.ID != e.ID || string(pushed.Elems) != test.elems || pushed.Version != nil {
 				t.Errorf("pushed %s", m.Value)
 			}
 			time.Sleep(time.Millisecond)
 		}
 		_, a := b.rest("GET", "/demo/event/"+id, "")
-		if stored := emulatortest.Unmarshal[[]wire.OctaveEvent](t, a.Body); len(stored) != 3 || string(stored[2].Elems) != `{"z":9007199254740993,"a":"<&>"}` {
+		if stored := emulatortest.Unmarshal[[]wire.Event](t, a.Body); len(stored) != 3 || string(stored[2].Elems) != `{"z":9007199254740993,"a":"<&>"}` {
 			t.Errorf("listed %s", a.Body)
 		}
 		for _, body := range []string{``, `{}`, `{"elems":1}`, `{"elems":{}`, `{"path":1,"elems":{}}`} {
@@ -228,7 +228,7 @@ func TestOctaveKeyset(t *testing.T) {
 				url.QueryEscape(fmt.Sprintf("creationDate>=%d", since)), "")
 			fresh := 0
 			for _, e := range emulatortest.Unmarshal[[]struct {
-				wire.OctaveEvent
+				wire.Event
 				Elems struct{ N int } `json:"elems"`
 			}](t, a.Body) {
 				if !seen[e.ID] {
@@ -276,8 +276,8 @@ func TestOctaveCapacity(t *testing.T) {
 			}
 			ids := map[string]bool{}
 			for range 12 {
-				m := emulatortest.Unmarshal[wire.OctaveMessage](t, []byte(c.Text()))
-				ids[emulatortest.Unmarshal[wire.OctaveEvent](t, m.Value).ID] = true
+				m := emulatortest.Unmarshal[wire.Message](t, []byte(c.Text()))
+				ids[emulatortest.Unmarshal[wire.Event](t, m.Value).ID] = true
 			}
 			if n := len(ids); (n == 1) != (test.path == DemoLatestStream) {
 				t.Errorf("%s: %d different ids", test.path, n)
@@ -307,7 +307,7 @@ func TestOctaveDevices(t *testing.T) {
 		}
 		filter := url.QueryEscape(`path!="/demo/devices/pump_01/level"`)
 		_, a = b.rest("GET", "/demo/device/events/pump_01?order=asc&limit=100&filter="+filter, "")
-		events := emulatortest.Unmarshal[[]wire.OctaveEvent](t, a.Body)
+		events := emulatortest.Unmarshal[[]wire.Event](t, a.Body)
 		for i, e := range events {
 			if !strings.HasPrefix(e.Path, "/demo/devices/pump_01/") || e.Path == "/demo/devices/pump_01/level" ||
 				i > 0 && e.CreationDate < events[i-1].CreationDate {
@@ -328,7 +328,7 @@ func TestOctaveEventMembers(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		_, a := b.rest("GET", "/demo/device/events/pump_02?limit=1000", "")
 		commands := 0
-		for _, e := range emulatortest.Unmarshal[[]wire.OctaveEvent](t, a.Body) {
+		for _, e := range emulatortest.Unmarshal[[]wire.Event](t, a.Body) {
 			command := strings.HasSuffix(e.Path, ":command")
 			if command {
 				commands++

@@ -8,7 +8,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/proto/frame"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // serveSocket upgrades a request for the socket of a session and serves it.
@@ -23,7 +23,7 @@ func (o *server) serveSocket(w http.ResponseWriter, r *http.Request, id string) 
 	}
 	session, sub := o.attach(id)
 	if session == nil {
-		refuse(w, o.opts.UnknownSession, wire.OctaveNotFound)
+		refuse(w, o.opts.UnknownSession, wire.NotFound)
 		return
 	}
 	defer o.detach(id, session, sub)
@@ -131,9 +131,9 @@ func (c *conn) receive(f emulator.ClientFrame) (over bool) {
 	if f.Opcode.Control() {
 		return c.socket.Control(f)
 	}
-	var req wire.OctaveRequest
+	var req wire.Request
 	err := json.Unmarshal(f.Payload, &req)
-	if err == nil && req.Type == wire.OctaveTypeHeartbeat {
+	if err == nil && req.Type == wire.TypeHeartbeat {
 		if c.opts.HeartbeatReply == "" {
 			return false
 		}
@@ -153,13 +153,13 @@ func (c *conn) receive(f emulator.ClientFrame) (over bool) {
 	return c.subscription(req)
 }
 
-func isSubscription(req wire.OctaveRequest) bool {
-	return req.Object == wire.OctaveObjectEvent &&
-		(req.Type == wire.OctaveTypeSubscribe || req.Type == wire.OctaveTypeUnsubscribe)
+func isSubscription(req wire.Request) bool {
+	return req.Object == wire.ObjectEvent &&
+		(req.Type == wire.TypeSubscribe || req.Type == wire.TypeUnsubscribe)
 }
 
 // subscription handles subscribe and unsubscribe, and refuses the rest.
-func (c *conn) subscription(req wire.OctaveRequest) (over bool) {
+func (c *conn) subscription(req wire.Request) (over bool) {
 	switch {
 	case !isSubscription(req):
 		return c.ack(req, http.StatusBadRequest, "only subscribe and unsubscribe are possible here, on the object event")
@@ -169,10 +169,10 @@ func (c *conn) subscription(req wire.OctaveRequest) (over bool) {
 	st := c.store.find(req.StreamID, req.Path)
 	switch {
 	case st == nil:
-		return c.ack(req, http.StatusNotFound, wire.OctaveNotFound)
+		return c.ack(req, http.StatusNotFound, wire.NotFound)
 	case !c.access.mayRead(st):
 		return c.ack(req, http.StatusForbidden, "no right to read this stream")
-	case req.Type == wire.OctaveTypeUnsubscribe:
+	case req.Type == wire.TypeUnsubscribe:
 		c.store.unsubscribe(c.sub, st)
 	default:
 		c.store.subscribe(c.sub, st)
@@ -183,17 +183,17 @@ func (c *conn) subscription(req wire.OctaveRequest) (over bool) {
 
 // ack answers a request: status 0 is success, whose documented form has no
 // status.
-func (c *conn) ack(req wire.OctaveRequest, status int, text string) (over bool) {
+func (c *conn) ack(req wire.Request, status int, text string) (over bool) {
 	if req.MsgID == nil && c.opts.NeedMsgID {
 		return false
 	}
-	head := wire.OctaveHead{MsgID: req.MsgID, OK: true, Errors: []string{}, Messages: []string{wire.OctaveProcessed}}
+	head := wire.Head{MsgID: req.MsgID, OK: true, Errors: []string{}, Messages: []string{wire.Processed}}
 	if status != 0 {
-		head = wire.OctaveHead{MsgID: req.MsgID, Status: status, Errors: []string{text}, Messages: []string{}}
+		head = wire.Head{MsgID: req.MsgID, Status: status, Errors: []string{text}, Messages: []string{}}
 	}
 	body := json.RawMessage("{}")
 	if c.trouble.ackNull {
 		body = emulator.RawNull()
 	}
-	return c.acknowledge(emulator.MustJSON(wire.OctaveAnswer{Head: &head, Body: body}), head.OK)
+	return c.acknowledge(emulator.MustJSON(wire.Answer{Head: &head, Body: body}), head.OK)
 }

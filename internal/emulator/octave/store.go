@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/emulator"
-	"github.com/hark-cli/hark/proto/wire"
+	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
 // Identities that make events (public samples of Octave show the first).
@@ -36,9 +36,9 @@ type store struct {
 
 // An stream is guarded by its store.
 type stream struct {
-	wire.OctaveStream
+	wire.Stream
 	private     bool
-	events      []wire.OctaveEvent // oldest first, some beyond the capacity
+	events      []wire.Event // oldest first, some beyond the capacity
 	subscribers map[*subscriber]struct{}
 }
 
@@ -72,7 +72,7 @@ func (s *store) create(path, description string, capacity int) *stream {
 	}
 	now := time.Now()
 	st := &stream{
-		OctaveStream: wire.OctaveStream{
+		Stream: wire.Stream{
 			Capacity:     capacity,
 			CreationDate: now.UnixMilli(),
 			CreatorID:    demoID,
@@ -140,11 +140,11 @@ type input struct {
 }
 
 // publish stores an event and gives it to all who are subscribed to its stream.
-func (s *store) publish(st *stream, in input) wire.OctaveEvent {
+func (s *store) publish(st *stream, in input) wire.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	e := wire.OctaveEvent{
+	e := wire.Event{
 		CreationDate: now.UnixMilli(),
 		CreatorID:    demoID,
 		Elems:        in.elems,
@@ -172,7 +172,7 @@ func (s *store) publish(st *stream, in input) wire.OctaveEvent {
 		e.LastEditDate, e.LastEditorID = emulator.RawInt(now.UnixMilli()), demoID
 	}
 	s.keep(st, &e)
-	push := emulator.MustJSON(wire.OctaveMessage{Type: wire.OctaveTypeMessage, Resource: st.ID, Value: emulator.MustJSON(e)})
+	push := emulator.MustJSON(wire.Message{Type: wire.TypeMessage, Resource: st.ID, Value: emulator.MustJSON(e)})
 	for sub := range st.subscribers {
 		sub.box.Put(push)
 	}
@@ -181,7 +181,7 @@ func (s *store) publish(st *stream, in input) wire.OctaveEvent {
 
 // keep stores e as the capacity of the stream demands: 0 stores nothing, 1
 // overwrites the one event, more evicts the oldest.
-func (s *store) keep(st *stream, e *wire.OctaveEvent) {
+func (s *store) keep(st *stream, e *wire.Event) {
 	switch {
 	case st.Capacity == 0:
 		return
@@ -200,7 +200,7 @@ func (s *store) keep(st *stream, e *wire.OctaveEvent) {
 }
 
 // kept are the events within the capacity, oldest first.
-func (st *stream) kept() []wire.OctaveEvent {
+func (st *stream) kept() []wire.Event {
 	return st.events[max(0, len(st.events)-st.Capacity):]
 }
 
@@ -212,10 +212,10 @@ func (s *store) eventID(now time.Time) string {
 }
 
 // describe returns what the REST interface says of a stream.
-func (s *store) describe(st *stream) wire.OctaveStream {
+func (s *store) describe(st *stream) wire.Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return st.OctaveStream
+	return st.Stream
 }
 
 // events returns what a stream keeps, oldest first.
@@ -226,7 +226,7 @@ func (s *store) events(st *stream) []json.RawMessage {
 	return encodeEvents(kept)
 }
 
-func encodeEvents(events []wire.OctaveEvent) []json.RawMessage {
+func encodeEvents(events []wire.Event) []json.RawMessage {
 	texts := make([]json.RawMessage, len(events))
 	for i, e := range events {
 		texts[i] = emulator.MustJSON(e)
@@ -237,7 +237,7 @@ func encodeEvents(events []wire.OctaveEvent) []json.RawMessage {
 // eventsBelow merges the events of all streams whose path begins with prefix,
 // oldest first.
 func (s *store) eventsBelow(prefix string, may func(*stream) bool) []json.RawMessage {
-	var all []wire.OctaveEvent
+	var all []wire.Event
 	s.mu.Lock()
 	for _, st := range s.streams {
 		if strings.HasPrefix(st.Path, prefix) && may(st) {
@@ -245,7 +245,7 @@ func (s *store) eventsBelow(prefix string, may func(*stream) bool) []json.RawMes
 		}
 	}
 	s.mu.Unlock()
-	slices.SortStableFunc(all, func(a, b wire.OctaveEvent) int {
+	slices.SortStableFunc(all, func(a, b wire.Event) int {
 		return cmp.Or(cmp.Compare(a.CreationDate, b.CreationDate), cmp.Compare(a.ID, b.ID))
 	})
 	return encodeEvents(all)
@@ -268,15 +268,15 @@ func (s *store) lastSeen(prefix string, unless time.Time) time.Time {
 }
 
 // list returns the streams that a reader may see, sorted by path.
-func (s *store) list(may func(*stream) bool) []wire.OctaveStream {
+func (s *store) list(may func(*stream) bool) []wire.Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var streams []wire.OctaveStream
+	var streams []wire.Stream
 	for _, st := range s.streams {
 		if may(st) {
-			streams = append(streams, st.OctaveStream)
+			streams = append(streams, st.Stream)
 		}
 	}
-	slices.SortFunc(streams, func(a, b wire.OctaveStream) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortFunc(streams, func(a, b wire.Stream) int { return cmp.Compare(a.Path, b.Path) })
 	return streams
 }

@@ -1,0 +1,55 @@
+package doshii
+
+import (
+	"encoding/json"
+	"regexp"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/doshii/wire"
+)
+
+// sourceName is the form of the names of events.
+var sourceName = regexp.MustCompile(`^[a-z0-9_.-]+$`)
+
+// Describe implements Describer. The source is the address of the socket, the type
+// the name of the event, the subject the id of what the event is about. Events
+// have no id and no time of their own.
+func (d *Service) Describe(m proto.Message) proto.Description {
+	var out proto.Description
+	if base, err := proto.SocketURL(d.Endpoint); err == nil {
+		out.Source = proto.BareAddress(base + d.Path)
+	}
+	var msg wire.Message
+	if json.Unmarshal(m.Data, &msg) != nil {
+		return out
+	}
+	name, ok := msg.Emit.Name()
+	data := msg.Emit.Payload()
+	switch {
+	case ok && len(msg.Emit) > 2: // nothing is to be lost
+		data = m.Data
+	case !ok && msg.Event != "": // the two forms that the help pages print
+		name, data = msg.Event, msg.Data
+	case !ok:
+		name, data = msg.Type, msg.Data
+	}
+	if !sourceName.MatchString(name) {
+		return out
+	}
+	out.Type = "co.doshii." + name
+	if out.Data = data; data == nil {
+		out.Data = []byte{}
+	}
+	jsontext.Members(data, func(name, value []byte) bool {
+		if string(name) != "id" {
+			return true
+		}
+		out.Subject, ok = jsontext.String(value)
+		if !ok && len(value) > 0 && (value[0] == '-' || '0' <= value[0] && value[0] <= '9') {
+			out.Subject = string(value)
+		}
+		return false
+	})
+	return out
+}

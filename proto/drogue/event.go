@@ -1,0 +1,177 @@
+package drogue
+
+import (
+	"bytes"
+	"encoding/base64"
+	"mime"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/drogue/wire"
+)
+
+// A Filter narrows the events by their CloudEvents attributes. An event
+// passes when it has each value that is not empty.
+type Filter struct {
+	Device string // device: what the data is about
+	Sender string // sender: who was connected
+	Type   string // type
+}
+
+// match tells whether an event passes. A message that is no event does not.
+func (f *Filter) match(data []byte) bool {
+	wanted := [...]struct {
+		attribute, value string
+		has              bool
+	}{
+		{attribute: wire.Device, value: f.Device}, {attribute: wire.Sender, value: f.Sender}, {attribute: "type", value: f.Type},
+	}
+	ok := jsontext.Members(data, func(name, value []byte) bool {
+		for i := range wanted {
+			if w := &wanted[i]; string(name) == w.attribute {
+				w.has = isString(value, w.value)
+			}
+		}
+		return true
+	})
+	for _, w := range wanted {
+		ok = ok && (w.value == "" || w.has)
+	}
+	return ok
+}
+
+// isString tells whether a JSON value is that string.
+func isString(value []byte, s string) bool {
+	if len(value) > len(`""`)+len(`\u0000`)*len(s) {
+		return false
+	}
+	got, ok := jsontext.String(value)
+	return ok && got == s
+}
+
+// Decode returns an event with data in the place of data_base64 when the
+// content type says that it is text, and event itself otherwise: text becomes a
+// string, JSON a value. Nothing else in the event changes. A large event that would
+// become much larger, because its text is full of control characters, stays too.
+func Decode(event []byte) []byte {
+	if !bytes.Contains(event, []byte(`"data_base64"`)) {
+		return event
+	}
+	e, ok := scanCloudEvent(event)
+	if !ok {
+		return event
+	}
+	isJSON, isText := textual(e.contentType)
+	if !isText {
+		return event
+	}
+	text, err := base64.StdEncoding.AppendDecode(nil, e.base64)
+	if err != nil || !utf8.Valid(text) {
+		return event
+	}
+	data := jsontext.Rest{Data: text, Form: jsontext.Quoted, End: `"`}
+	if isJSON {
+		var breaks bool
+		if ok, breaks = jsontext.Scan(text); !ok {
+			return event
+		}
+		if breaks {
+			text = jsontext.TrimBreaks(text)
+			jsontext.FoldBreaks(text)
+		}
+		data = jsontext.Rest{Data: text, Form: jsontext.Verbatim}
+	}
+	const open = `"data":`
+	size := e.from + len(open) + 1 + data.Len() + len(event) - e.to
+	if size > largeEvent && size > 2*len(event) {
+		return event
+	}
+	out := append(append(make([]byte, 0, size), event[:e.from]...), open...)
+	if !isJSON {
+		out = append(out, '"')
+	}
+	return append(data.AppendAll(out), event[e.to:]...)
+}
+
+// largeEvent is the size from which on an event may not become twice as large, in
+// bytes.
+const largeEvent = 1 << 20
+
+// A binaryEvent is what Decode has to know of an event.
+type binaryEvent struct {
+	contentType string
+	base64      []byte
+	from, to    int // of the member data_base64, name and value
+}
+
+// scanCloudEvent finds the members of an event; false when there is no
+// data_base64, or more than one payload.
+func scanCloudEvent(event []byte) (e binaryEvent, ok bool) {
+	payloads, text := 0, true
+	offset := func(part []byte) int { return cap(event) - cap(part) }
+	ok = jsontext.Members(event, func(name, value []byte) bool {
+		switch string(name) {
+		case "data":
+			payloads++
+		case "data_base64":
+			payloads++
+			e.from, e.to = offset(name)-len(`"`), offset(value)+len(value)
+			e.base64, text = stringText(value)
+		case "datacontenttype":
+			e.contentType, text = jsontext.String(value)
+		}
+		return text
+	})
+	return e, ok && text && payloads == 1 && e.to > 0
+}
+
+// stringText is the text of the JSON string in b, which may be very long and hardly
+// ever has an escape sequence.
+func stringText(b []byte) (text []byte, ok bool) {
+	if len(b) < 2 || b[0] != '"' {
+		return nil, false
+	}
+	if bytes.IndexByte(b, '\\') < 0 {
+		return b[1 : len(b)-1], true
+	}
+	s, ok := jsontext.String(b)
+	return []byte(s), ok
+}
+
+// textTypes are the media types that are text although they do not begin with
+// text/ nor end with a suffix that says so (RFC 6839).
+var textTypes = []string{
+	"application/xml", "application/yaml", "application/toml", "application/sql", "application/graphql",
+	"application/javascript", "application/x-ndjson", "application/x-www-form-urlencoded",
+}
+
+// textual tells whether a content type is text in UTF-8, and whether it is JSON.
+func textual(contentType string) (isJSON, isText bool) {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false, false
+	}
+	switch strings.ToLower(params["charset"]) {
+	case "", "utf-8", "utf8", "us-ascii", "ascii":
+	default:
+		return false, false
+	}
+	switch {
+	case media == "application/json", media == "text/json", strings.HasSuffix(media, "+json"):
+		return true, true
+	case strings.HasPrefix(media, "text/"), strings.HasSuffix(media, "+xml"), strings.HasSuffix(media, "+yaml"),
+		slices.Contains(textTypes, media):
+		return false, true
+	}
+	return false, false
+}
+
+// Describe implements Describer. Events of Drogue Cloud are CloudEvents already and
+// need no description; this is for what is none.
+func (d *Service) Describe(proto.Message) proto.Description {
+	return proto.Description{Source: "drogue://" + url.PathEscape(d.Application), Subject: d.Channel}
+}

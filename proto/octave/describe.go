@@ -1,0 +1,60 @@
+package octave
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/proto"
+)
+
+// Describe implements Describer. The source is the company, the subject the path of
+// the stream, or its id when the event has no path; the payload is the whole event
+// object, because its tags, location and metadata stand beside its elems.
+func (o *Service) Describe(m proto.Message) proto.Description {
+	d := proto.Description{Source: "octave:", Type: "com.sierrawireless.octave.event"}
+	if o.Company != "" {
+		d.Source = "octave://" + url.PathEscape(o.Company)
+	}
+	var resource, path []byte
+	jsontext.Members(m.Data, func(name, value []byte) bool {
+		switch string(name) {
+		case "resource":
+			resource = value
+		case "value":
+			d.Data = value
+		}
+		return true
+	})
+	var generated, created time.Time
+	jsontext.Members(d.Data, func(name, value []byte) bool {
+		switch string(name) {
+		case "id":
+			d.ID, _ = jsontext.String(value)
+		case "path":
+			path = value
+		case "generatedDate":
+			generated = unixMilli(value)
+		case "creationDate":
+			created = unixMilli(value)
+		}
+		return true
+	})
+	if d.Subject, _ = jsontext.String(path); d.Subject == "" {
+		d.Subject, _ = jsontext.String(resource)
+	}
+	if d.Time = generated; generated.IsZero() {
+		d.Time = created
+	}
+	return d
+}
+
+// unixMilli reads a Unix time in milliseconds, zero when b is none.
+func unixMilli(b []byte) time.Time {
+	ms, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil || ms <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}

@@ -1,0 +1,341 @@
+// Package octave is the codec of Octave by Sierra Wireless: the service of package proto,
+// its REST interface, and what fills the gaps of a stream from there.
+package octave
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/octave/wire"
+)
+
+// A Service is streams of Sierra Wireless Octave: a session asked for over HTTP, a socket of
+// that session, and one subscription per stream (Octave documentation,
+// "Consuming Events via WebSocket").
+type Service struct {
+	// Endpoint is the base of the session service, http:// or https://.
+	Endpoint string
+	// User is left empty when Token is a restricted one.
+	User, Company string
+	Token         proto.TokenSource
+	// Streams are ids, or paths that begin with a slash.
+	Streams []string
+	// AckTimeout is how long an acknowledgement may take.
+	AckTimeout time.Duration
+	// Heartbeat is the time between heartbeats, 0 for none.
+	Heartbeat time.Duration
+	// Client sends the session request.
+	Client *http.Client
+
+	// API is asked for stored events. It is required with Backfill, Since and Ago.
+	API *API
+	// Backfill fetches what was missed before each new connection.
+	Backfill bool
+	// BackfillDelay is how late the REST interface may show an event. What was missed
+	// is asked for once more when the subscriptions have been live for so long,
+	// because only then is nothing missing; 0 trusts the first answer.
+	BackfillDelay time.Duration
+	// Since or, when that is zero, Ago says from when on stored events come before
+	// the live ones. Ago counts back from the service's clock.
+	Since time.Time
+	Ago   time.Duration
+	// Known are those of Streams that were looked up already.
+	Known map[string]Stream
+}
+
+// Name implements Service.
+func (o *Service) Name() string { return "octave" }
+
+// An wire.Session is a session that was granted and has not been used yet. Its
+// id is the only credential of the socket.
+type Session struct {
+	ID string
+	// URL is the address of the socket, with the id in it.
+	URL string
+	// Granted is when the service granted it by its own clock, to the second; zero
+	// when the service does not tell its time.
+	Granted time.Time
+}
+
+// NewSession asks for a session. The service forgets it when no socket is
+// opened soon.
+func (o *Service) NewSession(ctx context.Context) (Session, error) {
+	address := o.Endpoint + wire.SessionPath
+	tok, err := o.Token.Ask(ctx, proto.BareAddress(o.Endpoint))
+	if err != nil {
+		return Session{}, err
+	}
+	req, err := proto.NewRequest(ctx, proto.StageSession, http.MethodPost, address, nil)
+	if err != nil {
+		return Session{}, err
+	}
+	if o.User != "" {
+		req.Header.Set(wire.HeaderUser, o.User)
+	}
+	req.Header.Set(wire.HeaderCompany, o.Company)
+	req.Header.Set(wire.HeaderToken, tok.Reveal())
+
+	resp, body, err := proto.Exchange(o.Client, req, proto.StageSession, proto.BareAddress(address), 0)
+	if err != nil {
+		return Session{}, err
+	}
+	return o.granted(resp, body, proto.BareAddress(address))
+}
+
+// granted reads the answer to a session request.
+func (o *Service) granted(resp *http.Response, body []byte, address string) (Session, error) {
+	fail := proto.AnswerError(proto.StageSession, address, resp)
+	a, _ := readReply(body)
+	if refuse(fail, a.head, body, "session request") {
+		return Session{}, fail
+	}
+	var s struct {
+		ID json.RawMessage `json:"id"`
+	}
+	_ = json.Unmarshal(a.body, &s)
+	id := stringOf(s.ID)
+	if id == "" {
+		fail.Status, fail.Err = 0, &proto.ProtocolError{Err: errNoSessionID}
+		return Session{}, fail
+	}
+	u, err := proto.SocketURL(o.Endpoint)
+	if err != nil {
+		return Session{}, &proto.HandshakeError{Stage: proto.StageSession, Address: address, Err: err}
+	}
+	// Without it nothing is known: our own clock may differ by hours.
+	granted, _ := http.ParseTime(resp.Header.Get("Date"))
+	return Session{ID: id, URL: u + wire.SocketPath(url.PathEscape(id)), Granted: granted}, nil
+}
+
+var errNoSessionID = errors.New("the answer holds no session id")
+
+// Start implements Service.
+func (o *Service) Start() proto.Source {
+	r := &run{o: o}
+	if o.Backfill || !o.Since.IsZero() || o.Ago > 0 {
+		r.cursor = newCursor()
+	}
+	return r
+}
+
+// An run is what goes from one connection of a run to the next.
+type run struct {
+	o *Service
+	// cursor is how far the run has come; nil when it neither looks back nor fills gaps.
+	cursor *cursor
+}
+
+// Release implements Holder.
+func (r *run) Release() []proto.Message {
+	if r.cursor == nil || r.cursor.fill == nil {
+		return nil
+	}
+	return r.cursor.fill.release()
+}
+
+// Handshake implements Source.
+func (r *run) Handshake(ctx context.Context) (*proto.Handshake, error) {
+	s, err := r.o.NewSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &proto.Handshake{
+		URL:     s.URL,
+		Address: strings.Replace(s.URL, url.PathEscape(s.ID), "…", 1),
+		Secrets: []string{s.ID},
+		Session: &session{o: r.o, recovery: recovery{cursor: r.cursor, granted: s.Granted, received: time.Now()}},
+	}, nil
+}
+
+// Offline implements Player.
+func (o *Service) Offline() proto.Session { return &session{o: o} }
+
+// Judge implements Judge.
+func (o *Service) Judge(err error) proto.Verdict {
+	if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
+		switch {
+		case e.Stage == proto.StageSession && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
+			// The ancestor of Octave answers 400 to bad credentials.
+			return proto.Verdict{Class: proto.Credentials}
+		case e.Stage == proto.StageSession && refused(e.Err):
+			return proto.Verdict{Class: proto.Refused}
+		case e.Stage == netdial.StageUpgrade && e.Status >= 400 && e.Status < 500:
+			// The session has expired: a new one usually helps at once.
+			return proto.Verdict{Class: proto.Transient, Free: true}
+		}
+	}
+	if _, ok := errors.AsType[*proto.CloseError](err); ok {
+		return proto.Verdict{Class: proto.Transient} // no code has a documented meaning
+	}
+	return proto.Verdict{}
+}
+
+// refused reports whether err is a refusal in the service's own words.
+func refused(err error) bool {
+	_, ok := errors.AsType[*proto.RefusedError](err)
+	return ok
+}
+
+// An session is the codec of one connection.
+type session struct {
+	o        *Service
+	awaited  map[string]string // msgId → stream
+	deadline time.Time         // of the acknowledgements
+	beat     time.Time         // of the next heartbeat
+	byHand   byHand
+	recovery
+}
+
+// Greet subscribes to every stream.
+func (s *session) Greet(now time.Time) []proto.Effect {
+	s.awaited = make(map[string]string, len(s.o.Streams))
+	s.deadline = now.Add(s.o.AckTimeout)
+	if s.o.Heartbeat > 0 {
+		s.beat = now.Add(s.o.Heartbeat)
+	}
+	var send proto.Send
+	for i, stream := range s.o.Streams {
+		id := "subscribe-" + strconv.Itoa(i+1)
+		s.awaited[id] = stream
+		send = append(send, subscription(id, wire.TypeSubscribe, stream))
+	}
+	return append([]proto.Effect{send}, warn(s.look(now))...)
+}
+
+// subscription locates a stream by path when it begins with a slash, otherwise
+// by id.
+func subscription(id, typ, stream string) proto.Frame {
+	r := wire.Request{MsgID: jsontext.Encode(id), Object: wire.ObjectEvent, Type: typ}
+	if strings.HasPrefix(stream, "/") {
+		r.Path = stream
+	} else {
+		r.StreamID = stream
+	}
+	return proto.Text(jsontext.Encode(r))
+}
+
+// pushedPrefix is how an event begins as the documentation prints it. The test
+// saves decoding each event only to learn that it is one.
+var pushedPrefix = []byte(`{"type":"message",`)
+
+// Decode tells events from acknowledgements.
+func (s *session) Decode(m proto.Message) (event bool, effects []proto.Effect, err error) {
+	if bytes.HasPrefix(m.Data, pushedPrefix) {
+		event, effects = s.push(m)
+		return event, effects, nil
+	}
+	msg, ok := readReply(m.Data)
+	switch {
+	case !ok:
+		effects = []proto.Effect{proto.Warning("a message that is not JSON of Octave was left out: " + proto.Excerpt(m.Data))}
+	case msg.typ == wire.TypeMessage:
+		event, effects = s.push(m)
+	case msg.head != nil:
+		effects, err = s.answer(msg.head, m.Time)
+	case msg.typ == wire.TypeHeartbeat:
+		effects = []proto.Effect{proto.Note("heartbeat answered"), proto.HeartbeatAnswered{}}
+	default:
+		effects = []proto.Effect{proto.Note("message of an unknown kind: " + proto.Excerpt(m.Data))}
+	}
+	return event, effects, err
+}
+
+// answer takes an acknowledgement. It succeeds if and only if ok is true.
+func (s *session) answer(h *replyHead, now time.Time) ([]proto.Effect, error) {
+	id := stringOf(h.msgID)         // a number is none of ours
+	if h.msgID == nil && h.denied { // heartbeats may have an answer without both
+		if id = s.outstanding(); id == "" {
+			return []proto.Effect{proto.Warning("the service refused a request without saying which: " + strings.Join(h.reasons, "; "))}, nil
+		}
+	}
+	stream, ok := s.awaited[id]
+	asked := s.byHand.awaited[id]
+	if effect, byHand := s.byHand.answer(id, h); byHand {
+		if h.ok && s.cursor != nil {
+			s.cursor.byHand(asked)
+		}
+		return []proto.Effect{effect}, nil
+	}
+	if !ok {
+		return []proto.Effect{proto.Note("answer to another request")}, nil
+	}
+	delete(s.awaited, id)
+	if !h.ok {
+		return nil, &proto.RefusedError{Request: "subscription to " + stream, Status: h.status, Reasons: h.reasons}
+	}
+	effects := []proto.Effect{proto.Note("subscribed to " + stream)}
+	if len(s.awaited) == 0 {
+		s.live(now)
+		effects = append(effects, proto.StreamReady{Filling: s.fill != nil})
+	}
+	return effects, nil
+}
+
+// outstanding is the msgId of the only request that has no answer yet, and "" when
+// there is none or more than one.
+func (s *session) outstanding() string {
+	if len(s.awaited)+len(s.byHand.awaited) != 1 {
+		return ""
+	}
+	for id := range s.awaited {
+		return id
+	}
+	for id := range s.byHand.awaited {
+		return id
+	}
+	return ""
+}
+
+// Due implements Keeper: heartbeats, the limit for acknowledgements, and what is
+// to be fetched.
+func (s *session) Due(now time.Time) (proto.Work, error) {
+	var w proto.Work
+	if !s.beat.IsZero() {
+		if !now.Before(s.beat) {
+			s.beat = now.Add(s.o.Heartbeat)
+			w.Effects = []proto.Effect{proto.Send{proto.Text(jsontext.Encode(wire.Request{Type: wire.TypeHeartbeat}))}}
+		}
+		w.Next = s.beat
+	}
+	s.recover(&w, now)
+	if len(s.awaited) == 0 {
+		return w, nil
+	}
+	if !now.Before(s.deadline) {
+		return w, &proto.OverdueError{What: "acknowledgement of the subscription to " + s.missing(), Limit: s.o.AckTimeout}
+	}
+	if w.Next.IsZero() || s.deadline.Before(w.Next) {
+		w.Next = s.deadline
+	}
+	return w, nil
+}
+
+// missing names the streams without an acknowledgement, in the user's order.
+func (s *session) missing() string {
+	var names []string
+	for i, stream := range s.o.Streams {
+		if _, ok := s.awaited["subscribe-"+strconv.Itoa(i+1)]; ok {
+			names = append(names, stream)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Farewell ends the subscriptions.
+func (s *session) Farewell() []proto.Frame {
+	var out []proto.Frame
+	for i, stream := range s.o.Streams {
+		out = append(out, subscription("unsubscribe-"+strconv.Itoa(i+1), wire.TypeUnsubscribe, stream))
+	}
+	return out
+}

@@ -1,0 +1,65 @@
+// Package plain is the service of any WebSocket whose protocol is not known: each message
+// is an event.
+package plain
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hark-cli/hark/proto"
+)
+
+// A Service is any WebSocket: every message is an event.
+type Service struct {
+	// URL is ws:// or wss://; it may carry credentials.
+	URL          string
+	Header       http.Header
+	Subprotocols []string
+	// Greeting goes out first on each connection.
+	Greeting []proto.Frame
+}
+
+// Name implements Service.
+func (p *Service) Name() string { return "connect" }
+
+// Start implements Service.
+func (p *Service) Start() proto.Source { return proto.SourceFunc(p.handshake) }
+
+func (p *Service) handshake(context.Context) (*proto.Handshake, error) {
+	return &proto.Handshake{
+		URL:          p.URL,
+		Address:      proto.BareAddress(p.URL),
+		Header:       p.Header,
+		Subprotocols: p.Subprotocols,
+		Session:      session{p.Greeting},
+	}, nil
+}
+
+type session struct{ greeting []proto.Frame }
+
+// Greet sends the greeting; the stream is live as soon as the socket is open.
+func (s session) Greet(time.Time) []proto.Effect {
+	return []proto.Effect{proto.Send(s.greeting), proto.StreamReady{}}
+}
+
+// Decode takes every message for an event.
+func (s session) Decode(proto.Message) (event bool, _ []proto.Effect, _ error) { return true, nil, nil }
+
+// Farewell has nothing to say.
+func (s session) Farewell() []proto.Frame { return nil }
+
+// Offline implements Player.
+func (p *Service) Offline() proto.Session { return session{} }
+
+// Describe implements Describer: the source is the address without what may be
+// secret in it.
+func (p *Service) Describe(proto.Message) proto.Description {
+	u, err := url.Parse(p.URL)
+	if err != nil || u.User == nil && strings.Contains(p.URL, "@") {
+		return proto.Description{}
+	}
+	return proto.Description{Source: u.Scheme + "://" + u.Host + u.EscapedPath()}
+}
