@@ -2,12 +2,14 @@ package proto
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -192,4 +194,127 @@ func TestLongRetryAfter(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			p.text(fmt.Sprint(n))
+			time.Sleep(time.Second)
+			if n == 3 {
+				p.text("end")
+				p.untilClose()
+			}
+			// Otherwise the connection just breaks.
+		}}
+		o := testOptions(nw)
+		var d traceRecorder
+		o.Trace = d.trace()
+		sink := recorder{limit: 4}
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if diff := cmp.Diff([]string{"1", "2", "3", "end"}, sink.events); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		want := []string{
+			"connecting", "connected", "ready", "disconnected", "retrying",
+			"connecting", "connected", "ready", "gap", "disconnected", "retrying",
+			"connecting", "connected", "ready", "gap",
+		}
+		if diff := cmp.Diff(want, d.states); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+		gap := d.statuses[8].State.(Gap)
+		if !gap.From.Before(gap.To) || gap.To.Sub(gap.From) > 2*time.Second {
+			t.Errorf("gap from %s to %s", gap.From, gap.To)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestRetriesAreLimited(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) { return nil, refused }}
+		o := testOptions(nw)
+		o.Retries = 4
+		start := time.Now()
+		err := runTest(t, nw, &recorder{}, o)
+		f, ok := errors.AsType[*Failure](err)
+		if !ok || f.Class != Transient || f.Connected || f.Retries != 4 || !errors.Is(err, refused) {
+			t.Errorf("Run: %#v", err)
+		}
+		if n := nw.connections(); n != 5 {
+			t.Errorf("%d attempts, want 5", n)
+		}
+		// 0.5 + 1 + 2 + 4 s, each shortened by up to a half.
+		if d := time.Since(start); d < 3750*time.Millisecond || d > 7500*time.Millisecond {
+			t.Errorf("gave up after %s", d)
+		}
+	})
+}
+
+// The budget is a sliding window: a connection that breaks now and then is
+// redone for ever.
+func TestRetriesComeBackWithTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			p.text(fmt.Sprint(n))
+			time.Sleep(2 * time.Minute)
+			if n == 50 {
+				p.untilClose()
+			}
+		}}
+		o := testOptions(nw)
+		o.Retries = 3
+		sink := recorder{limit: 50}
+		if err := runTest(t, nw, &sink, o); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		nw.wg.Wait()
+	})
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t,
+			refuse: func(n int, _ *http.Request) (*http.Response, error) {
+				if n > 1 {
+					return nil, nil
+				}
+				return answer(503, http.Header{"Retry-After": {"77"}}, "later"), nil
+			},
+			serve: func(_ int, p *peer) { p.text("x"); p.untilClose() },
+		}
+		start := time.Now()
+		if err := runTest(t, nw, &recorder{limit: 1}, testOptions(nw)); !errors.Is(err, errEnough) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d < 77*time.Second || d > 78*time.Second {
+			t.Errorf("came back after %s, want 77s", d)
+		}
+		nw.wg.Wait()
+	})
+}
+
+// A judge's free retry costs nothing, but only once.
+type freeService struct{ *rawService }
+
+func (freeService) Judge(error) Verdict { return Verdict{Class: Transient, Free: true} }
+
+func TestFreeRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) { return answer(404, nil, ""), nil }}
+		o := testOptions(nw)
+		o.Retries = 0
+		start := time.Now()
+		err := Run(t.Context(), freeService{testService}, &recorder{}, o)
+		if f, ok := errors.AsType[*Failure](err); !ok || f.Class != Transient {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); nw.connections() != 2 || d < o.Backoff.Base/2 || d > o.Backoff.Base {
+			t.Errorf("%d attempts in %s, want 2 and the shortest delay", nw.connections(), d)
+		}
+	})
 }

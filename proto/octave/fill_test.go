@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/octave/wire"
@@ -398,127 +397,6 @@ func TestFillFailures(t *testing.T) {
 		f.fail(s, refused, prototest.Noon)
 	}
 	if gaps := reasons(f.gaps()); strings.Count(gaps, "HTTP 403 Forbidden: no right") != 3 || !strings.HasSuffix(gaps, "; and 3 more streams") {
-		t.Errorf("gaps %s", gaps)
-	}
-}
-
-// The memory of what was given out is bounded, and events beyond it are not
-// fetched again.
-func TestCursorForgets(t *testing.T) {
-	c, m := one(1000, 1)
-	now := prototest.Noon
-	for i := range 50_000 {
-		e := stored(fmt.Sprint("e", i), int64(1000+i))
-		now = now.Add(time.Millisecond)
-		if !c.give(m, &e, now) {
-			t.Fatalf("event %d was not new", i)
-		}
-	}
-	if n := len(m.seen); n > 12_000 || n < 5000 {
-		t.Errorf("%d events are remembered", n)
-	}
-	for i := range 100_000 { // all in one millisecond
-		e := stored(fmt.Sprint("f", i), 300_000)
-		c.give(m, &e, now)
-	}
-	if n := len(m.seen); n > maxRemembered || len(m.order) > maxRemembered {
-		t.Errorf("%d events are remembered", n)
-	}
-	if m.floor != 300_000 || m.from(minOverlap) != 300_000 {
-		t.Errorf("floor %d, next query from %d", m.floor, m.from(minOverlap))
-	}
-}
-
-func TestReadEvent(t *testing.T) {
-	for _, tt := range []struct {
-		text            string
-		ok              bool
-		created, edited int64
-	}{
-		{`{"id":"e1","creationDate":1718870401337}`, true, 1718870401337, 0},
-		{`{"id":"e1","creationDate":1.718870401337E12,"lastEditDate":null}`, true, 1718870401337, 0},
-		{`{"id":"e1","creationDate":17,"lastEditDate":17}`, true, 17, 0},
-		{`{"id":"e1","creationDate":17,"lastEditDate":18}`, true, 17, 18},
-		{`{"id":"e1","creationDate":"17"}`, false, 0, 0},
-		{`{"id":"e1","creationDate":-17}`, false, 0, 0},
-		{`{"id":"e1","creationDate":99999999999999999999999999}`, false, 0, 0},
-		{`{"id":7,"creationDate":17}`, false, 17, 0},
-		{`{"id":"","creationDate":17}`, false, 17, 0},
-		{`{"creationDate":17}`, false, 17, 0},
-		{`{"id":"e1","creationDate":17`, false, 17, 0},
-		{`null`, false, 0, 0},
-		{``, false, 0, 0},
-	} {
-		e, ok := readEvent([]byte(tt.text))
-		if ok != tt.ok || e.created != tt.created || e.edited != tt.edited {
-			t.Errorf("%s: %v, created %d, edited %d", tt.text, ok, e.created, e.edited)
-		}
-	}
-}
-
-// What is read of a message is what encoding/json reads, and never more than the
-// message holds.
-func FuzzPush(f *testing.F) {
-	for _, m := range prototest.Messages(f, "octave") {
-		f.Add(m)
-	}
-	f.Add([]byte(`{"type":"message","resource":"s1","value":{"id":"e1","creationDate":17,"creationDate":18}}`))
-	f.Add([]byte(`{"type":"message","resource":"s1","value":{"id":"e1","creationDate":17},"resource":"s2"}`))
-	f.Add([]byte(`{"type":"message","resource":"s\"1","value":{}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		resource, e, ok := readPush(data)
-		if !ok {
-			return
-		}
-		var m, v map[string]json.RawMessage
-		if err := json.Unmarshal(data, &m); err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(m["value"], &v); err != nil {
-			t.Fatal(err)
-		}
-		for name, got := range map[string][]byte{"id": e.id, "streamId": e.streamID, "path": e.path} {
-			if want := unquoted(v[name]); string(got) != string(want) {
-				t.Errorf("%s: %q, want %q", name, got, want)
-			}
-		}
-		if string(resource) != string(unquoted(m["resource"])) || string(e.raw) != string(m["value"]) {
-			t.Errorf("resource %q of %q", resource, m["resource"])
-		}
-		var created float64
-		if json.Unmarshal(v["creationDate"], &created) != nil || int64(created) != e.created {
-			t.Errorf("creationDate %d of %s", e.created, v["creationDate"])
-		}
-	})
-}
-
-// What a person subscribes to at a prompt is not looked back at, and that is said;
-// what they have unsubscribed from is not fetched.
-func TestFillByHand(t *testing.T) {
-	o := &Service{Streams: []string{"/a", "/b"}, AckTimeout: time.Minute, Backfill: true}
-	c := newCursor()
-	s := &session{o: o, recovery: recovery{cursor: c, granted: prototest.Noon}}
-	s.Greet(prototest.Noon)
-	s.Decode(proto.Message{Data: ack(`"subscribe-1"`, `"ok":true`)})
-	if step, _ := prototest.Decode(s, proto.Message{Data: ack(`"subscribe-2"`, `"ok":true`)}); !step.Ready || step.Filling {
-		t.Errorf("first connection: %+v", step)
-	}
-	for _, words := range [][]string{{"subscribe", "/c"}, {"unsubscribe", "/b"}} {
-		if _, _, err := s.Command(words[0], words[1:], prototest.Noon); err != nil {
-			t.Error(err)
-		}
-	}
-	s.Decode(proto.Message{Data: ack(`"by-hand-1"`, `"ok":true`)})
-	s.Decode(proto.Message{Data: ack(`"by-hand-2"`, `"ok":true`)})
-
-	s = &session{o: o, recovery: recovery{cursor: c}}
-	s.Greet(prototest.Noon)
-	if len(s.fill.streams) != 1 || s.fill.streams[0].name != "/a" {
-		t.Errorf("fetched: %+v", s.fill.streams)
-	}
-	s.fill.receive(s.fill.streams[0], nil, prototest.Noon)
-	const want = "streams that were subscribed to at the prompt are not looked back at"
-	if gaps := reasons(s.fill.gaps()); gaps != want {
 		t.Errorf("gaps %s", gaps)
 	}
 }
