@@ -19,8 +19,12 @@ func byDefault() emulated {
 	return emulated{emulator.DefaultOptions(), octave.DefaultOptions(), drogue.DefaultOptions(), doshii.DefaultOptions()}
 }
 
+// services are the services with these options.
+func (o emulated) services() emulator.Services {
+	return emulator.Services{octave.Service(o.Octave), drogue.Service(o.Drogue), doshii.Service(o.Doshii)}
+}
+
 // start starts an emulator of the named services.
 func (o emulated) start(services ...string) (*emulator.Emulator, error) {
-	all := emulator.Services{octave.Service(o.Octave), drogue.Service(o.Drogue), doshii.Service(o.Doshii)}
-	return all.New(o.Options, services...)
+	return o.services().New(o.Options, services...)
 }

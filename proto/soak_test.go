@@ -23,6 +23,7 @@ import (
 	"github.com/hark-cli/hark/proto/doshii"
 	"github.com/hark-cli/hark/proto/drogue"
 	"github.com/hark-cli/hark/proto/octave"
+	"github.com/hark-cli/hark/proto/prototest"
 )
 
 // soakTime is how long each service is soaked: HARK_SOAK, or next to nothing.
@@ -200,8 +201,8 @@ func soak(t *testing.T, service string, d time.Duration) {
 		}
 	}
 	time.Sleep(time.Second) // for what was published while the last one was on its way
-	cancel(errTally)
-	if err := <-ended; !errors.Is(err, errTally) {
+	cancel(prototest.ErrEnough)
+	if err := <-ended; !errors.Is(err, prototest.ErrEnough) {
 		t.Errorf("Run: %v", err)
 	}
 	l.judge(t, service)

@@ -16,6 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/drogue"
 	"github.com/hark-cli/hark/proto/plain"
+	"github.com/hark-cli/hark/proto/prototest"
 )
 
 // tlsEmulator is a Drogue Cloud behind TLS on a real port.
@@ -48,7 +49,7 @@ func TestTLS(t *testing.T) {
 	roots.AddCert(server.Certificate())
 	o := proto.DefaultOptions()
 	o.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
-	if err := proto.Run(t.Context(), svc, &tally{t: t, limit: 20}, o); !errors.Is(err, errTally) {
+	if err := proto.Run(t.Context(), svc, &prototest.Tally{T: t, Limit: 20}, o); !errors.Is(err, prototest.ErrEnough) {
 		t.Errorf("Run: %v", err)
 	}
 }
@@ -68,7 +69,7 @@ func TestTLSFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := proto.DefaultOptions()
 			o.Transport = &http.Transport{TLSClientConfig: tt.config}
-			err := proto.Run(t.Context(), svc, &tally{t: t}, o)
+			err := proto.Run(t.Context(), svc, &prototest.Tally{T: t}, o)
 			f, ok := errors.AsType[*proto.Failure](err)
 			if !ok || f.Class != proto.Unreachable || !strings.HasPrefix(err.Error(), "tls wss://127.0.0.1:") || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("Run: %v", err)
@@ -87,7 +88,7 @@ func TestSilentServer(t *testing.T) {
 	o := proto.DefaultOptions()
 	o.Retries = 0
 	o.ConnectTimeout = 100 * time.Millisecond
-	err = proto.Run(t.Context(), &plain.Service{URL: "ws://" + l.Addr().String()}, &tally{t: t}, o)
+	err = proto.Run(t.Context(), &plain.Service{URL: "ws://" + l.Addr().String()}, &prototest.Tally{T: t}, o)
 	if f, ok := errors.AsType[*proto.Failure](err); !ok || f.Connected || !strings.Contains(err.Error(), "no connection within 100ms") {
 		t.Errorf("Run: %v", err)
 	}

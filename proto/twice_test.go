@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/emulator/drogue"
-	"github.com/hark-cli/hark/internal/emulator/octave"
+	drogueemu "github.com/hark-cli/hark/internal/emulator/drogue"
+	octaveemu "github.com/hark-cli/hark/internal/emulator/octave"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/octave"
 	"github.com/hark-cli/hark/proto/plain"
+	"github.com/hark-cli/hark/proto/prototest"
 )
 
 // A service is a value: it can be run again, also at the same time. What one run has
@@ -18,17 +20,20 @@ import (
 func TestServiceRunsTwice(t *testing.T) {
 	services := map[string]func(*world) proto.Service{
 		"octave": func(w *world) proto.Service {
-			o := w.withREST(octave.DemoStream)
-			o.Ago = time.Minute
+			o := octaveOf(w, octaveemu.DemoStream)
+			o.API = &octave.API{
+				Base: w.Env["HARK_OCTAVE_API"], User: o.User, Company: o.Company, Token: o.Token, Client: o.Client,
+			}
+			o.Backfill, o.Ago = true, time.Minute
 			return o
 		},
-		"drogue": func(w *world) proto.Service { return w.drogue(drogue.DemoApplication) },
-		"doshii": func(w *world) proto.Service { return w.doshii() },
+		"drogue": func(w *world) proto.Service { return drogueOf(w, drogueemu.DemoApplication) },
+		"doshii": func(w *world) proto.Service { return doshiiOf(w) },
 		"connect": func(w *world) proto.Service {
-			return &plain.Service{URL: strings.Replace(w.env["HARK_DROGUE_ENDPOINT"], "http", "ws", 1) + "/" + drogue.DemoApplication + "?token=" + w.env["HARK_DROGUE_TOKEN"]}
+			return &plain.Service{URL: strings.Replace(w.Env["HARK_DROGUE_ENDPOINT"], "http", "ws", 1) + "/" + drogueemu.DemoApplication + "?token=" + w.Env["HARK_DROGUE_TOKEN"]}
 		},
 	}
-	for name, service := range services {
+	for name, make := range services {
 		t.Run(name, func(t *testing.T) {
 			emulated := name
 			if name == "connect" {
@@ -37,12 +42,12 @@ func TestServiceRunsTwice(t *testing.T) {
 			opts := byDefault()
 			opts.Faults = []string{"after=7 close=1012:again"}
 			inWorld(t, emulated, opts, func(w *world) {
-				svc := service(w)
+				svc := make(w)
 				o := proto.DefaultOptions()
-				o.Transport, o.Retries = w.transport, 1000
+				o.Transport, o.Retries = w.Transport, 1000
 				run := func() {
-					if err := proto.Run(w.t.Context(), svc, &tally{t: w.t, limit: 50}, o); !errors.Is(err, errTally) {
-						w.t.Errorf("Run: %v", err)
+					if err := proto.Run(w.T.Context(), svc, &prototest.Tally{T: w.T, Limit: 50}, o); !errors.Is(err, prototest.ErrEnough) {
+						w.T.Errorf("Run: %v", err)
 					}
 				}
 				var runs sync.WaitGroup

@@ -1,4 +1,4 @@
-package proto_test
+package octave_test
 
 import (
 	"context"
@@ -21,6 +21,7 @@ import (
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/octave"
+	"github.com/hark-cli/hark/proto/prototest"
 )
 
 // A lateStore is an Octave whose REST interface shows events late, keeps only so many,
@@ -168,7 +169,7 @@ func (s *lateStore) query(w http.ResponseWriter, q url.Values, stream string) {
 // Whatever the REST interface does not show in time, has evicted or does not answer: no
 // event is missing outside of a gap that was reported. The pauses before reconnecting
 // differ from run to run, so that -count finds more.
-func TestOctaveLateStore(t *testing.T) {
+func TestLateStore(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		lag, skew time.Duration
@@ -244,10 +245,10 @@ func (s *lateStore) run(t *testing.T, seed uint64) {
 		time.Sleep(20 * time.Second)
 		close(end)
 		time.Sleep(20 * time.Second)
-		cancel(errTally)
+		cancel(prototest.ErrEnough)
 	})
 	seen := &idTally{seen: map[string]int{}}
-	if err := proto.Run(ctx, o, seen, options); !errors.Is(err, errTally) {
+	if err := proto.Run(ctx, o, seen, options); !errors.Is(err, prototest.ErrEnough) {
 		t.Errorf("Run: %v", err)
 	}
 	wg.Wait()
