@@ -99,7 +99,7 @@ func (hs *Handshake) follow(location string, insecure bool) error {
 	to.Fragment = ""
 	address := BareAddress(to.String())
 	if secureScheme(from) && !secureScheme(to) && !insecure {
-		return &InsecureRedirectError{Address: address}
+		return &insecureRedirectError{Address: address}
 	}
 	if origin(from) != origin(to) {
 		switch {
@@ -120,10 +120,10 @@ func (hs *Handshake) follow(location string, insecure bool) error {
 	return nil
 }
 
-// An InsecureRedirectError is a redirect from wss to ws that was not followed.
-type InsecureRedirectError struct{ Address string }
+// An insecureRedirectError is a redirect from wss to ws that was not followed.
+type insecureRedirectError struct{ Address string }
 
-func (e *InsecureRedirectError) Error() string {
+func (e *insecureRedirectError) Error() string {
 	return "it leads from an encrypted connection to one that is not, " + e.Address
 }
 

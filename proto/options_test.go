@@ -35,7 +35,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		o := testOptions(nw)
 		change(&o)
 		err := runTest(t, nw, &recorder{}, o)
-		if e, ok := errors.AsType[*OptionError](err); !ok || e.Name != name || nw.connections() > 0 {
+		if e, ok := errors.AsType[*optionError](err); !ok || e.Name != name || nw.connections() > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

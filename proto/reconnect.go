@@ -10,8 +10,8 @@ type Backoff struct {
 	Base, Max time.Duration
 }
 
-// DefaultBackoff waits 0.5 s, 1 s, 2 s … 30 s, each shortened by up to a half.
-var DefaultBackoff = Backoff{Base: 500 * time.Millisecond, Max: 30 * time.Second}
+// defaultBackoff waits 0.5 s, 1 s, 2 s … 30 s, each shortened by up to a half.
+var defaultBackoff = Backoff{Base: 500 * time.Millisecond, Max: 30 * time.Second}
 
 // Delay is the wait before retry n, counted from 0. random lies in [0, 1) and
 // chooses between half the exponential value and all of it. A wait that the

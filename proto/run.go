@@ -89,7 +89,7 @@ func DefaultOptions() Options {
 		ConnectTimeout: 10 * time.Second,
 		Retries:        10,
 		RetryWindow:    5 * time.Minute,
-		Backoff:        DefaultBackoff,
+		Backoff:        defaultBackoff,
 		PingInterval:   20 * time.Second,
 		PingTimeout:    20 * time.Second,
 		MaxMessageSize: 64 << 20,
@@ -113,19 +113,19 @@ func (o *Options) check() error {
 		{"Dial.MaxRedirects", int64(o.Dial.MaxRedirects), 0},
 	} {
 		if v.value < v.least {
-			return &OptionError{v.name, v.value, v.least}
+			return &optionError{v.name, v.value, v.least}
 		}
 	}
 	return nil
 }
 
-// An OptionError is a value of Options that is too small.
-type OptionError struct {
+// An optionError is a value of Options that is too small.
+type optionError struct {
 	Name         string
 	Value, Least int64
 }
 
-func (e *OptionError) Error() string {
+func (e *optionError) Error() string {
 	return fmt.Sprintf("option %s is %d: expected at least %d", e.Name, e.Value, e.Least)
 }
 
@@ -153,7 +153,7 @@ func (o *Options) transport() http.RoundTripper {
 //     Options.Input has closed the connection;
 //   - an *UnwrittenError, when events could not be given to the sink in time;
 //   - an *OverflowError, with OverflowFail;
-//   - an *OptionError, before anything else;
+//   - an error about o, before anything else;
 //   - an *InternalError, when something has panicked;
 //   - a *Failure otherwise.
 //

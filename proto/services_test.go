@@ -36,7 +36,7 @@ func octaveOf(w *world, streams ...string) *octave.Service {
 	return &octave.Service{
 		Endpoint: w.Env["HARK_OCTAVE_ENDPOINT"],
 		User:     w.Env["HARK_OCTAVE_USER"], Company: w.Env["HARK_OCTAVE_COMPANY"],
-		Token:   proto.StaticToken(secret.Value(w.Env["HARK_OCTAVE_TOKEN"])),
+		Token:   prototest.StaticToken(secret.Value(w.Env["HARK_OCTAVE_TOKEN"])),
 		Streams: streams, AckTimeout: 10 * time.Second, Heartbeat: 20 * time.Second,
 		Client: &http.Client{Transport: w.Transport},
 	}
@@ -45,14 +45,14 @@ func octaveOf(w *world, streams ...string) *octave.Service {
 func drogueOf(w *world, app string) *drogue.Service {
 	return &drogue.Service{
 		Endpoint: w.Env["HARK_DROGUE_ENDPOINT"], Application: app,
-		Token: proto.StaticToken(secret.Value(w.Env["HARK_DROGUE_TOKEN"])),
+		Token: prototest.StaticToken(secret.Value(w.Env["HARK_DROGUE_TOKEN"])),
 	}
 }
 
 func doshiiOf(w *world) *doshii.Service {
 	return &doshii.Service{
 		Endpoint: w.Env["HARK_DOSHII_ENDPOINT"], Path: "/app/socket/v3",
-		Auth:       proto.StaticToken(doshii.Auth(secret.Value(w.Env["HARK_DOSHII_CLIENT_ID"]))),
+		Auth:       prototest.StaticToken(doshii.Auth(secret.Value(w.Env["HARK_DOSHII_CLIENT_ID"]))),
 		AppVersion: "1.0.0", Heartbeat: 30 * time.Second,
 	}
 }
@@ -95,7 +95,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"octave token", "octave", func(w *world) proto.Service {
 			o := octaveOf(w, "/demo/stream")
-			o.Token = proto.StaticToken("wrong")
+			o.Token = prototest.StaticToken("wrong")
 			return o
 		}, proto.Credentials, "session http://hark-emulator.invalid/octave/session: HTTP 403 Forbidden"},
 		{"octave stream", "octave", func(w *world) proto.Service { return octaveOf(w, "/demo/stream", "/demo/nothing") },
@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 			proto.Refused, "subscription to /demo/private refused with status 403"},
 		{"drogue token", "drogue", func(w *world) proto.Service {
 			d := drogueOf(w, "demo-app")
-			d.Token = proto.StaticToken("wrong")
+			d.Token = prototest.StaticToken("wrong")
 			return d
 		}, proto.Credentials, `HTTP 403 Forbidden: {"error":"Forbidden","message":"Forbidden"}`},
 		{"drogue application", "drogue", func(w *world) proto.Service { return drogueOf(w, "nothing") },
@@ -116,7 +116,7 @@ func TestRefusals(t *testing.T) {
 		}, proto.Refused, `HTTP 404 Not Found`},
 		{"doshii client id", "doshii", func(w *world) proto.Service {
 			d := doshiiOf(w)
-			d.Auth = proto.StaticToken(doshii.Auth("wrong"))
+			d.Auth = prototest.StaticToken(doshii.Auth("wrong"))
 			return d
 		}, proto.Credentials, "HTTP 401 Unauthorized"},
 		{"doshii path", "doshii", func(w *world) proto.Service {

@@ -298,11 +298,11 @@ func soakService(t *testing.T, e *emulator.Emulator, base, name string, transpor
 	case "doshii":
 		return &doshii.Service{
 			Endpoint: base + "/doshii", Path: "/app/socket/v3", AppVersion: "1.0.0", Heartbeat: time.Second,
-			Auth: proto.StaticToken(doshii.Auth(doshiiemu.ClientID)),
+			Auth: prototest.StaticToken(doshii.Auth(doshiiemu.ClientID)),
 		}
 	}
 	client := &http.Client{Transport: transport}
-	token := proto.StaticToken(octaveemu.Token)
+	token := prototest.StaticToken(octaveemu.Token)
 	return &octave.Service{
 		Endpoint: base + "/octave", User: octaveemu.User, Company: octaveemu.Company, Token: token,
 		Streams: []string{octaveemu.DemoStream}, AckTimeout: 5 * time.Second, Heartbeat: time.Second, Client: client,

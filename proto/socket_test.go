@@ -39,7 +39,7 @@ func tlsEmulator(t *testing.T) (*httptest.Server, *drogue.Service) {
 	}
 	return server, &drogue.Service{
 		Endpoint: server.URL + "/drogue", Application: "demo-app",
-		Token: proto.StaticToken(secret.Value(tok)),
+		Token: prototest.StaticToken(secret.Value(tok)),
 	}
 }
 

@@ -10,11 +10,6 @@ import (
 // on a command or a network, until ctx ends.
 type TokenSource func(ctx context.Context) (secret.Value, error)
 
-// StaticToken is the source of a credential that does not change.
-func StaticToken(v secret.Value) TokenSource {
-	return func(context.Context) (secret.Value, error) { return v, nil }
-}
-
 // Ask asks for the credential, and names the stage and the address in its error. A nil
 // source has none.
 func (s TokenSource) Ask(ctx context.Context, address string) (secret.Value, error) {

@@ -85,7 +85,7 @@ func arrows() []arrow {
 		{"proto/doshii", []string{"proto", "proto/doshii/wire", "internal/netdial", "internal/jsontext", "internal/secret"},
 			[]string{"proto/prototest", "internal/emulator", "internal/emulator/doshii"}, service},
 		{"proto/plain", []string{"proto"}, []string{"proto/prototest"}, service},
-		{"proto/prototest", []string{"proto", "internal/vectors", "internal/emulator"}, nil, "it is for tests of services"},
+		{"proto/prototest", []string{"proto", "internal/vectors", "internal/emulator", "internal/secret"}, nil, "it is for tests of services"},
 		{"proto/frame", nil, nil, "a leaf: client and servers share the framing of RFC 6455"},
 		{"proto/octave/wire", nil, []string{"internal/vectors"}, shared},
 		{"proto/drogue/wire", nil, []string{"internal/vectors"}, shared},

@@ -84,7 +84,7 @@ func TestAPI(t *testing.T) {
 	var secrets []string
 	api := &API{
 		Base: server.URL + "/partner/v3", Client: server.Client(),
-		ClientID: proto.StaticToken("id"), ClientSecret: proto.StaticToken("shh"),
+		ClientID: prototest.StaticToken("id"), ClientSecret: prototest.StaticToken("shh"),
 		Secret: func(v string) { secrets = append(secrets, v) },
 	}
 	ctx := t.Context()
@@ -131,7 +131,7 @@ func TestAPI(t *testing.T) {
 // apps. A vendor's token ages, so each attempt gets another.
 func TestHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &Service{Endpoint: "wss://h", Path: wire.PathPOS, Token: proto.StaticToken("loc&tok")}
+		d := &Service{Endpoint: "wss://h", Path: wire.PathPOS, Token: prototest.StaticToken("loc&tok")}
 		hs, err := d.Start().Handshake(t.Context())
 		if err != nil || hs.URL != "wss://h/pos/socket?token=loc%26tok" || hs.Address != "wss://h/pos/socket" {
 			t.Errorf("%+v, %v", hs, err)

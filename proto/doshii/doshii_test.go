@@ -90,7 +90,7 @@ func TestHeartbeat(t *testing.T) {
 }
 
 func TestHandshake(t *testing.T) {
-	d := &Service{Endpoint: "wss://socket.sandbox.doshii.co", Path: wire.PathAppV3, DeviceID: "rj7DnGBL", Auth: proto.StaticToken(Auth("some23Clients30edID"))}
+	d := &Service{Endpoint: "wss://socket.sandbox.doshii.co", Path: wire.PathAppV3, DeviceID: "rj7DnGBL", Auth: prototest.StaticToken(Auth("some23Clients30edID"))}
 	hs, err := d.Start().Handshake(t.Context())
 	if err != nil {
 		t.Fatal(err)

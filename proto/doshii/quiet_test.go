@@ -22,7 +22,7 @@ func inQuietWorld(t *testing.T, opts doshiiemu.Options, f func(*prototest.World,
 	prototest.InWorld(t, all, doshiiemu.Service(opts), func(w *prototest.World) {
 		f(w, &doshii.Service{
 			Endpoint: w.Env["HARK_DOSHII_ENDPOINT"], Path: "/app/socket/v3",
-			Auth:       proto.StaticToken(doshii.Auth(secret.Value(w.Env["HARK_DOSHII_CLIENT_ID"]))),
+			Auth:       prototest.StaticToken(doshii.Auth(secret.Value(w.Env["HARK_DOSHII_CLIENT_ID"]))),
 			AppVersion: "1.0.0", Heartbeat: 30 * time.Second,
 		})
 	})
@@ -52,7 +52,7 @@ func TestHealthCheck(t *testing.T) {
 	opts := doshiiemu.DefaultOptions()
 	opts.HealthCheck = 7 * time.Second
 	inQuietWorld(t, opts, func(w *prototest.World, d *doshii.Service) {
-		d.Path, d.Auth, d.Token = "/pos/socket", nil, proto.StaticToken(doshiiemu.LocationToken)
+		d.Path, d.Auth, d.Token = "/pos/socket", nil, prototest.StaticToken(doshiiemu.LocationToken)
 		ctx, cancel := context.WithTimeout(w.T.Context(), time.Minute)
 		defer cancel()
 		sink := &prototest.Tally{T: t}

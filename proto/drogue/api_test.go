@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/prototest"
 )
 
 // installation is the API of a Drogue Cloud installation: paths and what they
@@ -172,7 +173,7 @@ func TestPublish(t *testing.T) {
 			Client: server.Client(),
 		}
 		if password != "" {
-			p.Password = proto.StaticToken(password)
+			p.Password = prototest.StaticToken(password)
 		}
 		return p
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 func TestHandshake(t *testing.T) {
-	tok := proto.StaticToken(secret.Value(prototest.JWT(prototest.Noon)))
+	tok := prototest.StaticToken(secret.Value(prototest.JWT(prototest.Noon)))
 	tests := []struct {
 		name    string
 		d       Service
@@ -30,11 +30,11 @@ func TestHandshake(t *testing.T) {
 		{"bearer", Service{Endpoint: "https://host/base/", Application: "app", Token: tok}, "wss://host/base/app", "wss://host/base/app", "Bearer " + prototest.JWT(prototest.Noon)},
 		{"escaping", Service{Endpoint: "ws://host", Application: "a b", Channel: "x/y?z#%", Group: "g&h i"},
 			"ws://host/a%20b/x%2Fy%3Fz%23%25?group_id=g%26h+i", "ws://host/a%20b/x%2Fy%3Fz%23%25?group_id=g%26h+i", ""},
-		{"basic", Service{Endpoint: "ws://host", Application: "app", User: "alice", AccessToken: proto.StaticToken("drg_1")},
+		{"basic", Service{Endpoint: "ws://host", Application: "app", User: "alice", AccessToken: prototest.StaticToken("drg_1")},
 			"ws://host/app", "ws://host/app", "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:drg_1"))},
 		{"token in query", Service{Endpoint: "ws://host", Application: "app", Group: "g", Token: tok, AuthInQuery: true},
 			"ws://host/app?group_id=g&token=" + prototest.JWT(prototest.Noon), "ws://host/app?group_id=g", ""},
-		{"access token in query", Service{Endpoint: "ws://host", Application: "app", User: "al ice", AccessToken: proto.StaticToken("drg+1"), AuthInQuery: true},
+		{"access token in query", Service{Endpoint: "ws://host", Application: "app", User: "al ice", AccessToken: prototest.StaticToken("drg+1"), AuthInQuery: true},
 			"ws://host/app?api_key=drg%2B1&username=al+ice", "ws://host/app", ""},
 	}
 	for _, tt := range tests {
@@ -219,10 +219,10 @@ func TestRenewsWithAWrongClock(t *testing.T) {
 // A refresh would give a connection without expiry one.
 func TestNeverRefreshesWithoutExpiry(t *testing.T) {
 	for name, d := range map[string]*Service{
-		"access token": {Endpoint: "ws://h", Application: "a", User: "u", AccessToken: proto.StaticToken("drg_1"), Renewable: true},
+		"access token": {Endpoint: "ws://h", Application: "a", User: "u", AccessToken: prototest.StaticToken("drg_1"), Renewable: true},
 		"anonymous":    {Endpoint: "ws://h", Application: "a"},
-		"static token": {Endpoint: "ws://h", Application: "a", Token: proto.StaticToken(secret.Value(prototest.JWT(time.Now().Add(time.Minute))))},
-		"opaque token": {Endpoint: "ws://h", Application: "a", Token: proto.StaticToken("opaque"), Renewable: true},
+		"static token": {Endpoint: "ws://h", Application: "a", Token: prototest.StaticToken(secret.Value(prototest.JWT(time.Now().Add(time.Minute))))},
+		"opaque token": {Endpoint: "ws://h", Application: "a", Token: prototest.StaticToken("opaque"), Renewable: true},
 	} {
 		hs, err := d.Start().Handshake(t.Context())
 		if err != nil {

@@ -193,7 +193,7 @@ func TestRESTRefused(t *testing.T) {
 	inWorld(t, opts, func(w *world) {
 		const stream = "/demo/stream"
 		o := withREST(w, stream)
-		o.User, o.Token = "", proto.StaticToken(octaveemu.RestrictedToken)
+		o.User, o.Token = "", prototest.StaticToken(octaveemu.RestrictedToken)
 		o.API.User, o.API.Token = "", o.Token
 		c := cuttable(w, o)
 		l, stop := listen(w, o)

@@ -198,7 +198,7 @@ func (s *lateStore) run(t *testing.T, seed uint64) {
 	defer rest.CloseIdleConnections()
 	const base = "http://octave.example"
 	streams := []string{"s000000000000000000000001", "s000000000000000000000002"}
-	token := proto.StaticToken(secret.Value("token"))
+	token := prototest.StaticToken(secret.Value("token"))
 	o := &octave.Service{
 		Endpoint: base, User: "user", Company: "acme", Token: token, Streams: streams,
 		AckTimeout: 3 * time.Second, Heartbeat: 20 * time.Second, Client: &http.Client{Transport: transport},

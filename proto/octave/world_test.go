@@ -31,7 +31,7 @@ func withREST(w *world, streams ...string) *octave.Service {
 }
 
 func token(w *world) proto.TokenSource {
-	return proto.StaticToken(secret.Value(w.Env["HARK_OCTAVE_TOKEN"]))
+	return prototest.StaticToken(secret.Value(w.Env["HARK_OCTAVE_TOKEN"]))
 }
 
 func api(w *world) *octave.API {

@@ -3,11 +3,13 @@
 package prototest
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/internal/vectors"
 	"github.com/hark-cli/hark/proto"
 )
@@ -126,4 +128,9 @@ func VerdictOf(svc proto.Service, err error) proto.Verdict {
 		v.Class = proto.Classify(svc, err)
 	}
 	return v
+}
+
+// StaticToken is the source of a credential that does not change.
+func StaticToken(v secret.Value) proto.TokenSource {
+	return func(context.Context) (secret.Value, error) { return v, nil }
 }
