@@ -18,7 +18,7 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// A wire.API is the HTTP side of an installation of Drogue Cloud.
+// An API is the HTTP side of an installation of Drogue Cloud.
 type API struct {
 	// Base is the address of the API, http:// or https://.
 	Base   string

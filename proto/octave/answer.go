@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// An reply is a message of the service, or an answer over HTTP: of an answer,
+// A reply is a message of the service, or an answer over HTTP: of an answer,
 // only ok, msgId and the body decide. The other members were seen with other JSON
 // types than those that are documented; they are shown, whatever they are.
 type reply struct {
@@ -19,7 +19,7 @@ type reply struct {
 	body []byte
 }
 
-// An replyHead is the head of an answer.
+// A replyHead is the head of an answer.
 type replyHead struct {
 	msgID   []byte // JSON; nil when absent or null
 	ok      bool

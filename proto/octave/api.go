@@ -17,7 +17,7 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// An wire.API is the REST interface of one company (Octave documentation, "Using
+// An API is the REST interface of one company (Octave documentation, "Using
 // the REST API in an External System"). Its errors are HandshakeErrors of
 // StageRequest, or of StageToken.
 type API struct {
@@ -32,7 +32,7 @@ type API struct {
 	Timeout time.Duration
 }
 
-// An wire.Stream is a stream, with the JSON text in which it came.
+// A Stream is a stream, with the JSON text in which it came.
 type Stream struct {
 	wire.Stream
 	Raw json.RawMessage
@@ -155,7 +155,7 @@ func (a *API) Publish(ctx context.Context, name string, elems json.RawMessage) (
 	return body, nil
 }
 
-// An query asks for a page of stored events.
+// A query asks for a page of stored events.
 type query struct {
 	stream string // id, or path
 	from   int64  // the least creationDate, Unix milliseconds

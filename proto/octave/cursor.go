@@ -22,7 +22,7 @@ const (
 	maxRemembered = 1 << 16
 )
 
-// An cursor is how far a run has come in each of its streams: what a
+// A cursor is how far a run has come in each of its streams: what a
 // connection must know of the ones before it, so that it can fetch what was
 // missed between and tell what was printed already. It belongs to the goroutine of
 // Run; requests that run beside the connection do not touch it.
@@ -79,7 +79,7 @@ func (c *cursor) begun(at int64) time.Time {
 	return c.local(at).Add(-clockSlack)
 }
 
-// An progress is how far a run has come in one stream. Times are creationDates:
+// A progress is how far a run has come in one stream. Times are creationDates:
 // Unix milliseconds of the service's clock.
 type progress struct {
 	name     string // as in Octave.Streams
@@ -121,7 +121,7 @@ type seenEvent struct {
 	at  time.Time // when it was given out
 }
 
-// An doubt is the time between an event that was given out, or a moment, and the
+// A doubt is the time between an event that was given out, or a moment, and the
 // oldest event that is stored after it, where neither proves that nothing was evicted
 // between.
 type doubt struct {

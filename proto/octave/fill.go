@@ -22,7 +22,7 @@ const (
 	pageBudget = 20_000
 )
 
-// An fill fetches what was stored since the marks of a cursor and merges it
+// A fill fetches what was stored since the marks of a cursor and merges it
 // with what is pushed meanwhile, by creationDate, in all streams together.
 // It knows neither network nor clock:
 //
@@ -46,7 +46,7 @@ type fill struct {
 	out     []outEvent // what need not wait for the order
 }
 
-// An fetch is the work on one stream.
+// A fetch is the work on one stream.
 type fetch struct {
 	*progress
 	from  int64 // of the next query

@@ -56,7 +56,7 @@ type Service struct {
 // Name implements Service.
 func (o *Service) Name() string { return "octave" }
 
-// An wire.Session is a session that was granted and has not been used yet. Its
+// A Session is a session that was granted and has not been used yet. Its
 // id is the only credential of the socket.
 type Session struct {
 	ID string
@@ -128,7 +128,7 @@ func (o *Service) Start() proto.Source {
 	return r
 }
 
-// An run is what goes from one connection of a run to the next.
+// A run is what goes from one connection of a run to the next.
 type run struct {
 	o *Service
 	// cursor is how far the run has come; nil when it neither looks back nor fills gaps.
@@ -186,7 +186,7 @@ func refused(err error) bool {
 	return ok
 }
 
-// An session is the codec of one connection.
+// A session is the codec of one connection.
 type session struct {
 	o        *Service
 	awaited  map[string]string // msgId → stream

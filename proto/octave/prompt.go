@@ -22,7 +22,7 @@ func (o *Service) Commands() []proto.Command {
 	}
 }
 
-// An byHand is what a person has changed about the subscriptions of one
+// A byHand is what a person has changed about the subscriptions of one
 // connection. A request of theirs that is refused is a warning, not the end of the
 // connection.
 type byHand struct {

@@ -16,7 +16,7 @@ import (
 // maxParallel is how many requests run at once.
 const maxParallel = 4
 
-// An recovery is what a session does so that no event is missed: it keeps
+// A recovery is what a session does so that no event is missed: it keeps
 // the cursor, and fetches what was stored while there was no connection.
 type recovery struct {
 	cursor   *cursor   // of the run; nil when it neither looks back nor fills gaps

@@ -69,7 +69,7 @@ func Decode(s proto.Session, m proto.Message) (Step, error) {
 // Frames are the frames that effects send.
 func Frames(effects []proto.Effect) []proto.Frame { return StepOf(effects).Send }
 
-// Messages are the Messages of one service in testdata.
+// Messages are the vendor messages of one service in testdata.
 func Messages(t testing.TB, service string) map[string][]byte {
 	t.Helper()
 	return vectors.Files(t, "testdata")
@@ -95,7 +95,7 @@ func JWTIssued(iat, exp time.Time) string {
 	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"exp":%d,"iat":%d}`, exp.Unix(), iat.Unix())) + ".c2ln"
 }
 
-// FuzzDecode has sessions look at anything, beginning with the Messages of testdata.
+// FuzzDecode has sessions look at anything, beginning with the messages of testdata.
 func FuzzDecode(f *testing.F, service string, session func() proto.Session) {
 	for _, m := range Messages(f, service) {
 		f.Add(m, false)

@@ -139,7 +139,7 @@ func (m *Message) NameAndPayload() (name string, payload json.RawMessage) {
 // pong (Doshii help centre, "Upon Health check").
 const HealthCheck = "health_check"
 
-// A Emit is the value of emit: the name of the event, its payload, and
+// An Emit is the value of emit: the name of the event, its payload, and
 // possibly more.
 type Emit []json.RawMessage
 
@@ -170,7 +170,7 @@ func (e Emit) Payload() json.RawMessage {
 	return e[1]
 }
 
-// A Error is the body of an answer that refuses the upgrade.
+// An Error is the body of an answer that refuses the upgrade.
 type Error struct {
 	Error string `json:"error"`
 }

@@ -70,7 +70,7 @@ const (
 	PartitionKey   = "partitionkey"
 )
 
-// A Error is the body of an answer that refuses the upgrade
+// An Error is the body of an answer that refuses the upgrade
 // (drogue-client, src/error.rs).
 type Error struct {
 	Error   string `json:"error"`
@@ -90,7 +90,7 @@ type Refresh struct {
 	RefreshAccessToken string `json:"RefreshAccessToken"`
 }
 
-// A Event is a CloudEvent 1.0 in structured mode as the integration sends
+// An Event is a CloudEvent 1.0 in structured mode as the integration sends
 // it. Encoded, the attributes stand in the order of the fields, which is the
 // order of the server; the extensions follow in the order of the slice. The
 // server's own order of extensions is random.
@@ -111,7 +111,7 @@ type Event struct {
 	Extensions []Extension
 }
 
-// A Extension is one extension attribute of an event. All of them are
+// An Extension is one extension attribute of an event. All of them are
 // strings, because they travel as Kafka headers.
 type Extension struct {
 	Name, Value string

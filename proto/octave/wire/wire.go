@@ -62,7 +62,7 @@ const (
 	NotFound  = "The requested resource could not be located at this address."
 )
 
-// An Head is the head of every answer. Members that an answer does not
+// A Head is the head of every answer. Members that an answer does not
 // have are left out again when it is encoded: the session answer has no
 // messages, the acknowledgement of a success has no status.
 type Head struct {
@@ -83,12 +83,12 @@ type Answer struct {
 	Body json.RawMessage `json:"body,omitzero"`
 }
 
-// An Session is the body of the answer to a session request.
+// A Session is the body of the answer to a session request.
 type Session struct {
 	ID string `json:"id"`
 }
 
-// An Message is any message that comes from the server: with Type
+// A Message is any message that comes from the server: with Type
 // TypeMessage it carries an event, with a Head it is an answer. Resource
 // is the id of the stream, also when the subscription was made by path.
 type Message struct {
@@ -98,7 +98,7 @@ type Message struct {
 	Answer
 }
 
-// An Request is any message that comes from the client. Exactly one of
+// A Request is any message that comes from the client. Exactly one of
 // StreamID and Path locates the stream. A heartbeat has Type alone.
 type Request struct {
 	// MsgID is any JSON value; clients of the ancestor also send numbers.
@@ -134,7 +134,7 @@ type Event struct {
 	Version       json.RawMessage `json:"version,omitzero"`
 }
 
-// An Stream is a stream as the REST interface gives it.
+// A Stream is a stream as the REST interface gives it.
 type Stream struct {
 	// Capacity is how many events are kept: 0 none, 1 only the last.
 	Capacity     int             `json:"capacity"`
