@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -74,9 +73,9 @@ type Socket struct {
 // section 4.2.1). The texts are the reason phrases of actix-http, src/ws/mod.rs.
 func HandshakeFault(r *http.Request, versions []string) string {
 	switch {
-	case !headerHas(r.Header, "Upgrade", "websocket"):
+	case !wsserver.HeaderHas(r.Header, "Upgrade", "websocket"):
 		return "No WebSocket Upgrade header found"
-	case !headerHas(r.Header, "Connection", "upgrade"):
+	case !wsserver.HeaderHas(r.Header, "Connection", "upgrade"):
 		return "No Connection upgrade"
 	case r.Header.Get("Sec-WebSocket-Version") == "":
 		return "WebSocket version header is required"
@@ -86,17 +85,6 @@ func HandshakeFault(r *http.Request, versions []string) string {
 		return "Handshake error"
 	}
 	return ""
-}
-
-func headerHas(h http.Header, name, token string) bool {
-	for _, line := range h.Values(name) {
-		for part := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(part), token) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // AnswerPhrase answers with a status line that net/http cannot write, and an

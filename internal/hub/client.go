@@ -1,12 +1,13 @@
 package hub
 
 import (
-	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/hark-cli/hark/internal/wsserver"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 const (
@@ -20,13 +21,19 @@ const (
 	forever  = time.Duration(1<<63 - 1)
 	// pongPatience is how long a ping waits for its pong.
 	pongPatience = 5 * time.Second
+	// closePatience is how long a client may take to answer a close frame.
+	closePatience = 5 * time.Second
 )
 
 // A client is one connection. What is sent to it waits in a queue, which a goroutine
 // of its own writes.
 type client struct {
-	ws    *websocket.Conn
+	ws    *wsserver.Conn
 	pings sync.WaitGroup // for their pongs
+	gone  chan struct{}  // closed by end
+
+	frames sync.Mutex // around what decides on a frame, and queues it
+	hung   bool       // a close frame is queued, or has gone out
 
 	mu      sync.Mutex
 	changed chan struct{} // closed, and made anew, when something below has changed
@@ -35,20 +42,22 @@ type client struct {
 	closed  bool // nothing more is written
 	stuck   bool // it was waited for in vain
 	missed  int  // what did not get into the queue
+
+	pinged int                      // pings so far
+	pongs  map[string]chan struct{} // that are awaited, by the payload of the ping; closed by their pong
 }
 
 // An outgoing is a frame to be written, or a ping.
 type outgoing struct {
-	typ    websocket.MessageType
+	op     frame.Opcode
 	data   []byte
-	code   websocket.StatusCode // not 0: a close frame, with data as its reason
-	pinged func(time.Duration, error)
+	pinged func(time.Duration, error) // of a ping
 }
 
 func (o *outgoing) cost() int { return len(o.data) + frameCost }
 
-func newClient(ws *websocket.Conn) *client {
-	return &client{ws: ws, changed: make(chan struct{})}
+func newClient(ws *wsserver.Conn) *client {
+	return &client{ws: ws, changed: make(chan struct{}), gone: make(chan struct{}), pongs: make(map[string]chan struct{})}
 }
 
 // tell wakes up all who wait. The caller has the lock.
@@ -68,7 +77,7 @@ func (c *client) put(o outgoing, limit time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	begun, left := time.Now(), c.bytes
-	for !c.closed && o.code == 0 && c.bytes > 0 && c.bytes+o.cost() > maxQueue {
+	for !c.closed && o.op != frame.OpClose && c.bytes > 0 && c.bytes+o.cost() > maxQueue {
 		if c.bytes != left { // it reads
 			begun, left = time.Now(), c.bytes
 		}
@@ -100,6 +109,9 @@ func (c *client) put(o outgoing, limit time.Duration) error {
 func (c *client) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.closed {
+		close(c.gone)
+	}
 	c.closed, c.queue = true, nil
 	c.tell()
 }
@@ -143,19 +155,76 @@ func (c *client) write() {
 
 // one writes a frame; false when it was the last.
 func (c *client) one(o outgoing) bool {
-	switch {
-	case o.code != 0:
-		_ = c.ws.Close(o.code, string(o.data)) // the reader learns of it
+	switch o.op {
+	case frame.OpClose:
+		c.hangUp(o.data)
+		// The reader learns of the answer.
+		_ = c.ws.NetConn().SetReadDeadline(time.Now().Add(closePatience))
 		return false
-	case o.pinged != nil:
-		c.pings.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), pongPatience)
-			defer cancel()
-			begun := time.Now()
-			err := c.ws.Ping(ctx)
-			o.pinged(time.Since(begun), err)
-		})
-		return true
+	case frame.OpPing:
+		return c.ping(o.pinged) == nil
 	}
-	return c.ws.Write(context.Background(), o.typ, o.data) == nil
+	return c.send(o.op, o.data) == nil
+}
+
+// send writes a frame, unless a close frame has gone out.
+func (c *client) send(op frame.Opcode, payload []byte) error {
+	c.frames.Lock()
+	if c.hung {
+		c.frames.Unlock()
+		return errGone
+	}
+	c.ws.Queue(op, payload)
+	c.frames.Unlock()
+	return c.ws.Flush(forever)
+}
+
+// hangUp writes a close frame, unless one has gone out. What is still being written has
+// no longer time for it than the frame.
+func (c *client) hangUp(payload []byte) {
+	_ = c.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
+	c.frames.Lock()
+	hung := c.hung
+	if c.hung = true; !hung {
+		c.ws.Queue(frame.OpClose, payload)
+	}
+	c.frames.Unlock()
+	_ = c.ws.Flush(closePatience) // or the client is gone
+}
+
+var errNoPong = errors.New("no pong came")
+
+// ping writes a ping and has done called with how long the pong took.
+func (c *client) ping(done func(time.Duration, error)) error {
+	c.mu.Lock()
+	c.pinged++
+	payload, pong := strconv.Itoa(c.pinged), make(chan struct{})
+	c.pongs[payload] = pong
+	c.mu.Unlock()
+	begun := time.Now()
+	c.pings.Go(func() {
+		timer := time.NewTimer(pongPatience)
+		defer timer.Stop()
+		var err error
+		select {
+		case <-pong:
+		case <-c.gone:
+			err = errGone
+		case <-timer.C:
+			err = errNoPong
+		}
+		done(time.Since(begun), err)
+		c.pong(payload) // no longer awaited
+	})
+	return c.send(frame.OpPing, []byte(payload))
+}
+
+// pong takes note of a pong.
+func (c *client) pong(payload string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if pong, ok := c.pongs[payload]; ok {
+		close(pong)
+		delete(c.pongs, payload)
+	}
 }

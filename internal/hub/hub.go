@@ -4,9 +4,9 @@
 package hub
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,9 +14,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
-	"github.com/coder/websocket"
+	"github.com/hark-cli/hark/internal/wsserver"
+	"github.com/hark-cli/hark/proto/frame"
 )
 
 // Options say how clients are served. The zero value takes messages of any size and
@@ -83,23 +83,20 @@ func New(o Options) *Hub {
 
 // ServeHTTP implements http.Handler.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		Subprotocols:       h.o.Subprotocols,
-		InsecureSkipVerify: true, // wsserver.Guard has looked at the origin
-	})
+	// wsserver.Guard has looked at the origin.
+	ws, err := wsserver.Accept(w, r, h.o.Subprotocols, wsserver.Rules{MaxMessage: uint64(h.o.MaxMessage)})
 	if err != nil {
 		return // Accept has answered
 	}
-	limit := h.o.MaxMessage
-	if limit == 0 {
-		limit = -1
+	if ws.Flush(wsserver.WriteTimeout) != nil {
+		ws.Close()
+		return
 	}
-	ws.SetReadLimit(limit)
 	c := newClient(ws)
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
-		ws.CloseNow()
+		ws.Close()
 		return
 	}
 	h.last++
@@ -117,14 +114,14 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	delete(h.clients, number)
 	h.mu.Unlock()
 	c.end()
-	ws.CloseNow()
+	ws.Close()
 	writer.Wait()
 	c.pings.Wait()
-	gone := Event{Kind: Gone, Client: number, Code: int(websocket.CloseStatus(err)), Missed: c.missed}
-	if ce, ok := errors.AsType[websocket.CloseError](err); ok {
-		gone.Reason = ce.Reason
-	} else if errors.Is(err, errNotUTF8) || errors.Is(err, websocket.ErrMessageTooBig) {
-		gone.Reason = offence(err)
+	gone := Event{Kind: Gone, Client: number, Code: -1, Missed: c.missed}
+	if ce, ok := errors.AsType[*closeError](err); ok {
+		gone.Code, gone.Reason = ce.code, ce.reason
+	} else if v, ok := errors.AsType[*wsserver.Violation](err); ok {
+		gone.Reason = offence(v)
 	}
 	h.event(gone)
 }
@@ -136,33 +133,57 @@ func (h *Hub) event(e Event) {
 	h.o.Event(e)
 }
 
-var errNotUTF8 = errors.New("a text message is not UTF-8")
-
-// offence says what a client did for which it was disconnected.
-func offence(err error) string {
-	if errors.Is(err, websocket.ErrMessageTooBig) {
+// offence says what a client did for which it was disconnected, as far as that may be
+// of use to somebody.
+func offence(v *wsserver.Violation) string {
+	switch v.Code {
+	case frame.StatusTooBig:
 		return "it sent a message that is too large"
+	case frame.StatusInvalid:
+		return "it sent a text message that is not UTF-8"
 	}
-	return "it sent a text message that is not UTF-8"
+	return ""
 }
 
-// read reports the messages of a client until it is gone. The library takes text
-// messages that are not UTF-8, which end a connection (RFC 6455, section 8.1).
+// A closeError is a close frame of the client.
+type closeError struct {
+	code   int
+	reason string
+}
+
+func (e *closeError) Error() string { return "the client has closed the connection" }
+
+// read reports the messages of a client until it is gone.
 func (h *Hub) read(number int, c *client) error {
 	for {
-		typ, data, err := c.ws.Read(context.Background())
+		m, err := c.ws.Read()
+		if v, ok := errors.AsType[*wsserver.Violation](err); ok {
+			c.hangUp(frame.ClosePayload(v.Code, v.Text))
+			if c.ws.CloseWrite(closePatience) {
+				_, _ = io.Copy(io.Discard, c.ws.NetConn())
+			}
+		}
 		if err != nil {
 			return err
 		}
-		if typ == websocket.MessageText && !utf8.Valid(data) {
-			_ = c.ws.Close(websocket.StatusInvalidFramePayloadData, "invalid UTF-8")
-			return errNotUTF8
+		switch m.Opcode {
+		case frame.OpPing:
+			if err := c.send(frame.OpPong, m.Payload); err != nil {
+				return err
+			}
+		case frame.OpPong:
+			c.pong(string(m.Payload))
+		case frame.OpClose:
+			c.hangUp(m.Payload)
+			code, reason := frame.ParseClose(m.Payload)
+			return &closeError{code, reason}
+		default:
+			if h.o.Echo {
+				// Who does not read what comes back is not read either.
+				_ = c.put(outgoing{op: m.Opcode, data: m.Payload}, forever)
+			}
+			h.event(Event{Kind: Message, Client: number, Binary: m.Opcode == frame.OpBinary, Data: m.Payload})
 		}
-		if h.o.Echo {
-			// Who does not read what comes back is not read either.
-			_ = c.put(outgoing{typ: typ, data: data}, forever)
-		}
-		h.event(Event{Kind: Message, Client: number, Binary: typ == websocket.MessageBinary, Data: data})
 	}
 }
 
@@ -199,21 +220,21 @@ func (h *Hub) Clients() []int {
 // much is queued already, but not for those who do not read: they miss it, and
 // the error names them.
 func (h *Hub) Send(to int, binary bool, data []byte) error {
-	typ := websocket.MessageText
+	op := frame.OpText
 	if binary {
-		typ = websocket.MessageBinary
+		op = frame.OpBinary
 	}
-	return h.put(to, outgoing{typ: typ, data: data})
+	return h.put(to, outgoing{op: op, data: data})
 }
 
 // Ping sends a ping; pong is called with how long the answer took.
 func (h *Hub) Ping(to int, pong func(time.Duration, error)) error {
-	return h.put(to, outgoing{pinged: pong})
+	return h.put(to, outgoing{op: frame.OpPing, pinged: pong})
 }
 
 // Disconnect closes the connection of a client, or with 0 of all.
 func (h *Hub) Disconnect(to, code int, reason string) error {
-	return h.put(to, outgoing{code: websocket.StatusCode(code), data: []byte(reason)})
+	return h.put(to, outgoing{op: frame.OpClose, data: frame.ClosePayload(code, reason)})
 }
 
 func (h *Hub) put(to int, o outgoing) error {
@@ -245,7 +266,7 @@ func (h *Hub) Close(limit time.Duration) {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
-	_ = h.Disconnect(0, int(websocket.StatusGoingAway), "")
+	_ = h.Disconnect(0, frame.StatusGoingAway, "")
 	gone := make(chan struct{})
 	go func() {
 		h.done.Wait()
@@ -258,7 +279,7 @@ func (h *Hub) Close(limit time.Duration) {
 	}
 	_, list, _ := h.all(0)
 	for _, c := range list {
-		c.ws.CloseNow()
+		c.ws.Close()
 	}
 	<-gone
 }

@@ -1,6 +1,8 @@
-// Package wsserver is what the servers of the program share. A server of a developer
-// listens on a machine that also runs a browser, and every page that is open there can
-// send requests to it; see Guard.
+// Package wsserver is what the servers of the program share: a socket, and whom to
+// serve. A Conn is the server's end of a WebSocket connection; emulators, replays, hark
+// serve, benchmarks and tests have what they do with one on top of it. A server of a
+// developer listens on a machine that also runs a browser, and every page that is open
+// there can send requests to it; see Guard.
 package wsserver
 
 import (
