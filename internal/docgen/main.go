@@ -1,5 +1,5 @@
-// Docgen makes what is generated from the tree of commands: the manual, and the table of
-// flags in the README. "go generate ./..." runs it.
+// Docgen generates, from the tree of commands, the manual and docs/flags.md.
+// "go generate ./..." runs it.
 package main
 
 import (
@@ -12,20 +12,12 @@ import (
 	"github.com/hark-cli/hark/commands"
 )
 
-// A generated file is one that is made, or has a part that is.
-type generated struct {
-	path string // from the root of the repository
-	make func(old []byte) ([]byte, error)
-}
-
-func files() []generated {
+// files returns the generated files by their paths from the root of the repository.
+func files() map[string][]byte {
 	a := commands.Tree(io.Discard)
-	return []generated{
-		{"man/hark.1", func([]byte) ([]byte, error) { return manual(a), nil }},
-		{"README.md", func(old []byte) ([]byte, error) {
-			text, err := withTable(string(old), a.Root().Describe())
-			return []byte(text), err
-		}},
+	return map[string][]byte{
+		"man/hark.1":    manual(a),
+		"docs/flags.md": flagPage(a.Root().Describe()),
 	}
 }
 
@@ -35,21 +27,17 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: docgen ROOT")
 	}
-	for _, g := range files() {
-		path := filepath.Join(os.Args[1], g.path)
-		old, err := os.ReadFile(path)
-		if err != nil {
-			log.Fatal(err)
-		}
-		text, err := g.make(old)
-		if err != nil {
-			log.Fatalf("%s: %v", path, err)
-		}
-		if bytes.Equal(old, text) {
-			continue
-		}
-		if err := os.WriteFile(path, text, 0o644); err != nil {
+	for name, text := range files() {
+		if err := write(filepath.Join(os.Args[1], name), text); err != nil {
 			log.Fatal(err)
 		}
 	}
+}
+
+// write replaces a file, unless it has that text already.
+func write(path string, text []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	return os.WriteFile(path, text, 0o644)
 }

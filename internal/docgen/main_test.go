@@ -12,18 +12,14 @@ import (
 )
 
 func TestFilesAreUpToDate(t *testing.T) {
-	for _, g := range files() {
-		old, err := os.ReadFile(filepath.Join("../..", g.path))
+	for name, text := range files() {
+		old, err := os.ReadFile(filepath.Join("../..", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := g.make(old)
-		if err != nil {
-			t.Fatalf("%s: %v", g.path, err)
-		}
 		// A checkout may have other line ends.
 		if !bytes.Equal(bytes.ReplaceAll(old, []byte("\r\n"), []byte("\n")), text) {
-			t.Errorf("%s is not up to date: go generate ./...", g.path)
+			t.Errorf("%s is not up to date: go generate ./...", name)
 		}
 	}
 }
@@ -39,14 +35,14 @@ func TestManualIsSound(t *testing.T) {
 	}
 }
 
-// Every flag is where users look for it: in the manual, in the README, and in what
+// Every flag is where users look for it: in the manual, in docs/flags.md, and in what
 // the shells offer.
 func TestFlagsAreEverywhere(t *testing.T) {
 	manual, err := os.ReadFile("../../man/hark.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/flags.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +55,8 @@ func TestFlagsAreEverywhere(t *testing.T) {
 		if f.Variable != "" && !bytes.Contains(manual, []byte("\\fB"+roff(f.Variable)+"\\fR")) {
 			t.Errorf("the manual does not know %s", f.Variable)
 		}
-		if !bytes.Contains(readme, []byte("`"+f.Name+"`")) {
-			t.Errorf("the README does not list %s", f.Name)
+		if !bytes.Contains(page, []byte("`"+f.Name+"`")) && !bytes.Contains(page, []byte("`"+f.Name+" ")) {
+			t.Errorf("docs/flags.md does not list %s", f.Name)
 		}
 		for _, command := range f.commands {
 			out.Reset()
