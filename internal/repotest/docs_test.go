@@ -116,7 +116,7 @@ func checkPage(markdown, bin, folder string) (ran int, problems []string) {
 }
 
 // addLine adds a line of a console block: a command, "$ …", what goes on with one, after
-// a backslash or "> ", or output.
+// a backslash, ">" or "> ", or output.
 func addLine(steps []step, n int, line string) ([]step, error) {
 	if command, ok := strings.CutPrefix(line, "$ "); ok {
 		return append(steps, step{line: n, command: command}), nil
@@ -126,6 +126,9 @@ func addLine(steps []step, n int, line string) ([]step, error) {
 	}
 	last := &steps[len(steps)-1]
 	more, isMore := strings.CutPrefix(line, "> ")
+	if line == ">" {
+		more, isMore = "", true
+	}
 	if len(last.want) == 0 && (isMore || strings.HasSuffix(last.command, `\`)) {
 		last.command += "\n" + more
 	} else {
@@ -220,7 +223,7 @@ func matches(want []string, output string) bool {
 
 func TestCheckPage(t *testing.T) {
 	for _, tt := range []struct{ name, markdown, want string }{
-		{"right", "```console\n$ X=1; sh -c 'exit 3' >f\n$ echo $?$X \\\n  b\n31 b\n```\n```console\n$ cat <<E; echo; ls\n> x\n> E\nx\n\n…\n```\n", ""},
+		{"right", "```console\n$ X=1; sh -c 'exit 3' >f\n$ echo $?$X \\\n  b\n31 b\n```\n```console\n$ cat <<E; echo; ls\n> x\n>\n> E\nx\n\n\n…\n```\n", ""},
 		{"an account", "<!-- needs an account -->\n\n```console\n$ false\nx\n```\n```json\n{}\n```\n", ""},
 		{"dots", "```console\n$ echo abc; echo d\na…c\n...\n```\n", ""},
 		{"no dots", "```console\n$ echo abc\na.c\n```\n", "line 2: $ echo abc\nprinted:\nabc\n"},
