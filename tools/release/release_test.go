@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -105,8 +106,8 @@ func TestSnapshot(t *testing.T) {
 	t.Run("deb", func(t *testing.T) { install(t, only(t, one, "*.deb")) })
 }
 
-func checkArchive(t *testing.T, path string) {
-	f, err := os.Open(path)
+func checkArchive(t *testing.T, file string) {
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,10 +127,34 @@ func checkArchive(t *testing.T, path string) {
 		_, name, _ := strings.Cut(h.Name, "/")
 		names = append(names, name)
 	}
-	slices.Sort(names)
-	if want := "LICENSE README.md completions/_hark completions/hark.bash completions/hark.fish completions/hark.ps1 hark hark.1"; strings.Join(names, " ") != want {
-		t.Errorf("the archive has %v, want %s", names, want)
+	want := append(linked(t), strings.Fields("README.md completions/_hark completions/hark.bash completions/hark.fish completions/hark.ps1 hark hark.1")...)
+	for _, name := range want {
+		if !slices.Contains(names, name) {
+			t.Errorf("the archive has no %s: %v", name, names)
+		}
 	}
+}
+
+// linked returns the files that README.md and the pages that it links to link to.
+func linked(t *testing.T) []string {
+	link := regexp.MustCompile(`\]\(([^):#]+)[^):]*\)`)
+	names := []string{"README.md"}
+	for i := 0; i < len(names); i++ {
+		if filepath.Ext(names[i]) != ".md" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, names[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			name := path.Join(path.Dir(names[i]), string(m[1]))
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 func checkModules(t *testing.T, path string) {
@@ -172,6 +197,13 @@ func install(t *testing.T, deb string) {
 	run("dpkg", "-i", deb)
 	if out := run("/usr/bin/hark", "drogue", "tail", "--emulator", "demo-app", "-n", "1"); !strings.Contains(out, "specversion") {
 		t.Errorf("hark printed %s", out)
+	}
+	listed := run("dpkg", "-L", "hark")
+	for _, name := range linked(t) {
+		file := "/usr/share/doc/hark/" + name
+		if !strings.Contains(listed, file+"\n") {
+			t.Errorf("the package has no %s:\n%s", file, listed)
+		}
 	}
 	for _, path := range []string{"/usr/share/man/man1/hark.1", "/usr/share/bash-completion/completions/hark"} {
 		if _, err := os.Stat(path); err != nil {
