@@ -64,7 +64,7 @@ func Service() stream.Service {
 			{Name: "client-id", Ask: "client id" + stream.OrBetter, Default: "env:DOSHII_CLIENT_ID", Needed: true},
 		},
 		Attributes: &stream.Attributes{
-			ID: "run-number", Source: "the socket's\naddress", Kind: "co.doshiiemu.NAME",
+			ID: "run-number", Source: "the socket's\naddress", Kind: "co.doshii.NAME",
 			Subject: "id of the payload", Time: "of receipt", Data: "the payload",
 		},
 		Ready:   "with the first pong of Doshii",
