@@ -8,13 +8,12 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
 
 var (
-	// ErrQuit ends a stream because that was asked for at the prompt.
-	ErrQuit = errors.New("ended at the prompt")
 	// ErrLinger ends a stream at --linger, ErrHold at --hold.
 	ErrLinger = errors.New("nothing came for the time of --linger")
 	ErrHold   = errors.New("the time of --hold is over")
@@ -56,7 +55,7 @@ func Condition(err error) string {
 		return "linger"
 	case errors.Is(err, ErrHold):
 		return "hold"
-	case errors.Is(err, ErrQuit):
+	case errors.Is(err, prompt.ErrQuit):
 		return "quit"
 	case errors.Is(err, proto.ErrTapeEnd):
 		return "tape-end"

@@ -14,6 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -135,7 +136,7 @@ func exitCode(err error) (code int, silent bool) {
 	switch {
 	case Is[*proto.UnwrittenError](err):
 		return Internal, false
-	case errors.Is(err, ErrMaxTime), errors.Is(err, proto.ErrIdle), errors.Is(err, ErrLinger), errors.Is(err, ErrHold), errors.Is(err, ErrQuit), errors.Is(err, proto.ErrTapeEnd):
+	case errors.Is(err, ErrMaxTime), errors.Is(err, proto.ErrIdle), errors.Is(err, ErrLinger), errors.Is(err, ErrHold), errors.Is(err, prompt.ErrQuit), errors.Is(err, proto.ErrTapeEnd):
 		return OK, true
 	}
 	if f, ok := errors.AsType[*proto.Failure](err); ok {

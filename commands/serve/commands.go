@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/internal/prompt"
@@ -27,7 +26,7 @@ func (s *serving) read(ctx context.Context, next func() (string, error)) {
 			s.ed.SetPrompt(s.promptText(false))
 			continue
 		case err != nil && s.ed != nil:
-			s.end(ending.ErrQuit)
+			s.end(prompt.ErrQuit)
 			return
 		case err == io.EOF:
 			return
@@ -137,7 +136,7 @@ func (s *serving) command(text string) error {
 		}
 		s.answer(strings.TrimSuffix(b.String(), "\n"), "")
 	case "quit":
-		s.end(ending.ErrQuit)
+		s.end(prompt.ErrQuit)
 	default:
 		var names []string
 		for _, c := range serveCommands() {

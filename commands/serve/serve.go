@@ -220,7 +220,7 @@ func run(ctx context.Context, p *program.Program, o *serveOptions) error {
 	s.hub.Close(2 * time.Second)
 	server.Close()
 	<-served
-	if err := context.Cause(ctx); !errors.Is(err, ending.ErrQuit) {
+	if err := context.Cause(ctx); !errors.Is(err, prompt.ErrQuit) {
 		return err
 	}
 	return nil

@@ -9,20 +9,17 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/jq"
+	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
 )
 
 // OutputFlags say what a stream prints.
 type OutputFlags struct {
-	format string
-	jq     string
-	args   []string
-	jsons  []string
-	raw    bool
-	null   bool
-	pretty bool
-	Color  string
-	time   bool
+	prompt.Shape
+	args  []string
+	jsons []string
+	null  bool
+	Color string
 	// timeTyped: --time stands on the command line; otherwise it is for terminals.
 	timeTyped bool
 	jqError   string
@@ -32,30 +29,30 @@ type OutputFlags struct {
 }
 
 func newOutputFlags() OutputFlags {
-	return OutputFlags{format: string(output.FormatMessage), Color: "auto", jqError: "continue"}
+	return OutputFlags{Shape: prompt.Shape{Format: string(output.FormatMessage)}, Color: "auto", jqError: "continue"}
 }
 
 func (f *OutputFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
-		{Name: "jq", Group: program.CatOutput, Value: cmdline.String(&f.jq),
+		{Name: "jq", Group: program.CatOutput, Value: cmdline.String(&f.JQ),
 			Usage: "print what the jq expression `EXPR` makes of each event"},
 		{Name: "arg", Group: program.CatOutput, Value: cmdline.Strings(&f.args),
 			Usage: "set the jq variable $NAME to a string: `NAME=VALUE`"},
 		{Name: "argjson", Group: program.CatOutput, Value: cmdline.Strings(&f.jsons),
 			Usage: "set the jq variable $NAME to a JSON value: `NAME=JSON`"},
-		{Name: "raw-output", Aliases: []string{"r"}, Group: program.CatOutput, Value: cmdline.Bool(&f.raw),
+		{Name: "raw-output", Aliases: []string{"r"}, Group: program.CatOutput, Value: cmdline.Bool(&f.Raw),
 			Usage: "print strings that --jq makes without quotes"},
 		{Name: "jq-error", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.jqError),
 			Usage: "what an error inside an expression does: `continue|fail`"},
-		{Name: "format", Group: program.CatOutput, Value: cmdline.String(&f.format),
+		{Name: "format", Group: program.CatOutput, Value: cmdline.String(&f.Format),
 			Usage: "what is printed for an event, `message|cloudevents|frames`: what the service sent, a CloudEvent, or every frame in both directions"},
 		{Name: "null", Rare: true, Aliases: []string{"0"}, Group: program.CatOutput, Value: cmdline.Bool(&f.null),
 			Usage: "end each record with a NUL character instead of a line feed"},
-		{Name: "pretty", Group: program.CatOutput, Value: cmdline.Bool(&f.pretty),
+		{Name: "pretty", Group: program.CatOutput, Value: cmdline.Bool(&f.Pretty),
 			Usage: "print JSON over several lines, indented"},
 		{Name: "color", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.Color),
 			Usage: "colour JSON: `auto|always|never`; auto colours on a terminal, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM allow"},
-		{Name: "time", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.time),
+		{Name: "time", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.Time),
 			Usage: "put the time of receipt in front of each record, on a terminal or with -r"},
 		{Name: "report", Group: program.CatOutput, Value: cmdline.Strings(&f.reports),
 			Usage: "write what came of each condition to a file: `junit=FILE|tap=FILE|json=FILE`"},
@@ -70,15 +67,15 @@ func (f *OutputFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if f.jqError != "continue" && f.jqError != "fail" {
 		return cmdline.FlagErrorf(line.GivenAs("jq-error"), " %q: expected continue or fail", cmdline.Cut(f.jqError, 24))
 	}
-	if _, err := output.ParseFormat(f.format); err != nil {
-		return cmdline.FlagErrorf(line.GivenAs("format"), " %q: %v", cmdline.Cut(f.format, 24), err)
+	if _, err := output.ParseFormat(f.Format); err != nil {
+		return cmdline.FlagErrorf(line.GivenAs("format"), " %q: %v", cmdline.Cut(f.Format, 24), err)
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, f.Color) {
 		return cmdline.FlagErrorf(line.GivenAs("color"), " %q: expected auto, always or never", cmdline.Cut(f.Color, 24))
 	}
-	if f.raw && f.jq == "" {
-		if f.jq = "."; line.TypedAs("raw-output") == "" { // a setting that does not apply
-			f.jq, f.raw = "", false
+	if f.Raw && f.JQ == "" {
+		if f.JQ = "."; line.TypedAs("raw-output") == "" { // a setting that does not apply
+			f.JQ, f.Raw = "", false
 		}
 	}
 	f.timeTyped = line.TypedAs("time") != ""
@@ -116,8 +113,8 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 		return err
 	}
 	vars := jq.Vars{Named: named, Environ: p.Environ, Stderr: p.Say}
-	if f.jq != "" {
-		if _, err := jq.Compile("--jq", f.jq, vars); err != nil {
+	if f.JQ != "" {
+		if _, err := jq.Compile("--jq", f.JQ, vars); err != nil {
 			return err
 		}
 	}
@@ -134,20 +131,20 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 
 // style is how records are shown.
 func style(p *program.Program, f *OutputFlags) (output.Style, error) {
-	if f.time && !f.raw && !p.StdoutTerminal && !f.timeTyped {
-		f.time = false
+	if f.Time && !f.Raw && !p.StdoutTerminal && !f.timeTyped {
+		f.Time = false
 	}
-	if f.time && !f.raw && !p.StdoutTerminal {
+	if f.Time && !f.Raw && !p.StdoutTerminal {
 		return output.Style{}, &cmdline.UsageError{
 			Message: "--time makes lines that are not JSON, and stdout is not a terminal",
 			Advice:  "add --jq EXPR -r for lines of text, or use --format cloudevents, which has the time as recordedtime",
 		}
 	}
 	return output.Style{
-		Pretty:  f.pretty,
+		Pretty:  f.Pretty,
 		Color:   p.Colored(f.Color),
 		Visible: p.StdoutTerminal,
-		Time:    f.time,
+		Time:    f.Time,
 	}, nil
 }
 
@@ -175,10 +172,10 @@ func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.V
 	}
 	vars = jq.Vars{Named: named, Environ: s.Environ, Stderr: s.Say}
 	o = output.Options{
-		Format:      output.Format(f.format),
+		Format:      output.Format(f.Format),
 		Describe:    s.describe,
 		Run:         s.RunID,
-		Raw:         f.raw,
+		Raw:         f.Raw,
 		Null:        f.null,
 		Limit:       s.valuesLimit,
 		JQErrorFail: f.jqError == "fail",
@@ -192,8 +189,8 @@ func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.V
 	if o.Style, err = style(s.Program, &f.OutputFlags); err != nil {
 		return o, vars, err
 	}
-	if f.jq != "" {
-		o.Filter, err = jq.Compile("--jq", f.jq, vars)
+	if f.JQ != "" {
+		o.Filter, err = jq.Compile("--jq", f.JQ, vars)
 	}
 	return o, vars, err
 }

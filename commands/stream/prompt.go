@@ -1,10 +1,8 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +11,6 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/settings"
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -106,97 +103,40 @@ func (s *Stream) talks() bool {
 	return f.Interactive || len(f.Execute) > 0 || f.Auto && (s.Editor != nil || s.PlainTerminal)
 }
 
-// A captured is the output of a stream on its way to a view.
-type captured struct {
-	bytes.Buffer
-	colour, pretty, time bool // as the flags have them
-}
-
 // capture has what the stream prints go to a view, which shows it in its own way.
 func (s *Stream) capture() {
 	f := s.Flags
-	s.screen = &captured{colour: s.Colored(f.Color), pretty: f.pretty, time: f.time}
-	f.Color, f.pretty, f.time = "never", false, false
+	s.screen = &prompt.Screen{Colour: s.Colored(f.Color), Pretty: f.Pretty, Time: f.Time}
+	f.Color, f.Pretty, f.Time = "never", false, false
 	s.Stdout, s.StdoutTerminal = s.screen, false
 }
 
-// converse is a stream with somebody who talks back: what they type goes out, or
-// is a command.
+// converse has somebody talk back.
 func (s *Stream) converse(ctx context.Context, svc proto.Service, o proto.Options, w *output.Writer) error {
-	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
-	defer bury()
-	t := newTalk(s, svc, s.cancel)
-	t.dead, t.cmdline, t.macroTexts = dead, cmdline.LineOf(ctx), macroTexts(ctx, s.Program)
-	lines := s.StdinLines()
-	out := &outlet{w: w, log: &t.log}
-	var sink proto.Sink = out
-	t.sink = out
-	switch {
-	case len(s.Flags.Execute) > 0:
-		lines = given(s.Flags.Execute)
-	case s.screen != nil:
-		v, err := t.open(w)
-		if err != nil {
-			return err
-		}
-		defer t.shut()
-		sink, lines, t.sink = v, t.ed.Line, v
+	f := s.Flags
+	c := prompt.Config{
+		Say: s.Say, Warn: s.Warn, LookupEnv: s.LookupEnv, Rescue: s.Rescues.Add, Editor: s.Editor,
+		PlainTerminal: s.PlainTerminal, StdinTerminal: s.StdinTerminal, StderrTerminal: s.StderrTerminal,
+		Service: svc, Place: s.place, Names: s.names, Line: cmdline.LineOf(ctx), Macros: macroTexts(ctx, s.Program),
+		Lines: s.StdinLines(), Execute: f.Execute, Files: f.files, Slash: f.slash, Pings: f.pings,
+		Limit: time.Duration(f.linger), Over: ending.ErrLinger, Hold: f.holds,
+		Shape: &f.Shape, Options: s.outputOptions, Screen: s.screen, Wrap: s.Wrap, End: s.cancel,
+		Record: func(path string) (*prompt.Recording, error) {
+			r, err := s.record(path, svc.Name(), s.cancel)
+			if err != nil {
+				return nil, err
+			}
+			return &prompt.Recording{Frame: r.frame, Close: func() error { return r.close(ending.Of(nil)) }}, nil
+		},
+		Explain: func(err error) (text string, below []string, hint string) {
+			e := ending.Of(err)
+			return e.Text, e.Below, e.Hint
+		},
 	}
-	_ = t.sink.change(t.Flags, func(*output.Writer) error { return nil })
-	t.frames.Store(t.Flags.format == string(output.FormatFrames))
-	if s.Wrap != nil {
-		sink = s.Wrap(sink)
+	if f.holds {
+		c.Limit, c.Over = time.Duration(f.hold), ending.ErrHold
 	}
-	t.steer(&o)
-	o.Frames = false // it is up to t.frames
-	result := make(chan error, 1)
-	go func() { result <- proto.Run(ctx, svc, sink, o) }()
-	go t.read(ctx, lines)
-	err := t.loop(ctx, result)
-	t.up = false
-	if terr := t.cmdRecord("off"); terr != nil {
-		return terr
-	}
-	if errors.Is(err, ending.ErrQuit) && t.failure != nil {
-		return t.failure
-	}
-	return err
-}
-
-// open takes the terminal over.
-func (t *talk) open(w *output.Writer) (*view, error) {
-	name, err := t.historyPath()
-	var past []string
-	if err == nil {
-		t.history, past, err = lineedit.OpenHistory(name)
-	}
-	if err != nil {
-		t.Warn("the history is not kept: %v", err)
-	}
-	t.past = past
-	ed, err := t.Editor(lineedit.Config{Prompt: t.promptText(), History: past, Complete: t.complete})
-	if err != nil {
-		return nil, fmt.Errorf("opening the prompt: %w", err)
-	}
-	t.ed, t.terminal = ed, true
-	t.rescued = t.Rescues.Add(func() { ed.Close() })
-	if t.StderrTerminal {
-		t.Say.Redirect(prompt.PostWriter{Editor: ed})
-	}
-	t.view = &view{
-		ed: ed, colour: t.colour, pretty: t.screen.pretty, times: t.screen.time, words: &t.words, log: &t.log,
-		w: w, buf: &t.screen.Buffer,
-	}
-	return t.view, nil
-}
-
-// shut gives the terminal back.
-func (t *talk) shut() {
-	t.ed.Close()
-	t.rescued()
-	if t.StderrTerminal {
-		t.Say.Restore()
-	}
+	return prompt.Converse(ctx, c, o, w)
 }
 
 // macroTexts are the macros of the configuration file; a file with mistakes was

@@ -19,6 +19,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -45,7 +46,7 @@ type Stream struct {
 	command   *readyCommand // nil until it is started
 	cancel    context.CancelCauseFunc
 	Wrap      func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
-	screen    *captured                   // what a prompt on a terminal shows; nil without one
+	screen    *prompt.Screen              // what a prompt on a terminal shows; nil without one
 	// valuesLimit is how much memory the values of an event may take, in bytes; 0 when
 	// there is no limit for messages either, on a tape of the user's.
 	valuesLimit int
@@ -235,7 +236,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 
 	o := proto.DefaultOptions()
 	o.Idle = s.Flags.idle
-	o.Frames = s.Flags.format == string(output.FormatFrames)
+	o.Frames = s.Flags.Format == string(output.FormatFrames)
 	o.Trace = s.trace()
 	err = events(ctx, w, o)
 	if late, ok := errors.AsType[*jq.TimeoutError](err); ok {

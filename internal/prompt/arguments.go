@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"encoding/hex"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -53,3 +54,6 @@ func (w PostWriter) Write(b []byte) (int, error) {
 	w.Post(b)
 	return len(b), nil
 }
+
+// ErrQuit ends what goes on because that was asked for at the prompt.
+var ErrQuit = errors.New("ended at the prompt")

@@ -8,13 +8,13 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// A Macro is a text of the configuration file with places to fill in: ${name}.
-type Macro struct{ Name, Text string }
+// A macro is a text of the configuration file with places to fill in: ${name}.
+type macro struct{ name, text string }
 
-// Places are the names of what is to be filled in, in their order.
-func (m Macro) Places() []string {
+// places are the names of what is to be filled in, in their order.
+func (m macro) places() []string {
 	var names []string
-	for _, part := range strings.Split(m.Text, "${")[1:] {
+	for _, part := range strings.Split(m.text, "${")[1:] {
 		if name, _, ok := strings.Cut(part, "}"); ok && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -22,18 +22,18 @@ func (m Macro) Places() []string {
 	return names
 }
 
-func (m Macro) Synopsis() string {
+func (m macro) synopsis() string {
 	var parts []string
-	for _, name := range m.Places() {
+	for _, name := range m.places() {
 		parts = append(parts, name+"=VALUE")
 	}
 	return strings.Join(parts, " ")
 }
 
-// Expand fills the places in from NAME=VALUE words; the value of the last one may
+// expand fills the places in from NAME=VALUE words; the value of the last one may
 // have spaces.
-func (m Macro) Expand(rest string) (string, error) {
-	places := m.Places()
+func (m macro) expand(rest string) (string, error) {
+	places := m.places()
 	values := make(map[string]string)
 	last := ""
 	for word := range strings.FieldsSeq(rest) {
@@ -44,19 +44,19 @@ func (m Macro) Expand(rest string) (string, error) {
 		case last != "":
 			values[last] += " " + word
 		default:
-			return "", cmdline.Usagef("/%s: expected %s", m.Name, m.Synopsis())
+			return "", cmdline.Usagef("/%s: expected %s", m.name, m.synopsis())
 		}
 	}
-	text := m.Text
+	text := m.text
 	for _, name := range places {
 		value, ok := values[name]
 		if !ok {
-			return "", cmdline.Usagef("/%s needs %s=VALUE", m.Name, name)
+			return "", cmdline.Usagef("/%s needs %s=VALUE", m.name, name)
 		}
 		text = strings.ReplaceAll(text, "${"+name+"}", value)
 	}
 	if !utf8.ValidString(text) {
-		return "", cmdline.Usagef("/%s: the text is not UTF-8", m.Name)
+		return "", cmdline.Usagef("/%s: the text is not UTF-8", m.name)
 	}
 	return text, nil
 }

@@ -17,18 +17,18 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A Transcript is what was said on both sides, for /save: the beginning of it.
-type Transcript struct {
+// A transcript is what was said on both sides, for /save: the beginning of it.
+type transcript struct {
 	mu      sync.Mutex
-	entries []Said
+	entries []said
 	left    int // entries that had no room
 }
 
-// A Said is one message.
-type Said struct {
-	Dir    proto.Direction
-	Binary bool
-	Data   []byte
+// A said is one message.
+type said struct {
+	dir    proto.Direction
+	binary bool
+	data   []byte
 }
 
 // transcriptLimit is how many messages a transcript holds, and SaidLimit how large
@@ -38,25 +38,25 @@ const (
 	SaidLimit       = 64 << 10
 )
 
-// All returns the messages, and how many had no room.
-func (l *Transcript) All() (entries []Said, left int) {
+// all returns the messages, and how many had no room.
+func (l *transcript) all() (entries []said, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.entries), l.left
 }
 
-func (l *Transcript) Add(dir proto.Direction, binary bool, data []byte) {
+func (l *transcript) add(dir proto.Direction, binary bool, data []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.entries) >= transcriptLimit || len(data) > SaidLimit {
 		l.left++
 		return
 	}
-	l.entries = append(l.entries, Said{dir, binary, slices.Clone(data)})
+	l.entries = append(l.entries, said{dir, binary, slices.Clone(data)})
 }
 
-// Expectation is a jq expression that is true for data and for messages like it.
-func Expectation(data []byte, redact func(string) string) string {
+// expectation is a jq expression that is true for data and for messages like it.
+func expectation(data []byte, redact func(string) string) string {
 	var dec jsontext.Decoder
 	v, err := dec.Decode(data)
 	if err != nil {
@@ -64,7 +64,7 @@ func Expectation(data []byte, redact func(string) string) string {
 		if credential.Holds(text) {
 			return `type == "string"`
 		}
-		return ". == " + Quoted(redact(text))
+		return ". == " + quoted(redact(text))
 	}
 	var other jsontext.Decoder // the first would use the memory of v again
 	harmless, err := other.Decode([]byte(credential.Mask(string(data), secret.Mask)))
@@ -133,10 +133,10 @@ func generalise(path, name string, v, harmless any, redact func(string) string, 
 				continue
 			}
 			member := path + "." + key
-			if !PlainKey().MatchString(key) {
-				member = strings.TrimSuffix(at, ".") + "[" + Quoted(key) + "]"
+			if !plainKey().MatchString(key) {
+				member = strings.TrimSuffix(at, ".") + "[" + quoted(key) + "]"
 				if path == "" {
-					member = ".[" + Quoted(key) + "]"
+					member = ".[" + quoted(key) + "]"
 				}
 			}
 			generalise(member, key, v[key], other, redact, parts)
@@ -157,10 +157,10 @@ func generalise(path, name string, v, harmless any, redact func(string) string, 
 			return
 		}
 		if prefix, ok := stablePrefix(v); ok {
-			add("(%s | tostring | startswith(%s))", at, Quoted(prefix))
+			add("(%s | tostring | startswith(%s))", at, quoted(prefix))
 			return
 		}
-		add("%s == %s", at, Quoted(v))
+		add("%s == %s", at, quoted(v))
 	case nil, bool:
 		add("%s == %v", at, jsonOf(v))
 	default: // numbers

@@ -53,7 +53,7 @@ func TestExpectationWithholds(t *testing.T) {
 		`{"line":"HELLO 3 AUTH default CanaryA"}`,
 		`{"again":{"CanaryA":1},"password":"CanaryA"}`,
 	} {
-		expr := Expectation([]byte(message), func(s string) string { return s })
+		expr := expectation([]byte(message), func(s string) string { return s })
 		f, err := jq.Compile("--until", expr, jq.Vars{})
 		if err != nil {
 			t.Fatalf("%s: %s: %v", message, expr, err)
@@ -90,7 +90,7 @@ func TestExpectation(t *testing.T) {
 		{`{"code":"7147","n":"410"}`, []string{`{"code":"0000","n":"410"}`}, []string{`{"code":"1","n":"411"}`}},
 	}
 	for _, tt := range tests {
-		expr := Expectation([]byte(tt.message), as)
+		expr := expectation([]byte(tt.message), as)
 		for _, c := range []struct {
 			list []string
 			want bool

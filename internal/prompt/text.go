@@ -1,5 +1,6 @@
-// Package prompt has what a conversation at a prompt is made of: lines and commands that
-// people type, and how what a server says is shown to them.
+// Package prompt is a conversation with a server at a prompt: lines and commands that
+// people type, and how what the server says is shown to them. What it has of the stream
+// and of the program around it is its Config.
 package prompt
 
 import (
@@ -19,7 +20,7 @@ import (
 const (
 	Received = "36"
 	Sent     = "32"
-	Dim      = "2"
+	dim      = "2"
 )
 
 // Paint puts text in a colour, where there is any.
@@ -91,12 +92,12 @@ func MessageCount(n int) string {
 	return fmt.Sprintf("%d messages", n)
 }
 
-// ShellWord quotes a word for sh.
-func ShellWord(s string) string {
+// shellWord quotes a word for sh.
+func shellWord(s string) string {
 	if s != "" && regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`).MatchString(s) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-func Quoted(s string) string { return string(jsontext.AppendString(nil, s)) }
+func quoted(s string) string { return string(jsontext.AppendString(nil, s)) }

@@ -11,9 +11,9 @@ import (
 	"github.com/hark-cli/hark/internal/pattern"
 )
 
-// Words are what completion has learned from messages: the keys of their JSON, and
+// words are what completion has learned from messages: the keys of their JSON, and
 // the names of streams, channels and events.
-type Words struct {
+type words struct {
 	mu     sync.Mutex
 	seen   int
 	dec    jsontext.Decoder
@@ -31,8 +31,8 @@ const (
 // namesIn are the members whose values are names that users type.
 var namesIn = pattern.Lazy(`^(type|event|name|subject|source|channel|topic|stream|streamId|path|resource|device|application)$`)
 
-// See learns from a message.
-func (w *Words) See(data []byte) {
+// see learns from a message.
+func (w *words) see(data []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen++
@@ -49,7 +49,7 @@ func (w *Words) See(data []byte) {
 	w.learn(v)
 }
 
-func (w *Words) learn(v any) {
+func (w *words) learn(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
@@ -73,14 +73,14 @@ func (w *Words) learn(v any) {
 	}
 }
 
-func (w *Words) name(name string) {
+func (w *words) name(name string) {
 	if len(w.values) < wordsLimit && len(name) <= 80 && name != "" {
 		w.values[strings.Clone(name)] = true
 	}
 }
 
-// Known lists the keys and the names, sorted.
-func (w *Words) Known() (keys, names []string) {
+// known lists the keys and the names, sorted.
+func (w *words) known() (keys, names []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for k := range w.keys {
@@ -105,10 +105,10 @@ func Fitting(all []string, begun string) []string {
 	return slices.Compact(fits)
 }
 
-var PlainKey = pattern.Lazy(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var plainKey = pattern.Lazy(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// Files lists the files that a path may become.
-func Files(begun string) []string {
+// files lists the files that a path may become.
+func files(begun string) []string {
 	found, err := filepath.Glob(globQuote.Replace(begun) + "*")
 	if err != nil {
 		return nil

@@ -1,4 +1,4 @@
-package stream
+package prompt
 
 import (
 	"bytes"
@@ -10,9 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -55,7 +53,7 @@ func promptCommands() []promptCommand {
 // the macros.
 func (t *talk) commands() []promptCommand {
 	all := promptCommands()
-	if svc, ok := t.svc.(proto.Commanded); ok {
+	if svc, ok := t.Service.(proto.Commanded); ok {
 		for _, c := range svc.Commands() {
 			all = append(all, promptCommand{c.Name, c.Args, c.Help, func(t *talk, rest string) error {
 				return t.serviceCommand(c, rest)
@@ -63,15 +61,15 @@ func (t *talk) commands() []promptCommand {
 		}
 	}
 	for _, m := range t.macros() {
-		all = append(all, promptCommand{m.Name, m.Synopsis(), "send: " + cmdline.Cut(t.Say.String(m.Text), 40), func(t *talk, rest string) error {
-			text, err := m.Expand(rest)
+		all = append(all, promptCommand{m.name, m.synopsis(), "send: " + cmdline.Cut(t.Say.String(m.text), 40), func(t *talk, rest string) error {
+			text, err := m.expand(rest)
 			if err == nil {
 				t.message([]byte(text))
 			}
 			return err
 		}, func(*talk) []string {
 			var words []string
-			for _, name := range m.Places() {
+			for _, name := range m.places() {
 				words = append(words, name+"=")
 			}
 			return words
@@ -126,7 +124,7 @@ func errNotConnected() error {
 }
 
 func (t *talk) cmdClose(rest string) error {
-	code, reason, err := prompt.CloseArguments(rest)
+	code, reason, err := CloseArguments(rest)
 	if err != nil {
 		return err
 	}
@@ -143,11 +141,11 @@ func (t *talk) cmdBinary(rest string) error {
 			return err
 		}
 	}
-	b, err := prompt.BinaryArgument(rest)
+	b, err := BinaryArgument(rest)
 	if err != nil {
 		return err
 	}
-	t.send(prompt.FrameOf(b, true))
+	t.send(FrameOf(b, true))
 	return nil
 }
 
@@ -159,7 +157,7 @@ func (t *talk) cmdFile(rest string) error {
 	if err != nil {
 		return &cmdline.UsageError{Message: err.Error()}
 	}
-	f := prompt.FrameOf(b, false)
+	f := FrameOf(b, false)
 	if f.Opcode == frame.OpBinary {
 		t.answer(rest + " is no text: it goes as a binary message")
 	}
@@ -203,7 +201,7 @@ func (t *talk) cmdEdit(string) error {
 		t.answer("nothing written, nothing sent")
 		return nil
 	}
-	t.answerStyled(prompt.Paint(t.colour, prompt.Sent, "> ") + strings.ReplaceAll(prompt.Visible(string(b)), "\n", "\n  "))
+	t.answerStyled(Paint(t.colour, Sent, "> ") + strings.ReplaceAll(Visible(string(b)), "\n", "\n  "))
 	t.message(b)
 	return nil
 }
@@ -217,14 +215,14 @@ func (t *talk) cmdRecord(rest string) error {
 	}
 	t.settle()
 	if r := t.tape.Swap(nil); r != nil {
-		if err := r.close(ending.Of(nil)); err != nil {
+		if err := r.Close(); err != nil {
 			return err
 		}
 	}
 	if rest == "off" {
 		return nil
 	}
-	r, err := t.record(rest, t.svc.Name(), t.end)
+	r, err := t.Record(rest)
 	if err != nil {
 		return err
 	}
@@ -318,11 +316,11 @@ func (t *talk) commandFailed(err error) {
 }
 
 // macros are those of the configuration file, by name.
-func (t *talk) macros() []prompt.Macro {
-	var all []prompt.Macro
-	for name, text := range t.macroTexts {
-		all = append(all, prompt.Macro{Name: name, Text: text})
+func (t *talk) macros() []macro {
+	var all []macro
+	for name, text := range t.Macros {
+		all = append(all, macro{name: name, text: text})
 	}
-	slices.SortFunc(all, func(a, b prompt.Macro) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b macro) int { return strings.Compare(a.name, b.name) })
 	return all
 }

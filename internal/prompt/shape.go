@@ -1,11 +1,10 @@
-package stream
+package prompt
 
 import (
 	"sync"
 
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -13,7 +12,7 @@ import (
 // An outlet is the proto.Sink of a prompt without a terminal: an output.Writer that
 // commands can change while events come.
 type outlet struct {
-	log    *prompt.Transcript
+	log    *transcript
 	mu     sync.Mutex
 	w      *output.Writer
 	frames bool
@@ -27,7 +26,7 @@ func (o *outlet) Event(ev *proto.Event) error {
 		return nil
 	}
 	if received(ev) {
-		o.log.Add(proto.In, ev.Binary, ev.Data)
+		o.log.add(proto.In, ev.Binary, ev.Data)
 	}
 	return o.w.Event(ev)
 }
@@ -40,10 +39,10 @@ func (o *outlet) Flush() error {
 }
 
 // change implements reshaper.
-func (o *outlet) change(f *Flags, change func(*output.Writer) error) error {
+func (o *outlet) change(f *Shape, change func(*output.Writer) error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.frames = f.format == string(output.FormatFrames)
+	o.frames = f.Format == string(output.FormatFrames)
 	return change(o.w)
 }
 
@@ -58,29 +57,28 @@ func received(ev *proto.Event) bool { return ev.Direction != proto.Out && !ev.Op
 // A reshaper is a sink whose writer can be changed while events come; f are the
 // flags that led to the change.
 type reshaper interface {
-	change(f *Flags, change func(*output.Writer) error) error
+	change(f *Shape, change func(*output.Writer) error) error
 }
 
 // reshape changes flags that say what is printed from now on.
-func (t *talk) reshape(set func(f *Flags)) error {
-	f := t.Flags
-	jq, raw, format, pretty, time := f.jq, f.raw, f.format, f.pretty, f.time
+func (t *talk) reshape(set func(f *Shape)) error {
+	f := t.Shape
+	before := *f
 	set(f)
-	o, _, err := t.outputOptions(t.dead)
+	o, _, err := t.Options(t.dead)
 	if err == nil {
-		err = t.sink.change(t.Flags, func(w *output.Writer) error { return w.Reshape(o) })
+		err = t.sink.change(t.Shape, func(w *output.Writer) error { return w.Reshape(o) })
 	}
 	if err != nil {
-		// One by one: others read the rest.
-		f.jq, f.raw, f.format, f.pretty, f.time = jq, raw, format, pretty, time
+		*f = before
 		return err
 	}
-	t.frames.Store(t.Flags.format == string(output.FormatFrames))
+	t.frames.Store(t.Shape.Format == string(output.FormatFrames))
 	return nil
 }
 
 // asIs tells whether nothing shapes the messages.
-func asIs(f *Flags) bool { return f.jq == "" && f.format == string(output.FormatMessage) }
+func asIs(f *Shape) bool { return f.JQ == "" && f.Format == string(output.FormatMessage) }
 
 func (t *talk) cmdJQ(rest string) error {
 	if rest == "off" {
@@ -88,7 +86,7 @@ func (t *talk) cmdJQ(rest string) error {
 	} else if _, err := t.compile(jq.Compile, "/jq", rest); err != nil {
 		return err
 	}
-	return t.reshape(func(f *Flags) { f.jq, f.raw = rest, f.raw && rest != "" })
+	return t.reshape(func(f *Shape) { f.JQ, f.Raw = rest, f.Raw && rest != "" })
 }
 
 func (t *talk) cmdUntil(rest string) error {
@@ -100,7 +98,7 @@ func (t *talk) cmdUntil(rest string) error {
 		}
 		until = append(until, output.Until(filter))
 	}
-	return t.sink.change(t.Flags, func(w *output.Writer) error {
+	return t.sink.change(t.Shape, func(w *output.Writer) error {
 		w.Await(until...)
 		return nil
 	})
@@ -108,7 +106,7 @@ func (t *talk) cmdUntil(rest string) error {
 
 // compile makes a filter of the argument of a command, by Compile or CompileCondition.
 func (t *talk) compile(compile func(flag, expr string, vars jq.Vars) (*jq.Filter, error), command, expr string) (*jq.Filter, error) {
-	_, vars, err := t.outputOptions(t.dead)
+	_, vars, err := t.Options(t.dead)
 	if err != nil {
 		return nil, err
 	}
@@ -119,27 +117,27 @@ func (t *talk) cmdFormat(rest string) error {
 	if _, err := output.ParseFormat(rest); err != nil {
 		return cmdline.Usagef("/format: %v", err)
 	}
-	return t.reshape(func(f *Flags) { f.format = rest })
+	return t.reshape(func(f *Shape) { f.Format = rest })
 }
 
 func (t *talk) cmdPretty(string) error {
-	return t.toggle("pretty", func(v *view) *bool { return &v.pretty }, func(f *Flags) *bool { return &f.pretty })
+	return t.toggle("pretty", func(v *view) *bool { return &v.pretty }, func(f *Shape) *bool { return &f.Pretty })
 }
 
 func (t *talk) cmdTime(string) error {
-	if t.view == nil && !t.Flags.time && !t.Flags.raw {
+	if t.view == nil && !t.Shape.Time && !t.Shape.Raw {
 		e := cmdline.Usagef("/time makes lines that are not JSON, and stdout is not a terminal")
 		e.Advice = "add --jq EXPR -r for lines of text, or use /format cloudevents, which has the time as recordedtime"
 		return e
 	}
-	return t.toggle("time", func(v *view) *bool { return &v.times }, func(f *Flags) *bool { return &f.time })
+	return t.toggle("time", func(v *view) *bool { return &v.times }, func(f *Shape) *bool { return &f.Time })
 }
 
 // toggle turns a setting of the view, or without one a flag, on or off.
-func (t *talk) toggle(name string, ofView func(*view) *bool, ofFlags func(*Flags) *bool) error {
+func (t *talk) toggle(name string, ofView func(*view) *bool, ofFlags func(*Shape) *bool) error {
 	var on bool
 	if t.view == nil {
-		err := t.reshape(func(f *Flags) {
+		err := t.reshape(func(f *Shape) {
 			on = !*ofFlags(f)
 			*ofFlags(f) = on
 		})

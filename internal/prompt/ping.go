@@ -1,4 +1,4 @@
-package stream
+package prompt
 
 import (
 	"cmp"
@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -59,9 +58,9 @@ func (t *talk) seeControl(r proto.FrameRecord) {
 			*p = pinging{number: number}
 		}
 	}
-	if t.Flags.pings && r.Opcode != frame.OpClose {
+	if t.Pings && r.Opcode != frame.OpClose {
 		mark := map[proto.Direction]string{proto.In: "< ", proto.Out: "> "}[r.Direction]
-		t.answerStyled(mark + r.Opcode.String() + " " + prompt.Visible(string(r.Payload)))
+		t.answerStyled(mark + r.Opcode.String() + " " + Visible(string(r.Payload)))
 	}
 }
 

@@ -1,4 +1,4 @@
-package stream
+package prompt
 
 import (
 	"context"
@@ -10,13 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/lineedit"
-	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/proto"
-	"github.com/hark-cli/hark/proto/frame"
 )
 
 // A talk is a stream and somebody who talks back. What follows from what they type
@@ -28,9 +24,7 @@ import (
 //	                                                  └─▶ answer ─▶ terminal or stderr
 //	proto.Run ─ events ─▶ view ─▶ terminal, or output.Writer ─▶ stdout
 type talk struct {
-	*Stream
-	svc  proto.Service
-	end  context.CancelCauseFunc
+	Config
 	dead context.Context // ends an expression that runs too long
 
 	withheld int // credentials of messages that the printer knows
@@ -70,14 +64,12 @@ type talk struct {
 	received atomic.Uint64
 	pinging  pinging
 	lasting  []string // commands to repeat on the next connection
-	whole    prompt.Composed
+	whole    Composed
 	failure  error // what to end with, after ErrQuit
 
-	tape       atomic.Pointer[recorder] // of /record; nil when there is none
-	words      prompt.Words
-	log        prompt.Transcript
-	cmdline    *cmdline.Line
-	macroTexts map[string]string
+	tape  atomic.Pointer[Recording] // of /record; nil when there is none
+	words words
+	log   transcript
 }
 
 // A typed is a line of the person, or the end of them.
@@ -86,9 +78,9 @@ type typed struct {
 	err  error
 }
 
-func newTalk(s *Stream, svc proto.Service, end context.CancelCauseFunc) *talk {
+func newTalk(c Config) *talk {
 	return &talk{
-		Stream: s, svc: svc, end: end, colour: s.screen != nil && s.screen.colour,
+		Config: c, colour: c.Screen != nil && c.Screen.Colour,
 		input:  make(chan proto.Frame),
 		again:  make(chan struct{}, 1),
 		ask:    make(chan func(proto.Session, time.Time) []proto.Effect, 16),
@@ -114,7 +106,7 @@ func (t *talk) steer(o *proto.Options) {
 			frame(r)
 		}
 		if tape := t.tape.Load(); tape != nil {
-			tape.frame(r)
+			tape.Frame(r)
 		}
 		if r.Direction == proto.In {
 			t.heard.Store(r.Time.UnixNano())
@@ -215,12 +207,12 @@ func (t *talk) listens() bool {
 }
 
 // typedByHand tells a person from a script: a mistake is not the end then.
-func (t *talk) typedByHand() bool { return t.terminal || t.PlainTerminal && len(t.Flags.Execute) == 0 }
+func (t *talk) typedByHand() bool { return t.terminal || t.PlainTerminal && len(t.Execute) == 0 }
 
 // filesAllowed is the error for a command that reads or writes the file of a name
 // that came through a pipe, whose lines may be the words of somebody else.
 func (t *talk) filesAllowed(command string) error {
-	if t.terminal || t.StdinTerminal || len(t.Flags.Execute) > 0 || t.Flags.files {
+	if t.terminal || t.StdinTerminal || len(t.Execute) > 0 || t.Files {
 		return nil
 	}
 	return &cmdline.UsageError{Message: command + ": lines of a pipe do not name files", Advice: "--allow-files lets them"}
@@ -238,18 +230,16 @@ func (t *talk) wait(now time.Time) time.Duration {
 			wait = left
 		}
 	}
-	last, limit, over := t.acted, t.Flags.linger, ending.ErrLinger
-	if t.Flags.holds {
-		limit, over = t.Flags.hold, ending.ErrHold
-	} else if heard := time.Unix(0, t.heard.Load()); heard.After(last) {
+	last := t.acted
+	if heard := time.Unix(0, t.heard.Load()); !t.Hold && heard.After(last) {
 		last = heard
 	}
-	if !t.eof || t.terminal || !t.up || len(t.queue) > 0 || t.pinging.on || limit == forever {
+	if !t.eof || t.terminal || !t.up || len(t.queue) > 0 || t.pinging.on || t.Limit < 0 {
 		return wait
 	}
-	left := last.Add(time.Duration(limit)).Sub(now)
+	left := last.Add(t.Limit).Sub(now)
 	if left <= 0 {
-		t.end(over)
+		t.End(t.Over)
 		return wait
 	}
 	return min(wait, left)
@@ -260,7 +250,7 @@ func (t *talk) typed(l typed) {
 	switch {
 	case l.err == lineedit.ErrInterrupt:
 		if t.whole.Begun != "" || l.text != "" {
-			t.whole = prompt.Composed{}
+			t.whole = Composed{}
 			t.ed.SetPrompt(t.promptText())
 			return
 		}
@@ -294,7 +284,7 @@ func (t *talk) line(text string) {
 	}
 	var err error
 	switch {
-	case !t.Flags.slash:
+	case !t.Slash:
 		t.message([]byte(text))
 	case strings.HasPrefix(text, "//"):
 		t.message([]byte(text[1:]))
@@ -313,112 +303,14 @@ func (t *talk) line(text string) {
 	t.tellError(err)
 }
 
-// settle waits until the engine has done what it was given before.
-func (t *talk) settle() {
-	if !t.up {
-		return
-	}
-	t.drain()
-	done := make(chan struct{})
-	select {
-	case t.ask <- func(proto.Session, time.Time) []proto.Effect { close(done); return nil }:
-	default:
-		return
-	}
-	select {
-	case <-done:
-	case <-time.After(time.Second): // the connection has ended meanwhile
-	}
-}
-
-// drain gives the engine what is queued, unless it does not take it for a second.
-func (t *talk) drain() {
-	patience := time.NewTimer(time.Second)
-	defer patience.Stop()
-	for len(t.queue) > 0 {
-		select {
-		case t.input <- t.queue[0]:
-			t.went()
-		case <-patience.C:
-			return
-		}
-	}
-}
-
-// went takes note that the first frame of the queue has gone to the engine.
-func (t *talk) went() {
-	f := t.queue[0]
-	t.queue = t.queue[1:]
-	t.acted = time.Now()
-	if !f.Opcode.Control() {
-		t.sent++
-	}
-	t.closing = f.Opcode == frame.OpClose
-}
-
 // tellError says what was wrong with a command.
 func (t *talk) tellError(err error) {
-	text, below := ending.Message(err)
+	text, below, _ := t.Explain(err)
 	t.Say.Error("%s", text)
 	t.Say.Plain(below)
 	if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Hint() != "" {
 		t.Say.Hint("%s", u.Hint())
 	}
-}
-
-// withheldValues bounds how many credentials of messages are looked for in all that is
-// shown, shortestWithheld how short they are: a short one may stand anywhere.
-const (
-	withheldValues   = 64
-	shortestWithheld = 8
-)
-
-// withhold makes the credentials in a message that goes out known to the printer, so
-// that they are shown nowhere from now on.
-func (t *talk) withhold(f proto.Frame) {
-	if f.Opcode != frame.OpText || len(f.Payload) > prompt.SaidLimit {
-		return
-	}
-	for _, v := range credential.Values(string(f.Payload)) {
-		if len(v) >= shortestWithheld && t.withheld < withheldValues {
-			t.withheld++
-			t.Say.Add(v)
-		}
-	}
-}
-
-// message sends a text message.
-func (t *talk) message(text []byte) {
-	t.send(proto.Text(prompt.ToUTF8(text)))
-}
-
-// send puts a frame into the queue, unless nobody will take it.
-func (t *talk) send(f proto.Frame) {
-	if t.held {
-		err := &proto.Failure{Class: proto.Transient, Connected: t.ever, Err: errors.New("not sent, the connection is closed")}
-		if t.typedByHand() {
-			t.tellError(&cmdline.UsageError{Message: err.Error(), Advice: "/reconnect connects again"})
-			return
-		}
-		t.quit(err)
-		return
-	}
-	if !f.Opcode.Control() {
-		t.withhold(f)
-		t.log.Add(proto.Out, f.Opcode == frame.OpBinary, f.Payload)
-	}
-	t.queue = append(t.queue, f)
-}
-
-// quit ends the stream. What was typed before goes out first.
-func (t *talk) quit(err error) {
-	t.failure = err
-	t.eof = true
-	if len(t.queue) > 0 && t.up && err == nil {
-		t.drain() // before the engine learns of the end
-		t.queue = nil
-	}
-	t.end(ending.ErrQuit)
 }
 
 // status learns of a turn in the life of the connection.
@@ -472,7 +364,7 @@ func (t *talk) isHeld(held proto.Held) {
 	}
 	if err != nil {
 		t.Say.Error("%v", err)
-		if h := ending.Hint(err); h != "" {
+		if _, _, h := t.Explain(err); h != "" {
 			t.Say.Hint("%s", h)
 		}
 	} else {
@@ -519,11 +411,11 @@ func (t *talk) promptText() string {
 	case t.held:
 		mark = "(closed) > "
 	}
-	return prompt.Paint(t.colour, prompt.Sent, mark)
+	return Paint(t.colour, Sent, mark)
 }
 
 // answer tells what a command has found out, which may be in the words of the peer.
-func (t *talk) answer(text string) { t.answerStyled(prompt.Visible(text)) }
+func (t *talk) answer(text string) { t.answerStyled(Visible(text)) }
 
 // answerStyled is answer for a text that has orders for the terminal of our own in
 // it, and is visible otherwise.

@@ -1,4 +1,4 @@
-package stream
+package prompt
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/lineedit"
-	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
 )
@@ -21,8 +20,8 @@ import (
 type view struct {
 	ed     lineedit.Editor
 	colour bool
-	words  *prompt.Words
-	log    *prompt.Transcript
+	words  *words
+	log    *transcript
 
 	mu     sync.Mutex
 	w      *output.Writer
@@ -36,10 +35,10 @@ type view struct {
 }
 
 // change implements reshaper.
-func (v *view) change(f *Flags, change func(*output.Writer) error) error {
+func (v *view) change(f *Shape, change func(*output.Writer) error) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.asIs, v.frames = asIs(f), f.format == string(output.FormatFrames)
+	v.asIs, v.frames = asIs(f), f.Format == string(output.FormatFrames)
 	return change(v.w)
 }
 
@@ -64,8 +63,8 @@ func (v *view) Event(ev *proto.Event) error {
 	}
 	v.mu.Unlock()
 	if received(ev) {
-		v.words.See(ev.Data)
-		v.log.Add(proto.In, ev.Binary, ev.Data)
+		v.words.see(ev.Data)
+		v.log.add(proto.In, ev.Binary, ev.Data)
 	}
 	if out != nil {
 		v.ed.Print(out)
@@ -87,9 +86,9 @@ func (v *view) Flush() error {
 
 // show appends one event as people see it.
 func (v *view) show(ev *proto.Event) {
-	mark := prompt.Paint(v.colour, prompt.Received, "< ")
+	mark := Paint(v.colour, Received, "< ")
 	if ev.Direction == proto.Out {
-		mark = prompt.Paint(v.colour, prompt.Sent, "> ")
+		mark = Paint(v.colour, Sent, "> ")
 	}
 	if v.times {
 		at := ev.Time.Format("15:04:05.000")
@@ -97,17 +96,17 @@ func (v *view) show(ev *proto.Event) {
 			at += fmt.Sprintf(" +%.3fs", ev.Time.Sub(v.last).Seconds())
 		}
 		v.last = ev.Time
-		mark += prompt.Paint(v.colour, prompt.Dim, at+" ")
+		mark += Paint(v.colour, dim, at+" ")
 	}
 	if v.asIs {
 		isJSON, _ := jsontext.Scan(ev.Data)
 		switch {
 		case isJSON:
 		case ev.Binary:
-			v.out = append(append(v.out, mark+prompt.Dump(ev.Data)...), '\n')
+			v.out = append(append(v.out, mark+Dump(ev.Data)...), '\n')
 			return
 		default:
-			v.add(mark, prompt.Visible(string(ev.Data)))
+			v.add(mark, Visible(string(ev.Data)))
 			return
 		}
 	}
@@ -119,7 +118,7 @@ func (v *view) show(ev *proto.Event) {
 				line = b.String()
 			}
 		}
-		v.add(mark, prompt.Visible(line))
+		v.add(mark, Visible(line))
 	}
 }
 

@@ -1,4 +1,4 @@
-package stream
+package prompt
 
 import (
 	"crypto/sha256"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
-	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
 )
 
@@ -19,7 +18,7 @@ import (
 func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 	text := string(line[:pos])
 	var all []string
-	if name, rest, args := strings.Cut(text, " "); t.Flags.slash && strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") {
+	if name, rest, args := strings.Cut(text, " "); t.Slash && strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") {
 		if !args {
 			for _, c := range t.commands() {
 				word := "/" + c.name
@@ -28,7 +27,7 @@ func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 				}
 				all = append(all, word)
 			}
-			return 0, prompt.Fitting(all, text)
+			return 0, Fitting(all, text)
 		}
 		for _, c := range t.commands() {
 			if "/"+c.name == name && c.words != nil {
@@ -37,7 +36,7 @@ func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 		}
 		if name == "/file" || name == "/save" || name == "/record" || name == "/binary" && strings.HasPrefix(rest, "@") {
 			word := strings.TrimPrefix(rest, "@")
-			return pos - len([]rune(word)), prompt.Files(word)
+			return pos - len([]rune(word)), files(word)
 		}
 	} else {
 		all = t.jsonWords()
@@ -52,40 +51,40 @@ func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 	if text[at:] == "" && !strings.HasPrefix(text, "/") {
 		return pos, nil // anything fits
 	}
-	return len([]rune(text[:at])), prompt.Fitting(all, text[at:])
+	return len([]rune(text[:at])), Fitting(all, text[at:])
 }
 
 // exprWords are the keys as a jq expression has them, and the names in quotes.
 func (t *talk) exprWords() []string {
-	keys, names := t.words.Known()
+	keys, names := t.words.known()
 	all := []string{"off"}
 	for _, k := range keys {
-		if prompt.PlainKey().MatchString(k) {
+		if plainKey().MatchString(k) {
 			all = append(all, "."+k)
 		} else {
-			all = append(all, "."+prompt.Quoted(k))
+			all = append(all, "."+quoted(k))
 		}
 	}
 	for _, n := range names {
-		all = append(all, prompt.Quoted(n))
+		all = append(all, quoted(n))
 	}
 	return all
 }
 
 // jsonWords are keys and names as a JSON message has them, and names as they are.
 func (t *talk) jsonWords() []string {
-	keys, names := t.words.Known()
+	keys, names := t.words.known()
 	all := names
 	for _, k := range slices.Concat(keys, names) {
-		all = append(all, prompt.Quoted(k))
+		all = append(all, quoted(k))
 	}
 	return all
 }
 
 // seenWords are the names alone.
 func (t *talk) seenWords() []string {
-	_, names := t.words.Known()
-	return append(names, t.names...)
+	_, names := t.words.known()
+	return append(names, t.Names...)
 }
 
 func (t *talk) formatWords() []string {
@@ -132,7 +131,7 @@ func (t *talk) historyPath() (string, error) {
 		state = filepath.Join(home, ".local", "state")
 	}
 	// The address may have a credential in it: only its host is readable.
-	_, host, _ := strings.Cut(t.place, "://")
+	_, host, _ := strings.Cut(t.Place, "://")
 	if i := strings.IndexAny(host, "/? "); i >= 0 {
 		host = host[:i]
 	}
@@ -140,6 +139,6 @@ func (t *talk) historyPath() (string, error) {
 		host = host[i+1:]
 	}
 	host = regexp.MustCompile(`[^A-Za-z0-9.-]`).ReplaceAllString(host, "_")
-	sum := sha256.Sum256([]byte(t.place))
-	return filepath.Join(state, "hark", "history", t.svc.Name()+"-"+cmdline.Cut(host, 60)+"-"+hex.EncodeToString(sum[:6])), nil
+	sum := sha256.Sum256([]byte(t.Place))
+	return filepath.Join(state, "hark", "history", t.Service.Name()+"-"+cmdline.Cut(host, 60)+"-"+hex.EncodeToString(sum[:6])), nil
 }

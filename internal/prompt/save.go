@@ -1,4 +1,4 @@
-package stream
+package prompt
 
 import (
 	"os"
@@ -8,7 +8,6 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/pattern"
-	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
@@ -18,7 +17,7 @@ func (t *talk) cmdSave(rest string) error {
 	if err := t.filesAllowed("/save"); err != nil {
 		return err
 	}
-	entries, left := t.log.All()
+	entries, left := t.log.all()
 	if len(entries) == 0 {
 		return cmdline.Usagef("/save: nothing was sent or received yet")
 	}
@@ -35,46 +34,46 @@ func (t *talk) cmdSave(rest string) error {
 		return err
 	}
 	if left > 0 {
-		notes = append(notes, "not in it, because they came later or are larger: "+prompt.MessageCount(left))
+		notes = append(notes, "not in it, because they came later or are larger: "+MessageCount(left))
 	}
-	t.answer(strings.Join(append([]string{"saved; run it with: sh " + prompt.ShellWord(rest)}, notes...), "\n"))
+	t.answer(strings.Join(append([]string{"saved; run it with: sh " + shellWord(rest)}, notes...), "\n"))
 	return nil
 }
 
 // smokeTest is the script for a transcript, and what to know about it.
-func (t *talk) smokeTest(entries []prompt.Said) (text string, notes []string) {
+func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 	var args []string
 	sends := false // only connect has --send
-	if t.cmdline != nil {
-		o, _ := t.cmdline.Command.Lookup("send")
+	if t.Line != nil {
+		o, _ := t.Line.Command.Lookup("send")
 		sends = o != nil
 	}
 	expected := make(map[string]bool)
 	binary, unsent := 0, 0
 	for _, e := range entries {
 		switch {
-		case e.Binary:
+		case e.binary:
 			binary++
-		case e.Dir == proto.Out && sends:
-			text := credential.Mask(t.Say.String(string(e.Data)), secret.Mask)
-			args = append(args, "--send "+prompt.ShellWord(text))
-			if text != string(e.Data) {
+		case e.dir == proto.Out && sends:
+			text := credential.Mask(t.Say.String(string(e.data)), secret.Mask)
+			args = append(args, "--send "+shellWord(text))
+			if text != string(e.data) {
 				notes = append(notes, "a credential in a message was replaced by ***")
 			}
-		case e.Dir == proto.Out:
+		case e.dir == proto.Out:
 			unsent++
 		default:
-			if expr := prompt.Expectation(e.Data, t.Say.String); !expected[expr] {
+			if expr := expectation(e.data, t.Say.String); !expected[expr] {
 				expected[expr] = true
-				args = append(args, "--expect "+prompt.ShellWord(expr))
+				args = append(args, "--expect "+shellWord(expr))
 			}
 		}
 	}
 	if binary > 0 {
-		notes = append(notes, "not in it, because they are binary: "+prompt.MessageCount(binary))
+		notes = append(notes, "not in it, because they are binary: "+MessageCount(binary))
 	}
 	if unsent > 0 {
-		notes = append(notes, "not in it, because only connect has --send: "+prompt.MessageCount(unsent))
+		notes = append(notes, "not in it, because only connect has --send: "+MessageCount(unsent))
 	}
 	line := append(t.rerun(), args...)
 	line = append(line, "--max-time 30s")
@@ -91,17 +90,17 @@ var leftOut = pattern.Lazy(`^(interactive|allow-files|linger|hold|show-ping-pong
 // without credentials.
 func (t *talk) rerun() []string {
 	words := []string{"hark"}
-	if t.cmdline == nil {
+	if t.Line == nil {
 		return words
 	}
 	var first strings.Builder
-	first.WriteString(strings.Join(append(words, t.cmdline.Named()...), " "))
-	args, _, _ := t.cmdline.Split()
+	first.WriteString(strings.Join(append(words, t.Line.Named()...), " "))
+	args, _, _ := t.Line.Split()
 	for _, a := range args {
-		first.WriteString(" " + prompt.ShellWord(t.Say.String(a)))
+		first.WriteString(" " + shellWord(t.Say.String(a)))
 	}
 	out := []string{first.String()}
-	for _, s := range t.cmdline.Settings {
+	for _, s := range t.Line.Settings {
 		if leftOut().MatchString(s.Flag.Name) || !strings.HasPrefix(s.As, "-") {
 			continue
 		}
@@ -115,7 +114,7 @@ func (t *talk) rerun() []string {
 		case s.Flag.Secret && !regexp.MustCompile(`^(env|file|cmd):`).MatchString(s.Value):
 			out = append(out, flag+` "$`+"{"+s.Flag.Variable()+"?}"+`"`)
 		default:
-			out = append(out, flag+" "+prompt.ShellWord(t.Say.String(s.Value)))
+			out = append(out, flag+" "+shellWord(t.Say.String(s.Value)))
 		}
 	}
 	return out
