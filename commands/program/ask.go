@@ -10,8 +10,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/internal/bounded"
-	"github.com/hark-cli/hark/internal/lineedit"
-	"golang.org/x/term"
+	"github.com/hark-cli/hark/internal/terminal"
 )
 
 // PromptUnseen is prompt for what nobody may see on the screen.
@@ -19,15 +18,15 @@ func (p *Program) PromptUnseen(ctx context.Context, prompt string) (string, erro
 	if !p.Person() {
 		return p.Prompt(ctx, prompt)
 	}
-	terminal := int(p.Stdin.(*os.File).Fd())
-	before, err := term.GetState(terminal)
+	stdin := p.Stdin.(*os.File)
+	before, err := terminal.ModeOf(stdin)
 	if err != nil {
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
-	defer term.Restore(terminal, before)
+	defer before.Set(stdin)
 	// Not with term.ReadPassword, which would show what is typed before it is called, and
 	// hide what is typed for good when it is called late, after an interruption.
-	if err := lineedit.HideInput(terminal); err != nil {
+	if err := terminal.HideInput(stdin); err != nil {
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
 	defer fmt.Fprintln(p.Stderr)
@@ -66,7 +65,7 @@ func answered(ctx context.Context, read func() (string, error)) (string, error) 
 // Person tells whether stdin is a terminal.
 func (p *Program) Person() bool {
 	f, ok := p.Stdin.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && terminal.Is(f)
 }
 
 // readLine reads a line and not a byte more, which may be for somebody else.

@@ -11,9 +11,8 @@ import (
 
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/internal/terminal"
 	"github.com/hark-cli/hark/output"
-	"github.com/mattn/go-isatty"
-	"golang.org/x/term"
 )
 
 // An Env is the world of the program as it uses it, so that tests can make
@@ -80,7 +79,7 @@ func System() Env {
 	// not ignored by the commands that we start.
 	signal.Notify(make(chan os.Signal, 1), process.DeadWrites()...)
 	editor := systemEditor()
-	terminal := isatty.IsTerminal(os.Stdout.Fd()) || isatty.IsCygwinTerminal(os.Stdout.Fd())
+	shown := terminal.Shows(os.Stdout)
 	return Env{
 		Stdin:          os.Stdin,
 		Stdout:         systemStdout(),
@@ -90,23 +89,17 @@ func System() Env {
 		Signals:        signals,
 		Quit:           quit,
 		Questions:      process.USR1(),
-		StderrTerminal: isatty.IsTerminal(os.Stderr.Fd()) || isatty.IsCygwinTerminal(os.Stderr.Fd()),
-		Screen: func() (columns, rows int) {
-			columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
-			if err != nil {
-				return 0, 0
-			}
-			return columns, rows
-		},
-		StdoutTerminal: terminal,
+		StderrTerminal: terminal.Shows(os.Stderr),
+		Screen:         func() (columns, rows int) { return terminal.Size(os.Stdout) },
+		StdoutTerminal: shown,
 		Editor:         editor,
-		StdinTerminal:  isatty.IsTerminal(os.Stdin.Fd()) || isatty.IsCygwinTerminal(os.Stdin.Fd()),
-		PlainTerminal:  editor == nil && isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd()),
-		Pending:        func() bool { return process.Pending(os.Stdin) },
+		StdinTerminal:  terminal.Shows(os.Stdin),
+		PlainTerminal:  editor == nil && terminal.Is(os.Stdin) && terminal.Is(os.Stdout),
+		Pending:        func() bool { return terminal.Pending(os.Stdin) },
 		Hangup: func(ctx context.Context, gone func()) {
-			process.WatchHangup(ctx, int(os.Stdout.Fd()), gone)
+			terminal.WatchHangup(ctx, os.Stdout, gone)
 		},
-		HungUp: func() bool { return terminal && process.HungUp(int(os.Stdout.Fd())) },
+		HungUp: func() bool { return shown && terminal.HungUp(os.Stdout) },
 	}
 }
 
@@ -130,7 +123,7 @@ func Inherited(w io.Writer) io.Writer {
 
 // systemEditor edits lines on the terminal of the process.
 func systemEditor() func(lineedit.Config) (lineedit.Editor, error) {
-	if !isatty.IsTerminal(os.Stdin.Fd()) || !isatty.IsTerminal(os.Stdout.Fd()) || os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" {
+	if !terminal.Is(os.Stdin) || !terminal.Is(os.Stdout) || os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" {
 		return nil
 	}
 	return func(c lineedit.Config) (lineedit.Editor, error) {

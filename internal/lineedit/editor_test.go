@@ -16,6 +16,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/terminal"
 	"github.com/hinshun/vt10x"
 	"golang.org/x/term"
 )
@@ -23,8 +24,8 @@ import (
 // patience is how long a test waits for what must come. It is no measure of speed.
 const patience = 5 * time.Minute
 
-// A terminal is a pseudo-terminal with a model of its screen, and an editor on it.
-type terminal struct {
+// A testTerminal is a pseudo-terminal with a model of its screen, and an editor on it.
+type testTerminal struct {
 	t        *testing.T
 	far, own *os.File
 	vt       vt10x.Terminal
@@ -33,13 +34,13 @@ type terminal struct {
 	Editor
 }
 
-func open(t *testing.T, columns, rows int, c Config) *terminal {
+func open(t *testing.T, columns, rows int, c Config) *testTerminal {
 	t.Helper()
 	far, own, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	tt := &terminal{t: t, far: far, own: own, vt: vt10x.New(vt10x.WithSize(columns, rows))}
+	tt := &testTerminal{t: t, far: far, own: own, vt: vt10x.New(vt10x.WithSize(columns, rows))}
 	tt.resize(columns, rows)
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -84,7 +85,7 @@ func open(t *testing.T, columns, rows int, c Config) *terminal {
 	return tt
 }
 
-func (tt *terminal) resize(columns, rows int) {
+func (tt *testTerminal) resize(columns, rows int) {
 	tt.t.Helper()
 	tt.vt.Resize(columns, rows)
 	if err := pty.Setsize(tt.far, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)}); err != nil {
@@ -92,7 +93,7 @@ func (tt *terminal) resize(columns, rows int) {
 	}
 }
 
-func (tt *terminal) keys(s string) {
+func (tt *testTerminal) keys(s string) {
 	tt.t.Helper()
 	if _, err := tt.far.WriteString(s); err != nil {
 		tt.t.Fatal(err)
@@ -100,7 +101,7 @@ func (tt *terminal) keys(s string) {
 }
 
 // screen is what is on it, without spaces at line ends and empty lines at the end.
-func (tt *terminal) screen() string {
+func (tt *testTerminal) screen() string {
 	tt.vt.Lock()
 	columns, rows := tt.vt.Size()
 	var b strings.Builder
@@ -119,7 +120,7 @@ func (tt *terminal) screen() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-func (tt *terminal) cursor() (x, y int) {
+func (tt *testTerminal) cursor() (x, y int) {
 	tt.vt.Lock()
 	defer tt.vt.Unlock()
 	c := tt.vt.Cursor()
@@ -127,7 +128,7 @@ func (tt *terminal) cursor() (x, y int) {
 }
 
 // shows waits until the screen is want and the cursor where | stands in it.
-func (tt *terminal) shows(want string) {
+func (tt *testTerminal) shows(want string) {
 	tt.t.Helper()
 	lines := strings.Split(strings.ReplaceAll(want, "|", ""), "\n")
 	for i := range lines {
@@ -152,7 +153,7 @@ func (tt *terminal) shows(want string) {
 	tt.t.Fatalf("screen (-want +got):\n%scursor %d,%d, want %d,%d", cmp.Diff(wantScreen, got), gx, gy, x, y)
 }
 
-func (tt *terminal) line(want string, wantErr error) {
+func (tt *testTerminal) line(want string, wantErr error) {
 	tt.t.Helper()
 	got, err := tt.Line()
 	if got != want || err != wantErr {
@@ -395,7 +396,7 @@ func TestTypedWhileLent(t *testing.T) {
 	e := open(t, 40, 10, Config{})
 	if err := e.Lend(func() error {
 		e.keys("early\n\x04")
-		for unread(int(e.own.Fd())) == 0 { // until the system has it
+		for terminal.Unread(e.own) == 0 { // until the system has it
 			runtime.Gosched()
 		}
 		return nil

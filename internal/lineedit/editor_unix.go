@@ -12,8 +12,7 @@ import (
 	"time"
 
 	"github.com/chzyer/readline"
-	"golang.org/x/sys/unix"
-	"golang.org/x/term"
+	"github.com/hark-cli/hark/internal/terminal"
 )
 
 // maxWaiting is how much printed text may wait for the terminal, in bytes.
@@ -22,7 +21,7 @@ const maxWaiting = 256 << 10
 // An editor is the Editor for terminals.
 type editor struct {
 	config  Config
-	terms   *term.State // the modes in which the terminal was found
+	terms   *terminal.Mode // the modes in which the terminal was found
 	pump    *pump
 	signals chan os.Signal
 	watched sync.WaitGroup
@@ -60,7 +59,7 @@ func New(c Config) (Editor, error) {
 	}
 	// Without a guard, only a crash leaves the terminal as it should not.
 	e.unguard, _ = guard(c.In)
-	if e.terms, err = term.GetState(int(c.In.Fd())); err == nil {
+	if e.terms, err = terminal.ModeOf(c.In); err == nil {
 		err = e.raw()
 	}
 	if err != nil {
@@ -108,10 +107,10 @@ func (e *editor) watch() {
 
 // raw sets the modes for typing key by key; pastes come in brackets.
 func (e *editor) raw() error {
-	if _, err := term.MakeRaw(int(e.config.In.Fd())); err != nil {
+	if err := terminal.SetRaw(e.config.In); err != nil {
 		return err
 	}
-	e.pump.typedBefore(unread(int(e.config.In.Fd())))
+	e.pump.typedBefore(terminal.Unread(e.config.In))
 	_, err := e.config.Out.WriteString("\x1b[?2004h")
 	return err
 }
@@ -119,7 +118,7 @@ func (e *editor) raw() error {
 // cooked sets the modes in which the terminal was found.
 func (e *editor) cooked() {
 	_, _ = e.config.Out.WriteString("\x1b[?2004l")
-	_ = term.Restore(int(e.config.In.Fd()), e.terms)
+	_ = e.terms.Set(e.config.In)
 }
 
 // do has f called in the loop, and the line drawn after it.
@@ -318,29 +317,25 @@ func (p *pump) read() {
 		if partial {
 			patience = 50 // milliseconds, for the rest of a key
 		}
-		fds := []unix.PollFd{
-			{Fd: int32(p.fd), Events: unix.POLLIN},
-			{Fd: int32(p.control[0].Fd()), Events: unix.POLLIN},
-		}
-		n, err := unix.Poll(fds, patience)
+		typed, told, err := terminal.Wait(p.fd, int(p.control[0].Fd()), patience)
 		switch {
-		case err == unix.EINTR:
+		case err == syscall.EINTR:
 			continue
 		case err != nil:
 			p.hangup()
 			return
-		case n == 0:
+		case !typed && !told:
 			p.mu.Lock()
 			p.keys = p.timeout(p.keys)
 			p.mu.Unlock()
 			p.changed.Broadcast()
 			continue
-		case fds[1].Revents != 0:
+		case told:
 			_, _ = p.control[0].Read(buf[:64])
 			continue
 		}
-		got, err := unix.Read(p.fd, buf)
-		if err == unix.EINTR || err == unix.EAGAIN {
+		got, err := syscall.Read(p.fd, buf)
+		if err == syscall.EINTR || err == syscall.EAGAIN {
 			continue
 		}
 		if err != nil || got <= 0 {

@@ -9,7 +9,7 @@ import (
 	"unicode"
 
 	"github.com/chzyer/readline"
-	"golang.org/x/term"
+	"github.com/hark-cli/hark/internal/terminal"
 )
 
 // A loop is what happens in readline's own loop: the filter sees each rune before
@@ -329,8 +329,8 @@ func (l *loop) layout() layout {
 }
 
 func (l *loop) size() (columns, rows int) {
-	columns, rows, err := term.GetSize(int(l.e.config.Out.Fd()))
-	if err != nil || columns < 1 || rows < 1 {
+	columns, rows = terminal.Size(l.e.config.Out)
+	if columns < 1 || rows < 1 {
 		return 80, 24
 	}
 	return columns, rows

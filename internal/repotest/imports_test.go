@@ -58,7 +58,7 @@ func arrows() []arrow {
 			"a service knows no other one"},
 		{"commands/play", []string{"commands/ending", "commands/listen", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/process", "internal/replay", "output", "proto"}, nil,
 			"it ranges over the services, and knows none"},
-		{"commands/program", []string{"commands/ending", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/lineedit", "internal/netdial", "internal/pattern", "internal/process", "internal/secret", "internal/tokenstore", "output", "proto"}, nil,
+		{"commands/program", []string{"commands/ending", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/lineedit", "internal/netdial", "internal/pattern", "internal/process", "internal/secret", "internal/terminal", "internal/tokenstore", "output", "proto"}, nil,
 			"every command needs it, so it knows none, and no stream"},
 		{"commands/serve", []string{"commands/ending", "commands/listen", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/hub", "internal/jsontext", "internal/lineedit", "internal/prompt", "output"}, nil,
 			"it serves clients; it is no stream of events"},
@@ -71,7 +71,7 @@ func arrows() []arrow {
 		{"internal/pattern", nil, nil,
 			"a leaf: it compiles"},
 		{"internal/process", nil, []string{"internal/bounded"},
-			"it starts what it is told to, and knows signals and descriptors"},
+			"it starts what it is told to, and knows signals"},
 		{"internal/prompt", []string{"internal/cmdline", "internal/console", "internal/credential", "internal/jq", "internal/jsontext", "internal/lineedit", "internal/pattern", "internal/secret", "output", "proto", "proto/frame"}, nil,
 			"it knows what is typed and shown, not what a stream is"},
 		{"output", []string{"proto", "internal/jq", "internal/jsontext", "internal/console"}, []string{"proto/frame", "proto/octave", "proto/drogue", "proto/doshii", "proto/doshii/wire", "proto/plain"},
@@ -116,7 +116,8 @@ func arrows() []arrow {
 		{"internal/tokenstore", []string{"internal/bounded"}, nil, "a leaf: what it keeps is opaque to it"},
 		{"internal/hub", []string{"internal/wsserver", "proto/frame"}, nil, "a server that knows nothing of services, nor of who reads what it reports"},
 		{"internal/wsserver", []string{"proto/frame"}, nil, "servers share it, whatever they serve"},
-		{"internal/lineedit", []string{"internal/console"}, nil, "it knows keys and a screen, not what is typed"},
+		{"internal/terminal", nil, nil, "a leaf: it knows files, not what they are to whom"},
+		{"internal/lineedit", []string{"internal/console", "internal/terminal"}, nil, "it knows keys and a screen, not what is typed"},
 		{"internal/cmdline", nil, nil, "it knows flags and commands, not what they are for"},
 		{"internal/netdial", []string{"internal/wsconn"}, nil, "it opens connections, and does not know what for; each of them is metered"},
 		{"internal/docgen", []string{"commands", "internal/cmdline"}, nil, "it writes down what the tree of commands says of itself"},
@@ -138,7 +139,7 @@ type home struct {
 
 // homes lists every third-party module that is imported.
 func homes() []home {
-	const terminal = "only the program and the line editor know that there is a terminal"
+	const terminal = "the rest knows files, and asks one package what is behind them"
 	return []home{
 		{"github.com/urfave/cli/v2", []string{"internal/cmdline"}, false,
 			"how a command line is read is decided in one place, and commands declare their flags in words of our own"},
@@ -146,9 +147,9 @@ func homes() []home {
 			"its faults are dealt with in one place"},
 		{"github.com/mattn/go-runewidth", []string{"internal/console"}, false,
 			"what is drawn in one place is as wide as in any other"},
-		{"github.com/mattn/go-isatty", []string{"commands/program"}, false, terminal},
-		{"golang.org/x/term", []string{"commands/program", "internal/lineedit"}, true, terminal},
-		{"golang.org/x/sys", []string{"internal/lineedit", "internal/process"}, true, "two packages deal with the operating system: for a terminal, and for the rest"},
+		{"github.com/mattn/go-isatty", []string{"internal/terminal"}, false, terminal},
+		{"golang.org/x/term", []string{"internal/terminal"}, true, terminal},
+		{"golang.org/x/sys", []string{"internal/terminal"}, true, terminal},
 		{"github.com/itchyny/gojq", []string{"internal/jq"}, true,
 			"expressions arrive as text, and mistakes in them are shown in one way"},
 		{"github.com/coder/websocket", []string{"internal/wsconn"}, true,

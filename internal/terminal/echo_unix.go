@@ -1,13 +1,18 @@
 //go:build unix
 
-package lineedit
+package terminal
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
 
-// HideInput makes the terminal fd give lines and not show what is typed, until it is
-// restored with term.Restore. It must be called before a question is printed: whoever
+	"golang.org/x/sys/unix"
+)
+
+// HideInput makes a terminal give lines and not show what is typed, until it is
+// set to another mode. It must be called before a question is printed: whoever
 // answers at once would see the answer otherwise.
-func HideInput(fd int) error {
+func HideInput(f *os.File) error {
+	fd := int(f.Fd())
 	state, err := unix.IoctlGetTermios(fd, ioctlGetTermios)
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 //go:build unix
 
-package process
+package terminal
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WatchHangup calls gone when the reader of the pipe or socket fd has gone away,
+// WatchHangup calls gone when the reader of a pipe or socket has gone away,
 // which a program that writes nothing would not notice. It returns then, or when
 // ctx ends.
-func WatchHangup(ctx context.Context, fd int, gone func()) {
+func WatchHangup(ctx context.Context, f *os.File, gone func()) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return // then the next write finds out
@@ -25,7 +25,7 @@ func WatchHangup(ctx context.Context, fd int, gone func()) {
 		}
 	}()
 	// No event is asked for: POLLERR and POLLHUP are reported anyway.
-	fds := []unix.PollFd{{Fd: int32(fd)}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(fds, -1)
 		switch {
@@ -41,9 +41,9 @@ func WatchHangup(ctx context.Context, fd int, gone func()) {
 	}
 }
 
-// HungUp reports whether the terminal fd has hung up.
-func HungUp(fd int) bool {
-	fds := []unix.PollFd{{Fd: int32(fd)}}
+// HungUp reports whether a terminal has hung up.
+func HungUp(f *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}}
 	for {
 		_, err := unix.Poll(fds, 0)
 		if err != unix.EINTR {

@@ -1,11 +1,16 @@
-package lineedit
+package terminal
 
-import "golang.org/x/sys/windows"
+import (
+	"os"
 
-// HideInput makes the console fd give lines and not show what is typed, until it is
-// restored with term.Restore. It must be called before a question is printed: whoever
+	"golang.org/x/sys/windows"
+)
+
+// HideInput makes a console give lines and not show what is typed, until it is
+// set to another mode. It must be called before a question is printed: whoever
 // answers at once would see the answer otherwise.
-func HideInput(fd int) error {
+func HideInput(f *os.File) error {
+	fd := f.Fd()
 	var mode uint32
 	if err := windows.GetConsoleMode(windows.Handle(fd), &mode); err != nil {
 		return err

@@ -1,11 +1,14 @@
 //go:build !unix
 
-package process
+package terminal
 
-import "context"
+import (
+	"context"
+	"os"
+)
 
 // WatchHangup does nothing where there is no poll: the next write finds out.
-func WatchHangup(context.Context, int, func()) {}
+func WatchHangup(context.Context, *os.File, func()) {}
 
 // HungUp is for systems on which a window that is closed ends its programs.
-func HungUp(int) bool { return false }
+func HungUp(*os.File) bool { return false }

@@ -1,6 +1,8 @@
 //go:build !unix && !windows
 
-package lineedit
+package terminal
+
+import "os"
 
 // HideInput does nothing where there are no terminals.
-func HideInput(int) error { return nil }
+func HideInput(*os.File) error { return nil }
