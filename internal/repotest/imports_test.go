@@ -1,6 +1,7 @@
 package repotest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,11 +130,12 @@ func arrows() []arrow {
 	}
 }
 
-// A home says where a third-party module may be imported.
+// A home is the one package that may import a third-party module, so that what the
+// library does, says and gets wrong is dealt with in one place.
 type home struct {
 	module string
-	pkgs   []string
-	tests  bool // test files anywhere may import it
+	pkg    string // folder of the package; "" if only tests import it
+	tests  bool   // test files anywhere may import it, too
 	reason string
 }
 
@@ -141,35 +143,35 @@ type home struct {
 func homes() []home {
 	const terminal = "the rest knows files, and asks one package what is behind them"
 	return []home{
-		{"github.com/urfave/cli/v2", []string{"internal/cmdline"}, false,
+		{"github.com/urfave/cli/v2", "internal/cmdline", false,
 			"how a command line is read is decided in one place, and commands declare their flags in words of our own"},
-		{"github.com/chzyer/readline", []string{"internal/lineedit"}, false,
+		{"github.com/chzyer/readline", "internal/lineedit", false,
 			"its faults are dealt with in one place"},
-		{"github.com/mattn/go-runewidth", []string{"internal/console"}, false,
+		{"github.com/mattn/go-runewidth", "internal/console", false,
 			"what is drawn in one place is as wide as in any other"},
-		{"github.com/mattn/go-isatty", []string{"internal/terminal"}, false, terminal},
-		{"golang.org/x/term", []string{"internal/terminal"}, true, terminal},
-		{"golang.org/x/sys", []string{"internal/terminal"}, true, terminal},
-		{"github.com/itchyny/gojq", []string{"internal/jq"}, true,
+		{"github.com/mattn/go-isatty", "internal/terminal", false, terminal},
+		{"golang.org/x/term", "internal/terminal", true, terminal},
+		{"golang.org/x/sys", "internal/terminal", true, terminal},
+		{"github.com/itchyny/gojq", "internal/jq", true,
 			"expressions arrive as text, and mistakes in them are shown in one way"},
-		{"github.com/coder/websocket", []string{"internal/wsconn"}, true,
+		{"github.com/coder/websocket", "internal/wsconn", true,
 			"the client's side of it is one package, so that another library, or none, could take its place; the server's side is our own"},
-		{"github.com/BurntSushi/toml", []string{"internal/tomlfile"}, false, "where keys stand is known in one place"},
-		{"golang.org/x/net", []string{"internal/netdial"}, false, "host names go out in the form in which net/http looks them up"},
-		{"github.com/youmark/pkcs8", []string{"internal/netdial"}, false, "encrypted keys are for connections over TLS"},
-		{"golang.org/x/oauth2", []string{"internal/login"}, false, "one package speaks OAuth 2.0"},
-		{"github.com/zalando/go-keyring", []string{"internal/tokenstore"}, true,
+		{"github.com/BurntSushi/toml", "internal/tomlfile", false, "where keys stand is known in one place"},
+		{"golang.org/x/net", "internal/netdial", false, "host names go out in the form in which net/http looks them up"},
+		{"github.com/youmark/pkcs8", "internal/netdial", false, "encrypted keys are for connections over TLS"},
+		{"golang.org/x/oauth2", "internal/login", false, "one package speaks OAuth 2.0"},
+		{"github.com/zalando/go-keyring", "internal/tokenstore", true,
 			"whether there is a keyring is known in one place"},
-		{"github.com/zitadel/oidc/v3", nil, true, "it is for tests"},
-		{"github.com/go-jose/go-jose/v4", nil, true, "it is for tests"},
-		{"github.com/google/go-cmp", []string{"internal/vectors"}, true, "it is for tests"},
-		{"github.com/rogpeppe/go-internal", nil, true, "it is for tests"},
-		{"github.com/creack/pty", nil, true, "it is for tests"},
-		{"github.com/cloudevents/sdk-go/v2", nil, true,
+		{"github.com/zitadel/oidc/v3", "", true, "it is for tests"},
+		{"github.com/go-jose/go-jose/v4", "", true, "it is for tests"},
+		{"github.com/google/go-cmp", "internal/vectors", true, "it is for tests"},
+		{"github.com/rogpeppe/go-internal", "", true, "it is for tests"},
+		{"github.com/creack/pty", "", true, "it is for tests"},
+		{"github.com/cloudevents/sdk-go/v2", "", true,
 			"it is a second opinion about what is printed, and too slow to print it"},
-		{"github.com/hinshun/vt10x", nil, true, "it is for tests"},
-		{"golang.org/x/tools/txtar", []string{"internal/vectors"}, true, "it is for tests"},
-		{"go.yaml.in/yaml/v3", nil, true, "it is for tests"},
+		{"github.com/hinshun/vt10x", "", true, "it is for tests"},
+		{"golang.org/x/tools/txtar", "internal/vectors", true, "it is for tests"},
+		{"go.yaml.in/yaml/v3", "", true, "it is for tests"},
 	}
 }
 
@@ -245,10 +247,10 @@ func offense(pkg, to string, inTest bool) (home, problem string) {
 		if to != h.module && !strings.HasPrefix(to, h.module+"/") {
 			continue
 		}
-		if slices.Contains(h.pkgs, pkg) || h.tests && inTest {
+		if pkg == h.pkg || h.tests && inTest {
 			return h.module, ""
 		}
-		return h.module, fmt.Sprintf("%s must not import %s: %s", pkg, to, h.reason)
+		return h.module, fmt.Sprintf("%s must not import %s, whose home is %s: %s", pkg, to, cmp.Or(h.pkg, "in tests"), h.reason)
 	}
 	return "", fmt.Sprintf("%s imports %s, which has no row in homes: say there which package is its home, and why", pkg, to)
 }
