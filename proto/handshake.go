@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -38,4 +39,55 @@ func withheld(h http.Header, r *secret.Redactor) http.Header {
 		}
 	}
 	return h
+}
+
+// A TokenSource gives a credential each time that one is needed. It may block,
+// on a command or a network, until ctx ends.
+type TokenSource func(ctx context.Context) (secret.Value, error)
+
+// Ask asks for the credential, and names the stage and the address in its error. A nil
+// source has none.
+func (s TokenSource) Ask(ctx context.Context, address string) (secret.Value, error) {
+	if s == nil {
+		return "", nil
+	}
+	v, err := s(ctx)
+	if err != nil {
+		return "", &HandshakeError{Stage: StageToken, Address: address, Err: err}
+	}
+	return v, nil
+}
+
+// A patience is the time of --connect-timeout at work.
+type patience struct {
+	limit time.Duration
+	timer *time.Timer
+}
+
+type patienceKey struct{}
+
+// WithConnectTimeout returns a context that ends when limit is over, with a
+// *ConnectTimeoutError as its cause; its Err is context.Canceled. While
+// HoldConnectTimeout holds it, no time passes. With 0, there is no limit.
+func WithConnectTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if limit == 0 {
+		return ctx, func() { cancel(nil) }
+	}
+	p := &patience{limit, time.AfterFunc(limit, func() { cancel(&ConnectTimeoutError{limit}) })}
+	return context.WithValue(ctx, patienceKey{}, p), func() {
+		p.timer.Stop()
+		cancel(nil)
+	}
+}
+
+// HoldConnectTimeout is for what takes time but is no part of connecting: a command
+// that asks the user's vault for a credential. The whole time begins anew when resume
+// is called.
+func HoldConnectTimeout(ctx context.Context) (resume func()) {
+	p, ok := ctx.Value(patienceKey{}).(*patience)
+	if !ok || !p.timer.Stop() {
+		return func() {}
+	}
+	return func() { p.timer.Reset(p.limit) }
 }
