@@ -32,7 +32,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				now = now.Add(time.Millisecond)
-				if _, err := prototest.Decode(s, proto.Message{Data: messages[i%len(messages)], Time: now}); err != nil {
+				if _, _, err := s.Decode(proto.Message{Data: messages[i%len(messages)], Time: now}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -89,6 +89,9 @@ func (s *session) live(now time.Time) {
 	}
 }
 
+// leftOut is what an event says that has come before.
+var leftOut = []proto.Effect{proto.Note("an event came a second time and was left out")}
+
 // push decides about an event that has come.
 func (s *session) push(m proto.Message) (event bool, effects []proto.Effect) {
 	c := s.cursor
@@ -110,7 +113,7 @@ func (s *session) push(m proto.Message) (event bool, effects []proto.Effect) {
 	case s.fill != nil && s.fill.hold(mark, m):
 		return false, nil
 	case !c.give(mark, &e, m.Time):
-		return false, []proto.Effect{proto.Note("an event came a second time and was left out")}
+		return false, leftOut
 	}
 	return true, nil
 }
