@@ -28,6 +28,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
+// Command is "hark config".
 func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "config",

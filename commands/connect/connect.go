@@ -37,6 +37,7 @@ type options struct {
 	stdin bool // it is read for messages
 }
 
+// Service is any WebSocket, as the list of services has it.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "connect", Title: "any WebSocket",

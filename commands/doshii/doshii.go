@@ -53,6 +53,7 @@ type options struct {
 	events        []string
 }
 
+// Service is Doshii, as the list of services has it.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "doshii", Title: "Doshii",
@@ -372,6 +373,7 @@ type eventSeen struct {
 	seen *atomic.Bool
 }
 
+// Event implements proto.Sink.
 func (e *eventSeen) Event(ev *proto.Event) error {
 	e.seen.Store(true)
 	return e.Sink.Event(ev)

@@ -34,6 +34,7 @@ type options struct {
 	channel     string
 }
 
+// Service is Drogue Cloud, as the list of services has it.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "drogue", Title: "Drogue Cloud",
@@ -170,6 +171,7 @@ func open(ctx context.Context, s *stream.Stream, o *options) (*drogue.Service, e
 // A decoder is a sink that decodes text on its way to the next one.
 type decoder struct{ proto.Sink }
 
+// Event implements proto.Sink.
 func (d decoder) Event(ev *proto.Event) error {
 	giant := len(ev.Data) >= stream.Worthwhile
 	ev.Data = drogue.Decode(ev.Data)

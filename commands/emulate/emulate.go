@@ -31,6 +31,7 @@ type emulateOptions struct {
 	access    listen.Flags
 }
 
+// Command is "hark emulate".
 func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	names := all.Emulated().Names()
 	o := &emulateOptions{listen: "127.0.0.1:0", emulators: all.Emulators(), emulator: emulator.DefaultOptions()}

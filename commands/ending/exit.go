@@ -110,7 +110,7 @@ func Message(err error) (text string, below []string) {
 	return err.Error(), below
 }
 
-// ExitCode maps an error to the exit code; silent errors are no news to the user.
+// exitCode maps an error to the exit code; silent errors are no news to the user.
 func exitCode(err error) (code int, silent bool) {
 	c, coded := errors.AsType[codedError](err)
 	switch {
@@ -145,6 +145,7 @@ func exitCode(err error) (code int, silent bool) {
 	return Internal, false
 }
 
+// FailureCode is the exit code for a failure of the engine.
 func FailureCode(f *proto.Failure) int {
 	switch f.Class {
 	case proto.Credentials:
@@ -304,6 +305,7 @@ func proxyRefusedHint(p *netdial.ProxyError) string {
 	return "the proxy requires credentials: --proxy-user USER:PASSWORD"
 }
 
+// Is reports whether an error of type E is in the chain of err.
 func Is[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok

@@ -10,6 +10,7 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
+// Completion is "hark completion".
 func Completion(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "completion",

@@ -9,6 +9,7 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
+// Man is "hark man".
 func Man(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "man",

@@ -14,6 +14,7 @@ import (
 // Flags say whose requests a server of hark's serves.
 type Flags struct{ origins, hosts []string }
 
+// Flags declares them.
 func (f *Flags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "allow-origin", Value: cmdline.Strings(&f.origins),
@@ -23,6 +24,7 @@ func (f *Flags) Flags() []*cmdline.Flag {
 	}
 }
 
+// Check finds values that make no sense.
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, o := range f.origins {
 		if !wsserver.ValidOrigin(o) {

@@ -44,6 +44,7 @@ type options struct {
 	typed         func(flag string) bool
 }
 
+// Service is Octave, as the list of services has it.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "octave", Title: "Sierra Wireless Octave",

@@ -21,6 +21,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
+// Command is "hark play".
 func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	var as string
 	f := stream.NewFlags()

@@ -26,6 +26,7 @@ type replayOptions struct {
 	access listen.Flags
 }
 
+// ReplayCommand is "hark replay".
 func ReplayCommand(p *program.Program, all stream.Services) *cmdline.Command {
 	o := &replayOptions{listen: "127.0.0.1:0", speed: 1}
 	return &cmdline.Command{

@@ -49,6 +49,7 @@ func WriteLine(w io.Writer, line []byte) error {
 	return nil
 }
 
+// Flushed flushes w. Its error is an *output.WriteError.
 func Flushed(w *bufio.Writer) error {
 	if err := w.Flush(); err != nil {
 		return &output.WriteError{Err: err}

@@ -51,7 +51,7 @@ func Interrupts(err error) bool {
 		errors.Is(err, ending.ErrMaxTime) || errors.Is(err, context.Canceled)
 }
 
-// MaxTime is the value of --max-time, 0 for none. A mistake in it is reported where the
+// MaxTimeOf is the value of --max-time, 0 for none. A mistake in it is reported where the
 // flag is read.
 func MaxTimeOf(line *cmdline.Line) time.Duration {
 	d, _ := cmdline.ParseDuration(line.Value("max-time"))

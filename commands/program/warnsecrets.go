@@ -55,6 +55,7 @@ func (p *Program) Observe(line *cmdline.Line) {
 	}
 }
 
+// WarnSecret warns of a credential on the command line.
 func (p *Program) WarnSecret(where, instead string) {
 	p.Warn("the credential in %s is on the command line, where other users of the machine may see it: use %s "+
 		"(--no-warn-secrets silences this)", where, instead)

@@ -43,6 +43,7 @@ type serveOptions struct {
 	access       listen.Flags
 }
 
+// Command is "hark serve".
 func Command(p *program.Program) *cmdline.Command {
 	o := &serveOptions{maxMessage: 64 << 20}
 	return &cmdline.Command{

@@ -90,6 +90,7 @@ func AddFile(l *cmdline.Line, f *config.File, profile string) error {
 	return nil
 }
 
+// Origin says where a setting stands, for messages.
 func Origin(f *config.File, s config.Setting) string {
 	return fmt.Sprintf("%s:%d: %s", f.Path, s.Line, s.Key())
 }
@@ -152,6 +153,7 @@ func accepts(o *cmdline.Flag, s config.Setting, f *config.File, root *cmdline.Co
 	return nil
 }
 
+// Read reads the configuration file, which may be missing.
 func Read(ctx context.Context, p *program.Program) (*config.File, error) {
 	path, err := Path(p)
 	if err != nil {

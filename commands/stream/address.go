@@ -75,6 +75,7 @@ func schemeAdvice(address string) string {
 	return "did you mean ws://" + address + " or wss://" + address + "?"
 }
 
+// IsHTTP reports whether an address is one of HTTP.
 func IsHTTP(address string) bool {
 	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")
 }

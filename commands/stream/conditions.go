@@ -26,6 +26,7 @@ type EndFlags struct {
 	MaxTime time.Duration
 }
 
+// Flags declares them.
 func (f *EndFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "count", Aliases: []string{"n"}, Group: program.CatEnd, Value: cmdline.Uint64(&f.count),
@@ -43,6 +44,7 @@ func (f *EndFlags) Flags() []*cmdline.Flag {
 	}
 }
 
+// Check finds values that make no sense.
 func (f *EndFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if as := line.GivenAs("count"); as != "" && f.count == 0 {
 		return cmdline.FlagErrorf(as, " 0: the number of events must be at least 1")

@@ -21,6 +21,7 @@ type Flags struct {
 	watchFlags
 }
 
+// NewFlags returns flags as they are by default.
 func NewFlags() *Flags {
 	return &Flags{
 		OutputFlags: newOutputFlags(), LinkFlags: newLinkFlags(), StatusFlags: newStatusFlags(),

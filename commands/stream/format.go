@@ -32,6 +32,7 @@ func newOutputFlags() OutputFlags {
 	return OutputFlags{Shape: prompt.Shape{Format: string(output.FormatMessage)}, Color: "auto", jqError: "continue"}
 }
 
+// Flags declares them.
 func (f *OutputFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "jq", Group: program.CatOutput, Value: cmdline.String(&f.JQ),
@@ -63,6 +64,7 @@ func (f *OutputFlags) Flags() []*cmdline.Flag {
 	}
 }
 
+// Check finds values that make no sense.
 func (f *OutputFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if f.jqError != "continue" && f.jqError != "fail" {
 		return cmdline.FlagErrorf(line.GivenAs("jq-error"), " %q: expected continue or fail", cmdline.Cut(f.jqError, 24))

@@ -96,6 +96,7 @@ func (all Services) Emulated() Services {
 	return all.that(func(s Service) bool { return s.Emulator != nil })
 }
 
+// Configurable are those that config init knows.
 func (all Services) Configurable() Services {
 	return all.that(func(s Service) bool { return len(s.Settings) > 0 })
 }

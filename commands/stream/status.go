@@ -22,6 +22,7 @@ type StatusFlags struct {
 
 func newStatusFlags() StatusFlags { return StatusFlags{onGap: "warn"} }
 
+// Flags declares them.
 func (f *StatusFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "status", Essential: true, Group: program.CatStatus, Value: cmdline.String(&f.status), Default: "text on a terminal",
@@ -33,6 +34,7 @@ func (f *StatusFlags) Flags() []*cmdline.Flag {
 	}
 }
 
+// Check finds values that make no sense.
 func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, choice := range []struct {
 		name, value, words string

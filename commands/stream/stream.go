@@ -58,6 +58,7 @@ type Stream struct {
 	Sendable bool
 }
 
+// New makes a stream, which must be closed.
 func New(p *program.Program, f *Flags) *Stream {
 	if f.Network == nil {
 		f.Network = &netdial.Network{}

@@ -125,6 +125,7 @@ func tenth(r *rand.Rand, low, high int) float64 {
 	return float64(low*10+r.IntN((high-low)*10+1)) / 10
 }
 
+// Pick chooses one of values.
 func Pick(r *rand.Rand, values ...string) string { return values[r.IntN(len(values))] }
 
 // MustJSON encodes a value that the emulator has made itself.
@@ -138,9 +139,10 @@ func MustJSON(v any) json.RawMessage {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// RawInt is a number as JSON, RawNull is null.
+// RawInt is a number as JSON.
 func RawInt(n int64) json.RawMessage { return strconv.AppendInt(nil, n, 10) }
 
+// RawNull is null as JSON.
 func RawNull() json.RawMessage { return json.RawMessage("null") }
 
 // Every is a ticker that never ticks when d is 0.
@@ -159,6 +161,7 @@ type Deadline struct {
 	d     time.Duration
 }
 
+// NewDeadline starts a deadline.
 func NewDeadline(d time.Duration) *Deadline {
 	if d <= 0 {
 		return &Deadline{}
@@ -167,12 +170,14 @@ func NewDeadline(d time.Duration) *Deadline {
 	return &Deadline{C: t.C, timer: t, d: d}
 }
 
+// Reset starts it anew.
 func (d *Deadline) Reset() {
 	if d.timer != nil {
 		d.timer.Reset(d.d)
 	}
 }
 
+// Stop ends it.
 func (d *Deadline) Stop() {
 	if d.timer != nil {
 		d.timer.Stop()

@@ -16,6 +16,7 @@ type Mailbox struct {
 	full  bool
 }
 
+// NewMailbox returns an empty one.
 func NewMailbox() *Mailbox { return &Mailbox{Wake: make(chan struct{}, 1)} }
 
 // Put leaves an event. It must not be changed afterwards.

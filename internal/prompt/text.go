@@ -85,6 +85,7 @@ func FrameOf(b []byte, binary bool) proto.Frame {
 	return proto.Text(b)
 }
 
+// MessageCount is a number of messages, in words.
 func MessageCount(n int) string {
 	if n == 1 {
 		return "1 message"

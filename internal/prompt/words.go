@@ -94,6 +94,7 @@ func (w *words) known() (keys, names []string) {
 	return keys, names
 }
 
+// Fitting returns those of all that begin with begun, sorted.
 func Fitting(all []string, begun string) []string {
 	var fits []string
 	for _, w := range all {

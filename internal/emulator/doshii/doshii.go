@@ -95,8 +95,10 @@ func newServer(h *emulator.Host, opts Options) *server {
 	}
 }
 
+// Prefixes implements emulator.Handler.
 func (d *server) Prefixes() []string { return []string{"doshii"} }
 
+// Environ implements emulator.Handler.
 func (d *server) Environ(base *url.URL) ([]string, error) {
 	return []string{
 		"HARK_DOSHII_ENDPOINT=" + emulator.SocketBase(base) + "/doshii",
@@ -110,6 +112,7 @@ func (d *server) Environ(base *url.URL) ([]string, error) {
 	}, nil
 }
 
+// Tick implements emulator.Handler.
 func (d *server) Tick() {
 	d.publish(d.made.next())
 	d.publish(d.made.nextPOS())
@@ -185,6 +188,7 @@ func channelOf(name string) string {
 	return ""
 }
 
+// Serve implements emulator.Handler.
 func (d *server) Serve(w http.ResponseWriter, r *http.Request, _ string) {
 	if path, ok := strings.CutPrefix(r.URL.Path, wire.PathREST+"/"); ok {
 		d.serveREST(w, r, path)

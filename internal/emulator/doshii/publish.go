@@ -9,6 +9,7 @@ import (
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
+// Owns implements emulator.Handler.
 func (d *server) Owns(members map[string]json.RawMessage) bool { return members["emit"] != nil }
 
 // Take publishes an event, of DemoLocation unless it says of which; "pos":true beside

@@ -131,10 +131,12 @@ const (
 	httpPrefix   = "drogue-http"
 )
 
+// Prefixes implements emulator.Handler.
 func (d *server) Prefixes() []string {
 	return []string{socketPrefix, apiPrefix, ssoPrefix, httpPrefix}
 }
 
+// Environ implements emulator.Handler.
 func (d *server) Environ(base *url.URL) ([]string, error) {
 	token, err := d.issuer.token(base, User, d.opts.TokenLifetime)
 	if err != nil {
@@ -168,6 +170,7 @@ func (d *server) publish(a *application, e input) {
 	a.topic.publish(key, event.Subject, b)
 }
 
+// Serve implements emulator.Handler.
 func (d *server) Serve(w http.ResponseWriter, r *http.Request, prefix string) {
 	if prefix == socketPrefix {
 		d.serveSocket(w, r)

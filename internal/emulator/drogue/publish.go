@@ -10,6 +10,7 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
+// Owns implements emulator.Handler.
 func (d *server) Owns(members map[string]json.RawMessage) bool {
 	return members["emit"] == nil && (members["specversion"] != nil || members["data"] != nil || members["data_base64"] != nil)
 }

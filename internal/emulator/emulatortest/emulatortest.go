@@ -73,6 +73,7 @@ func (b *Bench) Do(method, path, body string, headers ...string) (int, []byte) {
 	return res.StatusCode, data
 }
 
+// Request makes a request; headers are "Name: value".
 func (b *Bench) Request(method, path, body string, headers ...string) *http.Response {
 	b.T.Helper()
 	req, err := http.NewRequest(method, emulator.Base+path, strings.NewReader(body))
@@ -302,6 +303,7 @@ func (c *Client) WantQuiet(d time.Duration) {
 	}
 }
 
+// SameJSON reports whether two texts are the same JSON.
 func SameJSON(t *testing.T, a, b string) bool {
 	t.Helper()
 	var va, vb any

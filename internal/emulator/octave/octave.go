@@ -117,8 +117,10 @@ func devicePath(device, name string) string {
 	return "/" + Company + "/devices/" + device + "/" + name
 }
 
+// Prefixes implements emulator.Handler.
 func (o *server) Prefixes() []string { return []string{"octave"} }
 
+// Environ implements emulator.Handler.
 func (o *server) Environ(base *url.URL) ([]string, error) {
 	return []string{
 		"HARK_OCTAVE_ENDPOINT=" + base.String() + "/octave",
@@ -146,6 +148,7 @@ func (o *server) Tick() {
 	}
 }
 
+// Serve implements emulator.Handler.
 func (o *server) Serve(w http.ResponseWriter, r *http.Request, _ string) {
 	path := r.URL.EscapedPath()
 	if path == wire.SessionPath {

@@ -11,6 +11,7 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
+// Owns implements emulator.Handler.
 func (o *server) Owns(members map[string]json.RawMessage) bool {
 	return members["elems"] != nil || members["value"] != nil
 }
