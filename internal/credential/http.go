@@ -143,3 +143,19 @@ func AddressParts(address string) []string {
 	}
 	return out
 }
+
+// InRequest reports whether a request carries credentials: in its header, its
+// address, a subprotocol, or a form.
+func InRequest(req *http.Request) bool {
+	for name, values := range req.Header {
+		if Header(name) && strings.Join(values, "") != "" {
+			return true
+		}
+	}
+	var offered []string
+	for s := range strings.SplitSeq(strings.Join(req.Header.Values("Sec-WebSocket-Protocol"), ","), ",") {
+		offered = append(offered, strings.TrimSpace(s))
+	}
+	return len(Subprotocols(offered)) > 0 || len(AddressParts(req.URL.String())) > 0 ||
+		req.Header.Get("Content-Type") == "application/x-www-form-urlencoded"
+}

@@ -8,7 +8,7 @@ import (
 // Loopback reports whether host is this machine: an address of the loopback network,
 // localhost, or a name below it (RFC 6761, section 6.3).
 func Loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
+	a, err := netip.ParseAddr(strings.TrimSuffix(host, "."))
 	return err == nil && a.Unmap().IsLoopback() || localhostName(host)
 }
 

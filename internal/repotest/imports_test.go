@@ -76,7 +76,7 @@ func arrows() []arrow {
 			"it serves clients; it is no stream of events"},
 		{"commands/settings", []string{"commands/program", "internal/cmdline", "internal/config"}, nil,
 			"it knows flags and their settings, not what they are for"},
-		{"commands/stream", []string{"commands/ending", "commands/program", "commands/settings", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/emulator", "internal/jq", "internal/jsontext", "internal/netdial", "internal/pattern", "internal/process", "internal/prompt", "internal/report", "internal/secret", "internal/wsserver", "output", "proto", "proto/frame"}, nil,
+		{"commands/stream", []string{"commands/ending", "commands/program", "commands/settings", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/emulator", "internal/jq", "internal/jsontext", "internal/netdial", "internal/pattern", "internal/process", "internal/prompt", "internal/report", "internal/secret", "output", "proto", "proto/frame"}, nil,
 			"all streams share it, so it knows none of the services"},
 		{"internal/console", []string{"internal/secret"}, nil,
 			"it knows lines and writers, what acts on a terminal, and what must not be shown"},

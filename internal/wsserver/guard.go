@@ -134,7 +134,7 @@ func (g *Guard) originAllowed(origin string) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && Loopback(u.Hostname())
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && loopback(u.Hostname())
 }
 
 // canonicalOrigin returns an origin as browsers write it: in lower case, without the
@@ -163,12 +163,12 @@ func (g *Guard) hostAllowed(hostport string) bool {
 		return false
 	}
 	host := canonicalHost(u.Hostname())
-	return Loopback(host) || host != "" && (host == g.listens || slices.Contains(g.hosts, host))
+	return loopback(host) || host != "" && (host == g.listens || slices.Contains(g.hosts, host))
 }
 
-// Loopback reports whether a host name is always this machine: localhost and the names
+// loopback reports whether a host name is always this machine: localhost and the names
 // below it (RFC 6761, section 6.3), and the addresses.
-func Loopback(host string) bool {
+func loopback(host string) bool {
 	host = canonicalHost(host)
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.Unmap().IsLoopback()
