@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -99,4 +100,25 @@ func TestFlush(t *testing.T) {
 	if err := c.Flush(time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a client that does not read: %v", err)
 	}
+}
+
+// Whatever a client sends, reading it ends, and what is read keeps the rules.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(text("a") + sent(frame.Header{Opcode: frame.OpText}, "h") + sent(frame.Header{Fin: true, Opcode: frame.OpContinuation}, "i")))
+	f.Add([]byte("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00x"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c := NewConn(readConn{Reader: bytes.NewReader(in)}, nil, Rules{MaxMessage: 1000})
+		for {
+			m, err := c.Read()
+			if err != nil {
+				return
+			}
+			if len(m.Payload) > 1000 || m.Opcode.Control() && len(m.Payload) > frame.MaxControlPayload {
+				t.Errorf("a %s of %d bytes", m.Opcode, len(m.Payload))
+			}
+			if m.Opcode == frame.OpText && !utf8.Valid(m.Payload) {
+				t.Errorf("text %q", m.Payload)
+			}
+		}
+	})
 }
