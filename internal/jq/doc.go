@@ -1,13 +1,15 @@
 // Package jq compiles and runs jq expressions. It is the only home of gojq.
 //
-//		text ─ Compile ─▶ Filter ─┬─ Pipeline ─▶ values, of one input after another
-//		         │                ├─ Matches ─▶ does it hold
-//		         ▼                ├─ Reason ─▶ why it did not
-//		       Error ─ Caret      └─ Needs ─▶ what of an input must be decoded
+//	text ─ Compile ─▶ Filter ─┬─ Pipeline ─▶ values, of one input after another
+//	         │                ├─ Matches ─▶ does it hold
+//	         ▼                ├─ Reason ─▶ why it did not
+//	       Error ─ Caret      └─ Needs ─▶ what of an input must be decoded
 //
-//	  - A [Filter] is compiled before anything is dialled, so that a mistake in it is a
-//	    matter of usage.
-//	  - Inputs have the types of [jsontext.Decoder], and are never changed.
-//	  - What an expression says of an input is the same whatever ran before it.
-//	  - Messages may quote what a server sent; they are short, and nothing acts.
+// The rules:
+//
+//   - A [Filter] is compiled before anything is dialed, so that a mistake in it is a
+//     matter of usage.
+//   - Inputs have the types of jsontext.Decoder, and are never changed.
+//   - What an expression says of an input is the same whatever ran before it.
+//   - Messages may quote what a server sent; they are short, and nothing acts.
 package jq

@@ -184,7 +184,7 @@ func isWordTail(c byte) bool {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// validName tells whether $name can be a variable.
+// validName reports whether $name can be a variable.
 func validName(name string) bool {
 	if name == "" || !isWordTail(name[0]) || '0' <= name[0] && name[0] <= '9' {
 		return false

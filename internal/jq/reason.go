@@ -123,7 +123,7 @@ func turned(op gojq.Operator, swap bool) (gojq.Operator, bool) {
 	return op, ok
 }
 
-// staticPath tells whether q is a path without anything computed: .a["b"][0]?
+// staticPath reports whether q is a path without anything computed: .a["b"][0]?
 func staticPath(q *gojq.Query) (path []any, text string, ok bool) {
 	t := q.Term
 	if t == nil || len(q.FuncDefs) > 0 || t.Type != gojq.TermTypeIndex && t.Type != gojq.TermTypeIdentity {

@@ -13,7 +13,7 @@ import (
 )
 
 // A Network opens the connections below HTTP and WebSocket: which address is
-// dialled, through which proxy, with which TLS. The zero value dials directly. It
+// dialed, through which proxy, with which TLS. The zero value dials directly. It
 // must not be changed once it is in use.
 //
 //	host:port ─ ConnectTo ─┬─ Socket ────────────────────────────────┬─ TLS ─▶

@@ -56,7 +56,7 @@ func (e *ProxyError) Error() string {
 func (e *ProxyError) Unwrap() error { return e.Err }
 
 // through connects to host and port through p. WebSockets in the clear are
-// tunnelled too (RFC 6455, section 4.1).
+// tunneled too (RFC 6455, section 4.1).
 func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net.Conn, error) {
 	// The proxy's own address is not what --connect-to or --resolve are about,
 	// except that a name may be fixed.

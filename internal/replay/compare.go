@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/internal/secret"
 )
 
-// same tells whether a client has sent what is on the tape: the same JSON value,
+// same reports whether a client has sent what is on the tape: the same JSON value,
 // whatever its white space and order, or else the same bytes. What was withheld
 // from the tape may be anything.
 func same(tape, got []byte) bool {
@@ -27,7 +27,7 @@ func decode(b []byte, v *any) bool {
 	return d.Decode(v) == nil && !d.More()
 }
 
-// masked tells whether got is tape with something in the place of each mask.
+// masked reports whether got is tape with something in the place of each mask.
 func masked(tape, got string) bool {
 	parts := strings.Split(tape, secret.Mask)
 	if len(parts) == 1 || !strings.HasPrefix(got, parts[0]) {

@@ -57,7 +57,7 @@ const (
 	Skipped Status = "skipped"
 )
 
-// last tells whether the last events belong to a case: they say why it failed.
+// last reports whether the last events belong to a case: they say why it failed.
 func (c *Case) last() bool {
 	return (c.Status == Failed || c.Status == Broken) && c.Condition != "max-time" && c.Condition != "idle"
 }

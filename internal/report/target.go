@@ -54,14 +54,14 @@ func encoder(kind string) func(io.Writer, *Run) error {
 	return nil
 }
 
-// device tells whether path names something of the system, as /dev/stderr does: it
+// device reports whether path names something of the system, as /dev/stderr does: it
 // is written to, also when a regular file is behind it.
 func device(path string) bool {
 	path, err := filepath.Abs(path)
 	return err == nil && (strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/"))
 }
 
-// replaceable tells whether path can be made anew: a device or a pipe cannot.
+// replaceable reports whether path can be made anew: a device or a pipe cannot.
 func replaceable(path string) (bool, error) {
 	info, err := os.Stat(path)
 	switch {
