@@ -17,13 +17,13 @@ cat >"${prelude:=$(mktemp)}" <<'END'
 listening() { # PATTERN FILE: waits for a line of a file
 	until grep -q "$1" "$2" 2>/dev/null; do sleep 0.1; done
 }
-# try SCRIPT: runs it for 10 s at most, with stdin open as at a terminal, and leaves what it
+# try SCRIPT: runs it for 10 s at most, or TRY, with stdin open as at a terminal, and leaves what it
 # prints in out and err.
 try() {
 	mkfifo stdin
 	sleep 60 >stdin &
 	code=0
-	timeout 10 sh -c "$1" <stdin >out 2>err || code=$?
+	timeout "${TRY:-10}" sh -c "$1" <stdin >out 2>err || code=$?
 	return "$code"
 }
 failed() { [ "$1" != 0 ] && [ "$1" != 124 ]; } # neither success nor our time limit
@@ -165,7 +165,7 @@ row 'detects a connection that went silent' \
 	"emulated 'after=2 silence'; try 'hark connect \"\$url\" --ping-interval 500ms --ping-timeout 1s'; failed \$?" \
 	"emulated 'after=2 silence'; try '$W'; failed \$?" \
 	"emulated 'after=2 silence'; try '$S --ping-interval 1 --ping-timeout 2'; [ \$? != 124 ]" \
-	"emulated 'after=2 silence'; try '$C --speed-limit 1 --speed-time 2'; failed \$?"
+	"emulated 'after=2 silence'; TRY=20 try '$C --speed-limit 1 --speed-time 2'; failed \$?"
 row 'reconnects' \
 	"emulated 'after=2 times=1 drop'; try 'hark connect --reconnect \"\$url\" -n 5' && [ \"\$(wc -l <out)\" = 5 ]" "wscat --help | grep -q reconnect" \
 	"emulated 'after=2 times=1 drop'; try 'websocat -B 1000000 - \"autoreconnect:\$url\"'; [ \"\$(wc -l <out)\" -gt 5 ]" \
