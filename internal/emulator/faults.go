@@ -384,7 +384,7 @@ func (f *faultSource) roll(service string, around int) string {
 		fmt.Sprintf("after=%d close=1011:overloaded", n),
 		fmt.Sprintf("after=%d close=1012:restart", n),
 		fmt.Sprintf("after=%d pause=%dms", n, 100+f.rand.IntN(900)),
-		fmt.Sprintf("slow=%dms", f.rand.IntN(300)),
+		fmt.Sprintf("slow=%dms", 1+f.rand.IntN(300)),
 		fmt.Sprintf("fragment=%d", 1+f.rand.IntN(64)),
 		"refuse=503:1",
 		"extra",

@@ -231,7 +231,7 @@ func TestFaultRandom(t *testing.T) {
 	roll := func(seed uint64, service string) []string {
 		opts := quiet()
 		opts.Seed = seed
-		specs, err := emulator.RollFaults(opts.services(), opts.Options, service, 200)
+		specs, err := emulator.RollFaults(opts.services(), opts.Options, service, 5000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestFaultRandom(t *testing.T) {
 			}
 		}
 		if n := len(slices.Compact(slices.Sorted(slices.Values(specs)))); n < 20 {
-			t.Errorf("%s: %d different faults in 200", service, n)
+			t.Errorf("%s: %d different faults in 5000", service, n)
 		}
 	}
 	opts := quiet()

@@ -74,7 +74,7 @@ func Service(opts Options) emulator.Service {
 		Flags: opts.flags,
 		Check: opts.check,
 		Random: func(_ int, r *rand.Rand) []string {
-			return []string{fmt.Sprintf("delay-pong=%dms", r.IntN(500)), "binary"}
+			return []string{fmt.Sprintf("delay-pong=%dms", 1+r.IntN(500)), "binary"}
 		},
 	}
 }

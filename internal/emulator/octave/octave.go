@@ -86,7 +86,7 @@ func Service(opts Options) emulator.Service {
 		Check:  opts.check,
 		Faults: faults(),
 		Random: func(_ int, r *rand.Rand) []string {
-			return []string{"session-expired", "ack-after", "ack-null", fmt.Sprintf("ack-delay=%dms", r.IntN(500)), "duplicate=3", "reorder"}
+			return []string{"session-expired", "ack-after", "ack-null", fmt.Sprintf("ack-delay=%dms", 1+r.IntN(500)), "duplicate=3", "reorder"}
 		},
 	}
 }
