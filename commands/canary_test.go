@@ -31,35 +31,15 @@ type canaryCase struct {
 	none string
 }
 
-// canaryCases has a case for each command. That of a new one must be added here. For
-// the prompt see canary_tty_test.go, for crashes crash.txtar.
+// canaryCases are those of the commands that are of no service; that of a new one must be
+// added here. For the prompt see canary_tty_test.go, for crashes crash.txtar.
 var canaryCases = map[string]canaryCase{
-	"octave subscribe":            {args: []string{"/demo/stream"}},
-	"octave streams":              {},
-	"octave publish":              {args: []string{"/demo/stream", `{"x":1}`}},
-	"octave session":              {},
-	"drogue tail":                 {args: []string{"demo-app"}},
-	"drogue publish":              {args: []string{"demo-app/state", "1", "--device", "device-1"}},
-	"drogue login":                {args: []string{"--no-browser"}},
-	"drogue logout":               {},
-	"drogue whoami":               {},
-	"drogue apps":                 {},
-	"drogue endpoints":            {},
-	"doshii listen":               {},
-	"doshii subscribe-location":   {args: []string{"location-1"}},
-	"doshii unsubscribe-location": {args: []string{"location-1"}},
-	"doshii devices list":         {},
-	"doshii devices create":       {args: []string{"--name", "x", "--ref", "y"}},
-	"doshii devices delete":       {args: []string{"device-1"}},
-	"connect":                     {args: []string{"URL", "--reconnect"}},
-	"doctor octave":               {args: []string{"/demo/stream"}},
-	"doctor drogue":               {args: []string{"demo-app"}},
-	"doctor doshii":               {},
-	"doctor connect":              {args: []string{"URL"}},
-	"config show":                 {},
-	"config check":                {},
-	"config path":                 {},
-	"config explain":              {args: []string{"drogue", "tail"}},
+	"connect":        {args: []string{"URL", "--reconnect"}},
+	"doctor connect": {args: []string{"URL"}},
+	"config show":    {},
+	"config check":   {},
+	"config path":    {},
+	"config explain": {args: []string{"drogue", "tail"}},
 
 	"config edit": {none: "it starts an editor on the file, which holds what the user wants"},
 	"config init": {none: "it asks a person; see canary-init.txtar and TestConfigInitHidesCredentials"},
@@ -70,6 +50,23 @@ var canaryCases = map[string]canaryCase{
 	"help":        {none: "it prints a fixed text"},
 	"play":        {none: "it takes no credential; what is on a tape is without"},
 	"replay":      {none: "it takes no credential; what is on a tape is without"},
+}
+
+// canaryCasesOfServices are those of the services, and with them all others. A line of
+// commands/SERVICE/testdata/canary is a command, a colon and its arguments.
+func canaryCasesOfServices(t *testing.T) map[string]canaryCase {
+	cases := maps.Clone(canaryCases)
+	for _, sv := range services().Emulated() {
+		text, err := os.ReadFile(filepath.Join(sv.Name, "testdata", "canary"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			path, args, _ := strings.Cut(strings.TrimSpace(line), ":")
+			cases[path] = canaryCase{args: strings.Fields(args)}
+		}
+	}
+	return cases
 }
 
 const canary = "s3cret/+=&canary2?~"
@@ -100,6 +97,7 @@ func TestCanary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cases := canaryCasesOfServices(t)
 	var known []string
 	Tree(io.Discard).Root().Walk(func(n *cmdline.Command) {
 		if n.IsGroup() || n.Parent() == nil {
@@ -107,9 +105,9 @@ func TestCanary(t *testing.T) {
 		}
 		path := strings.TrimPrefix(n.Path(), "hark ")
 		known = append(known, path)
-		c, ok := canaryCases[path]
+		c, ok := cases[path]
 		if !ok {
-			t.Errorf("hark %s is not in canaryCases: add how it is run, or why it has no credentials to show", path)
+			t.Errorf("hark %s is not in canaryCases, nor in testdata/canary of its service: add how it is run, or why it has no credentials to show", path)
 			return
 		}
 		credentials := canaryOptions(n)
@@ -129,7 +127,7 @@ func TestCanary(t *testing.T) {
 			w.drive(n, strings.Fields(path), c, credentials)
 		})
 	})
-	for path := range canaryCases {
+	for path := range cases {
 		if !slices.Contains(known, path) {
 			t.Errorf("there is no command hark %s any more", path)
 		}
@@ -251,8 +249,14 @@ func (w *canaryWorld) run(n *cmdline.Command, path []string, c canaryCase, dead 
 // prepare makes a folder with the files that hold a canary.
 func (w *canaryWorld) prepare() {
 	w.folder = w.t.TempDir()
-	config := "header = ['X-Api-Key: " + canary + "']\nproxy-user = 'alice:" + canary + "'\n[octave]\ntoken = '" + canary + "'\n[drogue]\ntoken = '" + canary + "'\n[doshii]\nclient-id = '" + canary +
-		"'\n"
+	config := "header = ['X-Api-Key: " + canary + "']\nproxy-user = 'alice:" + canary + "'\n"
+	for _, sv := range services().Emulated() {
+		table, err := os.ReadFile(filepath.Join(sv.Name, "testdata", "canary.toml"))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		config += strings.ReplaceAll(string(table), "CANARY", canary)
+	}
 	for name, text := range map[string]string{
 		"canary": canary + "\n", "config.toml": config, "encrypted.pem": canaryKey,
 	} {

@@ -21,3 +21,17 @@ func Tree(stdout io.Writer) *cmdline.App {
 	p.Say = console.NewPrinter(p.Stderr)
 	return app(p)
 }
+
+// A Guide says of a service how its stream is typed. Its page is docs/NAME.md.
+type Guide struct{ Name, Title, Usage string }
+
+// Guides lists the services that have a page.
+func Guides() (list []Guide) {
+	for _, s := range services().Emulated() {
+		v := s.Stream(&program.Program{})
+		args, _, _ := strings.Cut(v.Command.Args, "\n")
+		words := append([]string{"hark"}, s.Words(v)...)
+		list = append(list, Guide{s.Name, s.Title, strings.TrimSpace(strings.Join(words, " ") + " " + args)})
+	}
+	return list
+}
