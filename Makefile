@@ -8,6 +8,7 @@
 # make mutants   makes mistakes in the program, lists those that no test notices
 # make autobahn  all cases of the Autobahn test suite, ten minutes
 # make soak      all services under random faults for an hour
+# make test-release  what "make dist" makes, for one system; builds GoReleaser first
 # make dist      binaries, archives and packages of a release, into dist
 # make demo-repl a session at the prompt, in tmux
 # make recording the picture of a terminal in the README
@@ -30,7 +31,7 @@ TAGS = urfave_cli_no_docs,urfave_cli_no_suggest
 BIN   = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: build install test lint lint-shell deps bench microbench demo-repl recording fuzz mutants autobahn soak dist clean
+.PHONY: build install test lint lint-shell deps bench microbench demo-repl recording fuzz mutants autobahn soak test-release dist clean
 
 build:
 	$(GO) build -trimpath -tags $(TAGS) -o hark .
@@ -48,7 +49,7 @@ install: build
 # What was skipped, and why, is listed at the end; with HARK_TEST_STRICT=1 in the
 # environment that is a failure.
 test: deps lint lint-shell
-	HARK_SOAK=$(SOAKTIME) $(GO) run -C tools/testrun . -root ../.. -may-skip '^pwsh ' \
+	HARK_SOAK=$(SOAKTIME) $(GO) run -C tools/testrun . -root ../.. -may-skip '^(pwsh |make test-release )' \
 		-test '-race -timeout=$(TESTTIME)' $(MODULES) .
 
 lint:
@@ -106,6 +107,9 @@ autobahn: deps
 
 soak:
 	HARK_SOAK=1h $(GO) test -race -timeout=4h -parallel=3 -run=TestSoak -v ./proto
+
+test-release:
+	cd tools/release && HARK_TEST_RELEASE=1 $(GO) test -count=1 -timeout=30m .
 
 # GoReleaser asks git for the address of the repository, which a clone of a clone does
 # not have.

@@ -33,7 +33,38 @@ func goreleaser(t *testing.T, args ...string) {
 	}
 }
 
-func TestConfiguration(t *testing.T) { goreleaser(t, "check") }
+// slow skips what needs GoReleaser, unless "make test-release" runs it: to build
+// GoReleaser takes as long as all other tests.
+func slow(t *testing.T) {
+	if os.Getenv("HARK_TEST_RELEASE") != "1" {
+		t.Skip("make test-release checks what GoReleaser makes")
+	}
+}
+
+// The files that go into archives and packages exist.
+func TestSources(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, ".goreleaser.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := regexp.MustCompile(`(?m)^ *- src: '?([^' \n]+)`).FindAllStringSubmatch(string(text), -1)
+	if len(sources) < 10 {
+		t.Errorf("%d sources in .goreleaser.yaml", len(sources))
+	}
+	braces := regexp.MustCompile(`\{(.*),(.*)\}`) // Glob does not know them
+	for _, m := range sources {
+		for _, pattern := range []string{braces.ReplaceAllString(m[1], "$1"), braces.ReplaceAllString(m[1], "$2")} {
+			if found, err := filepath.Glob(filepath.Join(root, pattern)); err != nil || len(found) == 0 {
+				t.Errorf(".goreleaser.yaml: there is no %s (%v)", pattern, err)
+			}
+		}
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	slow(t)
+	goreleaser(t, "check")
+}
 
 // snapshot makes what a release has for this machine alone, and returns its folder.
 func snapshot(t *testing.T) string {
@@ -84,6 +115,7 @@ func only(t *testing.T, folder, pattern string) string {
 // The same commit makes the same bytes: archives, packages and the lists of what is in
 // them. The package is installed, runs, and leaves nothing behind when it is removed.
 func TestSnapshot(t *testing.T) {
+	slow(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("packages are for Linux")
 	}
