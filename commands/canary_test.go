@@ -249,16 +249,17 @@ func (w *canaryWorld) run(n *cmdline.Command, path []string, c canaryCase, dead 
 // prepare makes a folder with the files that hold a canary.
 func (w *canaryWorld) prepare() {
 	w.folder = w.t.TempDir()
-	config := "header = ['X-Api-Key: " + canary + "']\nproxy-user = 'alice:" + canary + "'\n"
+	var config strings.Builder
+	config.WriteString("header = ['X-Api-Key: " + canary + "']\nproxy-user = 'alice:" + canary + "'\n")
 	for _, sv := range services().Emulated() {
 		table, err := os.ReadFile(filepath.Join(sv.Name, "testdata", "canary.toml"))
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		config += strings.ReplaceAll(string(table), "CANARY", canary)
+		config.WriteString(strings.ReplaceAll(string(table), "CANARY", canary))
 	}
 	for name, text := range map[string]string{
-		"canary": canary + "\n", "config.toml": config, "encrypted.pem": canaryKey,
+		"canary": canary + "\n", "config.toml": config.String(), "encrypted.pem": canaryKey,
 	} {
 		if err := os.WriteFile(filepath.Join(w.folder, name), []byte(text), 0o600); err != nil {
 			w.t.Fatal(err)
