@@ -103,6 +103,9 @@ func TestWriteFailureKeepsWhatCame(t *testing.T) {
 				o.Transport = conn
 				o.Retries, o.Buffer = 0, 10_000
 				o.PingInterval, o.PingTimeout = 100*time.Millisecond, 5*time.Second
+				in := make(chan Frame, 1)
+				in <- Text([]byte("not a ping, which would wait"))
+				o.Input = in
 				err := Run(t.Context(), testService, &sink, o)
 				if len(sink.events) != events {
 					t.Errorf("%d events, want %d", len(sink.events), events)
