@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -154,7 +155,7 @@ func AuthSchemes(values []string) []string {
 	for part := range strings.SplitSeq(withoutQuotes(strings.Join(values, ",")), ",") {
 		scheme, _, _ := strings.Cut(strings.TrimSpace(part), " ")
 		known := slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) })
-		if !known && schemeName.MatchString(scheme) && len(schemes) < mostSchemes {
+		if !known && schemeName().MatchString(scheme) && len(schemes) < mostSchemes {
 			schemes = append(schemes, scheme)
 		}
 	}
@@ -165,7 +166,8 @@ func AuthSchemes(values []string) []string {
 const mostSchemes = 8
 
 // schemeName matches what may be the name of a scheme; a parameter has an equals sign.
-var schemeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,30}$`)
+// It is made when it is needed: it costs more than the rest of the package at the start.
+var schemeName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,30}$`) })
 
 // withoutQuotes removes the quoted strings from the value of a header.
 func withoutQuotes(value string) string {
