@@ -71,7 +71,7 @@ func look(names ...string) string {
 	return ""
 }
 
-// can tells whether the client takes part in a case.
+// can reports whether the client takes part in a case.
 func (p client) can(c testCase) bool {
 	switch {
 	case p.path == "" || c.secure && !p.tls || c.deflated && !p.deflate:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// wanted tells whether the user wants the measurement of that name.
+// wanted reports whether the user wants the measurement of that name.
 func (b *bench) wanted(name string) bool {
 	if b.only == "" {
 		return true

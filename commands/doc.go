@@ -30,7 +30,7 @@
 //     hint: in ending for failures that every service has, in the folder of the service
 //     for its own.
 //   - Exit codes are chosen in ending and nowhere else.
-//   - Bad input is found before anything is dialled.
+//   - Bad input is found before anything is dialed.
 //
 // A stream is a value, stream.Streaming: its flags are checked, the service that they
 // describe is opened, and then it is the business of whoever has it. The command

@@ -59,7 +59,7 @@ func topicExamples(text string) []string {
 }
 
 // exampleEnd is the comment of an example that does not end with 0.
-var exampleEnd = regexp.MustCompile(`# ends with (\d+)$`)
+var exampleEnd = regexp.MustCompile(`# exits (\d+)$`)
 
 // runExamples runs shell commands one after the other, in a folder and with a home
 // of their own.
@@ -105,9 +105,9 @@ func examplePath(t *testing.T) string {
 }
 
 func TestTopicExampleLines(t *testing.T) {
-	got := topicExamples("Say 'hark help':\n\n  hark a -n 1\n  A=1 B=\"x\" hark b  # ends with 4\n" +
+	got := topicExamples("Say 'hark help':\n\n  hark a -n 1\n  A=1 B=\"x\" hark b  # exits 4\n" +
 		"  printf 'x' | hark c\n  HARK_COUNT=5    --count 5\n  harker d\n    hark is indented\n  x  has hark in it\n")
-	want := []string{"hark a -n 1", `A=1 B="x" hark b  # ends with 4`, "printf 'x' | hark c"}
+	want := []string{"hark a -n 1", `A=1 B="x" hark b  # exits 4`, "printf 'x' | hark c"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %q, want %q", got, want)
 	}

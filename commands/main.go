@@ -76,7 +76,7 @@ hark octave subscribe --emulator /demo/stream --jq '.value.elems'
 hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
 hark connect wss://stream.example.com/events | jq .`,
 			Description: "Events go to stdout, everything else to stderr. With --emulator a service " +
-				"command talks to a built-in stand-in for the service and needs no account.",
+				"command talks to a built-in emulator of the service and needs no account.",
 			Flags: settings.Global(p),
 			Commands: func() []*cmdline.Command {
 				var ofServices []*cmdline.Command
@@ -85,7 +85,7 @@ hark connect wss://stream.example.com/events | jq .`,
 				}
 				return slices.Concat(
 					cmdline.Grouped("Services", ofServices...),
-					cmdline.Grouped("Tests and tapes", doctor.Command(p, all), emulate.Command(p, all), serve.Command(p), play.Command(p, all), play.ReplayCommand(p, all)),
+					cmdline.Grouped("Tests and recordings", doctor.Command(p, all), emulate.Command(p, all), serve.Command(p), play.Command(p, all), play.ReplayCommand(p, all)),
 					cmdline.Grouped("About hark", config.Command(p, all), help.Completion(p), help.Man(p)))
 			},
 		},
@@ -99,6 +99,7 @@ hark connect wss://stream.example.com/events | jq .`,
 		Page:      func(text string) error { return p.Page(text, rows) },
 		Before:    p.Observe,
 		Rare:      help.Rare,
+		Heading:   help.Heading,
 		Foreign:   help.ForeignAdvice,
 	})
 }

@@ -146,7 +146,7 @@ func TestPromptPeerCloses(t *testing.T) {
 		t.Errorf("the reason is not there:\n%s", x.screen())
 	}
 	x.keys(" a line\r")
-	x.until("/reconnect connects again\n(closed) >")
+	x.until("/reconnect reconnects\n(closed) >")
 	x.keys("/reconnect\r")
 	x.ready()
 	x.keys("\x1b[A\x1b[A\r") // out of the history

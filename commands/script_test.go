@@ -354,7 +354,7 @@ func boundMemory(args []string) int {
 	return cmd.ProcessState.ExitCode()
 }
 
-// raceEnabled tells whether this is a build with -race, which takes several times
+// raceEnabled reports whether this is a build with -race, which takes several times
 // the memory.
 func raceEnabled() bool {
 	info, _ := debug.ReadBuildInfo()

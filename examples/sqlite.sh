@@ -7,7 +7,7 @@
 #
 # What the database does not take, because somebody has locked it for more than
 # TIMEOUT milliseconds, goes to events.db.missed.ndjson, and that is said; the script
-# ends with 1 then, otherwise with the exit code of hark. Each event is a transaction
+# exits 1 then, otherwise with the exit code of hark. Each event is a transaction
 # of its own, which is good for some hundred events a second.
 set -euo pipefail
 

@@ -71,7 +71,7 @@ func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) (start []byte, re
 	return rest.Finish(dst)
 }
 
-// deepest tells whether the JSON in b would be nested too deeply one level down.
+// deepest reports whether the JSON in b would be nested too deeply one level down.
 func deepest(b []byte) bool { return len(b) >= 2*jsontext.MaxDepth && !jsontext.Fits(b, 1) }
 
 func appendAttribute(dst []byte, name, value, missing string) []byte {
@@ -105,7 +105,7 @@ func attribute(s string) string {
 	return s
 }
 
-// uri tells whether s is a URI reference.
+// uri reports whether s is a URI reference.
 func uri(s string) bool {
 	if attribute(s) == "" {
 		return false
@@ -114,7 +114,7 @@ func uri(s string) bool {
 	return err == nil
 }
 
-// mediaType tells whether s is the type of a content (RFC 2045, section 5.1).
+// mediaType reports whether s is the type of a content (RFC 2045, section 5.1).
 func mediaType(s string) bool {
 	_, _, err := mime.ParseMediaType(s)
 	return err == nil
@@ -129,7 +129,7 @@ const (
 	maxVerifiedSize = 1000 // bytes long at most
 )
 
-// has tells whether good holds for value.
+// has reports whether good holds for value.
 func (v verified) has(value string, good func(string) bool) bool {
 	if v[value] {
 		return true
@@ -160,7 +160,7 @@ func (v verified) hasJSON(value []byte, good func(string) bool) bool {
 	})
 }
 
-// isCloudEvent tells whether b is a CloudEvent in the JSON format already.
+// isCloudEvent reports whether b is a CloudEvent in the JSON format already.
 func (w *Writer) isCloudEvent(b []byte) bool {
 	const required = 4
 	seen, wrong := 0, false
@@ -192,7 +192,7 @@ func (w *Writer) isCloudEvent(b []byte) bool {
 	return ok && !wrong && seen == required && fits(data, contentType)
 }
 
-// fits tells whether data may have that type: unless it is JSON, it must be a
+// fits reports whether data may have that type: unless it is JSON, it must be a
 // string (CloudEvents 1.0.2, JSON format, section 3.1).
 func fits(data, contentType []byte) bool {
 	if len(data) == 0 || data[0] == '"' || string(data) == "null" || string(contentType) == `"application/json"` {
@@ -207,7 +207,7 @@ func fits(data, contentType []byte) bool {
 	return subtype == "json" || strings.HasSuffix(subtype, "+json")
 }
 
-// isText tells whether value is a string that may be the value of an attribute.
+// isText reports whether value is a string that may be the value of an attribute.
 func isText(value []byte) bool {
 	plain := len(value) > 2 && value[0] == '"' && value[1] != ' '
 	for _, c := range value {
@@ -223,7 +223,7 @@ func isText(value []byte) bool {
 	return ok && attribute(s) != ""
 }
 
-// isBase64 tells whether value is a string in Base64, without line breaks. It may be
+// isBase64 reports whether value is a string in Base64, without line breaks. It may be
 // very long.
 func isBase64(value []byte) bool {
 	if len(value) < 2 || value[0] != '"' {
@@ -269,7 +269,7 @@ func escaped(b []byte) (c byte, size int) {
 	return 0, 0
 }
 
-// isAttribute tells whether name and value are an optional attribute or an
+// isAttribute reports whether name and value are an optional attribute or an
 // extension.
 func isAttribute(name, value []byte) bool {
 	for _, c := range name {

@@ -20,7 +20,7 @@ import (
 //
 // A Condition is for one Writer. What it has seen is bounded in memory.
 type Condition interface {
-	// sees tells whether look wants the value of an event.
+	// sees reports whether look wants the value of an event.
 	sees() bool
 	// look looks at an event that is about to be printed.
 	look(w *Writer, s *sighting) error
@@ -88,7 +88,7 @@ func (o Outcome) Label() string {
 	return "--" + o.Condition + " '" + console.Brief(o.Expr) + "'"
 }
 
-// Awaited tells whether the stream still waited for it.
+// Awaited reports whether the stream still waited for it.
 func (o Outcome) Awaited() bool { return !o.Met && o.Condition != "fail-if" }
 
 // Missing says in one line what is missing.

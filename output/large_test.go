@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// sameJSON tells whether a and b are the same JSON values.
+// sameJSON reports whether a and b are the same JSON values.
 func sameJSON(t testing.TB, a, b string) bool {
 	t.Helper()
 	var va, vb any

@@ -16,7 +16,7 @@ import (
 func TestTooLarge(t *testing.T) {
 	huge := `{"a":[` + strings.Repeat("1,", 50_000) + `1],"b":"x"}`
 	text := strings.Repeat("x", 200_000)
-	const told = "too large to be looked at: its values would take more than 128 KiB of memory"
+	const told = "too large to filter: needs more than 128 KiB of memory"
 	tests := []struct {
 		name   string
 		format Format

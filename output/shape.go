@@ -55,7 +55,7 @@ func (w *Writer) value(s *sighting) {
 
 // tooLarge is why expressions do not see an event.
 func (w *Writer) tooLarge() error {
-	return fmt.Errorf("too large to be looked at: its values would take more than %s of memory; --max-message-size allows more",
+	return fmt.Errorf("too large to filter: needs more than %s of memory; --max-message-size allows more",
 		mebibytes(w.opts.Limit))
 }
 
@@ -177,13 +177,13 @@ func (w *Writer) message(s *sighting) (bad, err error) {
 	return nil, w.lines.text(s.data)
 }
 
-// mayBeString tells whether b, if it is JSON, is a string.
+// mayBeString reports whether b, if it is JSON, is a string.
 func mayBeString(b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
 	return len(b) > 0 && b[0] == '"'
 }
 
-// whole prints an event when there is no filter; decoded tells whether its value is
+// whole prints an event when there is no filter; decoded reports whether its value is
 // there.
 func (w *Writer) whole(s *sighting, decoded bool) error {
 	var bad, err error
@@ -280,7 +280,7 @@ func (w *Writer) failure(f *jq.Filter, ev *proto.Event, err error) error {
 	return nil
 }
 
-// same tells whether out is the very value in, not only one that equals it; for
+// same reports whether out is the very value in, not only one that equals it; for
 // null, booleans and ints that is the same. gojq never changes its input, so a
 // filter that lets it through returns it.
 func same(in, out any) bool {

@@ -19,7 +19,7 @@ type Style struct {
 	// writing as \uXXXX, so that a terminal does not act on them. JSON stays the
 	// same value; in raw text, line feeds and tabs stay.
 	Visible bool
-	// Time puts the time of receipt in front of each record, which is no JSON then.
+	// Time puts the time of receipt in front of each record, which then is not JSON.
 	Time bool
 }
 

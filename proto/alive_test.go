@@ -198,7 +198,7 @@ func TestDeadPeer(t *testing.T) {
 		if d := time.Since(start); d < 27*time.Second || d > 28*time.Second {
 			t.Errorf("took %s, want 27s and a short wait", d)
 		}
-		if _, s, ok := firstOf[Disconnected](d.statuses); !ok || s.Err.Error() != "connection lost: nothing came within 7s after a ping" {
+		if _, s, ok := firstOf[Disconnected](d.statuses); !ok || s.Err.Error() != "connection lost: no data received within 7s of a ping" {
 			t.Errorf("statuses %v", d.statuses)
 		}
 		close(stop)

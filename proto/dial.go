@@ -106,7 +106,7 @@ func (hs *Handshake) follow(location string, insecure bool) error {
 		case len(hs.Secrets) > 0:
 			return fmt.Errorf("it leads to another origin, %s, where the credentials must not go", address)
 		case len(hs.Subprotocols) > 0:
-			return fmt.Errorf("it leads to another origin, %s, where the subprotocols must not go, because they may hold credentials", address)
+			return fmt.Errorf("it leads to another origin, %s, where the subprotocols must not go, because they may contain credentials", address)
 		}
 		harmless := http.Header{}
 		for _, name := range []string{"User-Agent", "Accept-Language", "Origin"} {

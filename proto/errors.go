@@ -83,7 +83,7 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("server closed the connection with status %d: %s", e.Code, e.Reason)
 }
 
-// normal tells whether the peer ended the conversation as one that is over.
+// normal reports whether the peer ended the conversation as one that is over.
 func (e *CloseError) normal() bool {
 	return e.Code == frame.StatusNormal || e.Code == frame.StatusNone
 }
@@ -272,7 +272,7 @@ func classifyHandshake(e *HandshakeError, connected bool) Class {
 	return Unreachable
 }
 
-// permanent tells whether an error will be the same next time.
+// permanent reports whether an error will be the same next time.
 func permanent(err error) bool {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return e.IsNotFound

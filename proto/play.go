@@ -18,7 +18,7 @@ type Player interface {
 }
 
 // ErrTapeEnd ends the play of a tape.
-var ErrTapeEnd = errors.New("the tape is over")
+var ErrTapeEnd = errors.New("the recording has ended")
 
 // Play gives the events of a tape to sink, as Run would have done when it was
 // recorded, but as fast as sink takes them and without a network. Of the options,
@@ -60,7 +60,7 @@ func (p *player) play(ctx context.Context, tape iter.Seq2[FrameRecord, error]) e
 	for r, err := range tape {
 		switch {
 		case errors.Is(err, ErrTapeCut):
-			p.o.Trace.warning(Warning(err.Error() + "; what stands before it was read"))
+			p.o.Trace.warning(Warning(err.Error() + "; what precedes it was read"))
 			return ErrTapeEnd
 		case err != nil:
 			return err

@@ -310,7 +310,7 @@ func (l *connLoop) due(now time.Time) end {
 		l.reportDropped(now)
 	}
 	if at := l.state.StuckAt; !at.IsZero() && !now.Before(at) {
-		return lostTo(&LostError{fmt.Errorf("the server has not read for %s what it was sent", wsconn.StuckTime)})
+		return lostTo(&LostError{fmt.Errorf("write stalled: the server has not read for %s", wsconn.StuckTime)})
 	}
 	if l.keeper != nil {
 		w, err := l.keeper.Due(now)
@@ -326,7 +326,7 @@ func (l *connLoop) due(now time.Time) end {
 		return stop(ErrIdle)
 	}
 	if l.alive.overdue(l.state, l.reading.paused, now) {
-		return lostTo(&LostError{fmt.Errorf("nothing came within %s after a ping", l.o.PingTimeout)})
+		return lostTo(&LostError{fmt.Errorf("no data received within %s of a ping", l.o.PingTimeout)})
 	}
 	if ping := l.alive.ping(l.state, l.reading.paused, now); ping != nil {
 		l.put(Frame{Opcode: frame.OpPing, Payload: ping}, false)

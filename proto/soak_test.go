@@ -275,7 +275,7 @@ func (l *soakLog) judge(t *testing.T, service string) {
 	}
 }
 
-// reported tells whether an event happened in a gap that was reported.
+// reported reports whether an event happened in a gap that was reported.
 func (l *soakLog) reported(at [2]time.Time) bool {
 	for _, g := range l.gaps {
 		if !g.Filled && !at[1].Before(g.From) && !at[0].After(g.To) {

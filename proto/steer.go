@@ -23,7 +23,7 @@ type Steering struct {
 	Frames *atomic.Bool
 }
 
-// frames tells whether the sink is to get frames now.
+// frames reports whether the sink is to get frames now.
 func (o *Options) frames() bool {
 	return o.Frames || o.Steering.Frames != nil && o.Steering.Frames.Load()
 }

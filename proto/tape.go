@@ -193,13 +193,13 @@ func (e *TapeError) Error() string {
 	if e.Line == 0 {
 		return e.Err.Error()
 	}
-	return fmt.Sprintf("tape, line %d: %v", e.Line, e.Err)
+	return fmt.Sprintf("recording, line %d: %v", e.Line, e.Err)
 }
 func (e *TapeError) Unwrap() error { return e.Err }
 
 // ErrTapeCut says that a tape ends in the middle of a line, as one does whose
 // recording was cut off. What stands before is all there.
-var ErrTapeCut = errors.New("the tape ends in the middle of a line")
+var ErrTapeCut = errors.New("the recording ends in the middle of a line")
 
 // maxTapeLine is the longest line that is read, in bytes: a message of the
 // largest size that is usual, each byte escaped.
@@ -388,7 +388,7 @@ func (t *TapeReader) readLine() ([]byte, error) {
 	return b, err
 }
 
-// atEnd tells whether b is the last line, without a line break.
+// atEnd reports whether b is the last line, without a line break.
 func (t *TapeReader) atEnd(b []byte) bool { return !bytes.HasSuffix(b, []byte("\n")) }
 
 // notRecord says why a line is not a record, without words of the decoder.
@@ -402,7 +402,7 @@ func notRecord(err error) string {
 func parseTapeLine(b []byte) (tapeLine, error) {
 	var l tapeLine
 	if err := json.Unmarshal(b, &l); err != nil {
-		return tapeLine{}, fmt.Errorf("no record of a tape: %s", notRecord(err))
+		return tapeLine{}, fmt.Errorf("not a record of a recording: %s", notRecord(err))
 	}
 	return l, nil
 }
@@ -411,9 +411,9 @@ func parseTapeLine(b []byte) (tapeLine, error) {
 func (l *tapeLine) head() error {
 	switch {
 	case l.Format != tapeFormat:
-		return errors.New("this is no tape: a first line with \"format\":\"" + tapeFormat + "\" is missing")
+		return errors.New("not a recording: a first line with \"format\":\"" + tapeFormat + "\" is missing")
 	case l.Version != tapeVersion:
-		return fmt.Errorf("the tape has version %d of the format, and version %d can be read", l.Version, tapeVersion)
+		return fmt.Errorf("the recording has version %d of the format; only version %d is supported", l.Version, tapeVersion)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ import (
 func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "config",
-		Usage:    "look at the configuration file and change it",
+		Usage:    "show and change the configuration file",
 		Examples: "hark config path\nhark config explain octave subscribe",
 		Commands: func() []*cmdline.Command {
 			return []*cmdline.Command{
@@ -45,7 +45,7 @@ func Command(p *program.Program, all stream.Services) *cmdline.Command {
 
 func configPathCommand(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
-		Name: "path", Usage: "print where the configuration file is", Examples: "hark config path",
+		Name: "path", Usage: "print the path of the configuration file", Examples: "hark config path",
 		Run: func(context.Context, *cmdline.Line) error {
 			path, err := settings.Path(p)
 			if err != nil {
@@ -86,7 +86,7 @@ func configExplainCommand(p *program.Program) *cmdline.Command {
 
 func configCheckCommand(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
-		Name: "check", Usage: "look for mistakes in the file", Examples: "hark config check",
+		Name: "check", Usage: "check the file for mistakes", Examples: "hark config check",
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			return configCheck(ctx, p, line.Command.Root(), all)
 		},
@@ -156,7 +156,7 @@ func configCheck(ctx context.Context, p *program.Program, root *cmdline.Command,
 		return err
 	}
 	if f.Exposed && literalSecret(root, f) {
-		p.Say.Warning("%s holds a credential and others may read it; 'chmod 600' it, or write env:NAME, file:PATH or cmd:COMMAND", f.Path)
+		p.Say.Warning("%s contains a credential and others may read it; 'chmod 600' it, or write env:NAME, file:PATH or cmd:COMMAND", f.Path)
 	}
 	return nil
 }
@@ -274,7 +274,7 @@ func configExplain(ctx context.Context, p *program.Program, line *cmdline.Line, 
 		n = c
 	}
 	if n.IsGroup() {
-		return cmdline.Usagef("%s needs a command", n.Path())
+		return cmdline.Usagef("missing command after '%s'", n.Path())
 	}
 	f, err := settings.Read(ctx, p)
 	if err != nil {

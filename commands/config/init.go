@@ -39,7 +39,7 @@ hark config init octave --profile staging --set endpoint=https://octave.example.
 		Complete: program.WordsOf(names),
 		Args:     "SERVICE\nSERVICE\t" + stream.OneOf(names),
 		Description: "Asks for what the service needs and --set has not given; an empty answer takes what stands in " +
-			"brackets. When stdin is no terminal, its lines are the answers. Then 'hark doctor' tries the settings, " +
+			"brackets. When stdin is not a terminal, its lines are the answers. Then 'hark doctor' tries the settings, " +
 			"together with what the file says already. When it fails nothing is written, unless you say so on a terminal.\n\n" +
 			"What is written can be read by its owner only. With --profile it goes into that profile. Settings that " +
 			"are there already are never changed: 'hark config edit' does that.",
@@ -209,7 +209,7 @@ func (s *setup) ask(ctx context.Context, q stream.Question) (string, error) {
 	o, _ := s.setting(q.Name)
 	s.withhold(o, answer)
 	if answer = cmp.Or(answer, q.Default); answer == "" && q.Needed {
-		e := cmdline.Usagef("%s needs %s; nothing was written", s.service.Name, q.Name)
+		e := cmdline.Usagef("required setting of %s not given: %s; nothing was written", s.service.Name, q.Name)
 		e.Advice = "answer the question, or give --set " + q.Name + "=VALUE"
 		return "", e
 	}
@@ -327,7 +327,7 @@ func (s *setup) write() error {
 	for _, key := range s.keys {
 		name := cmdline.VariableName(s.service.Name, key)
 		if v, ok := s.LookupEnv(name); ok && v != "" {
-			s.Say.Warning("%s is set, and wins over the file", name)
+			s.Say.Warning("%s is set, and takes precedence over the file", name)
 		}
 	}
 	return nil

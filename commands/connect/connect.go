@@ -45,7 +45,7 @@ func Service() stream.Service {
 		Stream:    newStream,
 		Arguments: []string{"ws://127.0.0.1:1"},
 		Player:    &plain.Service{},
-		Topics:    []cmdline.Topic{{Name: "wscat", Summary: "for those who come from wscat", Text: wscatTopic}},
+		Topics:    []cmdline.Topic{{Name: "wscat", Summary: "migrating from wscat", Text: wscatTopic}},
 		Attributes: &stream.Attributes{
 			ID: "run-number", Source: "the address,\nwithout its query", Kind: "io.hark.message",
 			Time: "of receipt", Data: "the message",
@@ -60,7 +60,7 @@ func newStream(p *program.Program) *stream.Streaming {
 	o, f := &options{}, stream.NewFlags()
 	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
 		Name: "connect", TakesURL: true,
-		Usage: "stream what comes from any WebSocket, or talk to it",
+		Usage: "stream from any WebSocket, or talk to it",
 		Examples: `hark emulate drogue -- sh -c 'hark connect $HARK_DROGUE_ENDPOINT/public-app -n 5'
 hark connect ws://localhost:8080/events
 hark connect wss://stream.example.com -H 'Authorization: Bearer TOKEN' --send '{"subscribe":"orders"}'
@@ -69,25 +69,25 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 		Description: "On a terminal it opens a prompt: what you type is sent, and /help lists what else there is. " +
 			"Elsewhere, and with --send -, it streams: every message is an event.\n\n" +
 			"stdin is not read, unless --send - or -i asks for it. With --send - each line is a message, and the " +
-			"end of stdin means that there is no more to send; with -i lines are carried out as at the prompt, " +
+			"end of stdin means that there is no more to send; with -i lines are run as at the prompt, " +
 			"and the end of stdin ends hark after --linger.\n\n" +
 			"The flags of wscat work here, under the same names and letters but for two: -x is the proxy, as for curl, " +
 			"and -n counts events, so wscat's are --execute and --no-check; see 'hark help wscat'.",
 		Flags: wscatFlags(o, append([]*cmdline.Flag{
 			{Name: "connect", Aliases: []string{"c"}, Group: program.CatPrompt, Value: cmdline.String(&o.address),
-				Usage: "the address, for those who are used to write it as `URL` of a flag"},
+				Usage: "the address, given as the `URL` of a flag"},
 			{Name: "execute", Group: program.CatPrompt, Value: cmdline.Strings(&f.Execute),
-				Usage: "carry out `LINE` as at the prompt instead of asking for lines, and end after --linger or --hold"},
+				Usage: "run `LINE` as at the prompt", Detail: " instead of reading lines, and exit after --linger or --hold"},
 			{Name: "subprotocol", Essential: true, Aliases: []string{"s"}, Group: program.CatLink, Value: cmdline.Strings(&o.subprotocols),
-				Usage: "offer the subprotocol `NAME`; one with a credential in it may be env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"},
+				Usage: "offer the subprotocol `NAME`", Detail: "; one with a credential in it may be env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"},
 			{Name: "user", Essential: true, Pair: true, Aliases: []string{"u"}, Group: program.CatLink, Value: cmdline.String(&o.user),
-				Usage: "log in with `USER:PASSWORD` (Basic); the password, or all of it, may be a reference", Detail: credential.Forms},
+				Usage: "log in with `USER:PASSWORD` (Basic)", Detail: "; the password, or all of it, may be a reference: " + credential.Forms},
 			{Name: "send", Essential: true, Group: program.CatLink, Value: cmdline.Strings(&o.send),
-				Usage: "send `TEXT` once connected, and again after each reconnect; - sends the lines of stdin"},
+				Usage: "send `TEXT` once connected", Detail: ", and again after each reconnect; - sends the lines of stdin"},
 			{Name: "send-file", Essential: true, Group: program.CatLink, Value: cmdline.Strings(&o.sendFiles),
-				Usage: "send the content of `FILE` as one message, as --send does and after it; binary when it is not UTF-8"},
+				Usage: "send the content of `FILE` as one message", Detail: ", as --send does and after it; binary when it is not UTF-8"},
 			{Name: "reconnect", Essential: true, Group: program.CatLink, Value: cmdline.Bool(&o.reconnect),
-				Usage: "connect again when the connection is lost"},
+				Usage: "reconnect when the connection is lost"},
 		}, f.Flags()...)),
 	},
 		LaterFlags: []string{"reconnect"},
@@ -107,7 +107,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			}
 			if !o.reconnect {
 				if as := line.TypedAs("retries"); as != "" {
-					return cmdline.FlagErrorf(as, " needs --reconnect")
+					return cmdline.FlagErrorf(as, " requires --reconnect")
 				}
 				f.Retries = 0
 			}
@@ -139,7 +139,7 @@ func (o *options) check(ctx context.Context, line *cmdline.Line, p *program.Prog
 		return err
 	}
 	if stdin && (f.Interactive || len(f.Execute) > 0) {
-		return cmdline.FlagErrorf("--send", " - and %s exclude each other: both are about who is read", map[bool]string{true: "--interactive", false: "--execute"}[f.Interactive])
+		return cmdline.FlagErrorf("--send", " - cannot be used with %s: both read stdin", map[bool]string{true: "--interactive", false: "--execute"}[f.Interactive])
 	}
 	if stdin {
 		f.Auto = false
@@ -154,7 +154,7 @@ func (o *options) target(argument string) error {
 	case o.address != "" && argument != "":
 		return cmdline.FlagErrorf("--connect", " and the argument are both an address; give one")
 	case o.address == "" && argument == "":
-		e := cmdline.Usagef("hark connect needs URL")
+		e := cmdline.Usagef("missing argument: URL")
 		e.Advice = "for example: hark connect wss://stream.example.com"
 		return e
 	case argument == "" && !strings.Contains(o.address, "://"):
@@ -197,7 +197,7 @@ func (o *options) login(ctx context.Context, line *cmdline.Line, p *program.Prog
 	}
 	as := line.GivenAs("user")
 	if header.Get("Authorization") != "" {
-		return cmdline.FlagErrorf(as, " and the header Authorization exclude each other")
+		return cmdline.FlagErrorf(as, " cannot be used with the header Authorization")
 	}
 	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
 	defer cancel()

@@ -45,7 +45,7 @@ func wscatFlags(o *options, flags []*cmdline.Flag) []*cmdline.Flag {
 		&cmdline.Flag{Name: "host", Group: program.CatLink, Value: cmdline.String(&o.host),
 			Usage: "send `HOST` as the Host header"},
 		&cmdline.Flag{Name: "no-color", Group: program.CatOutput, Value: cmdline.Bool(&o.noColor),
-			Usage: "no colour: --color never"},
+			Usage: "no color: --color never"},
 		&cmdline.Flag{Name: "protocol", Aliases: []string{"p"}, Hidden: true, Value: cmdline.String(&o.protocol),
 			Usage: "insist on the `VERSION` of the WebSocket protocol, which must be 13"},
 		&cmdline.Flag{Name: "listen", Aliases: []string{"l"}, Hidden: true, Value: cmdline.String(&o.listen),
@@ -68,18 +68,18 @@ func (o *options) checkWscat(line *cmdline.Line, f *stream.Flags) error {
 		return cmdline.FlagErrorf(as, " %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", cmdline.Cut(o.protocol, 8))
 	}
 	if line.GivenAs("proxy") == "-x" && strings.ContainsAny(f.Proxy, "{}\"' /") && !strings.Contains(f.Proxy, "://") {
-		e := cmdline.Usagef("-x is the proxy, as for curl, and this is no address of one")
+		e := cmdline.Usagef("-x is the proxy, as for curl, and this is not the address of one")
 		e.Advice = "wscat's -x is --execute"
 		return e
 	}
 	if as := line.GivenAs("host"); as != "" {
 		if o.host == "" || !stream.HeaderValue(o.host) || strings.ContainsAny(o.host, " /") {
-			return cmdline.FlagErrorf(as, " %q: expected HOST or HOST:PORT", cmdline.Cut(o.host, 60))
+			return cmdline.ValueErrorf(as, cmdline.Cut(o.host, 60), "expected HOST or HOST:PORT")
 		}
 	}
 	if o.noColor {
 		if as := line.GivenAs("color"); strings.HasPrefix(as, "-") && f.Color != "never" {
-			return cmdline.FlagErrorf(line.GivenAs("no-color"), " and %s %s exclude each other", as, cmdline.Cut(f.Color, 8))
+			return cmdline.FlagErrorf(line.GivenAs("no-color"), " cannot be used with %s %s", as, cmdline.Cut(f.Color, 8))
 		}
 		f.Color = "never"
 	}
@@ -96,7 +96,7 @@ func wscatHint(line *cmdline.Line, err error) string {
 }
 
 // wscatTopic is what "hark help wscat" explains.
-const wscatTopic = `What you type for wscat does the same with hark connect, but for two letters that mean something else to curl and to hark, which win:
+const wscatTopic = `What you type for wscat does the same with hark connect, but for two letters that mean something else to curl and to hark, which take precedence:
 
   -x MESSAGE        is the proxy here: write --execute MESSAGE
   -n                counts events here: write --no-check, or -k
@@ -119,7 +119,7 @@ All others, with hark's own name where there is one:
   -w, --wait SECONDS          --hold: end that long after the last line; -1 for never.
                               Without it hark waits for --linger, until nothing
                               has come for a second
-      --slash                 is always on; --slash=false sends lines that begin
+      --slash                 always on; --slash=false sends lines that begin
                               with a slash as they are
   -P, --show-ping-pong
       --no-color              --color never
@@ -130,5 +130,5 @@ All others, with hark's own name where there is one:
 
   hark emulate drogue -- sh -c 'hark connect -c $HARK_DROGUE_ENDPOINT/public-app --execute /ping -P -w 1'
 
-Without a terminal hark connect prints what comes and does not read stdin: add -i, and each line is sent, also those from before the connection is there; the end of stdin is not the end of the answers. Each line on stdout is one JSON value: a text that is none becomes a JSON string, a binary message {"data_base64":"…"}. --jq . -r prints texts as they are.
+Without a terminal hark connect prints what comes and does not read stdin: add -i, and each line is sent, also those from before the connection is there; the end of stdin is not the end of the answers. Each line on stdout is one JSON value: a text that is not JSON becomes a JSON string, a binary message {"data_base64":"…"}. --jq . -r prints texts as they are.
 `

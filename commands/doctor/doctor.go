@@ -27,7 +27,7 @@ import (
 func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "doctor",
-		Usage: "find out at which stage a connection fails, and why",
+		Usage: "diagnose a connection stage by stage",
 		Examples: `hark doctor drogue --emulator demo-app --wait 10s
 hark doctor octave --emulator /demo/stream --json
 hark doctor wss://stream.example.com/events`,
@@ -66,7 +66,7 @@ func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 	e := &examination{service: sv, Program: p, readyTimeout: 10 * time.Second}
 	var asJSON bool
 	c.Name, c.Description, c.Usual = sv.Name, "", false
-	c.Usage = "examine the way to " + sv.Title
+	c.Usage = "diagnose the connection to " + sv.Title
 	c.Examples = cmp.Or(sv.Examples, strings.Join(append([]string{"hark doctor", sv.Name, "--emulator"}, sv.Demo...), " "))
 	if sv.Synopsis != "" {
 		_, explained, _ := strings.Cut(c.Args, "\n")

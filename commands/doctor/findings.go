@@ -260,7 +260,7 @@ func (e *examination) whyNot(stage netdial.Stage) string {
 	switch stage {
 	case netdial.StageDNS:
 		if e.inProcess {
-			return "the stand-in is in this process"
+			return "the emulator is in this process"
 		}
 		return "no name to look up"
 	case netdial.StageTCP:

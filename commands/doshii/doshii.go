@@ -112,14 +112,14 @@ func (o *account) envFlag() *cmdline.Flag {
 func (o *account) clientFlags(secretUse string) []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "client-id", Secret: true, Group: program.CatService, Value: cmdline.String(&o.clientID),
-			Usage: "the app's client id as the dashboard shows it, `SECRET`", Detail: credential.Forms},
+			Usage: "client id of the app, `SECRET`", Detail: credential.Forms},
 		{Name: "client-secret", Secret: true, Group: program.CatService, Value: cmdline.String(&o.clientSecret), Usage: secretUse},
 	}
 }
 
 func (o *account) emulatorFlag() *cmdline.Flag {
 	return &cmdline.Flag{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-		Usage: "use the built-in stand-in instead of the service"}
+		Usage: "use the built-in emulator instead of the real service"}
 }
 
 func listen(p *program.Program) *stream.Streaming {
@@ -139,22 +139,22 @@ hark doshii listen --vendor myposco --client-secret env:DOSHII_VENDOR_KEY`,
 
 With --location-token, or --path pos, it listens as the point of sale of one location, and with --vendor as a vendor of cloud points of sale; a vendor's token is signed anew for each connection. Health checks of the service are answered and are no events, unless --events names health_check.`,
 		Flags: append(cmdline.Own("doshii", slices.Concat([]*cmdline.Flag{
-			{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint),
-				Usage: "reach the socket at `URL` instead of the address that --env gives"},
+			{Name: "endpoint", Rare: true, Group: program.CatService, Value: cmdline.String(&o.endpoint),
+				Usage: "reach the socket at `URL`", Detail: " instead of the address of --env"},
 			o.envFlag(),
 			{Name: "host-style", Rare: true, Group: program.CatService, Value: cmdline.String(&o.hostStyle),
-				Usage: "the generation of host names: `current|middle|oldest`, socket.ENV, ENV-socket or ENV.doshii.co"},
-			{Name: "path", Group: program.CatService, Value: cmdline.String(&o.path), Default: "app-v3",
-				Usage: "the socket: `app-v3|app|pos|vendor`, or its path, which begins with a slash"},
-		}, o.clientFlags("the vendor key that signs the token of --vendor, `SECRET`"), []*cmdline.Flag{
-			{Name: "auth-token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.authToken),
-				Usage: "send `SECRET` as it is instead of encoding --client-id"},
+				Usage: "generation of host names: `current|middle|oldest`", Detail: ", socket.ENV, ENV-socket or ENV.doshii.co"},
+			{Name: "path", Rare: true, Group: program.CatService, Value: cmdline.String(&o.path), Default: "app-v3",
+				Usage: "socket: `app-v3|app|pos|vendor`, or its /PATH"},
+		}, o.clientFlags("vendor key, with --vendor, `SECRET`"), []*cmdline.Flag{
+			{Name: "auth-token", Rare: true, Secret: true, Group: program.CatService, Value: cmdline.String(&o.authToken),
+				Usage: "send this token as is, `SECRET`", Detail: "instead of encoding --client-id"},
 			{Name: "location-token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.locationToken),
-				Usage: "the token of a location, `SECRET`: listen as its point of sale"},
+				Usage: "listen as the point of sale of a location, `SECRET`", Detail: "the token of the location"},
 			{Name: "vendor", Group: program.CatService, Value: cmdline.String(&o.vendor),
-				Usage: "listen as the vendor with the API name `NAME`"},
-			{Name: "device-id", Group: program.CatService, Value: cmdline.String(&o.deviceID),
-				Usage: "only events that the registered device `ID` is interested in"},
+				Usage: "listen as the vendor `NAME`", Detail: ", its API name"},
+			{Name: "device-id", Rare: true, Group: program.CatService, Value: cmdline.String(&o.deviceID),
+				Usage: "only events for the registered device `ID`"},
 			{Name: "events", Group: program.CatService, Value: cmdline.String(&o.eventNames),
 				Usage: "only events of these names: `NAME,…`"},
 			{Name: "app-version", Rare: true, Group: program.CatService, Value: cmdline.String(&o.appVersion),
@@ -188,9 +188,9 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 func (o *account) check() error {
 	switch {
 	case o.env != wire.Sandbox && o.env != wire.Live:
-		return cmdline.FlagErrorf("--env", " %q: expected sandbox or live", o.env)
+		return cmdline.ValueErrorf("--env", o.env, "expected sandbox or live")
 	case o.typed("env") && o.emulator:
-		return cmdline.FlagErrorf("--env", " chooses the vendor's address; it excludes --emulator")
+		return cmdline.FlagErrorf("--env", " cannot be used with --emulator: it chooses the vendor's address")
 	}
 	return nil
 }
@@ -204,19 +204,19 @@ func (o *options) check() error {
 	}
 	switch {
 	case o.typed("env") && o.typed("endpoint"):
-		return cmdline.FlagErrorf("--env", " chooses the vendor's address; it excludes --endpoint")
+		return cmdline.FlagErrorf("--env", " cannot be used with --endpoint: it chooses the vendor's address")
 	case hostStyles[o.hostStyle] == "":
-		return cmdline.FlagErrorf("--host-style", " %q: expected current, middle or oldest", cmdline.Cut(o.hostStyle, 24))
+		return cmdline.ValueErrorf("--host-style", cmdline.Cut(o.hostStyle, 24), "expected current, middle or oldest")
 	case o.typed("host-style") && (o.typed("endpoint") || o.emulator):
-		return cmdline.FlagErrorf("--host-style", " chooses the vendor's address; it excludes --endpoint and --emulator")
+		return cmdline.FlagErrorf("--host-style", " cannot be used with --endpoint or --emulator: it chooses the vendor's address")
 	case o.clientID != "" && o.authToken != "" && !o.emulator:
-		return cmdline.FlagErrorf("--client-id", " and --auth-token exclude each other")
+		return cmdline.FlagErrorf("--client-id", " cannot be used with --auth-token")
 	case o.locationToken != "" && o.vendor != "" && o.typed("location-token") && o.typed("vendor"):
-		return cmdline.FlagErrorf("--location-token", " and --vendor exclude each other")
+		return cmdline.FlagErrorf("--location-token", " cannot be used with --vendor")
 	case o.deviceID != "" && o.token():
 		return cmdline.FlagErrorf("--device-id", " is for apps; a point of sale gets all events of its location")
 	case o.heartbeat <= 0:
-		return cmdline.FlagErrorf("--heartbeat", " %s: the duration must be positive", o.heartbeat)
+		return cmdline.ValueErrorf("--heartbeat", o.heartbeat.String(), "must be positive")
 	}
 	var err error
 	o.events, err = stream.NameList("events", o.eventNames)
@@ -232,7 +232,7 @@ func (o *options) choosePath() error {
 	case path != "":
 		preset, ok := presets[path]
 		if !ok {
-			e := cmdline.FlagErrorf("--path", " %q: expected app-v3, app, pos, vendor, or a path that begins with a slash", cmdline.Cut(path, 40))
+			e := cmdline.ValueErrorf("--path", cmdline.Cut(path, 40), "expected app-v3, app, pos, vendor, or a path that begins with a slash")
 			e.Suggestion = cmdline.Nearest(path, slices.Sorted(maps.Keys(presets)))
 			return e
 		}
@@ -253,7 +253,7 @@ func (o *options) choosePath() error {
 	return nil
 }
 
-// token tells whether the socket takes a token rather than a client id.
+// token reports whether the socket takes a token rather than a client id.
 func (o *options) token() bool {
 	switch o.path {
 	case wire.PathPOS, wire.PathVendor:
@@ -321,7 +321,7 @@ func demoCredentials(s *stream.Stream, o *options) {
 func locationToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	src, _, err := s.Source("--location-token", o.locationToken)
 	if err == nil && src == nil {
-		e := cmdline.Usagef("a point of sale needs --location-token")
+		e := cmdline.Usagef("required flag not set: --location-token, for a point of sale")
 		e.Advice = "set it or " + cmdline.VariableName("doshii", "location-token")
 		return nil, e
 	}
@@ -332,14 +332,14 @@ func locationToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 // for ten minutes.
 func vendorToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	if o.vendor == "" {
-		return nil, cmdline.Usagef("--path vendor needs --vendor")
+		return nil, cmdline.Usagef("required flag not set: --vendor, for --path vendor")
 	}
 	key, _, err := s.Source("--client-secret", o.clientSecret)
 	if err != nil {
 		return nil, err
 	}
 	if key == nil {
-		e := cmdline.Usagef("--vendor needs --client-secret")
+		e := cmdline.Usagef("required flag not set: --client-secret, for --vendor")
 		e.Advice = "set it or " + cmdline.VariableName("doshii", "client-secret") + " to the vendor key"
 		return nil, e
 	}
@@ -419,7 +419,7 @@ func clientID(s *stream.Stream, ref, needed string) (proto.TokenSource, error) {
 		return nil, err
 	}
 	if id == nil {
-		e := cmdline.Usagef("doshii needs %s", needed)
+		e := cmdline.Usagef("required flag not set: %s", needed)
 		e.Advice = "set it or " + cmdline.VariableName("doshii", "client-id") + ", or try --emulator"
 		return nil, e
 	}
@@ -432,7 +432,7 @@ func clientID(s *stream.Stream, ref, needed string) (proto.TokenSource, error) {
 		}
 		return v, err
 	}
-	// What is at hand can be checked before anything is dialled.
+	// What is at hand can be checked before anything is dialed.
 	if kind, _, _ := strings.Cut(ref, ":"); kind != "cmd" {
 		if _, err := checked(context.Background()); ending.Is[*cmdline.UsageError](err) {
 			return nil, err

@@ -71,11 +71,11 @@ func api(s *stream.Stream, o *rest) (*doshii.API, error) {
 		return nil, err
 	}
 	if o.typed("env") && o.typed("api") {
-		return nil, cmdline.FlagErrorf("--env", " chooses the vendor's address; it excludes --api")
+		return nil, cmdline.FlagErrorf("--env", " cannot be used with --api: it chooses the vendor's address")
 	}
 	if o.emulator {
 		if o.typed("api") {
-			return nil, cmdline.FlagErrorf("--api", " and --emulator exclude each other")
+			return nil, cmdline.FlagErrorf("--api", " cannot be used with --emulator")
 		}
 		err := s.Emulate(emulated(), o.typed, &o.endpoint,
 			stream.Demo{Flag: "client-id", Variable: "HARK_DOSHII_CLIENT_ID", Setting: &o.clientID}, stream.Demo{Flag: "client-secret", Variable: "HARK_DOSHII_CLIENT_SECRET", Setting: &o.clientSecret})
@@ -103,7 +103,7 @@ func api(s *stream.Stream, o *rest) (*doshii.API, error) {
 		return nil, err
 	}
 	if key == nil {
-		e := cmdline.Usagef("the REST interface of doshii needs --client-secret")
+		e := cmdline.Usagef("the REST interface of required flag not set: --client-secret")
 		e.Advice = "set it or " + cmdline.VariableName("doshii", "client-secret") + ", or try --emulator"
 		return nil, e
 	}
@@ -135,7 +135,7 @@ func subscribeCommand(p *program.Program) *cmdline.Command {
 	var sub doshii.Subscription
 	return &cmdline.Command{
 		Name:  "subscribe-location",
-		Usage: "subscribe the app to a location, so that its events come",
+		Usage: "subscribe the app to a location",
 		Examples: `hark doshii subscribe-location --emulator dEm0Loc2
 hark doshii subscribe-location Abc123 --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET`,
 		Args:        "ID\nID\tthe hashed id of the location",
@@ -156,7 +156,7 @@ func unsubscribeCommand(p *program.Program) *cmdline.Command {
 	o := newREST()
 	return &cmdline.Command{
 		Name:     "unsubscribe-location",
-		Usage:    "end the subscription to a location",
+		Usage:    "unsubscribe the app from a location",
 		Examples: `hark doshii unsubscribe-location --emulator dEm0Loc1`,
 		Args:     "ID\nID\tthe hashed id of the location",
 		Flags:    o.flags(),
@@ -224,7 +224,7 @@ hark doshii devices create --name till --channels 'Order ahead,Pay@Table' --loca
 				Usage: "interested in these locations: `ID,…`"}),
 		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
 			if d.Name == "" {
-				return nil, cmdline.Usagef("devices create needs --name")
+				return nil, cmdline.Usagef("required flag not set: --name")
 			}
 			if d.Ref == "" {
 				d.Ref = d.Name

@@ -31,7 +31,7 @@ type site struct {
 func (o *site) flags(use string) []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.API, Usage: use},
-		{Name: "api", Group: program.CatService, Value: cmdline.String(&o.api),
+		{Name: "api", Rare: true, Group: program.CatService, Value: cmdline.String(&o.api),
 			Usage: "the API is at `URL`, where --endpoint names the socket"},
 	}
 }
@@ -75,7 +75,7 @@ func (o *site) addresses() (api, socket string, err error) {
 func (o *site) needAPI(command string) (string, error) {
 	api, _, err := o.addresses()
 	if err == nil && api == "" {
-		e := cmdline.Usagef("%s needs the address of the API, and --endpoint names the socket", command)
+		e := cmdline.Usagef("%s requires the address of the API, but --endpoint names the socket", command)
 		e.Advice = "give it as --endpoint https://… or --api https://…"
 		return "", e
 	}
@@ -107,22 +107,22 @@ func newAccount() *account { return &account{store: string(tokenstore.Auto)} }
 func (o *account) flags(use string) []*cmdline.Flag {
 	return append(o.site.flags(use),
 		&cmdline.Flag{Name: "token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.token),
-			Usage: "OpenID Connect access token instead of the stored login, `SECRET`", Detail: credential.Forms},
+			Usage: "OpenID Connect token, `SECRET`", Detail: credential.Forms},
 		&cmdline.Flag{Name: "user", Group: program.CatService, Value: cmdline.String(&o.user),
-			Usage: "the user `NAME` of --access-token"},
+			Usage: "user `NAME` of --access-token"},
 		&cmdline.Flag{Name: "access-token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.accessToken),
 			Usage: "personal access token, `SECRET`", Detail: credential.Forms},
-		&cmdline.Flag{Name: "anonymous", Group: program.CatService, Value: cmdline.Bool(&o.anonymous),
-			Usage: "send no credentials, not even those of the stored login"},
+		&cmdline.Flag{Name: "anonymous", Rare: true, Group: program.CatService, Value: cmdline.Bool(&o.anonymous),
+			Usage: "send no credentials", Detail: ", not even those of the stored login"},
 		tokenStoreFlag(&o.store),
 		&cmdline.Flag{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-			Usage: "use the built-in stand-in instead of the service"},
+			Usage: "use the built-in emulator instead of the real service"},
 	)
 }
 
 func tokenStoreFlag(store *string) *cmdline.Flag {
 	return &cmdline.Flag{Name: "token-store", Rare: true, Group: program.CatService, Value: cmdline.String(store),
-		Usage: "where logins are kept: `auto|keyring|file`; auto takes the file where there is no keyring"}
+		Usage: "where logins are stored: `auto|keyring|file`", Detail: "; auto uses the file if there is no keyring"}
 }
 
 // check finds credentials that exclude each other: the server refuses two forms
@@ -130,15 +130,15 @@ func tokenStoreFlag(store *string) *cmdline.Flag {
 func (o *account) check() error {
 	switch {
 	case o.token != "" && o.accessToken != "":
-		return cmdline.FlagErrorf("--token", " and --access-token exclude each other")
+		return cmdline.FlagErrorf("--token", " cannot be used with --access-token")
 	case o.token != "" && o.user != "":
 		return cmdline.FlagErrorf("--user", " goes with --access-token, not with --token")
 	case o.accessToken != "" && o.user == "":
-		return cmdline.Usagef("--access-token needs --user")
+		return cmdline.Usagef("required flag not set: --user, for --access-token")
 	case o.user != "" && o.accessToken == "":
-		return cmdline.Usagef("--user needs --access-token")
+		return cmdline.Usagef("required flag not set: --access-token, for --user")
 	case o.anonymous && (o.typed("token") || o.typed("access-token")):
-		return cmdline.FlagErrorf("--anonymous", " excludes --token and --access-token")
+		return cmdline.FlagErrorf("--anonymous", " cannot be used with --token or --access-token")
 	case strings.Contains(o.user, ":"):
 		return cmdline.FlagErrorf("--user", " must not contain a colon")
 	}
@@ -150,7 +150,7 @@ func checkTokenStore(store string) error {
 	case tokenstore.Auto, tokenstore.Keyring, tokenstore.File:
 		return nil
 	}
-	return cmdline.FlagErrorf("--token-store", " %q: expected auto, keyring or file", cmdline.Cut(store, 24))
+	return cmdline.ValueErrorf("--token-store", cmdline.Cut(store, 24), "expected auto, keyring or file")
 }
 
 // credentials are where the credentials of a run come from; all of it is nil
@@ -236,7 +236,7 @@ func emulate(s *stream.Stream, o *account) error {
 		return nil
 	}
 	if o.typed("api") {
-		return cmdline.FlagErrorf("--api", " and --emulator exclude each other")
+		return cmdline.FlagErrorf("--api", " cannot be used with --emulator")
 	}
 	err := s.Emulate(emulated(), o.typed, &o.endpoint,
 		stream.Demo{Flag: "token", Variable: "HARK_DROGUE_TOKEN", Setting: &o.token},

@@ -92,18 +92,18 @@ hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN
 Without --group nothing is replayed: events that are sent while the connection is down are missed. Members of one --group must all read the same channel, with the same filters: the server counts an event as read when it has reached any member, and drops it there if that member has asked for another channel.
 
 --device, --sender and --type compare the CloudEvents attributes of these names. What does not match is not counted.`,
-		Flags: append(cmdline.Own("drogue", append(o.account.flags("the API is at `URL` and is asked where the socket is; with wss:// or ws://, the socket itself"),
+		Flags: append(cmdline.Own("drogue", append(o.account.flags("API at `URL`, or wss://… of the socket"),
 			&cmdline.Flag{Name: "auth-in-query", Rare: true, Group: program.CatService, Value: cmdline.Bool(&o.inQuery),
 				Usage: "send the credentials in the address instead of a header"},
 			&cmdline.Flag{Name: "group", Group: program.CatService, Value: cmdline.String(&o.group),
-				Usage: "read as consumer group `ID`: members share events and resume at the group's offset, per partition, once the group has read from it; all must read the same channel"},
+				Usage: "read as consumer group `ID`", Detail: ": members share events and resume at the group's offset, per partition, once the group has read from it; all must read the same channel"},
 			&cmdline.Flag{Name: "device", Group: program.CatService, Value: cmdline.String(&o.filter.Device),
 				Usage: "only events about the device `NAME`"},
-			&cmdline.Flag{Name: "sender", Group: program.CatService, Value: cmdline.String(&o.filter.Sender),
-				Usage: "only events that the device `NAME` has sent, for itself or as a gateway"},
-			&cmdline.Flag{Name: "type", Group: program.CatService, Value: cmdline.String(&o.filter.Type),
-				Usage: "only events of `TYPE`, such as " + wire.TypeConnection},
-			&cmdline.Flag{Name: "decode", Group: program.CatService, Value: cmdline.Bool(&o.decode),
+			&cmdline.Flag{Name: "sender", Rare: true, Group: program.CatService, Value: cmdline.String(&o.filter.Sender),
+				Usage: "only events that the device `NAME` has sent", Detail: ", for itself or as a gateway"},
+			&cmdline.Flag{Name: "type", Rare: true, Group: program.CatService, Value: cmdline.String(&o.filter.Type),
+				Usage: "only events of `TYPE`", Detail: ", such as " + wire.TypeConnection},
+			&cmdline.Flag{Name: "decode", Rare: true, Group: program.CatService, Value: cmdline.Bool(&o.decode),
 				Usage: "turn data_base64 of a text content type into data"},
 		)...), f.Flags()...),
 	},
@@ -155,7 +155,7 @@ func open(ctx context.Context, s *stream.Stream, o *options) (*drogue.Service, e
 		return nil, err
 	}
 	if o.inQuery && c.token == nil && c.accessToken == nil {
-		return nil, cmdline.Usagef("--auth-in-query needs --token or --access-token, or a stored login")
+		return nil, cmdline.Usagef("--auth-in-query requires --token, --access-token or a stored login")
 	}
 	if socket != "" {
 		api = ""
@@ -189,7 +189,7 @@ const (
 	adviceGroup = "without --group nothing is replayed: events that are sent while the connection is down are missed; " +
 		"with --group ID it resumes at the group's offset, in each partition from which the group has read"
 	adviceSameGroup = "every member of a group must read the same channel with the same filters: an event that reaches " +
-		"a member which does not want it is lost to the others"
+		"a member that filters it out is lost to the others"
 )
 
 // adviseOnGroups says what can be lost. That nothing is replayed is said at once to
@@ -258,7 +258,7 @@ func hint(err error) string {
 	case c.Code == frame.StatusProtocol:
 		return "the server takes nothing but new tokens from a client: leave out what was sent"
 	case c.Reason == wire.StreamError:
-		return "the application may have been deleted, or the message broker of the server is in trouble"
+		return "the application may have been deleted, or the message broker of the server has failed"
 	}
 	return ""
 }

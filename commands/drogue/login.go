@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/hark-cli/hark/commands/ending"
@@ -76,11 +77,11 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 func (o *loginOptions) check() error {
 	switch {
 	case o.port < 0 || o.port > 65535:
-		return cmdline.FlagErrorf("--redirect-port", " %d: expected a number from 0 to 65535", o.port)
+		return cmdline.ValueErrorf("--redirect-port", strconv.Itoa(o.port), "expected a number from 0 to 65535")
 	case o.deviceFlow && (o.noBrowser || o.port != 0):
-		return cmdline.FlagErrorf("--device-flow", " excludes --no-browser and --redirect-port: no browser comes back")
+		return cmdline.FlagErrorf("--device-flow", " cannot be used with --no-browser or --redirect-port")
 	case o.maxTime <= 0:
-		return cmdline.FlagErrorf("--max-time", " %s: the duration must be positive", o.maxTime)
+		return cmdline.ValueErrorf("--max-time", o.maxTime.String(), "must be positive")
 	}
 	return checkTokenStore(o.store)
 }
@@ -250,7 +251,7 @@ func whoamiCommand(p *program.Program) *cmdline.Command {
 	var printToken bool
 	return &cmdline.Command{
 		Name:  "whoami",
-		Usage: "tell who is logged in, or print an access token",
+		Usage: "show who is logged in, or print an access token",
 		Examples: `hark drogue whoami --emulator
 hark drogue whoami --endpoint https://api.example.com
 curl -H "Authorization: Bearer $(hark drogue whoami -t)" https://api.example.com/api/registry/v1alpha1/apps`,

@@ -81,9 +81,9 @@ func (o *publishOptions) check(arg string) error {
 	case app == "" || channel == "":
 		return cmdline.Usagef("%q: expected APP/CHANNEL", arg)
 	case o.device == "":
-		return cmdline.Usagef("publish needs --device")
+		return cmdline.Usagef("required flag not set: --device")
 	case o.username != "" && o.password == "":
-		return cmdline.Usagef("--username needs --password")
+		return cmdline.Usagef("required flag not set: --password, for --username")
 	case strings.Contains(o.username, ":"):
 		return cmdline.FlagErrorf("--username", " must not contain a colon")
 	case o.password != "" && o.username == "" && strings.Contains(o.device, ":"):
@@ -136,7 +136,7 @@ func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*drogu
 	return p, err
 }
 
-var errNoHTTP = errors.New("the installation does not tell where its HTTP endpoint is")
+var errNoHTTP = errors.New("the installation does not name its HTTP endpoint is")
 
 // publish sends the data of the arguments, or the lines of stdin.
 func publish(ctx context.Context, s *stream.Stream, p *drogue.Publisher, contentType string, data []string) error {
@@ -182,7 +182,7 @@ func publishHint(err error) string {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return "the device was not accepted: check APP, --device, --password and --username; these are credentials of a device, not of a user"
 	case http.StatusNotFound:
-		return "is this the HTTP endpoint for devices? 'hark drogue endpoints' tells"
+		return "is this the HTTP endpoint for devices? 'hark drogue endpoints' shows it"
 	case http.StatusNotAcceptable:
 		return "the installation did not take the event: the data may not be what --content-type says"
 	}

@@ -37,29 +37,29 @@ func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	o := &emulateOptions{listen: "127.0.0.1:0", emulators: all.Emulators(), emulator: emulator.DefaultOptions()}
 	return &cmdline.Command{
 		Name:  "emulate",
-		Usage: "run stand-ins for services",
+		Usage: "run local emulators of the services",
 		Examples: `hark emulate drogue -- hark drogue tail demo-app -n 5
 hark emulate octave drogue doshii --listen 127.0.0.1:8080
 hark emulate octave --rate 100 -- make test
 hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii listen -n 10`,
 		Complete: program.WordsOf(names),
-		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\t" + stream.OneOf(names) + "\nCOMMAND\truns with the environment that points at the stand-ins; its exit code is hark's",
+		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\t" + stream.OneOf(names) + "\nCOMMAND\truns with the environment that points at the emulators; its exit code is hark's",
 		Description: "Serves REST, token, discovery and socket endpoints of each SERVICE on one address. Without " +
 			"COMMAND, prints the environment that points clients at it (endpoints, demo credentials, names to " +
 			"try), a variable a line, and serves until it gets a signal.\n\n" +
 			"Other credentials are refused as the service would refuse them; one stream, application, location " +
-			"and device is private. What no document tells about a service is a flag with a default.",
+			"and device is private. Undocumented behavior is a flag with a default.",
 		Flags: slices.Concat([]*cmdline.Flag{
 			{Name: "listen", Value: cmdline.String(&o.listen),
 				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
 			{Name: "print-env", Value: cmdline.Bool(&o.printEnv),
-				Usage: "print the environment also when there is a COMMAND, on stderr"},
+				Usage: "print the environment on stderr with a COMMAND too"},
 			{Name: "rate", Value: cmdline.Float(&o.emulator.Rate),
-				Usage: "make up `N` events per second for each service; with --events, read so many lines per second"},
+				Usage: "generate `N` events per second for each service", Detail: "; with --events, read N lines per second"},
 			{Name: "events", Value: cmdline.String(&o.events),
-				Usage: "send the events in `FILE` instead, one JSON object a line, as hark prints them; - is stdin"},
+				Usage: "send the events in `FILE`, or - for stdin", Detail: "; one JSON object per line, as hark prints them"},
 			{Name: "seed", Value: cmdline.Uint64(&o.emulator.Seed),
-				Usage: "the same `N` makes up the same events and the same chances"},
+				Usage: "seed of the generated events and faults, `N`"},
 			{Name: "fault", Complete: faultNames(o.emulators), Value: cmdline.Strings(&o.emulator.Faults),
 				Usage: "misbehave: `'FAULT…'`, see 'hark help faults'"},
 		}, o.access.Flags(), emulatorFlags(o.emulators)),
@@ -68,7 +68,7 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 			o.services, o.command = before, after
 			switch {
 			case len(o.services) == 0:
-				return cmdline.Usagef("emulate needs a SERVICE: %s", strings.Join(names, ", "))
+				return cmdline.Usagef("missing argument: SERVICE, one of %s", strings.Join(names, ", "))
 			case dashes && len(o.command) == 0:
 				return cmdline.Usagef("no COMMAND after --")
 			}
@@ -94,8 +94,8 @@ func emulatorFlags(all emulator.Services) []*cmdline.Flag {
 	all.Flags().VisitAll(func(f *flag.Flag) {
 		service, _, _ := strings.Cut(f.Name, "-")
 		flags = append(flags, &cmdline.Flag{
-			Name: f.Name, Usage: f.Usage, Default: f.DefValue, Value: f.Value,
-			Group: "What is not known of " + strings.ToUpper(service[:1]) + service[1:],
+			Name: f.Name, Rare: true, Usage: f.Usage, Default: f.DefValue, Value: f.Value,
+			Group: "Undocumented behavior of " + strings.ToUpper(service[:1]) + service[1:],
 		})
 	})
 	return flags

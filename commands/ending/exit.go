@@ -198,7 +198,7 @@ func Hint(err error) string {
 func closeHint(code int) string {
 	switch code {
 	case frame.StatusProtocol:
-		return "the server holds what was sent for a breach of its protocol: check that, and --subprotocol"
+		return "the server considers what was sent a violation of its protocol: check that, and --subprotocol"
 	case frame.StatusUnsupported:
 		return "the server does not take data of this kind, text or binary"
 	case frame.StatusInvalid:
@@ -223,20 +223,20 @@ func handshakeHint(h *proto.HandshakeError) string {
 	case h.Stage == netdial.StageProxy:
 		return proxyHint(h)
 	case h.Status == 407:
-		return "a proxy that answered in place of the server requires credentials: --proxy URL and --proxy-user USER:PASSWORD"
+		return "a proxy that answered instead of the server requires credentials: --proxy URL and --proxy-user USER:PASSWORD"
 	case h.Status >= 300 && h.Status < 400:
 		if h.Err != nil {
 			return "use the address that it leads to"
 		}
 		return "-L follows redirects"
 	case h.Status >= 200 && h.Status < 300:
-		return "there is an ordinary page and no WebSocket at this address: check its path"
+		return "this address serves an ordinary page, not a WebSocket: check its path"
 	case statusHints()[h.Status] != "":
 		return statusHints()[h.Status]
 	case h.Status != 0 && h.Status < 500:
 		return "check the path of the address"
 	case h.Status >= 500:
-		return "the server, or what stands in front of it, is in trouble; try again later"
+		return "the server, or a gateway in front of it, failed; try again later"
 	case h.Stage == netdial.StageDNS:
 		return "check the host name"
 	case h.Stage == netdial.StageTCP && netdial.ConnectionRefused(h.Err):
@@ -258,18 +258,18 @@ func handshakeHint(h *proto.HandshakeError) string {
 func statusHints() map[int]string {
 	return map[int]string{
 		400: "the server did not understand the handshake: check the path, --subprotocol and the headers; a TLS port needs wss://",
-		402: "the service wants to be paid: check the account",
+		402: "the service requires payment: check the account",
 		405: "the address takes no GET, and so no WebSocket: check the path",
 		408: "the server waited too long for the request; try again",
-		410: "what was at this address is gone for good; ask who runs the server for the new one",
+		410: "what was at this address is gone for good; ask its operator for the new one",
 		421: "the server does not serve this host name: check it, --connect-to and --resolve",
 		426: "the server asks for another protocol at this address: check the path, --subprotocol, and whether it speaks WebSocket version 13",
 		429: "the server has had too many requests from here: wait before you try again",
 		431: "the headers are too large for the server: send less with -H, or a shorter token",
 		451: "the server may not serve this for legal reasons",
-		502: "what stands in front of the server does not reach it; try again later",
+		502: "the gateway in front of the server cannot reach it; try again later",
 		503: "the server is overloaded or under maintenance; try again later",
-		504: "what stands in front of the server got no answer from it; try again later",
+		504: "the gateway in front of the server got no answer from it; try again later",
 	}
 }
 
@@ -278,13 +278,13 @@ func proxyHint(h *proto.HandshakeError) string {
 	case ok && p.Refused:
 		return proxyRefusedHint(p)
 	case h.Status == 403:
-		return "the proxy does not allow this host or port; ask who runs it"
+		return "the proxy does not allow this host or port; ask its operator"
 	case h.Status != 0:
 		return "the proxy did not reach the server; see whether its address is right from there"
 	case Is[x509.UnknownAuthorityError](h.Err):
 		return "--proxy-cacert FILE trusts the authority that signed the certificate of the proxy; --proxy-insecure does not check it"
 	case Is[*tls.CertificateVerificationError](h.Err):
-		return "it is the certificate of the proxy; who runs the proxy has to renew or correct it; --proxy-insecure does not check it"
+		return "it is the certificate of the proxy; its operator has to renew or correct it; --proxy-insecure does not check it"
 	case Is[tls.RecordHeaderError](h.Err):
 		return "the proxy does not speak TLS on this port: -x http://HOST:PORT"
 	}

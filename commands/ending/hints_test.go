@@ -15,7 +15,7 @@ func TestStatusHints(t *testing.T) {
 	for status, want := range map[int]string{
 		302: "-L", 400: "wss://", 401: "credentials", 402: "account", 403: "credentials", 404: "path", 405: "GET",
 		407: "--proxy", 408: "try again", 410: "gone", 421: "host name", 426: "protocol", 429: "wait", 431: "headers",
-		451: "legal", 500: "try again", 502: "does not reach", 503: "overloaded", 504: "no answer", 200: "ordinary page",
+		451: "legal", 500: "try again", 502: "cannot reach", 503: "overloaded", 504: "no answer", 200: "ordinary page",
 	} {
 		got := Hint(&proto.HandshakeError{Stage: netdial.StageUpgrade, Address: "ws://a", Status: status})
 		if !strings.Contains(got, want) {

@@ -7,11 +7,19 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// rareGroups are headings under which the short help explains only the essential flags,
-// and names the others.
+// rareGroups are groups of which the short help explains only the essential flags, all
+// under one heading.
 var rareGroups = []string{program.CatReady, program.CatStatus, program.CatLink, program.CatProxy, program.CatTLS, program.CatPrompt}
 
-// Rare reports whether the short help only names a flag.
+// Heading returns the group of a flag in the short help.
+func Heading(f *cmdline.Flag) string {
+	if slices.Contains(rareGroups, f.Group) {
+		return program.CatLink
+	}
+	return f.Group
+}
+
+// Rare reports whether the short help does not explain a flag.
 func Rare(f *cmdline.Flag) bool {
 	return f.Rare || slices.Contains(rareGroups, f.Group) && !f.Essential
 }

@@ -21,10 +21,10 @@ func Topics(all stream.Services) []cmdline.Topic {
 	return slices.Concat([]cmdline.Topic{
 		{Name: "exit-codes", Summary: "what the exit code says", Text: `The exit code says which kind of end it was:
 
-  0      ended as asked, or the server closed normally and nothing was awaited
+  0      ended as requested, or the server closed normally and nothing was awaited
   1      internal error, or output could not be written
   2      usage: flag, argument, jq expression
-  3      could not connect: dns, tcp, proxy, tls, or an HTTP answer that is no upgrade
+  3      could not connect: dns, tcp, proxy, tls, or an HTTP response that is not an upgrade
   4      an expectation failed, or the command of --on-ready
   5      credentials refused
   6      the service refused the request: unknown stream, no right to it, protocol error
@@ -35,24 +35,24 @@ func Topics(all stream.Services) []cmdline.Topic {
 
 4 stands for --fail-if, and for an --expect that matched nothing when --max-time, -n, --until or a normal close by the server ended the stream. With --idle it is 7, like everything else that is awaited then; so it is when --max-time passes before the stream is there at all. When the connection is lost for good it is 8, with the expectations that were not met on stderr.
 
-A closed stdout, as in "hark … | head -1", ends hark quietly with 0.
+A closed stdout, as in "hark … | head -1", makes hark exit 0 silently.
 
   hark drogue tail --emulator demo-app -n 2
-  hark drogue tail --emulator demo-app --expect '.data == "never"' -m 3s  # ends with 4
-  hark drogue tail --emulator no-such-app                                 # ends with 6
-  hark drogue tail --emulator demo-app -n 1000 -m 3s                      # ends with 7
+  hark drogue tail --emulator demo-app --expect '.data == "never"' -m 3s  # exits 4
+  hark drogue tail --emulator no-such-app                                 # exits 6
+  hark drogue tail --emulator demo-app -n 1000 -m 3s                      # exits 7
 `},
-		{Name: "environment", Summary: "environment variables", Text: `Whatever a flag sets, an environment variable sets too: HARK_ and the name of the flag in capitals, with underscores for dashes; for a flag of one service, the service comes between. --help-all shows the name beside each flag.
+		{Name: "environment", Summary: "environment variables", Text: `Every flag can also be set by an environment variable: HARK_ and the name of the flag in capitals, with underscores for dashes; for a flag of one service, the service comes between. --help-all shows the name next to each flag.
 
   HARK_COUNT=5              --count 5
   HARK_OCTAVE_TOKEN=…       --token of hark octave
   HARK_DROGUE_TOKEN=…       --token of hark drogue
 
-A flag wins over its variable; an empty variable counts as not set. A flag that can be repeated takes one value per line.
+A flag takes precedence over its variable; an empty variable counts as not set. A flag that can be repeated takes one value per line.
 
   HARK_COUNT=2 HARK_JQ=.data hark drogue tail --emulator demo-app
 
-Other variables that count: HARK_CONFIG, XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_CACHE_HOME ('hark help files'); http_proxy, https_proxy, all_proxy, no_proxy and SSLKEYLOGFILE ('hark help network'); NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM ('hark help output'); HARK_PAGER, or PAGER, which shows help that does not fit the terminal; VISUAL, or EDITOR, for 'hark config edit' and /edit; BROWSER for 'hark drogue login'.
+Other variables: HARK_CONFIG, XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_CACHE_HOME ('hark help files'); http_proxy, https_proxy, all_proxy, no_proxy and SSLKEYLOGFILE ('hark help network'); NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM ('hark help output'); HARK_PAGER, or PAGER, which shows help that does not fit the terminal; VISUAL, or EDITOR, for 'hark config edit' and /edit; BROWSER for 'hark drogue login'.
 `},
 		{Name: "secrets", Summary: "how to pass credentials", Text: `A flag for a credential takes:
 
@@ -65,7 +65,7 @@ Other variables that count: HARK_CONFIG, XDG_CONFIG_HOME, XDG_STATE_HOME and XDG
 
 Files, commands and the keyring are asked each time that a credential is needed, so a token can be renewed. White space around a credential is left out. A command runs in sh -c (cmd /c on Windows) with hark's environment and without stdin; what it prints on stderr is shown only when it fails.
 
-No message, status record, report or tape shows a credential, in whatever encoding it travels. A credential on the command line earns a warning, which --no-warn-secrets silences, and so does a file that others can read.
+No message, status record, report or recording shows a credential, in whatever encoding it travels. A credential on the command line earns a warning, which --no-warn-secrets silences, and so does a file that others can read.
 
   hark emulate drogue -- hark drogue tail demo-app -n 1 --token env:HARK_DROGUE_TOKEN
   hark emulate drogue -- hark drogue tail demo-app -n 1 --token 'cmd:echo $HARK_DROGUE_TOKEN'
@@ -80,7 +80,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 
 --connect-to leads to another host and port, --resolve to other addresses, --unix-socket to a socket of this machine; TLS and the Host header still name the host of the address.
 
---cacert takes the place of the system's authorities. --pinnedpubkey holds with -k too; what to write there is in the message when it does not match. --tls-keylog writes to the file that SSLKEYLOGFILE names, and nothing else does.
+--cacert takes the place of the system's authorities. --pinnedpubkey applies with -k too; what to write there is in the message when it does not match. --tls-keylog writes to the file that SSLKEYLOGFILE names, and nothing else does.
 
 -L follows redirects. Headers, --user included, do not go to another origin. Services with credentials do not go there at all, nor do handshakes with --subprotocol, because servers for browsers take credentials there. A redirect from wss:// to ws:// needs --allow-insecure-redirect.
 
@@ -88,8 +88,8 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 
   hark emulate drogue --allow-host stream.test -- sh -c 'a=${HARK_DROGUE_ENDPOINT#ws://}; hark connect ws://stream.test/drogue/public-app -n 1 --connect-to "::${a%/*}"'
 `},
-		{Name: "faults", Summary: "how the stand-ins misbehave on request", Text: faultsText(all.Emulators())},
-		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top hold for all commands, those in the table of a service for that service.
+		{Name: "faults", Summary: "how the emulators misbehave on request", Text: faultsText(all.Emulators())},
+		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top apply to all commands, those in the table of a service for that service.
 
   retries = 20
 
@@ -103,7 +103,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
   [macros]
   hello = '{"hello":"${name}"}'
 
---profile staging, or HARK_PROFILE=staging, adds what stands under profile.staging. The first that speaks wins: flag, variable, profile, file, default; 'hark config explain drogue tail' shows which one it was. A flag that can be repeated takes a list. Write references such as env:NAME in place of credentials. An unknown key or a value of the wrong type is an error with file and line.
+--profile staging, or HARK_PROFILE=staging, adds what stands under profile.staging. Precedence: flag, environment variable, profile, file, default; 'hark config explain drogue tail' shows which one it was. A flag that can be repeated takes a list. Write references such as env:NAME instead of credentials. An unknown key or a value of the wrong type is an error with file and line.
 
 'hark config init octave' asks for what a service needs, tries it with 'hark doctor', and writes it. What --set gives is not asked for; without a terminal the answers are lines of stdin.
 
@@ -111,7 +111,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
   hark config explain drogue tail
   hark config check
 `},
-		{Name: "conditions", Summary: "when a stream ends", Text: `Conditions compose; the first to come true ends the stream:
+		{Name: "conditions", Summary: "when a stream ends", Text: `Conditions compose; the first to become true ends the stream:
 
   -n 5              5 events were printed, after the filter      0
   --until EXPR      an event matches; it is printed              0
@@ -124,13 +124,13 @@ D is a duration such as 500ms, 30s or 5m; as for curl, a bare number is one of s
 
 EXPR matches when it yields anything but false and null. It sees what would be printed without --jq: with --format cloudevents the CloudEvent, with --format frames each frame. --until and --fail-if can be given several times too, then any of them counts. When one event makes several true, the order is --fail-if, --until, --expect, -n.
 
-What was still awaited at the end stands on stderr: for each expression the number of events that it saw, and the value that came nearest when the value of one path was the reason, as in .data.temp > 21 or .type == "a" and .data.temp > 21. 'hark help exit-codes' has the codes, 'hark help reports' says how a CI system learns of it.
+What was still awaited at the end is reported on stderr: for each expression the number of events that it saw, and the value that came nearest when the value of one path was the reason, as in .data.temp > 21 or .type == "a" and .data.temp > 21. 'hark help exit-codes' has the codes, 'hark help reports' says how a CI system learns of it.
 
   hark drogue tail --emulator demo-app --until '.data > 0' -m 30s
   hark drogue tail --emulator demo-app --expect '.specversion == "1.0"' --expect .data -m 30s --jq .subject
-  hark drogue tail --emulator demo-app -n 5 --fail-if '.specversion == "1.0"'  # ends with 4
+  hark drogue tail --emulator demo-app -n 5 --fail-if '.specversion == "1.0"'  # exits 4
 `},
-		{Name: "reports", Summary: "what came of each condition, for CI", Text: `--report junit=FILE, --report tap=FILE and --report json=FILE write, when the stream has ended, one test case for the stream itself (connected, and nothing went wrong) and one for each condition: the time to the match and the event that matched, or what is missing and the last 5 events. No case has failed if and only if the exit code is 0. A condition that another one forestalled is skipped.
+		{Name: "reports", Summary: "the result of each assertion, for CI", Text: `--report junit=FILE, --report tap=FILE and --report json=FILE write, when the stream has ended, one test case for the stream itself (connected, and nothing went wrong) and one for each condition: the time to the match and the event that matched, or what is missing and the last 5 events. No case has failed if and only if the exit code is 0. A condition that another one forestalled is skipped.
 
 A file is there in full or not at all, also when there was no connection. JUnit is what Jenkins, GitLab and others read; TAP has version 13: prove -e cat FILE. Credentials are withheld, and of a long event only the start is kept.
 
@@ -153,7 +153,7 @@ The members of the JSON:
   message       what the service sent
   cloudevents   the event as CloudEvents 1.0 JSON
   frames        every frame in both directions, pings and heartbeats
-                included, as on a tape: time, dir (in, out), op, text or
+                included, as in a recording: time, dir (in, out), op, text or
                 base64; a credential that was sent is withheld
 
 A message is printed byte for byte, except that line breaks between tokens become spaces. A text message that is not JSON becomes a JSON string; a binary message that is not JSON becomes {"data_base64":"…"}.
@@ -165,17 +165,17 @@ recordedtime is the time of receipt. Data that is not JSON has the datacontentty
 
 --jq shapes what is printed, and -r prints strings without quotes. Conditions look at each event before that; -n counts events of which something was printed.
 
--0 ends each record with a NUL character, for xargs -0. --pretty spreads JSON over several lines. --time puts the time of receipt in front of each record, which is no JSON then: on a terminal, or with -r.
+-0 ends each record with a NUL character, for xargs -0. --pretty spreads JSON over several lines. --time puts the time of receipt in front of each record, which then is not JSON: on a terminal, or with -r.
 
-On a terminal JSON is coloured, and control characters and those that turn the direction of writing are shown as \uXXXX. In a pipe neither is done, unless --color always or CLICOLOR_FORCE asks for colour. --color never, NO_COLOR, CLICOLOR=0 and TERM=dumb switch it off; a flag weighs most, then NO_COLOR, then CLICOLOR_FORCE.
+On a terminal JSON is colored, and control characters and those that turn the direction of writing are shown as \uXXXX. In a pipe neither is done, unless --color always or CLICOLOR_FORCE asks for color. --color never, NO_COLOR, CLICOLOR=0 and TERM=dumb switch it off; a flag weighs most, then NO_COLOR, then CLICOLOR_FORCE.
 
-stderr gets everything else. When it is no terminal, that is only warnings and errors, and with -v what happens to the connection.
+stderr gets everything else. When it is not a terminal, that is only warnings and errors, and with -v what happens to the connection.
 
   hark octave subscribe --emulator /demo/stream -n 2 --format cloudevents
   hark doshii listen --emulator -n 2 --format frames
   hark drogue tail --emulator demo-app -n 2 --jq .subject -r --time
 `},
-		{Name: "jq", Summary: "shaping events, and writing conditions", Text: `--jq EXPR prints what the jq expression makes of each event: nothing, a line, or several. --until, --expect and --fail-if take expressions too. The language is that of jq 1.8, in its implementation gojq; the command jq is not needed.
+		{Name: "jq", Summary: "filtering events, and writing conditions", Text: `--jq EXPR prints what the jq expression makes of each event: nothing, a line, or several. --until, --expect and --fail-if take expressions too. The language is that of jq 1.8, in its implementation gojq; the command jq is not needed.
 
   hark drogue tail --emulator demo-app -n 3 --jq '{device, t: .data}'
   hark drogue tail --emulator demo-app -n 3 --jq 'select(.data != null) | .subject'
@@ -184,7 +184,7 @@ stderr gets everything else. When it is no terminal, that is only warnings and e
 
 Each event is a run of its own: . is the event, and variables are those of --arg and --argjson. A number that is only passed on keeps its digits, and an event that is not changed is printed byte for byte; the keys of objects that an expression makes come out sorted. debug and stderr write to stderr, one line per call: in what stderr prints, a line feed becomes a space, and text that looks like a line of hark or like a command to a CI system is quoted.
 
-An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. The same holds for an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. What is no expression at all is refused before anything is dialled, with a mark under the place.
+An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. The same holds for an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. An expression that cannot be compiled is refused before anything is dialed, with a mark under the place.
 
 What differs from jq 1.8:
 
@@ -195,11 +195,11 @@ What differs from jq 1.8:
   not there        $__loc__, input, inputs, input_line_number, input_filename, have_decnum, have_literal_numbers,
                    get_search_list, modules
 
-As in jq 1.8, and not in 1.7, ltrimstr and rtrimstr want strings. fromdate wants no fraction of a second:
+As in jq 1.8, and not in 1.7, ltrimstr and rtrimstr require strings. fromdate accepts no fraction of a second:
 
   hark drogue tail --emulator demo-app -n 2 --jq '.time | sub("[.][0-9]+"; "") | fromdate'
 `},
-		{Name: "pipelines", Summary: "hark among other programs", Text: `An event is on stdout as soon as nothing more is waiting to be read, in a pipe too: there is no buffering to switch off. stdin is not read unless -i or --send - asks for it, so hark runs in loops, under cron and in the background.
+		{Name: "pipelines", Summary: "using hark in pipelines", Text: `An event is on stdout as soon as nothing more is waiting to be read, in a pipe too: there is no buffering to switch off. stdin is not read unless -i or --send - asks for it, so hark runs in loops, under cron and in the background.
 
   hark drogue tail --emulator demo-app -n 3 --jq .subject -r | sort | uniq -c
   hark drogue tail --emulator demo-app -n 3 | while read -r event; do printf '%s\n' "$event"; done
@@ -207,9 +207,9 @@ As in jq 1.8, and not in 1.7, ltrimstr and rtrimstr want strings. fromdate wants
   hark drogue tail --emulator demo-app -n 3 --jq '[.subject, .data] | @csv' -r >events.csv
   hark drogue tail --emulator demo-app | head -1
 
-When the reader goes away, as head does after its line, hark ends at once and quietly with 0, also while no event comes. The exit code of a pipeline is that of its last command; 'set -o pipefail' in bash and zsh makes that of hark count.
+When the reader goes away, as head does after its line, hark exits 0 at once and silently, also while no event comes. The exit code of a pipeline is that of its last command; 'set -o pipefail' in bash and zsh makes that of hark count.
 
-A slow reader costs nothing as long as what waits fits into --buffer. --overflow says what happens then: block stops reading from the server, drop-oldest loses events and tells how many, fail ends hark with 9. Heartbeats and pongs go on meanwhile.
+A slow reader costs nothing as long as what waits fits into --buffer. --overflow says what happens then: block stops reading from the server, drop-oldest loses events and reports how many, fail exits 9. Heartbeats and pongs go on meanwhile.
 
 What is to happen only when the stream is live starts with --on-ready:
 
@@ -226,7 +226,7 @@ Without the variables that is ~/.config, ~/.local/state and ~/.cache. Only their
 
   hark config path
 `},
-		{Name: "status", Summary: "the life of the connection, as records", Text: `--status json writes to stderr, and --status-file to a file, one JSON object per line for each turn in the life of the connection. With --status json nothing else stands on stderr: warnings are records too, and the error is in the last one. Only wrong usage, found before anything is dialled, is told in words.
+		{Name: "status", Summary: "connection status records", Text: `--status json writes to stderr, and --status-file to a file, one JSON object per line for each change of the connection's state. With --status json nothing else is written to stderr: warnings are records too, and the error is in the last one. Only wrong usage, found before anything is dialed, is reported as text.
 
 Every record has:
 
@@ -235,7 +235,7 @@ Every record has:
   service   ` + stream.OneOf(all.Names()) + `
   attempt   the number of the handshake in this run, from 1
 
-Where they are known: address, without credentials; error, what went wrong in words; http_status, the status of an HTTP answer that was no upgrade; close_code and close_reason, of the server's close frame. What else there is depends on the status:
+Where they are known: address, without credentials; error, what went wrong in words; http_status, the status of an HTTP response that was not an upgrade; close_code and close_reason, of the server's close frame. What else there is depends on the status:
 
   connecting      an attempt begins
   connected       the socket is open
@@ -244,7 +244,7 @@ Where they are known: address, without credentials; error, what went wrong in wo
   heartbeat       the server answered a heartbeat or ping; rtt_seconds
   disconnected    the connection was lost
   retrying        after delay_seconds; number retry of retries in the window
-  gap             events between from and to may be missing, unless filled is true; reason says what interrupted the stream
+  gap             events between from and to may have been lost, unless filled is true; reason says what interrupted the stream
   unconfirmed     messages that hark had sent when the connection ended may not
                   have arrived: at most so many as the member messages says
   dropped         stdout was too slow; dropped_now since the last such record
@@ -259,15 +259,15 @@ dropped, counters and ended have the counters of the run: events that came, prin
 
 A stream is ready ` + readyText(all) + `. --ready-delay adds to that. --on-ready, --ready-file and --ready-only act then.
 `},
-		{Name: "tapes", Summary: "recording streams, and what to do with it", Text: `--record FILE writes every frame of both directions and every handshake to FILE, which only its owner can read. Credentials that hark knows are left out. Payloads are not secrets to hark: look at a tape before you give it away.
+		{Name: "recordings", Summary: "recording streams, and what to do with the file", Text: `--record FILE writes every frame of both directions and every handshake to FILE, which only its owner can read. Credentials that hark knows are left out. Payloads are not secrets to hark: look at a recording before you give it away.
 
   hark drogue tail --emulator demo-app -n 5 --record x.tape
   hark play x.tape --jq .subject
   hark replay x.tape --speed max -m 5s
 
-hark play runs a tape through --jq, --format and the conditions, without a network. It ends with the exit code of the command that made the recording, unless a condition of its own decides or that command was ended by a signal. hark replay serves it to any WebSocket client.
+hark play runs a recording through --jq, --format and the conditions, without a network. It ends with the exit code of the command that made the recording, unless a condition of its own decides or that command was ended by a signal. hark replay serves it to any WebSocket client.
 
-A tape is one JSON object per line: a head, then records in the order of the frames, and at last how the command ended.
+A recording is one JSON object per line: a header, then records in the order of the frames, and at last how the command ended.
 
   {"format":"hark-tape","version":1,"time":"…","service":"drogue"}
   {"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
@@ -275,10 +275,10 @@ A tape is one JSON object per line: a head, then records in the order of the fra
   {"time":"…","dir":"in","op":"binary","base64":"…"}
   {"time":"…","dir":"in","op":"close","code":1000,"reason":"…"}
 
-op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload that is UTF-8 stands as text, any other as base64; withheld takes its place when it carried a credential. A handshake begins a connection. A tape that is cut off is read up to there.
+op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload that is UTF-8 stands as text, any other as base64; withheld takes its place when it carried a credential. A handshake begins a connection. A recording that is cut off is read up to there.
 `},
 	}, ofServices, []cmdline.Topic{
-		{Name: "prompt", Summary: "talking to a server at the prompt", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. What you type is sent as a text message; what comes appears above the line that you are typing, marked with <.
+		{Name: "prompt", Summary: "interactive mode (REPL)", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. What you type is sent as a text message; what comes appears above the line that you are typing, marked with <.
 
   /help                lists the commands, with those of the service
   //TEXT               sends /TEXT, which would be a command otherwise
@@ -292,7 +292,7 @@ A line that begins a JSON object or array goes on until the value is complete; a
 
 The history is kept in $XDG_STATE_HOME/hark (~/.local/state/hark), for its owner only. Lines that begin with a space, or that seem to have a credential in them, are left out.
 
-When stdin or stdout is no terminal, -i runs the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8. Lines of a pipe do not name files (/file, /binary @FILE, /record, /save) unless --allow-files says that they may: they may be the words of somebody else. To send lines as they are, whatever they begin with, use --send -.
+When stdin or stdout is no terminal, -i runs the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8. Lines of a pipe do not name files (/file, /binary @FILE, /record, /save) unless --allow-files says that they may: they may come from someone else. To send lines as they are, whatever they begin with, use --send -.
 
   printf '/ping\n/status\n/quit\n' | hark drogue tail --emulator demo-app -i
 
@@ -303,7 +303,7 @@ Macros are texts of the configuration file, with places to fill in:
   [macros]
   hello = '{"hello":"${name}"}'        # /hello name=World
 
-'hark help wscat' has more for those who come from there.
+See also 'hark help wscat'.
 `},
 	})
 }
@@ -311,7 +311,7 @@ Macros are texts of the configuration file, with places to fill in:
 // faultsText is the table of faults of the emulator.
 func faultsText(all emulator.Services) string {
 	var b strings.Builder
-	b.WriteString("'hark emulate SERVICE --fault FAULT' makes a stand-in misbehave, on every connection. A client that " +
+	b.WriteString("'hark emulate SERVICE --fault FAULT' makes an emulator misbehave, on every connection. A client that " +
 		"sends the header " + emulator.FaultHeader + " asks for faults on its own connection alone, so a test needs no side channel: " +
 		"-H '" + emulator.FaultHeader + ": after=3 close=1001' with hark connect. Several faults are separated by spaces.\n\n" +
 		"  hark emulate drogue --fault 'after=2 close=1011' -- hark drogue tail demo-app -n 3\n\n")

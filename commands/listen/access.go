@@ -18,9 +18,9 @@ type Flags struct{ origins, hosts []string }
 func (f *Flags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "allow-origin", Value: cmdline.Strings(&f.origins),
-			Usage: "also serve pages of `ORIGIN`, such as https://app.example.com; * for all. Programs and pages of this machine are always served"},
+			Usage: "also serve pages of `ORIGIN`; * for all", Detail: "; such as https://app.example.com. Programs and pages of this machine are always served"},
 		{Name: "allow-host", Value: cmdline.Strings(&f.hosts),
-			Usage: "also accept requests for the host name `HOST` when listening on a loopback address; * for all"},
+			Usage: "also accept requests for `HOST`; * for all", Detail: "; a host name, when listening on a loopback address"},
 	}
 }
 

@@ -87,18 +87,18 @@ hark octave session --emulator`,
 // account are the flags that say where the service is and who asks.
 func (o *options) account() []*cmdline.Flag {
 	return cmdline.Own("octave",
-		&cmdline.Flag{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.Endpoint,
+		&cmdline.Flag{Name: "endpoint", Rare: true, Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.Endpoint,
 			Usage: "reach the session service at `URL`"},
-		&cmdline.Flag{Name: "api", Group: program.CatService, Value: cmdline.String(&o.api), Default: wire.API,
-			Usage: "reach the REST interface at `URL`; the default holds for the default of --endpoint"},
+		&cmdline.Flag{Name: "api", Rare: true, Group: program.CatService, Value: cmdline.String(&o.api), Default: wire.API,
+			Usage: "reach the REST interface at `URL`", Detail: "; the default applies to the default of --endpoint"},
 		&cmdline.Flag{Name: "company", Group: program.CatService, Value: cmdline.String(&o.company),
-			Usage: "the `NAME` of the company"},
+			Usage: "company `NAME`"},
 		&cmdline.Flag{Name: "user", Group: program.CatService, Value: cmdline.String(&o.user),
-			Usage: "the `NAME` of the user; leave it out for a restricted token"},
+			Usage: "user `NAME`", Detail: "; omit it for a restricted token"},
 		&cmdline.Flag{Name: "token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.token),
 			Usage: "master or restricted token, `SECRET`", Detail: credential.Forms},
 		&cmdline.Flag{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-			Usage: "use the built-in stand-in instead of the service"},
+			Usage: "use the built-in emulator instead of the real service"},
 	)
 }
 
@@ -109,8 +109,8 @@ func sessionCommand(p *program.Program) *cmdline.Command {
 		Usage: "ask for a session and print it as one JSON line",
 		Examples: `hark octave session --emulator
 hark octave session --company acme --user alice --token env:OCTAVE_TOKEN | jq -r .url`,
-		Description: "Prints {\"id\":…,\"url\":…}. Both are credentials: whoever has them can open the " +
-			"socket. A session that nobody connects to expires within seconds.",
+		Description: "Prints {\"id\":…,\"url\":…}. Both are credentials: they open the " +
+			"socket. A session without a connection expires within seconds.",
 		Flags: append(o.account(), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			if err := f.NetworkFlags.Check(ctx, line); err != nil {
@@ -153,15 +153,15 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 			&cmdline.Flag{Name: "device", Group: program.CatService, Value: cmdline.Strings(&o.devices),
 				Usage: "subscribe to all streams of the device `NAME`"},
 			&cmdline.Flag{Name: "prefix", Complete: streamNames(p), Group: program.CatService, Value: cmdline.Strings(&o.prefixes),
-				Usage: "subscribe to all streams whose path begins with `PATH`"},
+				Usage: "subscribe to all streams below `PATH`"},
 			&cmdline.Flag{Name: "since", Group: program.CatService, Value: &o.since,
-				Usage: "print what was stored from `DURATION|TIME` on, before the live events"},
-			&cmdline.Flag{Name: "backfill", Group: program.CatService, Value: cmdline.Bool(&o.backfill),
-				Usage: "fetch what was missed when the connection was lost"},
-			&cmdline.Flag{Name: "backfill-delay", Group: program.CatService, Value: cmdline.Duration(&o.backfillDelay),
-				Usage: "ask once more after `D` for what was missed: the REST interface may show events that late"},
-			&cmdline.Flag{Name: "no-backfill", Group: program.CatService, Value: cmdline.Bool(&o.noBackfill),
-				Usage: "do not: the same as --backfill=false"},
+				Usage: "first print stored events since `DURATION|TIME`"},
+			&cmdline.Flag{Name: "backfill", Rare: true, Group: program.CatService, Value: cmdline.Bool(&o.backfill),
+				Usage: "fetch events missed while disconnected"},
+			&cmdline.Flag{Name: "backfill-delay", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.backfillDelay),
+				Usage: "fetch missed events again after `D`", Detail: "; the REST interface may show events that late"},
+			&cmdline.Flag{Name: "no-backfill", Rare: true, Group: program.CatService, Value: cmdline.Bool(&o.noBackfill),
+				Usage: "same as --backfill=false"},
 		)...), f.Flags()...),
 	},
 		Check: func(ctx context.Context, line *cmdline.Line) error {
@@ -193,19 +193,19 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 // check finds what is wrong with the flags and arguments of "octave subscribe".
 func (o *options) check(line *cmdline.Line) error {
 	if o.ackTimeout <= 0 {
-		return cmdline.FlagErrorf("--ack-timeout", " %s: the duration must be positive", o.ackTimeout)
+		return cmdline.ValueErrorf("--ack-timeout", o.ackTimeout.String(), "must be positive")
 	}
 	if o.heartbeat < 0 {
-		return cmdline.FlagErrorf("--heartbeat", " %s: the duration must not be negative", o.heartbeat)
+		return cmdline.ValueErrorf("--heartbeat", o.heartbeat.String(), "must not be negative")
 	}
 	if o.backfillDelay < 0 {
-		return cmdline.FlagErrorf("--backfill-delay", " %s: the duration must not be negative", o.backfillDelay)
+		return cmdline.ValueErrorf("--backfill-delay", o.backfillDelay.String(), "must not be negative")
 	}
 	if err := o.checkStreams(line.Args()); err != nil {
 		return err
 	}
 	if as := line.GivenAs("backfill"); as != "" && o.backfill && o.noBackfill {
-		return cmdline.FlagErrorf(as, " and --no-backfill exclude each other")
+		return cmdline.FlagErrorf(as, " cannot be used with --no-backfill")
 	}
 	return nil
 }
@@ -247,7 +247,7 @@ func open(s *stream.Stream, o *options) (*octave.Service, error) {
 			return nil, err
 		}
 		if o.typed("api") {
-			return nil, cmdline.FlagErrorf("--api", " and --emulator exclude each other")
+			return nil, cmdline.FlagErrorf("--api", " cannot be used with --emulator")
 		}
 		o.api = s.Emulated.Demo["HARK_OCTAVE_API"]
 	}
@@ -264,7 +264,7 @@ func open(s *stream.Stream, o *options) (*octave.Service, error) {
 	}
 	for _, need := range []struct{ flag, value string }{{"company", o.company}, {"token", o.token}} {
 		if need.value == "" {
-			e := cmdline.Usagef("octave needs --%s", need.flag)
+			e := cmdline.Usagef("required flag not set: --%s", need.flag)
 			e.Advice = "set it or " + cmdline.VariableName("octave", need.flag) + ", or try --emulator"
 			return nil, e
 		}

@@ -129,9 +129,9 @@ func (o *options) apiBase(endpoint string) (string, error) {
 	return base, err
 }
 
-// noAPI is the error of what needs the REST interface.
+// noAPI is the error of what requires the REST interface.
 func (o *options) noAPI(what string) error {
-	e := cmdline.Usagef("%s needs the REST interface", what)
+	e := cmdline.Usagef("%s requires the REST interface", what)
 	e.Advice = "set --api or " + cmdline.VariableName("octave", "api") + " to its address, as --endpoint is not the vendor's"
 	return e
 }
@@ -147,7 +147,7 @@ func (o *options) checkStreams(args []string) error {
 	}
 	for _, d := range o.devices {
 		if d == "" || strings.ContainsAny(d, "/ ") {
-			return cmdline.FlagErrorf("--device", " %q: expected the name of a device", cmdline.Cut(d, 24))
+			return cmdline.ValueErrorf("--device", cmdline.Cut(d, 24), "expected the name of a device")
 		}
 	}
 	for _, prefix := range o.prefixes {
@@ -161,7 +161,7 @@ func (o *options) checkStreams(args []string) error {
 // complete finds that nothing is to be subscribed to.
 func (o *options) complete() error {
 	if len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
-		e := cmdline.Usagef("STREAM is missing")
+		e := cmdline.Usagef("missing argument: STREAM")
 		e.Advice = "give a STREAM, --device NAME or --prefix PATH; 'hark octave streams' lists the streams"
 		return e
 	}
@@ -264,10 +264,10 @@ func listStreams(ctx context.Context, s *stream.Stream, svc *octave.Service, w *
 func checkElems(payload []byte) error {
 	var elems map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &elems); err != nil {
-		return fmt.Errorf("%s is no JSON object", cmdline.Cut(string(payload), 48))
+		return fmt.Errorf("%s is not a JSON object", cmdline.Cut(string(payload), 48))
 	}
 	if elems == nil {
-		return errors.New("null is no JSON object")
+		return errors.New("null is not a JSON object")
 	}
 	return nil
 }

@@ -27,16 +27,16 @@ func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	f := stream.NewFlags()
 	return &cmdline.Command{
 		Name:  "play",
-		Usage: "run a tape through a filter and conditions, without a network",
+		Usage: "run a recording through a filter and conditions, offline",
 		Examples: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark play day.tape --jq .data
 hark play day.tape --until '.subject == "alarm"' --status json
 xz -dc day.tape.xz | hark play - --as connect`,
-		Args: "TAPE\nTAPE\ta file that --record has made; - for stdin",
+		Args: "RECORDING\nRECORDING\ta file written by --record; - for stdin",
 		Description: "Prints what the stream printed that was recorded, or would have printed with these " +
-			"flags, as fast as it can. Times are those of the tape, for --idle and --max-time too.",
+			"flags, as fast as it can. Times are those of the recording, for --idle and --max-time too.",
 		Flags: slices.Concat([]*cmdline.Flag{
-			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "what the tape says",
-				Usage: "take the tape for one of the service `" + strings.Join(all.Names(), "|") + "`"},
+			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "what the recording says",
+				Usage: "read the recording as one of the service `" + strings.Join(all.Names(), "|") + "`"},
 		}, f.EndFlags.Flags(), f.OutputFlags.Flags(), f.StatusFlags.Flags()),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			for _, check := range []func(context.Context, *cmdline.Line) error{f.EndFlags.Check, f.OutputFlags.Check, f.StatusFlags.Check} {
@@ -45,7 +45,7 @@ xz -dc day.tape.xz | hark play - --as connect`,
 				}
 			}
 			if as != "" && all.Find(as) == nil {
-				return cmdline.FlagErrorf(line.GivenAs("as"), " %q: expected %s", cmdline.Cut(as, 24), strings.Join(all.Names(), ", "))
+				return cmdline.ValueErrorf(line.GivenAs("as"), cmdline.Cut(as, 24), "expected %s", strings.Join(all.Names(), ", "))
 			}
 			s := stream.New(p, f)
 			defer s.Close()
@@ -133,7 +133,7 @@ func (s *playedService) Describe(m proto.Message) proto.Description {
 // recordedEnd is the error for the end of a recording.
 func recordedEnd(s *stream.Stream, path string, tape *proto.TapeReader, as string, w *output.Writer) error {
 	if as != tape.Head.Service && tape.Head.Service != "" && w.Counts().Events == 0 {
-		s.Warn("%s is a recording of %s; read as one of %s, it holds no event", path, cmdline.Cut(tape.Head.Service, 24), as)
+		s.Warn("%s is a recording of %s; read as one of %s, it contains no events", path, cmdline.Cut(tape.Head.Service, 24), as)
 	}
 	switch {
 	case tape.Head.Service == "":

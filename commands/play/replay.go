@@ -31,15 +31,15 @@ func ReplayCommand(p *program.Program, all stream.Services) *cmdline.Command {
 	o := &replayOptions{listen: "127.0.0.1:0", speed: 1}
 	return &cmdline.Command{
 		Name:  "replay",
-		Usage: "serve a tape to any WebSocket client",
+		Usage: "serve a recording to any WebSocket client",
 		Examples: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark replay day.tape -m 5s
 hark replay day.tape --speed max
 hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
-		Args: "TAPE\nTAPE\ta file that --record has made",
-		Description: "Prints the address, says to the client that connects there what the server said when the " +
-			"tape was recorded, and ends with the tape. Each further connection on the tape is for the next " +
-			"client. What the client on the tape sent is awaited for a second; with --strict for half a " +
-			"minute, and hark ends with 4 when something else comes. A tape of Octave answers requests for " +
+		Args: "RECORDING\nRECORDING\ta file written by --record",
+		Description: "Prints the address, sends the client that connects there what the server sent when the " +
+			"recording was made, and exits at its end. Each further recorded connection is for the next " +
+			"client. What the recorded client sent is awaited for a second; with --strict for half a " +
+			"minute, and hark exits 4 when something else arrives. A tape of Octave answers requests for " +
 			"a session, too.",
 		Flags: append([]*cmdline.Flag{
 			{Name: "listen", Value: cmdline.String(&o.listen),
@@ -47,9 +47,9 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 			{Name: "speed", Value: &o.speed,
 				Usage: "go `N` times as fast as recorded, or without any pause: 1, 10, max"},
 			{Name: "strict", Value: cmdline.Bool(&o.strict),
-				Usage: "end with 4 when the client does not send what the client on the tape has sent"},
+				Usage: "exit 4 if the client does not send what the recorded client sent"},
 			{Name: "max-time", Aliases: []string{"m"}, Value: cmdline.Duration(&o.limit),
-				Usage: "end after `D` in any case"},
+				Usage: "exit after `D`"},
 		}, o.access.Flags()...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			if err := program.CheckDuration(line, "max-time", o.limit, false); err != nil {
@@ -138,7 +138,7 @@ func serve(ctx context.Context, p *program.Program, path string, o *replayOption
 	err = h.Err()
 	switch {
 	case errors.Is(err, proto.ErrTapeCut):
-		p.Say.Warning("%v; what stands before it was served", err)
+		p.Say.Warning("%v; what precedes it was served", err)
 		return nil
 	}
 	return tapeError(path, err)

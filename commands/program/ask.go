@@ -62,7 +62,7 @@ func answered(ctx context.Context, read func() (string, error)) (string, error) 
 	}
 }
 
-// Person tells whether stdin is a terminal.
+// Person reports whether stdin is a terminal.
 func (p *Program) Person() bool {
 	f, ok := p.Stdin.(*os.File)
 	return ok && terminal.Is(f)

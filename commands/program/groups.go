@@ -27,7 +27,7 @@ const CatTLS = "TLS"
 // CheckDuration finds a duration that is negative, or 0 where that is not allowed.
 func CheckDuration(line *cmdline.Line, flag string, d time.Duration, zero bool) error {
 	if as := line.GivenAs(flag); as != "" && (d < 0 || d == 0 && !zero) {
-		return cmdline.FlagErrorf(as, " %s: the duration must be positive", d)
+		return cmdline.ValueErrorf(as, d.String(), "must be positive")
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (p *Program) warnVariables(line *cmdline.Line) {
 			continue
 		}
 		if near := nearVariable(name, known); near != "" {
-			p.Say.Warning("%s is not a variable of hark's; did you mean %s?", cmdline.Cut(name, 60), near)
+			p.Say.Warning("%s is not a variable of hark; did you mean %s?", cmdline.Cut(name, 60), near)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (p *Program) Warn(format string, args ...any) {
 	}
 }
 
-// showsSecret tells whether the value of a flag is a credential itself, not a
+// showsSecret reports whether the value of a flag is a credential itself, not a
 // reference to one.
 func showsSecret(s cmdline.Setting) bool {
 	switch name := s.Flag.Name; {

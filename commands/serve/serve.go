@@ -48,7 +48,7 @@ func Command(p *program.Program) *cmdline.Command {
 	o := &serveOptions{maxMessage: 64 << 20}
 	return &cmdline.Command{
 		Name:  "serve",
-		Usage: "be a WebSocket server for any number of clients",
+		Usage: "run a WebSocket server",
 		Examples: `hark serve 0 --echo -m 5s
 hark serve 8080 --echo
 hark serve :8443 --cert cert.pem --key key.pem
@@ -60,17 +60,17 @@ tail -f events.ndjson | hark serve 8080`,
 			"end. On a terminal, lines that begin with a slash are commands, such as /to N TEXT; /help lists them. In a " +
 			"pipe a line is data, whatever it begins with, unless --commands says otherwise.",
 		Flags: append([]*cmdline.Flag{
-			{Name: "echo", Value: cmdline.Bool(&o.echo), Usage: "send each message back to who sent it"},
+			{Name: "echo", Value: cmdline.Bool(&o.echo), Usage: "echo each message to its sender"},
 			{Name: "cert", Value: cmdline.String(&o.cert), Usage: "serve wss:// with the certificate in `FILE` (PEM)"},
 			{Name: "key", Value: cmdline.String(&o.key), Usage: "its private key in `FILE` (PEM)"},
-			{Name: "subprotocol", Aliases: []string{"s"}, Value: cmdline.Strings(&o.subprotocols), Usage: "agree to the subprotocol `NAME`"},
-			{Name: "count", Aliases: []string{"n"}, Value: cmdline.Uint64(&o.count), Usage: "end after `N` messages"},
-			{Name: "max-time", Aliases: []string{"m"}, Value: cmdline.Duration(&o.maxTime), Usage: "end after `D` in any case"},
+			{Name: "subprotocol", Aliases: []string{"s"}, Value: cmdline.Strings(&o.subprotocols), Usage: "accept the subprotocol `NAME`"},
+			{Name: "count", Aliases: []string{"n"}, Value: cmdline.Uint64(&o.count), Usage: "exit after `N` messages"},
+			{Name: "max-time", Aliases: []string{"m"}, Value: cmdline.Duration(&o.maxTime), Usage: "exit after `D`"},
 			{Name: "max-message-size", Value: &o.maxMessage,
 				Usage: "refuse messages larger than `SIZE`"},
 			{Name: "commands", Value: cmdline.Bool(&o.commands),
 				Usage: "run lines of a pipe that begin with a slash as commands; @FILE stays refused"},
-			{Name: "verbose", Aliases: []string{"v"}, Value: cmdline.Bool(&o.verbose), Usage: "tell on stderr who comes and goes"},
+			{Name: "verbose", Aliases: []string{"v"}, Value: cmdline.Bool(&o.verbose), Usage: "log connections to stderr"},
 		}, o.access.Flags()...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			o.address = line.Arg(0)
@@ -78,7 +78,7 @@ tail -f events.ndjson | hark serve 8080`,
 			case (o.cert == "") != (o.key == ""):
 				return cmdline.FlagErrorf("--cert", " and --key go together")
 			case line.GivenAs("count") != "" && o.count == 0:
-				return cmdline.FlagErrorf(line.GivenAs("count"), " 0: the number of messages must be at least 1")
+				return cmdline.ValueErrorf(line.GivenAs("count"), "0", "must be at least 1")
 			case o.maxMessage < 1:
 				return cmdline.FlagErrorf("--max-message-size", " must be at least 1")
 			}
@@ -124,7 +124,7 @@ func (o *serveOptions) listen(ctx context.Context, p *program.Program) (net.List
 		scheme, config = "wss", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	}
 	if address == "" || strings.Contains(address, "://") {
-		return nil, "", o.cannotListen(errors.New("this is no address to listen on"))
+		return nil, "", o.cannotListen(errors.New("not an address to listen on"))
 	}
 	l, err := net.Listen(network, address)
 	if err != nil {

@@ -120,7 +120,7 @@ func Check(root *cmdline.Command, f *config.File) error {
 			}
 		})
 		if opt == nil {
-			e := &cmdline.UsageError{Message: fmt.Sprintf("%s:%d: unknown setting %s", f.Path, s.Line, s.Key()), Advice: "'hark help config' tells what the file may hold"}
+			e := &cmdline.UsageError{Message: fmt.Sprintf("%s:%d: unknown setting %s", f.Path, s.Line, s.Key()), Advice: "'hark help config' describes the file"}
 			general := false
 			root.Walk(func(n *cmdline.Command) {
 				o, _ := Named(n, config.Setting{Name: s.Name})
@@ -194,6 +194,6 @@ func Global(p *program.Program) []*cmdline.Flag {
 		{Name: "profile", Value: cmdline.String(new(string)), Complete: func(ctx context.Context, line *cmdline.Line) []cmdline.Candidate { return profileNames(ctx, p, line) },
 			Usage: "take settings from the profile `NAME` of the configuration file"},
 		{Name: "no-warn-secrets", Value: cmdline.Bool(new(bool)),
-			Usage: "no warning when a credential stands on the command line"},
+			Usage: "do not warn about a credential on the command line"},
 	}
 }

@@ -30,24 +30,24 @@ type EndFlags struct {
 func (f *EndFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "count", Aliases: []string{"n"}, Group: program.CatEnd, Value: cmdline.Uint64(&f.count),
-			Usage: "end after `N` events were printed"},
+			Usage: "exit after `N` events", Detail: "; only events of which something was printed count"},
 		{Name: "until", Group: program.CatEnd, Value: cmdline.Strings(&f.until),
-			Usage: "end after the event for which the jq expression `EXPR` is true; it is printed"},
+			Usage: "exit after the first event that matches `EXPR`", Detail: " (which is printed)"},
 		{Name: "expect", Group: program.CatEnd, Value: cmdline.Strings(&f.expect),
-			Usage: "end when the jq expression `EXPR` was true for some event; given several times, when each was, in any order"},
+			Usage: "require an event that matches `EXPR`", Detail: "; exit 0 once all have been seen, 4 if not (7 when --idle ended it)"},
 		{Name: "fail-if", Group: program.CatEnd, Value: cmdline.Strings(&f.failIf),
-			Usage: "end with exit code 4 after the event for which the jq expression `EXPR` is true; it is printed"},
+			Usage: "exit 4 at the first event that matches `EXPR`", Detail: " (which is printed)"},
 		{Name: "idle", Group: program.CatEnd, Value: cmdline.Duration(&f.idle),
-			Usage: "end when no event has come for `D`; events that --jq drops count"},
+			Usage: "exit if no event arrives for `D`", Detail: "; events that --jq drops count as well"},
 		{Name: "max-time", Aliases: []string{"m"}, Group: program.CatEnd, Value: cmdline.Duration(&f.MaxTime),
-			Usage: "end after `D` in any case"},
+			Usage: "exit after `D`"},
 	}
 }
 
 // Check finds values that make no sense.
 func (f *EndFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if as := line.GivenAs("count"); as != "" && f.count == 0 {
-		return cmdline.FlagErrorf(as, " 0: the number of events must be at least 1")
+		return cmdline.ValueErrorf(as, "0", "must be at least 1")
 	}
 	if err := program.CheckDuration(line, "idle", f.idle, false); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (e *awaitedError) reason() string {
 	return e.Err.Error()
 }
 
-// has tells whether o was awaited.
+// has reports whether o was awaited.
 func (e *awaitedError) has(o output.Outcome) bool {
 	return slices.ContainsFunc(e.Unmet, func(u output.Outcome) bool { return u.Condition == o.Condition && u.Expr == o.Expr })
 }

@@ -36,44 +36,44 @@ func newOutputFlags() OutputFlags {
 func (f *OutputFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "jq", Group: program.CatOutput, Value: cmdline.String(&f.JQ),
-			Usage: "print what the jq expression `EXPR` makes of each event"},
-		{Name: "arg", Group: program.CatOutput, Value: cmdline.Strings(&f.args),
+			Usage: "apply the jq filter `EXPR` to each event"},
+		{Name: "arg", Rare: true, Group: program.CatOutput, Value: cmdline.Strings(&f.args),
 			Usage: "set the jq variable $NAME to a string: `NAME=VALUE`"},
-		{Name: "argjson", Group: program.CatOutput, Value: cmdline.Strings(&f.jsons),
+		{Name: "argjson", Rare: true, Group: program.CatOutput, Value: cmdline.Strings(&f.jsons),
 			Usage: "set the jq variable $NAME to a JSON value: `NAME=JSON`"},
 		{Name: "raw-output", Aliases: []string{"r"}, Group: program.CatOutput, Value: cmdline.Bool(&f.Raw),
-			Usage: "print strings that --jq makes without quotes"},
+			Usage: "print strings without quotes"},
 		{Name: "jq-error", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.jqError),
-			Usage: "what an error inside an expression does: `continue|fail`"},
+			Usage: "on an error in a jq expression: `continue|fail`"},
 		{Name: "format", Group: program.CatOutput, Value: cmdline.String(&f.Format),
-			Usage: "what is printed for an event, `message|cloudevents|frames`: what the service sent, a CloudEvent, or every frame in both directions"},
+			Usage: "output format: `message|cloudevents|frames`", Detail: " (as received, as CloudEvents, or every frame in both directions)"},
 		{Name: "null", Rare: true, Aliases: []string{"0"}, Group: program.CatOutput, Value: cmdline.Bool(&f.null),
-			Usage: "end each record with a NUL character instead of a line feed"},
-		{Name: "pretty", Group: program.CatOutput, Value: cmdline.Bool(&f.Pretty),
-			Usage: "print JSON over several lines, indented"},
+			Usage: "end each record with NUL instead of a line feed"},
+		{Name: "pretty", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.Pretty),
+			Usage: "indent JSON over several lines"},
 		{Name: "color", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.Color),
-			Usage: "colour JSON: `auto|always|never`; auto colours on a terminal, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM allow"},
+			Usage: "color JSON: `auto|always|never`", Detail: "; auto colors on a terminal, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM allow"},
 		{Name: "time", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.Time),
-			Usage: "put the time of receipt in front of each record, on a terminal or with -r"},
+			Usage: "prefix each record with the time of receipt, on a terminal or with -r"},
 		{Name: "report", Group: program.CatOutput, Value: cmdline.Strings(&f.reports),
-			Usage: "write what came of each condition to a file: `junit=FILE|tap=FILE|json=FILE`"},
+			Usage: "write a report: `junit=FILE|tap=FILE|json=FILE`"},
 		{Name: "verbose", Aliases: []string{"v"}, Group: program.CatOutput, Value: cmdline.Bool(&f.Verbose),
-			Usage: "tell on stderr what happens, heartbeats and acknowledgements included"},
-		{Name: "quiet", Aliases: []string{"q"}, Group: program.CatOutput, Value: cmdline.Bool(&f.Quiet),
-			Usage: "no warnings on stderr, only errors"},
+			Usage: "log to stderr", Detail: "; heartbeats and acknowledgments included"},
+		{Name: "quiet", Rare: true, Aliases: []string{"q"}, Group: program.CatOutput, Value: cmdline.Bool(&f.Quiet),
+			Usage: "log errors only"},
 	}
 }
 
 // Check finds values that make no sense.
 func (f *OutputFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if f.jqError != "continue" && f.jqError != "fail" {
-		return cmdline.FlagErrorf(line.GivenAs("jq-error"), " %q: expected continue or fail", cmdline.Cut(f.jqError, 24))
+		return cmdline.ValueErrorf(line.GivenAs("jq-error"), cmdline.Cut(f.jqError, 24), "expected continue or fail")
 	}
 	if _, err := output.ParseFormat(f.Format); err != nil {
-		return cmdline.FlagErrorf(line.GivenAs("format"), " %q: %v", cmdline.Cut(f.Format, 24), err)
+		return cmdline.ValueErrorf(line.GivenAs("format"), cmdline.Cut(f.Format, 24), "%v", err)
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, f.Color) {
-		return cmdline.FlagErrorf(line.GivenAs("color"), " %q: expected auto, always or never", cmdline.Cut(f.Color, 24))
+		return cmdline.ValueErrorf(line.GivenAs("color"), cmdline.Cut(f.Color, 24), "expected auto, always or never")
 	}
 	if f.Raw && f.JQ == "" {
 		if f.JQ = "."; line.TypedAs("raw-output") == "" { // a setting that does not apply
@@ -95,7 +95,7 @@ func (f *OutputFlags) variables() ([]jq.Var, error) {
 		for _, item := range list.items {
 			name, text, ok := strings.Cut(item, "=")
 			if !ok {
-				return nil, cmdline.FlagErrorf(list.flag, " %q: expected NAME=VALUE", cmdline.Cut(item, 24))
+				return nil, cmdline.ValueErrorf(list.flag, cmdline.Cut(item, 24), "expected NAME=VALUE")
 			}
 			v, err := list.make(name, text)
 			if err != nil {
@@ -205,7 +205,7 @@ func newWatchFlags() watchFlags { return watchFlags{jqTimeout: 10 * time.Second}
 func (f *watchFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "jq-timeout", Rare: true, Group: program.CatOutput, Value: cmdline.Duration(&f.jqTimeout),
-			Usage: "end with an error when an expression takes longer than `D` for one event; 0 for no limit"},
+			Usage: "exit with an error if a jq expression takes longer than `D` for one event; 0 for no limit"},
 	}
 }
 

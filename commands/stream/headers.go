@@ -20,7 +20,7 @@ func header(text string) (name, value string, err error) {
 		if before = strings.TrimSuffix(before, ":"); !found && !ok || !headerName(before) {
 			return "", "", cmdline.FlagErrorf("--header", ": expected 'NAME: VALUE'") // it may be a credential
 		}
-		return "", "", cmdline.FlagErrorf("--header", " %q: expected 'NAME: VALUE'", cmdline.Cut(before, 16))
+		return "", "", cmdline.ValueErrorf("--header", cmdline.Cut(before, 16), "expected 'NAME: VALUE'")
 	case !HeaderValue(value):
 		return "", "", cmdline.FlagErrorf("--header", " %s: the value has a control character in it", name)
 	case handshakeHeaders().MatchString(name):
@@ -42,7 +42,7 @@ func headerName(s string) bool {
 // have put a value in their place.
 const longestHeaderName = 40
 
-// HeaderToken tells whether s is a token, as the names of headers and of
+// HeaderToken reports whether s is a token, as the names of headers and of
 // subprotocols are (RFC 9110, section 5.6.2).
 func HeaderToken(s string) bool {
 	for _, c := range []byte(s) {
@@ -54,7 +54,7 @@ func HeaderToken(s string) bool {
 	return s != ""
 }
 
-// HeaderValue tells whether s may be the value of a header (RFC 9110, section 5.5).
+// HeaderValue reports whether s may be the value of a header (RFC 9110, section 5.5).
 func HeaderValue(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
 }

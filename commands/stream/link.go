@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/hark-cli/hark/commands/program"
@@ -40,29 +41,29 @@ func newLinkFlags() LinkFlags {
 func (f *LinkFlags) flags() []*cmdline.Flag {
 	return append([]*cmdline.Flag{
 		{Name: "connect-timeout", Group: program.CatLink, Value: cmdline.Duration(&f.ConnectTimeout),
-			Usage: "give an attempt to connect `D`; a command that gives the credential has 30s of its own"},
+			Usage: "time limit `D` for one connection attempt", Detail: "; a command that provides a credential has 30s of its own"},
 		{Name: "retries", Essential: true, Group: program.CatLink, Value: cmdline.Int(&f.Retries),
-			Usage: "try again at most `N` times within --retry-window"},
+			Usage: "retry at most `N` times", Detail: " within --retry-window"},
 		{Name: "retry-window", Group: program.CatLink, Value: cmdline.Duration(&f.retryWindow),
-			Usage: "the time in which retries are counted, `D`"},
+			Usage: "window `D` in which retries are counted"},
 		{Name: "ping-interval", Group: program.CatLink, Value: cmdline.Duration(&f.PingInterval),
-			Usage: "send a WebSocket ping every `D`; 0 for never"},
+			Usage: "send a WebSocket ping every `D`; 0 to disable"},
 		{Name: "ping-timeout", Group: program.CatLink, Value: cmdline.Duration(&f.PingTimeout),
-			Usage: "take the connection for dead when nothing comes for `D` after a ping; 0 for never"},
+			Usage: "consider the connection lost if no data arrives within `D` of a ping; 0 to disable"},
 		{Name: "max-message-size", Group: program.CatLink, Value: &f.maxMessage,
-			Usage: "refuse messages larger than `SIZE`; the values that --jq and conditions see of one may take as much memory"},
+			Usage: "refuse messages larger than `SIZE`", Detail: "; also the memory limit for the values that --jq and assertions see of one"},
 		{Name: "max-frame-size", Group: program.CatLink, Value: &f.maxFrame,
 			Usage: "send messages larger than `SIZE` in fragments of that size"},
 		{Name: "buffer", Group: program.CatLink, Value: &f.buffer,
-			Usage: "let `SIZE` of messages wait for a slow reader of stdout"},
+			Usage: "buffer up to `SIZE` of messages for a slow reader of stdout"},
 		{Name: "overflow", Group: program.CatLink, Value: &f.overflow,
-			Usage: "when the buffer is full, read no more, drop events, or end with 9: `block|drop-oldest|fail`"},
+			Usage: "when the buffer is full (fail exits 9): `block|drop-oldest|fail`"},
 	}, f.NetworkFlags.flags()...)
 }
 
 func (f *LinkFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.Retries < 0 {
-		return cmdline.FlagErrorf(line.GivenAs("retries"), " %d: the number of retries must not be negative", f.Retries)
+		return cmdline.ValueErrorf(line.GivenAs("retries"), strconv.Itoa(f.Retries), "must not be negative")
 	}
 	for _, d := range []struct {
 		name  string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hark-cli/hark/commands/program"
@@ -49,7 +50,7 @@ func newNetworkFlags() NetworkFlags {
 func (f *NetworkFlags) flags() []*cmdline.Flag {
 	return slices.Concat([]*cmdline.Flag{
 		{Name: "header", Essential: true, Aliases: []string{"H"}, Group: program.CatLink, Value: cmdline.Strings(&f.headers),
-			Usage: "send the header `'NAME: VALUE'` with the handshake; @FILE reads headers from a file, one a line, without those that begin with #"},
+			Usage: "send a header with the handshake: `'NAME: VALUE'`", Detail: "; @FILE reads headers from a file, one per line, except lines that begin with #"},
 		{Name: "user-agent", Aliases: []string{"A"}, Group: program.CatLink, Value: cmdline.String(&f.agent),
 			Usage: "send `NAME` as the User-Agent header"},
 		{Name: "origin", Group: program.CatLink, Value: cmdline.String(&f.origin),
@@ -57,7 +58,7 @@ func (f *NetworkFlags) flags() []*cmdline.Flag {
 		{Name: "compression", Group: program.CatLink, Value: cmdline.String(&f.compression),
 			Usage: "offer the extension permessage-deflate: `on|off`"},
 		{Name: "location", Aliases: []string{"L"}, Group: program.CatLink, Value: cmdline.Bool(&f.location),
-			Usage: "follow redirects; headers and credentials do not go to another origin"},
+			Usage: "follow redirects", Detail: "; headers and credentials are not sent to another origin"},
 		{Name: "max-redirs", Group: program.CatLink, Value: cmdline.Int(&f.maxRedirs),
 			Usage: "follow at most `N` redirects"},
 		{Name: "allow-insecure-redirect", Group: program.CatLink, Value: cmdline.Bool(&f.insecure),
@@ -65,9 +66,9 @@ func (f *NetworkFlags) flags() []*cmdline.Flag {
 		{Name: "include", Group: program.CatLink, Value: cmdline.Bool(&f.include),
 			Usage: "show request and response of the opening handshake on stderr"},
 		{Name: "resolve", Group: program.CatLink, Value: cmdline.Strings(&f.resolve),
-			Usage: "use these addresses for a host: `HOST:PORT:ADDRESS[,ADDRESS…]`; * is any host"},
+			Usage: "resolve a host to these addresses: `HOST:PORT:ADDRESS[,ADDRESS…]`", Detail: "; * is any host"},
 		{Name: "connect-to", Group: program.CatLink, Value: cmdline.Strings(&f.connectTo),
-			Usage: "connect to another host and port: `HOST:PORT:HOST2:PORT2`; an empty part is any, or the same"},
+			Usage: "connect to another host and port: `HOST:PORT:HOST2:PORT2`", Detail: "; an empty part is any, or the same"},
 		{Name: "unix-socket", Group: program.CatLink, Value: cmdline.String(&f.unixSocket),
 			Usage: "connect to the Unix domain socket `PATH`"},
 		{Name: "ipv4", Aliases: []string{"4"}, Group: program.CatLink, Value: cmdline.Bool(&f.ipv4),
@@ -85,9 +86,9 @@ func (f *NetworkFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	}
 	switch {
 	case f.compression != "on" && f.compression != "off":
-		return cmdline.FlagErrorf(line.GivenAs("compression"), " %q: expected on or off", f.compression)
+		return cmdline.ValueErrorf(line.GivenAs("compression"), f.compression, "expected on or off")
 	case f.maxRedirs < 0:
-		return cmdline.FlagErrorf(line.GivenAs("max-redirs"), " %d: the number of redirects must not be negative", f.maxRedirs)
+		return cmdline.ValueErrorf(line.GivenAs("max-redirs"), strconv.Itoa(f.maxRedirs), "must not be negative")
 	}
 	if f.ipv4 && f.ipv6 {
 		if err := line.Rivals("ipv4", "ipv6", func(name string) { f.ipv4, f.ipv6 = name != "ipv4", name != "ipv6" }); err != nil {

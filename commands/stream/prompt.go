@@ -36,11 +36,11 @@ func newPromptFlags() promptFlags { return promptFlags{linger: linger(time.Secon
 func (f *promptFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "interactive", Essential: true, Aliases: []string{"i"}, Group: program.CatPrompt, Value: cmdline.Bool(&f.Interactive),
-			Usage: "open a prompt; when stdin is no terminal, carry out its lines: see 'hark help prompt'"},
+			Usage: "open a prompt", Detail: "; without a terminal, run the lines of stdin as prompt input: see 'hark help prompt'"},
 		{Name: "linger", Group: program.CatPrompt, Value: &f.linger,
-			Usage: "after the last line of stdin, end when nothing has come for `D`; -1 for never"},
+			Usage: "after the last line of stdin, exit if nothing arrives for `D`; -1 for never"},
 		{Name: "hold", Aliases: []string{"w"}, Group: program.CatPrompt, Value: &f.hold,
-			Usage: "in place of --linger: end `D` after the last line, whatever comes; -1 for never"},
+			Usage: "instead of --linger: exit `D` after the last line of stdin; -1 for never"},
 		{Name: "slash", Group: program.CatPrompt, Value: cmdline.Bool(&f.slash),
 			Usage: "lines that begin with a slash are commands; --slash=false sends them, like all others"},
 		{Name: "allow-files", Group: program.CatPrompt, Value: cmdline.Bool(&f.files),
@@ -54,11 +54,11 @@ func (f *promptFlags) check(ctx context.Context, line *cmdline.Line) error {
 	linger, hold := line.GivenAs("linger"), line.GivenAs("hold")
 	for _, as := range []string{linger, hold, line.GivenAs("slash"), line.GivenAs("allow-files")} {
 		if strings.HasPrefix(as, "-") && !f.Interactive && len(f.Execute) == 0 && !f.Auto {
-			return cmdline.FlagErrorf(as, " needs --interactive")
+			return cmdline.FlagErrorf(as, " requires --interactive")
 		}
 	}
 	if strings.HasPrefix(linger, "-") && strings.HasPrefix(hold, "-") {
-		return cmdline.FlagErrorf(linger, " and %s exclude each other: one counts from the last answer, the other from the last line", hold)
+		return cmdline.FlagErrorf(linger, " cannot be used with %s: one counts from the last answer, the other from the last line", hold)
 	}
 	f.lingerGiven = linger != ""
 	f.holds = hold != "" && !strings.HasPrefix(linger, "-") // what was typed counts
@@ -97,7 +97,7 @@ func (l *linger) String() string {
 	return time.Duration(*l).String()
 }
 
-// talks tells whether somebody talks back on this stream.
+// talks reports whether somebody talks back on this stream.
 func (s *Stream) talks() bool {
 	f := &s.Flags.promptFlags
 	return f.Interactive || len(f.Execute) > 0 || f.Auto && (s.Editor != nil || s.PlainTerminal)

@@ -24,13 +24,13 @@ type proxyFlags struct {
 func (f *proxyFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "proxy", Essential: true, Secret: true, Aliases: []string{"x"}, Group: program.CatProxy, Value: cmdline.String(&f.Proxy),
-			Usage: "connect through the proxy `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`: http, https, socks5 or socks5h; '' for none"},
+			Usage: "connect through the proxy at `URL`", Detail: ", [SCHEME://][USER:PASSWORD@]HOST[:PORT]; schemes: http, https, socks5, socks5h; '' for none"},
 		{Name: "proxy-user", Pair: true, Aliases: []string{"U"}, Group: program.CatProxy, Value: cmdline.String(&f.proxyUser),
-			Usage: "the credentials of the proxy, `USER:PASSWORD`; the password, or all of it, may be a reference", Detail: credential.Forms},
+			Usage: "the credentials of the proxy, `USER:PASSWORD`", Detail: "; the password, or all of it, may be a reference: " + credential.Forms},
 		{Name: "noproxy", Group: program.CatProxy, Value: cmdline.String(&f.noProxy),
-			Usage: "connect directly to these hosts: `LIST` of names, addresses and networks with commas; * for all"},
+			Usage: "connect directly to the hosts in `LIST`", Detail: ": names, addresses and networks, separated by commas; * for all"},
 		{Name: "proxy-cacert", Group: program.CatProxy, Value: cmdline.String(&f.proxyCA),
-			Usage: "trust the authorities in `FILE` for an https proxy, and no others"},
+			Usage: "trust only the certificate authorities in `FILE` for an https proxy"},
 		{Name: "proxy-insecure", Group: program.CatProxy, Value: cmdline.Bool(&f.proxyInsecure),
 			Usage: "do not check the certificate of an https proxy"},
 	}

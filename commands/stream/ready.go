@@ -30,11 +30,11 @@ type readyFlags struct {
 func (f *readyFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "on-ready", Essential: true, Group: program.CatReady, Value: cmdline.String(&f.onReady),
-			Usage: "run the shell command `COMMAND` once, beside the stream, when it is ready; its failure ends hark"},
+			Usage: "run `COMMAND` once the stream is ready", Detail: "; exit if it fails"},
 		{Name: "ready-file", Group: program.CatReady, Value: cmdline.String(&f.readyFile),
-			Usage: "create `FILE` when the stream is ready, and remove it at the end"},
+			Usage: "create `FILE` when the stream is ready; remove it at exit"},
 		{Name: "ready-only", Group: program.CatReady, Value: cmdline.Bool(&f.readyOnly),
-			Usage: "end when the stream is ready"},
+			Usage: "exit when the stream is ready"},
 		{Name: "ready-delay", Group: program.CatReady, Value: cmdline.Duration(&f.readyDelay),
 			Usage: "wait `D` longer before the stream counts as ready"},
 	}
@@ -161,7 +161,7 @@ func removeStaleReadyFile(path string) error {
 		return nil
 	}
 	if err == nil && !bytes.HasPrefix(b, []byte(readyFileStart)) {
-		e := cmdline.FlagErrorf("--ready-file", ": %s exists and is no file of hark's", path)
+		e := cmdline.FlagErrorf("--ready-file", ": %s exists and is not a file of hark's", path)
 		e.Advice = "remove it, or choose another name"
 		return e
 	}

@@ -28,7 +28,7 @@ type reports struct {
 	targets []report.Target
 }
 
-// openReports finds files that cannot be written before anything is dialled.
+// openReports finds files that cannot be written before anything is dialed.
 func (s *Stream) openReports(service string) (*reports, error) {
 	r := &reports{Stream: s, service: service, start: time.Now()}
 	taken := make(map[string]bool)
@@ -55,7 +55,7 @@ func (s *Stream) openReports(service string) (*reports, error) {
 func reportTarget(text string) (report.Target, error) {
 	target, err := report.ParseTarget(text)
 	if err != nil {
-		return target, cmdline.FlagErrorf("--report", " %q: %v", cmdline.Cut(text, 40), err)
+		return target, cmdline.ValueErrorf("--report", cmdline.Cut(text, 40), "%v", err)
 	}
 	return target, nil
 }

@@ -22,7 +22,7 @@ func RequestFlags(f *Flags) []*cmdline.Flag {
 	socket := []string{"compression", "location", "max-redirs", "allow-insecure-redirect", "include", "origin"}
 	return append([]*cmdline.Flag{
 		{Name: "connect-timeout", Group: program.CatLink, Value: cmdline.Duration(&f.ConnectTimeout),
-			Usage: "give each request `D`"},
+			Usage: "time limit `D` for each request"},
 	}, slices.DeleteFunc(f.NetworkFlags.flags(), func(g *cmdline.Flag) bool { return slices.Contains(socket, g.Name) })...)
 }
 

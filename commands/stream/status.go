@@ -26,11 +26,11 @@ func newStatusFlags() StatusFlags { return StatusFlags{onGap: "warn"} }
 func (f *StatusFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "status", Essential: true, Group: program.CatStatus, Value: cmdline.String(&f.status), Default: "text on a terminal",
-			Usage: "tell on stderr what happens to the connection: `text|json|none`"},
+			Usage: "log connection status to stderr: `text|json|none`"},
 		{Name: "status-file", Group: program.CatStatus, Value: cmdline.String(&f.statusFile),
-			Usage: "write what happens to the connection as JSON to `FILE`, one record per line"},
+			Usage: "write connection status to `FILE`, one JSON record per line"},
 		{Name: "on-gap", Group: program.CatStatus, Value: cmdline.String(&f.onGap),
-			Usage: "when a lost connection may have cost events: `warn|fail`"},
+			Usage: "when events may have been lost: `warn|fail`"},
 	}
 }
 
@@ -44,7 +44,7 @@ func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
 		{"on-gap", f.onGap, "warn or fail", f.onGap == "warn" || f.onGap == "fail"},
 	} {
 		if !choice.ok {
-			return cmdline.FlagErrorf(line.GivenAs(choice.name), " %q: expected %s", cmdline.Cut(choice.value, 24), choice.words)
+			return cmdline.ValueErrorf(line.GivenAs(choice.name), cmdline.Cut(choice.value, 24), "expected %s", choice.words)
 		}
 	}
 	if f.statusFile == "-" {
@@ -85,10 +85,10 @@ func (e *gapError) Exit() int { return ending.Missed }
 
 func (e *gapError) Error() string {
 	if e.why != "" {
-		return "events between " + e.from.Format(time.RFC3339) + " and " + e.to.Format(time.RFC3339) + " may be missing: " + e.why
+		return "events between " + e.from.Format(time.RFC3339) + " and " + e.to.Format(time.RFC3339) + " may have been lost: " + e.why
 	}
 	return "the connection was lost, and events between " + e.from.Format(time.RFC3339) + " and " +
-		e.to.Format(time.RFC3339) + " may be missing"
+		e.to.Format(time.RFC3339) + " may have been lost"
 }
 
 // Warn prints a warning, unless warnings are not wanted.
@@ -162,11 +162,11 @@ func (s *Stream) statusText(st proto.Status) {
 		from, to := state.From.Format(time.RFC3339), state.To.Format(time.RFC3339)
 		switch {
 		case state.Filled:
-			s.Tell("connected again; what came between %s and %s was fetched", from, to)
+			s.Tell("reconnected; the events between %s and %s were fetched", from, to)
 		case state.Unfilled != "":
-			s.Warn("events between %s and %s may be missing: %s", from, to, state.Unfilled)
+			s.Warn("events between %s and %s may have been lost: %s", from, to, state.Unfilled)
 		default:
-			s.Warn("connected again; events between %s and %s may be missing", from, to)
+			s.Warn("reconnected; events between %s and %s may have been lost", from, to)
 		}
 	case proto.Unconfirmed:
 		s.Warn("up to %s that hark sent may not have arrived: the connection ended before the server had answered a ping", program.Plural(state.Messages, "message"))

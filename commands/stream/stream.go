@@ -90,7 +90,7 @@ type Demo struct {
 // ends the stand-in.
 func (s *Stream) Emulate(service emulator.Service, typed func(flag string) bool, endpoint *string, credentials ...Demo) error {
 	if typed("endpoint") {
-		return cmdline.FlagErrorf("--endpoint", " and --emulator exclude each other")
+		return cmdline.FlagErrorf("--endpoint", " cannot be used with --emulator")
 	}
 	e, err := startEmulator(service)
 	if err != nil {

@@ -31,9 +31,9 @@ type tapeFlags struct {
 func (f *tapeFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "record", Group: program.CatOutput, Value: cmdline.String(&f.record),
-			Usage: "write every frame of both directions to `TAPE`, for hark play and hark replay"},
-		{Name: "no-clobber", Group: program.CatOutput, Value: cmdline.Bool(&f.noClobber),
-			Usage: "with --record, leave a file alone that is there"},
+			Usage: "record every frame to `FILE`", Detail: ", in both directions, for hark play and hark replay"},
+		{Name: "no-clobber", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.noClobber),
+			Usage: "do not overwrite the file of --record"},
 	}
 }
 
@@ -219,7 +219,7 @@ func (r *recorder) failed(err error) {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}
-	err = fmt.Errorf("writing the tape %s: %w", r.path, err)
+	err = fmt.Errorf("writing the recording %s: %w", r.path, err)
 	r.mu.Lock()
 	r.err, r.buf = err, nil
 	r.changed.Broadcast()

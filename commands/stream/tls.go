@@ -38,16 +38,16 @@ func (f *TLSFlags) flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "insecure", Essential: true, Aliases: []string{"k"}, Group: program.CatTLS, Value: cmdline.Bool(&f.insecure),
 			Usage: "do not check the server's certificate"},
-		{Name: "cacert", Essential: true, Group: program.CatTLS, Value: cmdline.String(&f.cacert),
-			Usage: "trust the authorities in `FILE`, and no others"},
+		{Name: "cacert", Group: program.CatTLS, Value: cmdline.String(&f.cacert),
+			Usage: "trust only the certificate authorities in `FILE`"},
 		{Name: "cert", Group: program.CatTLS, Value: cmdline.String(&f.cert),
-			Usage: "show the client certificate in `FILE`, PEM"},
+			Usage: "client certificate in `FILE`, PEM"},
 		{Name: "key", Group: program.CatTLS, Value: cmdline.String(&f.key),
-			Usage: "the private key of --cert, `FILE`, PEM; the file of --cert may hold it too"},
+			Usage: "the private key of --cert, `FILE`, PEM; the file of --cert may contain it too"},
 		{Name: "pass", Secret: true, Group: program.CatTLS, Value: cmdline.String(&f.pass),
 			Usage: "the passphrase of the private key, `SECRET`", Detail: credential.Forms},
 		{Name: "pinnedpubkey", Group: program.CatTLS, Value: cmdline.String(&f.pin),
-			Usage: "accept only servers with this public key: `sha256//HASH[;…]`, or a file with the key"},
+			Usage: "accept only servers with this public key: `sha256//HASH[;…]`", Detail: ", or a file with the key"},
 		{Name: "tls-min", Group: program.CatTLS, Value: cmdline.String(&f.min),
 			Usage: "the oldest version of TLS: `1.0|1.1|1.2|1.3`"},
 		{Name: "tls-keylog", Group: program.CatTLS, Value: cmdline.Bool(&f.keylog),
@@ -59,7 +59,7 @@ func (f *TLSFlags) flags() []*cmdline.Flag {
 func (f *TLSFlags) configure(ctx context.Context, line *cmdline.Line, p *program.Program, n *netdial.Network) error {
 	version, ok := netdial.TLSVersion(f.min)
 	if !ok {
-		return cmdline.FlagErrorf(line.GivenAs("tls-min"), " %q: expected 1.0, 1.1, 1.2 or 1.3", f.min)
+		return cmdline.ValueErrorf(line.GivenAs("tls-min"), f.min, "expected 1.0, 1.1, 1.2 or 1.3")
 	}
 	config := &tls.Config{MinVersion: version, InsecureSkipVerify: f.insecure}
 	var err error
@@ -80,7 +80,7 @@ func (f *TLSFlags) configure(ctx context.Context, line *cmdline.Line, p *program
 	}
 	path, _ := p.LookupEnv("SSLKEYLOGFILE")
 	if as := line.TypedAs("tls-keylog"); f.keylog && path == "" && as != "" {
-		return cmdline.Usagef("%s needs the environment variable SSLKEYLOGFILE", as)
+		return cmdline.Usagef("%s requires the environment variable SSLKEYLOGFILE", as)
 	}
 	if f.keylog && path != "" {
 		if config.KeyLogWriter, err = p.Append(path); err != nil {
@@ -99,7 +99,7 @@ func authorities(ctx context.Context, p *program.Program, as, path string) (*x50
 	}
 	pool := netdial.Authorities(b)
 	if pool == nil {
-		return nil, cmdline.FlagErrorf(as, ": %s holds no certificate in PEM", path)
+		return nil, cmdline.FlagErrorf(as, ": %s contains no certificate in PEM", path)
 	}
 	return pool, nil
 }
@@ -113,7 +113,7 @@ func (f *TLSFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 		}
 		for _, flag := range []string{"key", "pass"} {
 			if as := line.TypedAs(flag); as != "" {
-				return cmdline.Usagef("%s needs --cert", as)
+				return cmdline.Usagef("%s requires --cert", as)
 			}
 		}
 		return nil
@@ -182,7 +182,7 @@ func readPins(ctx context.Context, p *program.Program, as, text string) ([]netdi
 	}
 	pin, err := netdial.PinOf(b)
 	if errors.Is(err, netdial.ErrNoPublicKey) {
-		return nil, cmdline.FlagErrorf(as, ": %s holds no public key", text)
+		return nil, cmdline.FlagErrorf(as, ": %s contains no public key", text)
 	} else if err != nil {
 		return nil, cmdline.FlagErrorf(as, ": %s: %v", text, err)
 	}
@@ -197,7 +197,7 @@ func (f *TLSFlags) Hint(err error) string {
 	}
 	if h.Status == 400 && strings.Contains(h.Body, "SSL certificate") { // as nginx says it
 		if f.cert == "" {
-			return "the server wants a client certificate: --cert FILE --key FILE"
+			return "the server requires a client certificate: --cert FILE --key FILE"
 		}
 		return "the server did not accept the client certificate of --cert"
 	}
@@ -233,17 +233,17 @@ func (f *TLSFlags) Hint(err error) string {
 func (f *TLSFlags) alertHint(alert netdial.Alert) string {
 	switch alert {
 	case netdial.AlertCertificateRequired:
-		return "the server wants a client certificate: --cert FILE --key FILE"
+		return "the server requires a client certificate: --cert FILE --key FILE"
 	case netdial.AlertBadCertificate, netdial.AlertUnsupported, netdial.AlertRevoked, netdial.AlertExpired, netdial.AlertCertificateUnknown, netdial.AlertUnknownCA, netdial.AlertAccessDenied:
 		if f.cert == "" {
-			return "the server may want a client certificate: --cert FILE --key FILE"
+			return "the server may require a client certificate: --cert FILE --key FILE"
 		}
 		return "the server did not accept the client certificate of --cert; another authority may have to sign it"
 	case netdial.AlertProtocolVersion:
 		return "the server speaks only older versions of TLS: --tls-min 1.0 allows them"
 	case netdial.AlertHandshakeFailure:
 		if f.cert == "" {
-			return "the server may want a client certificate: --cert FILE --key FILE; or client and server have no cipher in common"
+			return "the server may require a client certificate: --cert FILE --key FILE; or client and server have no cipher in common"
 		}
 		return "the server may not accept the client certificate of --cert; or client and server have no cipher in common"
 	}

@@ -38,9 +38,12 @@ type Config struct {
 	Width int
 	// Page shows a help text that was asked for; nil writes it to Stdout.
 	Page func(text string) error
-	// Rare reports whether the help only names a flag, and leaves it to --help-all to
-	// explain it; nil: it explains all.
+	// Rare reports whether the short help leaves the explanation of a flag to
+	// --help-all; nil: it explains all.
 	Rare func(*Flag) bool
+	// Heading returns the group under which the short help lists a flag; nil: that
+	// which the flag states.
+	Heading func(*Flag) string
 	// Foreign is what to use at a command instead of a flag of another program, ""
 	// when nothing is known; nil knows nothing.
 	Foreign func(c *Command, name string) string
@@ -61,7 +64,7 @@ func New(c Config) *App {
 	var answered bool // these flags are never set
 	c.Root.Flags = append(c.Root.Flags,
 		&Flag{Name: "help", Aliases: []string{"h"}, Usage: "show this help", Value: Bool(&answered), builtin: true},
-		&Flag{Name: "help-all", Usage: "show all of it", Value: Bool(&answered), builtin: true},
+		&Flag{Name: "help-all", Usage: "show this help with all flags", Value: Bool(&answered), builtin: true},
 		&Flag{Name: "version", Usage: "show the version", Value: Bool(&answered), builtin: true})
 	c.Root.adopt(nil)
 	c.Root.config = &a.config
@@ -115,7 +118,7 @@ func (a *App) Run(ctx context.Context, argv []string) error {
 		if _, err := io.WriteString(a.config.Stderr, a.helpText(line.Command, false)); err != nil {
 			return err
 		}
-		return &UsageError{Message: line.Command.path + " needs a command", Command: line.Command.path, Shown: true}
+		return &UsageError{Message: "missing command after '" + line.Command.path + "'", Command: line.Command.path, Shown: true}
 	}
 	line.AddEnvironment(a.config.LookupEnv)
 	if a.config.Settings != nil {

@@ -140,7 +140,7 @@ func newSea(r *seaRun, env map[string]string) *App {
 					if coded {
 						return codedError(17)
 					}
-					return fmt.Errorf("boat: %w", Usagef("--raw and --jq exclude each other"))
+					return fmt.Errorf("boat: %w", Usagef("--raw cannot be used with --jq"))
 				}},
 		}
 	}
@@ -349,10 +349,10 @@ func TestUsageErrors(t *testing.T) {
 		{line: "sea fish cod -xhunter2", message: "unknown flag -x", hint: fishHelp},
 		{line: "sea fish cod -rvx", message: "unknown flag -x behind -rv", hint: fishHelp},
 		{line: "sea fish cod -max-time 5s", message: "unknown flag -max-time", hint: "did you mean --max-time?"},
-		{line: "sea fish cod --count", message: "--count needs a value", hint: fishHelp},
-		{line: "sea fish cod -rn", message: "-n needs a value", hint: fishHelp},
-		{line: "sea fish cod --token --count 5", message: "--token needs a value, but --count follows", hint: "if --count is the value, write --token=--count"},
-		{line: "sea fish cod --token -- 5", message: "--token needs a value, but -- follows", hint: "if -- is the value, write --token=--"},
+		{line: "sea fish cod --count", message: "--count requires a value", hint: fishHelp},
+		{line: "sea fish cod -rn", message: "-n requires a value", hint: fishHelp},
+		{line: "sea fish cod --token --count 5", message: "--token requires a value, but --count follows", hint: "if --count is the value, write --token=--count"},
+		{line: "sea fish cod --token -- 5", message: "--token requires a value, but -- follows", hint: "if -- is the value, write --token=--"},
 		{line: "connect u --limit 5", message: "unknown flag --limit", hint: "-n (--count) exits after that many events"},
 		{line: "-n 5 connect u", message: "unknown flag -n", hint: "-n goes after the command: 'hark sea fish -n'"},
 		{line: "sea --token x fish cod", message: "unknown flag --token", hint: "--token goes after the command: 'hark sea fish --token'"},
@@ -388,12 +388,12 @@ func TestUsageErrors(t *testing.T) {
 		{line: "help exit-code", message: `no help about "exit-code"`, hint: "did you mean 'hark help exit-codes'?"},
 		{line: "help sea fihs", message: `unknown command "fihs"`, hint: "did you mean 'hark sea fish'?"},
 		// Arguments.
-		{line: "sea fish", message: "KIND[/SIZE] is missing", hint: "it is: hark sea fish [FLAGS] KIND[/SIZE]"},
-		{line: "mock", message: "SEA is missing", hint: "it is: hark mock SEA… [-- COMMAND…]"},
-		{line: "mock -- sea", message: "SEA is missing", hint: "it is: hark mock SEA… [-- COMMAND…]"},
+		{line: "sea fish", message: "missing argument: KIND[/SIZE]", hint: "usage: hark sea fish [FLAGS] KIND[/SIZE]"},
+		{line: "mock", message: "missing argument: SEA", hint: "usage: hark mock SEA… [-- COMMAND…]"},
+		{line: "mock -- sea", message: "missing argument: SEA", hint: "usage: hark mock SEA… [-- COMMAND…]"},
 		{line: "sea fish cod haddock", message: `too many arguments "haddock"`, hint: fishHelp},
 		{line: "sea sail -- home", message: `hark sea sail takes no arguments "home"`, hint: "see 'hark sea sail --help'"},
-		{line: "fail", message: "--raw and --jq exclude each other", hint: "see 'hark fail --help'"},
+		{line: "fail", message: "--raw cannot be used with --jq", hint: "see 'hark fail --help'"},
 		// The first of several.
 		{line: "sea fish --foo --bar -n x", message: "unknown flag --foo", hint: fishHelp},
 	}

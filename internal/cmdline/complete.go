@@ -202,7 +202,7 @@ func (f *Flag) values(cur, prefix string, complete func() []Candidate) (found []
 		}
 		return found, false
 	}
-	return nil, namesFile(placeholder, "FILE", "PATH") || placeholder == "TAPE"
+	return nil, namesFile(placeholder, "FILE", "PATH") || placeholder == "RECORDING"
 }
 
 // namesFile reports whether what stands for a value has one of the words for a file.

@@ -16,7 +16,8 @@ type Flag struct {
 	// Usage says what the flag does, in a short text without a full stop, with its
 	// placeholder in backquotes.
 	Usage string
-	// Detail is what only the full help and the manual add to Usage, after a colon.
+	// Detail is what only the full help and the manual add to Usage: after a colon,
+	// unless it begins with punctuation or a space of its own.
 	Detail string
 	// Group is the heading in the help; empty for "Flags".
 	Group string
@@ -148,10 +149,18 @@ func (f *Flag) brief() string {
 
 // full is Usage and Detail as they are printed.
 func (f *Flag) full() string {
-	if f.Detail == "" {
-		return f.brief()
+	return f.withDetail(f.brief())
+}
+
+// withDetail adds the detail to a usage text.
+func (f *Flag) withDetail(usage string) string {
+	switch {
+	case f.Detail == "":
+		return usage
+	case strings.ContainsRune(" ,;:", rune(f.Detail[0])):
+		return usage + f.Detail
 	}
-	return f.brief() + ": " + f.Detail
+	return usage + ": " + f.Detail
 }
 
 // has reports whether the flag has that name.

@@ -82,15 +82,52 @@ func (a *App) width() int {
 	return max(a.config.Width, 40)
 }
 
+// shortLines is how many lines the short help of a command has at most.
+const shortLines = 50
+
 // helpText is the help of a command: examples first, because they are what most
-// readers are looking for. Unless all is wanted, flags that few need are named only,
-// and commands of commands too.
+// readers are looking for. The short help leaves out what does not fit: the names of
+// rare flags, then all examples but a few, then parts of the description.
 func (a *App) helpText(n *Command, all bool) string {
-	h := &helpText{width: a.width(), all: all, rare: a.config.Rare}
+	if all || n == a.root {
+		return a.helpWithout(n, all, 0)
+	}
+	text := ""
+	for level := range leaveDescription + 1 {
+		text = a.helpWithout(n, false, level)
+		if strings.Count(text, "\n") <= shortLines {
+			break
+		}
+	}
+	return text
+}
+
+// What the short help leaves out, one after the other, until it fits.
+const (
+	leaveNames       = iota + 1 // the names of flags that it does not explain
+	leaveExamples               // examples after the first three lines
+	leaveParagraphs             // the description after its first paragraph
+	leaveDescription            // the description
+)
+
+func (a *App) helpWithout(n *Command, all bool, level int) string {
+	h := &helpText{width: a.width(), all: all, level: level, rare: a.config.Rare, heads: a.config.Heading}
 	if examples := strings.TrimSpace(n.Examples); examples != "" {
 		h.heading("Examples")
+		const most = 3
+		before, lines := h.b.Len(), 0
 		for line := range strings.Lines(examples) {
-			h.line("  " + strings.TrimRight(line, "\n"))
+			if !strings.HasPrefix(line, " ") {
+				before = h.b.Len()
+			}
+			h.example(strings.TrimRight(line, "\n"))
+			lines = strings.Count(h.b.String(), "\n") - 1
+			if level >= leaveExamples && lines > most {
+				kept := h.b.String()[:before]
+				h.b.Reset()
+				h.b.WriteString(kept)
+				break
+			}
 		}
 	}
 	h.heading("Usage")
@@ -99,7 +136,11 @@ func (a *App) helpText(n *Command, all bool) string {
 	if usage := n.Usage; usage != "" {
 		h.text(strings.ToUpper(usage[:1]) + usage[1:] + ".")
 	}
-	if d := strings.TrimSpace(n.Description); d != "" {
+	d := strings.TrimSpace(n.Description)
+	if level >= leaveParagraphs {
+		d, _, _ = strings.Cut(d, "\n\n")
+	}
+	if d != "" && level < leaveDescription {
 		h.gap()
 		h.text(d)
 	}
@@ -107,17 +148,31 @@ func (a *App) helpText(n *Command, all bool) string {
 	h.commands(n)
 	h.options(n)
 	if n == a.root && len(a.config.Topics) > 0 {
-		h.topics(a.config.Topics)
+		h.topicNames(a.config.Topics)
 	}
 	if n == a.root {
 		h.gap()
-		h.text(fmt.Sprintf("'%s help COMMAND' and '%[1]s help TOPIC' tell more.", n.path))
+		h.text(fmt.Sprintf("'%s help COMMAND' and '%[1]s help TOPIC' have the details.", n.path))
 	}
 	if !all && !n.IsGroup() {
 		h.gap()
-		h.text(fmt.Sprintf("'%s --help-all' explains every flag, with its environment variable.", n.path))
+		h.text(fmt.Sprintf("'%s --help-all' explains all flags.", n.path))
 	}
 	return h.b.String()
+}
+
+// topicNames lists the topics, and where they are explained.
+func (h *helpText) topicNames(topics []Topic) {
+	if h.all {
+		h.topics(topics)
+		return
+	}
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.Name
+	}
+	h.heading("Topics")
+	h.b.WriteString(wrapText(strings.Join(names, ", "), h.width, 2))
 }
 
 func (h *helpText) topics(topics []Topic) {
@@ -151,7 +206,9 @@ type helpText struct {
 	b     strings.Builder
 	width int
 	all   bool // nothing is left out
+	level int  // what is left out to save lines
 	rare  func(*Flag) bool
+	heads func(*Flag) string
 }
 
 func (h *helpText) line(s string) { h.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -168,6 +225,30 @@ func (h *helpText) heading(s string) {
 	h.line(s + ":")
 }
 
+// example writes a command line, continued on further lines where it is too long for
+// one: at spaces outside quotes, where a shell takes a backslash for it.
+func (h *helpText) example(s string) {
+	for {
+		at, quote := 0, rune(0)
+		for i, r := range s {
+			switch {
+			case quote == 0 && (r == '\'' || r == '"'):
+				quote = r
+			case r == quote:
+				quote = 0
+			case r == ' ' && quote == 0 && i > 4 && utf8.RuneCountInString(s[:i]) <= h.width-4:
+				at = i
+			}
+		}
+		if at == 0 || utf8.RuneCountInString(s) <= h.width-2 {
+			h.line("  " + s)
+			return
+		}
+		h.line("  " + s[:at] + " \\")
+		s = "    " + strings.TrimLeft(s[at:], " ")
+	}
+}
+
 func (h *helpText) text(s string) { h.b.WriteString(wrapText(s, h.width, 0)) }
 
 // table writes rows of a name and its explanation in two columns. A long name
@@ -176,12 +257,14 @@ func (h *helpText) table(rows [][2]string) {
 	h.columns(rows, leftColumn(rows))
 }
 
+// widestLeft is the width of the widest name that has its text next to it.
+const widestLeft = 28
+
 // leftColumn is the width that the names of a table need.
 func leftColumn(rows [][2]string) int {
-	const widest = 28
 	left := 0
 	for _, r := range rows {
-		if w := utf8.RuneCountInString(r[0]); w <= widest {
+		if w := utf8.RuneCountInString(r[0]); w <= widestLeft {
 			left = max(left, w)
 		}
 	}
@@ -256,7 +339,7 @@ func (n *Command) names() string {
 	return ": " + strings.Join(names, ", ")
 }
 
-// hiddenBelow tells whether n, or a command between it and top, is hidden.
+// hiddenBelow reports whether n, or a command between it and top, is hidden.
 func (n *Command) hiddenBelow(top *Command) bool {
 	for ; n != top; n = n.parent {
 		if n.Hidden {

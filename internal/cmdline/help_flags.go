@@ -1,6 +1,9 @@
 package cmdline
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A flagGroup is what the help lists under one heading.
 type flagGroup struct {
@@ -16,10 +19,10 @@ func (h *helpText) options(n *Command) {
 	left := 0
 	for at := n; at != nil; at = at.parent {
 		for _, o := range at.Flags {
-			if o.Hidden {
-				continue
+			if o.Hidden || !h.all && at.parent == nil && n.parent != nil {
+				continue // the help of the program has the global flags
 			}
-			g := groupOf(&groups, o, at)
+			g := h.groupOf(&groups, o, at)
 			if !h.all && h.rare != nil && h.rare(o) {
 				g.folded = append(g.folded, o.String())
 				continue
@@ -30,6 +33,9 @@ func (h *helpText) options(n *Command) {
 		}
 	}
 	for _, g := range groups {
+		if h.level >= leaveNames {
+			g.folded = nil
+		}
 		if len(g.rows)+len(g.folded) == 0 {
 			continue
 		}
@@ -40,8 +46,11 @@ func (h *helpText) options(n *Command) {
 }
 
 // groupOf finds the group of a flag of at, or begins one.
-func groupOf(groups *[]*flagGroup, o *Flag, at *Command) *flagGroup {
+func (h *helpText) groupOf(groups *[]*flagGroup, o *Flag, at *Command) *flagGroup {
 	heading := o.Group
+	if !h.all && h.heads != nil {
+		heading = h.heads(o)
+	}
 	switch {
 	case at.parent == nil:
 		heading = "Global flags"
@@ -69,6 +78,8 @@ func (f *Flag) left() string {
 	}
 	placeholder := f.Placeholder()
 	switch {
+	case f.TakesValue() && strings.Contains(placeholder, "|") && utf8.RuneCountInString(s+placeholder) >= widestLeft:
+		s += " " + strings.ToUpper(f.Name[strings.LastIndexByte(f.Name, '-')+1:]) // the text has the choice
 	case f.TakesValue():
 		s += " " + placeholder
 	case placeholder != "":
@@ -77,16 +88,20 @@ func (f *Flag) left() string {
 	return s
 }
 
-// right is what the flag does, and its default; if all is wanted, also how else it
-// can be set. What the placeholder says already is left out.
+// right is what the flag does, and its default; if all is wanted, also the details and
+// how else it can be set. What the left column says already is left out.
 func (h *helpText) right(f *Flag) string {
-	usage := f.full()
-	if f.Secret && !h.all {
-		usage = strings.TrimSuffix(f.brief(), ", "+f.Placeholder())
+	usage := f.brief()
+	for _, before := range []string{": ", ", "} {
+		if text, ok := strings.CutSuffix(usage, before+f.Placeholder()); ok && strings.HasSuffix(f.left(), " "+f.Placeholder()) {
+			usage = text
+		}
 	}
-	usage = strings.TrimSuffix(usage, ": "+f.Placeholder())
+	if h.all {
+		usage = f.withDetail(usage)
+	}
 	var notes []string
-	if f.Repeats() {
+	if f.Repeats() && h.all {
 		notes = append(notes, "repeatable")
 	}
 	if f.deflt != "" {
@@ -98,5 +113,9 @@ func (h *helpText) right(f *Flag) string {
 	if len(notes) == 0 {
 		return usage
 	}
-	return usage + " [" + strings.Join(notes, ", ") + "]"
+	noted := usage + " [" + strings.Join(notes, ", ") + "]"
+	if !h.all && utf8.RuneCountInString(noted) > h.width-widestLeft-4 {
+		return usage // a line of its own is not worth it
+	}
+	return noted
 }

@@ -198,8 +198,8 @@ func (l *Line) checkArguments() error {
 	switch {
 	case len(args) < least:
 		missing := strings.TrimRight(strings.Fields(synopsis)[len(args)], "….")
-		return &UsageError{Message: missing + " is missing", Command: command,
-			Advice: "it is: " + l.Command.usageLine() + l.Command.explains(missing)}
+		return &UsageError{Message: "missing argument: " + missing, Command: command,
+			Advice: "usage: " + l.Command.usageLine() + l.Command.explains(missing)}
 	case most >= 0 && len(args) > most && most == 0:
 		return &UsageError{Message: fmt.Sprintf("%s takes no arguments%s", command, Mention(args[0])), Command: command}
 	case most >= 0 && len(args) > most:
@@ -258,10 +258,7 @@ func arity(synopsis string) (least, most int) {
 // of the command at.
 func (s Setting) Complain(err error, at *Command) *UsageError {
 	cause := err.Error()
-	shown, where := fmt.Sprintf(" %q", Cut(s.Value, 60)), " for "+s.As
-	if s.As != "" && s.As == s.Flag.Variable() {
-		where = " in " + s.As
-	}
+	shown := fmt.Sprintf(" %q", Cut(s.Value, 60))
 	if s.Flag.Secret || strings.Contains(s.Value, "://") {
 		// The cause may quote the value too, or a part of it.
 		shown, cause = "", strings.ReplaceAll(cause, strconv.Quote(s.Value), "it")
@@ -275,5 +272,5 @@ func (s Setting) Complain(err error, at *Command) *UsageError {
 	if cause != "" {
 		cause = ": " + cause
 	}
-	return &UsageError{Message: "invalid value" + shown + where + cause, Command: at.path, Advice: s.Flag.Advice}
+	return &UsageError{Message: invalidValue(shown, s.As) + cause, Command: at.path, Advice: s.Flag.Advice}
 }

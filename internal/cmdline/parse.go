@@ -175,7 +175,7 @@ func (p *parser) longWithOneDash(word string) *UsageError {
 // or if it is plainly not meant.
 func (p *parser) takeValue(s *Setting) bool {
 	if len(p.words) == 0 {
-		p.fail(&UsageError{Message: s.As + " needs a value"})
+		p.fail(&UsageError{Message: s.As + " requires a value"})
 		return false
 	}
 	next := p.words[0]
@@ -183,7 +183,7 @@ func (p *parser) takeValue(s *Setting) bool {
 		name, _, _ = strings.Cut(name, "=")
 		if opt, _ := p.line.Command.Lookup(name); opt != nil || name == "" {
 			p.fail(&UsageError{
-				Message: fmt.Sprintf("%s needs a value, but --%s follows", s.As, name),
+				Message: fmt.Sprintf("%s requires a value, but --%s follows", s.As, name),
 				Advice:  fmt.Sprintf("if --%s is the value, write --%s=--%[1]s", name, s.Flag.Name),
 			})
 			return false
@@ -195,7 +195,7 @@ func (p *parser) takeValue(s *Setting) bool {
 	return true
 }
 
-// negative tells whether a word is a negative number rather than a flag.
+// negative reports whether a word is a negative number rather than a flag.
 func (p *parser) negative(word string) bool {
 	opt, _ := p.line.Command.Lookup(word[1:2])
 	return opt == nil && negativeNumber().MatchString(word)

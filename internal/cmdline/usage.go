@@ -41,6 +41,24 @@ func FlagErrorf(as, format string, args ...any) *UsageError {
 	return &UsageError{As: as, Message: as + fmt.Sprintf(format, args...)}
 }
 
+// ValueErrorf is FlagErrorf for a value that the flag does not accept: what it must be
+// is in format.
+func ValueErrorf(as, value, format string, args ...any) *UsageError {
+	return &UsageError{As: as, Message: invalidValue(fmt.Sprintf(" %q", value), as) + ": " + fmt.Sprintf(format, args...)}
+}
+
+// invalidValue begins a message about a value, which shown quotes after a space. For a
+// setting of a file, as is FILE:LINE: KEY.
+func invalidValue(shown, as string) string {
+	if place, key, ok := strings.Cut(as, ": "); ok {
+		return place + ": invalid value" + shown + " for " + key
+	}
+	if strings.HasPrefix(as, "HARK_") {
+		return "invalid value" + shown + " in " + as
+	}
+	return "invalid value" + shown + " for " + as
+}
+
 func (e *UsageError) Error() string { return e.Message }
 
 // Hint returns the text for the hint line, or "".

@@ -266,7 +266,7 @@ func BaseURL(base string) (*url.URL, error) {
 		return nil, fmt.Errorf("address of the emulator: %w", err)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("address of the emulator: %q is no http address", base)
+		return nil, fmt.Errorf("address of the emulator: %q is not an http address", base)
 	}
 	return u, nil
 }

@@ -80,7 +80,7 @@ func commonFaults() []Fault {
 			}},
 		{Name: "close", Argument: "CODE[:REASON]", Meaning: "send a close frame; 1005 is an empty one",
 			Add: (*Plan).addClose},
-		{Name: "pause", Argument: "DURATION", Meaning: "hold events back for a while; pings go on",
+		{Name: "pause", Argument: "DURATION", Meaning: "delay events for a while; pings continue",
 			Add: func(p *Plan, a *Argument) {
 				d := a.Duration()
 				p.step(func(s *Socket) bool { s.faults.pause(s, d); return false })
@@ -112,7 +112,7 @@ func commonFaults() []Fault {
 			Add: func(p *Plan, _ *Argument) { p.binary = true }},
 		{Name: "fragment", Argument: "[BYTES]", Meaning: "send events in frames of that size; without it, of 16",
 			Add: func(p *Plan, a *Argument) { p.fragment = a.AtLeast(16, 1) }},
-		{Name: "extra", Meaning: "add a member to every event that no document knows",
+		{Name: "extra", Meaning: "add an undocumented member to every event",
 			Add: func(p *Plan, _ *Argument) { p.extra = true }},
 		{Name: "no-pong", Meaning: "answer no pings",
 			Add: func(p *Plan, _ *Argument) { p.noPong = true }},
@@ -196,7 +196,7 @@ func (a *Argument) Count(unless int) int {
 	}
 	n, err := strconv.ParseUint(a.text, 10, 31)
 	if err != nil {
-		a.err = fmt.Errorf("%q is no number", a.text)
+		a.err = fmt.Errorf("%q is not a number", a.text)
 	}
 	return int(n)
 }
@@ -285,7 +285,7 @@ func (t faultTable) add(p *Plan, name string, a *Argument) error {
 		for _, f := range t {
 			names = append(names, f.Name)
 		}
-		return fmt.Errorf("there is no such fault; there are %s", strings.Join(names, ", "))
+		return fmt.Errorf("no such fault; there are %s", strings.Join(names, ", "))
 	case t[i].Argument == "" && a.given:
 		return errors.New("it takes no argument")
 	}
@@ -297,11 +297,11 @@ func (p *Plan) addRefusal(a *Argument) {
 	status, seconds, ok := strings.Cut(a.text, ":")
 	n, err := strconv.Atoi(status)
 	if err != nil || n < 400 || n > 599 {
-		a.err = fmt.Errorf("%q is no HTTP status from 400 to 599", status)
+		a.err = fmt.Errorf("%q is not an HTTP status from 400 to 599", status)
 		return
 	}
 	if _, err := strconv.ParseUint(seconds, 10, 32); ok && err != nil {
-		a.err = fmt.Errorf("%q is no number of seconds", seconds)
+		a.err = fmt.Errorf("%q is not a number of seconds", seconds)
 		return
 	}
 	p.refuse, p.retryAfter = n, seconds
@@ -311,7 +311,7 @@ func (p *Plan) addClose(a *Argument) {
 	code, reason, _ := strings.Cut(a.text, ":")
 	n, err := strconv.Atoi(code)
 	if err != nil || n < 0 || n > 65535 {
-		a.err = fmt.Errorf("%q is no status code", code)
+		a.err = fmt.Errorf("%q is not a status code", code)
 		return
 	}
 	if len(reason) > frame.MaxControlPayload-2 {

@@ -294,18 +294,18 @@ func TestFaultTable(t *testing.T) {
 		}
 	}
 	for spec, want := range map[string]string{
-		"drop=x":                                 `fault drop: "x" is no number`,
-		"close=x":                                `fault close: "x" is no status code`,
-		"refuse=200":                             `fault refuse: "200" is no HTTP status from 400 to 599`,
-		"refuse=503:soon":                        `fault refuse: "soon" is no number of seconds`,
+		"drop=x":                                 `fault drop: "x" is not a number`,
+		"close=x":                                `fault close: "x" is not a status code`,
+		"refuse=200":                             `fault refuse: "200" is not an HTTP status from 400 to 599`,
+		"refuse=503:soon":                        `fault refuse: "soon" is not a number of seconds`,
 		"slow=3":                                 `fault slow: "3": expected a duration such as 500ms`,
 		"pause=0s":                               `fault pause: "0s": expected a duration such as 500ms`,
 		"fragment=0":                             `fault fragment: "0": expected a number of at least 1`,
 		"reorder=1":                              `fault reorder: "1": expected a number of at least 2`,
 		"times=0":                                `fault times: "0": expected a number of at least 1`,
-		"lose=":                                  `fault lose: "" is no number`,
+		"lose=":                                  `fault lose: "" is not a number`,
 		"binary=1":                               "fault binary: it takes no argument",
-		"drop nonsense":                          "fault nonsense: there is no such fault",
+		"drop nonsense":                          "fault nonsense: no such fault",
 		"close=1000:" + strings.Repeat("x", 124): "fault close: the reason is longer than 123 bytes",
 	} {
 		if err := parse(spec); err == nil || !strings.HasPrefix(err.Error(), want) {

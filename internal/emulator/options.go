@@ -26,7 +26,7 @@ func DefaultOptions() Options { return Options{Rate: 2} }
 // check looks for options that cannot be meant.
 func (o *Options) check() error {
 	if !(o.Rate >= 0 && o.Rate <= 1e9) {
-		return fmt.Errorf("rate %v is no number of events per second", o.Rate)
+		return fmt.Errorf("rate %v is not a number of events per second", o.Rate)
 	}
 	return nil
 }
@@ -34,7 +34,7 @@ func (o *Options) check() error {
 // CheckStatus is an error if the value of an option is no HTTP status of a refusal.
 func CheckStatus(option string, status int) error {
 	if status < 400 || status > 599 {
-		return fmt.Errorf("%s: %d is no HTTP status from 400 to 599", option, status)
+		return fmt.Errorf("%s: %d is not an HTTP status from 400 to 599", option, status)
 	}
 	return nil
 }
@@ -42,7 +42,7 @@ func CheckStatus(option string, status int) error {
 // CheckCode is an error if the value of an option is no status code of a close frame.
 func CheckCode(option string, code int) error {
 	if code < 0 || code > 65535 {
-		return fmt.Errorf("%s: %d is no status code of a close frame", option, code)
+		return fmt.Errorf("%s: %d is not a status code of a close frame", option, code)
 	}
 	return nil
 }

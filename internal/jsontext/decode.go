@@ -64,7 +64,7 @@ const (
 // limit, in bytes.
 func (d *Decoder) Taken() int { return d.taken }
 
-// spend counts what is taken, and tells whether that is within the limit.
+// spend counts what is taken, and reports whether that is within the limit.
 func (d *Decoder) spend(n int) bool {
 	d.taken += n
 	return d.taken <= d.most

@@ -47,7 +47,7 @@ func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 		n := len(dst)
 		dst = append(dst, v...)
 		if scanNumber(dst, n) != len(dst) {
-			return nil, fmt.Errorf("%q is no JSON number", string(v))
+			return nil, fmt.Errorf("%q is not a JSON number", string(v))
 		}
 		return dst, nil
 	case string:

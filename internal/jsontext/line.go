@@ -3,7 +3,7 @@ package jsontext
 import "bytes"
 
 // AppendLine appends the JSON value in b to dst so that it takes one line, and
-// tells whether b is one by the rules of Scan; if not, dst comes back as it was.
+// reports whether b is one by the rules of Scan; if not, dst comes back as it was.
 //
 // What is on the line is b byte for byte, with two exceptions that touch raw
 // line breaks alone: a CR or LF between tokens becomes a space, and line breaks

@@ -44,7 +44,7 @@ func (r Rest) Finish(dst []byte) ([]byte, Rest) {
 	return r.AppendAll(dst), Rest{}
 }
 
-// Done tells whether nothing is left.
+// Done reports whether nothing is left.
 func (r *Rest) Done() bool { return len(r.Data) == 0 && r.End == "" }
 
 // Len is how many bytes AppendAll would append.

@@ -4,7 +4,7 @@ package jsontext
 // encoding/json has. It bounds the stack of everything in this package.
 const MaxDepth = 10000
 
-// Scan tells whether b is exactly one JSON value in valid UTF-8, white space
+// Scan reports whether b is exactly one JSON value in valid UTF-8, white space
 // around it allowed, and whether a raw CR or LF occurs in it. In valid JSON they
 // can only be insignificant white space: between tokens, or before or after the
 // value. breaks means nothing when ok is false.
@@ -17,7 +17,7 @@ func Scan(b []byte) (ok, breaks bool) {
 	return i == len(b), seen&lineBreak != 0
 }
 
-// Fits tells whether b would be JSON by the rules of Scan inside as many arrays as
+// Fits reports whether b would be JSON by the rules of Scan inside as many arrays as
 // depth says, too.
 func Fits(b []byte, depth int) bool {
 	i, _ := scanValue(b, 0, depth)

@@ -62,7 +62,7 @@ func scanString(b []byte, i int) int {
 	}
 }
 
-// plain tells whether c is ASCII and stands for itself within a string.
+// plain reports whether c is ASCII and stands for itself within a string.
 func plain(c byte) bool {
 	return ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\'
 }

@@ -415,7 +415,7 @@ func (p *pump) wake() {
 	p.changed.Broadcast()
 }
 
-// busy tells whether more keys wait.
+// busy reports whether more keys wait.
 func (p *pump) busy() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

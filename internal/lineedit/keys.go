@@ -68,7 +68,7 @@ func (k *keyboard) feed(out, b []byte) []byte {
 	return out
 }
 
-// partial tells whether a key has begun that may be complete as it is: Escape.
+// partial reports whether a key has begun that may be complete as it is: Escape.
 func (k *keyboard) partial() bool { return len(k.pending) > 0 && k.pending[0] == 0x1b && !k.pasting }
 
 // timeout says that nothing has come for a while after a partial key.

@@ -133,7 +133,7 @@ func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		page(w, "This is not the login that hark waits for.")
 	case q.Get("error") != "":
-		page(w, "The login has failed; hark tells why.")
+		page(w, "The login has failed; hark says why.")
 		deliver(c.failures, error(&RefusedError{Code: q.Get("error"), Description: q.Get("error_description")}))
 	case q.Get("code") == "":
 		w.WriteHeader(http.StatusBadRequest)
@@ -305,7 +305,7 @@ func (e *RefusedError) Error() string {
 // final are refusals that another request does not change.
 var final = []string{"invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "expired_token"}
 
-// Final tells whether only the user can help.
+// Final reports whether only the user can help.
 func (e *RefusedError) Final() bool { return slices.Contains(final, e.Code) }
 
 // explain puts our words in the place of the library's, which quote whole answers.
@@ -318,7 +318,7 @@ func explain(ctx context.Context, err error) error {
 		return r
 	}
 	if err = bare(ctx, err); strings.HasPrefix(err.Error(), "oauth2: ") { // which has no types for it
-		return errors.New("login server: its answer holds no access token that can be used")
+		return errors.New("login server: its answer contains no access token that can be used")
 	}
 	return fmt.Errorf("login server: %w", err)
 }

@@ -155,7 +155,7 @@ func (l *Login) take(t *oauth2.Token, now time.Time) {
 	}
 }
 
-// fresh tells whether the access token is good for some more time: half of its
+// fresh reports whether the access token is good for some more time: half of its
 // life, at most a minute.
 func (l *Login) fresh(now time.Time) bool {
 	if l.Expires.IsZero() {

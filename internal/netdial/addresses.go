@@ -32,13 +32,13 @@ func Resolving(items []string) (func(host, port string) []string, error) {
 			return nil, &ItemError{Item: item, Problem: "expected HOST:PORT:ADDRESS[,ADDRESS…]"}
 		}
 		if _, err := strconv.ParseUint(parts[1], 10, 16); err != nil {
-			return nil, &ItemError{Item: item, Part: parts[1], Problem: "is no port; only the host may be *"}
+			return nil, &ItemError{Item: item, Part: parts[1], Problem: "is not a port; only the host may be *"}
 		}
 		var addresses []string
 		for a := range strings.SplitSeq(parts[2], ",") {
 			a = strings.Trim(a, "[]")
 			if _, err := netip.ParseAddr(a); err != nil {
-				return nil, &ItemError{Item: item, Part: a, Problem: "is no IP address"}
+				return nil, &ItemError{Item: item, Part: a, Problem: "is not an IP address"}
 			}
 			addresses = append(addresses, a)
 		}

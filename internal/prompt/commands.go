@@ -30,21 +30,21 @@ func promptCommands() []promptCommand {
 	return []promptCommand{
 		{"help", "", "list the commands", (*talk).cmdHelp, nil},
 		{"ping", "[N|TEXT]", "send one or N pings, or one with TEXT, and time the pongs", (*talk).cmdPing, nil},
-		{"pong", "[TEXT]", "send a pong that nobody has asked for", (*talk).cmdPong, nil},
+		{"pong", "[TEXT]", "send an unsolicited pong", (*talk).cmdPong, nil},
 		{"close", "[CODE [REASON]]", "close the connection with this status", (*talk).cmdClose, nil},
 		{"binary", "HEX|@FILE", "send a binary message", (*talk).cmdBinary, nil},
 		{"file", "PATH", "send the content of a file as one message", (*talk).cmdFile, nil},
-		{"jq", "EXPR|off", "show what the jq expression makes of each message", (*talk).cmdJQ, (*talk).exprWords},
-		{"until", "EXPR|off", "end after the message that makes the jq expression true", (*talk).cmdUntil, (*talk).exprWords},
-		{"format", "FORMAT", "what is shown for a message, as --format has it", (*talk).cmdFormat, (*talk).formatWords},
+		{"jq", "EXPR|off", "apply a jq filter to each message", (*talk).cmdJQ, (*talk).exprWords},
+		{"until", "EXPR|off", "exit after the first message that matches", (*talk).cmdUntil, (*talk).exprWords},
+		{"format", "FORMAT", "output format, as for --format", (*talk).cmdFormat, (*talk).formatWords},
 		{"pretty", "", "show JSON over several lines, or not", (*talk).cmdPretty, nil},
 		{"time", "", "show the time of each message and since the last, or not", (*talk).cmdTime, nil},
 		{"edit", "", "write a message in $EDITOR", (*talk).cmdEdit, nil},
 		{"save", "FILE", "write what was sent and received as a smoke test", (*talk).cmdSave, nil},
-		{"record", "FILE|off", "write every frame from now on to a tape", (*talk).cmdRecord, nil},
+		{"record", "FILE|off", "record every frame from now on", (*talk).cmdRecord, nil},
 		{"history", "", "list what was typed", (*talk).cmdHistory, nil},
-		{"status", "", "tell about the connection", (*talk).cmdStatus, nil},
-		{"reconnect", "", "connect again", (*talk).cmdReconnect, nil},
+		{"status", "", "show the state of the connection", (*talk).cmdStatus, nil},
+		{"reconnect", "", "reconnect", (*talk).cmdReconnect, nil},
 		{"quit", "", "close the connection and leave", (*talk).cmdQuit, nil},
 	}
 }
@@ -89,7 +89,7 @@ func (t *talk) command(line string) error {
 				return cmdline.Usagef("/%s takes no arguments", name)
 			}
 			if c.args != "" && c.args[0] != '[' && rest == "" {
-				return cmdline.Usagef("/%s needs %s", name, c.args)
+				return cmdline.Usagef("/%s requires %s", name, c.args)
 			}
 			return c.run(t, rest)
 		}
@@ -119,7 +119,7 @@ func (t *talk) cmdHelp(string) error {
 
 func errNotConnected() error {
 	e := cmdline.Usagef("there is no connection")
-	e.Advice = "/reconnect connects again"
+	e.Advice = "/reconnect reconnects"
 	return e
 }
 
@@ -159,7 +159,7 @@ func (t *talk) cmdFile(rest string) error {
 	}
 	f := FrameOf(b, false)
 	if f.Opcode == frame.OpBinary {
-		t.answer(rest + " is no text: it goes as a binary message")
+		t.answer(rest + " is not text: it is sent as a binary message")
 	}
 	t.send(f)
 	return nil
@@ -168,7 +168,7 @@ func (t *talk) cmdFile(rest string) error {
 // cmdEdit has a message written in an editor of the user's choice.
 func (t *talk) cmdEdit(string) error {
 	if t.ed == nil {
-		return cmdline.Usagef("/edit needs a terminal; /file PATH sends what is in a file")
+		return cmdline.Usagef("/edit requires a terminal; /file PATH sends what is in a file")
 	}
 	editor := "vi"
 	for _, name := range []string{"EDITOR", "VISUAL"} {
@@ -302,7 +302,7 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 		t.asking = true
 		return nil
 	default:
-		return errors.New("the commands before it have not been carried out yet")
+		return errors.New("the commands before it have not been run yet")
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *Composed) Add(line string) (text string, complete bool) {
 	return text, true
 }
 
-// unfinished tells whether text is the beginning of a JSON object or array, and no
+// unfinished reports whether text is the beginning of a JSON object or array, and no
 // more than that.
 func unfinished(text string) bool {
 	begin := strings.TrimLeft(text, " \t")

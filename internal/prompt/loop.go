@@ -197,7 +197,7 @@ func (t *talk) loop(ctx context.Context, result <-chan error) error {
 	}
 }
 
-// listens tells whether the next line may be taken. A script is carried out line
+// listens reports whether the next line may be taken. A script is carried out line
 // after line, on a connection; a person may type whenever they want.
 func (t *talk) listens() bool {
 	if t.eof {
@@ -370,7 +370,7 @@ func (t *talk) isHeld(held proto.Held) {
 	} else {
 		t.Say.Note("%s", text)
 	}
-	t.Say.Hint("/reconnect connects again, /quit ends")
+	t.Say.Hint("/reconnect reconnects, /quit ends")
 }
 
 func messages(n int) string {

@@ -51,7 +51,7 @@ func (m macro) expand(rest string) (string, error) {
 	for _, name := range places {
 		value, ok := values[name]
 		if !ok {
-			return "", cmdline.Usagef("/%s needs %s=VALUE", m.name, name)
+			return "", cmdline.Usagef("/%s requires %s=VALUE", m.name, name)
 		}
 		text = strings.ReplaceAll(text, "${"+name+"}", value)
 	}

@@ -90,7 +90,7 @@ func (t *talk) cmdPong(rest string) error {
 	return nil
 }
 
-// mayControl tells whether a control frame with this text can be sent now.
+// mayControl reports whether a control frame with this text can be sent now.
 func (t *talk) mayControl(text string) error {
 	if len(text) > frame.MaxControlPayload {
 		return cmdline.Usagef("the text has %d bytes, at most %d fit", len(text), frame.MaxControlPayload)

@@ -46,12 +46,12 @@ func (o *outlet) change(f *Shape, change func(*output.Writer) error) error {
 	return change(o.w)
 }
 
-// stray tells whether a frame was still on its way when /format frames ended.
+// stray reports whether a frame was still on its way when /format frames ended.
 func stray(ev *proto.Event, frames bool) bool {
 	return !frames && !received(ev)
 }
 
-// received tells whether an event is a message that has come.
+// received reports whether an event is a message that has come.
 func received(ev *proto.Event) bool { return ev.Direction != proto.Out && !ev.Opcode.Control() }
 
 // A reshaper is a sink whose writer can be changed while events come; f are the
@@ -77,7 +77,7 @@ func (t *talk) reshape(set func(f *Shape)) error {
 	return nil
 }
 
-// asIs tells whether nothing shapes the messages.
+// asIs reports whether nothing shapes the messages.
 func asIs(f *Shape) bool { return f.JQ == "" && f.Format == string(output.FormatMessage) }
 
 func (t *talk) cmdJQ(rest string) error {

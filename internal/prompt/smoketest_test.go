@@ -108,7 +108,7 @@ func TestExpectation(t *testing.T) {
 	}
 }
 
-// matches tells whether a stream ends with message because of f.
+// matches reports whether a stream ends with message because of f.
 func matches(t *testing.T, f *jq.Filter, message string) bool {
 	t.Helper()
 	w := output.New(io.Discard, output.Options{Conditions: []output.Condition{output.Until(f)}})

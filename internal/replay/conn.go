@@ -87,7 +87,7 @@ func (c *conn) play() error {
 		return context.Cause(c.ctx)
 	}
 	if c.last != nil && ended == nil { // a broken tape
-		c.hangUp(frame.ClosePayload(frame.StatusGoingAway, "the tape ends here"))
+		c.hangUp(frame.ClosePayload(frame.StatusGoingAway, "the recording ends here"))
 		return nil
 	}
 	return c.finish(ended)
@@ -158,19 +158,19 @@ func (c *conn) expect(r proto.FrameRecord) error {
 		if !c.o.Strict {
 			return nil
 		}
-		return c.deviation("the client on the tape sent %s, and this one nothing", excerpt(r.Payload))
+		return c.deviation("the recorded client sent %s, this one nothing", excerpt(r.Payload))
 	}
 	m := c.waiting[0]
 	c.waiting = c.waiting[1:]
 	if c.o.Strict && !r.Secret && !(m.Opcode == r.Opcode && same(r.Payload, m.Payload)) {
-		return c.deviation("the client on the tape sent %s, and this one %s", excerpt(r.Payload), excerpt(m.Payload))
+		return c.deviation("the recorded client sent %s, this one %s", excerpt(r.Payload), excerpt(m.Payload))
 	}
 	return nil
 }
 
 func (c *conn) deviation(format string, args ...any) error {
 	d := &Deviation{Connection: c.connection, Text: fmt.Sprintf(format, args...)}
-	c.hangUp(frame.ClosePayload(frame.StatusPolicy, "not what is on the tape"))
+	c.hangUp(frame.ClosePayload(frame.StatusPolicy, "not what was recorded"))
 	return d
 }
 
@@ -193,19 +193,19 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 	case ended != nil: // by the client
 		c.wait(time.Now().Add(c.o.Patience), func() bool { return false })
 		if !c.gone && c.o.Strict {
-			return c.deviation("the client on the tape closed the connection, and this one did not")
+			return c.deviation("the recorded client closed the connection, this one did not")
 		}
-		c.hangUp(frame.ClosePayload(frame.StatusNormal, "end of the tape"))
+		c.hangUp(frame.ClosePayload(frame.StatusNormal, "end of the recording"))
 	case more: // it was lost
 		c.drop()
 	default:
-		c.hangUp(frame.ClosePayload(frame.StatusNormal, "end of the tape"))
+		c.hangUp(frame.ClosePayload(frame.StatusNormal, "end of the recording"))
 	}
 	if !c.gone { // it was left to break off
 		return nil
 	}
 	if c.o.Strict && len(c.waiting) > 0 {
-		return &Deviation{c.connection, fmt.Sprintf("the client sent %s, which is not on the tape", excerpt(c.waiting[0].Payload))}
+		return &Deviation{c.connection, fmt.Sprintf("the client sent %s, which was not recorded", excerpt(c.waiting[0].Payload))}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ type Server struct {
 	o    Options
 	ctx  context.Context
 	turn chan struct{} // held by the handler of the connection that is served
-	over chan struct{} // closed when the tape is over, with err
+	over chan struct{} // closed when the recording has ended, with err
 	once sync.Once
 	err  error
 
@@ -71,7 +71,7 @@ func New(ctx context.Context, tape *proto.TapeReader, o Options) *Server {
 	return s
 }
 
-// Done is closed when the tape is over.
+// Done is closed when the recording has ended.
 func (s *Server) Done() <-chan struct{} { return s.over }
 
 // Err says what ended the tape, when Done is closed: a *Deviation, an error of
@@ -106,14 +106,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.turn <- struct{}{}:
 	case <-s.over:
-		http.Error(w, "the tape is over", http.StatusGone)
+		http.Error(w, "the recording has ended", http.StatusGone)
 		return
 	case <-r.Context().Done():
 		return
 	}
 	defer func() { <-s.turn }()
 	if _, ok := s.peek(); !ok {
-		http.Error(w, "the tape is over", http.StatusGone)
+		http.Error(w, "the recording has ended", http.StatusGone)
 		return
 	}
 	s.connection++

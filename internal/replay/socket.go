@@ -33,7 +33,7 @@ type socket struct {
 func upgrade(w http.ResponseWriter, r *http.Request, subprotocol string) (*socket, error) {
 	if r.Method != http.MethodGet || r.Header.Get("Sec-Websocket-Version") != "13" || r.Header.Get("Sec-Websocket-Key") == "" {
 		w.Header().Set("Sec-Websocket-Version", "13")
-		http.Error(w, "this is no handshake of RFC 6455", http.StatusBadRequest)
+		http.Error(w, "not a handshake of RFC 6455", http.StatusBadRequest)
 		return nil, errors.New("no handshake")
 	}
 	c, err := wsserver.Upgrade(w, r, subprotocol, wsserver.Rules{MaxMessage: maxMessage})

@@ -129,7 +129,7 @@ func (s *Store) Put(ctx context.Context, key string, value json.RawMessage) (whe
 	return s.path(), s.change(ctx, func(all map[string]json.RawMessage) { all[key] = value })
 }
 
-// Delete removes what is stored under key, wherever it is. found tells whether
+// Delete removes what is stored under key, wherever it is. found reports whether
 // there was something.
 func (s *Store) Delete(ctx context.Context, key string) (found bool, err error) {
 	if s.place != File {

@@ -331,7 +331,7 @@ func (c *Conn) ended(err error) End {
 	return c.fail(breach(frame.StatusProtocol, "compressed message", "the server sent a compressed message that cannot be decompressed")).end
 }
 
-var errEnd = errors.New("the server ended it without a close frame")
+var errEnd = errors.New("connection closed without a close frame")
 
 // broken tells a failure of the network from one of the protocol.
 func broken(err error) bool {

@@ -171,7 +171,7 @@ func (t *tracker) closing() *violation {
 	}
 	switch {
 	case len(p) == 1:
-		return breach(frame.StatusProtocol, "close frame of 1 byte", "the server sent a close frame of 1 byte, which is no status code")
+		return breach(frame.StatusProtocol, "close frame of 1 byte", "the server sent a close frame of 1 byte, which is not a status code")
 	case len(p) > 1 && !validStatus(code): // section 7.4
 		return breach(frame.StatusProtocol, "status code", fmt.Sprintf("the server sent a close frame with the status code %d, which is not allowed", code))
 	case !utf8.ValidString(reason): // section 7.1.6

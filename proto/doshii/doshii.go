@@ -57,7 +57,7 @@ func Auth(clientID secret.Value) secret.Value {
 	return secret.Value(base64.StdEncoding.EncodeToString([]byte(clientID.Reveal())))
 }
 
-// Encoded tells whether a client id looks as if it were in base64 already:
+// Encoded reports whether a client id looks as if it were in base64 already:
 // it decodes to plain text. What decodes to a JSON object is the head of a JSON
 // Web Token, the form that client ids have by themselves.
 func Encoded(clientID secret.Value) bool {

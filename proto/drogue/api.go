@@ -96,7 +96,7 @@ func (a API) get(ctx context.Context, stage netdial.Stage, path string, c Creden
 }
 
 // errNoIntegration: the installation does not say where its sockets are.
-var errNoIntegration = errors.New("the installation does not tell where its WebSocket integration is")
+var errNoIntegration = errors.New("the installation does not name its WebSocket integration is")
 
 // socket is the base of the installation's WebSocket integration. Installations
 // older than 0.10 tell it only to those who have credentials, for which

@@ -76,7 +76,7 @@ func TestDiscovery(t *testing.T) {
 		{
 			name:    "no integration at all",
 			answers: map[string]string{wellKnown: `{}`, info: `{"websocket_integration":{}}`},
-			err:     "discovery http://HOST: protocol error: the installation does not tell where its WebSocket integration is",
+			err:     "discovery http://HOST: protocol error: the installation does not name its WebSocket integration is",
 			class:   proto.Unreachable,
 		},
 		{

@@ -288,7 +288,7 @@ func (s *session) renewed(now time.Time, t secret.Value, err error) proto.Work {
 	}
 	exp, life, ok := claims(t)
 	if !ok {
-		return again("the new token is no JSON Web Token with an expiry, and was not sent")
+		return again("the new token is not a JSON Web Token with an expiry, and was not sent")
 	}
 	// Both are by the issuer's clock; ours says nothing about which is newer.
 	if !exp.After(s.claimed) {

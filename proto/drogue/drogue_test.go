@@ -113,7 +113,7 @@ func TestRenewsItsToken(t *testing.T) {
 	fail = nil
 	for _, bad := range []struct{ token, warning string }{
 		{prototest.JWT(exp), "the new token expires no later than the old one, and was not sent; the old one expires in 20s"},
-		{"drg_1", "the new token is no JSON Web Token with an expiry, and was not sent; the old one expires in 20s"},
+		{"drg_1", "the new token is not a JSON Web Token with an expiry, and was not sent; the old one expires in 20s"},
 	} {
 		next = bad.token
 		s.ask = at.Add(10 * time.Second)

@@ -22,7 +22,7 @@ type Filter struct {
 	Type   string // type
 }
 
-// match tells whether an event passes. A message that is no event does not.
+// match reports whether an event passes. A message that is no event does not.
 func (f *Filter) match(data []byte) bool {
 	wanted := [...]struct {
 		attribute, value string
@@ -44,7 +44,7 @@ func (f *Filter) match(data []byte) bool {
 	return ok
 }
 
-// isString tells whether a JSON value is that string.
+// isString reports whether a JSON value is that string.
 func isString(value []byte, s string) bool {
 	if len(value) > len(`""`)+len(`\u0000`)*len(s) {
 		return false
@@ -149,7 +149,7 @@ var textTypes = []string{
 	"application/javascript", "application/x-ndjson", "application/x-www-form-urlencoded",
 }
 
-// textual tells whether a content type is text in UTF-8, and whether it is JSON.
+// textual reports whether a content type is text in UTF-8, and whether it is JSON.
 func textual(contentType string) (isJSON, isText bool) {
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil {

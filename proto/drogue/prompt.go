@@ -20,7 +20,7 @@ func (s *session) Command(name string, _ []string, now time.Time) ([]proto.Effec
 	case !s.limited:
 		return nil, "", errors.New("this connection has no token that expires")
 	case !s.d.Renewable:
-		return nil, "", errors.New("there is no other token to be had: give it with --token cmd:COMMAND or --token file:PATH")
+		return nil, "", errors.New("no way to obtain a new token: give it with --token cmd:COMMAND or --token file:PATH")
 	}
 	s.ask = now // Due does the rest
 	return nil, "asking for a new token", nil

@@ -20,7 +20,7 @@ const (
 	OpPong         Opcode = 0xA
 )
 
-// Control tells whether the opcode is one of a control frame (section 5.5).
+// Control reports whether the opcode is one of a control frame (section 5.5).
 func (o Opcode) Control() bool { return o&0x8 != 0 }
 
 // String is the lower-case name of the RFC.

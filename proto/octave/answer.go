@@ -28,7 +28,7 @@ type replyHead struct {
 	reasons []string
 }
 
-// readReply reads a message or an answer; false when it is no JSON object.
+// readReply reads a message or an answer; false when it is not a JSON object.
 func readReply(text []byte) (m reply, ok bool) {
 	if valid, _ := jsontext.Scan(text); !valid {
 		return m, false

@@ -213,7 +213,7 @@ func (a *API) address(path string) string {
 
 // nonsense is an answer that does not fit the question.
 func (a *API) nonsense(path, what string) error {
-	return &proto.HandshakeError{Stage: proto.StageRequest, Address: a.address(path), Err: &proto.ProtocolError{Err: errors.New("the answer holds " + what)}}
+	return &proto.HandshakeError{Stage: proto.StageRequest, Address: a.address(path), Err: &proto.ProtocolError{Err: errors.New("the answer contains " + what)}}
 }
 
 // call sends a request and returns the body of the answer's envelope.

@@ -207,7 +207,7 @@ func (c *cursor) key(e *eventInfo) eventKey {
 	return eventKey{maphash.Bytes(c.seed, e.id), e.created, e.edited}
 }
 
-// has tells whether an event was given out.
+// has reports whether an event was given out.
 func (c *cursor) has(m *progress, e *eventInfo) bool {
 	hash, ok := m.seen[c.key(e)]
 	// A stream of capacity 1 has one event that is written again and again, maybe

@@ -117,7 +117,7 @@ func (o *Service) granted(resp *http.Response, body []byte, address string) (Ses
 	return Session{ID: id, URL: u + wire.SocketPath(url.PathEscape(id)), Granted: granted}, nil
 }
 
-var errNoSessionID = errors.New("the answer holds no session id")
+var errNoSessionID = errors.New("the answer contains no session id")
 
 // Start implements Service.
 func (o *Service) Start() proto.Source {

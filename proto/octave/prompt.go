@@ -46,7 +46,7 @@ func (s *session) Command(name string, args []string, now time.Time) ([]proto.Ef
 		return nil, strings.Join(list, "\n"), nil
 	case "subscribe", "unsubscribe":
 		if len(args) == 0 {
-			return nil, "", fmt.Errorf("/%s needs the id or the path of a stream", name)
+			return nil, "", fmt.Errorf("/%s requires the id or path of a stream", name)
 		}
 	default:
 		return nil, "", errors.New("unknown command")

@@ -36,7 +36,7 @@ func TestCommands(t *testing.T) {
 	answer("subscribe-1", true)
 	for _, tt := range []struct{ got, want string }{
 		{command("streams"), "/a"},
-		{command("subscribe"), "error: /subscribe needs the id or the path of a stream"},
+		{command("subscribe"), "error: /subscribe requires the id or path of a stream"},
 		{command("subscribe", "/a"), "error: already subscribed to /a"},
 		{command("unsubscribe", "/b"), "error: not subscribed to /b"},
 		{command("subscribe", "/b", "s1"), `{"msgId":"by-hand-1","object":"event","type":"subscribe","path":"/b"}` +

@@ -142,7 +142,7 @@ func (d *server) envelope(e event) wire.Message {
 	return wire.Message{Emit: wire.Emit{emulator.MustJSON(e.name), e.payload}}
 }
 
-// wants tells whether a socket gets an event: an app when it is subscribed to
+// wants reports whether a socket gets an event: an app when it is subscribed to
 // the location and its device, if any, is interested; a point of sale when it is
 // at the location.
 func (d *server) wants(s scope, e event) bool {
@@ -159,7 +159,7 @@ func (d *server) wants(s scope, e event) bool {
 	return i >= 0 && interest(d.devices[i], e)
 }
 
-// at tells whether a point of sale is at a location; a vendor has some at all of
+// at reports whether a point of sale is at a location; a vendor has some at all of
 // them.
 func (s scope) at(location string) bool {
 	return s.pos && (location == s.location || s.vendor && mayUse(location))

@@ -107,7 +107,7 @@ func (d *server) serveREST(w http.ResponseWriter, r *http.Request, path string) 
 	}
 }
 
-// mayUse tells whether a location is one that the demo app can subscribe to.
+// mayUse reports whether a location is one that the demo app can subscribe to.
 func mayUse(location string) bool {
 	return location == DemoLocation || location == DemoSecondLocation
 }
@@ -210,7 +210,7 @@ func (d *server) serveDevices(w http.ResponseWriter, r *http.Request, id string)
 	if r.Method == http.MethodPost || r.Method == http.MethodPut {
 		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil || json.Unmarshal(b, &body) != nil {
-			message(w, http.StatusBadRequest, "the body is no device")
+			message(w, http.StatusBadRequest, "the body is not a device")
 			return
 		}
 	}

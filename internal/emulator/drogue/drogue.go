@@ -68,7 +68,7 @@ func faults() []emulator.Fault {
 			Add: func(p *emulator.Plan, a *emulator.Argument) {
 				p.Step(a, func(s *emulator.Socket) bool { s.Close(frame.StatusInternal, wire.StreamError); return true })
 			}},
-		{Name: "bad-record", Argument: "[N]", Meaning: "publish a record that is no CloudEvent, which closes every reader of the application with 1011",
+		{Name: "bad-record", Argument: "[N]", Meaning: "publish a record that is not a CloudEvent, which closes every reader of the application with 1011",
 			Add: func(p *emulator.Plan, a *emulator.Argument) {
 				p.Step(a, func(s *emulator.Socket) bool {
 					if c, ok := s.Owner.(*conn); ok {

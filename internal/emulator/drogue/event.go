@@ -130,7 +130,7 @@ func setData(e *wire.Event, contentType string, payload []byte) {
 	}
 }
 
-// isJSONType tells whether the server takes a payload of this media type to be
+// isJSONType reports whether the server takes a payload of this media type to be
 // JSON.
 func isJSONType(media string) bool {
 	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")

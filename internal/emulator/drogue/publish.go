@@ -62,7 +62,7 @@ func (in *input) setData(e wire.Event) (err error) {
 	case json.Unmarshal(e.Data, &text) == nil:
 		in.payload = []byte(text)
 	default:
-		return fmt.Errorf("drogue event: data is no string although it is %s", media)
+		return fmt.Errorf("drogue event: data is not a string although it is %s", media)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 // documentation, "Filter Language"; Octave documentation, "Octave.Event.find").
 // Other parts of the language are refused by name.
 
-// A filter tells whether an object passes.
+// A filter reports whether an object passes.
 type filter func(o object) bool
 
 // filterDepth bounds the nesting of a filter.
@@ -85,7 +85,7 @@ func (p *filterParser) next() error {
 	case c == '-' || c >= '0' && c <= '9':
 		p.take(rest[:span(rest, func(c byte) bool { return strings.IndexByte("+-.eE0123456789", c) >= 0 })])
 		if !json.Valid([]byte(p.token)) {
-			return fmt.Errorf("filter: %s is no number", p.token)
+			return fmt.Errorf("filter: %s is not a number", p.token)
 		}
 		p.kind, p.value = valueToken, json.Number(p.token)
 	case isWord(c):

@@ -64,7 +64,7 @@ func (o *Options) flags(f *flag.FlagSet) {
 	f.IntVar(&o.IdleClose, "octave-idle-close", o.IdleClose, "close it with status code `N`; 1006 sends no close frame")
 	f.StringVar(&o.HeartbeatReply, "octave-heartbeat-reply", o.HeartbeatReply, "answer heartbeats with `TEXT`; empty is no answer")
 	f.BoolVar(&o.NeedMsgID, "octave-need-msgid", o.NeedMsgID, "acknowledge no request without a msgId")
-	f.BoolVar(&o.Strict, "octave-strict", o.Strict, "refuse what no document promises")
+	f.BoolVar(&o.Strict, "octave-strict", o.Strict, "refuse what is not documented")
 }
 
 // check looks for options that cannot be meant.

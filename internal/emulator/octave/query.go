@@ -95,7 +95,7 @@ func parseQuery(q url.Values) (query, error) {
 		if text := q.Get(n.name); text != "" {
 			v, err := strconv.ParseUint(text, 10, 31)
 			if err != nil {
-				return o, fmt.Errorf("%s: %q is no number", n.name, text)
+				return o, fmt.Errorf("%s: %q is not a number", n.name, text)
 			}
 			*n.to = int(v)
 		}

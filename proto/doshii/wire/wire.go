@@ -183,7 +183,7 @@ const (
 	PrimusClose = "primus::server::close"
 )
 
-// IsPrimus tells whether s is a legacy control string.
+// IsPrimus reports whether s is a legacy control string.
 func IsPrimus(s string) bool {
 	return strings.HasPrefix(s, PrimusPing) || strings.HasPrefix(s, PrimusPong) ||
 		strings.HasPrefix(s, PrimusClose)

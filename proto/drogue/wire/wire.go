@@ -244,7 +244,7 @@ func AccessToken(name, secret string) (string, error) {
 	return body + checksum(body), nil
 }
 
-// AccessTokenValid tells whether s has the form and the checksum of a
+// AccessTokenValid reports whether s has the form and the checksum of a
 // personal access token.
 func AccessTokenValid(s string) bool {
 	if len(s) <= tokenBody || !tokenShape(s[:tokenBody]) {
