@@ -1,4 +1,4 @@
-// Bench measures hark beside other clients on one machine in one run, and says
+// Bench measures hark alongside other clients on one machine in one run, and says
 // which of its bars hold. See CONTRIBUTING.md, "Speed".
 //
 //	bench [-hark FILE] [-deps FOLDER] [-rounds N] [-o FILE] [-run WORDS]

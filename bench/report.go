@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A row is one line of the table: hark beside one other client.
+// A row is one line of the table: hark alongside one other client.
 type row struct {
 	what    string
 	hark    string

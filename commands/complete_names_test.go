@@ -134,7 +134,7 @@ func TestCompleteStreamsGivesUp(t *testing.T) {
 	}
 }
 
-// A credential that somebody could be asked for is not looked up.
+// A credential that someone could be asked for is not looked up.
 func TestCompleteAsksNobody(t *testing.T) {
 	b := newCompletionBench(t, streams)
 	witness := filepath.Join(t.TempDir(), "ran")

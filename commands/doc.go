@@ -33,6 +33,6 @@
 //   - Bad input is found before anything is dialed.
 //
 // A stream is a value, stream.Streaming: its flags are checked, the service that they
-// describe is opened, and then it is the business of whoever has it. The command
+// describe is opened, and then it is the business of anyone who has it. The command
 // streams, doctor examines, and "config check" stops in time.
 package commands

@@ -92,7 +92,7 @@ func runExamples(t *testing.T, examples []string) {
 	}
 }
 
-// examplePath has a stand-in for man where there is none.
+// examplePath has a emulator for man where there is none.
 func examplePath(t *testing.T) string {
 	if _, err := exec.LookPath("man"); err == nil {
 		return ""

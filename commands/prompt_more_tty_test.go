@@ -112,7 +112,7 @@ func TestPromptWithoutSlash(t *testing.T) {
 	x.ended(0)
 }
 
-// A tape has what was typed while it ran, also when that was typed at once.
+// A recording has what was typed while it ran, also when that was typed at once.
 func TestPromptRecord(t *testing.T) {
 	x := startTTY(t, `cd $HOME; exec $HARK connect $URL -q`)
 	x.ready()

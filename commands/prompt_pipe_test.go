@@ -31,7 +31,7 @@ type piped struct {
 }
 
 // startPiped runs hark connect to the server of p with these flags, or, when they
-// begin with a service, that with its stand-in.
+// begin with a service, that with its emulator.
 func startPiped(t *testing.T, args ...string) *piped {
 	t.Helper()
 	p := &piped{t: t, out: make(chan string, 10_000), err: make(chan string, 1000), got: make(chan string, 10_000), home: t.TempDir()}
@@ -95,7 +95,7 @@ func startPiped(t *testing.T, args ...string) *piped {
 	return p
 }
 
-// types writes lines to stdin, and a ping whose pong tells that they were carried out.
+// types writes lines to stdin, and a ping whose pong tells that they were run.
 func (p *piped) types(lines ...string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.stdin, strings.Join(lines, "\n")+"\n/ping\n"); err != nil {
@@ -265,7 +265,7 @@ func TestPromptPipedLines(t *testing.T) {
 }
 
 // What /save writes about the events of a service runs, and passes against the same
-// stand-in, whose events have other ids and times then.
+// emulator, whose events have other ids and times then.
 func TestPromptPipedSaveServices(t *testing.T) {
 	for _, words := range [][]string{
 		{"octave", "subscribe", "/demo/stream"}, {"drogue", "tail", "demo-app"}, {"doshii", "listen"},

@@ -155,7 +155,7 @@ func TestPromptPeerCloses(t *testing.T) {
 	x.ended(0)
 }
 
-// 20,000 messages while somebody types: no key is lost, and no message.
+// 20,000 messages while someone types: no key is lost, and no message.
 func TestPromptBurst(t *testing.T) {
 	x := startTTY(t, plainPrompt)
 	x.ready()

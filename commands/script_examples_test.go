@@ -139,7 +139,7 @@ func ciSteps(data []byte) ([]ciStep, error) {
 	return steps, nil
 }
 
-// runCI carries out what a CI system would: "ci-job FILE". The installation of hark
+// runCI runs what a CI system would: "ci-job FILE". The installation of hark
 // is left out: the hark of the tests is there.
 func runCI(file string) int {
 	const install = "go install github.com/hark-cli/hark@latest"

@@ -48,7 +48,7 @@ import (
 // the conditions [have:COMMAND], [node:PACKAGE] and [python:PACKAGE], which say in the
 // list of what was skipped that something is missing, and [race], and the program
 // "script-memory MIB CMD…", which ends as CMD does, or with 1 when it needs more memory, which
-// is not asked of a hark with -race. $EMULATOR is where the stand-ins are, and $FREE_PORT
+// is not asked of a hark with -race. $EMULATOR is where the emulators are, and $FREE_PORT
 // and $FREE_PORT2 are ports for a server that wants to be told.
 //
 // FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to
@@ -198,7 +198,7 @@ func setupScript(env *testscript.Env) error {
 
 type startedKey struct{}
 
-// A startedCommand is one that runs beside its script.
+// A startedCommand is one that runs alongside its script.
 type startedCommand struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -449,7 +449,7 @@ func disguises(secret string) []string {
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for before := range 3 {
 			text := encoding.EncodeToString([]byte("..."[:before] + secret))
-			// The letters at both ends also depend on what stands beside.
+			// The letters at both ends also depend on what stands alongside.
 			forms = append(forms, text[(before*8+5)/6:len(text)-1])
 		}
 	}

@@ -110,7 +110,7 @@ func makeCertificates() (map[string]*authority, error) {
 	return made, nil
 }
 
-// serveTLS is the command tls-server of scripts: stand-ins behind TLS, one for each
+// serveTLS is the command tls-server of scripts: emulators behind TLS, one for each
 // kind of trouble, on ports that it prints as NAME=PORT.
 func serveTLS() int {
 	made, err := makeCertificates()

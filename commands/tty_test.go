@@ -55,7 +55,7 @@ const ttyStall = time.Minute
 // the window, so that it knows when all before it was read.
 const ttyEnd = "\x1b]2;the script has ended\a"
 
-// startTTY runs hark with these arguments in place of URL, or a shell script in
+// startTTY runs hark with these arguments instead of URL, or a shell script in
 // which $HARK is the program.
 func startTTY(t *testing.T, script string) *tty {
 	t.Helper()

@@ -1,4 +1,4 @@
-// Package completions holds the completion scripts of the shells. They ask hark
+// Package completions contains the completion scripts of the shells. They ask hark
 // itself what fits, so they need no change when a flag is added.
 package completions
 

@@ -5,7 +5,7 @@
 #     hark emulate drogue -- examples/sqlite.sh events.db drogue tail demo-app -n 5
 #     sqlite3 events.db 'SELECT time, subject, data FROM events'
 #
-# What the database does not take, because somebody has locked it for more than
+# What the database does not take, because someone has locked it for more than
 # TIMEOUT milliseconds, goes to events.db.missed.ndjson, and that is said; the script
 # exits 1 then, otherwise with the exit code of hark. Each event is a transaction
 # of its own, which is good for some hundred events a second.

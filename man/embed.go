@@ -1,4 +1,4 @@
-// Package man holds the manual.
+// Package man contains the manual.
 package man
 
 //go:generate go run ../internal/docgen ..

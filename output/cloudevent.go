@@ -129,7 +129,7 @@ const (
 	maxVerifiedSize = 1000 // bytes long at most
 )
 
-// has reports whether good holds for value.
+// has reports whether good applies to value.
 func (v verified) has(value string, good func(string) bool) bool {
 	if v[value] {
 		return true

@@ -36,7 +36,7 @@ type sighting struct {
 	data    []byte        // what is printed for it when there is no filter
 	rest    jsontext.Rest // of data, when nobody looks at the value
 	binary  bool
-	value   any   // of data, when somebody wants to see it
+	value   any   // of data, when someone wants to see it
 	unseen  error // why there is no value all the same
 	kind    kind
 	printed bool // the filter left something of it

@@ -21,7 +21,7 @@ const (
 	// FormatCloudEvents prints the event as CloudEvents 1.0 JSON. A message that is
 	// a CloudEvent already passes through as with FormatMessage.
 	FormatCloudEvents Format = "cloudevents"
-	// FormatFrames prints each frame as a line of a tape (see proto.AppendRecord);
+	// FormatFrames prints each frame as a line of a recording (see proto.AppendRecord);
 	// it is for a run with proto.Options.Frames.
 	FormatFrames Format = "frames"
 )

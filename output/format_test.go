@@ -266,7 +266,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 // Whatever comes in, each line is a JSON value, for every format; a CloudEvent by
-// the judgement of the SDK; and however it is shown, the same value.
+// the judgment of the SDK; and however it is shown, the same value.
 func FuzzFormats(f *testing.F) {
 	for _, s := range fuzzSeeds {
 		f.Add([]byte(s), false)

@@ -139,7 +139,7 @@ func newRigLine(t *testing.T, o Style, message string) []byte {
 }
 
 // FuzzStyle asserts that pieces make no difference, and that what is shown without
-// colours is the same JSON value.
+// colors is the same JSON value.
 func FuzzStyle(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,{"b":"\"\\"}],"c":{ }}`, " [ ] ", "\"\u009b漢\"", "[[],\n[{}]]\r\n", `-1e5`} {
 		f.Add([]byte(seed), byte(3), byte(7))

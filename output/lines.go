@@ -177,7 +177,7 @@ func (l *lines) text(b []byte) error {
 	return l.unfinished(quote, jsontext.Rest{Data: b, Form: jsontext.Quoted, End: `"`})
 }
 
-// binary adds the bytes in b as an object that holds them in Base64.
+// binary adds the bytes in b as an object that contains them in Base64.
 func (l *lines) binary(b []byte) error {
 	return l.unfinished(binaryStart, jsontext.Rest{Data: b, Form: jsontext.Base64, End: `"}`})
 }

@@ -14,7 +14,7 @@ import (
 // is no such lock, no write is larger than what the system keeps together, and ends
 // with a line, if one fits. It is for one goroutine.
 //
-// A Write waits for the lock as it waits for the reader; whoever can leave the one can
+// A Write waits for the lock as it waits for the reader; anyone who can leave the one can
 // leave the other.
 type Pipe struct {
 	f      *os.File

@@ -23,7 +23,7 @@ func (w *Writer) Reshape(opts Options) error {
 	return nil
 }
 
-// Await puts the conditions of Until in the place of those that w has. Outcomes must
+// Await puts the conditions of Until instead of those that w has. Outcomes must
 // not be asked for meanwhile.
 func (w *Writer) Await(conditions ...Condition) {
 	var all []Condition

@@ -34,7 +34,7 @@ func (w *Writer) value(s *sighting) {
 	}
 	w.dec.Limit = w.opts.Limit
 	if len(s.data) >= giant && w.dec.Limit > 0 && w.opts.Format != FormatMessage {
-		w.dec.Limit = max(w.dec.Limit-len(s.data), 1) // it is there beside the message
+		w.dec.Limit = max(w.dec.Limit-len(s.data), 1) // it is there alongside the message
 	}
 	v, err := w.dec.DecodeSelected(s.data, w.wants)
 	switch {
@@ -78,7 +78,7 @@ func base64Text(b []byte) string {
 }
 
 // validText returns b with U+FFFD for each byte that is not part of valid UTF-8.
-// strings.ToValidUTF8 would put one in place of several.
+// strings.ToValidUTF8 would put one instead of several.
 func validText(b []byte) string {
 	return strings.Map(func(r rune) rune { return r }, string(b))
 }

@@ -13,7 +13,7 @@ import (
 type Style struct {
 	// Pretty gives each member and element of JSON a line of its own, indented.
 	Pretty bool
-	// Color colours JSON by ECMA-48, section 8.3.117 (SGR).
+	// Color colors JSON by ECMA-48, section 8.3.117 (SGR).
 	Color bool
 	// Visible shows control characters and those that change the direction of
 	// writing as \uXXXX, so that a terminal does not act on them. JSON stays the
@@ -23,7 +23,7 @@ type Style struct {
 	Time bool
 }
 
-// The colours, as parameters of SGR.
+// The colors, as parameters of SGR.
 const (
 	colorKey    = "\x1b[1;34m"
 	colorString = "\x1b[32m"

@@ -91,7 +91,7 @@ type Writer struct {
 	wants           *jsontext.Selection // what of an event is decoded
 	filter          *jq.Pipeline        // Options.Filter at work
 	sight           sighting            // of the event that is being printed
-	sees            bool                // somebody looks at the values of events
+	sees            bool                // someone looks at the values of events
 	scratch         []byte              // a record that is no message
 	uris, types     verified
 	memory          memory

@@ -14,8 +14,8 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// DialOptions are what a run wants of the opening handshake, besides what the
-// service wants.
+// DialOptions are what a run requires of the opening handshake, besides what the
+// service requires.
 type DialOptions struct {
 	// Header goes out with the upgrade request; what the service sets wins.
 	Header http.Header

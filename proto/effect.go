@@ -3,7 +3,7 @@ package proto
 import "time"
 
 // An Effect is one thing that a Session wants done, besides giving an event to the sink:
-// one of the types below. Effects are done in their order. Whoever gets a list of them
+// one of the types below. Effects are done in their order. Anyone who gets a list of them
 // must not change it: it may be the same one each time.
 type Effect interface{ effect() }
 

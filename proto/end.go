@@ -19,7 +19,7 @@ const (
 	// lost: the attempt has failed, or the connection is gone. Whether there is another
 	// attempt is for the reconnect policy.
 	lost
-	// replaced: a new connection was asked for in place of this one.
+	// replaced: a new connection was asked for instead of this one.
 	replaced
 	// closedHere: a close frame of Options.Input has closed the connection.
 	closedHere

@@ -168,7 +168,7 @@ func (e *OverflowError) Error() string {
 	return fmt.Sprintf("the buffer of %d bytes is full, because the reader of the output is too slow; %s lost", e.Limit, were(e.Events))
 }
 
-// An InternalError is a panic. Run returns it in place of letting the program end with
+// An InternalError is a panic. Run returns it instead of letting the program end with
 // whatever comes first.
 type InternalError struct {
 	Value any

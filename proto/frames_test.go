@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A frameSink keeps every frame as a line of a tape, without the time.
+// A frameSink keeps every frame as a line of a recording, without the time.
 type frameSink struct{ lines []string }
 
 func (s *frameSink) Event(ev *Event) error {
@@ -136,7 +136,7 @@ func TestFramesOfAnswers(t *testing.T) {
 	}
 }
 
-// A recording has the whole of the closing handshake, whoever ends the run.
+// A recording has the whole of the closing handshake, anyone who ends the run.
 func TestRecordingHasTheEnd(t *testing.T) {
 	for _, ends := range []string{"sink", "context"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestRecordingHasTheEnd(t *testing.T) {
 			o := testOptions(nw)
 			var d traceRecorder
 			o.Trace = d.trace()
-			ctx, cancel := cancelled(errStop)
+			ctx, cancel := canceled(errStop)
 			var sink recorder
 			if ends == "sink" {
 				sink.limit = 1

@@ -68,7 +68,7 @@ func TestInject(t *testing.T) {
 			}
 			return Work{Effects: []Effect{Inject{{Data: data, Time: noon}, told("and more")}}}
 		}
-		ctx, cancel := cancelled(errEnough)
+		ctx, cancel := canceled(errEnough)
 		go func() { time.Sleep(time.Minute); clear(data); cancel() }()
 		var sink recorder
 		if err := Run(ctx, f, &sink, testOptions(nw)); !errors.Is(err, errEnough) {
@@ -146,7 +146,7 @@ func TestGapReports(t *testing.T) {
 			o.Backoff = Backoff{}
 			var d traceRecorder
 			o.Trace = d.trace()
-			ctx, cancel := cancelled(errEnough)
+			ctx, cancel := canceled(errEnough)
 			start := time.Now()
 			go func() { time.Sleep(32 * time.Second); cancel() }()
 			if err := Run(ctx, f, new(recorder), o); !errors.Is(err, errEnough) {

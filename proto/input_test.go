@@ -224,7 +224,7 @@ func TestUnconfirmed(t *testing.T) {
 				o.Input, o.PingInterval = in, 10*time.Second
 				var d traceRecorder
 				o.Trace = d.trace()
-				ctx, cancel := cancelled(errStop)
+				ctx, cancel := canceled(errStop)
 				time.AfterFunc(19*time.Second, cancel)
 				_ = Run(ctx, testService, &recorder{}, o)
 				if _, st, _ := firstOf[Unconfirmed](d.statuses); st.Messages != tt.want {

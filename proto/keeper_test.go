@@ -15,7 +15,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// Sessions get their time, and their blocking work runs beside the connection.
+// Sessions get their time, and their blocking work runs alongside the connection.
 type keeperService struct{ *rawService }
 
 type keeperSession struct {

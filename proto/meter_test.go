@@ -38,7 +38,7 @@ func TestGapCoversWhatWasNotRead(t *testing.T) {
 		time.AfterFunc(20*time.Second, func() { close(sink.gate) })
 		var d traceRecorder
 		o.Trace = d.trace()
-		ctx, cancel := cancelled(errStop)
+		ctx, cancel := canceled(errStop)
 		time.AfterFunc(40*time.Second, cancel)
 		if err := Run(ctx, testService, sink, o); !errors.Is(err, errStop) {
 			t.Errorf("Run: %v", err)

@@ -55,7 +55,7 @@ func TestZeroOptions(t *testing.T) {
 		}
 		o := Options{Transport: nw, MaxMessageSize: 1000, Buffer: 1000}
 		var sink recorder
-		ctx, cancel := cancelled(errStop)
+		ctx, cancel := canceled(errStop)
 		time.AfterFunc(36*time.Hour, cancel)
 		start := time.Now()
 		err := Run(ctx, testService, &sink, o)

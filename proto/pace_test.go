@@ -108,7 +108,7 @@ func TestCloseBehindBacklog(t *testing.T) {
 				t.Error("the connection was cut")
 			}
 		}}
-		ctx, cancel := cancelled(errEnough)
+		ctx, cancel := canceled(errEnough)
 		n := 0
 		sink := sinkFunc(func(*Event) error {
 			time.Sleep(500 * time.Microsecond)
@@ -124,7 +124,7 @@ func TestCloseBehindBacklog(t *testing.T) {
 	})
 }
 
-// A large message is read when there is room for it beside the one that the sink has in
+// A large message is read when there is room for it alongside the one that the sink has in
 // hand, whether its size is known before or not; events are dropped for it, or that is
 // the end of the run, where that is wanted.
 func TestLargeMessagesWaitForRoom(t *testing.T) {

@@ -293,7 +293,7 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-func cancelled(cause error) (context.Context, func()) {
+func canceled(cause error) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return ctx, func() { cancel(cause) }
 }

@@ -20,12 +20,12 @@ type Player interface {
 // ErrTapeEnd ends the play of a tape.
 var ErrTapeEnd = errors.New("the recording has ended")
 
-// Play gives the events of a tape to sink, as Run would have done when it was
+// Play gives the events of a recording to sink, as Run would have done when it was
 // recorded, but as fast as sink takes them and without a network. Of the options,
-// it uses Idle, by the clock of the tape, Frames and Trace. Play calls sink and Trace from
+// it uses Idle, by the clock of the recording, Frames and Trace. Play calls sink and Trace from
 // its own goroutine. It returns
 //
-//   - ErrTapeEnd, also when the tape is cut off, with a warning then;
+//   - ErrTapeEnd, also when the recording is cut off, with a warning then;
 //   - the error of the sink, as it is;
 //   - the cause of ctx;
 //   - ErrIdle;
@@ -87,7 +87,7 @@ func (p *player) record(r FrameRecord) error {
 		return nil
 	case r.Direction == Out:
 		return nil
-	case p.session == nil: // a tape without handshakes
+	case p.session == nil: // a recording without handshakes
 		p.connected(r.Time)
 	}
 	if p.o.Idle > 0 && r.Time.Sub(p.event) >= p.o.Idle {
@@ -144,7 +144,7 @@ func (p *player) message(m Message) error {
 		v := judge(p.svc, err, true)
 		p.report(m.Time, Disconnected{err})
 		if v.Class == Transient {
-			return nil // whoever recorded it went on with the next connection
+			return nil // anyone who recorded it went on with the next connection
 		}
 		return &Failure{Class: v.Class, Connected: true, Err: err}
 	}

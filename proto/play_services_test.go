@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto/plain"
 )
 
-// No tape makes a codec panic, whatever service it is said to be of.
+// No recording makes a codec panic, whatever service it is said to be of.
 func FuzzPlay(f *testing.F) {
 	for _, tape := range []string{
 		`{"dir":"in","op":"text","text":"{\"emit\":[\"a\"]}"}` + "\n" + `{"dir":"in","op":"text","text":"{\"head\":{\"ok\":false,\"msgId\":1}}"}`,

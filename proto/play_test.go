@@ -15,7 +15,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// play plays a tape and returns why it ended.
+// play plays a recording and returns why it ended.
 func play(t *testing.T, svc Player, tape []byte, sink Sink, o Options) error {
 	t.Helper()
 	r, err := NewTapeReader(bytes.NewReader(tape))

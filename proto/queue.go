@@ -7,7 +7,7 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// A queue holds the batches that wait for the sink, and is the one budget of memory
+// A queue contains the batches that wait for the sink, and is the one budget of memory
 // for events: what waits, what the sink has in hand, what is on its way from the
 // reader, and what is reserved for a message that is being read. It is bounded in
 // bytes. What happens when there is no room is decided in Reserve and nowhere else.
@@ -60,7 +60,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Reserve books room for n bytes in place of the have that the reader has booked
+// Reserve books room for n bytes instead of the have that the reader has booked
 // before. Without that room, the policy decides: Reserve waits for it, until stop is
 // closed at the latest; or the oldest events are dropped; or Reserve reports false,
 // and have stays booked. The latter needs room for least bytes only, which are those
@@ -184,7 +184,7 @@ func (q *queue) put(b *wsconn.Batch) {
 		}
 	}
 	if !merged {
-		if q.old > len(q.items)/2 { // in place of ever more memory
+		if q.old > len(q.items)/2 { // instead of ever more memory
 			n := copy(q.items, q.items[q.old:])
 			clear(q.items[n:])
 			q.items, q.old = q.items[:n], 0

@@ -61,7 +61,7 @@ func TestReadiness(t *testing.T) {
 				o.Retries, o.ReadyDelay = 0, tt.delay
 				var d traceRecorder
 				o.Trace = d.trace()
-				ctx, cancel := cancelled(errEnough)
+				ctx, cancel := canceled(errEnough)
 				start := time.Now()
 				time.AfterFunc(time.Minute, cancel)
 				_ = Run(ctx, tt.svc, &recorder{}, o)

@@ -46,7 +46,7 @@ type Handshake struct {
 	Header http.Header
 	// Subprotocols are offered in this order (RFC 6455, section 1.9).
 	Subprotocols []string
-	// Secrets are the credentials that this attempt uses, so that whoever shows
+	// Secrets are the credentials that this attempt uses, so that anyone who shows
 	// anything can withhold them.
 	Secrets []string
 	Session Session
@@ -89,14 +89,14 @@ type Frame struct {
 func Text(payload []byte) Frame { return Frame{Opcode: frame.OpText, Payload: payload} }
 
 // A Holder is a Source whose sessions may hold events back, to put others before them.
-// What one holds at the end of its connection goes on to the next.
+// What one contains at the end of its connection goes on to the next.
 type Holder interface {
 	// Release returns what is held when the run is over.
 	Release() []Message
 }
 
 // A Keeper is a Session with work that falls due by time: heartbeats,
-// acknowledgements to wait for, tokens to renew. Without it, nothing is due.
+// acknowledgments to wait for, tokens to renew. Without it, nothing is due.
 type Keeper interface {
 	// Due is called when the time that it last returned has come, and after
 	// each batch of messages, also while Do runs. An error ends the connection,
@@ -117,7 +117,7 @@ type ControlWatcher interface {
 type Work struct {
 	// Effects are done first.
 	Effects []Effect
-	// Do may block, on a network or a command; it runs beside the connection,
+	// Do may block, on a network or a command; it runs alongside the connection,
 	// one at a time, and ctx ends with the connection. What it returns is called
 	// where the Session's other methods are called. While another one runs it is
 	// not taken up: Due offers it again.

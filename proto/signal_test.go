@@ -28,7 +28,7 @@ func TestFirstSignal(t *testing.T) {
 			code, _ := frame.ParseClose([]byte(payload))
 			closed <- code
 		}}
-		ctx, cancel := cancelled(errSignal)
+		ctx, cancel := canceled(errSignal)
 		time.AfterFunc(time.Minute, cancel)
 		var sink recorder
 		start := time.Now()
@@ -55,7 +55,7 @@ func TestFirstSignalToAMutePeer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				stop := make(chan struct{})
 				nw := &network{t: t, unread: unread, serve: func(_ int, p *peer) { <-stop }}
-				ctx, cancel := cancelled(errSignal)
+				ctx, cancel := canceled(errSignal)
 				time.AfterFunc(time.Minute, cancel)
 				start := time.Now()
 				if err := Run(ctx, testService, &recorder{}, testOptions(nw)); !errors.Is(err, errSignal) {
@@ -124,7 +124,7 @@ func TestSecondSignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
 		nw := &network{t: t, serve: func(_ int, p *peer) { <-stop }}
-		ctx, cancel := cancelled(errSignal)
+		ctx, cancel := canceled(errSignal)
 		kill := make(chan struct{})
 		time.AfterFunc(time.Minute, cancel)
 		time.AfterFunc(time.Minute+100*time.Millisecond, func() { close(kill) })
@@ -152,7 +152,7 @@ func TestSignalWhileWaitingOrConnecting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := cancelled(errSignal)
+				ctx, cancel := canceled(errSignal)
 				time.AfterFunc(700*time.Millisecond, cancel)
 				start := time.Now()
 				if err := Run(ctx, testService, &recorder{}, testOptions(&network{t: t, refuse: refuse})); !errors.Is(err, errSignal) {
@@ -173,7 +173,7 @@ func TestSignalWithABlockedSink(t *testing.T) {
 			p.text("a", "b", "c")
 			p.untilClose()
 		}}
-		ctx, cancel := cancelled(errSignal)
+		ctx, cancel := canceled(errSignal)
 		time.AfterFunc(time.Minute, cancel)
 		sink := recorder{gate: make(chan struct{})}
 		err := Run(ctx, testService, &sink, testOptions(nw))

@@ -9,7 +9,7 @@ import (
 // Steering is for a run with a person at it: what can be asked of it from outside
 // while it goes on. The zero value asks nothing.
 type Steering struct {
-	// Again asks for a new connection: in place of the one that is open, or at once
+	// Again asks for a new connection: instead of the one that is open, or at once
 	// while a retry is waited for. When it is not nil, the run does not end with a
 	// failure that is final, nor when the peer closes: it reports Held and waits
 	// for Again. What is asked for while an attempt is being made is done after it.
@@ -46,7 +46,7 @@ type Commanded interface {
 
 // A Commander is a Session that takes the commands of its service.
 type Commander interface {
-	// Command carries out the command of that name. text is what to tell the person
+	// Command runs the command of that name. text is what to tell the person
 	// at once; an error is about what was typed and does no harm to the connection.
 	Command(name string, args []string, now time.Time) (effects []Effect, text string, err error)
 }

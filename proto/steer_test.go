@@ -36,7 +36,7 @@ func TestSteering(t *testing.T) {
 		o.Input, o.Steering = input, Steering{Again: again, Ask: ask}
 		var d traceRecorder
 		o.Trace = d.trace()
-		ctx, cancel := cancelled(errDone)
+		ctx, cancel := canceled(errDone)
 		go func() {
 			input <- Frame{Opcode: frame.OpPing, Payload: []byte("my own")}
 			input <- Frame{Opcode: frame.OpClose, Payload: frame.ClosePayload(4001, "enough")}
@@ -84,7 +84,7 @@ func TestSteeringOutOfAWait(t *testing.T) {
 		o.Steering.Again = again
 		var d traceRecorder
 		o.Trace = d.trace()
-		ctx, cancel := cancelled(errDone)
+		ctx, cancel := canceled(errDone)
 		start := time.Now()
 		go func() {
 			time.Sleep(time.Second)

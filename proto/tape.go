@@ -18,7 +18,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A tape is a recording of what went over a connection, one JSON object a line:
+// A recording is what went over a connection, one JSON object a line:
 // a head, then a record for each handshake, each message and each control frame
 // in both directions.
 //
@@ -31,7 +31,7 @@ import (
 //	{"time":"…","op":"end","exit_code":8,"error":"…"}
 //
 // Times are those of RFC 3339 with nanoseconds. A payload that is UTF-8 stands as
-// text, whatever its opcode, and any other in base64. A tape without a head, as
+// text, whatever its opcode, and any other in base64. A recording without a head, as
 // --format frames prints it, can be read too. A handshake begins a connection.
 const (
 	tapeFormat  = "hark-tape"
@@ -41,7 +41,7 @@ const (
 // A TapeHead is the first line of a tape.
 type TapeHead struct {
 	Time    time.Time
-	Service string // the name of the service; empty when the tape has no head
+	Service string // the name of the service; empty when the recording has no head
 	// Source and Run make the sources and ids of CloudEvents what they were: the source
 	// of the service, and what stands in front of the numbers of events.
 	Source, Run string
@@ -111,17 +111,17 @@ const (
 // tapeOps are the opcodes of a tape.
 var tapeOps = []frame.Opcode{frame.OpText, frame.OpBinary, frame.OpPing, frame.OpPong, frame.OpClose}
 
-// AppendHead appends the first line of a tape to dst, its line break included.
+// AppendHead appends the first line of a recording to dst, its line break included.
 func AppendHead(dst []byte, h TapeHead) []byte {
 	return appendLine(dst, tapeLine{Format: tapeFormat, Version: tapeVersion, Time: h.Time.UTC(), Service: h.Service, Source: h.Source, Run: h.Run})
 }
 
-// AppendEnd appends the last line of a tape to dst, its line break included.
+// AppendEnd appends the last line of a recording to dst, its line break included.
 func AppendEnd(dst []byte, e TapeEnd) []byte {
 	return appendLine(dst, tapeLine{Time: e.Time.UTC(), Op: opEnd, ExitCode: &e.ExitCode, EndedBy: e.Reason, Error: e.Error})
 }
 
-// AppendRecord appends r to dst as one line of a tape, its line break included.
+// AppendRecord appends r to dst as one line of a recording, its line break included.
 // The payload of a secret frame is left out.
 func AppendRecord(dst []byte, r FrameRecord) []byte {
 	dst, rest := BeginRecord(dst, r)
@@ -197,7 +197,7 @@ func (e *TapeError) Error() string {
 }
 func (e *TapeError) Unwrap() error { return e.Err }
 
-// ErrTapeCut says that a tape ends in the middle of a line, as one does whose
+// ErrTapeCut says that a recording ends in the middle of a line, as one does whose
 // recording was cut off. What stands before is all there.
 var ErrTapeCut = errors.New("the recording ends in the middle of a line")
 
@@ -211,10 +211,10 @@ const maxFirstLine = 1 << 20
 
 // A TapeReader reads a tape.
 type TapeReader struct {
-	// Head is zero when the tape has none.
+	// Head is zero when the recording has none.
 	Head TapeHead
 	// End is nil until the last line was read, and when there is none: the command that
-	// made the tape was killed, or still runs.
+	// made the recording was killed, or still runs.
 	End *TapeEnd
 
 	r     *bufio.Reader
@@ -226,7 +226,7 @@ type TapeReader struct {
 
 var errNoTape = errors.New("the file is not a recording")
 
-// NewTapeReader reads the head of the tape in r.
+// NewTapeReader reads the head of the recording in r.
 func NewTapeReader(r io.Reader) (*TapeReader, error) {
 	t := &TapeReader{r: bufio.NewReaderSize(r, 64<<10)}
 	if err := t.begin(); err != nil {
@@ -284,7 +284,7 @@ func (t *TapeReader) begin() error {
 	return nil
 }
 
-// Records yields the records of the tape once, in their order. A payload is valid
+// Records yields the records of the recording once, in their order. A payload is valid
 // until the next one is asked for. An error is the last thing that is yielded:
 // ErrTapeCut, a *TapeError, or one of reading.
 func (t *TapeReader) Records() iter.Seq2[FrameRecord, error] {
@@ -311,7 +311,7 @@ func (t *TapeReader) Records() iter.Seq2[FrameRecord, error] {
 	}
 }
 
-// read returns the next record; further heads, of tapes one after the other, are
+// read returns the next record; further heads, of recordings one after the other, are
 // passed over.
 func (t *TapeReader) read() (FrameRecord, error) {
 	for {
@@ -348,7 +348,7 @@ func (t *TapeReader) read() (FrameRecord, error) {
 	}
 }
 
-// Cut reports whether the tape was read to its end, which is in the middle of a line.
+// Cut reports whether the recording was read to its end, which is in the middle of a line.
 func (t *TapeReader) Cut() bool { return t.err == ErrTapeCut }
 
 // next returns the next line that is not empty, with its line break if it has one.

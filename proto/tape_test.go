@@ -104,7 +104,7 @@ func readTape(r io.Reader) (TapeHead, []FrameRecord, error) {
 	return t.Head, all, nil
 }
 
-// The end of a tape is that of the last command that wrote to it.
+// The end of a recording is that of the last command that wrote to it.
 func TestTapeEnd(t *testing.T) {
 	const head = `{"format":"hark-tape","version":1,"service":"connect","source":"ws://x","run":"ab"}` + "\n"
 	const good = `{"dir":"in","op":"text","text":"x"}` + "\n"
@@ -205,7 +205,7 @@ func TestTapeErrors(t *testing.T) {
 	}
 }
 
-// A payload is only good until the next record; whoever stops goes on there.
+// A payload is only good until the next record; anyone who stops goes on there.
 func TestTapeInParts(t *testing.T) {
 	line := AppendRecord(nil, FrameRecord{Time: tapeTime, Direction: In, Opcode: frame.OpText, Payload: bytes.Repeat([]byte("long "), 40_000)})
 	r, err := NewTapeReader(bytes.NewReader(bytes.Repeat(line, 5)))

@@ -13,7 +13,7 @@ import (
 type Trace struct {
 	// Status reports each turn in the life of the connection.
 	Status func(Status)
-	// Note reports messages that are no events: acknowledgements, pongs.
+	// Note reports messages that are no events: acknowledgments, pongs.
 	Note func(text string)
 	// Answer reports what has become of a Command.
 	Answer func(text string)
@@ -43,7 +43,7 @@ func (d Direction) String() string {
 	return "in"
 }
 
-// direction says who sent what an entry holds.
+// direction says who sent what an entry contains.
 func direction(e *wsconn.Entry) Direction {
 	if e.Out {
 		return Out

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A worker does the work of a session beside the connection, one at a time.
+// A worker does the work of a session alongside the connection, one at a time.
 type worker struct {
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc

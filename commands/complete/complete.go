@@ -28,7 +28,7 @@ import (
 // kept in the cache for nameLife. Whatever goes wrong, there is nothing to offer:
 // nobody has asked to hear about it.
 //
-// Nothing is done that could make somebody ask for a password: credentials of cmd:
+// Nothing is done that could make someone ask for a password: credentials of cmd:
 // and keyring: are not looked up.
 
 const (

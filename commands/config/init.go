@@ -302,7 +302,7 @@ func (s *setup) hides() []string {
 	return names
 }
 
-// write puts the new text in the place of the old one, all or nothing.
+// write puts the new text instead of the old one, all or nothing.
 func (s *setup) write() error {
 	path := s.file.Path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

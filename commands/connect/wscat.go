@@ -53,7 +53,7 @@ func wscatFlags(o *options, flags []*cmdline.Flag) []*cmdline.Flag {
 	)
 }
 
-// checkWscat carries out what only wscat has, and finds what means something else
+// checkWscat runs what only wscat has, and finds what means something else
 // here.
 func (o *options) checkWscat(line *cmdline.Line, f *stream.Flags) error {
 	if as := line.GivenAs("listen"); as != "" {

@@ -1,4 +1,4 @@
-// Package doshii has the commands of Doshii, and what the program knows of it beside its
+// Package doshii has the commands of Doshii, and what the program knows of it apart from its
 // codec.
 package doshii
 

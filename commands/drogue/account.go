@@ -230,7 +230,7 @@ func keeper(s *stream.Stream, store, api string) (*login.Keeper, error) {
 	}, nil
 }
 
-// emulate puts the built-in stand-in in the place of the installation.
+// emulate puts the built-in emulator instead of the installation.
 func emulate(s *stream.Stream, o *account) error {
 	if !o.emulator {
 		return nil

@@ -1,4 +1,4 @@
-// Package drogue has the commands of Drogue Cloud, and what the program knows of it beside
+// Package drogue has the commands of Drogue Cloud, and what the program knows of it apart from
 // its codec.
 package drogue
 

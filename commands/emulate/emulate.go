@@ -116,7 +116,7 @@ func faultNames(all emulator.Services) cmdline.Completion {
 	}
 }
 
-// run serves the stand-ins until ctx ends or the command has ended.
+// run serves the emulators until ctx ends or the command has ended.
 func run(ctx context.Context, p *program.Program, o *emulateOptions) error {
 	rate := 0.0
 	if o.events != "" {

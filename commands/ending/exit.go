@@ -68,7 +68,7 @@ type Ending struct {
 	Err    error
 	Code   int
 	Silent bool // it is no news to the user
-	// Text is the line that says what failed, which may have line feeds of somebody else
+	// Text is the line that says what failed, which may have line feeds of someone else
 	// in it; below are lines of ours that belong below it. Both are empty for the end that
 	// was asked for.
 	Text  string
@@ -96,7 +96,7 @@ func (e Ending) Record() string {
 }
 
 // Message returns the line that says what failed, which may have line feeds of
-// somebody else in it, and the lines of ours that belong below.
+// someone else in it, and the lines of ours that belong below.
 func Message(err error) (text string, below []string) {
 	if e, ok := errors.AsType[linesError](err); ok {
 		return e.Lines()

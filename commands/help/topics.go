@@ -175,7 +175,7 @@ stderr gets everything else. When it is not a terminal, that is only warnings an
   hark doshii listen --emulator -n 2 --format frames
   hark drogue tail --emulator demo-app -n 2 --jq .subject -r --time
 `},
-		{Name: "jq", Summary: "filtering events, and writing conditions", Text: `--jq EXPR prints what the jq expression makes of each event: nothing, a line, or several. --until, --expect and --fail-if take expressions too. The language is that of jq 1.8, in its implementation gojq; the command jq is not needed.
+		{Name: "jq", Summary: "filtering events, and writing assertions", Text: `--jq EXPR prints what the jq expression makes of each event: nothing, a line, or several. --until, --expect and --fail-if take expressions too. The language is that of jq 1.8, in its implementation gojq; the command jq is not needed.
 
   hark drogue tail --emulator demo-app -n 3 --jq '{device, t: .data}'
   hark drogue tail --emulator demo-app -n 3 --jq 'select(.data != null) | .subject'
@@ -184,7 +184,7 @@ stderr gets everything else. When it is not a terminal, that is only warnings an
 
 Each event is a run of its own: . is the event, and variables are those of --arg and --argjson. A number that is only passed on keeps its digits, and an event that is not changed is printed byte for byte; the keys of objects that an expression makes come out sorted. debug and stderr write to stderr, one line per call: in what stderr prints, a line feed becomes a space, and text that looks like a line of hark or like a command to a CI system is quoted.
 
-An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. The same holds for an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. An expression that cannot be compiled is refused before anything is dialed, with a mark under the place.
+An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. The same applies to an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. An expression that cannot be compiled is refused before anything is dialed, with a mark under the place.
 
 What differs from jq 1.8:
 
@@ -292,7 +292,7 @@ A line that begins a JSON object or array goes on until the value is complete; a
 
 The history is kept in $XDG_STATE_HOME/hark (~/.local/state/hark), for its owner only. Lines that begin with a space, or that seem to have a credential in them, are left out.
 
-When stdin or stdout is no terminal, -i runs the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8. Lines of a pipe do not name files (/file, /binary @FILE, /record, /save) unless --allow-files says that they may: they may come from someone else. To send lines as they are, whatever they begin with, use --send -.
+When stdin or stdout is not a terminal, -i runs the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8. Lines of a pipe do not name files (/file, /binary @FILE, /record, /save) unless --allow-files says that they may: they may come from someone else. To send lines as they are, whatever they begin with, use --send -.
 
   printf '/ping\n/status\n/quit\n' | hark drogue tail --emulator demo-app -i
 

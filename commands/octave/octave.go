@@ -1,4 +1,4 @@
-// Package octave has the commands of Octave, and what the program knows of it beside its
+// Package octave has the commands of Octave, and what the program knows of it apart from its
 // codec.
 package octave
 
@@ -142,12 +142,12 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 		Complete: streamNames(p),
 		Args:     "[STREAM…]\nSTREAM\tthe id of a stream, or its path, which begins with a slash",
 		Description: "Asks for a session, opens its socket, subscribes to every STREAM and to the streams of " +
-			"--device and --prefix, and waits for all acknowledgements. A lost connection is redone with a new " +
+			"--device and --prefix, and waits for all acknowledgments. A lost connection is redone with a new " +
 			"session; what was stored meanwhile is fetched from the REST interface and comes first, nothing twice. " +
 			"What could not be fetched is reported as a gap.",
 		Flags: append(append(o.account(), cmdline.Own("octave",
 			&cmdline.Flag{Name: "ack-timeout", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.ackTimeout),
-				Usage: "wait `D` for the acknowledgement of a subscription"},
+				Usage: "wait `D` for the acknowledgment of a subscription"},
 			&cmdline.Flag{Name: "heartbeat", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.heartbeat),
 				Usage: "send a heartbeat every `D`; 0 for none"},
 			&cmdline.Flag{Name: "device", Group: program.CatService, Value: cmdline.Strings(&o.devices),

@@ -54,7 +54,7 @@ xz -dc day.tape.xz | hark play - --as connect`,
 	}
 }
 
-// openTape opens the tape of that path.
+// openTape opens the recording of that path.
 func openTape(ctx context.Context, p *program.Program, path string) (io.ReadCloser, error) {
 	if path == "-" {
 		return bounded.Reader(ctx, p.Stdin), nil
@@ -69,7 +69,7 @@ func openTape(ctx context.Context, p *program.Program, path string) (io.ReadClos
 	return f, nil
 }
 
-// play runs a tape through everything that is behind the connection.
+// play runs a recording through everything that is behind the connection.
 func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Services) error {
 	file, err := openTape(ctx, s.Program, path)
 	if err != nil {
@@ -148,7 +148,7 @@ func recordedEnd(s *stream.Stream, path string, tape *proto.TapeReader, as strin
 	return proto.ErrTapeEnd
 }
 
-// tapeError is err with the name of the tape, if that is what it is about.
+// tapeError is err with the name of the recording, if that is what it is about.
 func tapeError(path string, err error) error {
 	if e, ok := errors.AsType[*proto.TapeError](err); ok {
 		if e.Line == 0 {
@@ -159,7 +159,7 @@ func tapeError(path string, err error) error {
 	return err
 }
 
-// until ends a tape after so much time on it; 0 means never.
+// until ends a recording after so much time on it; 0 means never.
 func until(tape iter.Seq2[proto.FrameRecord, error], limit time.Duration) iter.Seq2[proto.FrameRecord, error] {
 	if limit == 0 {
 		return tape

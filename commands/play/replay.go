@@ -39,7 +39,7 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 		Description: "Prints the address, sends the client that connects there what the server sent when the " +
 			"recording was made, and exits at its end. Each further recorded connection is for the next " +
 			"client. What the recorded client sent is awaited for a second; with --strict for half a " +
-			"minute, and hark exits 4 when something else arrives. A tape of Octave answers requests for " +
+			"minute, and hark exits 4 when something else arrives. A recording of Octave answers requests for " +
 			"a session, too.",
 		Flags: append([]*cmdline.Flag{
 			{Name: "listen", Value: cmdline.String(&o.listen),
@@ -63,7 +63,7 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 	}
 }
 
-// A speed is how much faster than recorded a tape goes; 0 means without any pause.
+// A speed is how much faster than recorded a recording goes; 0 means without any pause.
 type speed float64
 
 // Set implements flag.Value.
@@ -88,7 +88,7 @@ func (s *speed) String() string {
 	return strconv.FormatFloat(float64(*s), 'g', -1, 64)
 }
 
-// serve serves the tape until it is over or ctx ends.
+// serve serves the recording until it is over or ctx ends.
 func serve(ctx context.Context, p *program.Program, path string, o *replayOptions, all stream.Services) error {
 	file, err := openTape(ctx, p, path)
 	if err != nil {

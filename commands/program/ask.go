@@ -68,7 +68,7 @@ func (p *Program) Person() bool {
 	return ok && terminal.Is(f)
 }
 
-// readLine reads a line and not a byte more, which may be for somebody else.
+// readLine reads a line and not a byte more, which may be for someone else.
 func readLine(r io.Reader) (string, error) {
 	var line []byte
 	b := make([]byte, 1)

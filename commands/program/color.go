@@ -1,6 +1,6 @@
 package program
 
-// Colored decides about colour. NO_COLOR (no-color.org) weighs more than
+// Colored decides about color. NO_COLOR (no-color.org) weighs more than
 // CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors), and a flag more than any.
 func (p *Program) Colored(flag string) bool {
 	if flag != "auto" {

@@ -29,20 +29,20 @@ type Env struct {
 	Signals <-chan os.Signal
 	// Quit delivers the signal that ends the program at once and asks where it is.
 	Quit <-chan os.Signal
-	// Questions delivers a signal whenever somebody wants to know how far the
+	// Questions delivers a signal whenever someone wants to know how far the
 	// program has come.
 	Questions <-chan os.Signal
-	// StderrTerminal: somebody is watching.
+	// StderrTerminal: someone is watching.
 	StderrTerminal bool
 	// Screen is the size of the terminal that stdout is, in columns and rows; 0, 0
 	// when it is none.
 	Screen func() (columns, rows int)
-	// StdoutTerminal: what is printed is for somebody to read.
+	// StdoutTerminal: what is printed is for someone to read.
 	StdoutTerminal bool
 	// Editor takes over the terminal that stdin and stdout are; nil when they are none,
 	// or one on which lines cannot be edited. In and Out are filled in.
 	Editor func(lineedit.Config) (lineedit.Editor, error)
-	// StdinTerminal: lines of stdin are typed by somebody, not data of a program.
+	// StdinTerminal: lines of stdin are typed by someone, not data of a program.
 	StdinTerminal bool
 	// PlainTerminal: stdin and stdout are a terminal on which lines cannot be edited by
 	// us, only as the system does it.

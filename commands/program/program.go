@@ -19,7 +19,7 @@ import (
 type Program struct {
 	Env
 	Say *console.Printer
-	// Queue is Env.Stderr for lines of our own: whoever writes them must not be held
+	// Queue is Env.Stderr for lines of our own: anyone who writes them must not be held
 	// up by its reader. Commands that are started get Env.Stderr itself.
 	Queue *console.Queue
 	// App is the tree of commands, for one that runs another.

@@ -10,7 +10,7 @@ import (
 var otherVariables = []string{"HARK_CONFIG", "HARK_PAGER"}
 
 // warnVariables warns of variables that are nearly one of hark's, which nothing reads.
-// Others that begin with HARK_ are those of somebody else.
+// Others that begin with HARK_ are those of someone else.
 func (p *Program) warnVariables(line *cmdline.Line) {
 	if p.quiet {
 		return

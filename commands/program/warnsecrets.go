@@ -8,7 +8,7 @@ import (
 	"github.com/hark-cli/hark/internal/netdial"
 )
 
-// Observe looks at a command line before it is carried out: whether warnings are
+// Observe looks at a command line before it is run: whether warnings are
 // wanted, and whether a credential stands on it for everybody to see.
 func (p *Program) Observe(line *cmdline.Line) {
 	p.quiet = line.IsSet("quiet")

@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/prompt"
 )
 
-// read carries out lines until there are none.
+// read runs lines until there are none.
 func (s *serving) read(ctx context.Context, next func() (string, error)) {
 	said := "" // the complaint about the line before
 	var whole prompt.Composed
@@ -98,7 +98,7 @@ func (s *serving) complete(line []rune, pos int) (int, []string) {
 }
 
 // take sends a line, or runs it where it is a command: what comes through a pipe may
-// be the words of somebody else.
+// be the words of someone else.
 func (s *serving) take(text string) error {
 	if s.ed == nil && !s.StdinTerminal && !s.o.commands {
 		return s.hub.Send(0, false, prompt.ToUTF8([]byte(text)))

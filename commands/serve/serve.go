@@ -169,7 +169,7 @@ type serving struct {
 	hub     *hub.Hub
 	ed      lineedit.Editor // nil without a terminal
 	rescued func()          // ed is not to be rescued any more
-	colour  bool
+	color   bool
 	watched bool
 	end     context.CancelCauseFunc
 
@@ -195,7 +195,7 @@ func run(ctx context.Context, p *program.Program, o *serveOptions) error {
 	}
 	s := &serving{
 		Program: p, o: o, end: cancel, first: make(chan struct{}),
-		colour: p.Colored("auto"), watched: o.verbose || p.StderrTerminal,
+		color: p.Colored("auto"), watched: o.verbose || p.StderrTerminal,
 	}
 	s.hub = hub.New(hub.Options{Echo: o.echo, Subprotocols: o.subprotocols, MaxMessage: int64(o.maxMessage), Event: s.event})
 	next := p.StdinLines()
@@ -243,7 +243,7 @@ func (s *serving) open() error {
 
 // promptText is what stands before the line; more tells that it goes on.
 func (s *serving) promptText(more bool) string {
-	return prompt.Paint(s.colour, prompt.Sent, map[bool]string{false: "> ", true: "… "}[more])
+	return prompt.Paint(s.color, prompt.Sent, map[bool]string{false: "> ", true: "… "}[more])
 }
 
 func (s *serving) shut() {
@@ -308,7 +308,7 @@ func (s *serving) message(e hub.Event) {
 	}
 	s.count++
 	if s.ed != nil {
-		mark := prompt.Paint(s.colour, prompt.Received, fmt.Sprintf("%d< ", e.Client))
+		mark := prompt.Paint(s.color, prompt.Received, fmt.Sprintf("%d< ", e.Client))
 		text := prompt.Visible(string(prompt.ToUTF8(e.Data)))
 		if ok, _ := jsontext.Scan(e.Data); e.Binary && !ok {
 			text = prompt.Dump(e.Data)

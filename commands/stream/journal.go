@@ -194,7 +194,7 @@ func (j *journal) text(kind, text string) {
 	j.write(statusRecord{Time: time.Now(), Status: kind, Text: text})
 }
 
-// asked writes the counters because somebody wants to see them.
+// asked writes the counters because someone wants to see them.
 func (j *journal) asked() {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// promptFlags are about somebody who talks back, at a prompt or from a pipe.
+// promptFlags are about someone who talks back, at a prompt or from a pipe.
 type promptFlags struct {
 	Interactive bool
 	linger      linger
@@ -24,11 +24,11 @@ type promptFlags struct {
 	pings       bool
 	slash       bool
 	files       bool // --allow-files
-	holds       bool // hold counts in place of linger
+	holds       bool // hold counts instead of linger
 	lingerGiven bool
 
 	Auto    bool     // on a terminal, the prompt opens by itself
-	Execute []string // lines to carry out in place of stdin
+	Execute []string // lines to run instead of stdin
 }
 
 func newPromptFlags() promptFlags { return promptFlags{linger: linger(time.Second), slash: true} }
@@ -97,7 +97,7 @@ func (l *linger) String() string {
 	return time.Duration(*l).String()
 }
 
-// talks reports whether somebody talks back on this stream.
+// talks reports whether someone talks back on this stream.
 func (s *Stream) talks() bool {
 	f := &s.Flags.promptFlags
 	return f.Interactive || len(f.Execute) > 0 || f.Auto && (s.Editor != nil || s.PlainTerminal)
@@ -106,12 +106,12 @@ func (s *Stream) talks() bool {
 // capture has what the stream prints go to a view, which shows it in its own way.
 func (s *Stream) capture() {
 	f := s.Flags
-	s.screen = &prompt.Screen{Colour: s.Colored(f.Color), Pretty: f.Pretty, Time: f.Time}
+	s.screen = &prompt.Screen{Color: s.Colored(f.Color), Pretty: f.Pretty, Time: f.Time}
 	f.Color, f.Pretty, f.Time = "never", false, false
 	s.Stdout, s.StdoutTerminal = s.screen, false
 }
 
-// converse has somebody talk back.
+// converse has someone talk back.
 func (s *Stream) converse(ctx context.Context, svc proto.Service, o proto.Options, w *output.Writer) error {
 	f := s.Flags
 	c := prompt.Config{

@@ -180,7 +180,7 @@ type readyCommand struct {
 	done chan error // gets what became of it; nil also when it was stopped
 }
 
-// startReadyCommand runs the command of --on-ready beside the stream. What it prints
+// startReadyCommand runs the command of --on-ready alongside the stream. What it prints
 // goes to stderr, because stdout is for events, and it gets no stdin.
 func (s *Stream) startReadyCommand() {
 	ctx, stop := context.WithCancel(context.Background())

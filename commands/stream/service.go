@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A Service is what the program knows of a service beside its codec.
+// A Service is what the program knows of a service apart from its codec.
 type Service struct {
 	// Name is that of its command, of its table in the configuration file, of its
 	// emulator and of its recordings.

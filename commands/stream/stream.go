@@ -40,7 +40,7 @@ type Stream struct {
 	names     []string  // in it
 	RunID     string    // in front of the numbers of events, in ids
 	plaintext sync.Once // warns of credentials without encryption
-	Watched   bool      // somebody wants to see what happens
+	Watched   bool      // someone wants to see what happens
 	journal   *journal
 	tape      *recorder     // nil when nothing is recorded
 	command   *readyCommand // nil until it is started
@@ -48,7 +48,7 @@ type Stream struct {
 	Wrap      func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
 	screen    *prompt.Screen              // what a prompt on a terminal shows; nil without one
 	// valuesLimit is how much memory the values of an event may take, in bytes; 0 when
-	// there is no limit for messages either, on a tape of the user's.
+	// there is no limit for messages either, in a recording of the user's.
 	valuesLimit int
 	// Lingering ends the stream after the last line of stdin; or nil.
 	Lingering *lingering
@@ -84,10 +84,10 @@ type Demo struct {
 	Setting  *string
 }
 
-// Emulate puts the built-in stand-in in the place of the service. Endpoint and
+// Emulate puts the built-in emulator instead of the service. Endpoint and
 // credentials become the demo's, whatever the environment says, which is about the
 // real service; but credentials that were typed stay, to see what happens. close
-// ends the stand-in.
+// ends the emulator.
 func (s *Stream) Emulate(service emulator.Service, typed func(flag string) bool, endpoint *string, credentials ...Demo) error {
 	if typed("endpoint") {
 		return cmdline.FlagErrorf("--endpoint", " cannot be used with --emulator")
@@ -307,7 +307,7 @@ func (s *Stream) keep(service string, w *output.Writer) error {
 	return nil
 }
 
-// answerQuestions prints the counters when somebody asks for them with a signal.
+// answerQuestions prints the counters when someone asks for them with a signal.
 func (s *Stream) answerQuestions(ctx context.Context) {
 	for {
 		select {

@@ -9,7 +9,7 @@ import (
 )
 
 // A Streaming is a command that streams, taken apart: what its flags say is checked,
-// the service that they describe is opened, and then it is the business of whoever
+// the service that they describe is opened, and then it is the business of anyone who
 // has it. The command streams, doctor examines, and config check stops in time.
 type Streaming struct {
 	// Command is how it is typed. It has no Run.
@@ -59,7 +59,7 @@ func (v *Streaming) Run(p *program.Program) *cmdline.Command {
 	return v.Command
 }
 
-// Begin opens what a command line describes, for the command, for doctor, and for whoever
+// Begin opens what a command line describes, for the command, for doctor, and for anyone who
 // else examines it. The stream must be closed.
 func (v *Streaming) Begin(ctx context.Context, line *cmdline.Line, p *program.Program) (*Stream, *Opened, error) {
 	return v.begin(ctx, line, p, nil)

@@ -54,7 +54,7 @@ func (f *tapeFlags) check(ctx context.Context, line *cmdline.Line) error {
 const recordLimit = 16 << 20
 
 // A record with more than recordLarge bytes of payload is written in pieces, so that
-// it is not held as a whole in the form that it has on a tape: of that, no more than
+// it is not held as a whole in the form that it has in a recording: of that, no more than
 // about recordPart waits then, and the connection waits for the disk.
 const (
 	recordLarge = 1 << 20
@@ -68,7 +68,7 @@ type recorder struct {
 	path    string
 	file    *os.File
 	secrets *secret.Redactor
-	fail    func(error) // called once, when the tape can be written no more
+	fail    func(error) // called once, when the recording can be written no more
 	done    chan struct{}
 
 	mu      sync.Mutex
@@ -88,7 +88,7 @@ func (s *Stream) record(path string, service string, fail func(error)) (*recorde
 	return newRecorder(path, s.Flags.noClobber, s.tapeHead(service), &s.Say.Redactor, fail)
 }
 
-// newRecorder creates the tape, which only its owner can read; keep fails when there
+// newRecorder creates the recording, which only its owner can read; keep fails when there
 // is one.
 func newRecorder(path string, keep bool, head proto.TapeHead, secrets *secret.Redactor, fail func(error)) (*recorder, error) {
 	how := os.O_TRUNC
@@ -181,7 +181,7 @@ func (r *recorder) close(e ending.Ending) error {
 func (r *recorder) write() {
 	defer close(r.done)
 	var spare []byte
-	var size, whole int64 // of what is on the tape, and of the whole records there
+	var size, whole int64 // of what is in the recording, and of the whole records there
 	for {
 		r.mu.Lock()
 		for len(r.buf) == 0 && (!r.closed || r.inside) {
@@ -214,7 +214,7 @@ func (r *recorder) write() {
 	}
 }
 
-// failed notes why the tape can be written no more.
+// failed notes why the recording can be written no more.
 func (r *recorder) failed(err error) {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err

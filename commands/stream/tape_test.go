@@ -15,7 +15,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// recorded is the tape that records make, after its head.
+// recorded is the recording that records make, after its head.
 func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameRecord) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.tape")
@@ -47,7 +47,7 @@ func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameReco
 	return tape
 }
 
-// Large records, which are written in pieces, stand on the tape as they would at once.
+// Large records, which are written in pieces, stand in the recording as they would at once.
 func TestRecordLarge(t *testing.T) {
 	var records []proto.FrameRecord
 	var want []byte
@@ -65,7 +65,7 @@ func TestRecordLarge(t *testing.T) {
 	}
 }
 
-// Wherever a credential stands in a large message, it is not on the tape: at each
+// Wherever a credential stands in a large message, it is not in the recording: at each
 // place where a piece may end.
 func TestRecordLargeSecrets(t *testing.T) {
 	t.Parallel()
@@ -94,7 +94,7 @@ func TestRecordLargeSecrets(t *testing.T) {
 	}
 }
 
-// A tape that is closed while a large record is on its way ends with all of it, or
+// A recording that is closed while a large record is on its way ends with all of it, or
 // before it.
 func TestRecordCloseMeanwhile(t *testing.T) {
 	t.Parallel()

@@ -56,7 +56,7 @@ type Emulated struct {
 	Demo map[string]string
 }
 
-// startEmulator starts the stand-in for a service.
+// startEmulator starts the emulator for a service.
 func startEmulator(service emulator.Service) (*Emulated, error) {
 	e, err := emulator.Services{service}.New(emulator.DefaultOptions())
 	if err != nil {

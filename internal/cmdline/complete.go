@@ -16,7 +16,7 @@ const completeCommand = "__complete"
 // filesDirective, alone on the last line, tells the script to offer files too.
 const filesDirective = ":files"
 
-// A Completion lists what may stand in the place of a word, whatever has been typed of
+// A Completion lists what may stand instead of a word, whatever has been typed of
 // it; line is what stands before it, nil if there is a mistake in it.
 type Completion func(ctx context.Context, line *Line) []Candidate
 
@@ -35,7 +35,7 @@ func Words(words ...string) []Candidate {
 	return candidates
 }
 
-// complete prints what may stand in the place of the last word, a candidate a
+// complete prints what may stand instead of the last word, a candidate a
 // line, with a tab and an explanation.
 func (a *App) complete(ctx context.Context, w io.Writer, words []string) error {
 	cur := ""
@@ -55,7 +55,7 @@ func (a *App) complete(ctx context.Context, w io.Writer, words []string) error {
 	return err
 }
 
-// candidates finds what may stand in the place of cur after words.
+// candidates finds what may stand instead of cur after words.
 func (a *App) candidates(ctx context.Context, words []string, cur string) (found []Candidate, files bool) {
 	n, args := a.root, 0
 	var open *Flag // waits for its value

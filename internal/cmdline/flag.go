@@ -43,7 +43,7 @@ type Flag struct {
 	// Config.Rare.
 	Rare, Essential bool
 	// LineOnly: neither the environment nor a file sets it. So it is with the flags of a
-	// file that somebody else has written, which must not choose what it gets.
+	// file that someone else has written, which must not choose what it gets.
 	LineOnly bool
 	// Complete lists what the value may be; nil: what the placeholder says.
 	Complete Completion

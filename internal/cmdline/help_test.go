@@ -167,7 +167,7 @@ func TestHelpFitsTheWidth(t *testing.T) {
 	}
 }
 
-// A reader that has gone away must be seen by whoever decides on the exit code.
+// A reader that has gone away must be seen by anyone who decides on the exit code.
 func TestHelpReportsWriteErrors(t *testing.T) {
 	broken := errors.New("broken pipe")
 	for _, line := range []string{"--help", "help", "--version", "help about", "connect -h"} {

@@ -82,7 +82,7 @@ func (l *Line) argv() []string {
 	return append(append(argv, "--"), l.Args()...)
 }
 
-// A libraryFlag is a flag as the library wants it, for one run. It has one name and no
+// A libraryFlag is a flag as the library requires it, for one run. It has one name and no
 // variable: the library would set it once more for each.
 type libraryFlag struct {
 	flag     *Flag

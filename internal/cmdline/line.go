@@ -108,7 +108,7 @@ func (l *Line) GivenAs(name string) string {
 
 // TypedAs is GivenAs for a flag that stands on the command line; "" for one that a
 // variable or the configuration file sets. Those hold for many commands: what needs
-// another flag, or cannot be used with one, is a mistake where somebody typed it, and
+// another flag, or cannot be used with one, is a mistake where someone typed it, and
 // otherwise a setting that does not apply, and is left unused.
 func (l *Line) TypedAs(name string) string {
 	if as := l.GivenAs(name); strings.HasPrefix(as, "-") {
@@ -160,7 +160,7 @@ func (l *Line) Given() map[*Flag]bool {
 
 // AddEnvironment adds the flags that are set by their variables. A flag that is set
 // already wins over its variable, and an empty variable is none. The variable of a flag
-// that may be repeated holds one value a line.
+// that may be repeated contains one value per line.
 func (l *Line) AddEnvironment(lookup func(string) (string, bool)) {
 	given := l.Given()
 	for _, c := range l.Command.Chain() {

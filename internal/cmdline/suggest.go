@@ -200,7 +200,7 @@ func Nearest(word string, candidates []string) string {
 }
 
 // Distance counts the typing mistakes between two words: letters that are
-// missing, too many, wrong, or swapped with their neighbour (optimal string
+// missing, too many, wrong, or swapped with their neighbor (optimal string
 // alignment).
 func Distance(a, b []rune) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)

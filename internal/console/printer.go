@@ -20,7 +20,7 @@ type Printer struct {
 	home io.Writer // stderr
 	w    io.Writer // home, unless redirect has named another
 	mu   sync.Mutex
-	as   func(kind, text string) // takes lines in the place of w, when not nil
+	as   func(kind, text string) // takes lines instead of w, when not nil
 	// held are lines that wait for divert or release.
 	held    []heldLine
 	holding bool
@@ -36,7 +36,7 @@ func (p *Printer) Hold() {
 	p.as = func(kind, text string) { p.held = append(p.held, heldLine{kind, text}) }
 }
 
-// Divert makes as take the lines in the place of stderr, those held too.
+// Divert makes as take the lines instead of stderr, those held too.
 func (p *Printer) Divert(as func(kind, text string)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,7 +107,7 @@ func (p *Printer) Write(b []byte) (int, error) {
 
 // Plain prints lines that do not begin as hark's do: those that show the mistake
 // below an error, an address to copy, a header. The caller makes sure that no line
-// begins with text of somebody else.
+// begins with text of someone else.
 func (p *Printer) Plain(lines []string) {
 	if len(lines) == 0 {
 		return

@@ -1,5 +1,5 @@
-// Package console is what the program says beside its output: to a person, or to
-// whoever reads stderr. Text of others is made fit to be shown here. It is a leaf:
+// Package console is what the program says alongside its output: to a person, or to
+// anyone who reads stderr. Text of others is made fit to be shown here. It is a leaf:
 // standard library only.
 package console
 
@@ -14,7 +14,7 @@ const (
 	// queueLimit bounds what waits for a reader, in bytes.
 	queueLimit = 1 << 20
 	// queueGrace is how long a Write waits for a reader that has kept up so far, so
-	// that lines stand in the order in which things happened, also beside stdout.
+	// that lines stand in the order in which things happened, also alongside stdout.
 	queueGrace = 50 * time.Millisecond
 	// queueChunk is the most that is written at once: POSIX writes as much to a pipe
 	// without tearing lines apart.

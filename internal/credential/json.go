@@ -156,7 +156,7 @@ func (f *finder) leaves(value string) bool {
 	return found
 }
 
-// hideStrings returns a value with mask in place of its strings, those of members that
+// hideStrings returns a value with mask instead of its strings, those of members that
 // it names apart.
 func (f *finder) hideStrings(value string) string {
 	var out strings.Builder

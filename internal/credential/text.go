@@ -32,7 +32,7 @@ func Holds(text string) bool {
 	return false
 }
 
-// Mask returns a message with mask in place of each of its credentials. JSON stays
+// Mask returns a message with mask instead of each of its credentials. JSON stays
 // JSON: a value that is an array or an object is replaced by one string. Where it is
 // not certain where a credential ends, the rest of the line is replaced.
 func Mask(text, mask string) string {

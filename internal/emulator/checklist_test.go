@@ -27,7 +27,7 @@ func checklist() []struct{ line, test string } {
 		{"octave: an unknown session is refused with 404, or 401 or 403 by option", "TestOctaveSessionLifetime"},
 		{"octave: only events after the subscription are pushed, once for each stream", "TestOctaveEvents"},
 		{"octave fault: events are left out", "TestFaultEvents"},
-		{"octave fault: delayed acknowledgement, acknowledgement after the first event, null as body, members absent", "TestFaultOctave"},
+		{"octave fault: delayed acknowledgment, acknowledgment after the first event, null as body, members absent", "TestFaultOctave"},
 		{"octave fault: duplicates, more members than documented", "TestFaultEvents"},
 		{"octave fault: half-open socket", "TestFaultSilence"},
 		{"octave fault: 5xx and 429 with Retry-After on the session request", "TestFaultRefuse"},

@@ -7,7 +7,7 @@
 // All services live on one address, each below prefixes of its own. What begins with
 // /emulator is for control: POST /emulator/events publishes events of any service. The
 // endpoint of a service is the address of the emulator and its prefix, as Environ
-// prints it. Events are made up at a steady rate, and published with
+// prints it. Events are generated at a steady rate, and published with
 // the services' own calls, with Publish, with Feed or at /emulator/events.
 //
 // Faults, by Options.Faults for all connections or by the request header
@@ -107,7 +107,7 @@ type Host struct {
 // Context ends with the emulator.
 func (h *Host) Context() context.Context { return h.ctx }
 
-// Listening says that a client listens: events are made up from the first on.
+// Listening says that a client listens: events are generated from the first on.
 func (h *Host) Listening() { h.live.open() }
 
 // Rand makes a source of chance of its own for a purpose, by the seed of the emulator.

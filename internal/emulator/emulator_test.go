@@ -28,7 +28,7 @@ import (
 	octavewire "github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// A client that somebody else has written reads events of every service, over a
+// A client that someone else has written reads events of every service, over a
 // real network.
 func TestOtherClient(t *testing.T) {
 	opts := everyOptions()
@@ -135,7 +135,7 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := n.DialContext(t.Context(), "tcp", "x:1"); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("dialling a closed network: %v", err)
+			t.Errorf("dialing a closed network: %v", err)
 		}
 	})
 }

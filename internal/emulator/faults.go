@@ -21,7 +21,7 @@ import (
 //
 //	X-Emulate: after=3 close=1001:going away
 //
-// On the session request of Octave it holds for the socket of the session too.
+// On the session request of Octave it applies to the socket of the session too.
 const FaultHeader = "X-Emulate"
 
 // A Fault is a row of the table of faults.

@@ -46,7 +46,7 @@ func (e *Emulator) Publish(event []byte) error {
 }
 
 // Feed publishes the lines of r, at a rate in events per second, or as they come
-// when it is 0. It waits until somebody listens, and returns at the end of r, when r
+// when it is 0. It waits until someone listens, and returns at the end of r, when r
 // fails, or with the end of ctx, but not while it waits for r. bad is told of each
 // line that is no event, which is left out.
 func (e *Emulator) Feed(ctx context.Context, r io.Reader, rate float64, bad func(line int, err error)) error {

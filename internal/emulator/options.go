@@ -12,7 +12,7 @@ type Options struct {
 	// Rate is how many events per second each service makes up; 0 is none. What is for
 	// demonstration, a stream for example, gets all of them.
 	Rate float64
-	// Seed chooses what is made up. The same seed makes the same events, except
+	// Seed chooses what is generated. The same seed makes the same events, except
 	// for their times.
 	Seed uint64
 	// Faults happen to every connection, as FaultHeader has them; each entry

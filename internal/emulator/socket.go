@@ -214,7 +214,7 @@ func (s *Socket) Close(code int, reason string) {
 }
 
 // Failed ends a connection whose frames have ended: with the close frame that
-// RFC 6455 wants for a violation, without one when the client is gone.
+// RFC 6455 requires for a violation, without one when the client is gone.
 func (s *Socket) Failed() {
 	if v, ok := errors.AsType[*wsserver.Violation](s.err); ok {
 		s.Close(v.Code, v.Text)

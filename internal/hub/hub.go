@@ -101,7 +101,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.last++
 	number := h.last
-	h.clients[number] = c // whoever learns of it can write to it
+	h.clients[number] = c // anyone who learns of it can write to it
 	h.done.Add(1)
 	h.mu.Unlock()
 	defer h.done.Done()
@@ -134,7 +134,7 @@ func (h *Hub) event(e Event) {
 }
 
 // offence says what a client did for which it was disconnected, as far as that may be
-// of use to somebody.
+// of use to someone.
 func offence(v *wsserver.Violation) string {
 	switch v.Code {
 	case frame.StatusTooBig:

@@ -208,7 +208,7 @@ func newTypeCheck(f *Filter) *typeCheck {
 }
 
 // ordering are the comparisons that ask for an order, and the functions that do them
-// in place of the operators.
+// instead of the operators.
 var ordering = map[gojq.Operator]string{
 	gojq.OpLt: "hark_lt", gojq.OpLe: "hark_le", gojq.OpGt: "hark_gt", gojq.OpGe: "hark_ge",
 }

@@ -29,9 +29,9 @@ type Filter struct {
 // A compiler compiles expressions that see what a Filter sees.
 type compiler = func(*gojq.Query, ...gojq.CompilerOption) (*gojq.Code, error)
 
-// Vars is what an expression sees beside its input. The zero value is ready.
+// Vars is what an expression sees alongside its input. The zero value is ready.
 type Vars struct {
-	// Named holds the variables of --arg and --argjson. The first of a name
+	// Named contains the variables of --arg and --argjson. The first of a name
 	// counts, as in jq.
 	Named []Var
 	// Environ is where $ENV and env come from, in the form of os.Environ, which
@@ -142,7 +142,7 @@ func (f *Filter) Flag() string { return f.flag }
 // itself may come out.
 func (f *Filter) Needs() *jsontext.Selection { return f.needs }
 
-// bind returns the variables as gojq wants them: $name for each, and $ARGS.
+// bind returns the variables as gojq requires them: $name for each, and $ARGS.
 func (v Vars) bind() (names []string, values []any) {
 	named := make(map[string]any, len(v.Named))
 	for _, nv := range v.Named {

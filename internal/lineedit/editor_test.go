@@ -387,7 +387,7 @@ func TestLend(t *testing.T) {
 	e.line("half typed", nil)
 }
 
-// What somebody types while another program still has the terminal, Ctrl-D too, is
+// What someone types while another program still has the terminal, Ctrl-D too, is
 // for the editor when that program has not read it.
 func TestTypedWhileLent(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -202,7 +202,7 @@ func (e *editor) Lend(f func() error) error {
 		return io.EOF
 	}
 	err := f()
-	// What follows may make somebody type: not before the keys get here.
+	// What follows may make someone type: not before the keys get here.
 	back := make(chan struct{})
 	e.do(func() {
 		e.loop.lent = false
@@ -358,7 +358,7 @@ func (p *pump) typedBefore(n int) {
 	p.mu.Unlock()
 }
 
-// ends puts Ctrl-D in place of what Linux makes of it while a terminal collects lines:
+// ends puts Ctrl-D instead of what Linux makes of it while a terminal collects lines:
 // NUL, as which it is read once the mode has changed (n_tty.c, __DISABLED_CHAR).
 func (p *pump) ends(b []byte) {
 	const ctrlD = 4

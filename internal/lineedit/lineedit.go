@@ -40,7 +40,7 @@ type Editor interface {
 	Print(text []byte)
 	// Post is Print for those who must not block.
 	Post(text []byte)
-	// SetPrompt changes what stands before the line; it may have colour.
+	// SetPrompt changes what stands before the line; it may have color.
 	SetPrompt(prompt string)
 	// Remember adds a line to the history of this session.
 	Remember(line string)

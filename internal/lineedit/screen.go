@@ -15,7 +15,7 @@ type layout struct {
 	row, col int
 }
 
-// arrange breaks prompt and line into rows. The prompt may have colour (SGR
+// arrange breaks prompt and line into rows. The prompt may have color (SGR
 // sequences), which takes no room.
 func arrange(prompt string, line []rune, pos, columns int) layout {
 	columns = max(columns, 2)
@@ -146,7 +146,7 @@ func (s *screen) draw(b []byte, l layout) []byte {
 	return b
 }
 
-// rowWidth is how many columns a row takes; colour takes none.
+// rowWidth is how many columns a row takes; color takes none.
 func rowWidth(row string) int {
 	w := 0
 	for {

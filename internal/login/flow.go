@@ -308,7 +308,7 @@ var final = []string{"invalid_grant", "invalid_client", "unauthorized_client", "
 // Final reports whether only the user can help.
 func (e *RefusedError) Final() bool { return slices.Contains(final, e.Code) }
 
-// explain puts our words in the place of the library's, which quote whole answers.
+// explain puts our words instead of the library's, which quote whole answers.
 func explain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		r := &RefusedError{Code: e.ErrorCode, Description: e.ErrorDescription}

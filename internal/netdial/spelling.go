@@ -25,7 +25,7 @@ func wireName(name string, typed map[string]string) string {
 }
 
 // interpreted are the headers that net/http looks up by their canonical names. In
-// another spelling, it would not find them, or write its own beside them.
+// another spelling, it would not find them, or write its own alongside them.
 var interpreted = []string{
 	"Accept-Encoding", "Connection", "Content-Length", "Expect", "Host", "Idempotency-Key", "Range",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "X-Idempotency-Key",

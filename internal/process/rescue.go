@@ -42,7 +42,7 @@ func (r *Rescues) Run() {
 	r.list = nil
 }
 
-// Stacks is what the runtime of Go prints at SIGQUIT, by which somebody finds out where
+// Stacks is what the runtime of Go prints at SIGQUIT, by which someone finds out where
 // a program hangs: where each goroutine is.
 func Stacks() []byte {
 	text := []byte("SIGQUIT: quit\n\n")

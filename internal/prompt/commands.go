@@ -78,7 +78,7 @@ func (t *talk) commands() []promptCommand {
 	return all
 }
 
-// command carries out a line without its slash.
+// command runs a line without its slash.
 func (t *talk) command(line string) error {
 	name, rest, _ := strings.Cut(line, " ")
 	rest = strings.TrimSpace(rest)
@@ -201,12 +201,12 @@ func (t *talk) cmdEdit(string) error {
 		t.answer("nothing written, nothing sent")
 		return nil
 	}
-	t.answerStyled(Paint(t.colour, Sent, "> ") + strings.ReplaceAll(Visible(string(b)), "\n", "\n  "))
+	t.answerStyled(Paint(t.color, Sent, "> ") + strings.ReplaceAll(Visible(string(b)), "\n", "\n  "))
 	t.message(b)
 	return nil
 }
 
-// cmdRecord begins a tape, or ends it.
+// cmdRecord begins a recording, or ends it.
 func (t *talk) cmdRecord(rest string) error {
 	if rest != "off" {
 		if err := t.filesAllowed("/record"); err != nil {

@@ -73,7 +73,7 @@ type Shape struct {
 // way, as the flags have it.
 type Screen struct {
 	bytes.Buffer
-	Colour, Pretty, Time bool
+	Color, Pretty, Time bool
 }
 
 // A Recording takes frames until it is closed.
@@ -82,7 +82,7 @@ type Recording struct {
 	Close func() error
 }
 
-// Converse runs a stream with somebody who talks back: what they type goes out, or is a
+// Converse runs a stream with someone who talks back: what they type goes out, or is a
 // command.
 func Converse(ctx context.Context, c Config, o proto.Options, w *output.Writer) error {
 	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
@@ -146,7 +146,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 		t.Say.Redirect(PostWriter{Editor: ed})
 	}
 	t.view = &view{
-		ed: ed, colour: t.colour, pretty: t.Screen.Pretty, times: t.Screen.Time, words: &t.words, log: &t.log,
+		ed: ed, color: t.color, pretty: t.Screen.Pretty, times: t.Screen.Time, words: &t.words, log: &t.log,
 		w: w, buf: &t.Screen.Buffer,
 	}
 	return t.view, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A talk is a stream and somebody who talks back. What follows from what they type
+// A talk is a stream and someone who talks back. What follows from what they type
 // and from what happens to the connection is decided in one goroutine, that of
 // loop; others post to it.
 //
@@ -37,7 +37,7 @@ type talk struct {
 	frames   atomic.Bool       // all frames are wanted
 	history  *lineedit.History // nil when it is not kept
 	past     []string          // its lines
-	colour   bool
+	color    bool
 
 	input chan proto.Frame
 	again chan struct{}
@@ -51,7 +51,7 @@ type talk struct {
 	up       bool // there is a connection
 	ever     bool // there was one
 	held     bool // the run waits for again
-	asking   bool // a command of the service is being carried out
+	asking   bool // a command of the service is being run
 	closing  bool // a close frame of ours is on its way
 	since    time.Time
 	address  string
@@ -80,7 +80,7 @@ type typed struct {
 
 func newTalk(c Config) *talk {
 	return &talk{
-		Config: c, colour: c.Screen != nil && c.Screen.Colour,
+		Config: c, color: c.Screen != nil && c.Screen.Color,
 		input:  make(chan proto.Frame),
 		again:  make(chan struct{}, 1),
 		ask:    make(chan func(proto.Session, time.Time) []proto.Effect, 16),
@@ -197,7 +197,7 @@ func (t *talk) loop(ctx context.Context, result <-chan error) error {
 	}
 }
 
-// listens reports whether the next line may be taken. A script is carried out line
+// listens reports whether the next line may be taken. A script is run line
 // after line, on a connection; a person may type whenever they want.
 func (t *talk) listens() bool {
 	if t.eof {
@@ -210,7 +210,7 @@ func (t *talk) listens() bool {
 func (t *talk) typedByHand() bool { return t.terminal || t.PlainTerminal && len(t.Execute) == 0 }
 
 // filesAllowed is the error for a command that reads or writes the file of a name
-// that came through a pipe, whose lines may be the words of somebody else.
+// that came through a pipe, whose lines may be the words of someone else.
 func (t *talk) filesAllowed(command string) error {
 	if t.terminal || t.StdinTerminal || len(t.Execute) > 0 || t.Files {
 		return nil
@@ -334,7 +334,7 @@ func (t *talk) status(st proto.Status) {
 	}
 }
 
-// isHeld deals with a connection that is gone for good, unless somebody wants it
+// isHeld deals with a connection that is gone for good, unless someone wants it
 // back.
 func (t *talk) isHeld(held proto.Held) {
 	err := held.Err
@@ -411,7 +411,7 @@ func (t *talk) promptText() string {
 	case t.held:
 		mark = "(closed) > "
 	}
-	return Paint(t.colour, Sent, mark)
+	return Paint(t.color, Sent, mark)
 }
 
 // answer tells what a command has found out, which may be in the words of the peer.

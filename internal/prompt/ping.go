@@ -17,7 +17,7 @@ type pinging struct {
 	on      bool
 	left    int
 	number  int
-	text    string // in place of a text of ours
+	text    string // instead of a text of ours
 	payload string
 	at      time.Time // when the last one was given out
 	went    time.Time // when it went out

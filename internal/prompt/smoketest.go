@@ -31,7 +31,7 @@ type said struct {
 	data   []byte
 }
 
-// transcriptLimit is how many messages a transcript holds, and SaidLimit how large
+// transcriptLimit is how many messages a transcript contains, and SaidLimit how large
 // one may be, in bytes.
 const (
 	transcriptLimit = 500

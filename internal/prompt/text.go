@@ -16,16 +16,16 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// Colours of a terminal (ECMA-48, Select Graphic Rendition).
+// Colors of a terminal (ECMA-48, Select Graphic Rendition).
 const (
 	Received = "36"
 	Sent     = "32"
 	dim      = "2"
 )
 
-// Paint puts text in a colour, where there is any.
-func Paint(colour bool, sgr, text string) string {
-	if !colour {
+// Paint puts text in a color, where there is any.
+func Paint(color bool, sgr, text string) string {
+	if !color {
 		return text
 	}
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"

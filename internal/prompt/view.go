@@ -18,10 +18,10 @@ import (
 // terminal. Filters and conditions are those of an output.Writer that prints into
 // a buffer.
 type view struct {
-	ed     lineedit.Editor
-	colour bool
-	words  *words
-	log    *transcript
+	ed    lineedit.Editor
+	color bool
+	words *words
+	log   *transcript
 
 	mu     sync.Mutex
 	w      *output.Writer
@@ -86,9 +86,9 @@ func (v *view) Flush() error {
 
 // show appends one event as people see it.
 func (v *view) show(ev *proto.Event) {
-	mark := Paint(v.colour, Received, "< ")
+	mark := Paint(v.color, Received, "< ")
 	if ev.Direction == proto.Out {
-		mark = Paint(v.colour, Sent, "> ")
+		mark = Paint(v.color, Sent, "> ")
 	}
 	if v.times {
 		at := ev.Time.Format("15:04:05.000")
@@ -96,7 +96,7 @@ func (v *view) show(ev *proto.Event) {
 			at += fmt.Sprintf(" +%.3fs", ev.Time.Sub(v.last).Seconds())
 		}
 		v.last = ev.Time
-		mark += Paint(v.colour, dim, at+" ")
+		mark += Paint(v.color, dim, at+" ")
 	}
 	if v.asIs {
 		isJSON, _ := jsontext.Scan(ev.Data)

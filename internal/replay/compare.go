@@ -10,9 +10,9 @@ import (
 	"github.com/hark-cli/hark/internal/secret"
 )
 
-// same reports whether a client has sent what is on the tape: the same JSON value,
+// same reports whether a client has sent what is in the recording: the same JSON value,
 // whatever its white space and order, or else the same bytes. What was withheld
-// from the tape may be anything.
+// from the recording may be anything.
 func same(tape, got []byte) bool {
 	if bytes.Equal(tape, got) || masked(string(tape), string(got)) {
 		return true
@@ -27,7 +27,7 @@ func decode(b []byte, v *any) bool {
 	return d.Decode(v) == nil && !d.More()
 }
 
-// masked reports whether got is tape with something in the place of each mask.
+// masked reports whether got is recording with something instead of each mask.
 func masked(tape, got string) bool {
 	parts := strings.Split(tape, secret.Mask)
 	if len(parts) == 1 || !strings.HasPrefix(got, parts[0]) {

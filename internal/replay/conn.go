@@ -21,10 +21,10 @@ type conn struct {
 	wg     sync.WaitGroup
 	got    chan wsserver.Message // closed when the client has gone
 
-	waiting []wsserver.Message // that the client has sent and the tape has not come to
+	waiting []wsserver.Message // that the client has sent and the recording has not come to
 	gone    bool               // got is closed
 	at      time.Time          // when the last record was served
-	on      time.Time          // its time on the tape
+	on      time.Time          // its time in the recording
 }
 
 func newConn(s *Server, ws *socket, start time.Time) *conn {
@@ -86,7 +86,7 @@ func (c *conn) play() error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	if c.last != nil && ended == nil { // a broken tape
+	if c.last != nil && ended == nil { // a broken recording
 		c.hangUp(frame.ClosePayload(frame.StatusGoingAway, "the recording ends here"))
 		return nil
 	}
@@ -141,7 +141,7 @@ func (c *conn) wait(until time.Time, enough func() bool) {
 	}
 }
 
-// expect waits for what the client on the tape has sent.
+// expect waits for what the client in the recording has sent.
 func (c *conn) expect(r proto.FrameRecord) error {
 	if c.clocked(r.Payload) {
 		return nil
@@ -174,7 +174,7 @@ func (c *conn) deviation(format string, args ...any) error {
 	return d
 }
 
-// send sends what the server on the tape has sent.
+// send sends what the server in the recording has sent.
 func (c *conn) send(r proto.FrameRecord) {
 	if c.gone {
 		return
@@ -184,7 +184,7 @@ func (c *conn) send(r proto.FrameRecord) {
 	}
 }
 
-// finish ends the connection as it ended on the tape.
+// finish ends the connection as it ended in the recording.
 func (c *conn) finish(ended *proto.FrameRecord) error {
 	_, more := c.peek()
 	switch {

@@ -1,5 +1,5 @@
-// Package replay serves a tape to WebSocket clients: it says what the server said
-// when the tape was recorded, and can hold the client to what the client said then.
+// Package replay serves a recording to WebSocket clients: it says what the server said
+// when the recording was recorded, and can hold the client to what the client said then.
 package replay
 
 import (
@@ -16,15 +16,15 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// Options say how a tape is served.
+// Options say how a recording is served.
 type Options struct {
 	// Speed is how much faster than recorded it goes; 0 means without any pause.
 	Speed float64
 	// Strict ends it with a *Deviation when a client does not send what the client
-	// on the tape has sent. Heartbeats and renewed tokens, which depend on the
+	// in the recording has sent. Heartbeats and renewed tokens, which depend on the
 	// clock, and control frames may differ.
 	Strict bool
-	// Patience is how long a message of the client is awaited before the tape goes
+	// Patience is how long a message of the client is awaited before the recording goes
 	// on without it or, with Strict, ends.
 	Patience time.Duration
 	// Clocked reports whether a message of the client depends on the clock, so that no
@@ -35,9 +35,9 @@ type Options struct {
 	Answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// A Deviation is a client that does not do what the client on the tape did.
+// A Deviation is a client that does not do what the client in the recording did.
 type Deviation struct {
-	Connection int // on the tape, from 1
+	Connection int // in the recording, from 1
 	Text       string
 }
 
@@ -45,7 +45,7 @@ func (d *Deviation) Error() string {
 	return fmt.Sprintf("connection %d: %s", d.Connection, d.Text)
 }
 
-// A Server serves the connections of a tape one after the other: the first client
+// A Server serves the connections of a recording one after the other: the first client
 // gets the first one, and when that is over, the next client gets the next.
 type Server struct {
 	o    Options
@@ -59,8 +59,8 @@ type Server struct {
 	next       func() (proto.FrameRecord, error, bool)
 	stop       func()
 	peeked     *proto.FrameRecord
-	through    bool  // the tape has no more records
-	last       error // of the tape, then
+	through    bool  // the recording has no more records
+	last       error // of the recording, then
 	connection int
 }
 
@@ -74,7 +74,7 @@ func New(ctx context.Context, tape *proto.TapeReader, o Options) *Server {
 // Done is closed when the recording has ended.
 func (s *Server) Done() <-chan struct{} { return s.over }
 
-// Err says what ended the tape, when Done is closed: a *Deviation, an error of
+// Err says what ended the recording, when Done is closed: a *Deviation, an error of
 // reading, proto.ErrTapeCut; nil when all of it was served.
 func (s *Server) Err() error { return s.err }
 
@@ -180,7 +180,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	return c.play()
 }
 
-// refuse answers as the server on the tape did.
+// refuse answers as the server in the recording did.
 func refuse(w http.ResponseWriter, h *proto.HandshakeRecord) {
 	for _, name := range []string{"Content-Type", "Retry-After", "Location"} {
 		if v := h.ResponseHeader.Get(name); v != "" {

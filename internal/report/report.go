@@ -1,4 +1,4 @@
-// Package report writes what came of a stream for CI systems: as JUnit XML, in the Test
+// Package report writes the result of a stream for CI systems: as JUnit XML, in the Test
 // Anything Protocol, and as JSON. It gets texts that are fit to be shown.
 package report
 

@@ -19,7 +19,7 @@ import (
 	"sync"
 )
 
-// Mask stands in the place of a credential.
+// Mask stands instead of a credential.
 const Mask = "***"
 
 // A Value is a credential: a token, a session id, a client id. Only Reveal
@@ -104,7 +104,7 @@ func forms(v string) []string {
 	for _, alphabet := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		out = append(out, alphabet.EncodeToString([]byte(v)), alphabet.WithPadding(base64.NoPadding).EncodeToString([]byte(v)))
 		for before := range 3 {
-			// The letters at both ends also depend on what stands beside.
+			// The letters at both ends also depend on what stands alongside.
 			text := alphabet.WithPadding(base64.NoPadding).EncodeToString([]byte("..."[:before] + v))
 			if core := text[(before*8+5)/6 : (before+len(v))*8/6]; len(core) >= shortestCore {
 				out = append(out, core)
@@ -123,7 +123,7 @@ var escapes = regexp.MustCompile("%[0-9A-F]{2}")
 // lowerEscapes writes the digits of percent-encoding in lower case.
 func lowerEscapes(s string) string { return escapes.ReplaceAllStringFunc(s, strings.ToLower) }
 
-// String returns s with Mask in place of every known credential.
+// String returns s with Mask instead of every known credential.
 func (r *Redactor) String(s string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -136,7 +136,7 @@ func (r *Redactor) String(s string) string {
 // worthwhile is how much garbage is worth a collection at once, in bytes.
 const worthwhile = 16 << 20
 
-// maskAll puts the mask in the place of each f in b, the first of which is at i. It
+// maskAll puts the mask instead of each f in b, the first of which is at i. It
 // works in b itself, which may be a copy of many mebibytes: no f is shorter than the
 // mask.
 func maskAll(b, f []byte, i int) []byte {

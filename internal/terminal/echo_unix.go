@@ -9,7 +9,7 @@ import (
 )
 
 // HideInput makes a terminal give lines and not show what is typed, until it is
-// set to another mode. It must be called before a question is printed: whoever
+// set to another mode. It must be called before a question is printed: anyone who
 // answers at once would see the answer otherwise.
 func HideInput(f *os.File) error {
 	fd := int(f.Fd())

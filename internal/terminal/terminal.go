@@ -1,6 +1,6 @@
 // Package terminal asks the system about what is at the other ends of stdin, stdout and
 // stderr: whether it is a terminal, its size and modes, whether something waits to be
-// read, whether somebody still reads. It is the only home of what deals with terminals
+// read, whether someone still reads. It is the only home of what deals with terminals
 // and with the system below package os.
 package terminal
 

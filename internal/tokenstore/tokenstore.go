@@ -242,7 +242,7 @@ func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error
 // ErrNoEntry says that the keyring has no such entry.
 var ErrNoEntry = keyring.ErrNotFound
 
-// Lookup reads an entry of the system's keyring that somebody else has made there.
+// Lookup reads an entry of the system's keyring that someone else has made there.
 // The error is ErrNoEntry, ErrLocked, a *bounded.TimeoutError, the cause of ctx, or that
 // there is no keyring.
 func Lookup(ctx context.Context, service, name string) (value string, err error) {

@@ -36,7 +36,7 @@ type Batch struct {
 	// message that is not read.
 	Refused bool
 
-	// For whoever takes the batch: how many entries are events, and what it counts for
+	// For anyone who takes the batch: how many entries are events, and what it counts for
 	// in the Budget, in bytes.
 	Events, Weight int
 }
@@ -49,7 +49,7 @@ type Entry struct {
 	Op         frame.Opcode
 	Out        bool // it was sent
 
-	// For whoever takes the batch.
+	// For anyone who takes the batch.
 	Event, Secret bool
 }
 

@@ -15,7 +15,7 @@ import (
 // A Conn is one open connection: the library's connection and the tap below it,
 // with a goroutine that reads and one that writes. One goroutine owns it.
 //
-// Contexts never reach the library: cancelling a read or a write would cut the
+// Contexts never reach the library: canceling a read or a write would cut the
 // connection before a close frame could go out. Closing the tap unblocks both.
 type Conn struct {
 	Config
@@ -60,7 +60,7 @@ type Config struct {
 // A Budget decides how much memory may be taken for what is read. See the queue of
 // package proto.
 type Budget interface {
-	// Reserve books n bytes in place of have that were booked before. It may wait until
+	// Reserve books n bytes instead of have that were booked before. It may wait until
 	// stop is closed. When it reports false, there is not even room for least bytes, and
 	// have stays booked.
 	Reserve(have, n, least int, stop <-chan struct{}) bool
@@ -160,7 +160,7 @@ func (c *Conn) Sent(normal bool) (written, unconfirmed int) {
 
 // A State is what is known of a connection at some time.
 type State struct {
-	// Full: the server does not take what is sent; whoever reads Batches should stop, so
+	// Full: the server does not take what is sent; anyone who reads Batches should stop, so
 	// that a server that asks for answers finds an end to that.
 	Full bool
 	// StuckAt is when the server will have taken nothing for StuckTime; zero while not

@@ -15,7 +15,7 @@ import (
 // A Request is an opening handshake (RFC 6455, section 4).
 type Request struct {
 	URL          string
-	Host         string // in place of that of URL, if not empty
+	Host         string // instead of that of URL, if not empty
 	Header       http.Header
 	Subprotocols []string
 	// Compression offers permessage-deflate (RFC 7692).

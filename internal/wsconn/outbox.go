@@ -7,7 +7,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// An outbox holds what is to go out, for the writer: messages in their order, pings
+// An outbox contains what is to go out, for the writer: messages in their order, pings
 // and pongs, which go ahead of them, and at last the close frame. Putting never
 // blocks; while the outbox is full, nothing more is read from the server, so that one
 // that asks for answers and does not take them finds an end to that.

@@ -53,7 +53,7 @@ func isString(value []byte, s string) bool {
 	return ok && got == s
 }
 
-// Decode returns an event with data in the place of data_base64 when the
+// Decode returns an event with data instead of data_base64 when the
 // content type says that it is text, and event itself otherwise: text becomes a
 // string, JSON a value. Nothing else in the event changes. A large event that would
 // become much larger, because its text is full of control characters, stays too.

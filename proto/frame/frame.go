@@ -99,7 +99,7 @@ func AppendHeader(dst []byte, h Header) []byte {
 }
 
 // ParseHeader reads the header at the start of b. n is its length, or 0 when b
-// holds only a part of it.
+// contains only a part of it.
 func ParseHeader(b []byte) (h Header, n int) {
 	if len(b) < 2 {
 		return Header{}, 0

@@ -74,7 +74,7 @@ func TestLosesNothing(t *testing.T) {
 	}
 }
 
-// listen runs a service beside the test until stop, which returns what it did.
+// listen runs a service alongside the test until stop, which returns what it did.
 func listen(w *world, o *octave.Service) (l *ledger, stop func()) {
 	w.T.Helper()
 	ctx, cancel := context.WithCancelCause(w.T.Context())

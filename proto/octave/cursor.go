@@ -25,7 +25,7 @@ const (
 // A cursor is how far a run has come in each of its streams: what a
 // connection must know of the ones before it, so that it can fetch what was
 // missed between and tell what was printed already. It belongs to the goroutine of
-// Run; requests that run beside the connection do not touch it.
+// Run; requests that run alongside the connection do not touch it.
 type cursor struct {
 	seed    maphash.Seed
 	streams []*progress          // in the user's order
@@ -185,7 +185,7 @@ func (c *cursor) byHand(asked handRequest) {
 
 // find returns the mark of the stream that an event belongs to, or nil. A
 // subscription by path is answered with events that name the stream's id, so
-// that is learnt from the first one.
+// that is learned from the first one.
 func (c *cursor) find(resource []byte, e *eventInfo) *progress {
 	if m := c.byID[string(resource)]; m != nil {
 		return m

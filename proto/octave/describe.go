@@ -11,7 +11,7 @@ import (
 
 // Describe implements Describer. The source is the company, the subject the path of
 // the stream, or its id when the event has no path; the payload is the whole event
-// object, because its tags, location and metadata stand beside its elems.
+// object, because its tags, location and metadata stand alongside its elems.
 func (o *Service) Describe(m proto.Message) proto.Description {
 	d := proto.Description{Source: "octave:", Type: "com.sierrawireless.octave.event"}
 	if o.Company != "" {

@@ -26,7 +26,7 @@ const (
 // with what is pushed meanwhile, by creationDate, in all streams together.
 // It knows neither network nor clock:
 //
-//	queries → (somebody asks the service) → page or fail → take
+//	queries → (someone asks the service) → page or fail → take
 //
 // The subscriptions are live before the first query, so between the stored and
 // the pushed events there is no hole, only an overlap, which the cursor's memory
@@ -149,7 +149,7 @@ func (f *fill) hold(m *progress, message proto.Message) bool {
 func (f *fill) queries(now time.Time) (ask []*fetch, next time.Time) {
 	for _, s := range f.streams {
 		switch {
-		case s.alias: // learnt after the fill has begun
+		case s.alias: // learned after the fill has begun
 			s.done, s.verified = true, true
 		case s.done && !s.verified && !s.verifying && f.live.Add(f.delay).After(now):
 			next = sooner(next, f.live.Add(f.delay))

@@ -243,7 +243,7 @@ func TestFullStreamThatShowsLate(t *testing.T) {
 	tests := []struct {
 		name     string
 		capacity int
-		second   []eventInfo // what is stored at the second query, beside c and d
+		second   []eventInfo // what is stored at the second query, alongside c and d
 		want     string
 	}{
 		{"full", 4, []eventInfo{stored("e", 112_000), stored("f", 113_000)}, "101000-110000 s1 keeps 4 events, and older ones are gone"},

@@ -30,7 +30,7 @@ type Service struct {
 	Token         proto.TokenSource
 	// Streams are ids, or paths that begin with a slash.
 	Streams []string
-	// AckTimeout is how long an acknowledgement may take.
+	// AckTimeout is how long an acknowledgment may take.
 	AckTimeout time.Duration
 	// Heartbeat is the time between heartbeats, 0 for none.
 	Heartbeat time.Duration
@@ -190,7 +190,7 @@ func refused(err error) bool {
 type session struct {
 	o        *Service
 	awaited  map[string]string // msgId → stream
-	deadline time.Time         // of the acknowledgements
+	deadline time.Time         // of the acknowledgments
 	beat     time.Time         // of the next heartbeat
 	byHand   byHand
 	recovery
@@ -228,7 +228,7 @@ func subscription(id, typ, stream string) proto.Frame {
 // saves decoding each event only to learn that it is one.
 var pushedPrefix = []byte(`{"type":"message",`)
 
-// Decode tells events from acknowledgements.
+// Decode tells events from acknowledgments.
 func (s *session) Decode(m proto.Message) (event bool, effects []proto.Effect, err error) {
 	if bytes.HasPrefix(m.Data, pushedPrefix) {
 		event, effects = s.push(m)
@@ -250,7 +250,7 @@ func (s *session) Decode(m proto.Message) (event bool, effects []proto.Effect, e
 	return event, effects, err
 }
 
-// answer takes an acknowledgement. It succeeds if and only if ok is true.
+// answer takes an acknowledgment. It succeeds if and only if ok is true.
 func (s *session) answer(h *replyHead, now time.Time) ([]proto.Effect, error) {
 	id := stringOf(h.msgID)         // a number is none of ours
 	if h.msgID == nil && h.denied { // heartbeats may have an answer without both
@@ -296,7 +296,7 @@ func (s *session) outstanding() string {
 	return ""
 }
 
-// Due implements Keeper: heartbeats, the limit for acknowledgements, and what is
+// Due implements Keeper: heartbeats, the limit for acknowledgments, and what is
 // to be fetched.
 func (s *session) Due(now time.Time) (proto.Work, error) {
 	var w proto.Work
@@ -312,7 +312,7 @@ func (s *session) Due(now time.Time) (proto.Work, error) {
 		return w, nil
 	}
 	if !now.Before(s.deadline) {
-		return w, &proto.OverdueError{What: "acknowledgement of the subscription to " + s.missing(), Limit: s.o.AckTimeout}
+		return w, &proto.OverdueError{What: "acknowledgment of the subscription to " + s.missing(), Limit: s.o.AckTimeout}
 	}
 	if w.Next.IsZero() || s.deadline.Before(w.Next) {
 		w.Next = s.deadline
@@ -320,7 +320,7 @@ func (s *session) Due(now time.Time) (proto.Work, error) {
 	return w, nil
 }
 
-// missing names the streams without an acknowledgement, in the user's order.
+// missing names the streams without an acknowledgment, in the user's order.
 func (s *session) missing() string {
 	var names []string
 	for i, stream := range s.o.Streams {

@@ -28,7 +28,7 @@ func TestGreet(t *testing.T) {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 	if step.Ready {
-		t.Error("ready before any acknowledgement")
+		t.Error("ready before any acknowledgment")
 	}
 	want = []string{
 		`{"msgId":"unsubscribe-1","object":"event","type":"unsubscribe","path":"/my/stream/path"}`,
@@ -51,7 +51,7 @@ func TestAcknowledgements(t *testing.T) {
 		message string
 		want    prototest.Step
 	}{
-		{`{"type":"message","resource":"s1","value":{}}`, prototest.Step{Event: true}}, // before its acknowledgement
+		{`{"type":"message","resource":"s1","value":{}}`, prototest.Step{Event: true}}, // before its acknowledgment
 		{` {"value":{"a":1},"type":"message"}`, prototest.Step{Event: true}},
 		{string(ack(`"subscribe-2"`, ok)), prototest.Step{Note: "subscribed to /b"}},
 		{string(ack(`"subscribe-2"`, ok)), prototest.Step{Note: "answer to another request"}},
@@ -94,7 +94,7 @@ func TestDue(t *testing.T) {
 		t.Errorf("after 9s: %v, next %s, %v", prototest.Texts(prototest.Frames(w.Effects)), w.Next, err)
 	}
 	_, err = s.Due(prototest.Noon.Add(10 * time.Second))
-	const want = "no acknowledgement of the subscription to /b within 10s"
+	const want = "no acknowledgment of the subscription to /b within 10s"
 	if err == nil || err.Error() != want || proto.Classify(&Service{}, err) != proto.Overdue {
 		t.Errorf("after 10s: %v, want %s", err, want)
 	}

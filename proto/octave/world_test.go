@@ -131,7 +131,7 @@ func (l *ledger) check(stream string, first, last int) {
 	}
 }
 
-// A cutter is a DialContext that can cut what it has dialled.
+// A cutter is a DialContext that can cut what it has dialed.
 type cutter struct {
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	mu    sync.Mutex

@@ -23,7 +23,7 @@ const (
 	stepTime = 80 * time.Millisecond
 )
 
-// palette has the 16 colours of a terminal, chosen to be read on the background.
+// palette has the 16 colors of a terminal, chosen to be read on the background.
 const (
 	background = "#1b1f27"
 	foreground = "#d5dae3"
@@ -104,7 +104,7 @@ func drawRow(terminal vt10x.Terminal, y int) string {
 		start := x
 		for ; x < width; x++ {
 			cell := terminal.Cell(x, y)
-			if isSpace(cell) { // looks like what is beside it
+			if isSpace(cell) { // looks like what is alongside it
 				cell.Char = ' '
 			} else if styleOf(cell) != style {
 				break

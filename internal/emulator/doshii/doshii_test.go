@@ -238,7 +238,7 @@ func TestDoshiiServerPing(t *testing.T) {
 	})
 }
 
-// What is made up has the members that the help pages name.
+// What is generated has the members that the help pages name.
 func TestDoshiiGenerated(t *testing.T) {
 	opts := byDefault()
 	opts.Rate = 50

@@ -47,7 +47,7 @@ type Options struct {
 	Malformed int
 }
 
-// DefaultOptions returns the behaviour that the documents suggest.
+// DefaultOptions returns the behavior that the documents suggest.
 func DefaultOptions() Options {
 	return Options{
 		Idle:          wire.Idle,

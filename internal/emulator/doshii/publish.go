@@ -12,7 +12,7 @@ import (
 // Owns implements emulator.Handler.
 func (d *server) Owns(members map[string]json.RawMessage) bool { return members["emit"] != nil }
 
-// Take publishes an event, of DemoLocation unless it says of which; "pos":true beside
+// Take publishes an event, of DemoLocation unless it says of which; "pos":true alongside
 // emit sends it to points of sale instead of apps.
 func (d *server) Take(text []byte) error {
 	var m struct {

@@ -20,7 +20,7 @@ import (
 
 // checkJWT checks a JSON Web Token of an app: HS256 with the client secret, the
 // client id, and a timestamp in seconds within the window (Doshii help centre,
-// "App Authentication"). A vendor's has the API name in the place of the client
+// "App Authentication"). A vendor's has the API name instead of the client
 // id ("Connection" of the POS partners).
 func checkJWT(token string, now time.Time, vendor bool) error {
 	parts := strings.Split(token, ".")
@@ -67,7 +67,7 @@ type venue struct {
 
 // locations are the locations that exist. The last is another app's.
 func locations() []venue {
-	return []venue{{DemoLocation, "Demo café"}, {DemoSecondLocation, "Demo bar"}, {DemoPrivateLocation, "Somebody else's"}}
+	return []venue{{DemoLocation, "Demo café"}, {DemoSecondLocation, "Demo bar"}, {DemoPrivateLocation, "Someone else's"}}
 }
 
 func message(w http.ResponseWriter, status int, text string) {

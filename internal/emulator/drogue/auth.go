@@ -25,7 +25,7 @@ const (
 const (
 	DemoApplication        = "demo-app"    // belongs to DrogueUser
 	DemoPublicApplication  = "public-app"  // anonymous may read it
-	DemoPrivateApplication = "private-app" // belongs to somebody else
+	DemoPrivateApplication = "private-app" // belongs to someone else
 	DemoChannel            = "temperature"
 )
 
@@ -153,7 +153,7 @@ func (d *server) bearer(token string) (identity, error) {
 	}, nil
 }
 
-// authorize refuses whoever may not read an application. One that does not
+// authorize refuses anyone who may not read an application. One that does not
 // exist looks the same as one without a right to it.
 func (d *server) authorize(who identity, name string) (*application, *refusal) {
 	if app := d.apps[name]; app != nil && app.mayRead(who) {

@@ -107,8 +107,8 @@ func newServer(h *emulator.Host, opts Options) (*server, error) {
 	ids := h.Rand("drogue-apps")
 	for _, a := range []application{
 		{name: DemoApplication, owner: User},
-		{name: DemoPublicApplication, owner: "somebody", members: []string{""}},
-		{name: DemoPrivateApplication, owner: "somebody"},
+		{name: DemoPublicApplication, owner: "someone", members: []string{""}},
+		{name: DemoPrivateApplication, owner: "someone"},
 	} {
 		a.uid = emulator.RandomUUID(ids)
 		a.topic = newTopic(d.opts.Partitions, d.opts.Retention, d.opts.AssignDelay)
@@ -153,7 +153,7 @@ func (d *server) Environ(base *url.URL) ([]string, error) {
 	}, nil
 }
 
-// Tick makes an event of every application that somebody may read.
+// Tick makes an event of every application that someone may read.
 func (d *server) Tick() {
 	app := d.made.next()
 	for _, name := range []string{DemoApplication, DemoPublicApplication} {

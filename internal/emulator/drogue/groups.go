@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A topic holds the events of one application as Kafka would: partitions that
+// A topic contains the events of one application as Kafka would: partitions that
 // are read by groups of consumers, each partition by one consumer of a group.
 // The rules follow drogue-cloud, websocket-integration/src/service.rs, and the
 // defaults of librdkafka.

@@ -16,7 +16,7 @@ const refreshKey = "RefreshAccessToken"
 
 // parseRefresh reads a client message. What is wrong with it is said as the
 // server says it, which is how serde_json reads an enum with one variant that
-// holds a string; the text becomes the reason of a close frame.
+// contains a string; the text becomes the reason of a close frame.
 func parseRefresh(b []byte) (token, fault string) {
 	p := &serde{b: b}
 	token, fault = p.refresh()

@@ -13,7 +13,7 @@ import (
 )
 
 // The issuer is a minimal OpenID Connect provider with the addresses of
-// Keycloak. Whoever comes to log in is DrogueUser at once, without a page to fill
+// Keycloak. Anyone who comes to log in is DrogueUser at once, without a page to fill
 // in.
 
 const (

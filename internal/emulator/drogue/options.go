@@ -54,7 +54,7 @@ type Issuer struct {
 	Verify func(token string) (user string, expires time.Time, err error)
 }
 
-// DefaultOptions returns the behaviour that the documents suggest.
+// DefaultOptions returns the behavior that the documents suggest.
 func DefaultOptions() Options {
 	return Options{
 		Ping:           wire.Ping,

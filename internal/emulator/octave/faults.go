@@ -32,7 +32,7 @@ func faults() []emulator.Fault {
 	}
 }
 
-// acknowledge sends an acknowledgement, at the time that the faults want.
+// acknowledge sends an acknowledgment, at the time that the faults want.
 func (c *conn) acknowledge(ack []byte, success bool) (over bool) {
 	switch {
 	case c.trouble.ackAfter > c.sent && success:
@@ -45,7 +45,7 @@ func (c *conn) acknowledge(ack []byte, success bool) (over bool) {
 	return c.socket.Send(frame.OpText, ack) != nil
 }
 
-// eventSent queues the acknowledgements that wait for so many events.
+// eventSent queues the acknowledgments that wait for so many events.
 func (c *conn) eventSent(n int) {
 	c.sent = n
 	if c.trouble.ackAfter > 0 && n == c.trouble.ackAfter {

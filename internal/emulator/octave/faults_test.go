@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// The faults of acknowledgements and sessions of "octave", asked for on the
+// The faults of acknowledgments and sessions of "octave", asked for on the
 // session request.
 func TestFaultOctave(t *testing.T) {
 	session := func(b *bench, spec string) *emulatortest.Client {

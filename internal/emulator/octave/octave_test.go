@@ -300,7 +300,7 @@ func TestOctaveStrict(t *testing.T) {
 	})
 }
 
-// What is made up: every kind of value within the first events, each also in the
+// What is generated: every kind of value within the first events, each also in the
 // stream of its device, and the same for the same seed.
 func TestOctaveGenerated(t *testing.T) {
 	run := func(seed uint64) (all []string) {

@@ -35,14 +35,14 @@ type Options struct {
 	IdleClose int
 	// HeartbeatReply is sent for a heartbeat. Default nothing.
 	HeartbeatReply string
-	// NeedMsgID: requests without msgId get no acknowledgement.
+	// NeedMsgID: requests without msgId get no acknowledgment.
 	NeedMsgID bool
 	// Strict refuses what no document promises: a second socket on a session and
 	// other requests than subscribe, unsubscribe and heartbeat (close 1008).
 	Strict bool
 }
 
-// DefaultOptions returns the behaviour that the documents suggest.
+// DefaultOptions returns the behavior that the documents suggest.
 func DefaultOptions() Options {
 	return Options{
 		RefusedStatus:  403,

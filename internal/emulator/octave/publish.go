@@ -48,7 +48,7 @@ func (o *server) Take(text []byte) error {
 		if !strings.HasPrefix(path, "/") {
 			return fmt.Errorf("octave event: path %q does not begin with /", path)
 		}
-		// Somebody else may make it at the same time.
+		// Someone else may make it at the same time.
 		o.store.create(path, "", wire.CapacityDefault)
 		st = o.store.find("", path)
 	}

@@ -22,7 +22,7 @@ const (
 	demoID   = "i5d873b00aa11bb22cc33dd44"
 )
 
-// An store holds the streams of the company and their events.
+// A store contains the streams of the company and their events.
 type store struct {
 	made time.Time
 
@@ -132,7 +132,7 @@ const (
 	byDashboard               // a command: no generatedDate
 )
 
-// An input is what somebody writes into a stream.
+// An input is what someone writes into a stream.
 type input struct {
 	elems  json.RawMessage
 	hash   *string

@@ -1,4 +1,4 @@
-// Package wire holds the shapes of Drogue Cloud that travel: its JSON, with the constants that
+// Package wire contains the shapes of Drogue Cloud that travel: its JSON, with the constants that
 // its documents state. It is a leaf, which the client and the emulator share.
 package wire
 

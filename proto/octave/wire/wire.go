@@ -1,4 +1,4 @@
-// Package wire holds the shapes of Octave that travel: its JSON, with the constants that
+// Package wire contains the shapes of Octave that travel: its JSON, with the constants that
 // its documents state. It is a leaf: standard library only, and no behavior beyond
 // encoding and decoding, because the client and the emulator share it and must share
 // nothing else.
@@ -64,7 +64,7 @@ const (
 
 // A Head is the head of every answer. Members that an answer does not
 // have are left out again when it is encoded: the session answer has no
-// messages, the acknowledgement of a success has no status.
+// messages, the acknowledgment of a success has no status.
 type Head struct {
 	// MsgID repeats the msgId of the request with the JSON type that it had.
 	MsgID      json.RawMessage `json:"msgId,omitzero"`
@@ -76,7 +76,7 @@ type Head struct {
 }
 
 // An Answer is the envelope of every answer, over HTTP and on the socket.
-// The body of an acknowledgement says nothing: it may be {}, null, true, an
+// The body of an acknowledgment says nothing: it may be {}, null, true, an
 // object or an array.
 type Answer struct {
 	Head *Head           `json:"head,omitempty"`
