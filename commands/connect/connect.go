@@ -70,7 +70,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			"Elsewhere, and with --send -, it streams: every message is an event.\n\n" +
 			"stdin is not read, unless --send - or -i asks for it. With --send - each line is a message, and the " +
 			"end of stdin means that there is no more to send; with -i lines are run as at the prompt, " +
-			"and the end of stdin ends hark after --linger.\n\n" +
+			"and hark exits --linger after the end of stdin.\n\n" +
 			"The flags of wscat work here, under the same names and letters but for two: -x is the proxy, as for curl, " +
 			"and -n counts events, so wscat's are --execute and --no-check; see 'hark help wscat'.",
 		Flags: wscatFlags(o, append([]*cmdline.Flag{

@@ -33,7 +33,7 @@ hark doctor octave --emulator /demo/stream --json
 hark doctor wss://stream.example.com/events`,
 		Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
 			"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
-			"An address stands for 'connect' and itself.",
+			"An address is short for 'connect' and the address.",
 		Commands: func() []*cmdline.Command {
 			var commands []*cmdline.Command
 			for _, sv := range all {

@@ -87,7 +87,7 @@ hark drogue tail example-app --token 'cmd:drg whoami -t'
 hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN`,
 		Complete: applicationNames(p),
 		Args:     "APP[/CHANNEL]\nAPP\tthe name of the application\nCHANNEL\tonly events with this subject",
-		Description: `Credentials are those of --token or --access-token, or of the login that 'hark drogue login' has stored for the same address; without any, only applications that are open to everybody can be read. A token of a login, a command or a file is renewed on the open connection before it expires.
+		Description: `Credentials are those of --token or --access-token, or of the login that 'hark drogue login' has stored for the same address; without any, only public applications can be read. A token of a login, a command or a file is renewed on the open connection before it expires.
 
 Without --group nothing is replayed: events that are sent while the connection is down are missed. Members of one --group must all read the same channel, with the same filters: the server counts an event as read when it has reached any member, and drops it there if that member has asked for another channel.
 

@@ -19,17 +19,17 @@ func Topics(all stream.Services) []cmdline.Topic {
 		ofServices = append(ofServices, s.Topics...)
 	}
 	return slices.Concat([]cmdline.Topic{
-		{Name: "exit-codes", Summary: "what the exit code says", Text: `The exit code says which kind of end it was:
+		{Name: "exit-codes", Summary: "what each exit code means", Text: `The exit code says why hark exited:
 
   0      ended as requested, or the server closed normally and nothing was awaited
   1      internal error, or output could not be written
   2      usage: flag, argument, jq expression
   3      could not connect: dns, tcp, proxy, tls, or an HTTP response that is not an upgrade
-  4      an expectation failed, or the command of --on-ready
+  4      an assertion failed, or the command of --on-ready
   5      credentials refused
   6      the service refused the request: unknown stream, no right to it, protocol error
-  7      a time limit passed with something still awaited
-  8      connection lost, and retrying is off or used up
+  7      a time limit passed before everything expected was seen
+  8      connection lost, and retries are off or exhausted
   9      events were lost: --on-gap fail, --overflow fail
   128+n  signal n
 
@@ -89,7 +89,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
   hark emulate drogue --allow-host stream.test -- sh -c 'a=${HARK_DROGUE_ENDPOINT#ws://}; hark connect ws://stream.test/drogue/public-app -n 1 --connect-to "::${a%/*}"'
 `},
 		{Name: "faults", Summary: "how the emulators misbehave on request", Text: faultsText(all.Emulators())},
-		{Name: "config", Summary: "the configuration file", Text: `Settings may stand in a file: $XDG_CONFIG_HOME/hark/config.toml, or where HARK_CONFIG says. A key is the long name of a flag; keys at the top apply to all commands, those in the table of a service for that service.
+		{Name: "config", Summary: "the configuration file", Text: `Settings can be kept in a file: $XDG_CONFIG_HOME/hark/config.toml, or the file that HARK_CONFIG names. A key is the long name of a flag; keys at the top apply to all commands, those in the table of a service for that service.
 
   retries = 20
 
@@ -103,7 +103,7 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
   [macros]
   hello = '{"hello":"${name}"}'
 
---profile staging, or HARK_PROFILE=staging, adds what stands under profile.staging. Precedence: flag, environment variable, profile, file, default; 'hark config explain drogue tail' shows which one it was. A flag that can be repeated takes a list. Write references such as env:NAME instead of credentials. An unknown key or a value of the wrong type is an error with file and line.
+--profile staging, or HARK_PROFILE=staging, adds the settings under profile.staging. Precedence: flag, environment variable, profile, file, default; 'hark config explain drogue tail' shows where each setting comes from. A flag that can be repeated takes a list. Write references such as env:NAME instead of credentials. An unknown key or a value of the wrong type is an error with file and line.
 
 'hark config init octave' asks for what a service needs, tries it with 'hark doctor', and writes it. What --set gives is not asked for; without a terminal the answers are lines of stdin.
 
@@ -111,9 +111,9 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
   hark config explain drogue tail
   hark config check
 `},
-		{Name: "conditions", Summary: "when a stream ends", Text: `Conditions compose; the first to become true ends the stream:
+		{Name: "conditions", Summary: "assertions and exit conditions", Text: `Assertions (--expect, --fail-if) and exit conditions combine; the first to become true ends the stream, with the exit code on the right:
 
-  -n 5              5 events were printed, after the filter      0
+  -n 5              5 events have been printed, after --jq        0
   --until EXPR      an event matches; it is printed              0
   --expect EXPR     each --expect has matched some event         0
   --fail-if EXPR    an event matches; it is printed              4
@@ -122,17 +122,17 @@ A proxy is that of --proxy, or of the environment: http_proxy for ws:// and http
 
 D is a duration such as 500ms, 30s or 5m; as for curl, a bare number is one of seconds.
 
-EXPR matches when it yields anything but false and null. It sees what would be printed without --jq: with --format cloudevents the CloudEvent, with --format frames each frame. --until and --fail-if can be given several times too, then any of them counts. When one event makes several true, the order is --fail-if, --until, --expect, -n.
+EXPR matches if it yields anything but false and null. It sees what would be printed without --jq: with --format cloudevents the CloudEvent, with --format frames each frame. --until and --fail-if can be given several times too, then any of them counts. When one event makes several true, the order is --fail-if, --until, --expect, -n.
 
-What was still awaited at the end is reported on stderr: for each expression the number of events that it saw, and the value that came nearest when the value of one path was the reason, as in .data.temp > 21 or .type == "a" and .data.temp > 21. 'hark help exit-codes' has the codes, 'hark help reports' says how a CI system learns of it.
+Unmet conditions are reported on stderr: for each expression the number of events it was tried on, and the nearest value if it compares one path, as in .data.temp > 21 or .type == "a" and .data.temp > 21. See 'hark help exit-codes' for the codes and 'hark help reports' for CI systems.
 
   hark drogue tail --emulator demo-app --until '.data > 0' -m 30s
   hark drogue tail --emulator demo-app --expect '.specversion == "1.0"' --expect .data -m 30s --jq .subject
   hark drogue tail --emulator demo-app -n 5 --fail-if '.specversion == "1.0"'  # exits 4
 `},
-		{Name: "reports", Summary: "the result of each assertion, for CI", Text: `--report junit=FILE, --report tap=FILE and --report json=FILE write, when the stream has ended, one test case for the stream itself (connected, and nothing went wrong) and one for each condition: the time to the match and the event that matched, or what is missing and the last 5 events. No case has failed if and only if the exit code is 0. A condition that another one forestalled is skipped.
+		{Name: "reports", Summary: "the result of each assertion, for CI", Text: `--report junit=FILE, --report tap=FILE and --report json=FILE write, when the stream has ended, one test case for the stream itself (connected, and nothing went wrong) and one for each condition: the time to the match and the event that matched, or what was not seen and the last 5 events. No case has failed if and only if the exit code is 0. A condition that another one preempted is skipped.
 
-A file is there in full or not at all, also when there was no connection. JUnit is what Jenkins, GitLab and others read; TAP has version 13: prove -e cat FILE. Credentials are withheld, and of a long event only the start is kept.
+A file is written whole or not at all, even if there was no connection. JUnit is what Jenkins, GitLab and others read; TAP has version 13: prove -e cat FILE. Credentials are withheld, and of a long event only the start is kept.
 
   hark drogue tail --emulator demo-app --expect .data -m 30s --report junit=report.xml --report tap=/dev/stderr
 
@@ -184,7 +184,7 @@ stderr gets everything else. When it is not a terminal, that is only warnings an
 
 Each event is a run of its own: . is the event, and variables are those of --arg and --argjson. A number that is only passed on keeps its digits, and an event that is not changed is printed byte for byte; the keys of objects that an expression makes come out sorted. debug and stderr write to stderr, one line per call: in what stderr prints, a line feed becomes a space, and text that looks like a line of hark or like a command to a CI system is quoted.
 
-An error inside an expression, such as .data.x where .data is a number, costs that event and earns a warning; with --jq-error fail it ends hark. The same applies to an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. An expression that cannot be compiled is refused before anything is dialed, with a mark under the place.
+An error inside an expression, such as .data.x where .data is a number, skips that event with a warning; with --jq-error fail it ends hark. The same applies to an event whose values would take more memory than --max-message-size allows for a message: small numbers and objects take ten times as much as their text, or more. An expression that takes longer than --jq-timeout for one event ends hark in any case. An expression that cannot be compiled is refused before anything is dialed, with a mark under the place.
 
 What differs from jq 1.8:
 
@@ -199,7 +199,7 @@ As in jq 1.8, and not in 1.7, ltrimstr and rtrimstr require strings. fromdate ac
 
   hark drogue tail --emulator demo-app -n 2 --jq '.time | sub("[.][0-9]+"; "") | fromdate'
 `},
-		{Name: "pipelines", Summary: "using hark in pipelines", Text: `An event is on stdout as soon as nothing more is waiting to be read, in a pipe too: there is no buffering to switch off. stdin is not read unless -i or --send - asks for it, so hark runs in loops, under cron and in the background.
+		{Name: "pipelines", Summary: "using hark in pipelines", Text: `Events are flushed to stdout as soon as no more are waiting to be read, in a pipe too: there is no buffering to switch off. stdin is not read unless -i or --send - asks for it, so hark runs in loops, under cron and in the background.
 
   hark drogue tail --emulator demo-app -n 3 --jq .subject -r | sort | uniq -c
   hark drogue tail --emulator demo-app -n 3 | while read -r event; do printf '%s\n' "$event"; done
@@ -207,11 +207,11 @@ As in jq 1.8, and not in 1.7, ltrimstr and rtrimstr require strings. fromdate ac
   hark drogue tail --emulator demo-app -n 3 --jq '[.subject, .data] | @csv' -r >events.csv
   hark drogue tail --emulator demo-app | head -1
 
-When the reader goes away, as head does after its line, hark exits 0 at once and silently, also while no event comes. The exit code of a pipeline is that of its last command; 'set -o pipefail' in bash and zsh makes that of hark count.
+When the reader exits, as head does after its line, hark exits 0 at once and silently, also while no event comes. The exit code of a pipeline is that of its last command; 'set -o pipefail' in bash and zsh makes that of hark count.
 
-A slow reader costs nothing as long as what waits fits into --buffer. --overflow says what happens then: block stops reading from the server, drop-oldest loses events and reports how many, fail exits 9. Heartbeats and pongs go on meanwhile.
+A slow reader costs nothing as long as the waiting events fit into --buffer. --overflow says what happens when they do not: block stops reading from the server, drop-oldest loses events and reports how many, fail exits 9. Heartbeats and pongs go on meanwhile.
 
-What is to happen only when the stream is live starts with --on-ready:
+--on-ready starts a command once the stream is live:
 
   hark emulate drogue --rate 0 -- hark drogue tail demo-app -n 1 -m 30s --on-ready 'hark drogue publish demo-app/temperature --device dev-1 21'
 `},
@@ -265,9 +265,9 @@ A stream is ready ` + readyText(all) + `. --ready-delay adds to that. --on-ready
   hark play x.tape --jq .subject
   hark replay x.tape --speed max -m 5s
 
-hark play runs a recording through --jq, --format and the conditions, without a network. It ends with the exit code of the command that made the recording, unless a condition of its own decides or that command was ended by a signal. hark replay serves it to any WebSocket client.
+hark play runs a recording through --jq, --format and the conditions, without a network. It exits with the exit code of the recorded command, unless a condition of its own decides or that command was ended by a signal. hark replay serves it to any WebSocket client.
 
-A recording is one JSON object per line: a header, then records in the order of the frames, and at last how the command ended.
+A recording is one JSON object per line: a header, then records in the order of the frames, and finally how the command ended.
 
   {"format":"hark-tape","version":1,"time":"…","service":"drogue"}
   {"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
@@ -278,21 +278,21 @@ A recording is one JSON object per line: a header, then records in the order of 
 op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload that is UTF-8 stands as text, any other as base64; withheld takes its place when it carried a credential. A handshake begins a connection. A recording that is cut off is read up to there.
 `},
 	}, ofServices, []cmdline.Topic{
-		{Name: "prompt", Summary: "interactive mode (REPL)", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. What you type is sent as a text message; what comes appears above the line that you are typing, marked with <.
+		{Name: "prompt", Summary: "interactive mode (REPL)", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. What you type is sent as a text message; what arrives appears above the line that you are typing, marked with <.
 
   /help                lists the commands, with those of the service
   //TEXT               sends /TEXT, which would be a command otherwise
   Tab                  completes commands, and names and JSON keys that were seen
   Up, Down, Ctrl-R     go through the history of this endpoint, and search in it
-  Ctrl-C               throws the line away; on an empty line, leaves
-  Ctrl-D               on an empty line, leaves
+  Ctrl-C               discards the line; on an empty line, exits
+  Ctrl-D               on an empty line, exits
   Ctrl-Z               suspends hark
 
 A line that begins a JSON object or array goes on until the value is complete; an empty line sends what there is. A paste is one line, its line ends become spaces; /edit opens $VISUAL or $EDITOR for more.
 
 The history is kept in $XDG_STATE_HOME/hark (~/.local/state/hark), for its owner only. Lines that begin with a space, or that seem to have a credential in them, are left out.
 
-When stdin or stdout is not a terminal, -i runs the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark ends with 0 when nothing has come for --linger. A command that makes no sense ends it with 2, a message that cannot be sent with 8. Lines of a pipe do not name files (/file, /binary @FILE, /record, /save) unless --allow-files says that they may: they may come from someone else. To send lines as they are, whatever they begin with, use --send -.
+When stdin or stdout is not a terminal, -i runs the lines of stdin one after the other, from when the connection is there; each is a command or a message of its own, JSON over several lines is not put together. stdout gets one JSON value per event, answers of commands go to stderr. After the last line hark exits 0 once nothing has arrived for --linger. An invalid command makes it exit 2, a message that cannot be sent 8. Lines of a pipe do not name files (/file, /binary @FILE, /record, /save) unless --allow-files says that they may: they may come from someone else. To send lines as they are, whatever they begin with, use --send -.
 
   printf '/ping\n/status\n/quit\n' | hark drogue tail --emulator demo-app -i
 
