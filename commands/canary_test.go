@@ -44,7 +44,7 @@ var canaryCases = map[string]canaryCase{
 	"config edit": {none: "it starts an editor on the file, which holds what the user wants"},
 	"config init": {none: "it asks a person; see canary-init.txtar and TestConfigInitHidesCredentials"},
 	"serve":       {none: "it takes no credential; for those of its clients see canary-serve.txtar"},
-	"emulate":     {none: "it takes no credential, and has those of its own made up"},
+	"emulate":     {none: "it takes no credential, and generates those of its own"},
 	"completion":  {none: "it prints a fixed text"},
 	"man":         {none: "it prints a fixed text"},
 	"help":        {none: "it prints a fixed text"},

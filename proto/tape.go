@@ -402,7 +402,7 @@ func notRecord(err error) string {
 func parseTapeLine(b []byte) (tapeLine, error) {
 	var l tapeLine
 	if err := json.Unmarshal(b, &l); err != nil {
-		return tapeLine{}, fmt.Errorf("not a record of a recording: %s", notRecord(err))
+		return tapeLine{}, fmt.Errorf("not a valid record: %s", notRecord(err))
 	}
 	return l, nil
 }

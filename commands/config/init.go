@@ -281,7 +281,7 @@ func (s *setup) doctor(ctx context.Context) error {
 
 // hides lists the variables that would hide what is written: those of the settings,
 // and when one of them is a credential, those of all credentials of the service,
-// which may exclude each other.
+// which may not be used together.
 func (s *setup) hides() []string {
 	var names []string
 	secret := false

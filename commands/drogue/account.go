@@ -125,7 +125,7 @@ func tokenStoreFlag(store *string) *cmdline.Flag {
 		Usage: "where logins are stored: `auto|keyring|file`", Detail: "; auto uses the file if there is no keyring"}
 }
 
-// check finds credentials that exclude each other: the server refuses two forms
+// check finds credentials that cannot be used together: the server refuses two forms
 // at once.
 func (o *account) check() error {
 	switch {
