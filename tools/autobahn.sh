@@ -7,7 +7,22 @@
 set -eu
 cd "$(dirname "$0")/.."
 here=$PWD/.deps/autobahn
+# program writes the program that starts the server, without its web pages, which have a
+# fixed port.
+program() {
+	cat >"$here/serve.new" <<'EOF'
+#!/bin/sh
+# serve SPEC: the fuzzing server, as the specification in a file wants it.
+here=$(cd "$(dirname "$0")" && pwd)
+LD_LIBRARY_PATH=$(echo "$here"/debian/usr/lib/*-linux-*) PYTHONPATH=$here/site PYTHONDONTWRITEBYTECODE=1
+export LD_LIBRARY_PATH PYTHONPATH PYTHONDONTWRITEBYTECODE
+exec "$here/debian/usr/bin/pypy" "$here/wstest.py" -m fuzzingserver --webport 0 -s "$1"
+EOF
+	chmod +x "$here/serve.new"
+	mv "$here/serve.new" "$here/serve"
+}
 if [ -x "$here/serve" ]; then
+	program # it may be an older one
 	exit
 fi
 missing() {
@@ -97,13 +112,4 @@ from autobahntestsuite import wstest
 
 wstest.run()
 EOF
-cat >"$here/serve.new" <<'EOF'
-#!/bin/sh
-# serve SPEC: the fuzzing server, as the specification in a file wants it.
-here=$(cd "$(dirname "$0")" && pwd)
-LD_LIBRARY_PATH=$(echo "$here"/debian/usr/lib/*-linux-*) PYTHONPATH=$here/site PYTHONDONTWRITEBYTECODE=1
-export LD_LIBRARY_PATH PYTHONPATH PYTHONDONTWRITEBYTECODE
-exec "$here/debian/usr/bin/pypy" "$here/wstest.py" -m fuzzingserver -s "$1"
-EOF
-chmod +x "$here/serve.new"
-mv "$here/serve.new" "$here/serve"
+program
