@@ -3,13 +3,13 @@
 package commands
 
 import (
-	"net"
 	"net/http/httptest"
-	"strconv"
+	"strings"
 
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/emulator/drogue"
+	"github.com/hark-cli/hark/internal/freeport"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -34,12 +34,11 @@ func setupEmulators(env *testscript.Env) error {
 	env.Vars = append(env.Vars, environ...)
 	env.Setenv("EMULATOR", server.Listener.Addr().String())
 	for _, name := range []string{"FREE_PORT", "FREE_PORT2"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := freeport.Find()
 		if err != nil {
 			return err
 		}
-		env.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-		l.Close()
+		env.Setenv(name, strings.TrimPrefix(address, "127.0.0.1:"))
 	}
 	env.Setenv("DEMO_ACCESS_TOKEN", drogue.AccessToken)
 	return err

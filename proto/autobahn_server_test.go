@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hark-cli/hark/internal/freeport"
 )
 
 // autobahnSubset are the cases of "make test": all but most of those that send a
@@ -37,12 +38,10 @@ func startAutobahn(t *testing.T) (url string, verdicts func() []string) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
 	folder := t.ArtifactDir()
 	spec, err := json.Marshal(map[string]any{
 		"url": "ws://" + address, "outdir": folder, "exclude-cases": []string{}, "exclude-agent-cases": map[string]any{},

@@ -38,7 +38,7 @@ func arrows() []arrow {
 	return []arrow{
 		{".", []string{"commands"}, nil,
 			"the program hands its arguments over and does nothing else"},
-		{"commands", []string{"commands/*", "internal/cmdline", "internal/console", "internal/process"}, []string{"internal/emulator", "internal/emulator/drogue", "internal/hub", "internal/lineedit", "internal/secret"},
+		{"commands", []string{"commands/*", "internal/cmdline", "internal/console", "internal/process"}, []string{"internal/emulator", "internal/emulator/drogue", "internal/freeport", "internal/hub", "internal/lineedit", "internal/secret"},
 			"commands puts everything together, so nothing may need it"},
 		// A service is a folder in each of these; * stands for its name.
 		{"commands/*", []string{
@@ -89,11 +89,12 @@ func arrows() []arrow {
 		{"output", []string{"proto", "internal/jq", "internal/jsontext", "internal/console"}, []string{"proto/frame", "proto/octave", "proto/drogue", "proto/doshii", "proto/doshii/wire", "proto/plain"},
 			"output makes bytes of events; it knows neither services nor flags"},
 		{"proto", []string{"internal/netdial", "internal/wsconn", "proto/frame", "internal/secret", "internal/jsontext"},
-			[]string{"proto/octave", "proto/drogue", "proto/doshii", "proto/plain", "proto/prototest", "internal/emulator", "internal/emulator/doshii", "internal/emulator/drogue", "internal/emulator/octave", "internal/wsserver"},
+			[]string{"proto/octave", "proto/drogue", "proto/doshii", "proto/plain", "proto/prototest", "internal/emulator", "internal/emulator/doshii", "internal/emulator/drogue", "internal/emulator/octave", "internal/freeport", "internal/wsserver"},
 			"the engine knows no service; what is printed, and to whom, is decided outside it"},
 		{"proto/plain", []string{"proto"}, []string{"proto/prototest"}, service},
 		{"proto/prototest", []string{"proto", "internal/vectors", "internal/emulator", "internal/secret"}, nil, "it is for tests of services"},
 		{"proto/frame", nil, nil, "a leaf: client and servers share the framing of RFC 6455"},
+		{"internal/freeport", nil, nil, "a leaf: it is for tests"},
 		{"internal/vectors", nil, nil, "a leaf: it reads the vendors' messages for tests"},
 		{"internal/emulator", []string{"internal/wsserver", "proto/frame"},
 			[]string{"internal/emulator/doshii", "internal/emulator/drogue", "internal/emulator/emulatortest", "internal/emulator/octave", "proto/octave/wire", "proto/drogue/wire", "proto/doshii/wire"},
