@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -78,8 +79,19 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// heedSignals lets programs that are started get signals that this process ignores, as
+// behind nohup: what ignores a signal starts others that do, and what catches it does not.
+func heedSignals() {
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+}
+
 // TestScript runs all scripts below testdata/script.
 func TestScript(t *testing.T) {
+	heedSignals()
 	var folders []string
 	err := filepath.WalkDir("testdata/script", func(path string, d fs.DirEntry, err error) error {
 		if folder := filepath.Dir(path); filepath.Ext(path) == ".txtar" && !slices.Contains(folders, folder) {
