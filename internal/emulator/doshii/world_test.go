@@ -13,10 +13,10 @@ type world struct {
 	Doshii Options
 }
 
-// byDefault makes up events.
+// byDefault generates events.
 func byDefault() world { return world{emulator.DefaultOptions(), DefaultOptions()} }
 
-// quiet makes up none.
+// quiet generates none.
 func quiet() world {
 	w := byDefault()
 	w.Rate = 0
@@ -32,15 +32,5 @@ type bench struct {
 // inBubble runs f in a bubble of its own.
 func inBubble(t *testing.T, w world, f func(b *bench)) {
 	t.Helper()
-	s, of := Service(w.Doshii), new(bench)
-	start := s.Start
-	s.Start = func(h *emulator.Host) (emulator.Handler, error) {
-		handler, err := start(h)
-		of.doshii, _ = handler.(*server)
-		return handler, err
-	}
-	emulatortest.Run(t, w.Options, emulator.Services{s}, func(b *emulatortest.Bench) {
-		of.Bench = b
-		f(of)
-	})
+	emulatortest.RunService(t, w.Options, Service(w.Doshii), func(b *emulatortest.Bench, s *server) { f(&bench{b, s}) })
 }

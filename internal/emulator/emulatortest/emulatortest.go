@@ -53,6 +53,21 @@ func Run(t *testing.T, opts emulator.Options, services emulator.Services, f func
 	})
 }
 
+// RunService is Run with one service, whose handler f gets, too. It must be an H.
+func RunService[H emulator.Handler](t *testing.T, opts emulator.Options, s emulator.Service, f func(*Bench, H)) {
+	t.Helper()
+	var handler H
+	start := s.Start
+	s.Start = func(host *emulator.Host) (emulator.Handler, error) {
+		made, err := start(host)
+		if err == nil {
+			handler = made.(H)
+		}
+		return made, err
+	}
+	Run(t, opts, emulator.Services{s}, func(b *Bench) { f(b, handler) })
+}
+
 // NewBench is a bench with an emulator that the caller closes.
 func NewBench(t *testing.T, e *emulator.Emulator, n *emulator.Network) *Bench {
 	return &Bench{t, e, n, &http.Client{
