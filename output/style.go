@@ -82,7 +82,7 @@ func (s *style) appendTime(dst []byte, t time.Time) []byte {
 	return append(dst, ' ')
 }
 
-// appendRaw appends text that is no JSON.
+// appendRaw appends text that is not JSON.
 func (s *style) appendRaw(dst []byte, text string) []byte {
 	if !s.Visible {
 		return append(dst, text...)

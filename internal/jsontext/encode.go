@@ -21,8 +21,8 @@ var ErrTooDeep = errors.New("value is nested too deeply for JSON")
 // sorted by name, nothing escaped for HTML, NaN as null, infinities as the
 // largest numbers, the text of a json.Number untouched. v may be nil, bool, int,
 // float64, *big.Int, json.Number, string, []any or map[string]any, and hold the
-// same; for anything else, and for a json.Number that is no JSON number, there
-// is an error. After an error dst comes back as it was.
+// same; for anything else, and for a json.Number that is not a JSON number,
+// there is an error. After an error dst comes back as it was.
 func AppendValue(dst []byte, v any) ([]byte, error) {
 	out, err := appendValue(dst, v, 0)
 	if err != nil {
