@@ -11,12 +11,13 @@ import (
 // A scanner notes where the keys of a text stand that the library has read, so it is
 // TOML: what a scanner does not expect it passes over.
 type scanner struct {
-	text  string
-	at    int // in text
-	line  int // of at, from 1
-	start int // of that line in text
-	found map[string]Position
-	lists map[string]int // how many elements a list of tables has, by its path
+	text   string
+	at     int // in text
+	line   int // of at, from 1
+	start  int // of that line in text
+	found  map[string]Position
+	values map[string]int // where the value of a key begins in text
+	lists  map[string]int // how many elements a list of tables has, by its path
 }
 
 func (s *scanner) document() {
@@ -76,6 +77,9 @@ func (s *scanner) value(table []string) {
 	s.blank()
 	if s.at >= len(s.text) {
 		return
+	}
+	if _, known := s.values[path(table)]; !known {
+		s.values[path(table)] = s.at
 	}
 	switch s.text[s.at] {
 	case '"', '\'':

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
@@ -35,21 +36,23 @@ type Document struct {
 	// Tree has the values: string, int64, float64, bool, time.Time, []any,
 	// map[string]any for a table and []map[string]any for a list of tables.
 	Tree      map[string]any
+	text      string
 	positions map[string]Position // by the path of a key, see path
+	values    map[string]int      // where its value begins in text, in bytes
 }
 
 // Parse reads a text. A byte order mark, which some editors put at the beginning, is no
 // part of it. The error is an *Error.
 func Parse(text string) (*Document, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
-	d := &Document{positions: make(map[string]Position)}
+	d := &Document{text: text, positions: make(map[string]Position), values: make(map[string]int)}
 	if _, err := toml.Decode(text, &d.Tree); err != nil {
 		if pe, ok := errors.AsType[toml.ParseError](err); ok {
 			return nil, &Error{Position{pe.Position.Line, pe.Position.Col}, pe.Message}
 		}
 		return nil, &Error{Msg: err.Error()}
 	}
-	s := scanner{text: text, line: 1, found: d.positions, lists: make(map[string]int)}
+	s := scanner{text: text, line: 1, found: d.positions, values: d.values, lists: make(map[string]int)}
 	s.document()
 	return d, nil
 }
@@ -58,6 +61,90 @@ func Parse(text string) (*Document, error) {
 // of its table, is written. The path has the keys of the tables around it first; an
 // element of a list is the text of its index, from 0.
 func (d *Document) Position(keys ...string) Position { return d.positions[path(keys)] }
+
+// Value returns where the value of a key begins, or Position when it has none of its
+// own: a table under a header.
+func (d *Document) Value(keys ...string) Position {
+	at, ok := d.values[path(keys)]
+	if !ok {
+		return d.Position(keys...)
+	}
+	return d.at(at)
+}
+
+// Within returns where the byte at offset of value is written, which is the string that
+// a key has. The offset may be len(value).
+func (d *Document) Within(value string, offset int, keys ...string) Position {
+	at, ok := d.values[path(keys)]
+	if !ok {
+		return d.Position(keys...)
+	}
+	return d.at(at + written(d.text[at:], value, offset))
+}
+
+// Line returns the text of a line, from 1, without its line break.
+func (d *Document) Line(n int) string {
+	text := d.text
+	for ; n > 1; n-- {
+		i := strings.IndexByte(text, '\n')
+		if i < 0 {
+			return ""
+		}
+		text = text[i+1:]
+	}
+	line, _, _ := strings.Cut(text, "\n")
+	return strings.TrimSuffix(line, "\r")
+}
+
+// at returns the position of a byte of the text.
+func (d *Document) at(offset int) Position {
+	start := strings.LastIndexByte(d.text[:offset], '\n') + 1
+	return Position{strings.Count(d.text[:start], "\n") + 1, utf8.RuneCountInString(d.text[start:offset]) + 1}
+}
+
+// written returns where in text, which begins with a string as it is written, the byte
+// at offset of its value is.
+func written(text, value string, offset int) int {
+	if text == "" || text[0] != '"' && text[0] != '\'' {
+		return 0
+	}
+	quote := text[:1]
+	i := 1
+	if strings.HasPrefix(text, strings.Repeat(quote, 3)) {
+		i = 3
+		if rest := strings.TrimPrefix(text[i:], "\r"); strings.HasPrefix(rest, "\n") {
+			i = len(text) - len(rest) + 1 // the first line break is no part of it
+		}
+	}
+	for v := 0; v < offset && i < len(text); {
+		switch {
+		case text[i] == '\\' && quote == "\"" && i+1 < len(text):
+			n, size := 2, 1
+			switch text[i+1] {
+			case 'x':
+				n, size = 4, runeSize(value[v:])
+			case 'u':
+				n, size = 6, runeSize(value[v:])
+			case 'U':
+				n, size = 10, runeSize(value[v:])
+			case ' ', '\t', '\r', '\n': // the line goes on after white space
+				n, size = len(text[i+1:])-len(strings.TrimLeft(text[i+1:], " \t\r\n"))+1, 0
+			}
+			i, v = i+n, v+size
+		case v < len(value) && text[i] == value[v]:
+			i, v = i+1, v+1
+		default: // the first byte of a line break that became one byte
+			i++
+		}
+	}
+	return min(i, len(text))
+}
+
+// runeSize returns how many bytes the first character of s takes.
+func runeSize(s string) int {
+	_, size := utf8.DecodeRuneInString(s)
+	return max(size, 1)
+}
 
 // path is the key of a map for a path.
 func path(keys []string) string { return strings.Join(keys, "\x00") }

@@ -66,6 +66,37 @@ func TestPositions(t *testing.T) {
 	}
 }
 
+func TestValues(t *testing.T) {
+	const text = "a = 'one'\n[[b]]\nc  = \"\"\"\r\n\\u00e9x\\\n   y\nz\"\"\"\nd = [1, \"\\ttwo\"]\n[e]\n"
+	d, err := Parse("\ufeff" + text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for keys, want := range map[string]Position{"a": {1, 5}, "b/0/c": {3, 6}, "b/0/d": {7, 5}, "b/0/d/1": {7, 9}, "e": {8, 1}} {
+		if got := d.Value(strings.Split(keys, "/")...); got != want {
+			t.Errorf("%s: %v, want %v", keys, got, want)
+		}
+	}
+	for _, tt := range []struct {
+		value  string
+		offset int
+		keys   string
+		want   Position
+	}{
+		{"one", 0, "a", Position{1, 6}}, {"one", 3, "a", Position{1, 9}},
+		{"éxy\nz", 0, "b/0/c", Position{4, 1}}, {"éxy\nz", 2, "b/0/c", Position{4, 7}},
+		{"éxy\nz", 3, "b/0/c", Position{4, 8}}, {"éxy\nz", 4, "b/0/c", Position{5, 5}}, {"éxy\nz", 5, "b/0/c", Position{6, 1}},
+		{"\ttwo", 1, "b/0/d/1", Position{7, 12}},
+	} {
+		if got := d.Within(tt.value, tt.offset, strings.Split(tt.keys, "/")...); got != tt.want {
+			t.Errorf("%s, byte %d of %q: %v, want %v", tt.keys, tt.offset, tt.value, got, tt.want)
+		}
+	}
+	if got := d.Line(5); got != "   y" || d.Line(1) != "a = 'one'" || d.Line(99) != "" {
+		t.Errorf("line 5 is %q", got)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	for text, line := range map[string]int{"a = \n": 1, "\na = 1\na = 2\n": 3, sample: 20} {
 		_, err := Parse(text)
@@ -106,6 +137,13 @@ func FuzzParse(f *testing.F) {
 			if len(keys) > 0 {
 				if at := d.Position(keys...); at.Line < 1 || at.Line > lines || at.Column < 1 {
 					t.Errorf("%q: %q stands at %v", text, keys, at)
+				}
+			}
+			if value, ok := v.(string); ok {
+				for offset := range len(value) + 1 {
+					if at := d.Within(value, offset, keys...); at.Line < 1 || at.Line > lines || at.Column < 1 {
+						t.Errorf("%q: byte %d of %q stands at %v", text, offset, keys, at)
+					}
 				}
 			}
 			if table, ok := v.(map[string]any); ok {
