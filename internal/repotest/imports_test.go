@@ -91,6 +91,8 @@ func arrows() []arrow {
 		{"proto", []string{"internal/netdial", "internal/wsconn", "proto/frame", "internal/secret", "internal/jsontext"},
 			[]string{"proto/octave", "proto/drogue", "proto/doshii", "proto/plain", "proto/prototest", "internal/emulator", "internal/emulator/doshii", "internal/emulator/drogue", "internal/emulator/octave", "internal/freeport", "internal/wsserver"},
 			"the engine knows no service; what is printed, and to whom, is decided outside it"},
+		{"proto/recipe", []string{"proto", "proto/frame", "internal/jq", "internal/jsontext", "internal/netdial", "internal/tomlfile"}, []string{"proto/prototest"},
+			"a service that is read from a file: TOML, whose expressions are jq"},
 		{"proto/plain", []string{"proto"}, []string{"proto/prototest"}, service},
 		{"proto/prototest", []string{"proto", "internal/vectors", "internal/emulator", "internal/secret"}, nil, "it is for tests of services"},
 		{"proto/frame", nil, nil, "a leaf: client and servers share the framing of RFC 6455"},
