@@ -127,6 +127,7 @@ func arrows() []arrow {
 		{"internal/netdial", []string{"internal/wsconn"}, nil, "it opens connections, and does not know what for; each of them is metered"},
 		{"internal/docgen", []string{"commands", "internal/cmdline"}, nil, "it writes down what the tree of commands says of itself"},
 		{"internal/repotest", nil, nil, "it looks at files, not at code"},
+		{"recipes", nil, []string{"internal/transcript", "proto/recipe"}, "it holds files"},
 		{"completions", nil, nil, "it holds generated files"},
 		{"man", nil, nil, "it holds the manual"},
 		{"bench", []string{"commands", "output", "proto", "proto/frame", "proto/octave", "proto/drogue", "proto/doshii", "proto/plain", "internal/emulator", "internal/jq", "internal/jsontext", "internal/wsserver"}, nil,
