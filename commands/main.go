@@ -13,6 +13,7 @@ import (
 	"github.com/hark-cli/hark/commands/help"
 	"github.com/hark-cli/hark/commands/play"
 	"github.com/hark-cli/hark/commands/program"
+	"github.com/hark-cli/hark/commands/recipes"
 	"github.com/hark-cli/hark/commands/serve"
 	"github.com/hark-cli/hark/commands/settings"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -84,7 +85,7 @@ hark connect wss://stream.example.com/events | jq .`,
 					ofServices = append(ofServices, s.Command(p))
 				}
 				return slices.Concat(
-					cmdline.Grouped("Services", ofServices...),
+					cmdline.Grouped("Services", append(ofServices, recipes.Command(p))...),
 					cmdline.Grouped("Tests and recordings", doctor.Command(p, all), emulate.Command(p, all), serve.Command(p), play.Command(p, all), play.ReplayCommand(p, all)),
 					cmdline.Grouped("About hark", config.Command(p, all), help.Completion(p), help.Man(p)))
 			},

@@ -192,7 +192,7 @@ func profileNames(ctx context.Context, p *program.Program, _ *cmdline.Line) []cm
 func Global(p *program.Program) []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "profile", Value: cmdline.String(new(string)), Complete: func(ctx context.Context, line *cmdline.Line) []cmdline.Candidate { return profileNames(ctx, p, line) },
-			Usage: "take settings from the profile `NAME` of the configuration file"},
+			Usage: "use the profile `NAME` of the configuration file"},
 		{Name: "no-warn-secrets", Value: cmdline.Bool(new(bool)),
 			Usage: "do not warn about a credential on the command line"},
 	}
