@@ -48,8 +48,8 @@ var canaryCases = map[string]canaryCase{
 	"completion":  {none: "it prints a fixed text"},
 	"man":         {none: "it prints a fixed text"},
 	"help":        {none: "it prints a fixed text"},
-	"play":        {none: "it takes no credential; what is on a tape is without"},
-	"replay":      {none: "it takes no credential; what is on a tape is without"},
+	"play":        {none: "it takes no credential; what is on a recording is without"},
+	"replay":      {none: "it takes no credential; what is on a recording is without"},
 }
 
 // canaryCasesOfServices are those of the services, and with them all others. A line of

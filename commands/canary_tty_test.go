@@ -114,7 +114,7 @@ func TestCanaryPrompt(t *testing.T) {
 		x.keys("/" + c + "\r/jq ." + c + "\r/file " + c + "\r")
 		x.said("mistakes-with-"+c[:4], all...)
 	}
-	x.keys("/record tape\r")
+	x.keys("/record recording\r")
 	for _, c := range all {
 		x.say(`{"` + c + `":1}`)
 		x.say(c)
@@ -195,7 +195,7 @@ func TestCanaryPromptSession(t *testing.T) {
 	script.WriteString("exec $HARK octave subscribe /demo/stream -i -v --include --until empty --jq empty --record whole")
 	x := startTTY(t, script.String())
 	x.shows("ready, listening")
-	x.keys("/record tape\r")
+	x.keys("/record recording\r")
 	x.said("record")
 	mu.Lock()
 	id := session

@@ -130,7 +130,7 @@ func TestPromptRecord(t *testing.T) {
 	}
 	for want, there := range map[string]bool{"also before": false, "one": true, "two": true, "after": false} {
 		if strings.Contains(string(b), `"text":"`+want+`"`) != there {
-			t.Errorf("%s on the tape: %v, want %v\n%s", want, !there, there, b)
+			t.Errorf("%s on the recording: %v, want %v\n%s", want, !there, there, b)
 		}
 	}
 	x.keys("\x04")

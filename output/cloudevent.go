@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -24,8 +24,8 @@ const (
 // section 3), not yet on one line, or only its start when it is long: then the rest
 // follows. Each attribute that the event does not have gets a value all the same: an
 // id that is unique, the time of receipt.
-func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) (start []byte, rest jsontext.Rest) {
-	isJSON, _ := jsontext.Scan(ev.Data)
+func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) (start []byte, rest eventjson.Tail) {
+	isJSON, _ := eventjson.Valid(ev.Data)
 	var d proto.Description
 	if w.opts.Describe != nil {
 		d = w.opts.Describe(ev.Message)
@@ -35,7 +35,7 @@ func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) (start []byte, re
 	}
 	dst = append(dst, `{"specversion":"1.0","id":`...)
 	if id := attribute(d.ID); id != "" {
-		dst = jsontext.AppendString(dst, id)
+		dst = eventjson.AppendString(dst, id)
 	} else {
 		dst = append(append(dst, '"'), w.opts.Run...)
 		dst = strconv.AppendUint(append(dst, '-'), ev.Seq, 10)
@@ -55,24 +55,24 @@ func (w *Writer) appendCloudEvent(dst []byte, ev *proto.Event) (start []byte, re
 	dst = appendTime(dst, "recordedtime", ev.Time.UTC())
 	switch {
 	case isJSON && d.Data != nil:
-		rest = jsontext.Rest{Data: d.Data, Form: jsontext.Verbatim, End: `}`}
+		rest = eventjson.Tail{Data: d.Data, Form: eventjson.Verbatim, End: `}`}
 	case isJSON && !deepest(ev.Data):
-		rest = jsontext.Rest{Data: ev.Data, Form: jsontext.Verbatim, End: `}`}
+		rest = eventjson.Tail{Data: ev.Data, Form: eventjson.Verbatim, End: `}`}
 	case ev.Binary:
 		dst = append(dst, `,"datacontenttype":"application/octet-stream","data_base64":"`...)
-		rest = jsontext.Rest{Data: ev.Data, Form: jsontext.Base64, End: `"}`}
+		rest = eventjson.Tail{Data: ev.Data, Form: eventjson.Base64, End: `"}`}
 	default:
 		dst = append(dst, `,"datacontenttype":"text/plain","data":"`...)
-		rest = jsontext.Rest{Data: ev.Data, Form: jsontext.Quoted, End: `"}`}
+		rest = eventjson.Tail{Data: ev.Data, Form: eventjson.Quoted, End: `"}`}
 	}
-	if rest.Form == jsontext.Verbatim && len(rest.Data) > 0 {
+	if rest.Form == eventjson.Verbatim && len(rest.Data) > 0 {
 		dst = append(dst, `,"datacontenttype":"application/json","data":`...)
 	}
 	return rest.Finish(dst)
 }
 
 // deepest reports whether the JSON in b would be nested too deeply one level down.
-func deepest(b []byte) bool { return len(b) >= 2*jsontext.MaxDepth && !jsontext.Fits(b, 1) }
+func deepest(b []byte) bool { return len(b) >= 2*eventjson.MaxDepth && !eventjson.ValidAt(b, 1) }
 
 func appendAttribute(dst []byte, name, value, missing string) []byte {
 	if value == "" {
@@ -82,7 +82,7 @@ func appendAttribute(dst []byte, name, value, missing string) []byte {
 		return dst
 	}
 	dst = append(append(append(dst, `,"`...), name...), `":`...)
-	return jsontext.AppendString(dst, value)
+	return eventjson.AppendString(dst, value)
 }
 
 func appendTime(dst []byte, name string, t time.Time) []byte {
@@ -155,7 +155,7 @@ func (v verified) hasJSON(value []byte, good func(string) bool) bool {
 		return true
 	}
 	return v.has(string(value), func(string) bool {
-		s, ok := jsontext.String(value)
+		s, ok := eventjson.String(value)
 		return ok && good(s)
 	})
 }
@@ -165,7 +165,7 @@ func (w *Writer) isCloudEvent(b []byte) bool {
 	const required = 4
 	seen, wrong := 0, false
 	var data, contentType []byte
-	ok := jsontext.Members(b, func(name, value []byte) bool {
+	ok := eventjson.Members(b, func(name, value []byte) bool {
 		switch string(name) {
 		case "specversion":
 			seen++
@@ -198,7 +198,7 @@ func fits(data, contentType []byte) bool {
 	if len(data) == 0 || data[0] == '"' || string(data) == "null" || string(contentType) == `"application/json"` {
 		return true
 	}
-	s, ok := jsontext.String(contentType)
+	s, ok := eventjson.String(contentType)
 	if !ok {
 		return true // there is none
 	}
@@ -219,7 +219,7 @@ func isText(value []byte) bool {
 	if len(value) > maxAttribute {
 		return false
 	}
-	s, ok := jsontext.String(value)
+	s, ok := eventjson.String(value)
 	return ok && attribute(s) != ""
 }
 
@@ -283,7 +283,7 @@ func isAttribute(name, value []byte) bool {
 	case "subject":
 		return isText(value)
 	case "time":
-		s, ok := jsontext.String(value)
+		s, ok := eventjson.String(value)
 		_, err := time.Parse(time.RFC3339Nano, s)
 		return ok && err == nil
 	}

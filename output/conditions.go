@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -23,18 +23,18 @@ type Condition interface {
 	// sees reports whether look wants the value of an event.
 	sees() bool
 	// look looks at an event that is about to be printed.
-	look(w *Writer, s *sighting) error
+	look(w *Writer, s *eventView) error
 	// verdict is nil, or how the stream ends with this event.
-	verdict(s *sighting) error
+	verdict(s *eventView) error
 	// outcomes says what has come of the condition; any goroutine may call it.
 	outcomes() []Outcome
 }
 
-// A sighting is one event as conditions see it.
-type sighting struct {
+// A eventView is one event as conditions see it.
+type eventView struct {
 	ev      *proto.Event
-	data    []byte        // what is printed for it when there is no filter
-	rest    jsontext.Rest // of data, when nobody looks at the value
+	data    []byte         // what is printed for it when there is no filter
+	rest    eventjson.Tail // of data, when nobody looks at the value
 	binary  bool
 	value   any   // of data, when someone wants to see it
 	unseen  error // why there is no value all the same
@@ -119,10 +119,10 @@ type count struct {
 	printed atomic.Uint64
 }
 
-func (c *count) sees() bool                    { return false }
-func (c *count) look(*Writer, *sighting) error { return nil }
+func (c *count) sees() bool                     { return false }
+func (c *count) look(*Writer, *eventView) error { return nil }
 
-func (c *count) verdict(s *sighting) error {
+func (c *count) verdict(s *eventView) error {
 	if s.printed && c.printed.Add(1) == c.want {
 		return Ended{Condition: "count"}
 	}
@@ -141,7 +141,7 @@ func Until(f *jq.Filter) Condition { return &until{watching("until", f)} }
 
 type until struct{ watch }
 
-func (u *until) verdict(*sighting) error {
+func (u *until) verdict(*eventView) error {
 	if u.met {
 		return Ended{Condition: u.name}
 	}
@@ -156,7 +156,7 @@ func FailIf(f *jq.Filter) Condition {
 
 type failIf struct{ watch }
 
-func (f *failIf) verdict(s *sighting) error {
+func (f *failIf) verdict(s *eventView) error {
 	if f.met {
 		return &Failed{Condition: f.name, Expr: f.filter.String(), Event: s.ev.Seq, Excerpt: f.event}
 	}
@@ -178,7 +178,7 @@ type expect struct{ watches []*watch }
 
 func (e *expect) sees() bool { return true }
 
-func (e *expect) look(w *Writer, s *sighting) error {
+func (e *expect) look(w *Writer, s *eventView) error {
 	for _, x := range e.watches {
 		if x.met {
 			continue
@@ -190,7 +190,7 @@ func (e *expect) look(w *Writer, s *sighting) error {
 	return nil
 }
 
-func (e *expect) verdict(*sighting) error {
+func (e *expect) verdict(*eventView) error {
 	for _, x := range e.watches {
 		if !x.met {
 			return nil
@@ -227,7 +227,7 @@ func watching(name string, f *jq.Filter) watch {
 
 func (x *watch) sees() bool { return true }
 
-func (x *watch) look(w *Writer, s *sighting) error {
+func (x *watch) look(w *Writer, s *eventView) error {
 	matched, err := false, s.unseen
 	if err == nil {
 		matched, err = x.filter.Matches(w.opts.Context, s.value)

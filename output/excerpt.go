@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -31,7 +31,7 @@ func cutText(b []byte, n int) []byte {
 	if len(b) <= n {
 		return b
 	}
-	return append(append([]byte(nil), b[:jsontext.CutText(b, n)]...), "…"...)
+	return append(append([]byte(nil), b[:eventjson.CutText(b, n)]...), "…"...)
 }
 
 // since is the time from the start of the stream to at.
@@ -60,7 +60,7 @@ type slot struct {
 }
 
 // keep takes what is printed for ev: data, and then rest.
-func (m *memory) keep(w *Writer, ev *proto.Event, data []byte, rest jsontext.Rest) {
+func (m *memory) keep(w *Writer, ev *proto.Event, data []byte, rest eventjson.Tail) {
 	for data = slices.Clip(data); !rest.Done() && len(data) < maxExcerpt+maxRedacted; {
 		data = rest.Append(data, maxRedacted)
 	}

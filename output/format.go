@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -14,7 +14,7 @@ type Format string
 
 const (
 	// FormatMessage prints the message that carried the event, byte for byte, on
-	// one line (see jsontext.AppendLine). A text message that is not JSON becomes a
+	// one line (see eventjson.AppendLine). A text message that is not JSON becomes a
 	// JSON string, with U+FFFD for what is not UTF-8; a binary message that is not
 	// JSON becomes {"data_base64":"…"}.
 	FormatMessage Format = "message"
@@ -44,7 +44,7 @@ func ParseFormat(name string) (Format, error) {
 // record makes of an event what is printed for it, before any filter. Of what is long
 // and only to be printed, it makes the start; what follows, without a line break, is
 // in rest. Both are valid until the next call.
-func (w *Writer) record(ev *proto.Event) (data []byte, rest jsontext.Rest, binary bool) {
+func (w *Writer) record(ev *proto.Event) (data []byte, rest eventjson.Tail, binary bool) {
 	switch w.opts.Format {
 	case FormatCloudEvents:
 		if w.isCloudEvent(ev.Data) {
@@ -67,7 +67,7 @@ func (w *Writer) record(ev *proto.Event) (data []byte, rest jsontext.Rest, binar
 		// Its values will take as much again.
 		if n := rest.Len(); w.opts.Limit == 0 || len(w.scratch)+n <= w.opts.Limit/2 {
 			w.scratch = rest.AppendAll(slices.Grow(w.scratch, n))
-			rest = jsontext.Rest{}
+			rest = eventjson.Tail{}
 		}
 	}
 	data = w.scratch

@@ -13,8 +13,8 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/doshii"
 	"github.com/hark-cli/hark/proto/doshii/wire"
@@ -339,7 +339,7 @@ func checkStyle(t *testing.T, style Style, plain, got string) {
 
 // sameValue compares without regard to escapes; numbers keep their text.
 func sameValue(t *testing.T, a, b string) bool {
-	var d, e jsontext.Decoder
+	var d, e eventjson.Decoder
 	va, err := d.Decode([]byte(a))
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/itchyny/gojq"
 
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 )
 
 var fuzzSeeds = []string{
@@ -98,7 +98,7 @@ func FuzzMarshal(f *testing.F) {
 	filter := mustCompile(f, `., [.., paths], (.. | numbers | ., . * 1.1, . / 3, -., . * 1e300 * 1e300, . * 100000000000000000000, . * 1e-9, floor),
 		nan, (.. | strings | ., explode, (explode | map(. + 1 | select(. < 127)) | implode), @base64d?, @uri), now, [limit(3; .[]?)]`, jq.Vars{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var d jsontext.Decoder
+		var d eventjson.Decoder
 		v, err := d.Decode(b)
 		if err != nil {
 			v = string(b) // with whatever is not UTF-8 in it
@@ -114,8 +114,8 @@ func FuzzMarshal(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := jsontext.AppendValue(nil, v)
-			if err != nil && !errors.Is(err, jsontext.ErrTooDeep) {
+			got, err := eventjson.AppendValue(nil, v)
+			if err != nil && !errors.Is(err, eventjson.ErrTooDeep) {
 				t.Fatalf("%s: %v", want, err)
 			}
 			if err == nil && !bytes.Equal(got, want) {

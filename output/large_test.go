@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -41,9 +41,9 @@ func TestSizes(t *testing.T) {
 			}{
 				{body, false},
 				{body, true},
-				{string(jsontext.AppendString(nil, body)), false},
+				{string(eventjson.AppendString(nil, body)), false},
 				{"[\n" + strings.Repeat("1\n,\r\n", size/5) + "2]\n", false},
-				{"{\"a\":" + string(jsontext.AppendString(nil, body)) + "}", true},
+				{"{\"a\":" + string(eventjson.AppendString(nil, body)) + "}", true},
 			} {
 				r := newRig(Options{})
 				if r.send(`"before"`, false) != nil || r.send(m.data, m.binary) != nil || r.send(`"after"`, false) != nil {

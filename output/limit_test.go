@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 )
 
 // An event whose values would take too much memory is one on which expressions fail.
@@ -84,7 +84,7 @@ func TestStyleInPieces(t *testing.T) {
 				s.begin()
 				var got []byte
 				for rest := record; rest != ""; {
-					n := max(jsontext.CutText(rest, 4+r.IntN(5)), 1)
+					n := max(eventjson.CutText(rest, 4+r.IntN(5)), 1)
 					got = s.feed(got, []byte(rest[:n]))
 					rest = rest[n:]
 				}
@@ -100,13 +100,13 @@ func TestStyleInPieces(t *testing.T) {
 // as a whole.
 func TestLargeValues(t *testing.T) {
 	long := strings.Repeat("漢é\u0001x", 200_000)
-	event := `{"b":` + string(jsontext.AppendString(nil, long)) + `,"a":[` + strings.Repeat(`{"k":1.50},`, 40_000) + `{}]}`
-	var d jsontext.Decoder
+	event := `{"b":` + string(eventjson.AppendString(nil, long)) + `,"a":[` + strings.Repeat(`{"k":1.50},`, 40_000) + `{}]}`
+	var d eventjson.Decoder
 	v, err := d.Decode([]byte(event))
 	if err != nil {
 		t.Fatal(err)
 	}
-	compact, err := jsontext.AppendValue(nil, []any{v})
+	compact, err := eventjson.AppendValue(nil, []any{v})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func FuzzStyle(f *testing.F) {
 		f.Add([]byte(seed), byte(3), byte(7))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, options, step byte) {
-		if ok, _ := jsontext.Scan(data); !ok {
+		if ok, _ := eventjson.Valid(data); !ok {
 			return
 		}
 		o := Style{Pretty: options&1 > 0, Visible: options&2 > 0, Color: options&4 > 0}
@@ -154,7 +154,7 @@ func FuzzStyle(f *testing.F) {
 			s.begin()
 			var out []byte
 			for rest := data; len(rest) > 0; {
-				n := jsontext.CutText(rest, step)
+				n := eventjson.CutText(rest, step)
 				out = s.feed(out, rest[:n])
 				rest = rest[n:]
 			}
@@ -164,7 +164,7 @@ func FuzzStyle(f *testing.F) {
 		if got := show(4 + int(step)); got != whole {
 			t.Fatalf("%+v: %q, as a whole %q", o, got, whole)
 		}
-		var d, e jsontext.Decoder
+		var d, e eventjson.Decoder
 		shown, err := d.Decode([]byte(whole))
 		meant, _ := e.Decode(data)
 		if !o.Color && (err != nil || !reflect.DeepEqual(shown, meant)) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 const (
@@ -17,10 +17,10 @@ const (
 	slack = 4 << 10
 )
 
-// A lines is the way out: it puts lines into one buffer and writes the buffer
+// A lineWriter is the way out: it puts lineWriter into one buffer and writes the buffer
 // when it is full. Each method but flush and reserve adds one line. The errors
 // are those of writing, as writeError makes them.
-type lines struct {
+type lineWriter struct {
 	w io.Writer
 	// hold keeps the writes of one record together, where others write to w; nil when
 	// nothing is to be done for that.
@@ -36,20 +36,20 @@ type lines struct {
 	at    time.Time // of the event that is being printed
 }
 
-func newLines(w io.Writer) lines {
-	l := lines{w: w, buf: make([]byte, 0, bufferSize+slack), delim: '\n'}
+func newLines(w io.Writer) lineWriter {
+	l := lineWriter{w: w, buf: make([]byte, 0, bufferSize+slack), delim: '\n'}
 	l.hold, _ = w.(holder)
 	return l
 }
 
 // spill writes what waits in the middle of a record.
-func (l *lines) spill() error {
+func (l *lineWriter) spill() error {
 	l.together()
 	return l.flush()
 }
 
 // together says that the next write is not the last of its record.
-func (l *lines) together() {
+func (l *lineWriter) together() {
 	if l.hold != nil && !l.held {
 		l.held = true
 		l.hold.Hold()
@@ -57,7 +57,7 @@ func (l *lines) together() {
 }
 
 // flush writes what waits.
-func (l *lines) flush() error {
+func (l *lineWriter) flush() error {
 	if len(l.buf) == 0 {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (l *lines) flush() error {
 	return err
 }
 
-func (l *lines) write(b []byte) error {
+func (l *lineWriter) write(b []byte) error {
 	n, err := l.w.Write(b)
 	l.out += uint64(n)
 	if err == nil && n < len(b) {
@@ -82,7 +82,7 @@ func (l *lines) write(b []byte) error {
 }
 
 // reserve makes room for n bytes, of which there are at most bufferSize.
-func (l *lines) reserve(n int) error {
+func (l *lineWriter) reserve(n int) error {
 	if len(l.buf)+n <= bufferSize {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (l *lines) reserve(n int) error {
 }
 
 // end ends the record.
-func (l *lines) end() error {
+func (l *lineWriter) end() error {
 	l.buf = append(l.buf, l.delim)
 	if l.held { // others wait for the rest
 		l.held = false
@@ -104,23 +104,23 @@ func (l *lines) end() error {
 }
 
 // message adds the JSON value in b, or says that it is none.
-func (l *lines) message(b []byte) (ok bool, err error) {
+func (l *lineWriter) message(b []byte) (ok bool, err error) {
 	if l.style != nil {
-		if ok, _ := jsontext.Scan(b); !ok {
+		if ok, _ := eventjson.Valid(b); !ok {
 			return false, nil
 		}
-		return true, l.styled(jsontext.TrimBreaks(b))
+		return true, l.styled(eventjson.TrimBreaks(b))
 	}
 	if len(b) < bufferSize {
 		if err := l.reserve(len(b) + 1); err != nil {
 			return false, err
 		}
-		if l.buf, ok = jsontext.AppendLine(l.buf, b); !ok {
+		if l.buf, ok = eventjson.AppendLine(l.buf, b); !ok {
 			return false, nil
 		}
 		return true, l.end()
 	}
-	ok, breaks := jsontext.Scan(b)
+	ok, breaks := eventjson.Valid(b)
 	if !ok {
 		return false, nil
 	}
@@ -133,11 +133,11 @@ func (l *lines) message(b []byte) (ok bool, err error) {
 	if err := l.flush(); err != nil {
 		return false, err
 	}
-	for b = jsontext.TrimBreaks(b); len(b) > 0; {
+	for b = eventjson.TrimBreaks(b); len(b) > 0; {
 		n := min(len(b), bufferSize)
 		l.buf = append(l.buf, b[:n]...)
 		b = b[n:]
-		jsontext.FoldBreaks(l.buf)
+		eventjson.FoldBreaks(l.buf)
 		if len(b) > 0 {
 			if err := l.spill(); err != nil {
 				return false, err
@@ -150,7 +150,7 @@ func (l *lines) message(b []byte) (ok bool, err error) {
 // large adds the bytes of a large message. Writes of one size go through a pipe
 // with the fewest waits, so that the end of a message does not go alone; what is
 // longer than the buffer is not copied.
-func (l *lines) large(b []byte) error {
+func (l *lineWriter) large(b []byte) error {
 	if len(l.buf) > 0 {
 		n := min(len(b), bufferSize-len(l.buf))
 		l.buf = append(l.buf, b[:n]...)
@@ -173,13 +173,13 @@ func (l *lines) large(b []byte) error {
 }
 
 // text adds the text in b as a JSON string.
-func (l *lines) text(b []byte) error {
-	return l.unfinished(quote, jsontext.Rest{Data: b, Form: jsontext.Quoted, End: `"`})
+func (l *lineWriter) text(b []byte) error {
+	return l.unfinished(quote, eventjson.Tail{Data: b, Form: eventjson.Quoted, End: `"`})
 }
 
 // binary adds the bytes in b as an object that contains them in Base64.
-func (l *lines) binary(b []byte) error {
-	return l.unfinished(binaryStart, jsontext.Rest{Data: b, Form: jsontext.Base64, End: `"}`})
+func (l *lineWriter) binary(b []byte) error {
+	return l.unfinished(binaryStart, eventjson.Tail{Data: b, Form: eventjson.Base64, End: `"}`})
 }
 
 // How records begin whose rest comes in pieces.
@@ -190,14 +190,14 @@ var (
 
 // unfinished adds a JSON value on one line of which there is the start, and the
 // rest.
-func (l *lines) unfinished(start []byte, rest jsontext.Rest) error {
+func (l *lineWriter) unfinished(start []byte, rest eventjson.Tail) error {
 	if l.style != nil {
 		return l.styledRest(start, rest)
 	}
 	if err := l.large(start); err != nil {
 		return err
 	}
-	verbatim := rest.Form == jsontext.Verbatim
+	verbatim := rest.Form == eventjson.Verbatim
 	for !rest.Done() {
 		n := len(l.buf)
 		if l.buf = rest.Append(l.buf, bufferSize-n); len(l.buf) == n {
@@ -207,7 +207,7 @@ func (l *lines) unfinished(start []byte, rest jsontext.Rest) error {
 			continue
 		}
 		if verbatim {
-			jsontext.FoldBreaks(l.buf[n:])
+			eventjson.FoldBreaks(l.buf[n:])
 		}
 	}
 	return l.end()
@@ -219,30 +219,30 @@ const base64Member = "data_base64"
 
 // value adds a value that a filter made, which may be large. bad says that it has no
 // JSON form.
-func (l *lines) value(v any, large bool) (bad, err error) {
+func (l *lineWriter) value(v any, large bool) (bad, err error) {
 	if large {
-		if bad = jsontext.Check(v); bad != nil {
+		if bad = eventjson.Check(v); bad != nil {
 			return bad, nil
 		}
 		return nil, l.stream(v)
 	}
 	if l.style != nil {
-		if l.plain, bad = jsontext.AppendValue(l.plain[:0], v); bad != nil {
+		if l.plain, bad = eventjson.AppendValue(l.plain[:0], v); bad != nil {
 			return bad, nil
 		}
 		return nil, l.styled(l.plain)
 	}
-	if l.buf, bad = jsontext.AppendValue(l.buf, v); bad != nil {
+	if l.buf, bad = eventjson.AppendValue(l.buf, v); bad != nil {
 		return bad, nil
 	}
 	return nil, l.end()
 }
 
 // stream adds a large value.
-func (l *lines) stream(v any) error {
+func (l *lineWriter) stream(v any) error {
 	if l.style != nil {
 		l.begin()
-		rest, err := jsontext.StreamValue(l.plain[:0], v, func(b []byte) ([]byte, error) { return b[:0], l.feed(b) })
+		rest, err := eventjson.StreamValue(l.plain[:0], v, func(b []byte) ([]byte, error) { return b[:0], l.feed(b) })
 		if err == nil {
 			err = l.feed(rest)
 		}
@@ -251,7 +251,7 @@ func (l *lines) stream(v any) error {
 		}
 		return l.styledEnd()
 	}
-	rest, err := jsontext.StreamValue(l.buf, v, func(b []byte) ([]byte, error) {
+	rest, err := eventjson.StreamValue(l.buf, v, func(b []byte) ([]byte, error) {
 		if l.buf = b; len(b) < bufferSize {
 			return b, nil
 		}
@@ -270,14 +270,14 @@ var errNUL = errors.New("a text with a NUL character in it cannot be printed wit
 
 // raw adds the text of s as it is. With -r a line may be more than one. bad says
 // that it cannot be a record.
-func (l *lines) raw(s string) (bad, err error) {
+func (l *lineWriter) raw(s string) (bad, err error) {
 	if l.delim == 0 && strings.IndexByte(s, 0) >= 0 {
 		return errNUL, nil
 	}
 	return nil, l.rawText(s)
 }
 
-func (l *lines) rawText(s string) error {
+func (l *lineWriter) rawText(s string) error {
 	whole := l.style == nil // only whole records wait
 	if l.style != nil {
 		l.buf = l.style.appendTime(l.buf, l.at)
@@ -285,7 +285,7 @@ func (l *lines) rawText(s string) error {
 	for len(s) > 0 {
 		n := min(len(s), bufferSize)
 		if l.style != nil {
-			n = jsontext.CutText(s, stylePiece)
+			n = eventjson.CutText(s, stylePiece)
 		}
 		if len(l.buf)+n > bufferSize {
 			if !whole {
@@ -311,7 +311,7 @@ func (l *lines) rawText(s string) error {
 const stylePiece = 8 << 10
 
 // styled adds the JSON value in b.
-func (l *lines) styled(b []byte) error {
+func (l *lineWriter) styled(b []byte) error {
 	l.begin()
 	if err := l.feed(b); err != nil {
 		return err
@@ -320,7 +320,7 @@ func (l *lines) styled(b []byte) error {
 }
 
 // styledRest is unfinished for a style.
-func (l *lines) styledRest(start []byte, rest jsontext.Rest) error {
+func (l *lineWriter) styledRest(start []byte, rest eventjson.Tail) error {
 	l.begin()
 	if err := l.feed(start); err != nil {
 		return err
@@ -335,15 +335,15 @@ func (l *lines) styledRest(start []byte, rest jsontext.Rest) error {
 }
 
 // begin starts a styled record.
-func (l *lines) begin() {
+func (l *lineWriter) begin() {
 	l.buf = l.style.appendTime(l.buf, l.at)
 	l.style.begin()
 }
 
 // feed adds a part of a styled record that does not end within a character.
-func (l *lines) feed(b []byte) error {
+func (l *lineWriter) feed(b []byte) error {
 	for len(b) > 0 {
-		n := jsontext.CutText(b, stylePiece)
+		n := eventjson.CutText(b, stylePiece)
 		if l.buf = l.style.feed(l.buf, b[:n]); len(l.buf) >= bufferSize {
 			if err := l.spill(); err != nil {
 				return err
@@ -355,7 +355,7 @@ func (l *lines) feed(b []byte) error {
 }
 
 // styledEnd ends a styled record.
-func (l *lines) styledEnd() error {
+func (l *lineWriter) styledEnd() error {
 	l.buf = l.style.end(l.buf)
 	if cap(l.plain) > 4*bufferSize {
 		l.plain = nil

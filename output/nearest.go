@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"github.com/hark-cli/hark/internal/console"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 )
 
 // maxNear is how long a value may be that is kept, in bytes.
@@ -30,10 +30,10 @@ func (n *nearest) note(t *jq.Term, v any, redact func([]byte) []byte) {
 	if n.number && (!isNumber || distance >= n.distance) {
 		return
 	}
-	if jsontext.Check(v) != nil {
+	if eventjson.Check(v) != nil {
 		return
 	}
-	value, _ := jsontext.StreamValue(n.value[:0], v, func(b []byte) ([]byte, error) {
+	value, _ := eventjson.StreamValue(n.value[:0], v, func(b []byte) ([]byte, error) {
 		if len(b) > maxNear+maxRedacted {
 			return b, errEnough
 		}

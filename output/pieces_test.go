@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -27,9 +27,9 @@ func TestPieces(t *testing.T) {
 			body := strings.Repeat(filling, size/len(filling)+1)[:size]
 			datas := []string{
 				body, strings.Repeat("y", r.IntN(8)) + body,
-				string(jsontext.AppendString(nil, body)),
+				string(eventjson.AppendString(nil, body)),
 				"[\r\n" + strings.Repeat("1\n,\r\n", size/5) + "2]\n",
-				`{"specversion":"1.0","id":"1","source":"s","type":"t","data":` + string(jsontext.AppendString(nil, body)) + "}",
+				`{"specversion":"1.0","id":"1","source":"s","type":"t","data":` + string(eventjson.AppendString(nil, body)) + "}",
 			}
 			for _, format := range []Format{FormatFrames, FormatCloudEvents} {
 				for i, data := range datas {
@@ -116,7 +116,7 @@ func TestFormatsDoNotHoldGiants(t *testing.T) {
 
 // isBase64Whole is isBase64 in the plain way.
 func isBase64Whole(value []byte) bool {
-	s, ok := jsontext.String(value)
+	s, ok := eventjson.String(value)
 	if !ok {
 		return false
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -25,9 +25,9 @@ const (
 	kindBinary             // an object with Base64
 )
 
-// value decodes what is printed for an event, in the types of jsontext.Decoder. It
+// value decodes what is printed for an event, in the types of eventjson.Decoder. It
 // is valid until the next call.
-func (w *Writer) value(s *sighting) {
+func (w *Writer) value(s *eventView) {
 	if !s.rest.Done() { // because it is too large as a whole
 		s.unseen = w.tooLarge()
 		return
@@ -40,7 +40,7 @@ func (w *Writer) value(s *sighting) {
 	switch {
 	case err == nil:
 		s.value, s.kind = v, kindJSON
-	case errors.Is(err, jsontext.ErrTooLarge):
+	case errors.Is(err, eventjson.ErrTooLarge):
 		s.unseen = w.tooLarge()
 	case s.binary:
 		if n := base64.StdEncoding.EncodedLen(len(s.data)); w.opts.Limit > 0 && n > w.opts.Limit {
@@ -86,7 +86,7 @@ func validText(b []byte) string {
 // event prints ev and asks the conditions.
 func (w *Writer) event(ev *proto.Event) error {
 	s := &w.sight
-	*s = sighting{ev: ev}
+	*s = eventView{ev: ev}
 	s.data, s.rest, s.binary = w.record(ev)
 	w.lines.at = ev.Time
 	if len(w.memory.slots) > 0 {
@@ -114,31 +114,31 @@ func (w *Writer) event(ev *proto.Event) error {
 }
 
 // giant is the size of an event, or of its values, from which on nothing that was made
-// of it is kept until the next one comes, in bytes. worthwhile is how much garbage is
+// of it is kept until the next one comes, in bytes. gcThreshold is how much garbage is
 // worth a collection at once: the collector would begin too late with what the next
 // event uses up by a single allocation.
 const (
-	giant      = 1 << 20
-	worthwhile = 16 << 20
+	giant       = 1 << 20
+	gcThreshold = 16 << 20
 )
 
 // forget lets go of the last event and its values, which took so many bytes.
 func (w *Writer) forget(taken int) {
-	w.sight.value, w.sight.data, w.sight.rest = nil, nil, jsontext.Rest{}
+	w.sight.value, w.sight.data, w.sight.rest = nil, nil, eventjson.Tail{}
 	if w.sees {
-		w.dec = jsontext.Decoder{}
+		w.dec = eventjson.Decoder{}
 	}
 	if w.filter != nil {
 		w.filter.Forget()
 	}
-	if taken >= worthwhile && (w.sees || w.opts.Format == FormatCloudEvents) {
+	if taken >= gcThreshold && (w.sees || w.opts.Format == FormatCloudEvents) {
 		collector.FreeOSMemory()
 	}
 }
 
 // verdict is how the stream ends with an event, if it does. All conditions are
 // asked, because they count.
-func (w *Writer) verdict(s *sighting, halt bool) error {
+func (w *Writer) verdict(s *eventView, halt bool) error {
 	var end error
 	for _, c := range w.opts.Conditions {
 		if e := c.verdict(s); end == nil {
@@ -151,7 +151,7 @@ func (w *Writer) verdict(s *sighting, halt bool) error {
 	return end
 }
 
-func (w *Writer) look(s *sighting) error {
+func (w *Writer) look(s *eventView) error {
 	for _, c := range w.opts.Conditions {
 		if err := c.look(w, s); err != nil {
 			return err
@@ -161,7 +161,7 @@ func (w *Writer) look(s *sighting) error {
 }
 
 // message prints an event when nothing needs its value.
-func (w *Writer) message(s *sighting) (bad, err error) {
+func (w *Writer) message(s *eventView) (bad, err error) {
 	if !s.rest.Done() {
 		return nil, w.lines.unfinished(s.data, s.rest)
 	}
@@ -185,7 +185,7 @@ func mayBeString(b []byte) bool {
 
 // whole prints an event when there is no filter; decoded reports whether its value is
 // there.
-func (w *Writer) whole(s *sighting, decoded bool) error {
+func (w *Writer) whole(s *eventView, decoded bool) error {
 	var bad, err error
 	if decoded {
 		bad, err = w.original(s)
@@ -200,7 +200,7 @@ func (w *Writer) whole(s *sighting, decoded bool) error {
 }
 
 // shape prints what the filter makes of an event.
-func (w *Writer) shape(s *sighting) error {
+func (w *Writer) shape(s *eventView) error {
 	switch {
 	case s.unseen != nil && (w.opts.Filter != nil || w.opts.Raw):
 		return w.failure(w.opts.Filter, s.ev, s.unseen)
@@ -239,7 +239,7 @@ func (w *Writer) shape(s *sighting) error {
 }
 
 // original prints an event as it came. bad says that it cannot be printed.
-func (w *Writer) original(s *sighting) (bad, err error) {
+func (w *Writer) original(s *eventView) (bad, err error) {
 	if text, ok := s.value.(string); ok && w.opts.Raw {
 		return w.lines.raw(text)
 	}

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -86,13 +86,13 @@ func (o *Options) defaults() {
 // except where a method says otherwise.
 type Writer struct {
 	opts            Options
-	lines           lines
-	dec             jsontext.Decoder
-	wants           *jsontext.Selection // what of an event is decoded
-	filter          *jq.Pipeline        // Options.Filter at work
-	sight           sighting            // of the event that is being printed
-	sees            bool                // someone looks at the values of events
-	scratch         []byte              // a record that is no message
+	lines           lineWriter
+	dec             eventjson.Decoder
+	wants           *eventjson.Selection // what of an event is decoded
+	filter          *jq.Pipeline         // Options.Filter at work
+	sight           eventView            // of the event that is being printed
+	sees            bool                 // someone looks at the values of events
+	scratch         []byte               // a record that is no message
 	uris, types     verified
 	memory          memory
 	events, printed uint64

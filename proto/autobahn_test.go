@@ -105,7 +105,7 @@ func (a autobahnService) Handshake(context.Context) (*Handshake, error) {
 // echo sends every message back.
 type echo struct{}
 
-func (echo) Greet(time.Time) []Effect { return []Effect{StreamReady{}} }
+func (echo) OnOpen(time.Time) []Effect { return []Effect{StreamReady{}} }
 
 func (echo) Decode(m Message) (event bool, _ []Effect, _ error) {
 	op := frame.OpText
@@ -115,7 +115,7 @@ func (echo) Decode(m Message) (event bool, _ []Effect, _ error) {
 	return false, []Effect{Send{{Opcode: op, Payload: bytes.Clone(m.Data)}}}, nil
 }
 
-func (echo) Farewell() []Frame { return nil }
+func (echo) OnClose() []Frame { return nil }
 
 // The test itself is tested against a small server that plays the part: the
 // second of its two cases is one that hark cannot pass.

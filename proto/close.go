@@ -56,13 +56,13 @@ func (l *connLoop) closeWith(cause end, limit time.Duration, payload []byte) {
 	if !l.closing.begin(cause, now.Add(limit)) {
 		return
 	}
-	for _, f := range l.session.Farewell() {
+	for _, f := range l.session.OnClose() {
 		l.put(f, false)
 	}
 	if l.conn.SendClose(payload, now.Add(limit/2)) {
 		l.saySent(Frame{Opcode: frame.OpClose, Payload: payload})
 	}
-	l.queue.hurry(true)
+	l.queue.setClosing(true)
 }
 
 // conclude decides what comes of an end that the loop has found: when the run is to

@@ -23,7 +23,7 @@ const (
 	replaced
 	// closedHere: a close frame of Options.Input has closed the connection.
 	closedHere
-	// final: there is no other attempt, unless Steering.Again asks for one.
+	// final: there is no other attempt, unless Control.Again asks for one.
 	final
 	// stopped: the run is to end.
 	stopped

@@ -125,13 +125,13 @@ func (e *RefusedError) Error() string {
 	return s
 }
 
-// An OverdueError is something that did not come in time.
-type OverdueError struct {
+// An TimeoutError is something that did not come in time.
+type TimeoutError struct {
 	What  string
 	Limit time.Duration
 }
 
-func (e *OverdueError) Error() string { return fmt.Sprintf("no %s within %s", e.What, e.Limit) }
+func (e *TimeoutError) Error() string { return fmt.Sprintf("no %s within %s", e.What, e.Limit) }
 
 // ErrIdle ends a run in which no event came for Options.Idle.
 var ErrIdle = errors.New("no event for the idle time")
@@ -224,7 +224,7 @@ func (e *Failure) Error() string {
 
 func (e *Failure) Unwrap() error { return e.Err }
 
-// classify is the general rule of what a failure means; a Judge may know better.
+// classify is the general rule of what a failure means; a Classifier may know better.
 func classify(err error, connected bool) Class {
 	if e, ok := errors.AsType[*HandshakeError](err); ok {
 		return classifyHandshake(e, connected)
@@ -236,8 +236,8 @@ func classify(err error, connected bool) Class {
 		}
 		return Transient
 	}
-	if _, ok := errors.AsType[*OverdueError](err); ok {
-		return Overdue
+	if _, ok := errors.AsType[*TimeoutError](err); ok {
+		return TimedOut
 	}
 	if _, ok := errors.AsType[*RefusedError](err); ok {
 		return Refused

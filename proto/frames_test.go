@@ -44,7 +44,7 @@ func TestFrames(t *testing.T) {
 		}}
 		o := testOptions(nw)
 		o.Frames, o.Retries, o.PingInterval = true, 0, time.Minute
-		svc := &rawService{URL: "ws://test/", Greeting: []Frame{
+		svc := &rawService{URL: "ws://test/", FirstFrames: []Frame{
 			Text([]byte("hello")), {Opcode: frame.OpText, Payload: []byte("hunter2"), Secret: true},
 		}}
 		var sink frameSink

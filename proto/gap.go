@@ -72,7 +72,7 @@ func (l *connLoop) unfilled() {
 		return
 	}
 	select {
-	case <-l.sunk:
+	case <-l.sinkDone:
 	default:
 		l.reportGaps([]GapReport{{Reason: "the run ended before it was filled"}}, time.Now())
 	}

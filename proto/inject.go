@@ -30,11 +30,11 @@ func (l *connLoop) inject(events []Message) {
 
 // release gives out what is still held when the run is over.
 func (r *runner) release() {
-	holder, ok := r.source.(Holder)
+	drainer, ok := r.source.(Drainer)
 	if !ok || r.o.frames() {
 		return
 	}
-	if events := holder.Release(); len(events) > 0 {
+	if events := drainer.Drain(); len(events) > 0 {
 		r.queue.put(batchOf(r.queue.free, events))
 	}
 }

@@ -34,12 +34,12 @@ func (f *filler) Handshake(context.Context) (*Handshake, error) {
 	return &Handshake{URL: "ws://test/", Address: "ws://test/", Session: f}, nil
 }
 
-func (f *filler) Greet(time.Time) []Effect                           { return f.ready }
+func (f *filler) OnOpen(time.Time) []Effect                          { return f.ready }
 func (f *filler) Decode(m Message) (event bool, _ []Effect, _ error) { return true, nil, nil }
-func (f *filler) Farewell() []Frame                                  { return nil }
-func (f *filler) Release() []Message                                 { return f.held }
+func (f *filler) OnClose() []Frame                                   { return nil }
+func (f *filler) Drain() []Message                                   { return f.held }
 
-func (f *filler) Due(now time.Time) (Work, error) {
+func (f *filler) Tick(now time.Time) (Work, error) {
 	f.beats.Add(1)
 	w := Work{Next: now.Add(time.Second), Bulk: f.bulk}
 	if f.left > 0 {

@@ -235,7 +235,7 @@ type rawService struct {
 	URL          string
 	Header       http.Header
 	Subprotocols []string
-	Greeting     []Frame
+	FirstFrames  []Frame
 }
 
 func (s *rawService) Name() string     { return "connect" }
@@ -245,24 +245,24 @@ func (s *rawService) Offline() Session { return rawSession{} }
 func (s *rawService) handshake(context.Context) (*Handshake, error) {
 	return &Handshake{
 		URL: s.URL, Address: BareAddress(s.URL), Header: s.Header, Subprotocols: s.Subprotocols,
-		Session: rawSession{s.Greeting},
+		Session: rawSession{s.FirstFrames},
 	}, nil
 }
 
-type rawSession struct{ greeting []Frame }
+type rawSession struct{ firstFrames []Frame }
 
-func (s rawSession) Greet(time.Time) []Effect {
-	return []Effect{Send(s.greeting), StreamReady{}}
+func (s rawSession) OnOpen(time.Time) []Effect {
+	return []Effect{Send(s.firstFrames), StreamReady{}}
 }
 
 func (s rawSession) Decode(Message) (event bool, _ []Effect, _ error) { return true, nil, nil }
 
-func (s rawSession) Farewell() []Frame { return nil }
+func (s rawSession) OnClose() []Frame { return nil }
 
 // A lateSession is live at once, and ready with the first message or ping.
 type lateSession struct{ rawSession }
 
-func (lateSession) Greet(time.Time) []Effect { return []Effect{StreamLive{}} }
+func (lateSession) OnOpen(time.Time) []Effect { return []Effect{StreamLive{}} }
 
 func (lateSession) Decode(Message) (event bool, _ []Effect, _ error) {
 	return true, []Effect{StreamReady{}}, nil

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -20,10 +20,10 @@ func TestRecordInPieces(t *testing.T) {
 	} {
 		for _, size := range []int{0, 1, 4095, 4096, 4097, 4098, 4099, 65535, 65536, 65537, 200_003} {
 			payload := bytes.Repeat([]byte(filling), size/len(filling)+1)[:size]
-			r := FrameRecord{Time: tapeTime, Direction: In, Opcode: frame.OpBinary, Payload: payload}
+			r := FrameRecord{Time: recordingTime, Direction: In, Opcode: frame.OpBinary, Payload: payload}
 			want := `{"time":"2026-03-01T12:00:00.123456789Z","dir":"in","op":"binary",`
 			if utf8.Valid(payload) {
-				want += `"text":` + string(jsontext.AppendString(nil, payload)) + "}\n"
+				want += `"text":` + string(eventjson.AppendString(nil, payload)) + "}\n"
 			} else {
 				want += `"base64":"` + base64.StdEncoding.EncodeToString(payload) + "\"}\n"
 			}
@@ -41,13 +41,13 @@ func TestRecordInPieces(t *testing.T) {
 			if most := size/1000 + 1; size > 10_000 && pieces < 2 || pieces > most {
 				t.Errorf("%s, %d bytes: %d pieces", name, size, pieces)
 			}
-			if _, got, err := readTape(bytes.NewReader(line)); err != nil || len(got) != 1 || !sameRecord(got[0], r) {
+			if _, got, err := readRecording(bytes.NewReader(line)); err != nil || len(got) != 1 || !sameRecord(got[0], r) {
 				t.Fatalf("%s, %d bytes: read back as something else, error %v", name, size, err)
 			}
 		}
 	}
 	// What is secret is left out, however long it is.
-	r := FrameRecord{Time: tapeTime, Direction: Out, Opcode: frame.OpText, Secret: true, Payload: bytes.Repeat([]byte("hunter2"), 10_000)}
+	r := FrameRecord{Time: recordingTime, Direction: Out, Opcode: frame.OpText, Secret: true, Payload: bytes.Repeat([]byte("hunter2"), 10_000)}
 	if line, rest := BeginRecord(nil, r); !rest.Done() || strings.Contains(string(line), "hunter2") {
 		t.Errorf("%.200s", line)
 	}

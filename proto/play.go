@@ -10,30 +10,30 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A Player is a Service that can make sense of a tape.
+// A Player is a Service that can make sense of a recording.
 type Player interface {
 	Service
 	// Offline returns the codec of one connection that is not open.
 	Offline() Session
 }
 
-// ErrTapeEnd ends the play of a tape.
-var ErrTapeEnd = errors.New("the recording has ended")
+// ErrRecordingEnd ends the play of a recording.
+var ErrRecordingEnd = errors.New("the recording has ended")
 
 // Play gives the events of a recording to sink, as Run would have done when it was
 // recorded, but as fast as sink takes them and without a network. Of the options,
 // it uses Idle, by the clock of the recording, Frames and Trace. Play calls sink and Trace from
 // its own goroutine. It returns
 //
-//   - ErrTapeEnd, also when the recording is cut off, with a warning then;
+//   - ErrRecordingEnd, also when the recording is cut off, with a warning then;
 //   - the error of the sink, as it is;
 //   - the cause of ctx;
 //   - ErrIdle;
 //   - a *Failure, when the service had refused what was asked of it;
-//   - the error of the tape.
-func Play(ctx context.Context, svc Player, tape iter.Seq2[FrameRecord, error], sink Sink, o Options) error {
+//   - the error of the recording.
+func Play(ctx context.Context, svc Player, recording iter.Seq2[FrameRecord, error], sink Sink, o Options) error {
 	p := &player{svc: svc, sink: sink, o: &o}
-	err := p.play(ctx, tape)
+	err := p.play(ctx, recording)
 	if ferr := sink.Flush(); ferr != nil {
 		return ferr
 	}
@@ -56,12 +56,12 @@ type player struct {
 	ev      Event
 }
 
-func (p *player) play(ctx context.Context, tape iter.Seq2[FrameRecord, error]) error {
-	for r, err := range tape {
+func (p *player) play(ctx context.Context, recording iter.Seq2[FrameRecord, error]) error {
+	for r, err := range recording {
 		switch {
-		case errors.Is(err, ErrTapeCut):
+		case errors.Is(err, ErrRecordingCut):
 			p.o.Trace.warning(Warning(err.Error() + "; what precedes it was read"))
-			return ErrTapeEnd
+			return ErrRecordingEnd
 		case err != nil:
 			return err
 		case ctx.Err() != nil:
@@ -77,7 +77,7 @@ func (p *player) play(ctx context.Context, tape iter.Seq2[FrameRecord, error]) e
 			return err
 		}
 	}
-	return ErrTapeEnd
+	return ErrRecordingEnd
 }
 
 func (p *player) record(r FrameRecord) error {
@@ -132,7 +132,7 @@ func (p *player) connected(now time.Time) {
 	p.ready, p.event = false, now
 	p.report(now, Connected{})
 	p.report(now, Live{})
-	p.apply(p.session.Greet(now), now)
+	p.apply(p.session.OnOpen(now), now)
 	if !p.heard.IsZero() {
 		p.report(now, Gap{From: p.heard, To: now})
 	}
@@ -141,7 +141,7 @@ func (p *player) connected(now time.Time) {
 func (p *player) message(m Message) error {
 	event, effects, err := p.session.Decode(m)
 	if err != nil {
-		v := judge(p.svc, err, true)
+		v := verdictOf(p.svc, err, true)
 		p.report(m.Time, Disconnected{err})
 		if v.Class == Transient {
 			return nil // anyone who recorded it went on with the next connection

@@ -14,17 +14,17 @@ import (
 
 // No recording makes a codec panic, whatever service it is said to be of.
 func FuzzPlay(f *testing.F) {
-	for _, tape := range []string{
+	for _, recording := range []string{
 		`{"dir":"in","op":"text","text":"{\"emit\":[\"a\"]}"}` + "\n" + `{"dir":"in","op":"text","text":"{\"head\":{\"ok\":false,\"msgId\":1}}"}`,
 		`{"time":"2026-11-23T12:00:00Z","handshake":{"url":"ws://test/","status":101}}` + "\n" + `{"dir":"out","op":"text","text":"{}"}`,
 		`{"dir":"in","op":"binary","data_base64":"AAEC"}` + "\n" + `{"dir":"in","op":"ping","text":"x"}` + "\n" + `{"dir":"in","op":"close","code":1000}`,
 	} {
-		f.Add([]byte(tape))
+		f.Add([]byte(recording))
 	}
 	players := []proto.Player{&plain.Service{}, &drogue.Service{}, &doshii.Service{}, &octave.Service{}}
-	f.Fuzz(func(t *testing.T, tape []byte) {
+	f.Fuzz(func(t *testing.T, recording []byte) {
 		for _, svc := range players {
-			r, err := proto.NewTapeReader(bytes.NewReader(tape))
+			r, err := proto.NewRecordingReader(bytes.NewReader(recording))
 			if err != nil {
 				return
 			}

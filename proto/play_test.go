@@ -16,9 +16,9 @@ import (
 )
 
 // play plays a recording and returns why it ended.
-func play(t *testing.T, svc Player, tape []byte, sink Sink, o Options) error {
+func play(t *testing.T, svc Player, recording []byte, sink Sink, o Options) error {
 	t.Helper()
-	r, err := NewTapeReader(bytes.NewReader(tape))
+	r, err := NewRecordingReader(bytes.NewReader(recording))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func play(t *testing.T, svc Player, tape []byte, sink Sink, o Options) error {
 // turns, the same notes.
 func TestPlayIsLikeRun(t *testing.T) {
 	svc := talkative{&rawService{URL: "ws://test/?secret-auth"}}
-	tape := AppendHead(nil, TapeHead{Service: svc.Name()})
+	recording := AppendHead(nil, RecordingHead{Service: svc.Name()})
 	var ran traceRecorder
 	var live recorder
 	synctest.Test(t, func(t *testing.T) {
@@ -54,20 +54,20 @@ func TestPlayIsLikeRun(t *testing.T) {
 		}
 		o := testOptions(nw)
 		o.Trace = ran.trace()
-		o.Trace.Frame = func(r FrameRecord) { tape = AppendRecord(tape, r) }
+		o.Trace.Frame = func(r FrameRecord) { recording = AppendRecord(recording, r) }
 		live.limit = 4
 		if err := Run(t.Context(), svc, &live, o); !errors.Is(err, errEnough) {
 			t.Errorf("Run: %v", err)
 		}
 		nw.wg.Wait()
 	})
-	if strings.Contains(string(tape), "secret-auth") {
-		t.Errorf("the tape shows the credential:\n%s", tape)
+	if strings.Contains(string(recording), "secret-auth") {
+		t.Errorf("the recording shows the credential:\n%s", recording)
 	}
 	var played traceRecorder
 	var sink recorder
 	o := Options{Trace: played.trace()}
-	if err := play(t, talkative{}, tape, &sink, o); !errors.Is(err, ErrTapeEnd) {
+	if err := play(t, talkative{}, recording, &sink, o); !errors.Is(err, ErrRecordingEnd) {
 		t.Errorf("Play: %v", err)
 	}
 	if diff := cmp.Diff(live.events, sink.events); diff != "" {
@@ -108,7 +108,7 @@ func (talkative) Offline() Session { return talkativeSession{} }
 
 type talkativeSession struct{ rawSession }
 
-func (talkativeSession) Greet(time.Time) []Effect { return []Effect{Send{Text([]byte("ping"))}} }
+func (talkativeSession) OnOpen(time.Time) []Effect { return []Effect{Send{Text([]byte("ping"))}} }
 
 func (talkativeSession) Decode(m Message) (event bool, _ []Effect, _ error) {
 	switch string(m.Data) {
@@ -121,9 +121,9 @@ func (talkativeSession) Decode(m Message) (event bool, _ []Effect, _ error) {
 }
 
 func TestPlayEnds(t *testing.T) {
-	tape := AppendHead(nil, TapeHead{Service: "connect"})
+	recording := AppendHead(nil, RecordingHead{Service: "connect"})
 	for i, op := range []frame.Opcode{frame.OpText, frame.OpPing, frame.OpBinary, frame.OpText} {
-		tape = AppendRecord(tape, FrameRecord{Time: tapeTime.Add(time.Duration(i) * time.Minute), Direction: In, Opcode: op, Payload: []byte{'0' + byte(i)}})
+		recording = AppendRecord(recording, FrameRecord{Time: recordingTime.Add(time.Duration(i) * time.Minute), Direction: In, Opcode: op, Payload: []byte{'0' + byte(i)}})
 	}
 	tests := []struct {
 		name   string
@@ -133,18 +133,18 @@ func TestPlayEnds(t *testing.T) {
 		err    error
 		events string
 	}{
-		{"at the end", 0, 0, 0, ErrTapeEnd, "0 2 3"},
+		{"at the end", 0, 0, 0, ErrRecordingEnd, "0 2 3"},
 		{"by the sink", 0, 0, 2, errEnough, "0 2"},
 		{"idle, by the clock of the tape", 0, 2 * time.Minute, 0, ErrIdle, "0"},
 		{"a sign of life is no event", 0, time.Minute, 0, ErrIdle, "0"},
-		{"not idle", 0, 3 * time.Minute, 0, ErrTapeEnd, "0 2 3"},
-		{"where it is cut off", 5, 0, 0, ErrTapeEnd, "0 2"},
+		{"not idle", 0, 3 * time.Minute, 0, ErrRecordingEnd, "0 2 3"},
+		{"where it is cut off", 5, 0, 0, ErrRecordingEnd, "0 2"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var d traceRecorder
 			sink := recorder{limit: tt.limit}
-			err := play(t, &rawService{}, tape[:len(tape)-tt.cut], &sink, Options{Idle: tt.idle, Trace: d.trace()})
+			err := play(t, &rawService{}, recording[:len(recording)-tt.cut], &sink, Options{Idle: tt.idle, Trace: d.trace()})
 			if !errors.Is(err, tt.err) || strings.Join(sink.events, " ") != tt.events {
 				t.Errorf("%v after %q, want %v after %q", err, sink.events, tt.err, tt.events)
 			}
@@ -155,7 +155,7 @@ func TestPlayEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errEnough)
-	r, err := NewTapeReader(bytes.NewReader(tape))
+	r, err := NewRecordingReader(bytes.NewReader(recording))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,24 +17,24 @@ type queue struct {
 	limit    int
 	overflow Overflow
 	free     *wsconn.Pool
-	// more wakes the taker, room the reader that waits in Reserve; eased wakes the loop
+	// more wakes the taker, room the reader that waits in Reserve; drained wakes the loop
 	// when the queue is no longer full.
-	more, room, eased chan struct{}
+	more, room, drained chan struct{}
 
-	mu      sync.Mutex
-	items   []*wsconn.Batch
-	old     int // of items, have been taken
-	bytes   int
-	events  int
-	dropped uint64 // events, in all
-	taken   uint64 // batches that the taker has finished, to see progress
-	ended   bool   // nothing more will be put
-	inHand  int    // what the taker has, in bytes
-	gone    bool   // the taker has ended
-	hurried bool   // the reader does not wait for a sink at work
-	waiter  waiter
-	pace    pace
-	late    *time.Timer // of the waiter
+	mu       sync.Mutex
+	items    []*wsconn.Batch
+	old      int // of items, have been taken
+	bytes    int
+	events   int
+	dropped  uint64 // events, in all
+	taken    uint64 // batches that the taker has finished, to see progress
+	ended    bool   // nothing more will be put
+	inHand   int    // what the taker has, in bytes
+	gone     bool   // the taker has ended
+	closing  bool   // the reader does not wait for a sink at work
+	waiter   waiter
+	throttle throttle
+	late     *time.Timer // of the waiter
 }
 
 // A waiter is a reader in Reserve.
@@ -49,7 +49,7 @@ func newQueue(limit int, overflow Overflow, free *wsconn.Pool) *queue {
 	late.Stop()
 	return &queue{
 		limit: limit, overflow: overflow, free: free, late: late,
-		more: make(chan struct{}, 1), room: make(chan struct{}, 1), eased: make(chan struct{}, 1),
+		more: make(chan struct{}, 1), room: make(chan struct{}, 1), drained: make(chan struct{}, 1),
 	}
 }
 
@@ -108,7 +108,7 @@ func (q *queue) await(have, n int, stop <-chan struct{}) {
 			return
 		}
 	}
-	for !q.fits() {
+	for !q.hasRoom() {
 		w.full = true
 		if q.sleep(nil, stop) {
 			return
@@ -131,8 +131,8 @@ func (q *queue) sleep(late <-chan time.Time, stop <-chan struct{}) (stopped bool
 	}
 }
 
-// fits reports whether there is room for what the reader waits for.
-func (q *queue) fits() bool {
+// hasRoom reports whether there is room for what the reader waits for.
+func (q *queue) hasRoom() bool {
 	w := &q.waiter
 	return q.bytes == w.have || q.bytes+w.more <= q.limit || w.more <= wsconn.BatchSize && len(q.items) == q.old
 }
@@ -141,7 +141,7 @@ func (q *queue) fits() bool {
 // in a row, and not one each time that one is done. q.mu is held.
 func (q *queue) wake() {
 	w := &q.waiter
-	if w.held && (q.gone || q.hurried || q.bytes < paceSize/2) || w.full && q.fits() {
+	if w.held && (q.gone || q.closing || q.bytes < throttleSize/2) || w.full && q.hasRoom() {
 		signal(q.room)
 	}
 }
@@ -272,7 +272,7 @@ func (q *queue) done(weight, events int) {
 	q.events -= events
 	q.taken++
 	if full {
-		signal(q.eased)
+		signal(q.drained)
 	}
 	q.wake()
 }

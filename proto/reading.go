@@ -37,9 +37,9 @@ func (r *reading) tick(paused bool, at, now time.Time) (since time.Time, ok bool
 	return r.resumed, true
 }
 
-// deaf reports whether what a session misses may have come without having been read:
+// readsPaused reports whether what a session misses may have come without having been read:
 // nothing is read, or was until a moment ago.
-func (r *reading) deaf(now time.Time) bool {
+func (r *reading) readsPaused(now time.Time) bool {
 	return r.paused || !r.resumed.IsZero() && now.Before(r.resumed.Add(resumeGrace))
 }
 

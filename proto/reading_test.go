@@ -12,13 +12,13 @@ import (
 func TestReading(t *testing.T) {
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	for _, tt := range []struct {
-		name    string
-		before  reading
-		paused  bool
-		conn    time.Time // when the connection went on
-		now     time.Time
-		resumed time.Time // as reported; zero for not
-		deaf    bool
+		name        string
+		before      reading
+		paused      bool
+		conn        time.Time // when the connection went on
+		now         time.Time
+		resumed     time.Time // as reported; zero for not
+		readsPaused bool
 	}{
 		{"reads on", reading{}, false, time.Time{}, at(1), time.Time{}, false},
 		{"pauses", reading{}, true, time.Time{}, at(1), time.Time{}, true},
@@ -33,8 +33,8 @@ func TestReading(t *testing.T) {
 	} {
 		r := tt.before
 		since, ok := r.tick(tt.paused, tt.conn, tt.now)
-		if ok != !tt.resumed.IsZero() || !since.Equal(tt.resumed) || r.deaf(tt.now) != tt.deaf {
-			t.Errorf("%s: resumed %s, %t; deaf %t", tt.name, since, ok, r.deaf(tt.now))
+		if ok != !tt.resumed.IsZero() || !since.Equal(tt.resumed) || r.readsPaused(tt.now) != tt.readsPaused {
+			t.Errorf("%s: resumed %s, %t; reads paused %t", tt.name, since, ok, r.readsPaused(tt.now))
 		}
 	}
 }

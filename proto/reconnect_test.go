@@ -298,10 +298,10 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	})
 }
 
-// A judge's free retry costs nothing, but only once.
+// A classifier's immediate retry costs nothing, but only once.
 type freeService struct{ *rawService }
 
-func (freeService) Judge(error) Verdict { return Verdict{Class: Transient, Free: true} }
+func (freeService) Classify(error) Verdict { return Verdict{Class: Transient, RetryNow: true} }
 
 func TestFreeRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

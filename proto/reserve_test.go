@@ -184,15 +184,15 @@ func TestReserveEnds(t *testing.T) {
 			})
 		}
 	})
-	t.Run("hurry", func(t *testing.T) {
+	t.Run("closing", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			q := newQueueTest(t, 64<<20, OverflowBlock)
-			q.add(paceSize)
+			q.add(throttleSize)
 			waits := q.reserving(0, 1000, 1)
 			if _, ended := waits(); ended || q.waiting() {
 				t.Error("it did not wait for a sink at work, or for room")
 			}
-			q.hurry(true)
+			q.setClosing(true)
 			if _, ended := waits(); !ended {
 				t.Error("it waits on")
 			}
@@ -207,16 +207,16 @@ func TestReservePaces(t *testing.T) {
 		const limit = 10 << 20
 		q := newQueueTest(t, limit, OverflowBlock)
 		start := time.Now()
-		q.add(paceSize) // at once
+		q.add(throttleSize) // at once
 		if d := time.Since(start); d > 0 {
 			t.Errorf("the first waited for %s", d)
 		}
 		q.add(limit / 10)
-		if d := time.Since(start); d != paceGrace {
+		if d := time.Since(start); d != throttleGrace {
 			t.Errorf("the second waited for %s", d)
 		}
 		q.add(limit / 10)
-		if d := time.Since(start); d != paceGrace+paceTime/10 {
+		if d := time.Since(start); d != throttleGrace+throttleTime/10 {
 			t.Errorf("the third after %s", d)
 		}
 		waits := q.reserving(0, 1000, 1)

@@ -59,7 +59,7 @@ type Options struct {
 	// InputWritten, when it is not nil, is called when Input was closed and all of it
 	// has been written.
 	InputWritten func()
-	Steering     Steering
+	Control      Control
 	Trace        Trace
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
@@ -165,14 +165,14 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	}
 	r := &runner{
 		svc: svc, source: svc.Start(), o: &o,
-		queue:  newQueue(o.Buffer, o.Overflow, newPool()),
-		sunk:   make(chan struct{}),
-		policy: newReconnectPolicy(&o),
-		input:  input{frames: o.Input, ended: o.InputWritten},
+		queue:    newQueue(o.Buffer, o.Overflow, newPool()),
+		sinkDone: make(chan struct{}),
+		policy:   newReconnectPolicy(&o),
+		input:    input{frames: o.Input, ended: o.InputWritten},
 	}
 	defer r.queue.free.Close()
 	go r.sink(sink)
-	err := r.steer(ctx)
+	err := r.control(ctx)
 	if r.input.pending != nil {
 		r.reportUnconfirmed(1, "")
 	}
@@ -206,8 +206,8 @@ type runner struct {
 	queue  *queue
 	policy reconnectPolicy
 
-	sunk    chan struct{} // closed when the sink has ended, with sinkErr
-	sinkErr error
+	sinkDone chan struct{} // closed when the sink has ended, with sinkErr
+	sinkErr  error
 
 	attempt   int
 	connected bool
@@ -216,7 +216,7 @@ type runner struct {
 	dropped   dropReport
 }
 
-// attempts is the outer loop: attempt, judge, wait, again.
+// attempts is the outer loop: attempt, classify, wait, again.
 func (r *runner) attempts(ctx context.Context) end {
 	for {
 		e := r.once(ctx)
@@ -228,11 +228,11 @@ func (r *runner) attempts(ctx context.Context) end {
 		case is[*InternalError](e.err):
 			return end{final, e.err}
 		}
-		v := r.judge(e.err)
+		v := r.verdict(e.err)
 		if e.closedByPeer() && r.o.Retries == 0 && v.Class == Transient {
 			return end{final, nil}
 		}
-		if v.Free {
+		if v.RetryNow {
 			if delay, ok := r.policy.free(rand.Float64()); ok {
 				if e := r.sleep(ctx, delay); e.came() {
 					return e
@@ -249,12 +249,12 @@ func (r *runner) attempts(ctx context.Context) end {
 	}
 }
 
-func (r *runner) judge(err error) Verdict { return judge(r.svc, err, r.connected) }
+func (r *runner) verdict(err error) Verdict { return verdictOf(r.svc, err, r.connected) }
 
-func judge(svc Service, err error, connected bool) Verdict {
+func verdictOf(svc Service, err error, connected bool) Verdict {
 	var v Verdict
-	if j, ok := svc.(Judge); ok {
-		v = j.Judge(err)
+	if c, ok := svc.(Classifier); ok {
+		v = c.Classify(err)
 	}
 	if v.Class == Unknown {
 		v.Class = classify(err, connected)
@@ -264,7 +264,7 @@ func judge(svc Service, err error, connected bool) Verdict {
 
 // Classify says what a failure of a request to svc means when it is not part of
 // a run.
-func Classify(svc Service, err error) Class { return judge(svc, err, false).Class }
+func Classify(svc Service, err error) Class { return verdictOf(svc, err, false).Class }
 
 // wait uses up a retry and passes the time until it is due.
 func (r *runner) wait(ctx context.Context, err error) end {
@@ -292,13 +292,13 @@ func (r *runner) sleep(ctx context.Context, delay time.Duration) end {
 	select {
 	case <-t.C:
 		return end{}
-	case <-r.o.Steering.Again:
+	case <-r.o.Control.Again:
 		return end{}
 	case <-ctx.Done():
 		return stop(context.Cause(ctx))
 	case <-r.o.Kill:
 		return stop(context.Cause(ctx))
-	case <-r.sunk:
+	case <-r.sinkDone:
 		return stop(nil)
 	}
 }
@@ -336,7 +336,7 @@ func (r *runner) once(ctx context.Context) end {
 		return stop(context.Cause(ctx))
 	case <-r.o.Kill:
 		return stop(context.Cause(ctx))
-	case <-r.sunk:
+	case <-r.sinkDone:
 		return stop(nil)
 	default:
 		return lostTo(err)
@@ -350,7 +350,7 @@ func (r *runner) interrupt(cancel func()) (unhook func()) {
 	go func() {
 		defer close(ended)
 		select {
-		case <-r.sunk:
+		case <-r.sinkDone:
 		case <-r.o.Kill:
 		case <-done:
 			return
@@ -374,7 +374,7 @@ func (r *runner) unprepared(begun time.Time, err error) {
 
 // sink gives the events of the queue to the sink, in a goroutine of its own.
 func (r *runner) sink(s Sink) {
-	defer close(r.sunk)
+	defer close(r.sinkDone)
 	defer r.queue.leave()
 	r.sinkErr = r.drain(s)
 }
@@ -424,7 +424,7 @@ func (r *runner) give(s Sink) error {
 // must make progress within each CloseTimeout.
 func (r *runner) settle(ctx context.Context) (lost int) {
 	select {
-	case <-r.sunk:
+	case <-r.sinkDone:
 		return 0
 	case <-ctx.Done():
 	case <-r.o.Kill:
@@ -434,7 +434,7 @@ func (r *runner) settle(ctx context.Context) (lost int) {
 	for {
 		before, _ := r.queue.progress()
 		select {
-		case <-r.sunk:
+		case <-r.sinkDone:
 			return 0
 		case <-r.o.Kill:
 		case <-t.C:

@@ -18,11 +18,11 @@ type connLoop struct {
 	address string
 	state   wsconn.State // of conn, when the loop last went round
 
-	session Session
-	keeper  Keeper         // nil when nothing falls due
-	watcher ControlWatcher // nil when control frames mean nothing
-	next    time.Time      // when keeper is to be asked
-	worker  worker
+	session   Session
+	scheduler Scheduler      // nil when nothing falls due
+	watcher   ControlWatcher // nil when control frames mean nothing
+	next      time.Time      // when scheduler is to be called
+	worker    worker
 
 	alive   keepAlive
 	reading reading
@@ -34,7 +34,7 @@ type connLoop struct {
 
 // serve speaks on an open connection until it ends.
 func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) end {
-	r.queue.hurry(false)
+	r.queue.setClosing(false)
 	r.missed.connected()
 	now := time.Now()
 	l := &connLoop{
@@ -44,7 +44,7 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 		stream: readiness{delay: r.o.ReadyDelay},
 		idle:   idleness{limit: r.o.Idle},
 	}
-	l.keeper, _ = hs.Session.(Keeper)
+	l.scheduler, _ = hs.Session.(Scheduler)
 	l.watcher, _ = hs.Session.(ControlWatcher)
 	join := sync.OnceFunc(func() {
 		l.worker.cancel()
@@ -57,7 +57,7 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 		}
 	})
 	defer join()
-	l.apply(l.session.Greet(now), now)
+	l.apply(l.session.OnOpen(now), now)
 	e := l.loop(ctx)
 	join()
 	l.ended(e)
@@ -115,7 +115,7 @@ func (l *connLoop) loop(ctx context.Context) end {
 					return e
 				}
 			}
-		case <-l.queue.eased:
+		case <-l.queue.drained:
 		case <-l.conn.Writable():
 		case f, ok := <-l.nextInput():
 			l.take(f, ok)
@@ -130,14 +130,14 @@ func (l *connLoop) loop(ctx context.Context) end {
 				return e
 			}
 		case <-timer.C:
-		case f := <-l.o.Steering.Ask:
+		case f := <-l.o.Control.Ask:
 			l.apply(f(l.session, time.Now()), time.Now())
 		case <-l.again():
 			l.close(end{replaced, errReplaced}, l.o.CloseTimeout, frame.StatusNormal)
 		case <-done:
 			done = nil
 			l.close(stop(context.Cause(ctx)), l.o.closeLimit(ctx.Err()), frame.StatusNormal)
-		case <-l.sunk:
+		case <-l.sinkDone:
 			if l.closing.begun {
 				return l.closing.cause
 			}
@@ -291,7 +291,7 @@ func (l *connLoop) apply(effects []Effect, now time.Time) {
 	}
 }
 
-// applyWork does what a Keeper wants.
+// applyWork does what a Scheduler asks for.
 func (l *connLoop) applyWork(w Work, now time.Time) {
 	l.next = w.Next
 	if w.Do != nil && !(w.Bulk && l.queue.full()) {
@@ -312,10 +312,10 @@ func (l *connLoop) due(now time.Time) end {
 	if at := l.state.StuckAt; !at.IsZero() && !now.Before(at) {
 		return lostTo(&LostError{fmt.Errorf("write stalled: the server has not read for %s", wsconn.StuckTime)})
 	}
-	if l.keeper != nil {
-		w, err := l.keeper.Due(now)
+	if l.scheduler != nil {
+		w, err := l.scheduler.Tick(now)
 		if err != nil {
-			if !l.reading.deaf(now) {
+			if !l.reading.readsPaused(now) {
 				return lostTo(err)
 			}
 			w.Next = now.Add(time.Second)

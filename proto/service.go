@@ -54,17 +54,17 @@ type Handshake struct {
 
 // A Session is the codec of one connection: messages in, events and replies
 // out. It has no socket, no clock and no goroutine, so it can be tested with
-// tables, fuzzed, and fed from a tape. All its methods are called from one
+// tables, fuzzed, and fed from a recording. All its methods are called from one
 // goroutine.
 type Session interface {
-	// Greet returns what to do as soon as the socket is open.
-	Greet(now time.Time) []Effect
+	// OnOpen returns what to do as soon as the socket is open.
+	OnOpen(now time.Time) []Effect
 	// Decode reports whether a message carries an event for the sink, and what else is
 	// to be done. It must not keep m.Data. An error ends the connection; whether it is
-	// tried again is for the Judge.
+	// tried again is for the Classifier.
 	Decode(m Message) (event bool, effects []Effect, err error)
-	// Farewell returns what to send before the closing handshake.
-	Farewell() []Frame
+	// OnClose returns what to send before the closing handshake.
+	OnClose() []Frame
 }
 
 // A Message is one complete WebSocket message as it came from the peer.
@@ -88,21 +88,21 @@ type Frame struct {
 // Text makes a text frame.
 func Text(payload []byte) Frame { return Frame{Opcode: frame.OpText, Payload: payload} }
 
-// A Holder is a Source whose sessions may hold events back, to put others before them.
+// A Drainer is a Source whose sessions may hold events back, to put others before them.
 // What one contains at the end of its connection goes on to the next.
-type Holder interface {
-	// Release returns what is held when the run is over.
-	Release() []Message
+type Drainer interface {
+	// Drain returns what is held when the run is over.
+	Drain() []Message
 }
 
-// A Keeper is a Session with work that falls due by time: heartbeats,
+// A Scheduler is a Session with work that falls due by time: heartbeats,
 // acknowledgments to wait for, tokens to renew. Without it, nothing is due.
-type Keeper interface {
-	// Due is called when the time that it last returned has come, and after
+type Scheduler interface {
+	// Tick is called when the time that it last returned has come, and after
 	// each batch of messages, also while Do runs. An error ends the connection,
 	// unless what was missed may lie unread because the sink is slow; the Work is
 	// done anyway.
-	Due(now time.Time) (Work, error)
+	Tick(now time.Time) (Work, error)
 }
 
 // A ControlWatcher is a Session to which control frames mean something. Without
@@ -113,36 +113,36 @@ type ControlWatcher interface {
 	Control(op frame.Opcode, now time.Time) []Effect
 }
 
-// Work is what a Keeper wants done now and when it wants to be asked again.
+// Work is what a Scheduler asks for now, and when it is to be called again.
 type Work struct {
 	// Effects are done first.
 	Effects []Effect
 	// Do may block, on a network or a command; it runs alongside the connection,
 	// one at a time, and ctx ends with the connection. What it returns is called
 	// where the Session's other methods are called. While another one runs it is
-	// not taken up: Due offers it again.
+	// not taken up: Tick offers it again.
 	Do func(ctx context.Context) (done func(now time.Time) (Work, error))
 	// Bulk: Do brings many events, and is not taken up while the queue is full.
 	Bulk bool
-	// Next is when Due wants to be called again; the zero time means never, or
+	// Next is when Tick is to be called again; the zero time means never, or
 	// not before something else has happened.
 	Next time.Time
 }
 
-// A Judge is a Service that knows what its own failures mean. Without it, the
+// A Classifier is a Service that knows what its own failures mean. Without it, the
 // general rules of classify apply.
-type Judge interface {
-	// Judge looks at the error that ended an attempt to connect or a
+type Classifier interface {
+	// Classify looks at the error that ended an attempt to connect or a
 	// connection. It may return a better error for the user to read.
-	Judge(err error) Verdict
+	Classify(err error) Verdict
 }
 
 // A Verdict says what a failure means.
 type Verdict struct {
 	Class Class
-	// Free: try again after the shortest delay without using up a retry. It is
+	// RetryNow: try again after the shortest delay without using up a retry. It is
 	// granted once in a row of failures, which a stable connection ends.
-	Free bool
+	RetryNow bool
 }
 
 // A Class is the kind of a failure; each has an exit code of its own.
@@ -159,8 +159,8 @@ const (
 	Credentials
 	// Refused: the service refuses the request, or speaks another protocol.
 	Refused
-	// Overdue: something that was awaited did not come in time.
-	Overdue
+	// TimedOut: something that was awaited did not come in time.
+	TimedOut
 )
 
 // An Event is what the sink gets: a message that carried an event, or any frame

@@ -70,7 +70,7 @@ type (
 	// Unconfirmed: messages of Options.Input went out on a connection that has ended,
 	// and nothing shows that the peer has read them.
 	Unconfirmed struct{ Messages int }
-	// Held: the run waits for Steering.Again.
+	// Held: the run waits for Control.Again.
 	Held struct {
 		// Err is the failure, or nil after a normal end.
 		Err error

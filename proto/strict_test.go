@@ -245,13 +245,13 @@ func (a asking) Handshake(context.Context) (*Handshake, error) {
 	return &Handshake{URL: "ws://test/", Session: a}, nil
 }
 
-func (asking) Greet(time.Time) []Effect { return []Effect{StreamReady{}} }
+func (asking) OnOpen(time.Time) []Effect { return []Effect{StreamReady{}} }
 
 func (asking) Decode(m Message) (event bool, _ []Effect, _ error) {
 	return false, []Effect{Send{Text(bytes.Clone(m.Data))}}, nil
 }
 
-func (asking) Farewell() []Frame { return nil }
+func (asking) OnClose() []Frame { return nil }
 
 // A slow reader of stdout, and a server that sends nothing but heads of frames.
 func TestFloodOfEmptyMessages(t *testing.T) {

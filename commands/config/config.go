@@ -185,7 +185,7 @@ func checkUse(ctx context.Context, p *program.Program, f *config.File, all strea
 	for _, profile := range append([]string{""}, f.Profiles...) {
 		for _, sv := range order {
 			err := tryProfile(ctx, q, sv, f, profile)
-			if ctx.Err() != nil || ending.Is[*proto.OverdueError](err) {
+			if ctx.Err() != nil || ending.Is[*proto.TimeoutError](err) {
 				return err
 			}
 			u, ok := errors.AsType[*cmdline.UsageError](err)

@@ -178,14 +178,14 @@ func (o *options) service(ctx context.Context) (svc *plain.Service, stdin bool, 
 			stdin = true
 			continue
 		}
-		svc.Greeting = append(svc.Greeting, proto.Text([]byte(s)))
+		svc.FirstFrames = append(svc.FirstFrames, proto.Text([]byte(s)))
 	}
 	for _, file := range o.sendFiles {
 		b, err := bounded.File(ctx, file, sendFileLimit)
 		if err != nil {
 			return nil, false, cmdline.FlagErrorf("--send-file", ": %v", err)
 		}
-		svc.Greeting = append(svc.Greeting, prompt.FrameOf(b, false))
+		svc.FirstFrames = append(svc.FirstFrames, prompt.FrameOf(b, false))
 	}
 	return svc, stdin, nil
 }

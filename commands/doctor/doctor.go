@@ -175,7 +175,7 @@ func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
 			cancel(errExamined)
 			return
 		}
-		e.limit(e.readyTimeout, cancel, &proto.OverdueError{What: "sign that the stream is ready", Limit: e.readyTimeout})
+		e.limit(e.readyTimeout, cancel, &proto.TimeoutError{What: "sign that the stream is ready", Limit: e.readyTimeout})
 	case proto.Ready:
 		if e.timer != nil {
 			e.timer.Stop()
@@ -187,13 +187,13 @@ func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
 			cancel(errExamined)
 			return
 		}
-		e.limit(e.wait, cancel, &proto.OverdueError{What: "event", Limit: e.wait})
+		e.limit(e.wait, cancel, &proto.TimeoutError{What: "event", Limit: e.wait})
 	}
 }
 
 func (e *examination) limit(d time.Duration, cancel context.CancelCauseFunc, overdue error) {
 	e.timer = time.AfterFunc(d, func() {
-		cancel(&proto.Failure{Class: proto.Overdue, Connected: true, Err: overdue})
+		cancel(&proto.Failure{Class: proto.TimedOut, Connected: true, Err: overdue})
 	})
 }
 

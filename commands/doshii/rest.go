@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/doshii"
 	"github.com/hark-cli/hark/proto/doshii/wire"
@@ -53,9 +53,9 @@ func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line,
 			return ending.WithHint(err, restHint(err))
 		}
 		for _, l := range lines {
-			line, ok := jsontext.AppendLine(nil, l)
+			line, ok := eventjson.AppendLine(nil, l)
 			if !ok {
-				line = jsontext.AppendString(nil, l) // every line is one JSON value
+				line = eventjson.AppendString(nil, l) // every line is one JSON value
 			}
 			if err := program.WriteLine(s.Stdout, line); err != nil {
 				return err

@@ -107,7 +107,7 @@ func TestAdviceOnGroups(t *testing.T) {
 		if strings.Join(got, " ") != tt.want {
 			t.Errorf("%s: %v warnings, want %s:\n%s", tt.name, got, tt.want, &stderr)
 		}
-		if _, ok := svc.(proto.Judge); !ok {
+		if _, ok := svc.(proto.Classifier); !ok {
 			t.Errorf("%s: the service judges no more", tt.name)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/login"
 	"github.com/hark-cli/hark/internal/process"
 	"github.com/hark-cli/hark/internal/tokenstore"
@@ -108,7 +108,7 @@ func logIn(ctx context.Context, s *stream.Stream, o *loginOptions) error {
 	if err != nil {
 		return err
 	}
-	lctx, cancel := context.WithTimeoutCause(ctx, o.maxTime, &proto.OverdueError{What: "login", Limit: o.maxTime})
+	lctx, cancel := context.WithTimeoutCause(ctx, o.maxTime, &proto.TimeoutError{What: "login", Limit: o.maxTime})
 	defer cancel()
 	var l *login.Login
 	if o.deviceFlow {
@@ -189,8 +189,8 @@ func loginFailure(err error) error {
 		class = proto.Credentials
 	case refused && r.Status < 500:
 		class = proto.Refused
-	case ending.Is[*proto.OverdueError](err):
-		class = proto.Overdue
+	case ending.Is[*proto.TimeoutError](err):
+		class = proto.TimedOut
 	}
 	return &proto.Failure{Class: class, Err: err}
 }
@@ -366,7 +366,7 @@ func endpoints(ctx context.Context, s *stream.Stream, o *account) ([]byte, error
 		if err != nil {
 			return nil, err
 		}
-		line, _ := jsontext.AppendLine(nil, raw)
+		line, _ := eventjson.AppendLine(nil, raw)
 		return line, nil
 	})
 }

@@ -57,8 +57,8 @@ func Condition(err error) string {
 		return "hold"
 	case errors.Is(err, prompt.ErrQuit):
 		return "quit"
-	case errors.Is(err, proto.ErrTapeEnd):
-		return "tape-end"
+	case errors.Is(err, proto.ErrRecordingEnd):
+		return "recording-end"
 	case errors.Is(err, output.ErrStdoutClosed):
 		return "stdout-closed"
 	case Is[*process.SignalError](err):

@@ -31,7 +31,7 @@ const (
 	Expectation = 4 // an expectation failed
 	Credentials = 5 // credentials refused
 	Refused     = 6 // the service refused the request, or broke the protocol
-	Overdue     = 7 // a time limit passed with something still awaited
+	TimedOut    = 7 // a time limit passed with something still awaited
 	Lost        = 8 // connection lost, and retrying is off or used up
 	Missed      = 9 // events were lost, and the policy says that this is fatal
 )
@@ -136,7 +136,7 @@ func exitCode(err error) (code int, silent bool) {
 	switch {
 	case Is[*proto.UnwrittenError](err):
 		return Internal, false
-	case errors.Is(err, ErrMaxTime), errors.Is(err, proto.ErrIdle), errors.Is(err, ErrLinger), errors.Is(err, ErrHold), errors.Is(err, prompt.ErrQuit), errors.Is(err, proto.ErrTapeEnd):
+	case errors.Is(err, ErrMaxTime), errors.Is(err, proto.ErrIdle), errors.Is(err, ErrLinger), errors.Is(err, ErrHold), errors.Is(err, prompt.ErrQuit), errors.Is(err, proto.ErrRecordingEnd):
 		return OK, true
 	}
 	if f, ok := errors.AsType[*proto.Failure](err); ok {
@@ -152,8 +152,8 @@ func FailureCode(f *proto.Failure) int {
 		return Credentials
 	case proto.Refused:
 		return Refused
-	case proto.Overdue:
-		return Overdue
+	case proto.TimedOut:
+		return TimedOut
 	case proto.Unreachable:
 		return Unreachable
 	}

@@ -252,7 +252,7 @@ Where they are known: address, without credentials; error, what went wrong in wo
   counters        the process got the signal USR1
   ended           the last record
 
-dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, tape-end, linger, hold, quit, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
+dropped, counters and ended have the counters of the run: events that came, printed ones, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, what ended the stream, which is count, until, idle, max-time, ready-only, recording-end, linger, hold, quit, stdout-closed, signal or closed (by the server), or the name of another flag, and missing after a failure; and hint, what to do about the error.
 
   hark drogue tail --emulator demo-app -n 2 --status json >/dev/null
   hark doshii listen --emulator -n 2 --status-file status.ndjson

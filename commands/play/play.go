@@ -54,8 +54,8 @@ xz -dc day.tape.xz | hark play - --as connect`,
 	}
 }
 
-// openTape opens the recording of that path.
-func openTape(ctx context.Context, p *program.Program, path string) (io.ReadCloser, error) {
+// openRecording opens the recording of that path.
+func openRecording(ctx context.Context, p *program.Program, path string) (io.ReadCloser, error) {
 	if path == "-" {
 		return bounded.Reader(ctx, p.Stdin), nil
 	}
@@ -71,18 +71,18 @@ func openTape(ctx context.Context, p *program.Program, path string) (io.ReadClos
 
 // play runs a recording through everything that is behind the connection.
 func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Services) error {
-	file, err := openTape(ctx, s.Program, path)
+	file, err := openRecording(ctx, s.Program, path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	in := &lazyReader{Reader: file}
-	tape, err := proto.NewTapeReader(in)
+	recording, err := proto.NewRecordingReader(in)
 	if err != nil {
-		return tapeError(path, err)
+		return recordingError(path, err)
 	}
 	if as == "" {
-		as = tape.Head.Service
+		as = recording.Head.Service
 	}
 	sv := all.Find(as)
 	if sv == nil {
@@ -93,20 +93,20 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 		e.Advice = "--as " + strings.Join(all.Names(), "|") + " says it"
 		return e
 	}
-	played := &playedService{Player: sv.Player, source: tape.Head.Source}
-	if tape.Head.Service != as {
+	played := &playedService{Player: sv.Player, source: recording.Head.Source}
+	if recording.Head.Service != as {
 		played.source = ""
 	}
-	s.RunID = tape.Head.Run
+	s.RunID = recording.Head.Run
 	limit := s.Flags.MaxTime
 	s.Flags.MaxTime = 0 // which is about the clock on the wall
 	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
-		err := proto.Play(ctx, sv.Player, until(tape.Records(), limit), w, o)
-		if errors.Is(err, proto.ErrTapeEnd) {
-			err = recordedEnd(s, path, tape, as, w)
+		err := proto.Play(ctx, sv.Player, until(recording.Records(), limit), w, o)
+		if errors.Is(err, proto.ErrRecordingEnd) {
+			err = recordedEnd(s, path, recording, as, w)
 		}
-		return tapeError(path, err)
+		return recordingError(path, err)
 	})
 }
 
@@ -131,26 +131,26 @@ func (s *playedService) Describe(m proto.Message) proto.Description {
 }
 
 // recordedEnd is the error for the end of a recording.
-func recordedEnd(s *stream.Stream, path string, tape *proto.TapeReader, as string, w *output.Writer) error {
-	if as != tape.Head.Service && tape.Head.Service != "" && w.Counts().Events == 0 {
-		s.Warn("%s is a recording of %s; read as one of %s, it contains no events", path, cmdline.Cut(tape.Head.Service, 24), as)
+func recordedEnd(s *stream.Stream, path string, recording *proto.RecordingReader, as string, w *output.Writer) error {
+	if as != recording.Head.Service && recording.Head.Service != "" && w.Counts().Events == 0 {
+		s.Warn("%s is a recording of %s; read as one of %s, it contains no events", path, cmdline.Cut(recording.Head.Service, 24), as)
 	}
 	switch {
-	case tape.Head.Service == "":
-		return proto.ErrTapeEnd // frames, as --format frames prints them
-	case tape.End == nil && tape.Cut(): // which was said
-	case tape.End == nil:
+	case recording.Head.Service == "":
+		return proto.ErrRecordingEnd // frames, as --format frames prints them
+	case recording.End == nil && recording.Cut(): // which was said
+	case recording.End == nil:
 		s.Warn("%s has no end: the command that made it was killed, or still runs", path)
-		return proto.ErrTapeEnd
-	case tape.End.ExitCode > ending.OK && tape.End.ExitCode < process.SignalExit:
-		return &stream.RecordedFailure{End: tape.End}
+		return proto.ErrRecordingEnd
+	case recording.End.ExitCode > ending.OK && recording.End.ExitCode < process.SignalExit:
+		return &stream.RecordedFailure{End: recording.End}
 	}
-	return proto.ErrTapeEnd
+	return proto.ErrRecordingEnd
 }
 
-// tapeError is err with the name of the recording, if that is what it is about.
-func tapeError(path string, err error) error {
-	if e, ok := errors.AsType[*proto.TapeError](err); ok {
+// recordingError is err with the name of the recording, if that is what it is about.
+func recordingError(path string, err error) error {
+	if e, ok := errors.AsType[*proto.RecordingError](err); ok {
 		if e.Line == 0 {
 			return cmdline.Usagef("%s: %v", path, e.Err)
 		}
@@ -160,13 +160,13 @@ func tapeError(path string, err error) error {
 }
 
 // until ends a recording after so much time on it; 0 means never.
-func until(tape iter.Seq2[proto.FrameRecord, error], limit time.Duration) iter.Seq2[proto.FrameRecord, error] {
+func until(recording iter.Seq2[proto.FrameRecord, error], limit time.Duration) iter.Seq2[proto.FrameRecord, error] {
 	if limit == 0 {
-		return tape
+		return recording
 	}
 	return func(yield func(proto.FrameRecord, error) bool) {
 		var start time.Time
-		for r, err := range tape {
+		for r, err := range recording {
 			if start.IsZero() {
 				start = r.Time
 			}

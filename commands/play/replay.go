@@ -90,14 +90,14 @@ func (s *speed) String() string {
 
 // serve serves the recording until it is over or ctx ends.
 func serve(ctx context.Context, p *program.Program, path string, o *replayOptions, all stream.Services) error {
-	file, err := openTape(ctx, p, path)
+	file, err := openRecording(ctx, p, path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	tape, err := proto.NewTapeReader(file)
+	recording, err := proto.NewRecordingReader(file)
 	if err != nil {
-		return tapeError(path, err)
+		return recordingError(path, err)
 	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -107,11 +107,11 @@ func serve(ctx context.Context, p *program.Program, path string, o *replayOption
 	if o.strict {
 		options.Patience = 30 * time.Second
 	}
-	if sv := all.Find(tape.Head.Service); sv != nil {
+	if sv := all.Find(recording.Head.Service); sv != nil {
 		options.Clocked, options.Answer = sv.Clocked, sv.Answer
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h := replay.New(serving, tape, options)
+	h := replay.New(serving, recording, options)
 	server := &http.Server{Handler: o.access.Guard(p, l, o.listen, h), ReadHeaderTimeout: 30 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -137,9 +137,9 @@ func serve(ctx context.Context, p *program.Program, path string, o *replayOption
 	}
 	err = h.Err()
 	switch {
-	case errors.Is(err, proto.ErrTapeCut):
+	case errors.Is(err, proto.ErrRecordingCut):
 		p.Say.Warning("%v; what precedes it was served", err)
 		return nil
 	}
-	return tapeError(path, err)
+	return recordingError(path, err)
 }

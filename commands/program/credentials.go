@@ -122,8 +122,8 @@ func CredentialFailure(err error) error {
 		return err
 	}
 	class := proto.Unreachable
-	if ending.Is[*proto.OverdueError](err) {
-		class = proto.Overdue
+	if ending.Is[*proto.TimeoutError](err) {
+		class = proto.TimedOut
 	}
 	return &proto.Failure{Class: class, Err: err}
 }

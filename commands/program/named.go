@@ -29,7 +29,7 @@ func (p *Program) Limited(ctx context.Context, what string) (limited context.Con
 	if p.MaxTime <= 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, p.MaxTime, &proto.OverdueError{What: what, Limit: p.MaxTime})
+	return context.WithTimeoutCause(ctx, p.MaxTime, &proto.TimeoutError{What: what, Limit: p.MaxTime})
 }
 
 // Mistake returns u, the usage error for err, which is about what the user
@@ -47,7 +47,7 @@ func Mistake(err error, u *cmdline.UsageError) error {
 
 // Interrupts reports whether err is that a signal or a time limit ended the command.
 func Interrupts(err error) bool {
-	return ending.Is[*process.SignalError](err) || ending.Is[*proto.OverdueError](err) || ending.Is[*proto.Failure](err) ||
+	return ending.Is[*process.SignalError](err) || ending.Is[*proto.TimeoutError](err) || ending.Is[*proto.Failure](err) ||
 		errors.Is(err, ending.ErrMaxTime) || errors.Is(err, context.Canceled)
 }
 

@@ -22,8 +22,8 @@ import (
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/hub"
-	"github.com/hark-cli/hark/internal/jsontext"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
@@ -310,7 +310,7 @@ func (s *serving) message(e hub.Event) {
 	if s.ed != nil {
 		mark := prompt.Paint(s.color, prompt.Received, fmt.Sprintf("%d< ", e.Client))
 		text := prompt.Visible(string(prompt.ToUTF8(e.Data)))
-		if ok, _ := jsontext.Scan(e.Data); e.Binary && !ok {
+		if ok, _ := eventjson.Valid(e.Data); e.Binary && !ok {
 			text = prompt.Dump(e.Data)
 		}
 		s.ed.Print([]byte(mark + strings.ReplaceAll(text, "\n", "\n  ") + "\n"))
@@ -334,7 +334,7 @@ func appendClientLine(b []byte, e hub.Event) []byte {
 	b = fmt.Appendf(b, `{"client":%d,"data`, e.Client)
 	at := len(b)
 	b = append(b, `":`...)
-	if line, ok := jsontext.AppendLine(b, e.Data); ok {
+	if line, ok := eventjson.AppendLine(b, e.Data); ok {
 		b = line
 	} else if e.Binary {
 		b = append(b[:at], `_base64":"`...)
@@ -342,7 +342,7 @@ func appendClientLine(b []byte, e hub.Event) []byte {
 		b = append(b, '"')
 	} else {
 		b = append(b, '"')
-		b = append(jsontext.AppendText(b, e.Data), '"')
+		b = append(eventjson.AppendText(b, e.Data), '"')
 	}
 	return append(b, "}\n"...)
 }

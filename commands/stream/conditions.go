@@ -109,7 +109,7 @@ func (s *Stream) awaited(err error, stream []string, w *output.Writer) error {
 		e.Stream, e.Unmet = nil, w.Unmet()
 	case errors.Is(err, proto.ErrIdle):
 		e.Err, e.Unmet = &idleError{s.Flags.idle}, w.Unmet()
-	case err == nil, errors.Is(err, ending.ErrMaxTime), errors.Is(err, ending.ErrLinger), errors.Is(err, ending.ErrHold), errors.Is(err, proto.ErrTapeEnd):
+	case err == nil, errors.Is(err, ending.ErrMaxTime), errors.Is(err, ending.ErrLinger), errors.Is(err, ending.ErrHold), errors.Is(err, proto.ErrRecordingEnd):
 		e.Unmet = w.Unmet()
 	case ending.Is[output.Ended](err), ending.Is[*proto.Failure](err) && s.live:
 		// Another condition came first, or the failure says enough; but what was
@@ -199,11 +199,11 @@ func (e *awaitedError) Exit() int {
 	}
 	switch {
 	case errors.Is(e.Err, proto.ErrIdle):
-		return ending.Overdue
+		return ending.TimedOut
 	case expected && len(e.Stream) == 0:
 		return ending.Expectation
 	case e.Err == nil:
 		return ending.Lost
 	}
-	return ending.Overdue
+	return ending.TimedOut
 }

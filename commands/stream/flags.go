@@ -16,7 +16,7 @@ type Flags struct {
 	LinkFlags
 	StatusFlags
 	readyFlags
-	tapeFlags
+	recordingFlags
 	promptFlags
 	watchFlags
 }
@@ -31,14 +31,14 @@ func NewFlags() *Flags {
 
 // Flags declares them. Their values are read from the struct.
 func (f *Flags) Flags() []*cmdline.Flag {
-	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.tapeFlags.flags(),
+	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.recordingFlags.flags(),
 		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags())
 }
 
 // Check finds values that make no sense.
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, check := range []func(context.Context, *cmdline.Line) error{
-		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.tapeFlags.check, f.StatusFlags.Check, f.LinkFlags.check,
+		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.recordingFlags.check, f.StatusFlags.Check, f.LinkFlags.check,
 		f.promptFlags.check, f.watchFlags.check,
 	} {
 		if err := check(ctx, line); err != nil {

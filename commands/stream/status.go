@@ -108,8 +108,8 @@ func (s *Stream) trace() proto.Trace {
 	if s.Flags.Verbose {
 		t.Note = func(text string) { s.Say.Note("%s", text) }
 	}
-	if s.tape != nil {
-		t.Frame = s.tape.frame
+	if s.recording != nil {
+		t.Frame = s.recording.frame
 	}
 	return t
 }

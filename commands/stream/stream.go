@@ -42,7 +42,7 @@ type Stream struct {
 	plaintext sync.Once // warns of credentials without encryption
 	Watched   bool      // someone wants to see what happens
 	journal   *journal
-	tape      *recorder     // nil when nothing is recorded
+	recording *recorder     // nil when nothing is recorded
 	command   *readyCommand // nil until it is started
 	cancel    context.CancelCauseFunc
 	Wrap      func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
@@ -222,7 +222,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 		defer s.Rescues.Add(file.remove)()
 	}
 	if s.Flags.record != "" {
-		if s.tape, err = s.record(s.Flags.record, svc.Name(), cancel); err != nil {
+		if s.recording, err = s.record(s.Flags.record, svc.Name(), cancel); err != nil {
 			return err
 		}
 	}
@@ -246,8 +246,8 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 		err = s.ending(err, w)
 	}
 	e = s.end(ctx, s.finishReadyCommand(err))
-	if s.tape != nil {
-		if err := s.tape.close(*e); err != nil {
+	if s.recording != nil {
+		if err := s.recording.close(*e); err != nil {
 			e = s.end(ctx, err)
 		}
 	}
@@ -279,9 +279,9 @@ func (s *Stream) tellEnd(e ending.Ending) error {
 	return told
 }
 
-// tapeHead is the first line of a recording of this stream.
-func (s *Stream) tapeHead(service string) proto.TapeHead {
-	h := proto.TapeHead{Time: time.Now(), Service: service, Run: s.RunID}
+// recordingHead is the first line of a recording of this stream.
+func (s *Stream) recordingHead(service string) proto.RecordingHead {
+	h := proto.RecordingHead{Time: time.Now(), Service: service, Run: s.RunID}
 	if s.describe != nil {
 		h.Source = s.Say.String(s.describe(proto.Message{}).Source)
 	}

@@ -108,7 +108,7 @@ func (a *App) candidates(ctx context.Context, words []string, cur string) (found
 	if args == 0 || strings.Contains(n.synopsis(), "…") {
 		found = matching(ask(n.Complete, words), cur)
 	}
-	return found, namesFile(n.synopsis(), "FILE", "TAPE")
+	return found, namesFile(n.synopsis(), "FILE", "RECORDING")
 }
 
 // matching are the candidates that begin with cur, each once.

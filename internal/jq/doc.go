@@ -9,7 +9,7 @@
 //
 //   - A [Filter] is compiled before anything is dialed, so that a mistake in it is a
 //     matter of usage.
-//   - Inputs have the types of jsontext.Decoder, and are never changed.
+//   - Inputs have the types of eventjson.Decoder, and are never changed.
 //   - What an expression says of an input is the same whatever ran before it.
 //   - Messages may quote what a server sent; they are short, and nothing acts.
 package jq

@@ -11,7 +11,7 @@ import (
 	"github.com/itchyny/gojq"
 
 	"github.com/hark-cli/hark/internal/console"
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // A Filter is a jq expression, compiled. It may be used by several goroutines.
@@ -21,9 +21,9 @@ type Filter struct {
 	code       *gojq.Code
 	names      []string // of the variables, with the $, in the order of their compilation
 	values     []any
-	within     compiler            // compiles an expression that this one is a part of
-	compile    compiler            // compiles a part of this one
-	needs      *jsontext.Selection // what it looks at
+	within     compiler             // compiles an expression that this one is a part of
+	compile    compiler             // compiles a part of this one
+	needs      *eventjson.Selection // what it looks at
 }
 
 // A compiler compiles expressions that see what a Filter sees.
@@ -68,11 +68,11 @@ func ArgJSON(name, text string) (Var, error) {
 	if !validName(name) {
 		return Var{}, &Error{Flag: "--argjson", Expr: name, Offset: -1, Msg: badName(name)}
 	}
-	var d jsontext.Decoder // of its own: its maps live as long as the variable
+	var d eventjson.Decoder // of its own: its maps live as long as the variable
 	v, err := d.Decode([]byte(text))
 	if err != nil {
 		e := &Error{Flag: "--argjson " + name, Expr: text, Offset: -1, Msg: err.Error()}
-		if se, ok := errors.AsType[*jsontext.SyntaxError](err); ok {
+		if se, ok := errors.AsType[*eventjson.SyntaxError](err); ok {
 			e.Offset = se.Offset
 		}
 		return Var{}, e
@@ -140,7 +140,7 @@ func (f *Filter) Flag() string { return f.flag }
 // Needs returns what the expression looks at in its input; nil stands for all of it.
 // With nothing but that the expression yields the same values, except that its input
 // itself may come out.
-func (f *Filter) Needs() *jsontext.Selection { return f.needs }
+func (f *Filter) Needs() *eventjson.Selection { return f.needs }
 
 // bind returns the variables as gojq requires them: $name for each, and $ARGS.
 func (v Vars) bind() (names []string, values []any) {
@@ -172,7 +172,7 @@ func (v Vars) environ() []string {
 }
 
 func debug(w io.Writer, v any) any {
-	line, err := jsontext.AppendValue([]byte(`["DEBUG:",`), v)
+	line, err := eventjson.AppendValue([]byte(`["DEBUG:",`), v)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func debug(w io.Writer, v any) any {
 func printTo(w io.Writer, v any) any {
 	text, ok := v.(string)
 	if !ok {
-		b, err := jsontext.AppendValue(nil, v)
+		b, err := eventjson.AppendValue(nil, v)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ type results struct {
 	dog  *Watchdog
 }
 
-// run applies f to v, which must be of the types of jsontext.Decoder and is not
+// run applies f to v, which must be of the types of eventjson.Decoder and is not
 // changed. When ctx ends, so does the run, at the next step of the expression: a
 // native function that takes long, such as gsub on a long text, is not
 // interrupted.

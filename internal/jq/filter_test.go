@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 func mustCompile(t testing.TB, expr string, vars Vars) *Filter {
@@ -22,7 +22,7 @@ func mustCompile(t testing.TB, expr string, vars Vars) *Filter {
 // yields runs f on the JSON text in and returns what it yields, one line each.
 func yields(t testing.TB, f *Filter, in string) (string, error) {
 	t.Helper()
-	var d jsontext.Decoder
+	var d eventjson.Decoder
 	v, err := d.Decode([]byte(in))
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func yields(t testing.TB, f *Filter, in string) (string, error) {
 		if err != nil || !ok {
 			return string(out), err
 		}
-		if out, err = jsontext.AppendValue(out, v); err != nil {
+		if out, err = eventjson.AppendValue(out, v); err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, '\n')

@@ -5,7 +5,7 @@ import (
 
 	"github.com/itchyny/gojq"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // Most expressions look at a few members of an event and at nothing else. To make
@@ -20,7 +20,7 @@ import (
 // bytes.
 
 // needs returns what an expression looks at in its input; nil stands for all of it.
-func needs(q *gojq.Query) *jsontext.Selection {
+func needs(q *gojq.Query) *eventjson.Selection {
 	event := &part{}
 	n := &needed{}
 	for _, p := range n.query(q, []*part{event}) {
@@ -56,11 +56,11 @@ func (p *part) member(name string) *part {
 	return m
 }
 
-func (p *part) selection() *jsontext.Selection {
+func (p *part) selection() *eventjson.Selection {
 	if p.all {
 		return nil
 	}
-	s := &jsontext.Selection{}
+	s := &eventjson.Selection{}
 	for i, name := range p.names {
 		s.Add(name, p.members[i].selection())
 	}

@@ -7,17 +7,17 @@ import (
 
 	"github.com/itchyny/gojq"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // describe writes a selection as "{data{value},id}", and everything as "*".
-func describe(s *jsontext.Selection, names []string) string {
+func describe(s *eventjson.Selection, names []string) string {
 	if s == nil {
 		return "*"
 	}
 	// A Selection does not tell its members: an object that has all of them, in
 	// two levels, shows which ones it lets through.
-	var d jsontext.Decoder
+	var d eventjson.Decoder
 	var b strings.Builder
 	b.WriteByte('{')
 	for i, outer := range names {

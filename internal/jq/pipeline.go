@@ -84,7 +84,7 @@ func (p *input) Next() (any, bool) {
 }
 
 // Run gives the Pipeline the next value, which must be of the types of
-// jsontext.Decoder and is not changed. What the last one would still have yielded
+// eventjson.Decoder and is not changed. What the last one would still have yielded
 // is lost.
 func (p *Pipeline) Run(v any) {
 	p.runs++

@@ -7,14 +7,14 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // results of an expression on one value after another, by a Pipeline or by runs of
 // their own; each stops after limit values.
 func outcomesOf(f *Filter, together bool, limit int, inputs []string) []string {
 	var out []string
-	var d jsontext.Decoder
+	var d eventjson.Decoder
 	m := f.Pipeline(context.Background())
 	for i, text := range inputs {
 		m.runs += i % 3 * maxRuns / 2 // a new run now and then
@@ -36,7 +36,7 @@ func outcomesOf(f *Filter, together bool, limit int, inputs []string) []string {
 			if err != nil || !ok {
 				break
 			}
-			b, err := jsontext.AppendValue(nil, v)
+			b, err := eventjson.AppendValue(nil, v)
 			out = append(out, fmt.Sprint(string(b), err))
 		}
 		out = append(out, "--")

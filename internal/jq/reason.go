@@ -10,7 +10,7 @@ import (
 
 	"github.com/itchyny/gojq"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // A Reason finds out why an expression did not match an event, where the value of
@@ -180,7 +180,7 @@ func pathText(path []any) string {
 			if validName(key) {
 				b.WriteString("." + key)
 			} else {
-				b.WriteString("[" + string(jsontext.AppendString(nil, key)) + "]")
+				b.WriteString("[" + string(eventjson.AppendString(nil, key)) + "]")
 			}
 		}
 	}
@@ -212,7 +212,7 @@ func (f *Filter) constant(q *gojq.Query) (any, bool) {
 }
 
 // literal returns the value of a literal other than null, in the types of
-// jsontext.Decoder, or nil.
+// eventjson.Decoder, or nil.
 func literal(t *gojq.Term) any {
 	if len(t.SuffixList) > 0 {
 		return nil

@@ -214,7 +214,7 @@ func (t *talk) cmdRecord(rest string) error {
 		}
 	}
 	t.settle()
-	if r := t.tape.Swap(nil); r != nil {
+	if r := t.recording.Swap(nil); r != nil {
 		if err := r.Close(); err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (t *talk) cmdRecord(rest string) error {
 	if err != nil {
 		return err
 	}
-	t.tape.Store(r)
+	t.recording.Store(r)
 	return nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // A Composed value is JSON that takes several lines to type.
@@ -36,9 +36,9 @@ func unfinished(text string) bool {
 	if begin == "" || begin[0] != '{' && begin[0] != '[' {
 		return false
 	}
-	var dec jsontext.Decoder
+	var dec eventjson.Decoder
 	b := []byte(text + "\n")
 	_, err := dec.Decode(b)
-	var syntax *jsontext.SyntaxError
+	var syntax *eventjson.SyntaxError
 	return errors.As(err, &syntax) && syntax.Offset >= len(b)
 }

@@ -109,7 +109,7 @@ func Converse(ctx context.Context, c Config, o proto.Options, w *output.Writer) 
 	if c.Wrap != nil {
 		sink = c.Wrap(sink)
 	}
-	t.steer(&o)
+	t.control(&o)
 	o.Frames = false // it is up to t.frames
 	result := make(chan error, 1)
 	go func() { result <- proto.Run(ctx, c.Service, sink, o) }()

@@ -67,9 +67,9 @@ type talk struct {
 	whole    Composed
 	failure  error // what to end with, after ErrQuit
 
-	tape  atomic.Pointer[Recording] // of /record; nil when there is none
-	words words
-	log   transcript
+	recording atomic.Pointer[Recording] // of /record; nil when there is none
+	words     words
+	log       transcript
 }
 
 // A typed is a line of the person, or the end of them.
@@ -89,10 +89,10 @@ func newTalk(c Config) *talk {
 	}
 }
 
-// steer connects the talk to the engine.
-func (t *talk) steer(o *proto.Options) {
+// control connects the talk to the engine.
+func (t *talk) control(o *proto.Options) {
 	o.Input = t.input
-	o.Steering = proto.Steering{Again: t.again, Ask: t.ask, Frames: &t.frames}
+	o.Control = proto.Control{Again: t.again, Ask: t.ask, Frames: &t.frames}
 	status, frame := o.Trace.Status, o.Trace.Frame
 	o.Trace.Status = func(st proto.Status) {
 		if _, held := st.State.(proto.Held); !held && status != nil {
@@ -105,8 +105,8 @@ func (t *talk) steer(o *proto.Options) {
 		if frame != nil {
 			frame(r)
 		}
-		if tape := t.tape.Load(); tape != nil {
-			tape.Frame(r)
+		if recording := t.recording.Load(); recording != nil {
+			recording.Frame(r)
 		}
 		if r.Direction == proto.In {
 			t.heard.Store(r.Time.UnixNano())

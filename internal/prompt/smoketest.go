@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/credential"
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/pattern"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
@@ -57,7 +57,7 @@ func (l *transcript) add(dir proto.Direction, binary bool, data []byte) {
 
 // expectation is a jq expression that is true for data and for messages like it.
 func expectation(data []byte, redact func(string) string) string {
-	var dec jsontext.Decoder
+	var dec eventjson.Decoder
 	v, err := dec.Decode(data)
 	if err != nil {
 		text := string(ToUTF8(data))
@@ -66,7 +66,7 @@ func expectation(data []byte, redact func(string) string) string {
 		}
 		return ". == " + quoted(redact(text))
 	}
-	var other jsontext.Decoder // the first would use the memory of v again
+	var other eventjson.Decoder // the first would use the memory of v again
 	harmless, err := other.Decode([]byte(credential.Mask(string(data), secret.Mask)))
 	if err != nil {
 		harmless = secret.Mask // compare nothing but types

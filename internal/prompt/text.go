@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/internal/console"
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -101,4 +101,4 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-func quoted(s string) string { return string(jsontext.AppendString(nil, s)) }
+func quoted(s string) string { return string(eventjson.AppendString(nil, s)) }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/lineedit"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
@@ -99,7 +99,7 @@ func (v *view) show(ev *proto.Event) {
 		mark += Paint(v.color, dim, at+" ")
 	}
 	if v.asIs {
-		isJSON, _ := jsontext.Scan(ev.Data)
+		isJSON, _ := eventjson.Valid(ev.Data)
 		switch {
 		case isJSON:
 		case ev.Binary:

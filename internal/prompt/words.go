@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/pattern"
 )
 
@@ -16,7 +16,7 @@ import (
 type words struct {
 	mu     sync.Mutex
 	seen   int
-	dec    jsontext.Decoder
+	dec    eventjson.Decoder
 	keys   map[string]bool
 	values map[string]bool
 }

@@ -13,12 +13,12 @@ import (
 // same reports whether a client has sent what is in the recording: the same JSON value,
 // whatever its white space and order, or else the same bytes. What was withheld
 // from the recording may be anything.
-func same(tape, got []byte) bool {
-	if bytes.Equal(tape, got) || masked(string(tape), string(got)) {
+func same(recording, got []byte) bool {
+	if bytes.Equal(recording, got) || masked(string(recording), string(got)) {
 		return true
 	}
 	var a, b any
-	return decode(tape, &a) && decode(got, &b) && reflect.DeepEqual(a, b)
+	return decode(recording, &a) && decode(got, &b) && reflect.DeepEqual(a, b)
 }
 
 func decode(b []byte, v *any) bool {
@@ -28,8 +28,8 @@ func decode(b []byte, v *any) bool {
 }
 
 // masked reports whether got is recording with something instead of each mask.
-func masked(tape, got string) bool {
-	parts := strings.Split(tape, secret.Mask)
+func masked(recording, got string) bool {
+	parts := strings.Split(recording, secret.Mask)
 	if len(parts) == 1 || !strings.HasPrefix(got, parts[0]) {
 		return false
 	}

@@ -7,8 +7,8 @@ import (
 
 func TestSame(t *testing.T) {
 	tests := []struct {
-		tape, got string
-		want      bool
+		recording, got string
+		want           bool
 	}{
 		{"hello", "hello", true},
 		{"hello", "Hello", false},
@@ -26,8 +26,8 @@ func TestSame(t *testing.T) {
 		{`a***a`, `a`, false},
 	}
 	for _, tt := range tests {
-		if got := same([]byte(tt.tape), []byte(tt.got)); got != tt.want {
-			t.Errorf("%s and %s: %v", tt.tape, tt.got, got)
+		if got := same([]byte(tt.recording), []byte(tt.got)); got != tt.want {
+			t.Errorf("%s and %s: %v", tt.recording, tt.got, got)
 		}
 	}
 }

@@ -64,10 +64,10 @@ type Server struct {
 	connection int
 }
 
-// New returns a server of the tape. Close must be called. ctx ends its connections.
-func New(ctx context.Context, tape *proto.TapeReader, o Options) *Server {
+// New returns a server of the recording. Close must be called. ctx ends its connections.
+func New(ctx context.Context, recording *proto.RecordingReader, o Options) *Server {
 	s := &Server{o: o, ctx: ctx, turn: make(chan struct{}, 1), over: make(chan struct{})}
-	s.next, s.stop = iter.Pull2(tape.Records())
+	s.next, s.stop = iter.Pull2(recording.Records())
 	return s
 }
 
@@ -75,11 +75,11 @@ func New(ctx context.Context, tape *proto.TapeReader, o Options) *Server {
 func (s *Server) Done() <-chan struct{} { return s.over }
 
 // Err says what ended the recording, when Done is closed: a *Deviation, an error of
-// reading, proto.ErrTapeCut; nil when all of it was served.
+// reading, proto.ErrRecordingCut; nil when all of it was served.
 func (s *Server) Err() error { return s.err }
 
 // Close waits for the connection that is being served, which must be about to end,
-// and ends the reading of the tape.
+// and ends the reading of the recording.
 func (s *Server) Close() {
 	s.turn <- struct{}{}
 	s.stop()
@@ -151,7 +151,7 @@ func (s *Server) take() (proto.FrameRecord, bool) {
 	return *r, true
 }
 
-// serve serves the next connection of the tape.
+// serve serves the next connection of the recording.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	first, _ := s.peek()
 	start := first.Time

@@ -133,8 +133,8 @@ func (r *Redactor) String(s string) string {
 	return s
 }
 
-// worthwhile is how much garbage is worth a collection at once, in bytes.
-const worthwhile = 16 << 20
+// gcThreshold is how much garbage is worth a collection at once, in bytes.
+const gcThreshold = 16 << 20
 
 // maskAll puts the mask instead of each f in b, the first of which is at i. It
 // works in b itself, which may be a copy of many mebibytes: no f is shorter than the
@@ -159,7 +159,7 @@ func (r *Redactor) Bytes(b []byte) []byte {
 			continue
 		}
 		if !owned {
-			if len(b) >= worthwhile {
+			if len(b) >= gcThreshold {
 				// The last copy, of a message like this, may not have been collected.
 				debug.FreeOSMemory()
 			}

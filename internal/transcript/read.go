@@ -10,8 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/jq"
-	"github.com/hark-cli/hark/internal/jsontext"
 )
 
 // Parse reads a transcript; name is for messages. The error is a *jq.Error that shows
@@ -287,9 +287,9 @@ func (r *reader) outcome(s *Step, text string, at int) error {
 		}
 	case "event":
 		s.Kind = Event
-		var d jsontext.Decoder // of its own: its maps live as long as the step
+		var d eventjson.Decoder // of its own: its maps live as long as the step
 		v, err := d.Decode([]byte(rest))
-		if e, ok := errors.AsType[*jsontext.SyntaxError](err); ok {
+		if e, ok := errors.AsType[*eventjson.SyntaxError](err); ok {
 			return r.fail(restAt+e.Offset, "%s", e.Error())
 		} else if err != nil {
 			return r.fail(restAt, "%v", err)
@@ -338,7 +338,7 @@ const maxReason = 123
 
 // brief is a word for a message.
 func brief(word string) string {
-	if n := jsontext.CutText(word, 24); n < len(word) {
+	if n := eventjson.CutText(word, 24); n < len(word) {
 		return word[:n] + "…"
 	}
 	return word

@@ -82,7 +82,7 @@ type Step struct {
 	Code     int
 	Reason   string
 	Duration time.Duration
-	// Value is an event, with the types of jsontext.Decoder.
+	// Value is an event, with the types of eventjson.Decoder.
 	Value any
 }
 

@@ -25,15 +25,15 @@ type outbox struct {
 	bytes    int
 	since    time.Time // full without a frame having been written
 	current  bool      // the last message that was taken came from the user
-	closing  *farewell
+	closing  *closeFrame
 	over     bool // the writer is to end, or has ended
 	err      error
 	proof    proof
 }
 
-// A farewell is the close frame that ends what goes out. Messages that were put before
+// A closeFrame is the one that ends what goes out. Messages that were put before
 // go first until by, and no longer: then it goes between the fragments of one.
-type farewell struct {
+type closeFrame struct {
 	payload []byte
 	by      time.Time
 	taken   bool // by the writer
@@ -123,7 +123,7 @@ func (o *outbox) close(payload []byte, by time.Time) bool {
 		o.closing.by = by
 		return false
 	}
-	o.closing = &farewell{payload: payload, by: by}
+	o.closing = &closeFrame{payload: payload, by: by}
 	return true
 }
 

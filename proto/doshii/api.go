@@ -12,7 +12,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/doshii/wire"
@@ -34,7 +34,7 @@ func VendorJWT(now time.Time, vendor string, vendorKey secret.Value) secret.Valu
 // signedJWT is a JSON Web Token with HMAC-SHA256 (RFC 7519; RFC 7515, appendix A.1).
 func signedJWT(claims wire.Claims, key secret.Value) secret.Value {
 	enc := base64.RawURLEncoding
-	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(jsontext.Encode(claims))
+	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(eventjson.Encode(claims))
 	mac := hmac.New(sha256.New, []byte(key.Reveal()))
 	mac.Write([]byte(text))
 	return secret.Value(text + "." + enc.EncodeToString(mac.Sum(nil)))
@@ -125,7 +125,7 @@ func (a *API) call(ctx context.Context, method, path, location string, body any)
 	}
 	var payload []byte
 	if body != nil {
-		payload = jsontext.Encode(body)
+		payload = eventjson.Encode(body)
 	}
 	req, err := proto.NewRequest(ctx, proto.StageRequest, method, a.Base+path, bytes.NewReader(payload))
 	if err != nil {

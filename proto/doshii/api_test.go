@@ -225,11 +225,11 @@ func TestQuiet(t *testing.T) {
 		now := prototest.Noon
 		s.d.Quiet = func() { got = append(got, "at "+now.Sub(prototest.Noon).String()) }
 		s.d.Events = []string{"another"}
-		s.Greet(now)
+		s.OnOpen(now)
 		for _, m := range tt.messages {
 			now = now.Add(10 * time.Second)
 			s.Decode(proto.Message{Data: []byte(m), Time: now})
-			w, err := s.Due(now)
+			w, err := s.Tick(now)
 			if err != nil {
 				t.Errorf("%s: %v", tt.name, err)
 			}

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
@@ -41,11 +41,11 @@ func (d *Service) Describe(m proto.Message) proto.Description {
 	if out.Data = data; data == nil {
 		out.Data = []byte{}
 	}
-	jsontext.Members(data, func(name, value []byte) bool {
+	eventjson.Members(data, func(name, value []byte) bool {
 		if string(name) != "id" {
 			return true
 		}
-		out.Subject, ok = jsontext.String(value)
+		out.Subject, ok = eventjson.String(value)
 		if !ok && len(value) > 0 && (value[0] == '-' || '0' <= value[0] && value[0] <= '9') {
 			out.Subject = string(value)
 		}

@@ -15,11 +15,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/doshii/wire"
+)
+
+// The engine looks for these at run time.
+var (
+	_ proto.Classifier = (*Service)(nil)
+	_ proto.Scheduler  = (*session)(nil)
 )
 
 // A Service is the event socket of Doshii for apps, points of sale and vendors of
@@ -111,8 +117,8 @@ func (d *Service) handshake(ctx context.Context) (*proto.Handshake, error) {
 // Offline implements Player.
 func (d *Service) Offline() proto.Session { return &session{d: d} }
 
-// Judge implements Judge. No close code has a documented meaning.
-func (d *Service) Judge(err error) proto.Verdict {
+// Classify implements proto.Classifier. No close code has a documented meaning.
+func (d *Service) Classify(err error) proto.Verdict {
 	if e, ok := errors.AsType[*proto.HandshakeError](err); ok && e.Stage == netdial.StageUpgrade && e.Status == http.StatusBadRequest {
 		return proto.Verdict{Class: proto.Refused}
 	}
@@ -130,8 +136,8 @@ type session struct {
 	quiet    time.Time // when to say that only pongs have come; zero when said, or not so
 }
 
-// Greet sends the first heartbeat, which completes the handshake.
-func (s *session) Greet(now time.Time) []proto.Effect {
+// OnOpen sends the first heartbeat, which completes the handshake.
+func (s *session) OnOpen(now time.Time) []proto.Effect {
 	s.lastPong, s.beat = now, now.Add(s.d.Heartbeat)
 	if s.d.Quiet != nil {
 		s.quiet = now.Add(wire.Quiet)
@@ -140,7 +146,7 @@ func (s *session) Greet(now time.Time) []proto.Effect {
 }
 
 func (s *session) ping(now time.Time) proto.Frame {
-	return proto.Text(jsontext.Encode(wire.Ping(now, s.d.AppVersion)))
+	return proto.Text(eventjson.Encode(wire.Ping(now, s.d.AppVersion)))
 }
 
 // eventPrefix is how an event begins as Doshii sends it.
@@ -210,7 +216,7 @@ func (s *session) decode(data []byte, now time.Time, outer bool) (event bool, ef
 
 // answer is the pong for a ping of the server.
 func (s *session) answer(ping json.RawMessage, note proto.Note) []proto.Effect {
-	return []proto.Effect{proto.Send{proto.Text(jsontext.Encode(wire.Pong(ping, s.d.AppVersion)))}, note}
+	return []proto.Effect{proto.Send{proto.Text(eventjson.Encode(wire.Pong(ping, s.d.AppVersion)))}, note}
 }
 
 // pong takes a sign of life. The number is the ping's own or the server's clock;
@@ -232,7 +238,7 @@ func (s *session) primus(text string, now time.Time) []proto.Effect {
 	switch {
 	case strings.HasPrefix(text, wire.PrimusPing):
 		return []proto.Effect{
-			proto.Send{proto.Text(jsontext.Encode(wire.PrimusPong + strings.TrimPrefix(text, wire.PrimusPing)))},
+			proto.Send{proto.Text(eventjson.Encode(wire.PrimusPong + strings.TrimPrefix(text, wire.PrimusPing)))},
 			proto.Note("ping of the server answered"),
 		}
 	case strings.HasPrefix(text, wire.PrimusPong):
@@ -241,9 +247,9 @@ func (s *session) primus(text string, now time.Time) []proto.Effect {
 	return []proto.Effect{proto.Note("the server is about to close")}
 }
 
-// Due implements Keeper: heartbeats, and the end of a connection on which no pong
+// Tick implements proto.Scheduler: heartbeats, and the end of a connection on which no pong
 // comes any more.
-func (s *session) Due(now time.Time) (proto.Work, error) {
+func (s *session) Tick(now time.Time) (proto.Work, error) {
 	var w proto.Work
 	if !now.Before(s.beat) {
 		s.beat = now.Add(s.d.Heartbeat)
@@ -267,5 +273,5 @@ func (s *session) Due(now time.Time) (proto.Work, error) {
 	return w, nil
 }
 
-// Farewell has nothing to say.
-func (s *session) Farewell() []proto.Frame { return nil }
+// OnClose has nothing to say.
+func (s *session) OnClose() []proto.Frame { return nil }

@@ -54,7 +54,7 @@ func TestDecode(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSession()
-			s.Greet(prototest.Noon)
+			s.OnOpen(prototest.Noon)
 			got, err := prototest.Decode(s, proto.Message{Data: []byte(tt.message), Time: prototest.Noon})
 			if err != nil {
 				t.Error(err)
@@ -68,22 +68,22 @@ func TestDecode(t *testing.T) {
 
 func TestHeartbeat(t *testing.T) {
 	s := newSession()
-	if diff := cmp.Diff([]string{`{"doshii":{"ping":1795435200000,"version":"1.4.0"}}`}, prototest.Texts(prototest.Frames(s.Greet(prototest.Noon)))); diff != "" {
+	if diff := cmp.Diff([]string{`{"doshii":{"ping":1795435200000,"version":"1.4.0"}}`}, prototest.Texts(prototest.Frames(s.OnOpen(prototest.Noon)))); diff != "" {
 		t.Errorf("first heartbeat (-want +got):\n%s", diff)
 	}
 	for i := 1; i <= 5; i++ {
 		now := prototest.Noon.Add(time.Duration(i) * 30 * time.Second)
 		s.Decode(proto.Message{Data: []byte(`{"doshii":{"pong":0}}`), Time: now.Add(-29 * time.Second)})
-		w, err := s.Due(now)
+		w, err := s.Tick(now)
 		if err != nil || len(prototest.Frames(w.Effects)) != 1 || !w.Next.Equal(now.Add(30*time.Second)) && i < 5 {
 			t.Errorf("heartbeat %d: %d frames, next %s, %v", i, len(prototest.Frames(w.Effects)), w.Next, err)
 		}
 	}
 	last := prototest.Noon.Add(121 * time.Second) // of the pongs
-	if _, err := s.Due(last.Add(60*time.Second - 1)); err != nil {
+	if _, err := s.Tick(last.Add(60*time.Second - 1)); err != nil {
 		t.Errorf("just before two periods: %v", err)
 	}
-	_, err := s.Due(last.Add(60 * time.Second))
+	_, err := s.Tick(last.Add(60 * time.Second))
 	if err == nil || err.Error() != "connection lost: no pong within two heartbeat periods (1m0s)" {
 		t.Errorf("after two periods: %v", err)
 	}
@@ -158,7 +158,7 @@ func FuzzDecode(f *testing.F) {
 func TestDecodeErrorsAreRefusals(t *testing.T) {
 	for _, text := range []string{"", "null", "{}", "[", `{"head":1}`, `{"head":{"ok":"yes"}}`, "\xff"} {
 		s := newSession()
-		s.Greet(prototest.Noon)
+		s.OnOpen(prototest.Noon)
 		if _, err := prototest.Decode(s, proto.Message{Data: []byte(text), Time: prototest.Noon}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
@@ -230,7 +230,7 @@ func escapePath(path string) string {
 
 // contentTypeOf is what the data looks like.
 func contentTypeOf(data []byte) string {
-	if ok, _ := jsontext.Scan(data); ok {
+	if ok, _ := eventjson.Valid(data); ok {
 		return "application/json"
 	}
 	if utf8.Valid(data) {

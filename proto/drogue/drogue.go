@@ -11,12 +11,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/drogue/wire"
 	"github.com/hark-cli/hark/proto/frame"
+)
+
+// The engine looks for these at run time.
+var (
+	_ proto.Classifier     = (*Service)(nil)
+	_ proto.Scheduler      = (*session)(nil)
+	_ proto.ControlWatcher = (*session)(nil)
 )
 
 // A Service is the WebSocket integration of Drogue Cloud: CloudEvents of one
@@ -144,17 +151,17 @@ func (d *Service) authenticate(c Credential, hs *proto.Handshake, query url.Valu
 // Offline implements Player.
 func (d *Service) Offline() proto.Session { return &session{d: d} }
 
-// Judge implements Judge, after the close codes and statuses that the server's
+// Classify implements proto.Classifier, after the close codes and statuses that the server's
 // source has (drogue-cloud, websocket-integration/src/wshandler/mod.rs, and
 // drogue-bazaar, src/auth/error.rs).
-func (d *Service) Judge(err error) proto.Verdict {
+func (d *Service) Classify(err error) proto.Verdict {
 	if _, ok := errors.AsType[*proto.CredentialError](err); ok {
 		return proto.Verdict{Class: proto.Credentials}
 	}
 	if e, ok := errors.AsType[*proto.HandshakeError](err); ok && e.Stage == netdial.StageUpgrade {
 		switch e.Status {
 		case http.StatusForbidden:
-			return proto.Verdict{Class: proto.Credentials, Free: d.Renewable}
+			return proto.Verdict{Class: proto.Credentials, RetryNow: d.Renewable}
 		case http.StatusNotFound:
 			return proto.Verdict{Class: proto.Refused}
 		}
@@ -168,7 +175,7 @@ func (d *Service) Judge(err error) proto.Verdict {
 	case e.Reason == wire.TokenExpired,
 		e.Code == frame.StatusInternal && e.Reason == wire.RefreshFailed+": "+wire.AuthFailed:
 		if d.Renewable {
-			return proto.Verdict{Class: proto.Transient, Free: true}
+			return proto.Verdict{Class: proto.Transient, RetryNow: true}
 		}
 		return proto.Verdict{Class: proto.Credentials}
 	case e.Code == frame.StatusPolicy && e.Reason == wire.RefreshFailed:
@@ -190,9 +197,9 @@ type session struct {
 	failures int       // in a row, to get a new token after the old one has expired
 }
 
-// Greet has nothing to say: the server acknowledges nothing, so the stream is
+// OnOpen has nothing to say: the server acknowledges nothing, so the stream is
 // live as soon as the socket is open.
-func (s *session) Greet(now time.Time) []proto.Effect {
+func (s *session) OnOpen(now time.Time) []proto.Effect {
 	if !s.limited {
 		return []proto.Effect{proto.StreamLive{}}
 	}
@@ -225,8 +232,8 @@ func (s *session) Control(op frame.Opcode, _ time.Time) []proto.Effect {
 	return nil
 }
 
-// Farewell has nothing to say.
-func (s *session) Farewell() []proto.Frame { return nil }
+// OnClose has nothing to say.
+func (s *session) OnClose() []proto.Frame { return nil }
 
 // schedule plans the next renewal: half a minute before the token expires, or
 // after two thirds of a life that is shorter than 90 s.
@@ -248,10 +255,10 @@ func (s *session) backOff() time.Duration {
 	return wait
 }
 
-// Due implements Keeper: a new token before the old one expires. Connections with
+// Tick implements proto.Scheduler: a new token before the old one expires. Connections with
 // a personal access token or without credentials have no expiry, and a refresh
 // would give them one.
-func (s *session) Due(now time.Time) (proto.Work, error) {
+func (s *session) Tick(now time.Time) (proto.Work, error) {
 	if !s.limited || !s.d.Renewable {
 		return proto.Work{}, nil
 	}
@@ -299,7 +306,7 @@ func (s *session) renewed(now time.Time, t secret.Value, err error) proto.Work {
 	return proto.Work{
 		Effects: []proto.Effect{
 			proto.Secrets{t.Reveal()},
-			proto.Send{{Opcode: frame.OpText, Payload: jsontext.Encode(wire.Refresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
+			proto.Send{{Opcode: frame.OpText, Payload: eventjson.Encode(wire.Refresh{RefreshAccessToken: t.Reveal()}), Secret: true}},
 			proto.Note(sentNote(s.expires.Sub(now).Round(time.Second))),
 		},
 		Next: s.ask,

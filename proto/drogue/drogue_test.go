@@ -59,15 +59,15 @@ func TestJudge(t *testing.T) {
 		want proto.Verdict
 	}{
 		{static, &proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 403}, proto.Verdict{Class: proto.Credentials}},
-		{renewable, &proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 403}, proto.Verdict{Class: proto.Credentials, Free: true}},
+		{renewable, &proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 403}, proto.Verdict{Class: proto.Credentials, RetryNow: true}},
 		{static, &proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 404}, proto.Verdict{Class: proto.Refused}},
 		{static, &proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 400}, proto.Verdict{Class: proto.Unreachable}},
 		{static, &proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 500}, proto.Verdict{Class: proto.Transient}},
 		{static, &proto.CloseError{Code: 1008, Reason: "JWT token expired"}, proto.Verdict{Class: proto.Credentials}},
-		{renewable, &proto.CloseError{Code: 1008, Reason: "JWT token expired"}, proto.Verdict{Class: proto.Transient, Free: true}},
+		{renewable, &proto.CloseError{Code: 1008, Reason: "JWT token expired"}, proto.Verdict{Class: proto.Transient, RetryNow: true}},
 		{renewable, &proto.CloseError{Code: 1008, Reason: "Failed to refresh token"}, proto.Verdict{Class: proto.Refused}},
 		{static, &proto.CloseError{Code: 1011, Reason: "Failed to refresh token: Authentication failed"}, proto.Verdict{Class: proto.Credentials}},
-		{renewable, &proto.CloseError{Code: 1011, Reason: "Failed to refresh token: Authentication failed"}, proto.Verdict{Class: proto.Transient, Free: true}},
+		{renewable, &proto.CloseError{Code: 1011, Reason: "Failed to refresh token: Authentication failed"}, proto.Verdict{Class: proto.Transient, RetryNow: true}},
 		{renewable, &proto.CloseError{Code: 1011, Reason: "Failed to refresh token: Token authentication is not enabled"}, proto.Verdict{Class: proto.Transient}},
 		{static, &proto.CloseError{Code: 1011, Reason: "Internal error: Stream error"}, proto.Verdict{Class: proto.Transient}},
 		{static, &proto.CloseError{Code: 1002, Reason: "expected value at line 1 column 1"}, proto.Verdict{Class: proto.Refused}},
@@ -82,7 +82,7 @@ func TestJudge(t *testing.T) {
 // renew runs the work that is due and returns what it wants.
 func renew(t *testing.T, s *session, now time.Time) proto.Work {
 	t.Helper()
-	w, err := s.Due(now)
+	w, err := s.Tick(now)
 	if err != nil || w.Do == nil {
 		t.Fatalf("nothing to do at %s: %v", now, err)
 	}
@@ -99,8 +99,8 @@ func TestRenewsItsToken(t *testing.T) {
 	var fail error
 	d := &Service{Renewable: true, Token: func(context.Context) (secret.Value, error) { return secret.Value(next), fail }}
 	s := &session{d: d, limited: true, claimed: exp, expires: exp, obtained: prototest.Noon}
-	s.Greet(prototest.Noon)
-	if w, _ := s.Due(prototest.Noon); w.Do != nil || !w.Next.Equal(exp.Add(-30*time.Second)) {
+	s.OnOpen(prototest.Noon)
+	if w, _ := s.Tick(prototest.Noon); w.Do != nil || !w.Next.Equal(exp.Add(-30*time.Second)) {
 		t.Errorf("asks for a token at once, or next at %s", w.Next)
 	}
 	at := exp.Add(-30 * time.Second)
@@ -164,11 +164,11 @@ func TestRenewsWithAWrongClock(t *testing.T) {
 					t.Fatal(err)
 				}
 				s := hs.Session.(*session)
-				s.Greet(time.Now())
+				s.OnOpen(time.Now())
 				start, last, sent := time.Now(), time.Now(), 0
 				asked = 0
 				for time.Since(start) < time.Hour {
-					w, err := s.Due(time.Now())
+					w, err := s.Tick(time.Now())
 					if err == nil && w.Do != nil {
 						w, err = w.Do(t.Context())(time.Now())
 					}
@@ -199,9 +199,9 @@ func TestRenewsWithAWrongClock(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := hs.Session.(*session)
-		s.Greet(time.Now())
+		s.OnOpen(time.Now())
 		for start := time.Now(); time.Since(start) < time.Hour; {
-			w, _ := s.Due(time.Now())
+			w, _ := s.Tick(time.Now())
 			if w.Do != nil {
 				w, _ = w.Do(t.Context())(time.Now())
 			}
@@ -228,8 +228,8 @@ func TestNeverRefreshesWithoutExpiry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hs.Session.Greet(time.Now())
-		w, err := hs.Session.(proto.Keeper).Due(time.Now().Add(time.Hour))
+		hs.Session.OnOpen(time.Now())
+		w, err := hs.Session.(proto.Scheduler).Tick(time.Now().Add(time.Hour))
 		if err != nil || w.Do != nil || len(prototest.Frames(w.Effects)) != 0 {
 			t.Errorf("%s: %+v, %v", name, w, err)
 		}

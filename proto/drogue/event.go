@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
@@ -30,7 +30,7 @@ func (f *Filter) match(data []byte) bool {
 	}{
 		{attribute: wire.Device, value: f.Device}, {attribute: wire.Sender, value: f.Sender}, {attribute: "type", value: f.Type},
 	}
-	ok := jsontext.Members(data, func(name, value []byte) bool {
+	ok := eventjson.Members(data, func(name, value []byte) bool {
 		for i := range wanted {
 			if w := &wanted[i]; string(name) == w.attribute {
 				w.has = isString(value, w.value)
@@ -49,7 +49,7 @@ func isString(value []byte, s string) bool {
 	if len(value) > len(`""`)+len(`\u0000`)*len(s) {
 		return false
 	}
-	got, ok := jsontext.String(value)
+	got, ok := eventjson.String(value)
 	return ok && got == s
 }
 
@@ -73,17 +73,17 @@ func Decode(event []byte) []byte {
 	if err != nil || !utf8.Valid(text) {
 		return event
 	}
-	data := jsontext.Rest{Data: text, Form: jsontext.Quoted, End: `"`}
+	data := eventjson.Tail{Data: text, Form: eventjson.Quoted, End: `"`}
 	if isJSON {
 		var breaks bool
-		if ok, breaks = jsontext.Scan(text); !ok {
+		if ok, breaks = eventjson.Valid(text); !ok {
 			return event
 		}
 		if breaks {
-			text = jsontext.TrimBreaks(text)
-			jsontext.FoldBreaks(text)
+			text = eventjson.TrimBreaks(text)
+			eventjson.FoldBreaks(text)
 		}
-		data = jsontext.Rest{Data: text, Form: jsontext.Verbatim}
+		data = eventjson.Tail{Data: text, Form: eventjson.Verbatim}
 	}
 	const open = `"data":`
 	size := e.from + len(open) + 1 + data.Len() + len(event) - e.to
@@ -113,7 +113,7 @@ type binaryEvent struct {
 func scanCloudEvent(event []byte) (e binaryEvent, ok bool) {
 	payloads, text := 0, true
 	offset := func(part []byte) int { return cap(event) - cap(part) }
-	ok = jsontext.Members(event, func(name, value []byte) bool {
+	ok = eventjson.Members(event, func(name, value []byte) bool {
 		switch string(name) {
 		case "data":
 			payloads++
@@ -122,7 +122,7 @@ func scanCloudEvent(event []byte) (e binaryEvent, ok bool) {
 			e.from, e.to = offset(name)-len(`"`), offset(value)+len(value)
 			e.base64, text = stringText(value)
 		case "datacontenttype":
-			e.contentType, text = jsontext.String(value)
+			e.contentType, text = eventjson.String(value)
 		}
 		return text
 	})
@@ -138,7 +138,7 @@ func stringText(b []byte) (text []byte, ok bool) {
 	if bytes.IndexByte(b, '\\') < 0 {
 		return b[1 : len(b)-1], true
 	}
-	s, ok := jsontext.String(b)
+	s, ok := eventjson.String(b)
 	return []byte(s), ok
 }
 

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/prototest"
 )
@@ -94,8 +94,8 @@ func FuzzDecodeEvent(f *testing.F) {
 	f.Add([]byte(`{"data_base64":"MQ==","datacontenttype":"application/json","data_base64":""}`))
 	f.Fuzz(func(t *testing.T, event []byte) {
 		got := Decode(event)
-		before, _ := jsontext.Scan(event)
-		after, _ := jsontext.Scan(got)
+		before, _ := eventjson.Valid(event)
+		after, _ := eventjson.Valid(got)
 		if before != after {
 			t.Fatalf("%s became %s", event, got)
 		}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -30,10 +30,10 @@ type replyHead struct {
 
 // readReply reads a message or an answer; false when it is not a JSON object.
 func readReply(text []byte) (m reply, ok bool) {
-	if valid, _ := jsontext.Scan(text); !valid {
+	if valid, _ := eventjson.Valid(text); !valid {
 		return m, false
 	}
-	ok = jsontext.Members(text, func(name, value []byte) bool {
+	ok = eventjson.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "type":
 			m.typ = stringOf(value)
@@ -50,7 +50,7 @@ func readReply(text []byte) (m reply, ok bool) {
 // readHead returns nil for a head that is no object.
 func readHead(text []byte) *replyHead {
 	var h replyHead
-	ok := jsontext.Members(text, func(name, value []byte) bool {
+	ok := eventjson.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "msgId":
 			if h.msgID = value; isEmpty(value) {

@@ -74,7 +74,7 @@ func TestIsNotOK(t *testing.T) {
 		`"errors":[]`:  {Request: "subscription to /a", Reasons: nil},
 	} {
 		s := newSession("/a")
-		s.Greet(prototest.Noon)
+		s.OnOpen(prototest.Noon)
 		step, err := prototest.Decode(s, proto.Message{Data: ack(`"subscribe-1"`, rest)})
 		if diff := cmp.Diff(error(want), err); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", rest, diff)
@@ -100,7 +100,7 @@ func TestSideMembersOfAnyKind(t *testing.T) {
 	} {
 		s := newSession("/a")
 		s.cursor = newCursor()
-		s.Greet(prototest.Noon)
+		s.OnOpen(prototest.Noon)
 		step, err := prototest.Decode(s, proto.Message{Data: []byte(message), Time: prototest.Noon})
 		got := "note"
 		switch {
@@ -116,7 +116,7 @@ func TestSideMembersOfAnyKind(t *testing.T) {
 		}
 	}
 	s := newSession("/a", "/b")
-	s.Greet(prototest.Noon)
+	s.OnOpen(prototest.Noon)
 	step, err := prototest.Decode(s, proto.Message{Data: []byte(`{"head":{"ok":false,"errors":["no right"]}}`)})
 	if err != nil || step.Warning != "the service refused a request without saying which: no right" {
 		t.Errorf("with two requests: %+v, %v", step, err)

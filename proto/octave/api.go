@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
@@ -145,7 +145,7 @@ func (a *API) Publish(ctx context.Context, name string, elems json.RawMessage) (
 	} else {
 		path += "/" + url.PathEscape(name)
 	}
-	body, err := a.call(ctx, http.MethodPost, path, nil, jsontext.Encode(event))
+	body, err := a.call(ctx, http.MethodPost, path, nil, eventjson.Encode(event))
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (a *API) call(ctx context.Context, method, path string, query url.Values, b
 	}
 	if a.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, a.Timeout, &proto.OverdueError{What: "answer", Limit: a.Timeout})
+		ctx, cancel = context.WithTimeoutCause(ctx, a.Timeout, &proto.TimeoutError{What: "answer", Limit: a.Timeout})
 		defer cancel()
 	}
 	target := strings.TrimRight(a.Base, "/") + "/" + url.PathEscape(a.Company) + "/" + path

@@ -26,7 +26,7 @@ func BenchmarkDecode(b *testing.B) {
 			if cursor {
 				s.cursor = newCursor()
 			}
-			s.Greet(prototest.Noon)
+			s.OnOpen(prototest.Noon)
 			now := prototest.Noon
 			b.SetBytes(int64(len(messages[0])))
 			b.ReportAllocs()

@@ -42,7 +42,7 @@ func TestFillByHand(t *testing.T) {
 	o := &Service{Streams: []string{"/a", "/b"}, AckTimeout: time.Minute, Backfill: true}
 	c := newCursor()
 	s := &session{o: o, recovery: recovery{cursor: c, granted: prototest.Noon}}
-	s.Greet(prototest.Noon)
+	s.OnOpen(prototest.Noon)
 	s.Decode(proto.Message{Data: ack(`"subscribe-1"`, `"ok":true`)})
 	if step, _ := prototest.Decode(s, proto.Message{Data: ack(`"subscribe-2"`, `"ok":true`)}); !step.Ready || step.Filling {
 		t.Errorf("first connection: %+v", step)
@@ -56,7 +56,7 @@ func TestFillByHand(t *testing.T) {
 	s.Decode(proto.Message{Data: ack(`"by-hand-2"`, `"ok":true`)})
 
 	s = &session{o: o, recovery: recovery{cursor: c}}
-	s.Greet(prototest.Noon)
+	s.OnOpen(prototest.Noon)
 	if len(s.fill.streams) != 1 || s.fill.streams[0].name != "/a" {
 		t.Errorf("fetched: %+v", s.fill.streams)
 	}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -18,7 +18,7 @@ func (o *Service) Describe(m proto.Message) proto.Description {
 		d.Source = "octave://" + url.PathEscape(o.Company)
 	}
 	var resource, path []byte
-	jsontext.Members(m.Data, func(name, value []byte) bool {
+	eventjson.Members(m.Data, func(name, value []byte) bool {
 		switch string(name) {
 		case "resource":
 			resource = value
@@ -28,10 +28,10 @@ func (o *Service) Describe(m proto.Message) proto.Description {
 		return true
 	})
 	var generated, created time.Time
-	jsontext.Members(d.Data, func(name, value []byte) bool {
+	eventjson.Members(d.Data, func(name, value []byte) bool {
 		switch string(name) {
 		case "id":
-			d.ID, _ = jsontext.String(value)
+			d.ID, _ = eventjson.String(value)
 		case "path":
 			path = value
 		case "generatedDate":
@@ -41,8 +41,8 @@ func (o *Service) Describe(m proto.Message) proto.Description {
 		}
 		return true
 	})
-	if d.Subject, _ = jsontext.String(path); d.Subject == "" {
-		d.Subject, _ = jsontext.String(resource)
+	if d.Subject, _ = eventjson.String(path); d.Subject == "" {
+		d.Subject, _ = eventjson.String(resource)
 	}
 	if d.Time = generated; generated.IsZero() {
 		d.Time = created

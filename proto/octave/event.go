@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"strconv"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // An eventInfo is what hark must know of an event to tell it from others and to
@@ -23,7 +23,7 @@ type eventInfo struct {
 // the result are parts of text.
 func readEvent(text []byte) (e eventInfo, ok bool) {
 	e.raw = text
-	ok = jsontext.Members(text, func(name, value []byte) bool {
+	ok = eventjson.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "id":
 			e.id = unquoted(value)
@@ -54,7 +54,7 @@ func readPush(message []byte) (resource []byte, e eventInfo, ok bool) {
 		}
 	}
 	var value []byte
-	ok = jsontext.Members(message, func(name, v []byte) bool {
+	ok = eventjson.Members(message, func(name, v []byte) bool {
 		switch string(name) {
 		case "resource":
 			resource = unquoted(v)

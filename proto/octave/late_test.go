@@ -167,7 +167,7 @@ func TestBeginsWithoutDate(t *testing.T) {
 	c := newCursor()
 	connect := func(now time.Time) (*session, prototest.Step) {
 		s := &session{o: o, recovery: recovery{cursor: c, received: now}}
-		s.Greet(now)
+		s.OnOpen(now)
 		step, err := prototest.Decode(s, proto.Message{Data: []byte(`{"head":{"msgId":"subscribe-1","ok":true},"body":{}}`), Time: now})
 		if err != nil || !step.Ready {
 			t.Fatalf("acknowledged: %+v, %v", step, err)
@@ -200,7 +200,7 @@ func TestSinceWithoutDate(t *testing.T) {
 		o := &Service{Streams: []string{"s1"}, AckTimeout: time.Second, Ago: time.Minute}
 		c := newCursor()
 		s := &session{o: o, recovery: recovery{cursor: c, granted: granted, received: prototest.Noon}}
-		step := prototest.StepOf(s.Greet(prototest.Noon))
+		step := prototest.StepOf(s.OnOpen(prototest.Noon))
 		want := prototest.Noon
 		if !granted.IsZero() {
 			want = granted

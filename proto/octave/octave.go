@@ -13,10 +13,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/octave/wire"
+)
+
+// The engine looks for these at run time.
+var (
+	_ proto.Classifier = (*Service)(nil)
+	_ proto.Drainer    = (*run)(nil)
+	_ proto.Scheduler  = (*session)(nil)
 )
 
 // A Service is streams of Sierra Wireless Octave: a session asked for over HTTP, a socket of
@@ -135,8 +142,8 @@ type run struct {
 	cursor *cursor
 }
 
-// Release implements Holder.
-func (r *run) Release() []proto.Message {
+// Drain implements proto.Drainer.
+func (r *run) Drain() []proto.Message {
 	if r.cursor == nil || r.cursor.fill == nil {
 		return nil
 	}
@@ -160,8 +167,8 @@ func (r *run) Handshake(ctx context.Context) (*proto.Handshake, error) {
 // Offline implements Player.
 func (o *Service) Offline() proto.Session { return &session{o: o} }
 
-// Judge implements Judge.
-func (o *Service) Judge(err error) proto.Verdict {
+// Classify implements proto.Classifier.
+func (o *Service) Classify(err error) proto.Verdict {
 	if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
 		switch {
 		case e.Stage == proto.StageSession && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
@@ -171,7 +178,7 @@ func (o *Service) Judge(err error) proto.Verdict {
 			return proto.Verdict{Class: proto.Refused}
 		case e.Stage == netdial.StageUpgrade && e.Status >= 400 && e.Status < 500:
 			// The session has expired: a new one usually helps at once.
-			return proto.Verdict{Class: proto.Transient, Free: true}
+			return proto.Verdict{Class: proto.Transient, RetryNow: true}
 		}
 	}
 	if _, ok := errors.AsType[*proto.CloseError](err); ok {
@@ -196,8 +203,8 @@ type session struct {
 	recovery
 }
 
-// Greet subscribes to every stream.
-func (s *session) Greet(now time.Time) []proto.Effect {
+// OnOpen subscribes to every stream.
+func (s *session) OnOpen(now time.Time) []proto.Effect {
 	s.awaited = make(map[string]string, len(s.o.Streams))
 	s.deadline = now.Add(s.o.AckTimeout)
 	if s.o.Heartbeat > 0 {
@@ -215,13 +222,13 @@ func (s *session) Greet(now time.Time) []proto.Effect {
 // subscription locates a stream by path when it begins with a slash, otherwise
 // by id.
 func subscription(id, typ, stream string) proto.Frame {
-	r := wire.Request{MsgID: jsontext.Encode(id), Object: wire.ObjectEvent, Type: typ}
+	r := wire.Request{MsgID: eventjson.Encode(id), Object: wire.ObjectEvent, Type: typ}
 	if strings.HasPrefix(stream, "/") {
 		r.Path = stream
 	} else {
 		r.StreamID = stream
 	}
-	return proto.Text(jsontext.Encode(r))
+	return proto.Text(eventjson.Encode(r))
 }
 
 // pushedPrefix is how an event begins as the documentation prints it. The test
@@ -296,14 +303,14 @@ func (s *session) outstanding() string {
 	return ""
 }
 
-// Due implements Keeper: heartbeats, the limit for acknowledgments, and what is
+// Tick implements proto.Scheduler: heartbeats, the limit for acknowledgments, and what is
 // to be fetched.
-func (s *session) Due(now time.Time) (proto.Work, error) {
+func (s *session) Tick(now time.Time) (proto.Work, error) {
 	var w proto.Work
 	if !s.beat.IsZero() {
 		if !now.Before(s.beat) {
 			s.beat = now.Add(s.o.Heartbeat)
-			w.Effects = []proto.Effect{proto.Send{proto.Text(jsontext.Encode(wire.Request{Type: wire.TypeHeartbeat}))}}
+			w.Effects = []proto.Effect{proto.Send{proto.Text(eventjson.Encode(wire.Request{Type: wire.TypeHeartbeat}))}}
 		}
 		w.Next = s.beat
 	}
@@ -312,7 +319,7 @@ func (s *session) Due(now time.Time) (proto.Work, error) {
 		return w, nil
 	}
 	if !now.Before(s.deadline) {
-		return w, &proto.OverdueError{What: "acknowledgment of the subscription to " + s.missing(), Limit: s.o.AckTimeout}
+		return w, &proto.TimeoutError{What: "acknowledgment of the subscription to " + s.missing(), Limit: s.o.AckTimeout}
 	}
 	if w.Next.IsZero() || s.deadline.Before(w.Next) {
 		w.Next = s.deadline
@@ -331,8 +338,8 @@ func (s *session) missing() string {
 	return strings.Join(names, ", ")
 }
 
-// Farewell ends the subscriptions.
-func (s *session) Farewell() []proto.Frame {
+// OnClose ends the subscriptions.
+func (s *session) OnClose() []proto.Frame {
 	var out []proto.Frame
 	for i, stream := range s.o.Streams {
 		out = append(out, subscription("unsubscribe-"+strconv.Itoa(i+1), wire.TypeUnsubscribe, stream))

@@ -19,7 +19,7 @@ func newSession(streams ...string) *session {
 
 func TestGreet(t *testing.T) {
 	s := newSession("/my/stream/path", "s53b1d1600cf27b75148de0ac")
-	step := prototest.StepOf(s.Greet(prototest.Noon))
+	step := prototest.StepOf(s.OnOpen(prototest.Noon))
 	want := []string{
 		`{"msgId":"subscribe-1","object":"event","type":"subscribe","path":"/my/stream/path"}`,
 		`{"msgId":"subscribe-2","object":"event","type":"subscribe","streamId":"s53b1d1600cf27b75148de0ac"}`,
@@ -34,8 +34,8 @@ func TestGreet(t *testing.T) {
 		`{"msgId":"unsubscribe-1","object":"event","type":"unsubscribe","path":"/my/stream/path"}`,
 		`{"msgId":"unsubscribe-2","object":"event","type":"unsubscribe","streamId":"s53b1d1600cf27b75148de0ac"}`,
 	}
-	if diff := cmp.Diff(want, prototest.Texts(s.Farewell())); diff != "" {
-		t.Errorf("farewell (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, prototest.Texts(s.OnClose())); diff != "" {
+		t.Errorf("OnClose (-want +got):\n%s", diff)
 	}
 }
 
@@ -46,7 +46,7 @@ func ack(id, rest string) []byte {
 func TestAcknowledgements(t *testing.T) {
 	const ok = `"ok":true,"errors":[],"messages":["Your request has been processed successfully."]`
 	s := newSession("/a", "/b")
-	s.Greet(prototest.Noon)
+	s.OnOpen(prototest.Noon)
 	for i, tt := range []struct {
 		message string
 		want    prototest.Step
@@ -74,7 +74,7 @@ func TestAcknowledgements(t *testing.T) {
 
 func TestRefusal(t *testing.T) {
 	s := newSession("/nothing")
-	s.Greet(prototest.Noon)
+	s.OnOpen(prototest.Noon)
 	_, err := prototest.Decode(s, proto.Message{Data: ack(`"subscribe-1"`, `"ok":false,"status":404,"errors":["The requested resource could not be located at this address."],"messages":[]`)})
 	const want = "subscription to /nothing refused with status 404: The requested resource could not be located at this address."
 	if err == nil || err.Error() != want {
@@ -87,24 +87,24 @@ func TestRefusal(t *testing.T) {
 
 func TestDue(t *testing.T) {
 	s := newSession("/a", "/b")
-	s.Greet(prototest.Noon)
+	s.OnOpen(prototest.Noon)
 	s.Decode(proto.Message{Data: ack(`"subscribe-1"`, `"ok":true`)})
-	w, err := s.Due(prototest.Noon.Add(9 * time.Second))
+	w, err := s.Tick(prototest.Noon.Add(9 * time.Second))
 	if err != nil || len(prototest.Frames(w.Effects)) > 0 || !w.Next.Equal(prototest.Noon.Add(10*time.Second)) {
 		t.Errorf("after 9s: %v, next %s, %v", prototest.Texts(prototest.Frames(w.Effects)), w.Next, err)
 	}
-	_, err = s.Due(prototest.Noon.Add(10 * time.Second))
+	_, err = s.Tick(prototest.Noon.Add(10 * time.Second))
 	const want = "no acknowledgment of the subscription to /b within 10s"
-	if err == nil || err.Error() != want || proto.Classify(&Service{}, err) != proto.Overdue {
+	if err == nil || err.Error() != want || proto.Classify(&Service{}, err) != proto.TimedOut {
 		t.Errorf("after 10s: %v, want %s", err, want)
 	}
 	s.Decode(proto.Message{Data: ack(`"subscribe-2"`, `"ok":true`)})
 	for i := 1; i <= 3; i++ {
 		now := prototest.Noon.Add(time.Duration(i) * 20 * time.Second)
-		if w, _ := s.Due(now.Add(-time.Millisecond)); len(prototest.Frames(w.Effects)) != 0 {
+		if w, _ := s.Tick(now.Add(-time.Millisecond)); len(prototest.Frames(w.Effects)) != 0 {
 			t.Errorf("heartbeat %d is early", i)
 		}
-		w, err := s.Due(now)
+		w, err := s.Tick(now)
 		if diff := cmp.Diff([]string{`{"type":"heartbeat"}`}, prototest.Texts(prototest.Frames(w.Effects))); diff != "" || err != nil || !w.Next.Equal(now.Add(20*time.Second)) {
 			t.Errorf("heartbeat %d: next %s, %v\n%s", i, w.Next, err, diff)
 		}
@@ -123,8 +123,8 @@ func TestJudge(t *testing.T) {
 		{&proto.HandshakeError{Stage: proto.StageSession, Status: 404}, proto.Verdict{Class: proto.Unreachable}},
 		{&proto.HandshakeError{Stage: proto.StageSession, Status: 429}, proto.Verdict{Class: proto.Transient}},
 		{&proto.HandshakeError{Stage: proto.StageSession, Status: 500}, proto.Verdict{Class: proto.Transient}},
-		{&proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 404}, proto.Verdict{Class: proto.Transient, Free: true}},
-		{&proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 401}, proto.Verdict{Class: proto.Transient, Free: true}},
+		{&proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 404}, proto.Verdict{Class: proto.Transient, RetryNow: true}},
+		{&proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 401}, proto.Verdict{Class: proto.Transient, RetryNow: true}},
 		{&proto.HandshakeError{Stage: netdial.StageUpgrade, Status: 502}, proto.Verdict{Class: proto.Transient}},
 		{&proto.HandshakeError{Stage: proto.StageSession, Err: &proto.RefusedError{}}, proto.Verdict{Class: proto.Refused}},
 		{&proto.CloseError{Code: 1008}, proto.Verdict{Class: proto.Transient}},
@@ -140,7 +140,7 @@ func TestJudge(t *testing.T) {
 // What the vendor's documents and public code send is told apart rightly.
 func TestVendorMessages(t *testing.T) {
 	s := newSession("/my/stream/path")
-	s.Greet(prototest.Noon)
+	s.OnOpen(prototest.Noon)
 	s.awaited = map[string]string{"my-path-request": "/my/stream/path"}
 	seen := 0
 	for name, m := range prototest.Messages(t, "octave") {
@@ -171,7 +171,7 @@ func FuzzDecode(f *testing.F) {
 func TestDecodeErrorsAreRefusals(t *testing.T) {
 	for _, text := range []string{"", "null", "{}", "[", `{"head":1}`, `{"head":{"ok":"yes"}}`, "\xff"} {
 		s := newSession("/a", "/b")
-		s.Greet(prototest.Noon)
+		s.OnOpen(prototest.Noon)
 		if _, err := prototest.Decode(s, proto.Message{Data: []byte(text), Time: prototest.Noon}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}

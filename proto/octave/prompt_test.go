@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/octave/wire"
 	"github.com/hark-cli/hark/proto/prototest"
@@ -13,7 +13,7 @@ import (
 func TestCommands(t *testing.T) {
 	now := time.Now()
 	s := &session{o: &Service{Streams: []string{"/a"}}}
-	s.Greet(now)
+	s.OnOpen(now)
 	command := func(name string, args ...string) string {
 		t.Helper()
 		effects, text, err := s.Command(name, args, now)
@@ -27,7 +27,7 @@ func TestCommands(t *testing.T) {
 	}
 	answer := func(id string, ok bool) prototest.Step {
 		t.Helper()
-		step, err := prototest.Decode(s, proto.Message{Data: jsontext.Encode(wire.Answer{Head: &wire.Head{MsgID: jsontext.Encode(id), OK: ok, Status: 200}})})
+		step, err := prototest.Decode(s, proto.Message{Data: eventjson.Encode(wire.Answer{Head: &wire.Head{MsgID: eventjson.Encode(id), OK: ok, Status: 200}})})
 		if err != nil {
 			t.Fatal(err)
 		}

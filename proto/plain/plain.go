@@ -18,8 +18,8 @@ type Service struct {
 	URL          string
 	Header       http.Header
 	Subprotocols []string
-	// Greeting goes out first on each connection.
-	Greeting []proto.Frame
+	// FirstFrames goes out first on each connection.
+	FirstFrames []proto.Frame
 }
 
 // Name implements Service.
@@ -34,22 +34,22 @@ func (p *Service) handshake(context.Context) (*proto.Handshake, error) {
 		Address:      proto.BareAddress(p.URL),
 		Header:       p.Header,
 		Subprotocols: p.Subprotocols,
-		Session:      session{p.Greeting},
+		Session:      session{p.FirstFrames},
 	}, nil
 }
 
-type session struct{ greeting []proto.Frame }
+type session struct{ firstFrames []proto.Frame }
 
-// Greet sends the greeting; the stream is live as soon as the socket is open.
-func (s session) Greet(time.Time) []proto.Effect {
-	return []proto.Effect{proto.Send(s.greeting), proto.StreamReady{}}
+// OnOpen sends the firstFrames; the stream is live as soon as the socket is open.
+func (s session) OnOpen(time.Time) []proto.Effect {
+	return []proto.Effect{proto.Send(s.firstFrames), proto.StreamReady{}}
 }
 
 // Decode takes every message for an event.
 func (s session) Decode(proto.Message) (event bool, _ []proto.Effect, _ error) { return true, nil, nil }
 
-// Farewell has nothing to say.
-func (s session) Farewell() []proto.Frame { return nil }
+// OnClose has nothing to say.
+func (s session) OnClose() []proto.Frame { return nil }
 
 // Offline implements Player.
 func (p *Service) Offline() proto.Session { return session{} }

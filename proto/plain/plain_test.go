@@ -12,13 +12,13 @@ import (
 // address is shown.
 func TestService(t *testing.T) {
 	hello := proto.Text([]byte("hello"))
-	svc := &Service{URL: "wss://user:s3cret@host/a/b?token=s3cret", Subprotocols: []string{"v1"}, Greeting: []proto.Frame{hello}}
+	svc := &Service{URL: "wss://user:s3cret@host/a/b?token=s3cret", Subprotocols: []string{"v1"}, FirstFrames: []proto.Frame{hello}}
 	hs, err := svc.Start().Handshake(t.Context())
 	if err != nil || hs.URL != svc.URL || hs.Address != "wss://host/a/b?…" || hs.Subprotocols[0] != "v1" {
 		t.Errorf("handshake %+v, %v", hs, err)
 	}
 	want := prototest.Step{Send: []proto.Frame{hello}, Ready: true}
-	if diff := cmp.Diff(want, prototest.StepOf(hs.Session.Greet(prototest.Noon))); diff != "" {
+	if diff := cmp.Diff(want, prototest.StepOf(hs.Session.OnOpen(prototest.Noon))); diff != "" {
 		t.Errorf("at first (-want +got):\n%s", diff)
 	}
 	for _, m := range []proto.Message{{Data: []byte("x")}, {Data: []byte{0}, Binary: true}, {}} {

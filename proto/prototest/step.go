@@ -104,7 +104,7 @@ func FuzzDecode(f *testing.F, service string, session func() proto.Session) {
 	f.Fuzz(func(t *testing.T, data []byte, binary bool) {
 		before := string(data)
 		s := session()
-		s.Greet(Noon)
+		s.OnOpen(Noon)
 		step, err := Decode(s, proto.Message{Data: data, Binary: binary, Time: Noon})
 		if step.Event && (err != nil || len(step.Send) > 0) {
 			t.Errorf("an event with an error or an answer: %+v, %v", step, err)
@@ -123,7 +123,7 @@ func FuzzDecode(f *testing.F, service string, session func() proto.Session) {
 // VerdictOf is what a run makes of an error that has ended an attempt of a service that
 // judges.
 func VerdictOf(svc proto.Service, err error) proto.Verdict {
-	v := svc.(proto.Judge).Judge(err)
+	v := svc.(proto.Classifier).Classify(err)
 	if v.Class == proto.Unknown {
 		v.Class = proto.Classify(svc, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 // A Type is that of the value of a parameter.
@@ -178,7 +178,7 @@ func (p Param) Value(text string) (any, error) {
 		}
 		return b, nil
 	case JSON:
-		var d jsontext.Decoder // of its own: its maps live as long as the value
+		var d eventjson.Decoder // of its own: its maps live as long as the value
 		v, err := d.Decode([]byte(text))
 		if err != nil {
 			return nil, fmt.Errorf("expected JSON: %w", err)

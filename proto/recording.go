@@ -1,0 +1,461 @@
+package proto
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hark-cli/hark/internal/eventjson"
+	"github.com/hark-cli/hark/proto/frame"
+)
+
+// A recording is what went over a connection, one JSON object a line:
+// a head, then a record for each handshake, each message and each control frame
+// in both directions.
+//
+//	{"format":"hark-tape","version":1,"time":"…","service":"drogue"}
+//	{"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
+//	{"time":"…","dir":"in","op":"text","text":"…"}
+//	{"time":"…","dir":"in","op":"binary","base64":"…"}
+//	{"time":"…","dir":"out","op":"text","withheld":true}
+//	{"time":"…","dir":"in","op":"close","code":1000,"reason":"bye"}
+//	{"time":"…","op":"end","exit_code":8,"error":"…"}
+//
+// Times are those of RFC 3339 with nanoseconds. A payload that is UTF-8 stands as
+// text, whatever its opcode, and any other in base64. A recording without a head, as
+// --format frames prints it, can be read too. A handshake begins a connection.
+const (
+	recordingFormat  = "hark-tape"
+	recordingVersion = 1
+)
+
+// A RecordingHead is the first line of a recording.
+type RecordingHead struct {
+	Time    time.Time
+	Service string // the name of the service; empty when the recording has no head
+	// Source and Run make the sources and ids of CloudEvents what they were: the source
+	// of the service, and what stands in front of the numbers of events.
+	Source, Run string
+}
+
+// A RecordingEnd is the last line of a recording: how the command ended that made it.
+type RecordingEnd struct {
+	Time     time.Time
+	ExitCode int
+	// Reason names the condition that ended it, or is empty; Error is its message.
+	Reason, Error string
+}
+
+// A HandshakeRecord is one opening handshake. What it shows of the request is
+// without credentials.
+type HandshakeRecord struct {
+	URL    string
+	Header http.Header
+	// Status of the answer, 0 when there was none; then the rest is empty.
+	Status         int
+	ResponseHeader http.Header
+	// Body is the start of a refusal's body.
+	Body string
+}
+
+// recordingLine is any line of a recording.
+type recordingLine struct {
+	Format  string `json:"format,omitempty"`
+	Version int    `json:"version,omitempty"`
+
+	Time    time.Time `json:"time,omitzero"`
+	Service string    `json:"service,omitempty"`
+	Source  string    `json:"source,omitempty"`
+	Run     string    `json:"run,omitempty"`
+
+	Dir      string             `json:"dir,omitempty"`
+	Op       string             `json:"op,omitempty"`
+	Text     *string            `json:"text,omitempty"`
+	Base64   *[]byte            `json:"base64,omitempty"`
+	Code     int                `json:"code,omitempty"`
+	Reason   string             `json:"reason,omitempty"`
+	Withheld bool               `json:"withheld,omitempty"`
+	Request  *recordingRequest  `json:"request,omitempty"`
+	Response *recordingResponse `json:"response,omitempty"`
+	ExitCode *int               `json:"exit_code,omitempty"`
+	EndedBy  string             `json:"ended_by,omitempty"`
+	Error    string             `json:"error,omitempty"`
+}
+
+type recordingRequest struct {
+	URL    string      `json:"url"`
+	Header http.Header `json:"header,omitempty"`
+}
+
+type recordingResponse struct {
+	Status int         `json:"status"`
+	Header http.Header `json:"header,omitempty"`
+	Body   string      `json:"body,omitempty"`
+}
+
+// opHandshake and opEnd are the ops of records that are no frames.
+const (
+	opHandshake = "handshake"
+	opEnd       = "end"
+)
+
+// recordingOps are the opcodes of a recording.
+var recordingOps = []frame.Opcode{frame.OpText, frame.OpBinary, frame.OpPing, frame.OpPong, frame.OpClose}
+
+// AppendHead appends the first line of a recording to dst, its line break included.
+func AppendHead(dst []byte, h RecordingHead) []byte {
+	return appendLine(dst, recordingLine{Format: recordingFormat, Version: recordingVersion, Time: h.Time.UTC(), Service: h.Service, Source: h.Source, Run: h.Run})
+}
+
+// AppendEnd appends the last line of a recording to dst, its line break included.
+func AppendEnd(dst []byte, e RecordingEnd) []byte {
+	return appendLine(dst, recordingLine{Time: e.Time.UTC(), Op: opEnd, ExitCode: &e.ExitCode, EndedBy: e.Reason, Error: e.Error})
+}
+
+// AppendRecord appends r to dst as one line of a recording, its line break included.
+// The payload of a secret frame is left out.
+func AppendRecord(dst []byte, r FrameRecord) []byte {
+	dst, rest := BeginRecord(dst, r)
+	return rest.AppendAll(dst)
+}
+
+// BeginRecord is AppendRecord for records that may be long: of one that is, it
+// appends the start, and what follows is in rest, which refers to the payload.
+func BeginRecord(dst []byte, r FrameRecord) (start []byte, rest eventjson.Tail) {
+	if r.Handshake != nil {
+		return appendHandshake(dst, r), rest
+	}
+	dst = append(dst, `{"time":"`...)
+	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
+	dst = append(dst, `","dir":"`...)
+	dst = append(dst, r.Direction.String()...)
+	dst = append(dst, `","op":"`...)
+	dst = append(dst, r.Opcode.String()...)
+	switch {
+	case r.Secret:
+		dst = append(dst, `","withheld":true`...)
+	case r.Opcode == frame.OpClose:
+		code, reason := frame.ParseClose(r.Payload)
+		dst = append(dst, `","code":`...)
+		dst = strconv.AppendInt(dst, int64(code), 10)
+		if reason != "" {
+			dst = append(dst, `,"reason":`...)
+			dst = eventjson.AppendString(dst, reason)
+		}
+	case utf8.Valid(r.Payload):
+		dst = append(dst, `","text":"`...)
+		return eventjson.Tail{Data: r.Payload, Form: eventjson.Quoted, End: "\"}\n"}.Finish(dst)
+	default:
+		dst = append(dst, `","base64":"`...)
+		return eventjson.Tail{Data: r.Payload, Form: eventjson.Base64, End: "\"}\n"}.Finish(dst)
+	}
+	return append(dst, "}\n"...), rest
+}
+
+func appendHandshake(dst []byte, r FrameRecord) []byte {
+	h := r.Handshake
+	l := recordingLine{
+		Time: r.Time.UTC(), Dir: r.Direction.String(), Op: opHandshake,
+		Request: &recordingRequest{h.URL, h.Header},
+	}
+	if h.Status != 0 {
+		l.Response = &recordingResponse{h.Status, h.ResponseHeader, h.Body}
+	}
+	return appendLine(dst, l)
+}
+
+func appendLine(dst []byte, l recordingLine) []byte {
+	w := bytes.NewBuffer(dst)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(l); err != nil {
+		panic(err) // only strings and numbers, which always have an encoding
+	}
+	return w.Bytes()
+}
+
+// A RecordingError is a line that is none of a recording.
+type RecordingError struct {
+	Line int // from 1; 0 is the file as a whole
+	Err  error
+}
+
+func (e *RecordingError) Error() string {
+	if e.Line == 0 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("recording, line %d: %v", e.Line, e.Err)
+}
+func (e *RecordingError) Unwrap() error { return e.Err }
+
+// ErrRecordingCut says that a recording ends in the middle of a line, as one does whose
+// recording was cut off. What stands before is all there.
+var ErrRecordingCut = errors.New("the recording ends in the middle of a line")
+
+// maxRecordingLine is the longest line that is read, in bytes: a message of the
+// largest size that is usual, each byte escaped.
+const maxRecordingLine = 512 << 20
+
+// maxFirstLine is how much of the first line is read, in bytes, until there is a sign
+// that it belongs to a recording. A file without any line is known by it.
+const maxFirstLine = 1 << 20
+
+// A RecordingReader reads a recording.
+type RecordingReader struct {
+	// Head is zero when the recording has none.
+	Head RecordingHead
+	// End is nil until the last line was read, and when there is none: the command that
+	// made the recording was killed, or still runs.
+	End *RecordingEnd
+
+	r     *bufio.Reader
+	line  int
+	long  []byte // a line that is longer than the reader's buffer
+	first *FrameRecord
+	err   error
+}
+
+var errNoRecording = errors.New("the file is not a recording")
+
+// NewRecordingReader reads the head of the recording in r.
+func NewRecordingReader(r io.Reader) (*RecordingReader, error) {
+	t := &RecordingReader{r: bufio.NewReaderSize(r, 64<<10)}
+	if err := t.begin(); err != nil {
+		return nil, err
+	}
+	b, err := t.next()
+	switch {
+	case err == io.EOF:
+		return nil, &RecordingError{0, errors.New("the file is empty, and not a recording")}
+	case err != nil:
+		return nil, err
+	}
+	l, err := parseRecordingLine(b)
+	switch {
+	case err != nil && t.atEnd(b) && bytes.HasPrefix(b, []byte("{")):
+		return nil, &RecordingError{t.line, errors.New("the recording is cut off in its first line, and nothing of it can be read")}
+	case err != nil:
+		return nil, &RecordingError{t.line, err}
+	case l.Format == "" && l.Op != "":
+		rec, err := l.record()
+		if err != nil {
+			return nil, &RecordingError{t.line, err}
+		}
+		t.first = &rec
+		return t, nil
+	}
+	if err := l.head(); err != nil {
+		return nil, &RecordingError{t.line, err}
+	}
+	t.Head = RecordingHead{Time: l.Time, Service: l.Service, Source: l.Source, Run: l.Run}
+	return t, nil
+}
+
+// fileSigns are the first bytes of files that are not what they are taken for.
+var fileSigns = []struct{ begin, what string }{
+	{"\x1f\x8b", "compressed with gzip: unpack it, as in gzip -dc FILE | hark play -"},
+	{"\xfd7zXZ\x00", "compressed with xz: unpack it, as in xz -dc FILE | hark play -"},
+	{"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it, as in zstd -dc FILE | hark play -"},
+	{"BZh", "compressed with bzip2: unpack it, as in bzip2 -dc FILE | hark play -"},
+	{"\xff\xfe", "UTF-16, and a recording is UTF-8"},
+	{"\xfe\xff", "UTF-16, and a recording is UTF-8"},
+}
+
+// begin looks at the first bytes and passes over a byte order mark of UTF-8.
+func (t *RecordingReader) begin() error {
+	start, _ := t.r.Peek(8)
+	for _, s := range fileSigns {
+		if bytes.HasPrefix(start, []byte(s.begin)) {
+			return &RecordingError{0, errors.New("the file is " + s.what)}
+		}
+	}
+	if bytes.HasPrefix(start, []byte("\ufeff")) {
+		_, _ = t.r.Discard(len("\ufeff"))
+	}
+	return nil
+}
+
+// Records yields the records of the recording once, in their order. A payload is valid
+// until the next one is asked for. An error is the last thing that is yielded:
+// ErrRecordingCut, a *RecordingError, or one of reading.
+func (t *RecordingReader) Records() iter.Seq2[FrameRecord, error] {
+	return func(yield func(FrameRecord, error) bool) {
+		if t.first != nil {
+			r := *t.first
+			t.first = nil
+			if !yield(r, nil) {
+				return
+			}
+		}
+		for t.err == nil {
+			r, err := t.read()
+			if t.err = err; err != nil {
+				break
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if t.err != io.EOF {
+			yield(FrameRecord{}, t.err)
+		}
+	}
+}
+
+// read returns the next record; further heads, of recordings one after the other, are
+// passed over.
+func (t *RecordingReader) read() (FrameRecord, error) {
+	for {
+		b, err := t.next()
+		if err != nil {
+			return FrameRecord{}, err
+		}
+		l, err := parseRecordingLine(b)
+		if err != nil && t.atEnd(b) {
+			return FrameRecord{}, ErrRecordingCut
+		}
+		if err == nil && l.Format != "" {
+			if err = l.head(); err == nil {
+				t.End = nil
+				continue
+			}
+		}
+		if err == nil && l.Op == opEnd {
+			t.End = &RecordingEnd{Time: l.Time, Reason: l.EndedBy, Error: l.Error}
+			if l.ExitCode != nil {
+				t.End.ExitCode = *l.ExitCode
+			}
+			continue
+		}
+		var r FrameRecord
+		if err == nil {
+			r, err = l.record()
+		}
+		if err != nil {
+			return FrameRecord{}, &RecordingError{t.line, err}
+		}
+		t.End = nil
+		return r, nil
+	}
+}
+
+// Cut reports whether the recording was read to its end, which is in the middle of a line.
+func (t *RecordingReader) Cut() bool { return t.err == ErrRecordingCut }
+
+// next returns the next line that is not empty, with its line break if it has one.
+func (t *RecordingReader) next() ([]byte, error) {
+	for {
+		b, err := t.readLine()
+		if err != nil {
+			return nil, err
+		}
+		t.line++
+		if len(bytes.TrimSpace(b)) > 0 {
+			return b, nil
+		}
+	}
+}
+
+func (t *RecordingReader) readLine() ([]byte, error) {
+	b, err := t.r.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		t.long = t.long[:0]
+		for err == bufio.ErrBufferFull {
+			t.long = append(t.long, b...)
+			if t.line == 0 && len(t.long) > maxFirstLine && !bytes.Contains(t.long[:maxFirstLine], []byte(`"op":`)) {
+				return nil, &RecordingError{1, errNoRecording}
+			}
+			if len(t.long) > maxRecordingLine {
+				return nil, &RecordingError{t.line + 1, fmt.Errorf("the line is longer than %d bytes", maxRecordingLine)}
+			}
+			b, err = t.r.ReadSlice('\n')
+		}
+		t.long = append(t.long, b...)
+		b = t.long
+	}
+	if err == io.EOF && len(b) > 0 {
+		err = nil
+	}
+	return b, err
+}
+
+// atEnd reports whether b is the last line, without a line break.
+func (t *RecordingReader) atEnd(b []byte) bool { return !bytes.HasSuffix(b, []byte("\n")) }
+
+// notRecord says why a line is not a record, without words of the decoder.
+func notRecord(err error) string {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
+		return fmt.Sprintf("%s has a value of the wrong type (%s)", t.Field, t.Value)
+	}
+	return "the line is not a JSON object with the members of a recording"
+}
+
+func parseRecordingLine(b []byte) (recordingLine, error) {
+	var l recordingLine
+	if err := json.Unmarshal(b, &l); err != nil {
+		return recordingLine{}, fmt.Errorf("not a valid record: %s", notRecord(err))
+	}
+	return l, nil
+}
+
+// head checks the head of a recording.
+func (l *recordingLine) head() error {
+	switch {
+	case l.Format != recordingFormat:
+		return errors.New("not a recording: a first line with \"format\":\"" + recordingFormat + "\" is missing")
+	case l.Version != recordingVersion:
+		return fmt.Errorf("the recording has version %d of the format; only version %d is supported", l.Version, recordingVersion)
+	}
+	return nil
+}
+
+func (l *recordingLine) record() (FrameRecord, error) {
+	r := FrameRecord{Time: l.Time, Secret: l.Withheld}
+	switch l.Dir {
+	case "in":
+		r.Direction = In
+	case "out":
+		r.Direction = Out
+	default:
+		return r, fmt.Errorf("dir is %q: expected in or out", l.Dir)
+	}
+	if l.Op == opHandshake {
+		r.Handshake = &HandshakeRecord{}
+		if l.Request != nil {
+			r.Handshake.URL, r.Handshake.Header = l.Request.URL, l.Request.Header
+		}
+		if p := l.Response; p != nil {
+			r.Handshake.Status, r.Handshake.ResponseHeader, r.Handshake.Body = p.Status, p.Header, p.Body
+		}
+		return r, nil
+	}
+	i := slices.IndexFunc(recordingOps, func(op frame.Opcode) bool { return op.String() == l.Op })
+	if i < 0 {
+		return r, fmt.Errorf("op is %q: expected handshake, text, binary, ping, pong or close", l.Op)
+	}
+	r.Opcode = recordingOps[i]
+	switch {
+	case l.Withheld:
+	case r.Opcode == frame.OpClose:
+		if l.Code < 0 || l.Code > 0xFFFF {
+			return r, fmt.Errorf("code is %d: expected that of a close frame", l.Code)
+		}
+		r.Payload = frame.ClosePayload(l.Code, l.Reason)
+	case l.Base64 != nil:
+		r.Payload = *l.Base64
+	case l.Text != nil:
+		r.Payload = []byte(*l.Text)
+	default:
+		return r, errors.New("there is neither text nor base64")
+	}
+	return r, nil
+}
