@@ -5,6 +5,9 @@
 //	         ▼                ├─ Reason ─▶ why it did not
 //	       Error ─ Caret      └─ Needs ─▶ what of an input must be decoded
 //
+// Expressions from files run as a [Program] instead: it sees nothing but its input and
+// its variables, and its time, its outputs and the size of its values have limits.
+//
 // The rules:
 //
 //   - A [Filter] is compiled before anything is dialed, so that a mistake in it is a
