@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +26,8 @@ const autobahnSubset = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*," +
 
 // startAutobahn starts the fuzzing server of the Autobahn test suite that "make
 // deps" has installed. verdicts, to be called when the reports are made, counts the
-// verdicts into the log and lists the cases that did not close as they should.
-func startAutobahn(t *testing.T) (url string, verdicts func() []string) {
+// verdicts into the log and returns the cases that did not close as they should.
+func startAutobahn(t *testing.T, cases string, patience int) (url string, verdicts func() map[string]string, stop func()) {
 	t.Helper()
 	program, err := filepath.Abs("../.deps/autobahn/serve")
 	if err != nil {
@@ -42,10 +43,13 @@ func startAutobahn(t *testing.T) (url string, verdicts func() []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := t.ArtifactDir()
+	folder := filepath.Join(t.ArtifactDir(), strconv.Itoa(patience))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	spec, err := json.Marshal(map[string]any{
 		"url": "ws://" + address, "outdir": folder, "exclude-cases": []string{}, "exclude-agent-cases": map[string]any{},
-		"cases": strings.Split(cmp.Or(os.Getenv("AUTOBAHN_CASES"), autobahnSubset), ","),
+		"cases": strings.Split(cases, ","),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -61,13 +65,15 @@ func startAutobahn(t *testing.T) (url string, verdicts func() []string) {
 	defer log.Close()
 	cmd := exec.Command(program, file)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, log, log
+	cmd.Env = append(os.Environ(), "AUTOBAHN_PATIENCE="+strconv.Itoa(patience))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
+	t.Cleanup(stop)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		if resp, err := http.Get("http://" + address); err == nil {
 			resp.Body.Close()
@@ -78,11 +84,11 @@ func startAutobahn(t *testing.T) (url string, verdicts func() []string) {
 			t.Fatalf("the fuzzing server does not listen:\n%s", text)
 		}
 	}
-	return "ws://" + address, func() []string { return autobahnVerdicts(t, filepath.Join(folder, "index.json")) }
+	return "ws://" + address, func() map[string]string { return autobahnVerdicts(t, filepath.Join(folder, "index.json")) }, stop
 }
 
 // autobahnVerdicts reads the report on hark.
-func autobahnVerdicts(t *testing.T, file string) (failed []string) {
+func autobahnVerdicts(t *testing.T, file string) (failed map[string]string) {
 	t.Helper()
 	var report map[string]map[string]struct{ Behavior, BehaviorClose string }
 	text, err := os.ReadFile(file)
@@ -92,18 +98,18 @@ func autobahnVerdicts(t *testing.T, file string) (failed []string) {
 	if err != nil || len(report["hark"]) == 0 {
 		t.Fatalf("the report of the test suite: %v", err)
 	}
+	failed = make(map[string]string)
 	count := make(map[string]int)
 	for name, verdict := range report["hark"] {
 		count[verdict.Behavior]++
 		switch verdict.BehaviorClose {
 		case "OK", "INFORMATIONAL", "UNIMPLEMENTED":
 		default:
-			failed = append(failed, fmt.Sprintf("case %s closed: %s", name, verdict.BehaviorClose))
+			failed[name] = fmt.Sprintf("case %s closed: %s", name, verdict.BehaviorClose)
 		}
 	}
 	for _, verdict := range slices.Sorted(maps.Keys(count)) {
 		t.Logf("%d cases %s", count[verdict], verdict)
 	}
-	slices.Sort(failed)
 	return failed
 }

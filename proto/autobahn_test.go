@@ -2,13 +2,16 @@ package proto
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,23 +31,40 @@ import (
 // Without it, the one that "make deps" has installed is started, for the cases of
 // AUTOBAHN_CASES: without that, all but most of those of compression, which take
 // minutes.
+//
+// The suite gives a client a second to answer in most cases, which a loaded machine may
+// need for itself. Cases that fail are run once more with a server that is patient.
 func TestAutobahn(t *testing.T) {
-	url := os.Getenv("AUTOBAHN_URL")
-	var verdicts func() []string
-	if url == "" {
-		url, verdicts = startAutobahn(t)
+	if url := os.Getenv("AUTOBAHN_URL"); url != "" {
+		for _, f := range autobahn(t, strings.TrimRight(url, "/")) {
+			t.Error(f)
+		}
+		return
 	}
-	failed := autobahn(t, strings.TrimRight(url, "/"))
-	if verdicts != nil {
-		failed = append(failed, verdicts()...)
+	failed := autobahnCases(t, cmp.Or(os.Getenv("AUTOBAHN_CASES"), autobahnSubset), 1)
+	if len(failed) > 0 {
+		cases := slices.Sorted(maps.Keys(failed))
+		t.Logf("run again: %s", strings.Join(cases, " "))
+		failed = autobahnCases(t, strings.Join(cases, ","), 30)
 	}
 	for _, f := range failed {
 		t.Error(f)
 	}
 }
 
-// autobahn runs all cases and lists those that failed.
-func autobahn(t *testing.T, url string) (failed []string) {
+// autobahnCases runs cases against a server of its own, which waits patience times as
+// long as the suite says. It returns what failed, by case.
+func autobahnCases(t *testing.T, cases string, patience int) (failed map[string]string) {
+	url, verdicts, stop := startAutobahn(t, cases, patience)
+	defer stop()
+	failed = autobahn(t, url)
+	maps.Copy(failed, verdicts())
+	return failed
+}
+
+// autobahn runs all cases and returns those that failed.
+func autobahn(t *testing.T, url string) (failed map[string]string) {
+	failed = make(map[string]string)
 	count, err := strconv.Atoi(autobahnAsk(t, url+"/getCaseCount"))
 	if err != nil || count < 1 {
 		t.Fatalf("the number of cases: %d, %v", count, err)
@@ -57,8 +77,12 @@ func autobahn(t *testing.T, url string) (failed []string) {
 			t.Fatalf("the status of case %d: %q", n, answer)
 		}
 		if status.Behavior == "FAILED" {
-			failed = append(failed, fmt.Sprintf("case %d: %s %s", n, status.Behavior,
-				autobahnAsk(t, fmt.Sprintf("%s/getCaseInfo?case=%d&agent=hark", url, n))))
+			var info struct{ ID, Description string }
+			answer := autobahnAsk(t, fmt.Sprintf("%s/getCaseInfo?case=%d&agent=hark", url, n))
+			if err := json.Unmarshal([]byte(answer), &info); err != nil {
+				t.Fatalf("the description of case %d: %q", n, answer)
+			}
+			failed[info.ID] = fmt.Sprintf("case %s: %s: %s", info.ID, status.Behavior, info.Description)
 		}
 	}
 	autobahnRun(t, url+"/updateReports?agent=hark", rawSession{})
@@ -167,7 +191,7 @@ func TestAutobahnHarness(t *testing.T) {
 	go s.Serve(l)
 	defer s.Close()
 	failed := autobahn(t, "ws://"+l.Addr().String())
-	if len(failed) != 1 || !strings.Contains(failed[0], "case 2") || !strings.Contains(failed[0], `"1.2"`) {
+	if len(failed) != 1 || failed["1.2"] == "" {
 		t.Errorf("failed: %q", failed)
 	}
 	if last := asked[len(asked)-1]; last != "/updateReports" {
