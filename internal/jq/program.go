@@ -122,7 +122,7 @@ func (p *Program) String() string { return p.expr }
 // Key returns where the expression came from.
 func (p *Program) Key() string { return p.key }
 
-// Run applies the expression to v, which must be of the types of jsontext.Decoder, as
+// Run applies the expression to v, which must be of the types of eventjson.Decoder, as
 // the values of the variables must be, and is not changed. It returns the outputs,
 // which may share memory with v and the variables; Clone makes a copy that lasts.
 //
@@ -195,7 +195,7 @@ func (p *Program) Uses(name string) bool {
 	return found
 }
 
-// Clone returns a copy of v, of the types of jsontext.Decoder or gojq, that shares no
+// Clone returns a copy of v, of the types of eventjson.Decoder or gojq, that shares no
 // map and no slice with it.
 func Clone(v any) any {
 	switch v := v.(type) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hark-cli/hark/internal/jsontext"
+	"github.com/hark-cli/hark/internal/eventjson"
 )
 
 func mustProgram(t testing.TB, expr string, o Options) *Program {
@@ -25,7 +25,7 @@ func text(t testing.TB, values []any) string {
 	var out []byte
 	var err error
 	for _, v := range values {
-		if out, err = jsontext.AppendValue(out, v); err != nil {
+		if out, err = eventjson.AppendValue(out, v); err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, '\n')
@@ -207,7 +207,7 @@ func TestProgramIsTheExpression(t *testing.T) {
 		limited := mustProgram(t, expr, Options{MaxValue: 1 << 20, MaxOutputs: 1000, Timeout: time.Minute})
 		free := mustProgram(t, expr, Options{})
 		for _, in := range inputs {
-			var d jsontext.Decoder
+			var d eventjson.Decoder
 			v, err := d.Decode([]byte(in))
 			if err != nil {
 				t.Fatal(err)
