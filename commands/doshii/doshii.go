@@ -36,7 +36,11 @@ type account struct {
 	clientSecret string
 	emulator     bool
 	typed        func(flag string) bool
+	rivals       func(one, other string, drop func(name string)) error
 }
+
+// readFrom has the options know where their flags were set.
+func (o *account) readFrom(line *cmdline.Line) { o.typed, o.rivals = line.Typed, line.Rivals }
 
 // options are what the flags of "doshii listen" say.
 type options struct {
@@ -168,7 +172,7 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 			if err := f.Check(ctx, line); err != nil {
 				return err
 			}
-			o.typed = line.Typed
+			o.readFrom(line)
 			return o.check()
 		},
 		Open: func(_ context.Context, _ *cmdline.Line, s *stream.Stream) (*stream.Opened, error) {
@@ -202,6 +206,18 @@ func (o *options) check() error {
 	if err := o.choosePath(); err != nil {
 		return err
 	}
+	if o.clientID != "" && o.authToken != "" && !o.emulator {
+		err := o.rivals("client-id", "auth-token", func(flag string) {
+			if flag == "client-id" {
+				o.clientID, o.clientSecret = "", ""
+			} else {
+				o.authToken = ""
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.typed("env") && o.typed("endpoint"):
 		return cmdline.FlagErrorf("--env", " cannot be used with --endpoint: it chooses the vendor's address")
@@ -209,8 +225,6 @@ func (o *options) check() error {
 		return cmdline.ValueErrorf("--host-style", cmdline.Cut(o.hostStyle, 24), "expected current, middle or oldest")
 	case o.typed("host-style") && (o.typed("endpoint") || o.emulator):
 		return cmdline.FlagErrorf("--host-style", " cannot be used with --endpoint or --emulator: it chooses the vendor's address")
-	case o.clientID != "" && o.authToken != "" && !o.emulator:
-		return cmdline.FlagErrorf("--client-id", " cannot be used with --auth-token")
 	case o.locationToken != "" && o.vendor != "" && o.typed("location-token") && o.typed("vendor"):
 		return cmdline.FlagErrorf("--location-token", " cannot be used with --vendor")
 	case o.deviceID != "" && o.token():

@@ -38,7 +38,7 @@ func (o *rest) flags(more ...*cmdline.Flag) []*cmdline.Flag {
 // call is the Run of a command that makes one request and prints lines.
 func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line, *doshii.API) ([][]byte, error)) func(context.Context, *cmdline.Line) error {
 	return func(ctx context.Context, line *cmdline.Line) error {
-		o.typed = line.Typed
+		o.readFrom(line)
 		if err := o.stream.NetworkFlags.Check(ctx, line); err != nil {
 			return err
 		}

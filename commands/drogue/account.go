@@ -25,7 +25,11 @@ type site struct {
 	api      string
 	emulator bool
 	typed    func(flag string) bool
+	rivals   func(one, other string, drop func(name string)) error
 }
+
+// readFrom has the options know where their flags were set.
+func (o *site) readFrom(line *cmdline.Line) { o.typed, o.rivals = line.Typed, line.Rivals }
 
 // flags declares them; use says what the endpoint is for.
 func (o *site) flags(use string) []*cmdline.Flag {
@@ -37,15 +41,19 @@ func (o *site) flags(use string) []*cmdline.Flag {
 }
 
 // addresses finds out which addresses count: the base of the API, and that of the
-// socket if it is named and need not be asked for. An address that was typed wins
-// over one of the environment, which may be about another installation.
+// socket if it is named and need not be asked for. The one whose source has
+// precedence counts: the other may be about another installation.
 func (o *site) addresses() (api, socket string, err error) {
 	endpoint, api := o.endpoint, o.api
-	switch typed := o.typed; {
-	case endpoint != "" && api != "" && typed("endpoint") && !typed("api"):
-		api = ""
-	case endpoint != "" && api != "" && typed("api") && !typed("endpoint"):
-		endpoint = ""
+	if endpoint != "" && api != "" {
+		// With the same source they belong together.
+		_ = o.rivals("endpoint", "api", func(flag string) {
+			if flag == "api" {
+				api = ""
+			} else {
+				endpoint = ""
+			}
+		})
 	}
 	if endpoint != "" {
 		if endpoint, err = stream.ServiceEndpoint(endpoint); err != nil {
@@ -128,11 +136,15 @@ func tokenStoreFlag(store *string) *cmdline.Flag {
 // check finds credentials that cannot be used together: the server refuses two forms
 // at once.
 func (o *account) check() error {
-	switch {
-	case o.token != "" && o.accessToken != "":
-		return cmdline.FlagErrorf("--token", " cannot be used with --access-token")
-	case o.token != "" && o.user != "":
+	if o.token != "" && o.accessToken != "" {
+		if err := o.rivals("token", "access-token", o.drop); err != nil {
+			return err
+		}
+	}
+	if o.token != "" && o.user != "" && o.rivals("token", "user", o.drop) != nil {
 		return cmdline.FlagErrorf("--user", " goes with --access-token, not with --token")
+	}
+	switch {
 	case o.accessToken != "" && o.user == "":
 		return cmdline.Usagef("required flag not set: --user, for --access-token")
 	case o.user != "" && o.accessToken == "":
@@ -143,6 +155,15 @@ func (o *account) check() error {
 		return cmdline.FlagErrorf("--user", " must not contain a colon")
 	}
 	return checkTokenStore(o.store)
+}
+
+// drop forgets the credential of a flag.
+func (o *account) drop(flag string) {
+	if flag == "token" {
+		o.token = ""
+	} else {
+		o.accessToken, o.user = "", ""
+	}
 }
 
 func checkTokenStore(store string) error {

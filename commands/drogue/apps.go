@@ -26,7 +26,7 @@ hark drogue apps --endpoint https://api.example.com --jq .metadata.name -r`,
 			if err := f.Check(ctx, line); err != nil {
 				return err
 			}
-			o.typed = line.Typed
+			o.readFrom(line)
 			s := stream.New(p, f)
 			defer s.Close()
 			w, err := s.Writer(ctx)

@@ -111,7 +111,7 @@ Without --group nothing is replayed: events that are sent while the connection i
 			if err := f.Check(ctx, line); err != nil {
 				return err
 			}
-			o.typed = line.Typed
+			o.readFrom(line)
 			return o.address(line.Arg(0))
 		},
 		Open: func(ctx context.Context, _ *cmdline.Line, s *stream.Stream) (*stream.Opened, error) {

@@ -3,12 +3,12 @@ package drogue
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
+	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
@@ -40,7 +40,12 @@ func TestDrogueAddresses(t *testing.T) {
 		{"no scheme", "a.example", "", []string{"endpoint"}, "", "", "has no scheme"},
 	}
 	for _, tt := range tests {
-		o := &site{endpoint: tt.endpoint, api: tt.api, typed: func(f string) bool { return slices.Contains(tt.typed, f) }}
+		line := new(cmdline.Line)
+		for _, name := range tt.typed {
+			line.Settings = append(line.Settings, cmdline.Setting{Flag: &cmdline.Flag{Name: name}, As: "--" + name})
+		}
+		o := &site{endpoint: tt.endpoint, api: tt.api}
+		o.readFrom(line)
 		api, socket, err := o.addresses()
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {

@@ -59,7 +59,7 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 				Usage: "wait at most `D` for the user"},
 		), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			o.typed = line.Typed
+			o.readFrom(line)
 			if err := o.check(); err != nil {
 				return err
 			}
@@ -205,7 +205,7 @@ func logoutCommand(p *program.Program) *cmdline.Command {
 			"its refresh token back to the login server, so that nobody can use it any more.",
 		Flags: append(cmdline.Own("drogue", append(o.site.flags(apiUsage), tokenStoreFlag(&o.store))...), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			o.typed = line.Typed
+			o.readFrom(line)
 			if err := checkTokenStore(o.store); err != nil {
 				return err
 			}
@@ -261,7 +261,7 @@ curl -H "Authorization: Bearer $(hark drogue whoami -t)" https://api.example.com
 			&cmdline.Flag{Name: "print-token", Aliases: []string{"t"}, Group: program.CatService, Value: cmdline.Bool(&printToken),
 				Usage: "print an access token instead"})...), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			o.typed = line.Typed
+			o.readFrom(line)
 			if err := f.NetworkFlags.Check(ctx, line); err != nil {
 				return err
 			}
@@ -333,7 +333,7 @@ hark drogue endpoints --endpoint https://api.example.com | jq -r .websocket_inte
 			"that installations older than 0.10 tell most of it only to those who have some.",
 		Flags: append(cmdline.Own("drogue", o.flags(apiUsage)...), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			o.typed = line.Typed
+			o.readFrom(line)
 			if err := f.NetworkFlags.Check(ctx, line); err != nil {
 				return err
 			}

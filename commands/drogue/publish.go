@@ -56,7 +56,7 @@ hark drogue publish example-app/btmesh --device gw-1 --password env:DEVICE_PASSW
 				Usage: "the data is of `TYPE`"},
 		)...), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			o.typed = line.Typed
+			o.readFrom(line)
 			if err := o.check(line.Arg(0)); err != nil {
 				return err
 			}

@@ -73,6 +73,10 @@ func AddFile(l *cmdline.Line, f *config.File, profile string) error {
 	}
 	given := l.Given()
 	for _, of := range []string{profile, ""} {
+		source := cmdline.Profile
+		if of == "" {
+			source = cmdline.File
+		}
 		for _, s := range f.Settings {
 			opt, at := Named(l.Command, s)
 			if opt == nil || s.Profile != of || given[opt] {
@@ -80,7 +84,7 @@ func AddFile(l *cmdline.Line, f *config.File, profile string) error {
 			}
 			given[opt] = true
 			for _, v := range s.Values {
-				l.Settings = append(l.Settings, cmdline.Setting{Flag: opt, At: at, Value: v, As: Origin(f, s)})
+				l.Settings = append(l.Settings, cmdline.Setting{Flag: opt, At: at, Value: v, As: Origin(f, s), Source: source})
 			}
 		}
 		if profile == "" {

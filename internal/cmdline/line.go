@@ -23,15 +23,27 @@ type Line struct {
 
 // A Setting is one occurrence of a flag.
 type Setting struct {
-	Flag  *Flag
-	At    *Command // that the flag belongs to
-	Value string   // "true" for a bare boolean flag
-	As    string   // how it was given: "-n", "--count", "HARK_COUNT", a place in a file
+	Flag   *Flag
+	At     *Command // that the flag belongs to
+	Value  string   // "true" for a bare boolean flag
+	As     string   // how it was given: "-n", "--count", "HARK_COUNT", a place in a file
+	Source Source
 
 	// words of the argument list that were used up; none for the second and later
 	// flags of a cluster, nor for what does not come from the list.
 	words []string
 }
+
+// A Source is where a setting comes from. Of two that set the same flag, or flags that
+// cannot be used together, the one that is declared first here takes precedence.
+type Source int
+
+const (
+	Argument    Source = iota // the command line
+	Environment               // a variable
+	Profile                   // the profile of the configuration file
+	File                      // the rest of the configuration file
+)
 
 type lineKey struct{}
 
@@ -111,24 +123,36 @@ func (l *Line) GivenAs(name string) string {
 // another flag, or cannot be used with one, is a mistake where someone typed it, and
 // otherwise a setting that does not apply, and is left unused.
 func (l *Line) TypedAs(name string) string {
-	if as := l.GivenAs(name); strings.HasPrefix(as, "-") {
-		return as
+	for _, s := range slices.Backward(l.Settings) {
+		if s.Flag.Name == name && s.Source == Argument {
+			return s.As
+		}
 	}
 	return ""
+}
+
+// source is where a flag that is set, by its long name, was set.
+func (l *Line) source(name string) Source {
+	source := File
+	for _, s := range l.Settings {
+		if s.Flag.Name == name {
+			source = min(source, s.Source)
+		}
+	}
+	return source
 }
 
 // Typed reports whether a flag stands on the command line.
 func (l *Line) Typed(name string) bool { return l.TypedAs(name) != "" }
 
-// Rivals settles two flags that cannot be used together, of which both are set: when
-// only one was typed, drop is called with the name of the other; otherwise it is an
-// error.
+// Rivals settles two flags that cannot be used together, of which both are set: drop is
+// called with the name of the one whose source has less precedence. With the same source
+// it is an error.
 func (l *Line) Rivals(one, other string, drop func(name string)) error {
-	a, b := l.TypedAs(one), l.TypedAs(other)
-	switch {
-	case a != "" && b == "":
+	switch a, b := l.source(one), l.source(other); {
+	case a < b:
 		drop(other)
-	case b != "" && a == "":
+	case b < a:
 		drop(one)
 	default:
 		return FlagErrorf(l.GivenAs(one), " cannot be used with %s", l.GivenAs(other))
@@ -179,7 +203,7 @@ func (l *Line) AddEnvironment(lookup func(string) (string, bool)) {
 			}
 			for _, v := range values {
 				if v = strings.TrimSuffix(v, "\r"); v != "" {
-					l.Settings = append(l.Settings, Setting{Flag: f, At: c, Value: v, As: variable})
+					l.Settings = append(l.Settings, Setting{Flag: f, At: c, Value: v, As: variable, Source: Environment})
 				}
 			}
 		}
