@@ -3,14 +3,15 @@ package credential
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/hark-cli/hark/internal/pattern"
 )
 
 // jsonBegin returns where, from pos on, an array or an object seems to begin, or -1.
 func jsonBegin(s string, pos int) int {
-	at := jsonStart.FindStringIndex(s[pos:])
+	at := jsonStart().FindStringIndex(s[pos:])
 	if at == nil {
 		return -1
 	}
@@ -63,7 +64,7 @@ func (f *finder) json(s string, depth int) string {
 			end := i + 1
 			if strings.IndexByte(" \t\r\n,:{}[]", s[i]) < 0 {
 				end = max(extent(s, i), end)
-				regular = regular && scalar.MatchString(s[i:end])
+				regular = regular && scalar().MatchString(s[i:end])
 			}
 			out.WriteString(s[i:end])
 			i = end
@@ -72,7 +73,7 @@ func (f *finder) json(s string, depth int) string {
 		end := extent(s, i)
 		name, isName := unquote(s[i:end]), false
 		value := end
-		if m := colon.FindStringIndex(s[end:]); m != nil {
+		if m := colon().FindStringIndex(s[end:]); m != nil {
 			isName, value = true, end+m[1]
 		}
 		strung++
@@ -147,7 +148,7 @@ func (f *finder) leaves(value string) bool {
 		end := i + 1
 		if strings.IndexByte(" \t\r\n,:{}[]", value[i]) < 0 {
 			end = max(extent(value, i), end)
-			if value[i] != '"' || !colon.MatchString(value[end:]) {
+			if value[i] != '"' || !colon().MatchString(value[end:]) {
 				found = f.hide(value[i:end]) != value[i:end] || found
 			}
 		}
@@ -164,7 +165,7 @@ func (f *finder) hideStrings(value string) string {
 		end := i + 1
 		if value[i] == '"' {
 			end = extent(value, i)
-			if !colon.MatchString(value[end:]) {
+			if !colon().MatchString(value[end:]) {
 				out.WriteString(f.hide(value[i:end]))
 				i = end
 				continue
@@ -203,7 +204,7 @@ func unquote(quoted string) string {
 // logsIn reports whether a message is a request to log in, whose arguments are
 // credentials: its method says so, or its first element.
 func logsIn(s string) bool {
-	for _, m := range method.FindAllStringSubmatch(s, -1) {
+	for _, m := range method().FindAllStringSubmatch(s, -1) {
 		if hasWord(m[1]+" "+m[2], "auth", "authn", "authorize", "authorise", "authorization", "authenticate", "authentication", "login",
 			"logon", "signin", "identify") {
 			return true
@@ -216,10 +217,10 @@ func logsIn(s string) bool {
 var arguments = []string{"params", "param", "parameters", "args", "arg", "arguments", "data", "d", "payload", "body", "value", "values", "a"}
 
 var (
-	jsonStart = regexp.MustCompile(`\{\s*["}]|\[\s*(?:["{\[\]\d-]|true|false|null)`)
-	colon     = regexp.MustCompile(`^\s*:\s*`)
-	scalar    = regexp.MustCompile(`^(?:-?\d[\d.eE+-]*|true|false|null)$`)
+	jsonStart = pattern.Lazy(`\{\s*["}]|\[\s*(?:["{\[\]\d-]|true|false|null)`)
+	colon     = pattern.Lazy(`^\s*:\s*`)
+	scalar    = pattern.Lazy(`^(?:-?\d[\d.eE+-]*|true|false|null)$`)
 	// method matches the member that says what a request asks for, and the first element
 	// of an array.
-	method = regexp.MustCompile(`"(?i:method|op|operation|action|cmd|command|event|type|request|req|msg|name|m|e)"\s*:\s*"([^"]*)"|^\[\s*"([^"]*)"\s*,`)
+	method = pattern.Lazy(`"(?i:method|op|operation|action|cmd|command|event|type|request|req|msg|name|m|e)"\s*:\s*"([^"]*)"|^\[\s*"([^"]*)"\s*,`)
 )

@@ -5,10 +5,11 @@
 package credential
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/hark-cli/hark/internal/pattern"
 )
 
 // Header reports whether the values of a header are credentials, by its name. What a
@@ -40,13 +41,13 @@ func Member(name string) bool {
 			}
 		}
 	}
-	return within.MatchString(name) || strings.EqualFold(name, "sign")
+	return within().MatchString(name) || strings.EqualFold(name, "sign")
 }
 
 // named reports whether a name of a header or a parameter has a word that makes its
 // value a credential. These names are short, and more words count than for a member.
 func named(name string) bool {
-	return within.MatchString(name) || slices.ContainsFunc(wordsOf(name), func(w string) bool {
+	return within().MatchString(name) || slices.ContainsFunc(wordsOf(name), func(w string) bool {
 		return slices.Contains(secretWords, w) || slices.Contains(shortWords, w) || strings.HasSuffix(w, "auth") ||
 			slices.ContainsFunc(keyWords, func(k string) bool { return w == k+"key" || w == k+"code" })
 	})
@@ -57,7 +58,7 @@ func named(name string) bool {
 var shortWords = []string{"key", "keys", "sigs", "signatures", "sessions", "sessid", "sessionkey", "license", "licence", "identity", "authid"}
 
 // within finds words that are credentials wherever they stand in a name.
-var within = regexp.MustCompile(`(?i)token|secret|passw|passphrase|passcode|credential|api_?key|authoriz|authent|jwt|bearer|cookie`)
+var within = pattern.Lazy(`(?i)token|secret|passw|passphrase|passcode|credential|api_?key|authoriz|authent|jwt|bearer|cookie`)
 
 // secretWords are credentials when they are a word of a name.
 var secretWords = []string{
@@ -112,7 +113,7 @@ func Subprotocols(list []string) []string {
 			found = append(found, s)
 		}
 		next = false
-		marks := subprotocolMark.FindAllStringIndex(s, -1)
+		marks := subprotocolMark().FindAllStringIndex(s, -1)
 		if len(marks) == 0 {
 			for part := range strings.SplitSeq(s, ".") {
 				if tokenForm(part) {
@@ -135,7 +136,7 @@ func Subprotocols(list []string) []string {
 }
 
 // subprotocolMark matches a word of a subprotocol behind which its credential stands.
-var subprotocolMark = regexp.MustCompile(`(?i)(^|[-._~])(bearer|basic|authorization|auth|(access[-_]?)?token|api[-_]?key|jwt|secret|ticket|password|credential|session|header)(\b|_|$)`)
+var subprotocolMark = pattern.Lazy(`(?i)(^|[-._~])(bearer|basic|authorization|auth|(access[-_]?)?token|api[-_]?key|jwt|secret|ticket|password|credential|session|header)(\b|_|$)`)
 
 // shortestPart is the length of a part that is looked for by itself, too.
 const shortestPart = 8

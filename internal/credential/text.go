@@ -2,9 +2,10 @@ package credential
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/hark-cli/hark/internal/pattern"
 )
 
 // Values returns the credentials that a message seems to contain: of JSON members, also
@@ -24,7 +25,7 @@ func Holds(text string) bool {
 	if len(Values(text)) > 0 {
 		return true
 	}
-	for _, m := range memberName.FindAllStringSubmatch(text, -1) {
+	for _, m := range memberName().FindAllStringSubmatch(text, -1) {
 		if Member(m[1]) {
 			return true
 		}
@@ -59,7 +60,7 @@ const shortestRepeated = 4
 // add notes a value, and reports whether it is one.
 func (f *finder) add(value string) bool {
 	value = strings.Trim(value, "\"' \t\r")
-	if value == "" || plainValue.MatchString(value) {
+	if value == "" || plainValue().MatchString(value) {
 		return false
 	}
 	if !slices.Contains(f.values, value) {
@@ -132,7 +133,7 @@ func (f *finder) span(s string, sp span) bool {
 
 // cutEscape cuts s at a line feed that is written out, as at the prompt.
 func cutEscape(s string) (before, after string, found bool) {
-	at := writtenEnd.FindStringIndex(s)
+	at := writtenEnd().FindStringIndex(s)
 	if at == nil {
 		return s, "", false
 	}
@@ -156,7 +157,7 @@ func spansOf(s string) []span {
 		}
 		return len(s)
 	}
-	for _, m := range assignment.FindAllStringSubmatchIndex(s, -1) {
+	for _, m := range assignment().FindAllStringSubmatchIndex(s, -1) {
 		name := s[m[2]:m[3]]
 		if !Member(name) && !strings.EqualFold(name, "code") || strings.HasPrefix(s[m[1]:], "//") {
 			continue
@@ -166,7 +167,7 @@ func spansOf(s string) []span {
 			if n := strings.IndexAny(s[from:to], " \t&#\"'<>"); n >= 0 { // a query, which has no spaces
 				to = from + n
 			}
-		} else if m := schemeName.FindString(s[from:to]); m != "" {
+		} else if m := schemeName().FindString(s[from:to]); m != "" {
 			from += len(m)
 		} else if strings.EqualFold(name, "code") && strings.ContainsAny(strings.TrimSpace(s[from:to]), " \t") {
 			if n := strings.IndexAny(s[from:to], " \t&;,"); n > 0 { // others are numbers of ordinary things
@@ -175,16 +176,16 @@ func spansOf(s string) []span {
 		}
 		add(from, to)
 	}
-	for _, m := range scheme.FindAllStringSubmatchIndex(s, -1) {
+	for _, m := range scheme().FindAllStringSubmatchIndex(s, -1) {
 		add(m[2], m[3])
 	}
-	for _, m := range command.FindAllStringSubmatchIndex(s, -1) {
+	for _, m := range command().FindAllStringSubmatchIndex(s, -1) {
 		add(m[2], m[3])
 	}
-	for _, m := range upperCommand.FindAllStringIndex(s, -1) {
+	for _, m := range upperCommand().FindAllStringIndex(s, -1) {
 		add(m[1], lineEnd(m[1]))
 	}
-	for _, m := range element.FindAllStringSubmatchIndex(s, -1) {
+	for _, m := range element().FindAllStringSubmatchIndex(s, -1) {
 		name := s[m[2]:m[3]]
 		_, local, ok := strings.Cut(name, ":")
 		if !ok {
@@ -198,7 +199,7 @@ func spansOf(s string) []span {
 			add(m[1], to)
 		}
 	}
-	for _, m := range token.FindAllStringIndex(s, -1) {
+	for _, m := range token().FindAllStringIndex(s, -1) {
 		add(m[0], m[1])
 	}
 	slices.SortFunc(out, func(a, b span) int { return cmp.Or(a.from-b.from, b.to-a.to) })
@@ -206,25 +207,25 @@ func spansOf(s string) []span {
 }
 
 var (
-	memberName = regexp.MustCompile(`"((?:[^"\\]|\\.)*)"\s*:`)
+	memberName = pattern.Lazy(`"((?:[^"\\]|\\.)*)"\s*:`)
 	// assignment is name=value or name: value up to its value, at the beginning of a line
 	// or after what separates; a line feed may be written out, and the name quoted.
-	assignment = regexp.MustCompile(`(?:^|[\s;,&?{\[('"]|\\[nr0])([A-Za-z][\w.-]*)["']?[ \t]*(?:=>|:=|[:=])[ \t]*`)
+	assignment = pattern.Lazy(`(?:^|[\s;,&?{\[('"]|\\[nr0])([A-Za-z][\w.-]*)["']?[ \t]*(?:=>|:=|[:=])[ \t]*`)
 	// schemeName is what may be shown of a header.
-	schemeName = regexp.MustCompile(`^(?i:bearer|basic|digest)[ \t]+`)
-	scheme     = regexp.MustCompile(`(?i)\b(?:bearer|basic|digest)\s+([\w.~+/=-]{4,})`)
+	schemeName = pattern.Lazy(`^(?i:bearer|basic|digest)[ \t]+`)
+	scheme     = pattern.Lazy(`(?i)\b(?:bearer|basic|digest)\s+([\w.~+/=-]{4,})`)
 	// command is the login of IRC, POP, SMTP, Redis and bots, with one to three arguments:
 	// prose has more.
-	command = regexp.MustCompile(`(?im)(?:^|\\n)\s*/?(?:pass|password|auth|login|identify|oper|authenticate|sasl|(?:msg\s+)?nickserv\s+identify)[ \t]+([^\s\\=][^\s\\]*(?:[ \t]+[^\s\\]+){0,2})[ \t]*(?:$|\\)`)
+	command = pattern.Lazy(`(?im)(?:^|\\n)\s*/?(?:pass|password|auth|login|identify|oper|authenticate|sasl|(?:msg\s+)?nickserv\s+identify)[ \t]+([^\s\\=][^\s\\]*(?:[ \t]+[^\s\\]+){0,2})[ \t]*(?:$|\\)`)
 	// upperCommand is a word of a command in upper case, as Redis, IRC and SQL have them,
 	// after which credentials stand, and what is as clear in lower case.
-	upperCommand = regexp.MustCompile(`(?:^|[\s:/;]|\\[nr0])(?:AUTH2?|SASL|PASS|PASSWORD|LOGIN|OPER|IDENTIFY|AUTHENTICATE|IDENTIFIED[ \t]+BY|(?i:requirepass|masterauth|acl[ \t]+setuser|nickserv[ \t]+:?identify|hello[ \t]+\d+[ \t]+auth|sasl[ \t]+(?:plain|login|external|scram[\w-]*)))[ \t]+`)
+	upperCommand = pattern.Lazy(`(?:^|[\s:/;]|\\[nr0])(?:AUTH2?|SASL|PASS|PASSWORD|LOGIN|OPER|IDENTIFY|AUTHENTICATE|IDENTIFIED[ \t]+BY|(?i:requirepass|masterauth|acl[ \t]+setuser|nickserv[ \t]+:?identify|hello[ \t]+\d+[ \t]+auth|sasl[ \t]+(?:plain|login|external|scram[\w-]*)))[ \t]+`)
 	// element is the beginning of an XML element.
-	element = regexp.MustCompile(`<([A-Za-z][\w:.-]*)((?:\s[^<>]*[^<>/])?)>`)
+	element = pattern.Lazy(`<([A-Za-z][\w:.-]*)((?:\s[^<>]*[^<>/])?)>`)
 	// token is what services give out in a form of their own: JSON Web Tokens, keys of
 	// AWS with what follows, of GitHub, GitLab, Slack, Stripe, OpenAI, Google.
-	token = regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\b(?:AKIA|ASIA)[A-Z0-9]{12,}(?:[\s,:;]+([^\s"]+))?|\bgh[pousr]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{8,}|\b[spr]k[-_][\w-]{16,}|\bAIza[\w-]{24,}`)
+	token = pattern.Lazy(`\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\b(?:AKIA|ASIA)[A-Z0-9]{12,}(?:[\s,:;]+([^\s"]+))?|\bgh[pousr]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{8,}|\b[spr]k[-_][\w-]{16,}|\bAIza[\w-]{24,}`)
 	// plainValue matches what is not a credential.
-	plainValue = regexp.MustCompile(`^(true|false|null|\*+|Bearer|Basic|Digest)[,;}\]]*$`)
-	writtenEnd = regexp.MustCompile(`\\[nr0]`)
+	plainValue = pattern.Lazy(`^(true|false|null|\*+|Bearer|Basic|Digest)[,;}\]]*$`)
+	writtenEnd = pattern.Lazy(`\\[nr0]`)
 )

@@ -110,7 +110,7 @@ func arrows() []arrow {
 			"it knows one connection; when there is another one, and what is said on it, is for the engine"},
 		{"internal/jq", []string{"internal/eventjson", "internal/console"}, nil, "it knows expressions and values, not where those come from"},
 		{"internal/transcript", []string{"internal/jq", "internal/eventjson"}, nil, "recipes are tested and emulated by it, so it knows no codec"},
-		{"internal/credential", []string{"internal/bounded", "internal/process", "internal/secret", "internal/tokenstore"}, nil,
+		{"internal/credential", []string{"internal/bounded", "internal/pattern", "internal/process", "internal/secret", "internal/tokenstore"}, nil,
 			"it knows what a credential looks like and where to find one, not what it is for"},
 		{"internal/bounded", nil, nil, "a leaf: whatever reads what a user names needs it"},
 		{"internal/report", nil, nil, "a leaf: it writes what it is given"},
