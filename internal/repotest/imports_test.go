@@ -109,6 +109,8 @@ func arrows() []arrow {
 		{"internal/wsconn", []string{"proto/frame"}, nil,
 			"it knows one connection; when there is another one, and what is said on it, is for the engine"},
 		{"internal/jq", []string{"internal/eventjson", "internal/console"}, nil, "it knows expressions and values, not where those come from"},
+		{"internal/simulate", []string{"internal/eventjson", "internal/jq", "internal/netdial", "internal/transcript", "proto", "proto/frame"}, nil,
+			"it does what the engine does, with any service"},
 		{"internal/transcript", []string{"internal/jq", "internal/eventjson"}, nil, "recipes are tested and emulated by it, so it knows no codec"},
 		{"internal/credential", []string{"internal/bounded", "internal/pattern", "internal/process", "internal/secret", "internal/tokenstore"}, nil,
 			"it knows what a credential looks like and where to find one, not what it is for"},
