@@ -32,6 +32,8 @@ type Rules struct {
 	wsserver.Rules
 	Versions     []string // of Sec-WebSocket-Version
 	WriteTimeout time.Duration
+	// Subprotocol is the one that the server chooses, empty for none.
+	Subprotocol string
 	// Uncut: the reason of a close frame is sent as it is, however long.
 	Uncut bool
 	// Finished: a client that has sent too much is left with FIN, not RST.
@@ -103,7 +105,7 @@ func AnswerPhrase(w http.ResponseWriter, status int, phrase string) {
 // upgrade answers the handshake of a request that HandshakeFault has passed, and
 // starts to read. The socket must be dropped. ctx ends with the emulator.
 func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules Rules, p Plan) (*Socket, error) {
-	ws, err := wsserver.Upgrade(w, r, "", rules.Rules)
+	ws, err := wsserver.Upgrade(w, r, rules.Subprotocol, rules.Rules)
 	if err != nil {
 		return nil, err
 	}

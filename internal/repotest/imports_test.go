@@ -52,6 +52,8 @@ func arrows() []arrow {
 		{"proto/*/wire", nil, []string{"internal/vectors"}, shared},
 		{"internal/emulator/*", []string{"internal/emulator", "internal/wsserver", "proto/frame", "proto/*/wire"},
 			[]string{"internal/emulator/emulatortest"}, knowing},
+		{"internal/emulator/recipe", []string{"internal/emulator", "internal/transcript", "proto/frame"},
+			[]string{"internal/emulator/emulatortest", "recipes"}, knowing},
 		{"commands/complete", []string{"commands/program", "commands/settings", "internal/cmdline", "internal/console", "internal/credential"}, nil,
 			"it knows names at a service, whichever it is"},
 		{"commands/config", []string{"commands/doctor", "commands/ending", "commands/program", "commands/settings", "commands/stream", "internal/cmdline", "internal/config", "internal/console", "internal/credential", "internal/jq", "internal/process", "internal/secret", "internal/tomlfile", "proto"}, nil,
