@@ -3,6 +3,7 @@ package recipe
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/emulator"
@@ -193,12 +194,7 @@ func (c *conn) message(value any) (over bool) {
 	}
 	for _, played := range c.cases() {
 		if answers, ok := c.answers(played, value); ok {
-			for _, step := range answers {
-				if c.serve(step) {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(answers, c.serve)
 		}
 	}
 	reason := "the transcript has no > for this message"
