@@ -42,6 +42,7 @@ type Program struct {
 	key, expr string
 	options   Options
 	query     *gojq.Query // as it was written
+	quick     quick       // nil when it takes a run
 	code      *gojq.Code
 
 	mu    sync.Mutex
@@ -96,7 +97,7 @@ func CompileProgram(key, expr string, o Options) (p *Program, err error) {
 	if err := checkFormats(key, expr); err != nil {
 		return nil, err
 	}
-	p = &Program{key: key, expr: expr, options: o, query: query}
+	p = &Program{key: key, expr: expr, options: o, query: query, quick: quickQuery(query)}
 	limited, err := gojq.Parse(expr) // of its own, to be changed
 	if err != nil {
 		return nil, parseError(key, expr, err)
