@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -47,6 +48,9 @@ func (o *Options) closeLimit(err error) time.Duration {
 
 // close begins the closing handshake. It may take so long as limit.
 func (l *connLoop) close(cause end, limit time.Duration, code int) {
+	if c, ok := l.session.(CloseCoder); ok && code == frame.StatusNormal {
+		code = cmp.Or(c.CloseCode(), code)
+	}
 	l.closeWith(cause, limit, frame.ClosePayload(code, ""))
 }
 
@@ -57,7 +61,7 @@ func (l *connLoop) closeWith(cause end, limit time.Duration, payload []byte) {
 		return
 	}
 	for _, f := range l.session.OnClose() {
-		l.put(f, false)
+		l.write(f, false)
 	}
 	if l.conn.SendClose(payload, now.Add(limit/2)) {
 		l.saySent(Frame{Opcode: frame.OpClose, Payload: payload})

@@ -76,32 +76,12 @@ func redirects(answer *http.Response) bool {
 // there at all, because its session may send them later, nor does a handshake that
 // offers subprotocols: servers that browsers talk to take credentials there.
 func (hs *Handshake) follow(location string, insecure bool) error {
-	from, err := url.Parse(hs.URL)
+	to, other, err := Redirected(hs.URL, location, insecure)
 	if err != nil {
-		return errors.New("its address cannot be read")
+		return err
 	}
-	to, err := from.Parse(location)
-	if err != nil {
-		return errors.New("the address that it leads to cannot be read")
-	}
-	switch to.Scheme {
-	case "http":
-		to.Scheme = "ws"
-	case "https":
-		to.Scheme = "wss"
-	case "ws", "wss":
-	default:
-		return fmt.Errorf("it leads to an address of the scheme %q", Excerpt([]byte(to.Scheme)))
-	}
-	if to.Hostname() == "" {
-		return errors.New("the address that it leads to has no host name")
-	}
-	to.Fragment = ""
-	address := BareAddress(to.String())
-	if secureScheme(from) && !secureScheme(to) && !insecure {
-		return &insecureRedirectError{Address: address}
-	}
-	if origin(from) != origin(to) {
+	address := BareAddress(to)
+	if other {
 		switch {
 		case len(hs.Secrets) > 0:
 			return fmt.Errorf("it leads to another origin, %s, where the credentials must not go", address)
@@ -116,8 +96,39 @@ func (hs *Handshake) follow(location string, insecure bool) error {
 		}
 		hs.Header = harmless
 	}
-	hs.URL, hs.Address = to.String(), address
+	hs.URL, hs.Address = to, address
 	return nil
+}
+
+// Redirected returns the address of a socket that location leads to from another one,
+// and whether it is of another origin (RFC 6454). insecure allows that the way there is
+// encrypted no longer.
+func Redirected(from, location string, insecure bool) (to string, other bool, err error) {
+	a, err := url.Parse(from)
+	if err != nil {
+		return "", false, errors.New("its address cannot be read")
+	}
+	b, err := a.Parse(location)
+	if err != nil {
+		return "", false, errors.New("the address that it leads to cannot be read")
+	}
+	switch b.Scheme {
+	case "http":
+		b.Scheme = "ws"
+	case "https":
+		b.Scheme = "wss"
+	case "ws", "wss":
+	default:
+		return "", false, fmt.Errorf("it leads to an address of the scheme %q", Excerpt([]byte(b.Scheme)))
+	}
+	if b.Hostname() == "" {
+		return "", false, errors.New("the address that it leads to has no host name")
+	}
+	b.Fragment = ""
+	if secureScheme(a) && !secureScheme(b) && !insecure {
+		return "", false, &insecureRedirectError{Address: BareAddress(b.String())}
+	}
+	return b.String(), origin(a) != origin(b), nil
 }
 
 // An insecureRedirectError is a redirect from wss to ws that was not followed.

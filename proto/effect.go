@@ -34,6 +34,13 @@ type (
 	}
 	// GapReports is what a Session that was Filling says when it has done with it.
 	GapReports []GapReport
+	// Events are events that the session has made of the message at hand: the sink gets
+	// them in the place of the message, in this order. Only Decode returns them. Their
+	// Data is copied.
+	Events []Message
+	// Resumed: the service confirms that nothing was missed since the last connection, so
+	// that there is no gap. It comes before StreamReady.
+	Resumed struct{}
 	// Inject are events that the session has fetched or held back. They reach the
 	// sink in this order: those of Decode after all messages that were read together
 	// with the one at hand, others at once. Their Data is copied.
@@ -70,6 +77,8 @@ func (StreamReady) effect()       {}
 func (HeartbeatAnswered) effect() {}
 func (GapReports) effect()        {}
 func (Inject) effect()            {}
+func (Events) effect()            {}
+func (Resumed) effect()           {}
 func (Note) effect()              {}
 func (Answer) effect()            {}
 func (Warning) effect()           {}

@@ -9,12 +9,13 @@ type interruption struct {
 	by   error     // what happened to it
 
 	// Of the connection that is open.
+	resumed bool // its service says that there is no gap
 	filling bool // its session fills the gap
 	gap     *Gap // until its outcome is known
 }
 
 // connected is called when a connection is open.
-func (i *interruption) connected() { i.filling, i.gap = false, nil }
+func (i *interruption) connected() { i.resumed, i.filling, i.gap = false, false, nil }
 
 // fill is called when a stream is ready whose session fills the gap before it: the
 // report waits for the outcome.
@@ -27,7 +28,7 @@ func (i *interruption) fill(now time.Time) {
 
 // ready returns the gap to report when the stream is reported ready.
 func (i *interruption) ready(now time.Time) (gap Gap, ok bool) {
-	if i.from.IsZero() || i.filling {
+	if i.from.IsZero() || i.filling || i.resumed {
 		return Gap{}, false
 	}
 	return Gap{From: i.from, To: now, Reason: i.by.Error()}, true

@@ -18,21 +18,22 @@ var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie
 func handshakeRecord(begun time.Time, hs *Handshake, x *wsconn.Exchange) FrameRecord {
 	var r secret.Redactor
 	r.Add(hs.Secrets...)
-	h := &HandshakeRecord{URL: hs.Address, Header: withheld(x.Asked, &r)}
+	h := &HandshakeRecord{URL: hs.Address, Header: withheld(x.Asked, hs.Withheld, &r)}
 	if x.Answer != nil {
 		h.Status = x.Answer.StatusCode
-		h.ResponseHeader = withheld(x.Answer.Header, &r)
+		h.ResponseHeader = withheld(x.Answer.Header, nil, &r)
 		h.Body = r.String(Excerpt(x.Body))
 	}
 	return FrameRecord{Time: begun, Direction: Out, Handshake: h}
 }
 
-// withheld is a copy of h without credentials.
-func withheld(h http.Header, r *secret.Redactor) http.Header {
+// withheld is a copy of h without credentials, and without the values of the headers of
+// those names.
+func withheld(h http.Header, names []string, r *secret.Redactor) http.Header {
 	h = h.Clone()
 	for name, values := range h {
 		for i, v := range values {
-			if slices.Contains(credentialHeaders, http.CanonicalHeaderKey(name)) {
+			if slices.Contains(credentialHeaders, http.CanonicalHeaderKey(name)) || slices.Contains(names, http.CanonicalHeaderKey(name)) {
 				v = secret.Mask
 			}
 			values[i] = r.String(v)

@@ -17,6 +17,13 @@ type Player interface {
 	Offline() Session
 }
 
+// An OfflineSource is a Source that makes the sessions of a recording: those of a run have
+// something in common, and judge when a gap is none.
+type OfflineSource interface {
+	// Offline returns the codec of the next connection.
+	Offline() Session
+}
+
 // ErrRecordingEnd ends the play of a recording.
 var ErrRecordingEnd = errors.New("the recording has ended")
 
@@ -33,6 +40,7 @@ var ErrRecordingEnd = errors.New("the recording has ended")
 //   - the error of the recording.
 func Play(ctx context.Context, svc Player, recording iter.Seq2[FrameRecord, error], sink Sink, o Options) error {
 	p := &player{svc: svc, sink: sink, o: &o}
+	p.source, _ = svc.Start().(OfflineSource)
 	err := p.play(ctx, recording)
 	if ferr := sink.Flush(); ferr != nil {
 		return ferr
@@ -46,14 +54,17 @@ type player struct {
 	sink Sink
 	o    *Options
 
-	session Session // nil before the first connection
+	source  OfflineSource // nil when connections have nothing in common
+	session Session       // nil before the first connection
 	watcher ControlWatcher
 	attempt int
 	address string
 	ready   bool
 	heard   time.Time // when anything last came in
+	missed  time.Time // since when events may have been missed; zero when that has been reported
 	event   time.Time // when the last event came, or the stream was live
 	ev      Event
+	events  []Message // of the message at hand
 }
 
 func (p *player) play(ctx context.Context, recording iter.Seq2[FrameRecord, error]) error {
@@ -98,7 +109,11 @@ func (p *player) record(r FrameRecord) error {
 	case r.Secret:
 	case r.Opcode == frame.OpClose:
 		code, reason := frame.ParseClose(r.Payload)
-		p.report(r.Time, Disconnected{&CloseError{Code: code, Reason: reason}})
+		err := &CloseError{Code: code, Reason: reason}
+		p.report(r.Time, Disconnected{err})
+		if w, ok := p.session.(EndWatcher); ok {
+			w.Ended(err)
+		}
 	case r.Opcode.Control():
 		if p.watcher != nil {
 			p.apply(p.watcher.Control(r.Opcode, r.Time), r.Time)
@@ -127,36 +142,68 @@ func (p *player) handshake(now time.Time, h *HandshakeRecord) {
 
 func (p *player) connected(now time.Time) {
 	p.attempt = max(p.attempt, 1)
-	p.session = p.svc.Offline()
+	if p.source != nil {
+		p.session = p.source.Offline()
+	} else {
+		p.session = p.svc.Offline()
+	}
 	p.watcher, _ = p.session.(ControlWatcher)
 	p.ready, p.event = false, now
 	p.report(now, Connected{})
 	p.report(now, Live{})
+	p.missed = p.heard
 	p.apply(p.session.OnOpen(now), now)
-	if !p.heard.IsZero() {
-		p.report(now, Gap{From: p.heard, To: now})
+	if p.source == nil {
+		p.reportGap(now)
+	}
+}
+
+// reportGap reports that events may have been missed before the connection, once.
+func (p *player) reportGap(now time.Time) {
+	if !p.missed.IsZero() {
+		p.report(now, Gap{From: p.missed, To: now})
+		p.missed = time.Time{}
 	}
 }
 
 func (p *player) message(m Message) error {
-	event, effects, err := p.session.Decode(m)
-	if err != nil {
-		v := verdictOf(p.svc, err, true)
-		p.report(m.Time, Disconnected{err})
-		if v.Class == Transient {
-			return nil // anyone who recorded it went on with the next connection
-		}
-		return &Failure{Class: v.Class, Connected: true, Err: err}
-	}
+	event, effects, failed := p.session.Decode(m)
 	p.apply(effects, m.Time)
-	if !event {
+	p.events = p.events[:0]
+	if event {
+		p.events = append(p.events, m)
+	}
+	p.events = appendMade(p.events, effects)
+	if len(p.events) > 0 {
+		p.event = m.Time
+	}
+	for _, m := range p.events {
+		if p.o.Frames {
+			break // the sink has the message already
+		}
+		if err := p.give(m, FrameRecord{Direction: In}); err != nil {
+			return err
+		}
+	}
+	if failed == nil {
 		return nil
 	}
-	p.event = m.Time
-	if p.o.Frames {
-		return nil // the sink has it already
+	v := verdictOf(p.svc, failed, true)
+	p.report(m.Time, Disconnected{failed})
+	if v.Class == Transient || v.Class == Done {
+		return nil // anyone who recorded it went on with the next connection, if at all
 	}
-	return p.give(m, FrameRecord{Direction: In})
+	return &Failure{Class: v.Class, Connected: true, Err: failed}
+}
+
+// appendMade appends the events that a session has made of a message.
+func appendMade(list []Message, effects []Effect) []Message {
+	for _, effect := range effects {
+		if events, ok := effect.(Events); ok {
+			list = append(list, events...)
+		}
+	}
+	return list
 }
 
 // give gives the sink an event or a frame.
@@ -177,10 +224,13 @@ func (p *player) apply(effects []Effect, now time.Time) {
 			p.o.Trace.warning(e)
 		case HeartbeatAnswered:
 			p.report(now, Heartbeat(e))
+		case Resumed:
+			p.missed = time.Time{}
 		case StreamReady:
 			if !p.ready {
 				p.ready = true
 				p.report(now, Ready{})
+				p.reportGap(now)
 			}
 		}
 	}

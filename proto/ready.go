@@ -75,6 +75,9 @@ func (l *connLoop) announce(now time.Time) {
 		return
 	}
 	l.policy.streamReady(now)
+	if l.authLater {
+		l.report(time.Now(), l.address, Authenticated{})
+	}
 	l.report(time.Now(), l.address, Ready{Earlier: l.input.earlier})
 	if gap, ok := l.missed.ready(now); ok {
 		l.report(now, l.address, gap)

@@ -149,8 +149,9 @@ func (o *Options) transport() http.RoundTripper {
 //   - the error of the sink, as it is;
 //   - the cause of ctx, after a closing handshake;
 //   - ErrIdle;
-//   - nil, when the peer closed normally and there are no retries, or a close frame of
-//     Options.Input has closed the connection;
+//   - nil, when the peer closed normally and there are no retries, when the service has
+//     ended the stream (Done), or when a close frame of Options.Input has closed the
+//     connection;
 //   - an *UnwrittenError, when events could not be given to the sink in time;
 //   - an *OverflowError, with OverflowFail;
 //   - an error about o, before anything else;
@@ -230,6 +231,9 @@ func (r *runner) attempts(ctx context.Context) end {
 		}
 		v := r.verdict(e.err)
 		if e.closedByPeer() && r.o.Retries == 0 && v.Class == Transient {
+			return end{final, nil}
+		}
+		if v.Class == Done {
 			return end{final, nil}
 		}
 		if v.RetryNow {
@@ -325,7 +329,7 @@ func (r *runner) once(ctx context.Context) end {
 			r.connected = true
 			r.policy.connected(time.Now())
 			r.report(time.Now(), hs.Address, Connected{})
-			if len(hs.Secrets) > 0 {
+			if len(hs.Secrets) > 0 && !hs.AuthLater {
 				r.report(time.Now(), hs.Address, Authenticated{})
 			}
 			return r.serve(ctx, conn, hs)

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"errors"
 	"time"
 
 	"github.com/hark-cli/hark/internal/wsconn"
@@ -31,8 +32,30 @@ func (l *connLoop) take(f Frame, ok bool) {
 	}
 }
 
-// put has a frame go out, unless the writer takes nothing any more.
+// put has a frame go out, now or when the limit allows it, unless the writer takes
+// nothing any more.
 func (l *connLoop) put(f Frame, confirm bool) {
+	if l.limit == nil || f.Opcode.Control() {
+		l.write(f, confirm)
+		return
+	}
+	l.limit.add(f, confirm)
+	l.sendWaiting(time.Now())
+}
+
+// sendWaiting has the frames go out that have waited long enough.
+func (l *connLoop) sendWaiting(now time.Time) {
+	for {
+		w, ok := l.limit.take(now)
+		if !ok {
+			return
+		}
+		l.write(w.frame, w.confirm)
+	}
+}
+
+// write gives a frame to the writer.
+func (l *connLoop) write(f Frame, confirm bool) {
 	if !l.conn.Send(f.Opcode, f.Payload, confirm) {
 		return
 	}
@@ -66,8 +89,36 @@ func sentEntry(f Frame, now time.Time) wsconn.Entry {
 // after the message that made the session do so.
 type aside struct {
 	open   bool            // a batch is being looked at
+	batch  *wsconn.Batch   // this one
+	made   []wsconn.Entry  // events that are made of the message at hand
 	frames []wsconn.Entry  // that went out, for a sink that wants frames
 	events []*wsconn.Batch // of the session
+}
+
+// maxMade is how much longer than the buffer a batch may become by events that are made
+// of its messages, in bytes.
+const maxMade = 16 << 20
+
+var errMadeTooMuch = errors.New("the events of a few messages are larger than the buffer")
+
+// make takes note of events that are made of the message at hand. A sink that wants
+// frames gets the message.
+func (a *aside) make(events Events, frames bool) {
+	if a.batch == nil || frames {
+		return
+	}
+	for _, m := range events {
+		start := len(a.batch.Data)
+		a.batch.Data = append(a.batch.Data, m.Data...)
+		a.made = append(a.made, wsconn.Entry{Start: start, End: len(a.batch.Data), Time: m.Time, Op: frame.OpText, Event: true})
+	}
+}
+
+// takeMade returns those events, until the next call.
+func (a *aside) takeMade() []wsconn.Entry {
+	made := a.made
+	a.made = a.made[:0]
+	return made
 }
 
 // takeFrames returns the frames since the last call, until the next one.

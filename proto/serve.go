@@ -30,6 +30,9 @@ type connLoop struct {
 	idle    idleness
 	closing closing
 	aside   aside
+	limit   *sendLimit // nil when there is none
+	// authLater: the credentials of the handshake are accepted when the stream is ready.
+	authLater bool
 }
 
 // serve speaks on an open connection until it ends.
@@ -43,7 +46,10 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 		alive:  newKeepAlive(r.o.PingInterval, r.o.PingTimeout, now),
 		stream: readiness{delay: r.o.ReadyDelay},
 		idle:   idleness{limit: r.o.Idle},
+
+		authLater: hs.AuthLater && len(hs.Secrets) > 0,
 	}
+	l.limit = newSendLimit(hs.Session)
 	l.scheduler, _ = hs.Session.(Scheduler)
 	l.watcher, _ = hs.Session.(ControlWatcher)
 	join := sync.OnceFunc(func() {
@@ -67,6 +73,9 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 // ended reports the end of the connection.
 func (l *connLoop) ended(e end) {
 	now := time.Now()
+	if w, ok := l.session.(EndWatcher); ok {
+		w.Ended(e.err)
+	}
 	l.policy.lost(now)
 	l.reportDropped(now)
 	if l.stream.reported {
@@ -183,13 +192,13 @@ func (l *connLoop) rearmIdle(now time.Time) {
 func (l *connLoop) batch(b *wsconn.Batch) end {
 	var err error
 	n, frames := 0, l.o.frames()
-	var all []wsconn.Entry // with what is sent, for a sink that wants frames
-	l.aside.open = true
+	var all []wsconn.Entry // if they are others than those of b
+	l.aside.open, l.aside.batch = true, b
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		l.traceEntry(b, e)
 		e.Event = frames
 		if e.Op.Control() {
+			l.traceEntry(b, e)
 			l.control(e)
 		} else {
 			var event bool
@@ -198,14 +207,27 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 				n++
 			}
 		}
-		if frames {
+		made := l.aside.takeMade()
+		n += len(made)
+		switch {
+		case frames:
 			all = append(append(all, *e), l.aside.takeFrames()...)
+		case len(made) == 1 && all == nil && !e.Event:
+			*e = made[0]
+		case len(made) > 0 || all != nil:
+			if all == nil {
+				all = append(all, b.Entries[:i]...)
+			}
+			all = append(append(all, *e), made...)
+		}
+		if err == nil && len(b.Data) > maxMade+l.o.Buffer {
+			err = errMadeTooMuch
 		}
 		if err != nil {
 			break
 		}
 	}
-	l.aside.open = false
+	l.aside.open, l.aside.batch = false, nil
 	if len(b.Data) > 0 && l.input.open() {
 		l.conn.Heard()
 	}
@@ -218,6 +240,8 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 		b.Events = 1
 	case frames:
 		b.Entries, b.Events = all, len(all)
+	case all != nil:
+		b.Entries = all
 	}
 	e := l.pass(b)
 	for _, c := range l.aside.takeEvents() {
@@ -246,11 +270,14 @@ func (l *connLoop) pass(b *wsconn.Batch) end {
 // message has the session look at a message.
 func (l *connLoop) message(b *wsconn.Batch, e *wsconn.Entry) (event bool, err error) {
 	event, effects, err := l.session.Decode(Message{Data: b.Payload(e), Binary: e.Op == frame.OpBinary, Time: e.Time})
-	if err != nil {
-		return false, err
+	for _, effect := range effects { // before the message is shown that they came in
+		if secrets, ok := effect.(Secrets); ok {
+			l.apply([]Effect{secrets}, e.Time)
+		}
 	}
+	l.traceEntry(b, e)
 	l.apply(effects, e.Time)
-	return event, nil
+	return event, err
 }
 
 func (l *connLoop) traceEntry(b *wsconn.Batch, e *wsconn.Entry) {
@@ -283,6 +310,10 @@ func (l *connLoop) apply(effects []Effect, now time.Time) {
 			l.nowLive(now)
 		case StreamReady:
 			l.nowReady(e, now)
+		case Events:
+			l.aside.make(e, l.o.frames())
+		case Resumed:
+			l.missed.resumed = true
 		case Inject:
 			l.inject(e)
 		case GapReports:
@@ -312,6 +343,10 @@ func (l *connLoop) due(now time.Time) end {
 	if at := l.state.StuckAt; !at.IsZero() && !now.Before(at) {
 		return lostTo(&LostError{fmt.Errorf("write stalled: the server has not read for %s", wsconn.StuckTime)})
 	}
+	if err := l.limit.check(l.o.Buffer); err != nil {
+		return lostTo(err)
+	}
+	l.sendWaiting(now)
 	if l.scheduler != nil {
 		w, err := l.scheduler.Tick(now)
 		if err != nil {
@@ -349,6 +384,7 @@ func (l *connLoop) wake(now time.Time) time.Duration {
 	sooner(l.state.StuckAt)
 	sooner(l.next)
 	sooner(l.stream.due())
+	sooner(l.limit.due())
 	sooner(l.dropsDue())
 	if !l.reading.paused {
 		sooner(l.idle.at)

@@ -49,7 +49,13 @@ type Handshake struct {
 	// Secrets are the credentials that this attempt uses, so that anyone who shows
 	// anything can withhold them.
 	Secrets []string
-	Session Session
+	// Withheld names headers whose values are made of credentials, so that none of them
+	// is shown.
+	Withheld []string
+	// AuthLater: the credentials go out on the open socket, so that they are known to be
+	// accepted when the stream is ready, and not before.
+	AuthLater bool
+	Session   Session
 }
 
 // A Session is the codec of one connection: messages in, events and replies
@@ -83,6 +89,9 @@ type Frame struct {
 	Payload []byte
 	// Secret marks a payload that carries a credential: traces withhold it.
 	Secret bool
+	// Urgent marks what does not wait behind others when a SendLimiter makes frames wait:
+	// a heartbeat.
+	Urgent bool
 }
 
 // Text makes a text frame.
@@ -111,6 +120,27 @@ type ControlWatcher interface {
 	// Control is told of each ping and pong from the peer, in the order of the
 	// messages.
 	Control(op frame.Opcode, now time.Time) []Effect
+}
+
+// A CloseCoder is a Session whose service gives the code of a close frame a meaning.
+type CloseCoder interface {
+	// CloseCode is the code that a connection is closed with when nothing is wrong with
+	// what the peer has sent; 0 for 1000 (RFC 6455, section 7.4.1).
+	CloseCode() int
+}
+
+// A SendLimiter is a Session whose service limits how many messages a client may send.
+type SendLimiter interface {
+	// SendLimit is how many frames may be sent within a time; the others wait. Pings,
+	// pongs and the closing handshake are exempt. 0 frames are no limit. It is called once,
+	// before OnOpen.
+	SendLimit() (frames int, per time.Duration)
+}
+
+// An EndWatcher is a Session that is told how its connection ended.
+type EndWatcher interface {
+	// Ended is the last call of the session.
+	Ended(err error)
 }
 
 // Work is what a Scheduler asks for now, and when it is to be called again.
@@ -161,6 +191,8 @@ const (
 	Refused
 	// TimedOut: something that was awaited did not come in time.
 	TimedOut
+	// Done is no failure: the service has ended the stream as one that is over.
+	Done
 )
 
 // An Event is what the sink gets: a message that carried an event, or any frame

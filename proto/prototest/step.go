@@ -26,6 +26,8 @@ type Step struct {
 	Note, Answer, Warning           string
 	Secrets                         []string
 	Inject                          []proto.Message
+	Events                          []string
+	Resumed                         bool
 	Gaps                            []proto.GapReport
 }
 
@@ -47,6 +49,12 @@ func StepOf(effects []proto.Effect) (s Step) {
 			s.Gaps = append(s.Gaps, e...)
 		case proto.Inject:
 			s.Inject = append(s.Inject, e...)
+		case proto.Events:
+			for _, m := range e {
+				s.Events = append(s.Events, string(m.Data))
+			}
+		case proto.Resumed:
+			s.Resumed = true
 		case proto.Note:
 			s.Note += string(e)
 		case proto.Answer:
