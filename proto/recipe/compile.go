@@ -1,10 +1,10 @@
 package recipe
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/hark-cli/hark/internal/jq"
 )
@@ -14,19 +14,34 @@ import (
 type expr struct {
 	name     string // of the key, for messages: "[[on]] 2, send"
 	text     string
-	constant any // when filter is nil
-	filter   *jq.Filter
+	constant any         // when program is nil
+	program  *jq.Program // nil for a constant
+	// secret: it looks at a credential, so that what it makes is withheld.
+	secret bool
 }
+
+// Limits are what an expression may take; see jq.Options.
+type Limits struct {
+	// Timeout is that of --jq-timeout, 0 for none; MaxValue is the size of a message.
+	Timeout  time.Duration
+	MaxValue int
+	// Random returns the next value of $random, from 0 to 1; nil for a random one.
+	Random func() float64
+}
+
+// maxOutputs is how many outputs an expression may have.
+const maxOutputs = 1000
 
 // A compiler compiles the expressions of keys that see the same variables.
 type compiler struct {
-	r     *Recipe
-	event bool     // they see $event
-	only  []string // what they see instead of everything; nil for everything
+	r      *Recipe
+	limits Limits
+	vars   []string // without the $
 }
 
-// variables are those that every expression sees, unless its table says otherwise.
-var variables = []string{"$param", "$state", "$cursor", "$now", "$now_ms", "$random", "$attempt"}
+// variables are those that every expression sees, unless its table says otherwise, in
+// the order of the values in a run; $random is a function besides.
+var variables = []string{"param", "state", "cursor", "now", "now_ms", "attempt"}
 
 // need reads a key that must be there.
 func (c compiler) need(t *table, key string) *expr {
@@ -50,7 +65,9 @@ func (c compiler) expr(t *table, key string) *expr {
 		e.constant = v
 	case string:
 		e.text = v
-		c.compile(t, key, e)
+		if err := c.compile(e); err != nil {
+			c.mistake(t, key, e, err)
+		}
 	default:
 		t.wrong(key, "expected a jq expression in quotes, a number or a boolean, not %s", typeName(v))
 	}
@@ -58,28 +75,26 @@ func (c compiler) expr(t *table, key string) *expr {
 }
 
 // compile compiles an expression.
-func (c compiler) compile(t *table, key string, e *expr) {
-	names := c.only
-	if names == nil {
-		names = variables
-	}
-	if c.event {
-		names = append(slices.Clone(names), "$event")
-	}
-	var vars jq.Vars
-	for _, name := range names {
-		v, err := jq.ArgJSON(strings.TrimPrefix(name, "$"), "null")
-		if err != nil {
-			panic(fmt.Sprintf("the variable %s: %v", name, err)) // they are all valid
-		}
-		vars.Named = append(vars.Named, v)
-	}
-	f, err := jq.Compile(e.name, e.text, vars)
+func (c compiler) compile(e *expr) (err error) {
+	e.program, err = jq.CompileProgram(e.name, e.text, jq.Options{
+		Vars:       c.vars,
+		Funcs:      map[string]func() any{"random": func() any { return c.limits.Random() }},
+		Timeout:    c.limits.Timeout,
+		MaxOutputs: maxOutputs,
+		MaxValue:   c.limits.MaxValue,
+	})
 	if err != nil {
-		c.mistake(t, key, e, err)
-		return
+		return err
 	}
-	e.filter = f
+	for _, p := range c.r.Params {
+		e.secret = e.secret || p.Secret && e.program.Mentions("param", p.Name)
+	}
+	for _, key := range c.r.secrets {
+		for _, variable := range []string{"state", "cursor"} {
+			e.secret = e.secret || slices.Contains(c.vars, variable) && e.program.Mentions(variable, key)
+		}
+	}
+	return nil
 }
 
 // mistake notes a mistake in an expression where it stands.
@@ -94,4 +109,12 @@ func (c compiler) mistake(t *table, key string, e *expr, err error) {
 		at = t.doc.Within(e.text, m.Offset, t.keys(key)...)
 	}
 	t.fault(at, "%s: %s", e.name, m.Msg)
+}
+
+// run evaluates an expression, and returns its outputs.
+func (e *expr) run(v any, vars []any) ([]any, error) {
+	if e.program == nil {
+		return []any{e.constant}, nil
+	}
+	return e.program.Run(context.Background(), v, vars...)
 }

@@ -1,8 +1,11 @@
 package recipe
 
 import (
+	"cmp"
+	"math/rand/v2"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +24,7 @@ type Recipe struct {
 	Params []Param
 
 	doc      *tomlfile.Document
+	maxValue int      // of what an expression makes, in bytes
 	secrets  []string // keys of the state and the cursor that contain credentials
 	requests []request
 	connect  connect
@@ -88,6 +92,18 @@ const maxSource = 1 << 20
 // Parse reads a recipe. file is the name for messages. The error is Errors: a recipe has
 // every expression compiled, and nothing in it that is not known.
 func Parse(file string, src []byte) (*Recipe, error) {
+	return parse(file, src, Limits{})
+}
+
+// defaultMaxValue is the limit of values when there is none, in bytes.
+const defaultMaxValue = 64 << 20
+
+// parse is Parse with limits for the expressions.
+func parse(file string, src []byte, limits Limits) (*Recipe, error) {
+	limits.MaxValue = cmp.Or(limits.MaxValue, defaultMaxValue)
+	if limits.Random == nil {
+		limits.Random = rand.Float64
+	}
 	if len(src) > maxSource {
 		return nil, Errors{{File: file, Msg: "larger than 1 MiB, which no recipe is"}}
 	}
@@ -97,8 +113,8 @@ func Parse(file string, src []byte) (*Recipe, error) {
 	}
 	rd := &reader{file: file, doc: doc}
 	top := &table{reader: rd, m: doc.Tree}
-	r := &Recipe{File: file, Source: src, doc: doc}
-	r.read(top)
+	r := &Recipe{File: file, Source: src, doc: doc, maxValue: limits.MaxValue}
+	r.read(top, limits)
 	if errs := rd.sorted(); len(errs) > 0 {
 		return nil, errs
 	}
@@ -112,7 +128,7 @@ func (r *Recipe) Mistake(msg string, keys ...string) *Error {
 	return &Error{File: r.File, Position: at, Msg: msg, line: r.doc.Line(at.Line)}
 }
 
-func (r *Recipe) read(top *table) {
+func (r *Recipe) read(top *table, limits Limits) {
 	r.Name = top.text("name")
 	if _, ok := top.m["name"]; !ok {
 		top.fault(tomlfile.Position{Line: 1, Column: 1}, "missing key: name")
@@ -127,7 +143,7 @@ func (r *Recipe) read(top *table) {
 	}
 	r.secrets = top.strings("secret")
 	r.readParams(top.sub("param"))
-	c := compiler{r: r}
+	c := compiler{r: r, limits: limits, vars: variables}
 	for _, t := range top.list("request") {
 		r.requests = append(r.requests, c.readRequest(t))
 	}
@@ -158,7 +174,8 @@ func (r *Recipe) readRest(top *table, c compiler) {
 	if t := top.sub("limit"); t != nil {
 		r.limit = readLimit(t)
 	}
-	withEvent := compiler{r: r, event: true}
+	withEvent := c
+	withEvent.vars = append(slices.Clone(variables), "event")
 	if t := top.sub("cursor"); t != nil {
 		r.cursor = withEvent.need(t, "from")
 		t.done()
@@ -174,7 +191,8 @@ func (r *Recipe) readRest(top *table, c compiler) {
 		r.closing = c.readClosing(t)
 	}
 	if t := top.sub("cloudevent"); t != nil {
-		of := compiler{r: r, only: []string{"$param"}}
+		of := c
+		of.vars = []string{"param"}
 		r.event = describing{
 			id: of.expr(t, "id"), kind: of.expr(t, "type"), source: of.expr(t, "source"),
 			subject: of.expr(t, "subject"), time: of.expr(t, "time"), data: of.expr(t, "data"),
