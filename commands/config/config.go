@@ -58,7 +58,7 @@ func configPathCommand(p *program.Program) *cmdline.Command {
 
 func configShowCommand(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
-		Name: "show", Usage: "print the settings of the file, credentials withheld", Examples: "hark config show",
+		Name: "show", Usage: "print the settings of the file, without credentials", Examples: "hark config show",
 		Run: func(ctx context.Context, line *cmdline.Line) error { return configShow(ctx, p, line.Command.Root()) },
 	}
 }
@@ -76,7 +76,7 @@ func configExplainCommand(p *program.Program) *cmdline.Command {
 			}
 			return nil
 		},
-		Args: "COMMAND… [-- FLAGS…]\nCOMMAND\tthe words of a command, such as drogue tail\nFLAGS\twhat the command would be given",
+		Args: "COMMAND… [-- FLAGS…]\nCOMMAND\ta command without hark, such as drogue tail\nFLAGS\tflags of the command",
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			words, flags, _ := line.Split()
 			return configExplain(ctx, p, line, words, flags)
@@ -86,7 +86,7 @@ func configExplainCommand(p *program.Program) *cmdline.Command {
 
 func configCheckCommand(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
-		Name: "check", Usage: "check the file for mistakes", Examples: "hark config check",
+		Name: "check", Usage: "check the configuration file for errors", Examples: "hark config check",
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			return configCheck(ctx, p, line.Command.Root(), all)
 		},
@@ -95,7 +95,7 @@ func configCheckCommand(p *program.Program, all stream.Services) *cmdline.Comman
 
 func configEditCommand(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
-		Name: "edit", Usage: "open the file in $VISUAL or $EDITOR, and check it", Examples: "hark config edit",
+		Name: "edit", Usage: "open the configuration file in $VISUAL or $EDITOR, and check it", Examples: "hark config edit",
 		Run: func(ctx context.Context, line *cmdline.Line) error { return configEdit(ctx, p, line, all) },
 	}
 }
@@ -156,7 +156,7 @@ func configCheck(ctx context.Context, p *program.Program, root *cmdline.Command,
 		return err
 	}
 	if f.Exposed && literalSecret(root, f) {
-		p.Say.Warning("%s contains a credential and others may read it; 'chmod 600' it, or write env:NAME, file:PATH or cmd:COMMAND", f.Path)
+		p.Say.Warning("%s contains a credential and other users can read it: run chmod 600, or use env:NAME, file:PATH or cmd:COMMAND", f.Path)
 	}
 	return nil
 }

@@ -38,14 +38,15 @@ hark config init drogue --try example-app
 hark config init octave --profile staging --set endpoint=https://octave.example.com`,
 		Complete: program.WordsOf(names),
 		Args:     "SERVICE\nSERVICE\t" + stream.OneOf(names),
-		Description: "Asks for what the service needs and --set has not given; an empty answer takes what stands in " +
-			"brackets. When stdin is not a terminal, its lines are the answers. Then 'hark doctor' tries the settings, " +
-			"together with what the file says already. When it fails nothing is written, unless you say so on a terminal.\n\n" +
-			"What is written can be read by its owner only. With --profile it goes into that profile. Settings that " +
-			"are there already are never changed: 'hark config edit' does that.",
+		Description: "Asks for the settings that the service requires and --set has not given; an empty answer stands for the " +
+			"default in brackets. When stdin is not a terminal, the answers are read from it, one per line. Then 'hark " +
+			"doctor' tries the settings, together with those already in the file. If it fails, nothing is written, unless " +
+			"you confirm it on a terminal.\n\n" +
+			"Only the owner can read the file. With --profile the settings are written to that profile. Existing settings " +
+			"are never changed: use 'hark config edit'.",
 		Flags: []*cmdline.Flag{
-			{Name: "set", Value: cmdline.Strings(&set), Usage: "write this setting and do not ask for it: `KEY=VALUE`; KEY is the long name of a flag"},
-			{Name: "try", Value: cmdline.String(&try), Usage: "try it with the application or stream `NAME`, which is not written"},
+			{Name: "set", Value: cmdline.Strings(&set), Usage: "write this setting instead of asking for it: `KEY=VALUE`; KEY is the long name of a flag"},
+			{Name: "try", Value: cmdline.String(&try), Usage: "application or stream `NAME` for the trial; it is not written"},
 			{Name: "no-check", Value: cmdline.Bool(&unchecked), Usage: "write the settings without trying them"},
 		},
 		Run: func(ctx context.Context, line *cmdline.Line) error {

@@ -65,10 +65,10 @@ func (o *options) checkWscat(line *cmdline.Line, f *stream.Flags) error {
 		return e
 	}
 	if as := line.GivenAs("protocol"); as != "" && o.protocol != "13" {
-		return cmdline.FlagErrorf(as, " %q: the version of the WebSocket protocol is 13 (RFC 6455); hark speaks no other", cmdline.Cut(o.protocol, 8))
+		return cmdline.FlagErrorf(as, " %q: the version of the WebSocket protocol is 13 (RFC 6455); hark supports no other", cmdline.Cut(o.protocol, 8))
 	}
 	if line.GivenAs("proxy") == "-x" && strings.ContainsAny(f.Proxy, "{}\"' /") && !strings.Contains(f.Proxy, "://") {
-		e := cmdline.Usagef("-x is the proxy, as for curl, and this is not the address of one")
+		e := cmdline.Usagef("-x is the proxy, as for curl, and its value is not an address")
 		e.Advice = "wscat's -x is --execute"
 		return e
 	}
@@ -86,7 +86,7 @@ func (o *options) checkWscat(line *cmdline.Line, f *stream.Flags) error {
 	return nil
 }
 
-// wscatHint says what -x is when a single word was taken for a proxy.
+// wscatHint returns the hint for a failed proxy that may be a message for wscat's -x.
 func wscatHint(line *cmdline.Line, err error) string {
 	f, ok := errors.AsType[*proto.HandshakeError](err)
 	if ok && f.Stage == netdial.StageProxy && line.GivenAs("proxy") == "-x" && !strings.Contains(line.Value("proxy"), ":") {
@@ -96,15 +96,15 @@ func wscatHint(line *cmdline.Line, err error) string {
 }
 
 // wscatTopic is what "hark help wscat" explains.
-const wscatTopic = `What you type for wscat does the same with hark connect, but for two letters that mean something else to curl and to hark, which take precedence:
+const wscatTopic = `hark connect accepts the command line of wscat, except for two letters, which mean the same as in curl and all of hark:
 
-  -x MESSAGE        is the proxy here: write --execute MESSAGE
-  -n                counts events here: write --no-check, or -k
+  -x MESSAGE        sets the proxy: use --execute MESSAGE
+  -n                sets the number of events: use --no-check or -k
 
-All others, with hark's own name where there is one:
+All other flags, with hark's own name if it differs:
 
-  -c, --connect URL           the address, which may stand alone; without a
-                              scheme it is ws://
+  -c, --connect URL           same as the argument URL; the default of the
+                              scheme is ws://
   -H, --header NAME:VALUE
   -s, --subprotocol NAME
   -o, --origin URL
@@ -116,19 +116,19 @@ All others, with hark's own name where there is one:
       --passphrase SECRET     --pass
       --proxy URL             -x
       --execute LINE          wscat's -x: as typed at the prompt
-  -w, --wait SECONDS          --hold: end that long after the last line; -1 for never.
-                              Without it hark waits for --linger, until nothing
-                              has come for a second
+  -w, --wait SECONDS          --hold: exit that long after the last line; -1 for never.
+                              Without it hark applies --linger, and exits when
+                              nothing has arrived for a second
       --slash                 always on; --slash=false sends lines that begin
-                              with a slash as they are
+                              with a slash as text
   -P, --show-ping-pong
       --no-color              --color never
-  -p, --protocol 13           there is no other version any more
-  -l, --listen PORT           is a command: hark serve PORT
+  -p, --protocol 13           accepted; there is no other version
+  -l, --listen PORT           use the command hark serve PORT
 
-/ping, /pong and /close take what they take there. An --execute line with a slash is a command too, unless --slash=false.
+/ping, /pong and /close have the same arguments as in wscat. A line of --execute that begins with a slash is a command too, unless --slash=false.
 
   hark emulate drogue -- sh -c 'hark connect -c $HARK_DROGUE_ENDPOINT/public-app --execute /ping -P -w 1'
 
-Without a terminal hark connect prints what comes and does not read stdin: add -i, and each line is sent, also those from before the connection is there; the end of stdin is not the end of the answers. Each line on stdout is one JSON value: a text that is not JSON becomes a JSON string, a binary message {"data_base64":"…"}. --jq . -r prints texts as they are.
+Without a terminal hark connect prints what it receives and does not read stdin: with -i it sends each line of stdin once connected, and after the last line waits for replies. Each line on stdout is one JSON value: a text that is not JSON becomes a JSON string, a binary message {"data_base64":"…"}. --jq . -r prints texts as they are.
 `

@@ -22,8 +22,8 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// Command makes its commands of those that stream, so it reaches a service
-// exactly as they do.
+// Command returns "hark doctor". Its commands are made from the streaming commands, so
+// they connect to a service in exactly the same way.
 func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
 		Name:  "doctor",
@@ -31,9 +31,9 @@ func Command(p *program.Program, all stream.Services) *cmdline.Command {
 		Examples: `hark doctor drogue --emulator demo-app --wait 10s
 hark doctor octave --emulator /demo/stream --json
 hark doctor wss://stream.example.com/events`,
-		Description: "Goes through dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and says " +
+		Description: "Tests the stages dns, tcp, proxy, tls, upgrade, auth, subscribe and first event, and prints " +
 			"how long each took, or why it failed and what to do. The exit code is that of the stage that failed. " +
-			"An address is short for 'connect' and the address.",
+			"'hark doctor URL' is short for 'hark doctor connect URL'.",
 		Commands: func() []*cmdline.Command {
 			var commands []*cmdline.Command
 			for _, sv := range all {
@@ -44,7 +44,7 @@ hark doctor wss://stream.example.com/events`,
 	}
 }
 
-// Try examines a service with the settings of a file, whatever the arguments are.
+// Try runs doctor for a service with the settings of a file and the given arguments.
 func Try(ctx context.Context, p *program.Program, sv stream.Service, f *config.File, profile string, args []string) error {
 	a := cmdline.New(cmdline.Config{
 		Root: &cmdline.Command{Name: "hark", Flags: settings.Global(p), Commands: func() []*cmdline.Command {
@@ -77,8 +77,8 @@ func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 	})
 	c.Flags = append(c.Flags,
 		&cmdline.Flag{Name: "ready-timeout", Value: cmdline.Duration(&e.readyTimeout),
-			Usage: "wait at most `D` for the stream to be ready, see 'hark help status'"},
-		&cmdline.Flag{Name: "wait", Value: cmdline.Duration(&e.wait), Usage: "wait `D` for the first event; without it, none is awaited"},
+			Usage: "wait up to `D` for the stream to be ready, see 'hark help status'"},
+		&cmdline.Flag{Name: "wait", Value: cmdline.Duration(&e.wait), Usage: "also wait up to `D` for the first event"},
 		&cmdline.Flag{Name: "json", Value: cmdline.Bool(&asJSON), Usage: "print the findings as JSON"})
 	c.Run = func(ctx context.Context, line *cmdline.Line) error {
 		if err := program.CheckDuration(line, "wait", e.wait, false); err != nil {

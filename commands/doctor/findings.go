@@ -272,7 +272,7 @@ func (e *examination) whyNot(stage netdial.Stage) string {
 	case stageSubscribe:
 		return "no stream was given"
 	case stageEvent:
-		return "not awaited; --wait 30s would"
+		return "skipped; --wait 30s waits for it"
 	}
 	return ""
 }

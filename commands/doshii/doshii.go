@@ -72,7 +72,7 @@ func Service() stream.Service {
 			ID: "run-number", Source: "the socket's\naddress", Kind: "co.doshii.NAME",
 			Subject: "id of the payload", Time: "of receipt", Data: "the payload",
 		},
-		Ready:   "with the first pong of Doshii",
+		Ready:   "after the first pong of Doshii",
 		Clocked: clocked,
 	}
 }
@@ -139,12 +139,12 @@ hark doshii listen --client-id env:DOSHII_CLIENT_ID --env sandbox --jq '.emit[1]
 hark doshii listen --client-id env:DOSHII_CLIENT_ID --events order_created,order_updated
 hark doshii listen --location-token env:DOSHII_LOCATION_TOKEN --env live
 hark doshii listen --vendor myposco --client-secret env:DOSHII_VENDOR_KEY`,
-		Description: `An app gets events only for locations that it is subscribed to: see 'hark doshii subscribe-location'. Until one comes, heartbeats and their answers are the only traffic; -v shows them.
+		Description: `An app gets events only for locations that it is subscribed to: see 'hark doshii subscribe-location'. Until an event arrives, heartbeats and their replies are the only traffic; -v shows them.
 
-With --location-token, or --path pos, it listens as the point of sale of one location, and with --vendor as a vendor of cloud points of sale; a vendor's token is signed anew for each connection. Health checks of the service are answered and are no events, unless --events names health_check.`,
+With --location-token, or --path pos, it listens as the point of sale of one location, and with --vendor as a vendor of cloud points of sale; a vendor's token is signed anew for each connection. Health checks of the service are answered and not printed, unless --events contains health_check.`,
 		Flags: append(cmdline.Own("doshii", slices.Concat([]*cmdline.Flag{
 			{Name: "endpoint", Rare: true, Group: program.CatService, Value: cmdline.String(&o.endpoint),
-				Usage: "reach the socket at `URL`", Detail: " instead of the address of --env"},
+				Usage: "connect to the socket at `URL`", Detail: " instead of that of --env"},
 			o.envFlag(),
 			{Name: "host-style", Rare: true, Group: program.CatService, Value: cmdline.String(&o.hostStyle),
 				Usage: "generation of host names: `current|middle|oldest`", Detail: ", socket.ENV, ENV-socket or ENV.doshii.co"},
@@ -162,7 +162,7 @@ With --location-token, or --path pos, it listens as the point of sale of one loc
 			{Name: "events", Group: program.CatService, Value: cmdline.String(&o.eventNames),
 				Usage: "only events of these names: `NAME,…`"},
 			{Name: "app-version", Rare: true, Group: program.CatService, Value: cmdline.String(&o.appVersion),
-				Usage: "the `VERSION` that heartbeats state"},
+				Usage: "`VERSION` of the app in heartbeats"},
 			{Name: "heartbeat", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.heartbeat),
 				Usage: "send a heartbeat every `D`"},
 			o.emulatorFlag(),

@@ -29,7 +29,7 @@ func newREST() *rest {
 func (o *rest) flags(more ...*cmdline.Flag) []*cmdline.Flag {
 	return append(cmdline.Own("doshii", slices.Concat([]*cmdline.Flag{
 		{Name: "api", Group: program.CatService, Value: cmdline.String(&o.api),
-			Usage: "the REST interface is at `URL` instead of the address that --env gives"},
+			Usage: "use the REST interface at `URL` instead of that of --env"},
 		o.envFlag(),
 	}, o.clientFlags("the app's client secret, `SECRET`; it signs a token for each request"),
 		[]*cmdline.Flag{o.emulatorFlag()}, more)...), stream.RequestFlags(o.stream)...)
@@ -92,7 +92,7 @@ func api(s *stream.Stream, o *rest) (*doshii.API, error) {
 		return nil, err
 	}
 	if !stream.IsHTTP(base) {
-		return nil, cmdline.FlagErrorf("--api", " takes an address that begins with https:// or http://")
+		return nil, cmdline.FlagErrorf("--api", " requires an address that begins with https:// or http://")
 	}
 	id, err := clientID(s, o.clientID, "--client-id")
 	if err != nil {
@@ -113,7 +113,7 @@ func api(s *stream.Stream, o *rest) (*doshii.API, error) {
 	}, nil
 }
 
-// restHint is the advice for a request that failed.
+// restHint returns the hint for a request that failed.
 func restHint(err error) string {
 	h, ok := errors.AsType[*proto.HandshakeError](err)
 	if !ok {
@@ -121,9 +121,9 @@ func restHint(err error) string {
 	}
 	switch h.Status {
 	case http.StatusUnauthorized:
-		return "check --client-id, --client-secret and --env; the clock of this machine must be right to ten minutes, too"
+		return "check --client-id, --client-secret, --env, and the clock of this machine, which may be off by ten minutes at most"
 	case http.StatusForbidden:
-		return "the app has no right to this; was the id made in the same environment (--env)?"
+		return "the app has no permission for this; was the id created in the same environment (--env)?"
 	case http.StatusNotFound:
 		return "check the id; ids are the hashed ones that the dashboard and the REST interface show"
 	}
@@ -139,10 +139,10 @@ func subscribeCommand(p *program.Program) *cmdline.Command {
 		Examples: `hark doshii subscribe-location --emulator dEm0Loc2
 hark doshii subscribe-location Abc123 --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET`,
 		Args:        "ID\nID\tthe hashed id of the location",
-		Description: "Without a subscription 'hark doshii listen' gets no event of the location. Prints the answer of the service as one JSON line.",
+		Description: "Without a subscription 'hark doshii listen' gets no events of the location. Prints the response of the service as one JSON line.",
 		Flags: o.flags(
 			&cmdline.Flag{Name: "mapped-location-id", Group: program.CatService, Value: cmdline.String(&sub.MappedLocationID),
-				Usage: "the `ID` that the app itself has for the location"},
+				Usage: "`ID` of the location in the app"},
 			&cmdline.Flag{Name: "use-filtered-menu", Group: program.CatService, Value: cmdline.Bool(&sub.UseFilteredMenu),
 				Usage: "the app uses a filtered menu"}),
 		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
@@ -207,21 +207,21 @@ func devicesCreate(p *program.Program) *cmdline.Command {
 		Examples: `hark doshii devices create --emulator --name till --events order_created,order_updated
 hark doshii devices create --name till --channels 'Order ahead,Pay@Table' --locations Abc123 \
     --client-id env:DOSHII_CLIENT_ID --client-secret env:DOSHII_CLIENT_SECRET`,
-		Description: "Prints the device as one JSON line. Its doshiiId is what --device-id of 'hark doshii listen' takes. " +
-			"A list that is left out is no restriction.",
+		Description: "Prints the device as one JSON line. Use its doshiiId as --device-id of 'hark doshii listen'. " +
+			"An omitted list means no restriction.",
 		Flags: o.flags(
 			&cmdline.Flag{Name: "name", Group: program.CatService, Value: cmdline.String(&d.Name),
-				Usage: "the `NAME` of the device"},
+				Usage: "`NAME` of the device"},
 			&cmdline.Flag{Name: "ref", Group: program.CatService, Value: cmdline.String(&d.Ref),
-				Usage: "the app's own `REFERENCE` for it"},
+				Usage: "`REFERENCE` of the device in the app"},
 			&cmdline.Flag{Name: "events", Group: program.CatService, Value: cmdline.String(&events),
-				Usage: "interested in events of these names: `NAME,…`"},
+				Usage: "receive events of these names only: `NAME,…`"},
 			&cmdline.Flag{Name: "terminals", Group: program.CatService, Value: cmdline.String(&terminals),
-				Usage: "interested in these terminals of points of sale: `ID,…`"},
+				Usage: "receive events of these terminals of points of sale only: `ID,…`"},
 			&cmdline.Flag{Name: "channels", Group: program.CatService, Value: cmdline.String(&channels),
-				Usage: "interested in these channels: `NAME,…`, such as 'Order ahead'"},
+				Usage: "receive events of these channels only: `NAME,…`, such as 'Order ahead'"},
 			&cmdline.Flag{Name: "locations", Group: program.CatService, Value: cmdline.String(&locations),
-				Usage: "interested in these locations: `ID,…`"}),
+				Usage: "receive events of these locations only: `ID,…`"}),
 		Run: call(p, o, func(ctx context.Context, line *cmdline.Line, api *doshii.API) ([][]byte, error) {
 			if d.Name == "" {
 				return nil, cmdline.Usagef("required flag not set: --name")
@@ -251,7 +251,7 @@ func devicesDelete(p *program.Program) *cmdline.Command {
 	o := newREST()
 	return &cmdline.Command{
 		Name:     "delete",
-		Usage:    "end the registration of a device",
+		Usage:    "unregister a device",
 		Examples: `hark doshii devices delete --emulator dEm0Dev1`,
 		Args:     "ID\nID\tthe doshiiId of the device",
 		Flags:    o.flags(),

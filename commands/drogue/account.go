@@ -36,7 +36,7 @@ func (o *site) flags(use string) []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.API, Usage: use},
 		{Name: "api", Rare: true, Group: program.CatService, Value: cmdline.String(&o.api),
-			Usage: "the API is at `URL`, where --endpoint names the socket"},
+			Usage: "API at `URL`, when --endpoint is the address of the socket"},
 	}
 }
 
@@ -65,12 +65,12 @@ func (o *site) addresses() (api, socket string, err error) {
 			return "", "", err
 		}
 		if !stream.IsHTTP(api) {
-			return "", "", cmdline.FlagErrorf("--api", " takes an address that begins with https:// or http://")
+			return "", "", cmdline.FlagErrorf("--api", " requires an address that begins with https:// or http://")
 		}
 	}
 	switch {
 	case stream.IsHTTP(endpoint) && api != "" && api != endpoint:
-		return "", "", cmdline.FlagErrorf("--endpoint", " and --api name two APIs; for the socket, --endpoint takes wss:// or ws://")
+		return "", "", cmdline.FlagErrorf("--endpoint", " and --api are the addresses of two APIs; for the socket, --endpoint requires wss:// or ws://")
 	case stream.IsHTTP(endpoint):
 		return endpoint, "", nil
 	case endpoint == "" && api == "":

@@ -46,7 +46,7 @@ func Service() stream.Service {
 			{Name: "user", Ask: "user of an access token (empty if you log in with 'hark drogue login')"},
 			{Name: "access-token", Ask: "access token" + stream.OrBetter, Default: "env:DROGUE_ACCESS_TOKEN", Needed: true, With: "user"},
 		},
-		Ready: "with the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream",
+		Ready: "after the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream",
 		Tried: "application",
 		// Renewed tokens are all that a client has to say.
 		Clocked: func([]byte) bool { return true },
@@ -89,10 +89,10 @@ hark drogue tail example-app --user alice --access-token env:DROGUE_ACCESS_TOKEN
 		Args:     "APP[/CHANNEL]\nAPP\tthe name of the application\nCHANNEL\tonly events with this subject",
 		Description: `Credentials are those of --token or --access-token, or of the login that 'hark drogue login' has stored for the same address; without any, only public applications can be read. A token of a login, a command or a file is renewed on the open connection before it expires.
 
-Without --group nothing is replayed: events that are sent while the connection is down are missed. Members of one --group must all read the same channel, with the same filters: the server counts an event as read when it has reached any member, and drops it there if that member has asked for another channel.
+Without --group nothing is replayed: events sent while the connection is down are lost. Members of one --group must all read the same channel, with the same filters: the server counts an event as read when it has reached any member, and drops it there if that member has asked for another channel.
 
---device, --sender and --type compare the CloudEvents attributes of these names. What does not match is not counted.`,
-		Flags: append(cmdline.Own("drogue", append(o.account.flags("API at `URL`, or wss://… of the socket"),
+--device, --sender and --type compare the CloudEvents attributes of these names. Events that do not match are not counted.`,
+		Flags: append(cmdline.Own("drogue", append(o.account.flags("API at `URL`, or the wss:// address of the socket"),
 			&cmdline.Flag{Name: "auth-in-query", Rare: true, Group: program.CatService, Value: cmdline.Bool(&o.inQuery),
 				Usage: "send the credentials in the address instead of a header"},
 			&cmdline.Flag{Name: "group", Group: program.CatService, Value: cmdline.String(&o.group),
@@ -186,7 +186,7 @@ func (d decoder) Event(ev *proto.Event) error {
 }
 
 const (
-	adviceGroup = "without --group nothing is replayed: events that are sent while the connection is down are missed; " +
+	adviceGroup = "without --group nothing is replayed: events sent while the connection is down are lost; " +
 		"with --group ID it resumes at the group's offset, in each partition from which the group has read"
 	adviceSameGroup = "every member of a group must read the same channel with the same filters: an event that reaches " +
 		"a member that filters it out is lost to the others"
@@ -238,7 +238,7 @@ func hint(err error) string {
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == netdial.StageUpgrade {
 		switch h.Status {
 		case http.StatusNotFound:
-			return "the application does not exist, or these credentials have no right to it, or none were sent; the server does not say which"
+			return "the application does not exist, or the credentials have no access to it, or none were sent; the server does not say which"
 		case http.StatusForbidden:
 			return "the credentials were rejected: --token takes an OpenID Connect access token, " +
 				"--user and --access-token a user name and a personal access token"
@@ -252,11 +252,11 @@ func hint(err error) string {
 	case c.Reason == wire.TokenExpired:
 		return "let hark renew the token: 'hark drogue login', --token 'cmd:COMMAND' or --token file:PATH; or use a personal access token"
 	case c.Code == frame.StatusPolicy:
-		return "the user of the new token has no right to the application"
+		return "the user of the new token has no access to the application"
 	case strings.HasPrefix(c.Reason, wire.RefreshFailed):
-		return "the server did not take the new token; see what --token gives"
+		return "the server did not accept the new token: check what --token returns"
 	case c.Code == frame.StatusProtocol:
-		return "the server takes nothing but new tokens from a client: leave out what was sent"
+		return "the server accepts only new tokens from a client: do not send anything else"
 	case c.Reason == wire.StreamError:
 		return "the application may have been deleted, or the message broker of the server has failed"
 	}
@@ -271,7 +271,7 @@ func discoveryHint(h *proto.HandshakeError) string {
 	case h.Status != 0 && h.Status < 500:
 		return "is this the address of the API? --endpoint wss://… names the socket directly"
 	case ending.Is[*proto.ProtocolError](h):
-		return "name the socket directly with --endpoint wss://…, or with ws:// if it is meant to be without TLS"
+		return "set the address of the socket with --endpoint wss://…, or ws:// if it has no TLS"
 	}
 	return ""
 }

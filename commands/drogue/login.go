@@ -45,7 +45,7 @@ func loginCommand(p *program.Program) *cmdline.Command {
 hark drogue login --endpoint https://api.example.com
 hark drogue login --endpoint https://api.example.com --no-browser
 hark drogue login --endpoint https://api.example.com --device-flow`,
-		Description: `Opens the login page of the installation in a browser, waits for the browser to come back to a port of localhost, and stores the login: in the keyring or, where there is none, in a file that only its owner can read, below $XDG_STATE_HOME/hark or the folder for configuration. The other commands then use it for the same address and renew its token by themselves.
+		Description: `Opens the login page of the installation in a browser, waits for the browser to return to a port of localhost, and stores the login: in the keyring or, without one, in a file in $XDG_STATE_HOME/hark or the configuration folder that only its owner can read. The other commands then use it for the same address and renew its token.
 
 --device-flow is for machines without a browser: it prints an address to open on any other device, if the installation allows it.`,
 		Flags: append(append(cmdline.Own("drogue", append(o.site.flags(apiUsage), tokenStoreFlag(&o.store))...),
@@ -54,7 +54,7 @@ hark drogue login --endpoint https://api.example.com --device-flow`,
 			&cmdline.Flag{Name: "no-browser", Group: program.CatService, Value: cmdline.Bool(&o.noBrowser),
 				Usage: "print the address to open instead of opening it"},
 			&cmdline.Flag{Name: "redirect-port", Group: program.CatService, Value: cmdline.Int(&o.port),
-				Usage: "the `PORT` of localhost that the browser comes back to; 0 takes a free one"},
+				Usage: "`PORT` of localhost that the browser returns to; 0 for any free port"},
 			&cmdline.Flag{Name: "max-time", Aliases: []string{"m"}, Group: program.CatEnd, Value: cmdline.Duration(&o.maxTime),
 				Usage: "wait at most `D` for the user"},
 		), stream.RequestFlags(f)...),
@@ -199,10 +199,10 @@ func logoutCommand(p *program.Program) *cmdline.Command {
 	o, f := &loginOptions{store: string(tokenstore.Auto), maxTime: 10 * time.Minute}, stream.NewFlags()
 	return &cmdline.Command{
 		Name:     "logout",
-		Usage:    "forget the stored login",
+		Usage:    "log out",
 		Examples: "hark emulate drogue -- hark drogue logout\nhark drogue logout --endpoint https://api.example.com",
-		Description: "Removes the login that 'hark drogue login' has stored for the same address, and gives " +
-			"its refresh token back to the login server, so that nobody can use it any more.",
+		Description: "Removes the login that 'hark drogue login' has stored for the same address, and has " +
+			"the login server revoke its refresh token.",
 		Flags: append(cmdline.Own("drogue", append(o.site.flags(apiUsage), tokenStoreFlag(&o.store))...), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			o.readFrom(line)
@@ -239,7 +239,7 @@ func logOut(ctx context.Context, s *stream.Stream, o *loginOptions) error {
 	if l != nil {
 		_, err = stream.Within(ctx, s, func(ctx context.Context) (any, error) { return nil, login.Revoke(ctx, s.Client(), l) })
 		if err != nil {
-			s.Say.Warning("the login is forgotten, but its refresh token could not be given back: %v", err)
+			s.Say.Warning("the login was removed, but its refresh token could not be revoked: %v", err)
 		}
 	}
 	s.Say.Note("logged out of %s", api)
@@ -255,8 +255,8 @@ func whoamiCommand(p *program.Program) *cmdline.Command {
 		Examples: `hark drogue whoami --emulator
 hark drogue whoami --endpoint https://api.example.com
 curl -H "Authorization: Bearer $(hark drogue whoami -t)" https://api.example.com/api/registry/v1alpha1/apps`,
-		Description: "Asks the API whom the credentials belong to, and prints the answer as one JSON line. With -t, " +
-			"prints an access token that is good for some more time, renewed if need be: a credential.",
+		Description: "Asks the API which user the credentials belong to, and prints the response as one JSON line. With -t, " +
+			"prints an access token, which is a credential; it is renewed first if it expires soon.",
 		Flags: append(cmdline.Own("drogue", append(o.flags(apiUsage),
 			&cmdline.Flag{Name: "print-token", Aliases: []string{"t"}, Group: program.CatService, Value: cmdline.Bool(&printToken),
 				Usage: "print an access token instead"})...), stream.RequestFlags(f)...),
@@ -326,11 +326,11 @@ func endpointsCommand(p *program.Program) *cmdline.Command {
 	o, f := newAccount(), stream.NewFlags()
 	return &cmdline.Command{
 		Name:  "endpoints",
-		Usage: "print where the parts of an installation are",
+		Usage: "print the endpoints of an installation",
 		Examples: `hark drogue endpoints --emulator
 hark drogue endpoints --endpoint https://api.example.com | jq -r .websocket_integration.url`,
-		Description: "Prints the list of endpoints that the API has, as one JSON line. It needs no credentials, except " +
-			"that installations older than 0.10 tell most of it only to those who have some.",
+		Description: "Prints the endpoints that the API publishes, as one JSON line. It requires no credentials, except " +
+			"that installations older than 0.10 publish most of them to authenticated users only.",
 		Flags: append(cmdline.Own("drogue", o.flags(apiUsage)...), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			o.readFrom(line)

@@ -38,22 +38,22 @@ func publishCommand(p *program.Program) *cmdline.Command {
 seq 3 | hark drogue publish example-app/counter --device dev-1 --password env:DEVICE_PASSWORD -
 hark drogue publish example-app/btmesh --device gw-1 --password env:DEVICE_PASSWORD --as sensor-7 '{"on":true}'`,
 		Complete: applicationNames(p),
-		Args: "APP/CHANNEL [DATA|-]\nAPP\tthe name of the application\nCHANNEL\twhat becomes the subject of the event\n" +
-			"DATA\tthe data of one event; - or nothing sends an event for each line of stdin that is not empty",
-		Description: `Sends through the HTTP endpoint of the installation, with the credentials of a device, which have nothing to do with those of users. Data that is JSON is sent as application/json, other text as text/plain, the rest as application/octet-stream, unless --content-type says otherwise. The first event that is refused ends it.`,
-		Flags: append(cmdline.Own("drogue", append(o.site.flags("the API is at `URL` and is asked where the HTTP endpoint is"),
+		Args: "APP/CHANNEL [DATA|-]\nAPP\tthe name of the application\nCHANNEL\tthe subject of the event\n" +
+			"DATA\tthe data of one event; - or no DATA sends one event per line of stdin, except empty lines",
+		Description: `Sends through the HTTP endpoint of the installation, with the credentials of a device, not those of a user. Data that is JSON is sent as application/json, other text as text/plain, anything else as application/octet-stream, unless --content-type is given. The command exits at the first event that is refused.`,
+		Flags: append(cmdline.Own("drogue", append(o.site.flags("API at `URL`, which is asked for the HTTP endpoint"),
 			&cmdline.Flag{Name: "http", Group: program.CatService, Value: cmdline.String(&o.httpEndpoint),
-				Usage: "the HTTP endpoint for devices is at `URL`; the API is not asked"},
+				Usage: "send to the HTTP endpoint for devices at `URL`, without asking the API"},
 			&cmdline.Flag{Name: "device", Group: program.CatService, Value: cmdline.String(&o.device),
-				Usage: "the `NAME` of the device"},
+				Usage: "device `NAME`"},
 			&cmdline.Flag{Name: "password", Secret: true, Group: program.CatService, Value: cmdline.String(&o.password),
-				Usage: "the password of the device, `SECRET`", Detail: credential.Forms},
+				Usage: "password of the device, `SECRET`", Detail: credential.Forms},
 			&cmdline.Flag{Name: "username", Group: program.CatService, Value: cmdline.String(&o.username),
-				Usage: "--password is that of the device's user `NAME`"},
+				Usage: "user `NAME` of the device, to whom --password belongs"},
 			&cmdline.Flag{Name: "as", Group: program.CatService, Value: cmdline.String(&o.as),
-				Usage: "send for the device `NAME`, whose gateway --device is"},
+				Usage: "send on behalf of the device `NAME`, with --device as its gateway"},
 			&cmdline.Flag{Name: "content-type", Group: program.CatService, Value: cmdline.String(&o.contentType),
-				Usage: "the data is of `TYPE`"},
+				Usage: "content `TYPE` of the data"},
 		)...), stream.RequestFlags(f)...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			o.readFrom(line)
@@ -111,7 +111,7 @@ func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*drogu
 	if o.httpEndpoint != "" && (o.typed("http") || !o.typed("endpoint") && !o.typed("api")) {
 		p.Endpoint, err = stream.ServiceEndpoint(o.httpEndpoint)
 		if err == nil && !stream.IsHTTP(p.Endpoint) {
-			err = cmdline.FlagErrorf("--http", " takes an address that begins with https:// or http://")
+			err = cmdline.FlagErrorf("--http", " requires an address that begins with https:// or http://")
 		}
 		return p, err
 	}
@@ -136,7 +136,7 @@ func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*drogu
 	return p, err
 }
 
-var errNoHTTP = errors.New("the installation does not name its HTTP endpoint is")
+var errNoHTTP = errors.New("the installation does not publish the address of its HTTP endpoint")
 
 // publish sends the data of the arguments, or the lines of stdin.
 func publish(ctx context.Context, s *stream.Stream, p *drogue.Publisher, contentType string, data []string) error {
@@ -169,10 +169,10 @@ func publish(ctx context.Context, s *stream.Stream, p *drogue.Publisher, content
 	}
 }
 
-// publishHint is the advice when an event was not taken.
+// publishHint returns the hint for an event that was not accepted.
 func publishHint(err error) string {
 	if errors.Is(err, errNoHTTP) {
-		return "name it: --http https://…"
+		return "set it with --http https://…"
 	}
 	h, ok := errors.AsType[*proto.HandshakeError](err)
 	if !ok || h.Stage != proto.StageRequest {
@@ -184,7 +184,7 @@ func publishHint(err error) string {
 	case http.StatusNotFound:
 		return "is this the HTTP endpoint for devices? 'hark drogue endpoints' shows it"
 	case http.StatusNotAcceptable:
-		return "the installation did not take the event: the data may not be what --content-type says"
+		return "the installation did not accept the event: the data may not match --content-type"
 	}
 	return ""
 }

@@ -43,25 +43,25 @@ hark emulate octave drogue doshii --listen 127.0.0.1:8080
 hark emulate octave --rate 100 -- make test
 hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii listen -n 10`,
 		Complete: program.WordsOf(names),
-		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\t" + stream.OneOf(names) + "\nCOMMAND\truns with the environment that points at the emulators; its exit code is hark's",
+		Args:     "SERVICE… [-- COMMAND…]\nSERVICE\t" + stream.OneOf(names) + "\nCOMMAND\ta command to run with that environment; hark exits with its exit code",
 		Description: "Serves REST, token, discovery and socket endpoints of each SERVICE on one address. Without " +
-			"COMMAND, prints the environment that points clients at it (endpoints, demo credentials, names to " +
-			"try), a variable a line, and serves until it gets a signal.\n\n" +
-			"Other credentials are refused as the service would refuse them; one stream, application, location " +
-			"and device is private. Undocumented behavior is a flag with a default.",
+			"COMMAND, prints the environment variables that point clients at it (endpoints, demo credentials, names " +
+			"to try), one per line, and serves until it receives a signal.\n\n" +
+			"All other credentials are refused as the service refuses them; one stream, application, location " +
+			"and device is private. Behavior that the service does not document can be set by flags.",
 		Flags: slices.Concat([]*cmdline.Flag{
 			{Name: "listen", Value: cmdline.String(&o.listen),
-				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
+				Usage: "listen on `HOST:PORT`; port 0 for any free port"},
 			{Name: "print-env", Value: cmdline.Bool(&o.printEnv),
-				Usage: "print the environment on stderr with a COMMAND too"},
+				Usage: "with COMMAND, print the environment to stderr"},
 			{Name: "rate", Value: cmdline.Float(&o.emulator.Rate),
 				Usage: "generate `N` events per second for each service", Detail: "; with --events, read N lines per second"},
 			{Name: "events", Value: cmdline.String(&o.events),
 				Usage: "send the events in `FILE`, or - for stdin", Detail: "; one JSON object per line, as hark prints them"},
 			{Name: "seed", Value: cmdline.Uint64(&o.emulator.Seed),
-				Usage: "seed of the generated events and faults, `N`"},
+				Usage: "seed for generated events and random faults, `N`"},
 			{Name: "fault", Complete: faultNames(o.emulators), Value: cmdline.Strings(&o.emulator.Faults),
-				Usage: "misbehave: `'FAULT…'`, see 'hark help faults'"},
+				Usage: "inject faults: `'FAULT…'`, see 'hark help faults'"},
 		}, o.access.Flags(), emulatorFlags(o.emulators)),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			before, after, dashes := line.Split()
@@ -88,7 +88,7 @@ hark emulate doshii --events events.ndjson --fault 'after=3 drop' -- hark doshii
 	}
 }
 
-// emulatorFlags are what is not known of the services, as flags.
+// emulatorFlags returns the flags for behavior that the services do not document.
 func emulatorFlags(all emulator.Services) []*cmdline.Flag {
 	var flags []*cmdline.Flag
 	all.Flags().VisitAll(func(f *flag.Flag) {
@@ -116,7 +116,7 @@ func faultNames(all emulator.Services) cmdline.Completion {
 	}
 }
 
-// run serves the emulators until ctx ends or the command has ended.
+// run serves the emulators until ctx is done or the command has exited.
 func run(ctx context.Context, p *program.Program, o *emulateOptions) error {
 	rate := 0.0
 	if o.events != "" {
@@ -150,7 +150,7 @@ func run(ctx context.Context, p *program.Program, o *emulateOptions) error {
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
 		defer cancel(nil)
-		go func() { // it may be stuck in a read of stdin, so nobody waits for it
+		go func() { // it may be stuck in a read of stdin, so no one waits for it
 			if err := feed(ctx, p, e, o.events, rate); err != nil && ctx.Err() == nil {
 				cancel(cmdline.FlagErrorf("--events", ": %v", err))
 			}
@@ -169,7 +169,7 @@ func run(ctx context.Context, p *program.Program, o *emulateOptions) error {
 	return context.Cause(ctx)
 }
 
-// feed publishes the lines of a file, and tells which of them are no events.
+// feed publishes the lines of a file, and warns about those that are not events.
 func feed(ctx context.Context, p *program.Program, e *emulator.Emulator, file string, rate float64) error {
 	events, err := p.Open(file) // of a FIFO, it waits for the writer
 	if err != nil {

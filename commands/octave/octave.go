@@ -88,9 +88,9 @@ hark octave session --emulator`,
 func (o *options) account() []*cmdline.Flag {
 	return cmdline.Own("octave",
 		&cmdline.Flag{Name: "endpoint", Rare: true, Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.Endpoint,
-			Usage: "reach the session service at `URL`"},
+			Usage: "connect to the session service at `URL`"},
 		&cmdline.Flag{Name: "api", Rare: true, Group: program.CatService, Value: cmdline.String(&o.api), Default: wire.API,
-			Usage: "reach the REST interface at `URL`", Detail: "; the default applies to the default of --endpoint"},
+			Usage: "use the REST interface at `URL`", Detail: "; the default applies to the default of --endpoint"},
 		&cmdline.Flag{Name: "company", Group: program.CatService, Value: cmdline.String(&o.company),
 			Usage: "company `NAME`"},
 		&cmdline.Flag{Name: "user", Group: program.CatService, Value: cmdline.String(&o.user),
@@ -142,9 +142,9 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 		Complete: streamNames(p),
 		Args:     "[STREAM…]\nSTREAM\tthe id of a stream, or its path, which begins with a slash",
 		Description: "Asks for a session, opens its socket, subscribes to every STREAM and to the streams of " +
-			"--device and --prefix, and waits for all acknowledgments. A lost connection is redone with a new " +
-			"session; what was stored meanwhile is fetched from the REST interface and comes first, nothing twice. " +
-			"What could not be fetched is reported as a gap.",
+			"--device and --prefix, and waits for all acknowledgments. After a lost connection hark " +
+			"reconnects with a new session; events that were stored meanwhile are fetched from the REST interface and " +
+			"printed first, without duplicates. Events that could not be fetched are reported as a gap.",
 		Flags: append(append(o.account(), cmdline.Own("octave",
 			&cmdline.Flag{Name: "ack-timeout", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.ackTimeout),
 				Usage: "wait `D` for the acknowledgment of a subscription"},
@@ -312,7 +312,7 @@ func hint(err error) string {
 		case http.StatusNotFound:
 			return "the stream may not exist in this company; STREAM is an id, or a path that begins with a slash"
 		case http.StatusForbidden:
-			return "the token has no right to read this stream"
+			return "the token has no permission to read this stream"
 		}
 	}
 	if h, ok := errors.AsType[*proto.HandshakeError](err); ok && h.Stage == proto.StageRequest && h.Status == http.StatusNotFound {
@@ -331,7 +331,7 @@ func clocked(message []byte) bool {
 	return json.Unmarshal(message, &m) == nil && m.Type == wire.TypeHeartbeat
 }
 
-// answer answers a request for a session as Octave does: recordings hold no
+// answer answers a request for a session as Octave does: recordings contain no
 // sessions, which are credentials.
 func answer(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, wire.SessionPath) {
@@ -343,7 +343,7 @@ func answer(w http.ResponseWriter, r *http.Request) bool {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
-	// The client may be gone: nobody is left to be told.
+	// An error means that the client is gone: there is no one to report it to.
 	_ = json.NewEncoder(w).Encode(wire.Answer{
 		Head: &wire.Head{OK: true, Status: http.StatusCreated, Messages: []string{wire.Created}}, Body: body,
 	})

@@ -60,9 +60,9 @@ func publishCommand(p *program.Program) *cmdline.Command {
 printf '{"n":%d}\n' 1 2 3 | hark octave publish --company acme --user alice --token env:OCTAVE_TOKEN /acme/lab -`,
 		Complete: streamNames(p),
 		Args: "STREAM [JSON|-]\nSTREAM\tthe id of a stream, or its path, which begins with a slash\n" +
-			"JSON\tthe payload of the event, an object; - takes each line of stdin as one, and so does leaving it out",
+			"JSON\tthe payload of the event, an object; - or no JSON reads one payload per line from stdin",
 		Description: "Each payload becomes the elems of an event. Events are created one after the other; the " +
-			"first failure ends it, and names the line.",
+			"command exits at the first failure, and reports the line.",
 		Flags: append(o.account(), f.RestFlags()...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
 			if err := f.Check(ctx, line); err != nil {
@@ -332,7 +332,7 @@ func refusal(ctx context.Context, s *stream.Stream, svc *octave.Service, err err
 		ctx, cancel := context.WithTimeout(ctx, s.Flags.ConnectTimeout)
 		defer cancel()
 		if _, serr := svc.NewSession(ctx); serr == nil {
-			return ending.WithHint(&proto.Failure{Class: proto.Refused, Err: err}, "the credentials are good, but the token has no right to this")
+			return ending.WithHint(&proto.Failure{Class: proto.Refused, Err: err}, "the credentials are valid, but the token has no permission for this")
 		}
 	}
 	return ending.WithHint(ending.WithHint(failure, s.Flags.TLSFlags.Hint(err)), hint(failure))

@@ -27,15 +27,15 @@ func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	f := stream.NewFlags()
 	return &cmdline.Command{
 		Name:  "play",
-		Usage: "run a recording through a filter and conditions, offline",
+		Usage: "apply filters and conditions to a recording, offline",
 		Examples: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark play day.tape --jq .data
 hark play day.tape --until '.subject == "alarm"' --status json
 xz -dc day.tape.xz | hark play - --as connect`,
 		Args: "RECORDING\nRECORDING\ta file written by --record; - for stdin",
-		Description: "Prints what the stream printed that was recorded, or would have printed with these " +
-			"flags, as fast as it can. Times are those of the recording, for --idle and --max-time too.",
+		Description: "Prints what the recorded command would have printed with these flags, as fast as " +
+			"possible. Times are those of the recording, for --idle and --max-time too.",
 		Flags: slices.Concat([]*cmdline.Flag{
-			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "what the recording says",
+			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "the service in the recording",
 				Usage: "read the recording as one of the service `" + strings.Join(all.Names(), "|") + "`"},
 		}, f.EndFlags.Flags(), f.OutputFlags.Flags(), f.StatusFlags.Flags()),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
@@ -86,11 +86,11 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	}
 	sv := all.Find(as)
 	if sv == nil {
-		e := cmdline.Usagef("%s does not say which service it is of", path)
+		e := cmdline.Usagef("%s does not contain the name of its service", path)
 		if as != "" {
-			e = cmdline.Usagef("%s is of the unknown service %q", path, cmdline.Cut(as, 24))
+			e = cmdline.Usagef("%s is a recording of an unknown service, %q", path, cmdline.Cut(as, 24))
 		}
-		e.Advice = "--as " + strings.Join(all.Names(), "|") + " says it"
+		e.Advice = "--as " + strings.Join(all.Names(), "|") + " sets it"
 		return e
 	}
 	played := &playedService{Player: sv.Player, source: recording.Head.Source}
@@ -140,7 +140,7 @@ func recordedEnd(s *stream.Stream, path string, recording *proto.RecordingReader
 		return proto.ErrRecordingEnd // frames, as --format frames prints them
 	case recording.End == nil && recording.Cut(): // which was said
 	case recording.End == nil:
-		s.Warn("%s has no end: the command that made it was killed, or still runs", path)
+		s.Warn("%s is truncated: the command that recorded it was killed, or is still running", path)
 		return proto.ErrRecordingEnd
 	case recording.End.ExitCode > ending.OK && recording.End.ExitCode < process.SignalExit:
 		return &stream.RecordedFailure{End: recording.End}

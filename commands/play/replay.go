@@ -36,16 +36,16 @@ func ReplayCommand(p *program.Program, all stream.Services) *cmdline.Command {
 hark replay day.tape --speed max
 hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 		Args: "RECORDING\nRECORDING\ta file written by --record",
-		Description: "Prints the address, sends the client that connects there what the server sent when the " +
-			"recording was made, and exits at its end. Each further recorded connection is for the next " +
-			"client. What the recorded client sent is awaited for a second; with --strict for half a " +
-			"minute, and hark exits 4 when something else arrives. A recording of Octave answers requests for " +
+		Description: "Prints its address, sends what the recorded server sent to the client that connects " +
+			"there, and exits at the end of the recording. Each recorded connection is served to a new " +
+			"client. hark waits up to 1 s for what the recorded client sent; with --strict up to 30 s, and it " +
+			"exits 4 if anything else arrives. A recording of Octave also answers requests for " +
 			"a session, too.",
 		Flags: append([]*cmdline.Flag{
 			{Name: "listen", Value: cmdline.String(&o.listen),
-				Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
+				Usage: "listen on `HOST:PORT`; port 0 for any free port"},
 			{Name: "speed", Value: &o.speed,
-				Usage: "go `N` times as fast as recorded, or without any pause: 1, 10, max"},
+				Usage: "serve `N` times as fast as recorded, such as 10, or max for no delay"},
 			{Name: "strict", Value: cmdline.Bool(&o.strict),
 				Usage: "exit 4 if the client does not send what the recorded client sent"},
 			{Name: "max-time", Aliases: []string{"m"}, Value: cmdline.Duration(&o.limit),
@@ -138,7 +138,7 @@ func serve(ctx context.Context, p *program.Program, path string, o *replayOption
 	err = h.Err()
 	switch {
 	case errors.Is(err, proto.ErrRecordingCut):
-		p.Say.Warning("%v; what precedes it was served", err)
+		p.Say.Warning("%v; everything before it was served", err)
 		return nil
 	}
 	return recordingError(path, err)

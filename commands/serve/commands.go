@@ -41,7 +41,7 @@ func (s *serving) read(ctx context.Context, next func() (string, error)) {
 				return
 			}
 			if !utf8.ValidString(text) {
-				s.Say.Warning("line %d of stdin is not UTF-8, as a text message must be; the wrong bytes are sent as U+FFFD", n)
+				s.Say.Warning("line %d of stdin is not UTF-8, as a text message must be; invalid bytes are sent as U+FFFD", n)
 			}
 		} else {
 			if text != "" {
@@ -68,13 +68,13 @@ func (s *serving) read(ctx context.Context, next func() (string, error)) {
 // serveCommands are what lines with a slash can ask for.
 func serveCommands() [][2]string {
 	return [][2]string{
-		{"/to N TEXT", "send TEXT to client N alone; TEXT may be a /binary"},
+		{"/to N TEXT", "send TEXT to client N alone; TEXT may be /binary HEX"},
 		{"/binary HEX|@FILE", "send a binary message to all"},
 		{"/ping [N]", "ping a client, or all"},
 		{"/close [N [CODE [REASON]]]", "close the connection of a client, or of all"},
 		{"/clients", "list the clients"},
 		{"/help", "list the commands"},
-		{"/quit", "close all connections and leave"},
+		{"/quit", "close all connections and exit"},
 		{"//TEXT", "send /TEXT to all"},
 		{"TEXT", "send TEXT to all"},
 	}
@@ -189,7 +189,7 @@ func (s *serving) to(rest string) error {
 
 func (s *serving) binary(n int, arg string) error {
 	if strings.HasPrefix(strings.TrimSpace(arg), "@") && s.ed == nil && !s.StdinTerminal {
-		return cmdline.Usagef("/binary @FILE: lines of a pipe do not name files")
+		return cmdline.Usagef("/binary @FILE: lines of a pipe cannot read or write files")
 	}
 	b, err := prompt.BinaryArgument(strings.TrimSpace(arg))
 	if err != nil {

@@ -53,23 +53,23 @@ func Command(p *program.Program) *cmdline.Command {
 hark serve 8080 --echo
 hark serve :8443 --cert cert.pem --key key.pem
 tail -f events.ndjson | hark serve 8080`,
-		Args: "ADDR\nADDR\twhere to listen: a port of this machine alone, or HOST:PORT; :PORT is for everybody, port 0 takes a free one; or unix:PATH, a socket of this machine",
+		Args: "ADDR\nADDR\tthe address to listen on: PORT (of localhost), :PORT (of all addresses), HOST:PORT, or unix:PATH; port 0 for any free port",
 		Description: "Each message goes to stdout as one JSON line, with the number of the client: " +
-			`{"client":1,"data":…}; what is binary and not JSON as {"client":1,"data_base64":"…"}.` + "\n\n" +
-			"Each line of stdin goes to all clients; the first line waits for the first client. The end of stdin is not the " +
-			"end. On a terminal, lines that begin with a slash are commands, such as /to N TEXT; /help lists them. In a " +
-			"pipe a line is data, whatever it begins with, unless --commands says otherwise.",
+			`{"client":1,"data":…}; a binary message that is not JSON as {"client":1,"data_base64":"…"}.` + "\n\n" +
+			"Each line of stdin goes to all clients; the first line waits for the first client. At the end of stdin " +
+			"the server continues. On a terminal, lines that begin with a slash are commands, such as /to N TEXT; /help lists " +
+			"them. In a pipe every line is data, unless --commands is given.",
 		Flags: append([]*cmdline.Flag{
 			{Name: "echo", Value: cmdline.Bool(&o.echo), Usage: "echo each message to its sender"},
 			{Name: "cert", Value: cmdline.String(&o.cert), Usage: "serve wss:// with the certificate in `FILE` (PEM)"},
-			{Name: "key", Value: cmdline.String(&o.key), Usage: "its private key in `FILE` (PEM)"},
+			{Name: "key", Value: cmdline.String(&o.key), Usage: "private key of --cert in `FILE` (PEM)"},
 			{Name: "subprotocol", Aliases: []string{"s"}, Value: cmdline.Strings(&o.subprotocols), Usage: "accept the subprotocol `NAME`"},
 			{Name: "count", Aliases: []string{"n"}, Value: cmdline.Uint64(&o.count), Usage: "exit after `N` messages"},
 			{Name: "max-time", Aliases: []string{"m"}, Value: cmdline.Duration(&o.maxTime), Usage: "exit after `D`"},
 			{Name: "max-message-size", Value: &o.maxMessage,
 				Usage: "refuse messages larger than `SIZE`"},
 			{Name: "commands", Value: cmdline.Bool(&o.commands),
-				Usage: "run lines of a pipe that begin with a slash as commands; @FILE stays refused"},
+				Usage: "in a pipe, run lines that begin with a slash as commands, except those that read files"},
 			{Name: "verbose", Aliases: []string{"v"}, Value: cmdline.Bool(&o.verbose), Usage: "log connections to stderr"},
 		}, o.access.Flags()...),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
@@ -150,12 +150,12 @@ func (o *serveOptions) cannotListen(err error) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		advice = "another program listens there; port 0 takes a free one"
+		advice = "another program listens on it; use port 0 for any free port"
 		if path, ok := strings.CutPrefix(o.address, "unix:"); ok {
 			advice = "if no other program listens there, remove " + path
 		}
 	case errors.Is(err, syscall.EACCES):
-		advice = "ports below 1024 are for root; port 0 takes a free one"
+		advice = "ports below 1024 require root; use port 0 for any free port"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		advice = "this machine does not have that address; a port alone listens on 127.0.0.1, :PORT on all"
 	}

@@ -181,7 +181,7 @@ type readyCommand struct {
 }
 
 // startReadyCommand runs the command of --on-ready alongside the stream. What it prints
-// goes to stderr, because stdout is for events, and it gets no stdin.
+// goes to stderr, because stdout is used for events, and it gets no stdin.
 func (s *Stream) startReadyCommand() {
 	ctx, stop := context.WithCancel(context.Background())
 	cmd := process.Shell(ctx, s.Flags.onReady)

@@ -39,7 +39,7 @@ func (f *recordingFlags) flags() []*cmdline.Flag {
 
 func (f *recordingFlags) check(ctx context.Context, line *cmdline.Line) error {
 	if f.record == "-" {
-		e := cmdline.FlagErrorf(line.GivenAs("record"), " -: stdout is for events")
+		e := cmdline.FlagErrorf(line.GivenAs("record"), " -: stdout is used for events")
 		e.Advice = "name a file"
 		return e
 	}
@@ -97,7 +97,7 @@ func newRecorder(path string, keep bool, head proto.RecordingHead, secrets *secr
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o600)
 	if errors.Is(err, fs.ErrExist) && keep {
-		e := cmdline.FlagErrorf("--record", ": %s is there", path)
+		e := cmdline.FlagErrorf("--record", ": %s exists", path)
 		e.Advice = "--no-clobber leaves it alone: name another file, or leave --no-clobber out"
 		return nil, e
 	}

@@ -48,7 +48,7 @@ func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
 		}
 	}
 	if f.statusFile == "-" {
-		e := cmdline.FlagErrorf(line.GivenAs("status-file"), " -: stdout is for events")
+		e := cmdline.FlagErrorf(line.GivenAs("status-file"), " -: stdout is used for events")
 		e.Advice = "--status json writes the records to stderr"
 		return e
 	}
@@ -135,7 +135,7 @@ func (s *Stream) status(st proto.Status) {
 			return
 		}
 		s.stdin = false // once is enough
-		s.Warn("what came from stdin before the connection was lost is not sent again: if the server needs it on each connection, such as a subscription, use --send TEXT")
+		s.Warn("lines of stdin are not sent again after a reconnect: use --send TEXT for messages that the server needs on each connection, such as a subscription")
 	case proto.Gap:
 		if !state.Filled && s.Flags.onGap == "fail" {
 			s.cancel(&gapError{state.From, state.To, state.Unfilled})

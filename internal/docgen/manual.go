@@ -32,7 +32,7 @@ func manual(a *cmdline.App) []byte {
 	for _, c := range root.Leaves() {
 		m.command(c, shared)
 	}
-	m.macro(".SH", "FLAGS OF ALL COMMANDS THAT STREAM")
+	m.macro(".SH", "FLAGS OF ALL STREAMING COMMANDS")
 	m.flags(shared)
 	m.macro(".SH", "FLAGS OF ALL COMMANDS")
 	m.flags(root.Flags)
@@ -75,7 +75,7 @@ func sharedFlags(root cmdline.CommandDoc) []cmdline.FlagDoc {
 	return out
 }
 
-// A page is a manual page in the making.
+// A page is a manual page that is being written.
 type page struct {
 	b         bytes.Buffer
 	described []cmdline.FlagDoc // for a command
@@ -83,7 +83,7 @@ type page struct {
 
 func (m *page) line(s string) { m.b.WriteString(s + "\n") }
 
-// prose writes text that is filled, in lines that are not too long for mandoc.
+// prose writes filled text, in lines that are not too long for mandoc.
 func (m *page) prose(s string) {
 	line := ""
 	for word := range strings.FieldsSeq(s) {
@@ -106,7 +106,7 @@ func (m *page) macro(name string, args ...string) {
 	m.line(line.String())
 }
 
-// paragraph begins one, unless a heading has just done so.
+// paragraph begins a paragraph, unless one has just begun.
 func (m *page) paragraph() {
 	text := strings.TrimSuffix(m.b.String(), "\n")
 	last := text[strings.LastIndex(text, "\n")+1:]
@@ -115,7 +115,7 @@ func (m *page) paragraph() {
 	}
 }
 
-// text writes paragraphs; indented lines stay as they are.
+// text writes paragraphs; indented lines are not filled.
 func (m *page) text(s string) {
 	s = strings.TrimSpace(s)
 	literal := false
@@ -150,7 +150,7 @@ func (m *page) text(s string) {
 	}
 }
 
-// listItem tells lines of a table such as "7  a time limit passed".
+// listItem reports whether a line is a row of a table, such as "7  a time limit passed".
 func listItem(line string) bool {
 	return strings.Contains(strings.TrimSpace(line), "  ")
 }
@@ -204,10 +204,10 @@ func (m *page) command(c cmdline.CommandDoc, shared []cmdline.FlagDoc) {
 	switch {
 	case streams:
 		m.paragraph()
-		m.line("Besides, it takes the flags of all commands that stream, below.")
+		m.line("Also accepts the flags of all streaming commands, below.")
 	case len(elsewhere) > 0:
 		m.paragraph()
-		m.prose("Besides, it takes these flags of the commands that stream: " + strings.Join(elsewhere, ", ") + ".")
+		m.prose("Also accepts these flags, described elsewhere on this page: " + strings.Join(elsewhere, ", ") + ".")
 	}
 }
 

@@ -27,15 +27,15 @@ const FaultHeader = "X-Emulate"
 // A Fault is a row of the table of faults.
 type Fault struct {
 	Name     string
-	Argument string // "" for none; what is in brackets may be left out
-	Meaning  string // after the name of the service, if only one has it
-	// Service is the only service that has the fault, "" for those that all have.
+	Argument string // "" for none; parts in brackets are optional
+	Meaning  string // prefixed with the name of the service, if only one has it
+	// Service is the only service that has the fault, "" for faults of all services.
 	Service string
 	// Add adds the fault to a plan.
 	Add func(p *Plan, a *Argument)
 }
 
-// String is the fault as it is written, with its argument.
+// String returns the fault and its argument, as a user writes it.
 func (f Fault) String() string {
 	switch {
 	case f.Argument == "":
@@ -46,8 +46,8 @@ func (f Fault) String() string {
 	return f.Name + "=" + f.Argument
 }
 
-// Faults returns the table of faults, for help texts. N counts events that were
-// sent on the connection; where it may be left out it is that of after.
+// Faults returns the table of faults, for help texts. N is a number of events
+// sent on the connection; where it is optional, it defaults to that of after.
 func (all Services) Faults() []Fault {
 	faults := commonFaults()
 	for _, s := range all {
@@ -59,22 +59,22 @@ func (all Services) Faults() []Fault {
 	return faults
 }
 
-// commonFaults are those that all services have.
+// commonFaults returns the faults of all services.
 func commonFaults() []Fault {
 	return []Fault{
-		{Name: "after", Argument: "N", Meaning: "let the faults without a number of their own happen after N events; without it, at once",
+		{Name: "after", Argument: "N", Meaning: "inject the faults that have no N of their own after N events; default: at once",
 			Add: func(p *Plan, a *Argument) { p.after = a.Count(0) }},
-		{Name: "times", Argument: "N", Meaning: "apply to the first N connections only",
+		{Name: "times", Argument: "N", Meaning: "affect the first N connections only",
 			Add: func(p *Plan, a *Argument) { p.times = a.AtLeast(1, 1) }},
-		{Name: "random", Argument: "N", Meaning: "on each connection one fault by chance, after about N events; those that lose or garble an event are left out",
+		{Name: "random", Argument: "N", Meaning: "inject one random fault per connection, after about N events; never one that loses or corrupts an event",
 			Add: func(p *Plan, a *Argument) { p.random = a.AtLeast(1, 1) }},
-		{Name: "refuse", Argument: "STATUS[:SECONDS]", Meaning: "answer the request with an HTTP status, and Retry-After",
+		{Name: "refuse", Argument: "STATUS[:SECONDS]", Meaning: "respond to the request with an HTTP status and Retry-After",
 			Add: (*Plan).addRefusal},
-		{Name: "slow", Argument: "DURATION", Meaning: "wait before the handshake is answered",
+		{Name: "slow", Argument: "DURATION", Meaning: "delay the response to the handshake",
 			Add: func(p *Plan, a *Argument) { p.slow = a.Duration() }},
 		{Name: "drop", Argument: "[N]", Meaning: "end the connection without a close frame",
 			Add: func(p *Plan, a *Argument) { p.Step(a, func(s *Socket) bool { _ = s.Flush(); return true }) }},
-		{Name: "silence", Argument: "[N]", Meaning: "go silent without ending the connection, as a half-open one does: nothing is sent, nothing is taken",
+		{Name: "silence", Argument: "[N]", Meaning: "stop sending and reading without closing, like a half-open connection",
 			Add: func(p *Plan, a *Argument) {
 				p.Step(a, func(s *Socket) bool { _ = s.Flush(); s.silent.Store(true); return false })
 			}},
@@ -89,7 +89,7 @@ func commonFaults() []Fault {
 			Add: func(p *Plan, a *Argument) {
 				p.Step(a, func(s *Socket) bool { return s.Send(frame.OpText, []byte(`{"malformed":`)) != nil })
 			}},
-		{Name: "giant", Argument: "[BYTES]", Meaning: "send a message of that size; without it, of 65 MiB",
+		{Name: "giant", Argument: "[BYTES]", Meaning: "send a message of that size; default: 65 MiB",
 			Add: func(p *Plan, a *Argument) {
 				n := a.Count(giantSize)
 				p.step(func(s *Socket) bool { return s.sendGiant(n) })
@@ -98,33 +98,33 @@ func commonFaults() []Fault {
 			Add: func(p *Plan, a *Argument) {
 				p.Step(a, func(s *Socket) bool { return s.Send(frame.OpText, []byte("{\"invalid\":\"\xff\xfe\"}")) != nil })
 			}},
-		{Name: "masked", Argument: "[N]", Meaning: "send a masked frame, which servers must not",
+		{Name: "masked", Argument: "[N]", Meaning: "send a masked frame, which the protocol forbids for servers",
 			Add: func(p *Plan, a *Argument) {
 				p.Step(a, func(s *Socket) bool { return s.sendMasked([]byte(`{"masked":true}`)) })
 			}},
-		{Name: "duplicate", Argument: "[K]", Meaning: "send every K-th event twice; without it, every one",
+		{Name: "duplicate", Argument: "[K]", Meaning: "send every Kth event twice; default: every event",
 			Add: func(p *Plan, a *Argument) { p.duplicate = a.AtLeast(1, 1) }},
-		{Name: "reorder", Argument: "[K]", Meaning: "send events in groups of K, the last first; without it, of 2",
+		{Name: "reorder", Argument: "[K]", Meaning: "send events in groups of K in reverse order; default: 2",
 			Add: func(p *Plan, a *Argument) { p.reorder = a.AtLeast(2, 2) }},
-		{Name: "lose", Argument: "[K]", Meaning: "leave every K-th event out; without it, every one",
+		{Name: "lose", Argument: "[K]", Meaning: "omit every Kth event; default: every event",
 			Add: func(p *Plan, a *Argument) { p.lose = a.AtLeast(1, 1) }},
 		{Name: "binary", Meaning: "send events as binary messages",
 			Add: func(p *Plan, _ *Argument) { p.binary = true }},
-		{Name: "fragment", Argument: "[BYTES]", Meaning: "send events in frames of that size; without it, of 16",
+		{Name: "fragment", Argument: "[BYTES]", Meaning: "send events in frames of that size; default: 16",
 			Add: func(p *Plan, a *Argument) { p.fragment = a.AtLeast(16, 1) }},
 		{Name: "extra", Meaning: "add an undocumented member to every event",
 			Add: func(p *Plan, _ *Argument) { p.extra = true }},
-		{Name: "no-pong", Meaning: "answer no pings",
+		{Name: "no-pong", Meaning: "do not answer pings",
 			Add: func(p *Plan, _ *Argument) { p.noPong = true }},
-		{Name: "delay-pong", Argument: "DURATION", Meaning: "answer pings later",
+		{Name: "delay-pong", Argument: "DURATION", Meaning: "delay the answer to pings",
 			Add: func(p *Plan, a *Argument) { p.delayPong = a.Duration() }},
 	}
 }
 
-// giantSize is what giant sends: more than a client with a limit of 64 MiB takes.
+// giantSize is the default size of giant: more than a client with a limit of 64 MiB accepts.
 const giantSize = 65 << 20
 
-// A Plan is what goes wrong on one connection. The zero value is: nothing.
+// A Plan is the list of faults of one connection. The zero value has none.
 type Plan struct {
 	after  int
 	times  int // 0: always
@@ -148,26 +148,26 @@ type Plan struct {
 	own map[any]any // by Own
 }
 
-// A step is something that happens once, after a number of events.
+// A step is run once, after a number of events.
 type step struct {
 	after int // -1 until the number of the plan is known
 	do    func(s *Socket) (over bool)
 }
 
-// Step has something happen once, after the number of events that a says, or else the
-// number of after; over ends the connection.
+// Step adds a step that runs once, after the number of events in a or, without one,
+// that of after. If it returns over, the connection is closed.
 func (p *Plan) Step(a *Argument, do func(s *Socket) (over bool)) {
 	p.steps = append(p.steps, step{a.Count(-1), do})
 }
 
-// step is Step for what has no number of its own.
+// step is Step without a number of its own.
 func (p *Plan) step(do func(s *Socket) (over bool)) { p.steps = append(p.steps, step{-1, do}) }
 
-// Change has every event changed before it is sent.
+// Change adds a function that changes every event before it is sent.
 func (p *Plan) Change(change func(event []byte) []byte) { p.changes = append(p.changes, change) }
 
-// Own returns what the faults of a service have added to a plan, in a form of its own:
-// a zero T at first.
+// Own returns the state that the faults of a service keep in a plan, in a type of
+// their own; at first it is a zero T.
 func Own[T any](p *Plan) *T {
 	key := (*T)(nil)
 	if own, ok := p.own[key].(*T); ok {
@@ -181,7 +181,7 @@ func Own[T any](p *Plan) *T {
 	return own
 }
 
-// An Argument is that of a fault. What is wrong with it is reported when the fault has
+// An Argument is the argument of a fault. An error in it is reported after the fault has
 // been added.
 type Argument struct {
 	text  string
@@ -189,7 +189,7 @@ type Argument struct {
 	err   error
 }
 
-// Count is a number, or unless if there is none.
+// Count returns the number, or unless without one.
 func (a *Argument) Count(unless int) int {
 	if !a.given {
 		return unless
@@ -201,7 +201,7 @@ func (a *Argument) Count(unless int) int {
 	return int(n)
 }
 
-// AtLeast is Count for a number below which there would be no fault.
+// AtLeast is Count with a minimum.
 func (a *Argument) AtLeast(unless, least int) int {
 	n := a.Count(unless)
 	if a.err == nil && n < least {
@@ -210,7 +210,7 @@ func (a *Argument) AtLeast(unless, least int) int {
 	return n
 }
 
-// Duration is a duration.
+// Duration returns the argument as a positive duration.
 func (a *Argument) Duration() time.Duration {
 	d, err := time.ParseDuration(a.text)
 	if err != nil || d <= 0 {
@@ -219,28 +219,28 @@ func (a *Argument) Duration() time.Duration {
 	return d
 }
 
-// A faultTable are the faults of services.
+// A faultTable is the list of the faults of services.
 type faultTable []Fault
 
-// check finds faults that none of the services has, and a list without faults.
+// check returns an error for a fault of another service, and for a list without faults.
 func (t faultTable) check(spec string, services []string) error {
 	items := t.split(spec)
 	modifier := func(item string) bool { return strings.HasPrefix(item, "after=") || strings.HasPrefix(item, "times=") }
 	if !slices.ContainsFunc(items, func(item string) bool { return !modifier(item) }) {
-		return errors.New("no fault is named")
+		return errors.New("missing fault")
 	}
 	for _, item := range items {
 		name, _, _ := strings.Cut(item, "=")
 		for _, f := range t {
 			if s := f.Service; f.Name == name && s != "" && !slices.Contains(services, s) {
-				return fmt.Errorf("fault %s: only %s has it", name, s)
+				return fmt.Errorf("fault %s: for %s only", name, s)
 			}
 		}
 	}
 	return nil
 }
 
-// parse reads faults as FaultHeader has them.
+// parse parses faults in the syntax of FaultHeader.
 func (t faultTable) parse(spec string) (Plan, error) {
 	var p Plan
 	for _, item := range t.split(spec) {
@@ -258,7 +258,7 @@ func (t faultTable) parse(spec string) (Plan, error) {
 	return p, nil
 }
 
-// split splits at spaces; words that are no fault belong to the reason of the close
+// split splits at spaces; words that are not faults belong to the reason of the close
 // before them.
 func (t faultTable) split(spec string) (items []string) {
 	known := make(map[string]bool)
@@ -285,9 +285,9 @@ func (t faultTable) add(p *Plan, name string, a *Argument) error {
 		for _, f := range t {
 			names = append(names, f.Name)
 		}
-		return fmt.Errorf("no such fault; there are %s", strings.Join(names, ", "))
+		return fmt.Errorf("unknown fault; expected one of %s", strings.Join(names, ", "))
 	case t[i].Argument == "" && a.given:
-		return errors.New("it takes no argument")
+		return errors.New("it has no argument")
 	}
 	t[i].Add(p, a)
 	return a.err
@@ -321,7 +321,7 @@ func (p *Plan) addClose(a *Argument) {
 	p.step(func(s *Socket) bool { _ = s.Flush(); s.Close(n, reason); return true })
 }
 
-// faultSource says which faults a request meets.
+// faultSource decides which faults a request gets.
 type faultSource struct {
 	ctx        context.Context
 	services   Services

@@ -196,9 +196,9 @@ func TestFaultsOfOtherServices(t *testing.T) {
 	}{
 		{"ack-null", "fault ack-null: only octave has it", []string{"doshii"}},
 		{"drop token-expired=3", "fault token-expired: only drogue has it", []string{"doshii", "octave"}},
-		{" ", "no fault is named", nil},
-		{"after=3", "no fault is named", nil},
-		{"after=3 times=1", "no fault is named", nil},
+		{" ", "missing fault", nil},
+		{"after=3", "missing fault", nil},
+		{"after=3 times=1", "missing fault", nil},
 		{"ack-null drop", "", []string{"doshii", "octave"}},
 		{"ack-null token-expired", "", nil},
 	} {

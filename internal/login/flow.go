@@ -48,7 +48,7 @@ func (f *Flow) login(t *oauth2.Token) *Login {
 }
 
 // Listen opens the port of localhost to which the provider sends the browser back;
-// 0 takes a free one. Browsers may take localhost for either of its addresses.
+// 0 is any free port. Browsers may take localhost for either of its addresses.
 func Listen(port int) ([]net.Listener, error) {
 	l4, err4 := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err4 == nil {

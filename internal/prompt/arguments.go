@@ -23,9 +23,9 @@ func CloseArguments(rest string) (code int, reason string, err error) {
 	}
 	switch {
 	case code < 1000 || code > 4999 || code == 1004 || code == frame.StatusNone || code == frame.StatusAbnormal || code >= 1015 && code < 3000:
-		return 0, "", cmdline.Usagef("/close %d: a close frame carries 1000 to 1003, 1007 to 1014, or 3000 to 4999", code)
+		return 0, "", cmdline.Usagef("/close %d: the status of a close frame must be 1000 to 1003, 1007 to 1014, or 3000 to 4999", code)
 	case len(reason) > frame.MaxControlPayload-2:
-		return 0, "", cmdline.Usagef("/close: the reason has %d bytes, at most %d fit", len(reason), frame.MaxControlPayload-2)
+		return 0, "", cmdline.Usagef("/close: the reason has %d bytes; the limit is %d", len(reason), frame.MaxControlPayload-2)
 	}
 	return code, reason, nil
 }

@@ -29,7 +29,7 @@ type promptCommand struct {
 func promptCommands() []promptCommand {
 	return []promptCommand{
 		{"help", "", "list the commands", (*talk).cmdHelp, nil},
-		{"ping", "[N|TEXT]", "send one or N pings, or one with TEXT, and time the pongs", (*talk).cmdPing, nil},
+		{"ping", "[N|TEXT]", "send one or N pings, or one with TEXT, and measure the time to the pong", (*talk).cmdPing, nil},
 		{"pong", "[TEXT]", "send an unsolicited pong", (*talk).cmdPong, nil},
 		{"close", "[CODE [REASON]]", "close the connection with this status", (*talk).cmdClose, nil},
 		{"binary", "HEX|@FILE", "send a binary message", (*talk).cmdBinary, nil},
@@ -37,15 +37,15 @@ func promptCommands() []promptCommand {
 		{"jq", "EXPR|off", "apply a jq filter to each message", (*talk).cmdJQ, (*talk).exprWords},
 		{"until", "EXPR|off", "exit after the first message that matches", (*talk).cmdUntil, (*talk).exprWords},
 		{"format", "FORMAT", "output format, as for --format", (*talk).cmdFormat, (*talk).formatWords},
-		{"pretty", "", "show JSON over several lines, or not", (*talk).cmdPretty, nil},
-		{"time", "", "show the time of each message and since the last, or not", (*talk).cmdTime, nil},
-		{"edit", "", "write a message in $EDITOR", (*talk).cmdEdit, nil},
-		{"save", "FILE", "write what was sent and received as a smoke test", (*talk).cmdSave, nil},
+		{"pretty", "", "turn indented JSON on or off", (*talk).cmdPretty, nil},
+		{"time", "", "turn the time of each message, and since the last, on or off", (*talk).cmdTime, nil},
+		{"edit", "", "edit a message in $EDITOR", (*talk).cmdEdit, nil},
+		{"save", "FILE", "save the messages sent and received as a smoke test", (*talk).cmdSave, nil},
 		{"record", "FILE|off", "record every frame from now on", (*talk).cmdRecord, nil},
-		{"history", "", "list what was typed", (*talk).cmdHistory, nil},
+		{"history", "", "list the lines typed so far", (*talk).cmdHistory, nil},
 		{"status", "", "show the state of the connection", (*talk).cmdStatus, nil},
 		{"reconnect", "", "reconnect", (*talk).cmdReconnect, nil},
-		{"quit", "", "close the connection and leave", (*talk).cmdQuit, nil},
+		{"quit", "", "close the connection and exit", (*talk).cmdQuit, nil},
 	}
 }
 
@@ -118,7 +118,7 @@ func (t *talk) cmdHelp(string) error {
 }
 
 func errNotConnected() error {
-	e := cmdline.Usagef("there is no connection")
+	e := cmdline.Usagef("not connected")
 	e.Advice = "/reconnect reconnects"
 	return e
 }
@@ -168,7 +168,7 @@ func (t *talk) cmdFile(rest string) error {
 // cmdEdit has a message written in an editor of the user's choice.
 func (t *talk) cmdEdit(string) error {
 	if t.ed == nil {
-		return cmdline.Usagef("/edit requires a terminal; /file PATH sends what is in a file")
+		return cmdline.Usagef("/edit requires a terminal; /file PATH sends the content of a file")
 	}
 	editor := "vi"
 	for _, name := range []string{"EDITOR", "VISUAL"} {
@@ -256,7 +256,7 @@ func (t *talk) cmdStatus(string) error {
 
 func (t *talk) cmdReconnect(string) error {
 	if !t.up && !t.held && !t.ever {
-		return cmdline.Usagef("the first connection is being made")
+		return cmdline.Usagef("still connecting")
 	}
 	select {
 	case t.again <- struct{}{}:
@@ -302,7 +302,7 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 		t.asking = true
 		return nil
 	default:
-		return errors.New("the commands before it have not been run yet")
+		return errors.New("earlier commands have not been run yet")
 	}
 }
 

@@ -114,7 +114,7 @@ func (t *talk) remember(text string) {
 	}
 	if t.history != nil {
 		if err := t.history.Add(text); err != nil {
-			t.Warn("the history is not kept: %v", err)
+			t.Warn("the history is not stored: %v", err)
 			t.history = nil
 		}
 	}

@@ -133,7 +133,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 		t.history, past, err = lineedit.OpenHistory(name)
 	}
 	if err != nil {
-		t.Warn("the history is not kept: %v", err)
+		t.Warn("the history is not stored: %v", err)
 	}
 	t.past = past
 	ed, err := t.Editor(lineedit.Config{Prompt: t.promptText(), History: past, Complete: t.complete})

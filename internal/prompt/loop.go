@@ -215,7 +215,7 @@ func (t *talk) filesAllowed(command string) error {
 	if t.terminal || t.StdinTerminal || len(t.Execute) > 0 || t.Files {
 		return nil
 	}
-	return &cmdline.UsageError{Message: command + ": lines of a pipe do not name files", Advice: "--allow-files lets them"}
+	return &cmdline.UsageError{Message: command + ": lines of a pipe cannot read or write files", Advice: "--allow-files allows it"}
 }
 
 // wait does what time demands and returns when it wants to be asked again.
@@ -257,7 +257,7 @@ func (t *talk) typed(l typed) {
 		t.quit(nil)
 	case l.err != nil:
 		if l.err != io.EOF {
-			t.Warn("stdin: %v; nothing more is read", l.err)
+			t.Warn("stdin: %v; reading no more of it", l.err)
 		}
 		t.eof = true
 		t.acted = time.Now()

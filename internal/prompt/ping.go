@@ -72,7 +72,7 @@ func (t *talk) cmdPing(rest string) error {
 		text = rest
 	}
 	if n < 1 {
-		return cmdline.Usagef("/ping %s: expected how many, 1 or more", cmdline.Cut(rest, 24))
+		return cmdline.Usagef("/ping %s: expected a number of pings, at least 1", cmdline.Cut(rest, 24))
 	}
 	if err := t.mayControl(text); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (t *talk) cmdPong(rest string) error {
 // mayControl reports whether a control frame with this text can be sent now.
 func (t *talk) mayControl(text string) error {
 	if len(text) > frame.MaxControlPayload {
-		return cmdline.Usagef("the text has %d bytes, at most %d fit", len(text), frame.MaxControlPayload)
+		return cmdline.Usagef("the text has %d bytes; the limit is %d", len(text), frame.MaxControlPayload)
 	}
 	if !t.up {
 		return errNotConnected()

@@ -34,7 +34,7 @@ func (t *talk) cmdSave(rest string) error {
 		return err
 	}
 	if left > 0 {
-		notes = append(notes, "not in it, because they came later or are larger: "+MessageCount(left))
+		notes = append(notes, "left out, because they were too many or too large: "+MessageCount(left))
 	}
 	t.answer(strings.Join(append([]string{"saved; run it with: sh " + shellWord(rest)}, notes...), "\n"))
 	return nil
@@ -70,15 +70,15 @@ func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 		}
 	}
 	if binary > 0 {
-		notes = append(notes, "not in it, because they are binary: "+MessageCount(binary))
+		notes = append(notes, "left out, because they are binary: "+MessageCount(binary))
 	}
 	if unsent > 0 {
-		notes = append(notes, "not in it, because only connect has --send: "+MessageCount(unsent))
+		notes = append(notes, "left out, because only hark connect has --send: "+MessageCount(unsent))
 	}
 	line := append(t.rerun(), args...)
 	line = append(line, "--max-time 30s")
-	return "#!/bin/sh\n# A smoke test, saved at the prompt of hark: it sends what was sent and expects what\n" +
-		"# came. Ids, times and other numbers that change are not compared.\nexec " +
+	return "#!/bin/sh\n# A smoke test, saved at the prompt of hark: it sends the same messages and expects the\n" +
+		"# same replies. Ids, times and other numbers that change are not compared.\nexec " +
 		strings.Join(line, " \\\n  ") + "\n", notes
 }
 

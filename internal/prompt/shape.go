@@ -126,7 +126,7 @@ func (t *talk) cmdPretty(string) error {
 
 func (t *talk) cmdTime(string) error {
 	if t.view == nil && !t.Shape.Time && !t.Shape.Raw {
-		e := cmdline.Usagef("/time makes lines that are not JSON, and stdout is not a terminal")
+		e := cmdline.Usagef("/time prints lines that are not JSON, and requires a terminal on stdout")
 		e.Advice = "add --jq EXPR -r for lines of text, or use /format cloudevents, which has the time as recordedtime"
 		return e
 	}

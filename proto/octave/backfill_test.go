@@ -212,7 +212,7 @@ func TestRESTRefused(t *testing.T) {
 		if gaps := gaps(w); len(gaps) != 1 || !strings.HasPrefix(gaps[0], want) || !strings.Contains(gaps[0], "HTTP 403 Forbidden") {
 			t.Errorf("gaps %q", gaps)
 		}
-		if len(w.Warnings) != 1 || !strings.HasPrefix(w.Warnings[0], "events that are missed while there is no connection cannot be fetched: request ") {
+		if len(w.Warnings) != 1 || !strings.HasPrefix(w.Warnings[0], "events missed while disconnected cannot be fetched: request ") {
 			t.Errorf("warnings %q", w.Warnings)
 		}
 	})

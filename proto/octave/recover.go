@@ -186,7 +186,7 @@ func (c *cursor) lookedUp(marks []*progress, found []Stream, errs []error) (effe
 	warnings := []string{unkept(marks)}
 	if refusal != nil && !c.refused {
 		c.refused = true
-		warnings = append(warnings, "events that are missed while there is no connection cannot be fetched: "+refusal.Error())
+		warnings = append(warnings, "events missed while disconnected cannot be fetched: "+refusal.Error())
 	}
 	return append(effects, warn(warnings)...)
 }
@@ -215,7 +215,7 @@ func unkept(marks []*progress) string {
 	case n > most:
 		names = append(names[:most], strconv.Itoa(n-most)+" more")
 	}
-	return "capacity 0, nothing is kept: what is missed while there is no connection cannot be fetched from " + strings.Join(names, ", ")
+	return "capacity 0: events missed while disconnected cannot be fetched from " + strings.Join(names, ", ")
 }
 
 // fetch asks for pages of stored events.

@@ -77,7 +77,7 @@ func faults() []emulator.Fault {
 					return false
 				})
 			}},
-		{Name: "crash", Argument: "[N]", Meaning: "end the connection and forget what the group has read since the last commit",
+		{Name: "crash", Argument: "[N]", Meaning: "drop the connection and lose the offsets of the group since the last commit",
 			Add: func(p *emulator.Plan, a *emulator.Argument) {
 				p.Step(a, func(s *emulator.Socket) bool {
 					if c, ok := s.Owner.(*conn); ok {

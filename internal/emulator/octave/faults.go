@@ -19,15 +19,15 @@ type trouble struct {
 
 func faults() []emulator.Fault {
 	return []emulator.Fault{
-		{Name: "ack-delay", Argument: "DURATION", Meaning: "acknowledge later",
+		{Name: "ack-delay", Argument: "DURATION", Meaning: "delay acknowledgments",
 			Add: func(p *emulator.Plan, a *emulator.Argument) { emulator.Own[trouble](p).ackDelay = a.Duration() }},
-		{Name: "ack-after", Argument: "[N]", Meaning: "acknowledge a subscription after N events; without it, after 1",
+		{Name: "ack-after", Argument: "[N]", Meaning: "acknowledge a subscription after N events; default: 1",
 			Add: func(p *emulator.Plan, a *emulator.Argument) { emulator.Own[trouble](p).ackAfter = a.AtLeast(1, 1) }},
 		{Name: "ack-null", Meaning: "acknowledge with null as body",
 			Add: func(p *emulator.Plan, _ *emulator.Argument) { emulator.Own[trouble](p).ackNull = true }},
-		{Name: "absent", Meaning: "leave the optional members of events out",
+		{Name: "absent", Meaning: "omit the optional members of events",
 			Add: func(p *emulator.Plan, _ *emulator.Argument) { p.Change(withoutOptional) }},
-		{Name: "session-expired", Meaning: "the session id has expired when the socket is opened",
+		{Name: "session-expired", Meaning: "treat the session id as expired when the socket is opened",
 			Add: func(p *emulator.Plan, _ *emulator.Argument) { emulator.Own[trouble](p).sessionExpired = true }},
 	}
 }
