@@ -118,8 +118,8 @@ func TestCanaryPrompt(t *testing.T) {
 	for _, c := range all {
 		x.say(`{"` + c + `":1}`)
 		x.say(c)
-		x.keys("taped " + c + "\r")
-		x.sent("taped " + c)
+		x.keys("recorded " + c + "\r")
+		x.sent("recorded " + c)
 	}
 	x.say(`{"pin":` + shortCanary + `,"text":"` + promptCanaries["COOKIE"] + `"}`)
 	x.keys("/binary " + "00ff\r")
@@ -136,7 +136,7 @@ func TestCanaryPrompt(t *testing.T) {
 	betrays(t, "the screen of the end", typedOrReceived.ReplaceAllString(x.screen(), ""), all...)
 	x.keys("/quit\r")
 	x.ended(0)
-	for _, name := range []string{"tape", "smoke"} {
+	for _, name := range []string{"recording", "smoke"} {
 		if text, err := os.ReadFile(filepath.Join(x.home, name)); err != nil || !strings.Contains(string(text), "***") {
 			t.Errorf("%s has nothing withheld: %s, %v", name, text, err)
 		}

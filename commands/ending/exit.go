@@ -28,10 +28,10 @@ const (
 	Internal    = 1 // internal error, or output could not be written
 	Usage       = 2 // flag, argument, jq expression
 	Unreachable = 3 // no connection: dns, tcp, proxy, tls, or an answer that is no upgrade
-	Expectation = 4 // an expectation failed
+	Assertion   = 4 // an assertion failed
 	Credentials = 5 // credentials refused
 	Refused     = 6 // the service refused the request, or broke the protocol
-	TimedOut    = 7 // a time limit passed with something still awaited
+	TimedOut    = 7 // a time limit passed before everything expected had happened
 	Lost        = 8 // connection lost, and retrying is off or used up
 	Missed      = 9 // events were lost, and the policy says that this is fatal
 )
@@ -128,7 +128,7 @@ func exitCode(err error) (code int, silent bool) {
 	case Is[*proto.OverflowError](err):
 		return Missed, false
 	case Is[*output.Failed](err), Is[*replay.Deviation](err):
-		return Expectation, false
+		return Assertion, false
 	}
 	if s, ok := errors.AsType[*process.SignalError](err); ok {
 		return s.ExitCode(), !Is[*proto.UnwrittenError](err)

@@ -89,32 +89,32 @@ func (f *EndFlags) conditions(vars jq.Vars) ([]output.Condition, error) {
 	return all, nil
 }
 
-// An awaitedError is the end of a stream on which something was still awaited.
-type awaitedError struct {
-	Err     error // why it ended; nil when the server closed it
-	Stream  []string
+// An unmetError is the end of a stream before everything expected of it has happened.
+type unmetError struct {
+	Err     error    // why it ended; nil when the server closed it
+	Stream  []string // what was expected of the stream itself
 	Unmet   []output.Outcome
-	expects int // how many expectations there were
+	expects int // number of assertions by --expect
 }
 
-// awaited makes the error for the end of a stream: err itself when nothing was
-// awaited, or when that is not what matters. stream lists what was awaited of the
-// stream itself, apart from conditions.
-func (s *Stream) awaited(err error, stream []string, w *output.Writer) error {
-	e := &awaitedError{Err: err, Stream: stream, expects: len(s.Flags.expect)}
+// withUnmet returns the error for a stream that ended with err: an *unmetError if
+// something expected has not happened, otherwise err. stream lists what was expected of
+// the stream itself, apart from conditions.
+func (s *Stream) withUnmet(err error, stream []string, w *output.Writer) error {
+	e := &unmetError{Err: err, Stream: stream, expects: len(s.Flags.expect)}
 	switch {
 	case ending.Is[*proto.UnwrittenError](err), ending.Is[*output.WriteError](err):
 		return err
-	case ending.Is[*RecordedFailure](err): // what is awaited here decides, or else what it ended with
+	case ending.Is[*RecordedFailure](err): // the conditions of this run take precedence over the recorded end
 		e.Stream, e.Unmet = nil, w.Unmet()
 	case errors.Is(err, proto.ErrIdle):
 		e.Err, e.Unmet = &idleError{s.Flags.idle}, w.Unmet()
 	case err == nil, errors.Is(err, ending.ErrMaxTime), errors.Is(err, ending.ErrLinger), errors.Is(err, ending.ErrHold), errors.Is(err, proto.ErrRecordingEnd):
 		e.Unmet = w.Unmet()
 	case ending.Is[output.Ended](err), ending.Is[*proto.Failure](err) && s.live:
-		// Another condition came first, or the failure says enough; but what was
-		// expected was not seen.
-		e.Stream, e.Unmet = nil, expectations(w.Unmet())
+		// Another condition ended the stream, or it failed; only unmet assertions
+		// are worth reporting.
+		e.Stream, e.Unmet = nil, assertions(w.Unmet())
 	default:
 		return err
 	}
@@ -124,7 +124,7 @@ func (s *Stream) awaited(err error, stream []string, w *output.Writer) error {
 	return e
 }
 
-func expectations(all []output.Outcome) []output.Outcome {
+func assertions(all []output.Outcome) []output.Outcome {
 	var out []output.Outcome
 	for _, o := range all {
 		if o.Condition == "expect" {
@@ -134,43 +134,43 @@ func expectations(all []output.Outcome) []output.Outcome {
 	return out
 }
 
-// Error has a line of its own for each expectation.
-func (e *awaitedError) Error() string {
+// Error has a line for each unmet assertion.
+func (e *unmetError) Error() string {
 	return strings.Join(append([]string{e.summary()}, e.unmet()...), "\n")
 }
 
-// Lines are the summary, and a line for each expectation.
-func (e *awaitedError) Lines() (text string, below []string) { return e.summary(), e.unmet() }
+// Lines returns the summary, and a line for each unmet assertion.
+func (e *unmetError) Lines() (text string, below []string) { return e.summary(), e.unmet() }
 
 // Closed reports whether the server closed the connection.
-func (e *awaitedError) Closed() bool { return e.Err == nil }
+func (e *unmetError) Closed() bool { return e.Err == nil }
 
-// summary says why the stream ended and what was awaited.
-func (e *awaitedError) summary() string {
-	awaited := slices.Clone(e.Stream)
+// summary says why the stream ended and what was unmet.
+func (e *unmetError) summary() string {
+	unmet := slices.Clone(e.Stream)
 	for _, o := range e.Unmet {
 		if o.Condition != "expect" {
-			awaited = append(awaited, o.Missing())
+			unmet = append(unmet, o.Missing())
 		}
 	}
-	switch n := len(expectations(e.Unmet)); {
+	switch n := len(assertions(e.Unmet)); {
 	case n == e.expects && n > 0:
-		awaited = append(awaited, program.Plural(n, "expectation"))
+		unmet = append(unmet, program.Plural(n, "assertion"))
 	case n > 0:
-		awaited = append(awaited, fmt.Sprintf("%d of %s", n, program.Plural(e.expects, "expectation")))
+		unmet = append(unmet, fmt.Sprintf("%d of %s", n, program.Plural(e.expects, "assertion")))
 	}
-	return e.reason() + ", still awaited: " + strings.Join(awaited, ", ")
+	return e.reason() + "; unmet: " + strings.Join(unmet, ", ")
 }
 
-// unmet has a line for each expectation.
-func (e *awaitedError) unmet() (lines []string) {
-	for _, o := range expectations(e.Unmet) {
+// unmet returns a line for each unmet assertion.
+func (e *unmetError) unmet() (lines []string) {
+	for _, o := range assertions(e.Unmet) {
 		lines = append(lines, "    "+o.Missing())
 	}
 	return lines
 }
 
-func (e *awaitedError) reason() string {
+func (e *unmetError) reason() string {
 	ended, _ := errors.AsType[output.Ended](e.Err)
 	switch {
 	case e.Err == nil:
@@ -183,17 +183,17 @@ func (e *awaitedError) reason() string {
 	return e.Err.Error()
 }
 
-// has reports whether o was awaited.
-func (e *awaitedError) has(o output.Outcome) bool {
+// has reports whether o is unmet.
+func (e *unmetError) has(o output.Outcome) bool {
 	return slices.ContainsFunc(e.Unmet, func(u output.Outcome) bool { return u.Condition == o.Condition && u.Expr == o.Expr })
 }
 
-func (e *awaitedError) Unwrap() error { return e.Err }
+func (e *unmetError) Unwrap() error { return e.Err }
 
-// Exit follows the table: an expectation that failed is told from a time
-// limit, a stream that was never there, and a connection that was lost.
-func (e *awaitedError) Exit() int {
-	expected := len(expectations(e.Unmet)) > 0
+// Exit returns the exit code: a failed assertion, a time limit, a stream that never
+// became ready, and a lost connection have different ones.
+func (e *unmetError) Exit() int {
+	expected := len(assertions(e.Unmet)) > 0
 	if f, ok := errors.AsType[*proto.Failure](e.Err); ok {
 		return ending.FailureCode(f)
 	}
@@ -201,7 +201,7 @@ func (e *awaitedError) Exit() int {
 	case errors.Is(e.Err, proto.ErrIdle):
 		return ending.TimedOut
 	case expected && len(e.Stream) == 0:
-		return ending.Expectation
+		return ending.Assertion
 	case e.Err == nil:
 		return ending.Lost
 	}

@@ -138,7 +138,7 @@ func style(p *program.Program, f *OutputFlags) (output.Style, error) {
 	}
 	if f.Time && !f.Raw && !p.StdoutTerminal {
 		return output.Style{}, &cmdline.UsageError{
-			Message: "--time makes lines that are not JSON, and stdout is not a terminal",
+			Message: "--time prints lines that are not JSON, and requires a terminal on stdout",
 			Advice:  "add --jq EXPR -r for lines of text, or use --format cloudevents, which has the time as recordedtime",
 		}
 	}

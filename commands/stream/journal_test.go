@@ -200,9 +200,9 @@ func TestEndedBy(t *testing.T) {
 		{nil, "closed"},
 		{output.Ended{Condition: "until"}, "until"},
 		{proto.ErrIdle, "idle"},
-		{&awaitedError{Err: ending.ErrMaxTime}, "max-time"},
-		{&awaitedError{Err: &idleError{}}, "idle"},
-		{&awaitedError{}, "closed"},
+		{&unmetError{Err: ending.ErrMaxTime}, "max-time"},
+		{&unmetError{Err: &idleError{}}, "idle"},
+		{&unmetError{}, "closed"},
 		{output.ErrStdoutClosed, "stdout-closed"},
 		{errors.New("x"), ""},
 	} {

@@ -60,8 +60,8 @@ func (f *readyFlags) check(ctx context.Context, line *cmdline.Line) error {
 // engine sets the engine's options as the flags have them.
 func (f *readyFlags) engine(o *proto.Options) { o.ReadyDelay = f.readyDelay }
 
-// awaited tells, for a message, what waits for the stream to be ready.
-func (f *readyFlags) awaited() string {
+// waiting names the flag that waits for the stream to be ready, for a message.
+func (f *readyFlags) waiting() string {
 	switch {
 	case f.readyOnly:
 		return "--ready-only: the stream is not ready"
@@ -76,8 +76,8 @@ func (f *readyFlags) awaited() string {
 // An onReadyError is a failure of the command of --on-ready.
 type onReadyError struct{ err error }
 
-// Exit is the code of an expectation that failed.
-func (e *onReadyError) Exit() int { return ending.Expectation }
+// Exit returns the exit code of a failed assertion.
+func (e *onReadyError) Exit() int { return ending.Assertion }
 
 func (e *onReadyError) Error() string { return "the command of --on-ready failed: " + e.err.Error() }
 func (e *onReadyError) Unwrap() error { return e.err }

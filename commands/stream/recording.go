@@ -240,5 +240,5 @@ func (e *RecordedFailure) Error() string {
 // Exit is the code that the recorded command ended with.
 func (e *RecordedFailure) Exit() int { return e.End.ExitCode }
 
-// Unwrap makes it the end of a recording like any other: what is awaited then decides.
+// Unwrap makes it the end of a recording, so that unmet conditions take precedence.
 func (e *RecordedFailure) Unwrap() error { return proto.ErrRecordingEnd }

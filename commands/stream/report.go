@@ -113,7 +113,7 @@ func (r *reports) cases(err error, w *output.Writer, run *report.Run) []report.C
 	for _, o := range w.Outcomes() {
 		all = append(all, r.conditionCase(err, o, run))
 	}
-	a, _ := errors.AsType[*awaitedError](err)
+	a, _ := errors.AsType[*unmetError](err)
 	for _, limit := range []struct {
 		name  string
 		d     time.Duration
@@ -140,8 +140,8 @@ func (r *reports) cases(err error, w *output.Writer, run *report.Run) []report.C
 // streamCase is the connection, and all that is no condition.
 func (r *reports) streamCase(err error, run *report.Run) report.Case {
 	c := report.Case{Name: "stream", Condition: "stream", Status: report.Passed, Seconds: run.Seconds}
-	a, awaited := errors.AsType[*awaitedError](err)
-	conditions := ending.Is[*output.Failed](err) || awaited && len(a.Stream) == 0 && !ending.Is[*proto.Failure](err)
+	a, unmet := errors.AsType[*unmetError](err)
+	conditions := ending.Is[*output.Failed](err) || unmet && len(a.Stream) == 0 && !ending.Is[*proto.Failure](err)
 	if run.ExitCode != ending.OK && !conditions {
 		c.Status, c.Message = report.Broken, run.Error
 	}
@@ -156,7 +156,7 @@ func (r *reports) conditionCase(err error, o output.Outcome, run *report.Run) re
 	if o.Met && o.Condition != "count" {
 		c.Seconds, c.Event = report.Seconds(o.After), r.safe(o.Event)
 	}
-	a, _ := errors.AsType[*awaitedError](err)
+	a, _ := errors.AsType[*unmetError](err)
 	switch {
 	case o.Condition == "fail-if" && o.Met:
 		c.Status, c.Message = report.Failed, run.Error

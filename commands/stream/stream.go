@@ -329,14 +329,13 @@ type idleError struct{ limit time.Duration }
 func (e *idleError) Error() string { return fmt.Sprintf("no event for %s", e.limit) }
 func (e *idleError) Unwrap() error { return proto.ErrIdle }
 
-// ending adds to the end of a run what was still awaited then.
+// ending adds what was unmet at the end of a run to its error.
 func (s *Stream) ending(err error, w *output.Writer) error {
-	var awaited []string
-	if !s.live {
-		awaited = append(awaited, "the first sign that the stream is live")
+	var unmet []string
+	if what := s.Flags.waiting(); what != "" && !s.ready {
+		unmet = append(unmet, what)
+	} else if !s.live {
+		unmet = append(unmet, "stream not ready")
 	}
-	if what := s.Flags.awaited(); what != "" && !s.ready {
-		awaited = append(awaited, what)
-	}
-	return s.awaited(err, awaited, w)
+	return s.withUnmet(err, unmet, w)
 }

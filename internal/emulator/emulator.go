@@ -170,7 +170,7 @@ func (all Services) New(opts Options, names ...string) (*Emulator, error) {
 		s, ok := all.find(name)
 		if !ok {
 			cancel()
-			return nil, fmt.Errorf("unknown service %q: there are %s", name, strings.Join(all.Names(), ", "))
+			return nil, fmt.Errorf("unknown service %q: expected %s", name, strings.Join(all.Names(), ", "))
 		}
 		handler, err := s.Start(h)
 		if err != nil {

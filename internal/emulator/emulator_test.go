@@ -146,11 +146,11 @@ func TestNew(t *testing.T) {
 		opts func(*every)
 		want string
 	}{
-		{"fault", func(o *every) { o.Faults = []string{"drop=1", "explode"} }, "fault explode: no such fault"},
+		{"fault", func(o *every) { o.Faults = []string{"drop=1", "explode"} }, "fault explode: unknown fault"},
 		{"rate", func(o *every) { o.Rate = -1 }, "rate -1"},
 		{"status", func(o *every) { o.Octave.RefusedStatus = 200 }, "octave-refused-status: 200"},
 		{"code", func(o *every) { o.Doshii.IdleClose = 70000 }, "doshii-idle-close: 70000"},
-		{"style", func(o *every) { o.Doshii.Pong = "loud" }, `doshii-pong: "loud" is none of echo, clock, bare`},
+		{"style", func(o *every) { o.Doshii.Pong = "loud" }, `doshii-pong: "loud" is not one of echo, clock, bare`},
 	} {
 		opts := quiet()
 		test.opts(&opts)

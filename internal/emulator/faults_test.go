@@ -304,8 +304,8 @@ func TestFaultTable(t *testing.T) {
 		"reorder=1":                              `fault reorder: "1": expected a number of at least 2`,
 		"times=0":                                `fault times: "0": expected a number of at least 1`,
 		"lose=":                                  `fault lose: "" is not a number`,
-		"binary=1":                               "fault binary: it takes no argument",
-		"drop nonsense":                          "fault nonsense: no such fault",
+		"binary=1":                               "fault binary: it has no argument",
+		"drop nonsense":                          "fault nonsense: unknown fault",
 		"close=1000:" + strings.Repeat("x", 124): "fault close: the reason is longer than 123 bytes",
 	} {
 		if err := parse(spec); err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -194,8 +194,8 @@ func TestFaultsOfOtherServices(t *testing.T) {
 		spec, want string
 		services   []string
 	}{
-		{"ack-null", "fault ack-null: only octave has it", []string{"doshii"}},
-		{"drop token-expired=3", "fault token-expired: only drogue has it", []string{"doshii", "octave"}},
+		{"ack-null", "fault ack-null: for octave only", []string{"doshii"}},
+		{"drop token-expired=3", "fault token-expired: for drogue only", []string{"doshii", "octave"}},
 		{" ", "missing fault", nil},
 		{"after=3", "missing fault", nil},
 		{"after=3 times=1", "missing fault", nil},

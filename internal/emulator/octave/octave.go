@@ -33,7 +33,7 @@ const (
 // stream, /demo/devices/DEVICE/OBSERVATION, and also in DemoStream.
 const (
 	DemoStream        = "/demo/stream"
-	DemoPrivateStream = "/demo/private" // nobody has a right to it
+	DemoPrivateStream = "/demo/private" // which no user may read
 	DemoUnkeptStream  = "/demo/live"    // capacity 0
 	DemoLatestStream  = "/demo/latest"  // capacity 1
 )
@@ -107,7 +107,7 @@ func newServer(h *emulator.Host, opts Options) *server {
 		}
 		o.store.create(devicePath(device, ":command"), "commands to "+device, wire.CapacityDefault)
 	}
-	o.store.create(DemoPrivateStream, "nobody has a right to it", wire.CapacityDefault).private = true
+	o.store.create(DemoPrivateStream, "which no user may read", wire.CapacityDefault).private = true
 	o.store.create(DemoUnkeptStream, "keeps no event", 0)
 	o.store.create(DemoLatestStream, "keeps the last event", 1)
 	return o
