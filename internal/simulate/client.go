@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -39,8 +40,7 @@ type client struct {
 	ctx context.Context
 	now time.Time
 
-	said []act // to the server, and not yet looked at
-	made []act // of the stream
+	acts
 
 	attemptAt time.Time        // when the next attempt is due, zero for never
 	handshake *proto.Handshake // whose socket is to be opened; nil without one
@@ -48,8 +48,6 @@ type client struct {
 	next      time.Time        // when Tick is due, zero for never
 	ready     bool             // the stream of the connection
 	missed    missed
-	ended     bool
-	err       error // that no service has
 
 	calls    chan *call  // requests of the blocking function that runs
 	results  chan func() // its end
@@ -62,7 +60,7 @@ type client struct {
 // A missed time is what the engine keeps of interruptions, without the times.
 type missed struct {
 	lost    bool // a stream that was ready has ended
-	filling bool // the session says what became of it
+	resumed bool // the service says that nothing was missed
 }
 
 // A call is a request over HTTP.
@@ -189,9 +187,6 @@ func (c *client) due() time.Time {
 	return at
 }
 
-// pass has time pass.
-func (c *client) pass(d time.Duration) { c.wait(d, func() bool { return false }) }
-
 // wait has time pass until done, but not more than d.
 func (c *client) wait(d time.Duration, done func() bool) {
 	until := c.now.Add(d)
@@ -229,7 +224,7 @@ func (c *client) answerOpen(status int, body []byte) {
 		c.lost(&proto.HandshakeError{Stage: netdial.StageUpgrade, Address: hs.Address, Status: status, Body: string(body)})
 		return
 	}
-	c.session, c.ready, c.next, c.missed.filling = hs.Session, false, time.Time{}, false
+	c.session, c.ready, c.next, c.missed.resumed = hs.Session, false, time.Time{}, false
 	c.apply(c.session.OnOpen(c.now))
 	c.tick()
 	c.settle()
@@ -282,24 +277,26 @@ func (c *client) receive(data []byte, binary bool) {
 	}
 	m := proto.Message{Data: data, Binary: binary, Time: c.now}
 	event, effects, err := c.session.Decode(m)
-	if err != nil {
-		c.lost(err)
-		c.settle()
-		return
-	}
-	var held []proto.Message
+	var events, held []proto.Message
 	if event {
-		held = append(held, m)
+		events = append(events, m)
 	}
-	for _, e := range effects {
-		if more, ok := e.(proto.Inject); ok {
-			held = append(held, more...)
-		} else {
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case proto.Events:
+			events = append(events, e...)
+		case proto.Inject:
+			held = append(held, e...)
+		default:
 			c.apply([]proto.Effect{e})
 		}
 	}
-	c.events(held)
-	c.tick()
+	c.events(append(events, held...))
+	if err != nil {
+		c.lost(err)
+	} else {
+		c.tick()
+	}
 	c.settle()
 }
 
@@ -315,6 +312,10 @@ func (c *client) cut() {
 
 // lost ends an attempt or a connection, and the run if another attempt is of no use.
 func (c *client) lost(err error) {
+	c.farewell(err)
+	if w, ok := c.session.(proto.EndWatcher); ok {
+		w.Ended(err)
+	}
 	if c.session != nil && c.ready {
 		c.missed.lost = true
 	}
@@ -332,7 +333,24 @@ func (c *client) lost(err error) {
 		c.attemptAt = c.now.Add(retryDelay)
 		return
 	}
+	if v.Class == proto.Done {
+		c.end(nil)
+		return
+	}
 	c.end(&proto.Failure{Class: v.Class, Connected: true, Err: err})
+}
+
+// farewell sends what comes before the closing handshake, if the client ends the
+// connection.
+func (c *client) farewell(err error) {
+	_, closed := errors.AsType[*proto.CloseError](err)
+	_, lost := errors.AsType[*proto.LostError](err)
+	if c.session == nil || closed || lost {
+		return
+	}
+	for _, f := range c.session.OnClose() {
+		c.send(f)
+	}
 }
 
 // join waits for the end of a blocking function whose context has ended.
@@ -365,6 +383,10 @@ func (c *client) apply(effects []proto.Effect) {
 			for _, f := range e {
 				c.send(f)
 			}
+		case proto.Warning:
+			c.warning = string(e)
+		case proto.Resumed:
+			c.missed.resumed = true
 		case proto.StreamReady:
 			c.nowReady(e)
 		case proto.GapReports:
@@ -393,7 +415,7 @@ func (c *client) nowReady(r proto.StreamReady) {
 	}
 	c.ready = true
 	c.made = append(c.made, act{kind: transcript.Ready})
-	if c.missed.filling = r.Filling; c.missed.lost && !r.Filling {
+	if c.missed.lost && !r.Filling && !c.missed.resumed {
 		c.made = append(c.made, act{kind: transcript.Gap})
 	}
 }

@@ -40,7 +40,7 @@ func Run(ctx context.Context, f *transcript.File, c *transcript.Case, o Options)
 		return err
 	}
 	defer client.stop(cancel)
-	p := &player{file: f, c: c, client: client}
+	p := &player{ctx: ctx, file: f, c: c, driver: client, acts: &client.acts}
 	err = p.play()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -50,9 +50,43 @@ func Run(ctx context.Context, f *transcript.File, c *transcript.Case, o Options)
 
 // A player has a client do what a case says.
 type player struct {
+	ctx    context.Context
 	file   *transcript.File
 	c      *transcript.Case
-	client *client
+	driver driver
+	acts   *acts
+}
+
+// A driver is a client that a player has do something.
+type driver interface {
+	// begin begins the run.
+	begin()
+	// wait has time pass until done, but not more than d.
+	wait(d time.Duration, done func() bool)
+	// open reports whether there is a connection.
+	open() bool
+	// answerOpen answers the opening handshake, answerRequest the request that was made
+	// last.
+	answerOpen(status int, body []byte)
+	answerRequest(status int, body []byte)
+	// receive, closed and cut are what the server does.
+	receive(data []byte, binary bool)
+	closed(code int, reason string)
+	cut()
+}
+
+// acts are what a client has done, and no line has listed yet.
+type acts struct {
+	said    []act // to the server
+	made    []act // of the stream
+	ended   bool
+	warning string // the last one, empty for none
+	err     error  // of the simulation
+}
+
+// waitFor waits until the client does something, or has ended.
+func (p *player) waitFor() {
+	p.driver.wait(patience, func() bool { return len(p.acts.said) > 0 || p.acts.ended })
 }
 
 func (p *player) mismatch(s *transcript.Step, format string, args ...any) error {
@@ -60,7 +94,7 @@ func (p *player) mismatch(s *transcript.Step, format string, args ...any) error 
 }
 
 func (p *player) play() error {
-	p.client.begin()
+	p.driver.begin()
 	for i := 0; i < len(p.c.Steps); {
 		n := 1
 		if k := p.c.Steps[i].Kind; k == transcript.Send || k == transcript.Request {
@@ -72,8 +106,8 @@ func (p *player) play() error {
 		if err := p.steps(p.c.Steps[i : i+n]); err != nil {
 			return err
 		}
-		if p.client.err != nil {
-			return p.mismatch(&p.c.Steps[i], "%v", p.client.err)
+		if p.acts.err != nil {
+			return p.mismatch(&p.c.Steps[i], "%v", p.acts.err)
 		}
 		i += n
 	}
@@ -95,25 +129,25 @@ func (p *player) steps(list []transcript.Step) error {
 	if err := p.quiet(s, "before"); err != nil {
 		return err
 	}
-	if s.Kind != transcript.Pass && !p.client.open() {
+	if s.Kind != transcript.Pass && !p.driver.open() {
 		return p.mismatch(s, "there is no connection")
 	}
 	switch s.Kind {
 	case transcript.Serve:
-		p.client.receive(s.Data, s.Binary)
+		p.driver.receive(s.Data, s.Binary)
 	case transcript.Close:
-		p.client.closed(s.Code, s.Reason)
+		p.driver.closed(s.Code, s.Reason)
 	case transcript.Cut:
-		p.client.cut()
+		p.driver.cut()
 	case transcript.Pass:
-		p.client.pass(s.Duration)
+		p.driver.wait(s.Duration, func() bool { return false })
 	}
 	return nil
 }
 
 // quiet checks that everything that the client has done was listed.
 func (p *player) quiet(s *transcript.Step, when string) error {
-	for _, queue := range [][]act{p.client.said, p.client.made} {
+	for _, queue := range [][]act{p.acts.said, p.acts.made} {
 		if len(queue) > 0 {
 			return p.mismatch(s, "%s this line the client %s, which no line lists", when, queue[0])
 		}
@@ -123,16 +157,16 @@ func (p *player) quiet(s *transcript.Step, when string) error {
 
 // open expects that the client opens a socket.
 func (p *player) open(s *transcript.Step) error {
-	p.client.wait(patience, func() bool { return len(p.client.said) > 0 || p.client.ended })
-	if err := p.next(s, p.client.said, transcript.Open); err != nil {
+	p.waitFor()
+	if err := p.next(s, p.acts.said, transcript.Open); err != nil {
 		return err
 	}
-	a := p.client.said[0]
+	a := p.acts.said[0]
 	if ok, err := p.matches(s, a); err != nil || !ok {
 		return p.unlike(s, a, err)
 	}
-	p.client.said = p.client.said[1:]
-	p.client.answerOpen(s.Status, s.Data)
+	p.acts.said = p.acts.said[1:]
+	p.driver.answerOpen(s.Status, s.Data)
 	return nil
 }
 
@@ -149,15 +183,18 @@ func (p *player) next(s *transcript.Step, queue []act, kind transcript.Kind) err
 
 // instead says what the client does, when it does not do what it should.
 func (p *player) instead() string {
-	if p.client.ended {
-		i := slices.IndexFunc(p.client.made, func(a act) bool { return a.kind == transcript.Exit })
+	if p.acts.ended {
+		i := slices.IndexFunc(p.acts.made, func(a act) bool { return a.kind == transcript.Exit })
 		if i >= 0 {
-			return ": it " + p.client.made[i].String()
+			return ": it " + p.acts.made[i].String()
 		}
 		return ": it has ended"
 	}
-	if n := len(p.client.made); n > 0 {
-		return ": it " + p.client.made[n-1].String()
+	if n := len(p.acts.made); n > 0 {
+		return ": it " + p.acts.made[n-1].String()
+	}
+	if p.acts.warning != "" {
+		return ": it warns: " + p.acts.warning
 	}
 	return ""
 }
@@ -173,30 +210,30 @@ func (p *player) matches(s *transcript.Step, a act) (bool, error) {
 	if s.Match == nil {
 		return true, nil
 	}
-	return s.Match.Matches(p.client.ctx, a.value)
+	return s.Match.Matches(p.ctx, a.value)
 }
 
 // said expects that the client says what each of the steps wants, in any order.
 func (p *player) said(steps []transcript.Step) error {
 	m := matching{p: p, steps: steps, taken: make(map[int]int)}
 	for range steps {
-		if len(p.client.said) == 0 && m.wantsRequest() {
-			p.client.wait(patience, func() bool { return len(p.client.said) > 0 || p.client.ended })
+		if len(p.acts.said) == 0 && m.wantsRequest() {
+			p.waitFor()
 		}
-		if len(p.client.said) == 0 {
+		if len(p.acts.said) == 0 {
 			return p.mismatch(m.missing(), "the client does not send this%s", p.instead())
 		}
-		a := p.client.said[0]
+		a := p.acts.said[0]
 		if a.kind == transcript.Open {
 			return p.mismatch(m.missing(), "the client %s instead", a)
 		}
-		p.client.said = p.client.said[1:]
+		p.acts.said = p.acts.said[1:]
 		i, err := m.add(a)
 		if err != nil || i < 0 {
 			return p.unlike(m.missing(), a, err)
 		}
 		if a.kind == transcript.Request {
-			p.client.answerRequest(steps[i].Status, steps[i].Data)
+			p.driver.answerRequest(steps[i].Status, steps[i].Data)
 		}
 	}
 	return nil
@@ -274,12 +311,12 @@ func (m *matching) wantsRequest() bool {
 // outcome expects what the client makes of the stream.
 func (p *player) outcome(s *transcript.Step) error {
 	if s.Kind == transcript.Exit {
-		p.client.wait(patience, func() bool { return len(p.client.said) > 0 || p.client.ended })
+		p.waitFor()
 	}
-	if err := p.next(s, p.client.made, s.Kind); err != nil {
+	if err := p.next(s, p.acts.made, s.Kind); err != nil {
 		return err
 	}
-	a := p.client.made[0]
+	a := p.acts.made[0]
 	switch s.Kind {
 	case transcript.Exit:
 		if a.code != s.Code {
@@ -290,7 +327,7 @@ func (p *player) outcome(s *transcript.Step) error {
 			return p.mismatch(s, "the client %s", a)
 		}
 	}
-	p.client.made = p.client.made[1:]
+	p.acts.made = p.acts.made[1:]
 	return nil
 }
 
