@@ -27,7 +27,7 @@ func Command(p *program.Program) *cmdline.Command {
 			"answered to which message, and what is an event. 'hark run' runs one. docs/recipes.md describes how " +
 			"to write one.",
 		Commands: func() []*cmdline.Command {
-			return []*cmdline.Command{listCommand(p), showCommand(p), checkCommand(p)}
+			return []*cmdline.Command{listCommand(p), showCommand(p), checkCommand(p), testCommand(p)}
 		},
 	}
 }

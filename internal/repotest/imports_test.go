@@ -74,7 +74,7 @@ func arrows() []arrow {
 			"it ranges over the services, and knows none"},
 		{"commands/program", []string{"commands/ending", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/lineedit", "internal/netdial", "internal/pattern", "internal/process", "internal/secret", "internal/terminal", "internal/tokenstore", "output", "proto"}, nil,
 			"every command needs it, so it knows none, and no stream"},
-		{"commands/recipes", []string{"commands/ending", "commands/program", "internal/bounded", "internal/cmdline", "internal/console", "internal/transcript", "proto/recipe", "recipes"}, nil,
+		{"commands/recipes", []string{"commands/ending", "commands/program", "internal/bounded", "internal/cmdline", "internal/console", "internal/secret", "internal/simulate", "internal/transcript", "proto", "proto/recipe", "recipes"}, nil,
 			"it knows recipes as files; a stream of one is for its service"},
 		{"commands/serve", []string{"commands/ending", "commands/listen", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/hub", "internal/eventjson", "internal/lineedit", "internal/prompt", "output"}, nil,
 			"it serves clients; it is no stream of events"},
