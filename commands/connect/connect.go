@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"io"
 	"net/http"
 	"strings"
@@ -23,13 +22,12 @@ import (
 
 // options are what the flags of connect say.
 type options struct {
-	url          string
-	subprotocols []string
-	user         string
-	send         []string
-	sendFiles    []string
-	reconnect    bool
-	address      string // --connect
+	url       string
+	send      []string
+	sendFiles []string
+	reconnect bool
+	address   string // --connect
+	stream.SocketFlags
 	wscatOptions
 
 	// What check has made of them.
@@ -78,17 +76,13 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				Usage: "the address, given as the `URL` of a flag"},
 			{Name: "execute", Group: program.CatPrompt, Value: cmdline.Strings(&f.Execute),
 				Usage: "run `LINE` as at the prompt", Detail: " instead of reading lines, and exit after --linger or --hold"},
-			{Name: "subprotocol", Essential: true, Aliases: []string{"s"}, Group: program.CatLink, Value: cmdline.Strings(&o.subprotocols),
-				Usage: "offer the subprotocol `NAME`", Detail: "; one with a credential in it may be env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"},
-			{Name: "user", Essential: true, Pair: true, Aliases: []string{"u"}, Group: program.CatLink, Value: cmdline.String(&o.user),
-				Usage: "log in with `USER:PASSWORD` (Basic)", Detail: "; the password, or all of it, may be a reference: " + credential.Forms},
 			{Name: "send", Essential: true, Group: program.CatLink, Value: cmdline.Strings(&o.send),
 				Usage: "send `TEXT` once connected", Detail: ", and again after each reconnect; - sends the lines of stdin"},
 			{Name: "send-file", Essential: true, Group: program.CatLink, Value: cmdline.Strings(&o.sendFiles),
 				Usage: "send the content of `FILE` as one message", Detail: ", as --send does and after it; binary when it is not UTF-8"},
 			{Name: "reconnect", Essential: true, Group: program.CatLink, Value: cmdline.Bool(&o.reconnect),
 				Usage: "reconnect when the connection is lost"},
-		}, f.Flags()...)),
+		}, append(o.SocketFlags.Flags(), f.Flags()...)...)),
 	},
 		LaterFlags: []string{"reconnect"},
 		Check: func(ctx context.Context, line *cmdline.Line) error {
@@ -132,10 +126,10 @@ func (o *options) check(ctx context.Context, line *cmdline.Line, p *program.Prog
 		return err
 	}
 	p.Say.Add(credential.AddressParts(svc.URL)...)
-	if err := o.login(ctx, line, p, f.Header, svc); err != nil {
+	if err := o.Login(ctx, line, p, f.Header, svc.Header); err != nil {
 		return err
 	}
-	if svc.Subprotocols, err = offered(ctx, p, o.subprotocols); err != nil {
+	if svc.Subprotocols, err = o.Offered(ctx, p); err != nil {
 		return err
 	}
 	if stdin && (f.Interactive || len(f.Execute) > 0) {
@@ -188,51 +182,6 @@ func (o *options) service(ctx context.Context) (svc *plain.Service, stdin bool, 
 		svc.FirstFrames = append(svc.FirstFrames, prompt.FrameOf(b, false))
 	}
 	return svc, stdin, nil
-}
-
-// login adds the credentials of --user.
-func (o *options) login(ctx context.Context, line *cmdline.Line, p *program.Program, header http.Header, svc *plain.Service) error {
-	if o.user == "" {
-		return nil
-	}
-	as := line.GivenAs("user")
-	if header.Get("Authorization") != "" {
-		return cmdline.FlagErrorf(as, " cannot be used with the header Authorization")
-	}
-	ctx, cancel := proto.WithConnectTimeout(ctx, line.Duration("connect-timeout"))
-	defer cancel()
-	user, password, err := p.UserPassword(ctx, as, o.user)
-	if err != nil {
-		return err
-	}
-	p.Say.AddPair(user, password)
-	svc.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
-	return nil
-}
-
-// offered are the subprotocols of --subprotocol, references looked up, and their
-// credentials withheld from now on.
-func offered(ctx context.Context, p *program.Program, list []string) ([]string, error) {
-	var out []string
-	for _, s := range list {
-		if credential.IsReference(s) {
-			src, _, err := p.Source("--subprotocol", s)
-			if err != nil {
-				return nil, err
-			}
-			v, err := src(ctx)
-			if err != nil {
-				return nil, program.CredentialFailure(err)
-			}
-			s = v.Reveal()
-		}
-		out = append(out, s)
-		p.Say.Add(credential.Subprotocols(out)...)
-		if !stream.HeaderToken(s) { // it may be a credential
-			return nil, stream.BadSubprotocol(len(out))
-		}
-	}
-	return out, nil
 }
 
 // lines gives each line of stdin as a text message. Its goroutine cannot be

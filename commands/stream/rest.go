@@ -31,6 +31,11 @@ func pick(flags []*cmdline.Flag, names ...string) []*cmdline.Flag {
 	return slices.DeleteFunc(flags, func(f *cmdline.Flag) bool { return !slices.Contains(names, f.Name) })
 }
 
+// Without are the flags of streams, but for some by name.
+func (f *Flags) Without(names ...string) []*cmdline.Flag {
+	return slices.DeleteFunc(f.Flags(), func(g *cmdline.Flag) bool { return slices.Contains(names, g.Name) })
+}
+
 // RestFlags are those of the flags of streams that make sense for a request and
 // its answer.
 func (f *Flags) RestFlags(more ...string) []*cmdline.Flag {

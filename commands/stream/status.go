@@ -153,9 +153,9 @@ func (s *Stream) statusText(st proto.Status) {
 	case proto.Connected:
 		s.Tell("connected")
 	case proto.Authenticated:
-		s.detail("authenticated")
+		s.Detail("authenticated")
 	case proto.Disconnected:
-		s.detail("disconnected: %v", state.Err)
+		s.Detail("disconnected: %v", state.Err)
 	case proto.Retrying:
 		s.Warn("%v; retrying in %s (%d of %d)", state.Err, state.Delay.Round(100*time.Millisecond), state.Retry, state.Retries)
 	case proto.Gap:
@@ -182,8 +182,8 @@ func (s *Stream) Tell(format string, args ...any) {
 	}
 }
 
-// detail prints a line for those who asked for more.
-func (s *Stream) detail(format string, args ...any) {
+// Detail prints a line for those who asked for more.
+func (s *Stream) Detail(format string, args ...any) {
 	if s.Flags.Verbose {
 		s.Say.Note(format, args...)
 	}

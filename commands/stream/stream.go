@@ -124,13 +124,9 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		s.capture()
 	}
 	return s.Follow(ctx, svc, func(ctx context.Context, w *output.Writer, o proto.Options) error {
-		s.Flags.LinkFlags.Engine(&o)
+		s.Engine(&o)
 		s.Flags.readyFlags.engine(&o)
-		s.boundMemory(o.Buffer, o.MaxMessageSize)
-		o.Transport = UserAgent{s.Handshakes(), s.Flags.NoAgent}
-		o.Dial = s.Flags.Dial()
 		o.Input, s.stdin = input, input != nil
-		o.Kill = s.Kill
 		if s.talks() {
 			return s.converse(ctx, svc, o, w)
 		}
@@ -146,6 +142,15 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		s.mentionStdin()
 		return ending.WithHint(err, s.Flags.TLSFlags.Hint(err))
 	})
+}
+
+// Engine sets the engine's options for connections as the flags have them.
+func (s *Stream) Engine(o *proto.Options) {
+	s.Flags.LinkFlags.Engine(o)
+	s.boundMemory(o.Buffer, o.MaxMessageSize)
+	o.Transport = UserAgent{s.Handshakes(), s.Flags.NoAgent}
+	o.Dial = s.Flags.Dial()
+	o.Kill = s.Kill
 }
 
 // mentionStdin says, once, that nobody reads what waits on stdin, where it could be
@@ -270,7 +275,7 @@ func (s *Stream) end(ctx context.Context, err error) *ending.Ending {
 
 // tellEnd has the journal tell how the stream ended.
 func (s *Stream) tellEnd(e ending.Ending) error {
-	s.detail("%s: %s", endedBy(e.Condition), s.journal.counts())
+	s.Detail("%s: %s", endedBy(e.Condition), s.journal.counts())
 	s.journal.ended(e)
 	told := &program.ToldError{Ending: e, Told: s.Flags.status == "json"}
 	if err := s.journal.close(); err != nil {
