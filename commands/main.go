@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/hark-cli/hark/commands/call"
 	"github.com/hark-cli/hark/commands/config"
 	"github.com/hark-cli/hark/commands/doctor"
 	"github.com/hark-cli/hark/commands/emulate"
@@ -85,7 +86,7 @@ hark connect wss://stream.example.com/events | jq .`,
 					ofServices = append(ofServices, s.Command(p))
 				}
 				return slices.Concat(
-					cmdline.Grouped("Services", append(ofServices, recipes.Command(p))...),
+					cmdline.Grouped("Services", append(ofServices, call.Command(p), recipes.Command(p))...),
 					cmdline.Grouped("Tests and recordings", doctor.Command(p, all), emulate.Command(p, all), serve.Command(p), play.Command(p, all), play.ReplayCommand(p, all)),
 					cmdline.Grouped("About hark", config.Command(p, all), help.Completion(p), help.Man(p)))
 			},

@@ -9,6 +9,7 @@ mkdir -p .deps
 
 # The commands that tests need, and the packages of Debian that have them.
 debian='
+chromium-headless-shell chromium-headless-shell
 curl curl
 dbus-run-session dbus
 fish fish
@@ -32,7 +33,7 @@ tinyproxy tinyproxy
 xmllint libxml2-utils
 zsh zsh
 '
-node='ws@8.23.0 doshii-partner-node-sdk@7.0.2 wscat@6.1.0'
+node='ws@8.23.0 doshii-partner-node-sdk@7.0.2 wscat@6.1.0 rpc-websockets@10.0.1'
 python='jq==1.13.0 websockets==15.0.1'
 
 have() { command -v "$1" >/dev/null; }

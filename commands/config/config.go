@@ -32,7 +32,7 @@ import (
 func Command(p *program.Program, all stream.Services) *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "config",
-		Usage:    "show and change the configuration file",
+		Usage:    "the configuration file",
 		Examples: "hark config path\nhark config explain octave subscribe",
 		Commands: func() []*cmdline.Command {
 			return []*cmdline.Command{

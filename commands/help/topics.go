@@ -252,7 +252,7 @@ If known, records have address, without credentials; error, a message; http_stat
   counters        the process received the signal USR1
   ended           the last record
 
-dropped, counters and ended have the counters of the run: events received, events printed, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, which ended the stream: count, until, idle, max-time, ready-only, recording-end, linger, hold, quit, stdout-closed, signal or closed (by the server), or the name of another flag; there is none after a failure; and hint, advice on the error.
+dropped, counters and ended have the counters of the run: events received, events printed, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, which ended the stream: count, until, idle, max-time, ready-only, recording-end, linger, hold, quit, stdout-closed, answered (all calls of hark call), signal or closed (by the server), or the name of another flag; there is none after a failure; and hint, advice on the error.
 
   hark drogue tail --emulator demo-app -n 2 --status json >/dev/null
   hark doshii listen --emulator -n 2 --status-file status.ndjson

@@ -70,8 +70,9 @@ func emulated() emulator.Service { return octaveemu.Service(octaveemu.DefaultOpt
 
 func newCommand(p *program.Program) *cmdline.Command {
 	return &cmdline.Command{
-		Name:  "octave",
-		Usage: "events of Sierra Wireless Octave",
+		Name:        "octave",
+		Usage:       "events of Octave",
+		Description: "Sierra Wireless Octave collects events of devices in streams.",
 		Examples: `hark octave subscribe --emulator /demo/stream -n 5
 hark octave streams --emulator /demo/devices/
 hark octave session --emulator`,

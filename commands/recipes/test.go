@@ -145,4 +145,4 @@ func (e *testError) Error() string {
 }
 
 // Exit implements the interface of errors that know their exit code.
-func (e *testError) Exit() int { return ending.Expectation }
+func (e *testError) Exit() int { return ending.Assertion }
