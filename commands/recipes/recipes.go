@@ -131,6 +131,9 @@ func show(w io.Writer, f *File, r *recipe.Recipe) {
 	fmt.Fprintf(w, "# %s (%s)\n#\n# It connects to:\n", r.Name, origin)
 	for _, at := range r.Reaches() {
 		fmt.Fprintf(w, "#   %s: %s\n", at.Key, destinations(at))
+		if at.Computed || strings.Contains(at.Text, "+") { // it may say something to the server
+			fmt.Fprintf(w, "#     %s\n", oneLine(at.Text))
+		}
 	}
 	list := func(title string, lines []string) {
 		if len(lines) == 0 {
@@ -138,7 +141,7 @@ func show(w io.Writer, f *File, r *recipe.Recipe) {
 		}
 		fmt.Fprintf(w, "# %s:\n", title)
 		for _, line := range lines {
-			fmt.Fprintf(w, "#   %s\n", console.Line(strings.Join(strings.Fields(line), " ")))
+			fmt.Fprintf(w, "#   %s\n", oneLine(line))
 		}
 	}
 	list("It sends", r.Sends())
@@ -155,6 +158,9 @@ func show(w io.Writer, f *File, r *recipe.Recipe) {
 	}
 }
 
+// oneLine is an expression in a comment.
+func oneLine(text string) string { return console.Line(strings.Join(strings.Fields(text), " ")) }
+
 // destinations says where a part of a recipe connects to.
 func destinations(at recipe.Reach) string {
 	list := slices.Clone(at.Hosts)
@@ -164,8 +170,8 @@ func destinations(at recipe.Reach) string {
 	if at.Server {
 		list = append(list, "what the server says")
 	}
-	if len(list) == 0 {
-		return "unknown: the address is computed"
+	if at.Computed {
+		list = append(list, "what this makes:")
 	}
 	return console.Line(strings.Join(list, ", "))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // A Reach is where one part of a recipe can connect to.
@@ -17,10 +18,46 @@ type Reach struct {
 	Params []string
 	// Server: what the server has said can name another host.
 	Server bool
+	// Computed: the expression puts an address together, which may lead elsewhere than to
+	// Hosts.
+	Computed bool
+	// Text is the expression.
+	Text string
 }
 
 // hostPattern finds the beginning of an address.
 var hostPattern = regexp.MustCompile(`(?i)\b(?:https?|wss?)://[^/?#"'\\\s)]*`)
+
+// plain finds an expression that leads to the hosts that it names and to no others: an
+// address whose host is complete, or a parameter, with whatever follows.
+var plain = regexp.MustCompile(`(?is)^\s*(?:"(?:https?|wss?)://[^/?#"\\\s@]+(?:"\s*$|[/?#])|\$param\.[a-z_][a-z0-9_]*\s*(?:\+|$))`)
+
+// sums reports whether an expression only adds to what it begins with. What is in
+// brackets or in a string is an operand, whatever it does.
+func sums(text string) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			if i++; i < len(text) && text[i] == '(' {
+				return false // an interpolation may have strings of its own
+			}
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case strings.IndexByte("([{", c) >= 0:
+			depth++
+		case strings.IndexByte(")]}", c) >= 0:
+			depth--
+		case depth == 0 && strings.IndexByte("|,;/*-%=<>?#", c) >= 0:
+			return false
+		}
+	}
+	return true
+}
+
+// bareHost is an address without a path.
+var bareHost = regexp.MustCompile(`(?i)^(?:https?|wss?)://[^/?#]*$`)
 
 // paramUse finds a parameter in an expression, serverUse what may come from the server.
 var (
@@ -46,8 +83,14 @@ func (r *Recipe) Reaches() (list []Reach) {
 
 // reach returns where an expression leads. fromMessage: its input is what the server says.
 func (r *Recipe) reach(e *expr, fromMessage bool) Reach {
-	where := Reach{Key: e.name, Hosts: hostPattern.FindAllString(e.text, -1), Server: fromMessage || serverUse.MatchString(e.text)}
-	for _, m := range paramUse.FindAllStringSubmatch(e.text, -1) {
+	where := Reach{Key: e.name, Text: e.text, Computed: !plain.MatchString(e.text) || !sums(e.text)}
+	look := e.text
+	if !where.Computed { // what follows the beginning makes no other host of it
+		look = plain.FindString(e.text)
+	}
+	where.Server = fromMessage || serverUse.MatchString(look)
+	where.Hosts = hostPattern.FindAllString(look, -1)
+	for _, m := range paramUse.FindAllStringSubmatch(look, -1) {
 		i := slices.IndexFunc(r.Params, func(p Param) bool { return p.Name == m[1]+m[2] })
 		if i < 0 || slices.Contains(where.Params, r.Params[i].Name) {
 			continue
@@ -55,6 +98,8 @@ func (r *Recipe) reach(e *expr, fromMessage bool) Reach {
 		where.Params = append(where.Params, r.Params[i].Name)
 		if s, ok := r.Params[i].Default.(string); ok {
 			where.Hosts = append(where.Hosts, hostPattern.FindAllString(s, -1)...)
+			// What is added to a host without a path can make another host of it.
+			where.Computed = where.Computed || bareHost.MatchString(s) && strings.Contains(e.text, "+")
 		}
 	}
 	slices.Sort(where.Hosts)

@@ -42,11 +42,46 @@ func TestParse(t *testing.T) {
 	if d.limit.frames != 120 || d.closing.code != 4000 || len(d.secrets) != 1 || len(d.rules) != 7 || d.Params[1].Default != 513 {
 		t.Errorf("%+v", d)
 	}
-	if got := fmt.Sprint(d.Reaches()); !strings.Contains(got, "{[connect], url [wss://gateway.discord.gg] [] true}") {
+	if got := fmt.Sprint(d.Reaches()); !strings.Contains(got, "{[connect], url [wss://gateway.discord.gg] [] true true (") {
 		t.Errorf("it reaches %s", got)
 	}
-	if got := fmt.Sprint(r.Reaches()); got != "[{[connect], url [ws://homeassistant.local:8123] [url] false}]" {
+	if got := fmt.Sprint(r.Reaches()); got != "[{[connect], url [ws://homeassistant.local:8123] [url] false false $param.url}]" {
 		t.Errorf("it reaches %s", got)
+	}
+}
+
+// An address that an expression puts together may be another one than those that it
+// names.
+func TestReaches(t *testing.T) {
+	const params = "name = 'x'\n[param.a]\ndefault = 'wss://a.example/x'\n[param.b]\ndefault = 'wss://b.example'\n[param.c]\n[connect]\nurl = '''%s'''\n"
+	for text, want := range map[string]string{
+		`"wss://h.example"`:                       "[wss://h.example] [] false false",
+		`"wss://h.example/x" + $param.c`:          "[wss://h.example] [] false false",
+		` "wss://h.example?c=" + $cursor`:         "[wss://h.example] [] false false",
+		` "wss://h.example?c=\($cursor)"`:         "[wss://h.example] [] true true",
+		`$param.a + ([1, 2] | "?\(.)" | @uri)`:    "[wss://a.example] [a] false true",
+		`$param.a + ([1, 2] | join("&"))`:         "[wss://a.example] [a] false false",
+		`"wss://h.example" + $param.c`:            "[wss://h.example] [c] false true",
+		`"wss://h.example\($param.c)/"`:           "[wss://h.example] [c] false true",
+		`"wss://h.example@i.example/"`:            "[wss://h.example@i.example] [] false true",
+		`"wss:" + "//h.example"`:                  "[] [] false true",
+		`"wss://h.example/" | sub("h"; "i")`:      "[wss://h.example] [] false true",
+		`$param.a + "?x"`:                         "[wss://a.example] [a] false false",
+		`$param.b`:                                "[wss://b.example] [b] false false",
+		`$param.b + ".i.example"`:                 "[wss://b.example] [b] false true",
+		`$param.c`:                                "[] [c] false false",
+		`$param.c | ltrimstr("x")`:                "[] [c] false true",
+		`$state.url // "wss://h.example/"`:        "[wss://h.example] [] true true",
+		`if $now > 5 then "wss://h.example/" end`: "[wss://h.example] [] false true",
+	} {
+		r, err := Parse("x.toml", fmt.Appendf(nil, params, text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := fmt.Sprint(r.Reaches()); got != "[{[connect], url "+want+" "+text+"}]" {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
 	}
 }
 
