@@ -139,3 +139,37 @@ func BenchmarkFormats(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkConditions is what conditions cost that do not come true, next to a filter
+// that looks for the same.
+func BenchmarkConditions(b *testing.B) {
+	events := benchEvents()
+	expr := func(e string) *jq.Filter { return mustCompile(b, e, jq.Vars{}) }
+	const native, other = `.data.value > 100`, `.data.value * 2 > 100`
+	for _, bm := range []struct {
+		name string
+		opts Options
+	}{
+		{"select", Options{Filter: expr("select(" + native + ")")}},
+		{"until", Options{Conditions: []Condition{Until(expr(native))}}},
+		{"expect", Options{Conditions: []Condition{Expect(expr(native))}}},
+		{"fail-if", Options{Conditions: []Condition{FailIf(expr(native))}}},
+		{"expect 4", Options{Conditions: []Condition{Expect(expr(native), expr(`.data.ok == false`), expr(`.subject == "alarm"`), expr(`.device | startswith("x")`))}}},
+		{"gojq select", Options{Filter: expr("select(" + other + ")")}},
+		{"gojq until", Options{Conditions: []Condition{Until(expr(other))}}},
+		{"gojq expect", Options{Conditions: []Condition{Expect(expr(other))}}},
+		{"gojq fail-if", Options{Conditions: []Condition{FailIf(expr(other))}}},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			w := New(io.Discard, bm.opts)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if err := w.Event(events[i%len(events)]); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}

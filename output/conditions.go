@@ -20,8 +20,8 @@ import (
 //
 // A Condition is for one Writer. What it has seen is bounded in memory.
 type Condition interface {
-	// sees reports whether look wants the value of an event.
-	sees() bool
+	// watches are the expressions that look at the value of an event.
+	watches() []*watch
 	// look looks at an event that is about to be printed.
 	look(w *Writer, s *eventView) error
 	// verdict is nil, or how the stream ends with this event.
@@ -119,7 +119,7 @@ type count struct {
 	printed atomic.Uint64
 }
 
-func (c *count) sees() bool                     { return false }
+func (c *count) watches() []*watch              { return nil }
 func (c *count) look(*Writer, *eventView) error { return nil }
 
 func (c *count) verdict(s *eventView) error {
@@ -151,7 +151,7 @@ func (u *until) verdict(*eventView) error {
 // FailIf makes the first event for which f yields anything but false and null the
 // failure of the stream: a *Failed.
 func FailIf(f *jq.Filter) Condition {
-	return &failIf{watch{name: "fail-if", filter: f}}
+	return &failIf{watch{name: "fail-if", filter: f, needs: f.Needs()}}
 }
 
 type failIf struct{ watch }
@@ -169,17 +169,17 @@ func Expect(fs ...*jq.Filter) Condition {
 	e := &expect{}
 	for _, f := range fs {
 		w := watching("expect", f)
-		e.watches = append(e.watches, &w)
+		e.all = append(e.all, &w)
 	}
 	return e
 }
 
-type expect struct{ watches []*watch }
+type expect struct{ all []*watch }
 
-func (e *expect) sees() bool { return true }
+func (e *expect) watches() []*watch { return e.all }
 
 func (e *expect) look(w *Writer, s *eventView) error {
-	for _, x := range e.watches {
+	for _, x := range e.all {
 		if x.met {
 			continue
 		}
@@ -191,7 +191,7 @@ func (e *expect) look(w *Writer, s *eventView) error {
 }
 
 func (e *expect) verdict(*eventView) error {
-	for _, x := range e.watches {
+	for _, x := range e.all {
 		if !x.met {
 			return nil
 		}
@@ -201,7 +201,7 @@ func (e *expect) verdict(*eventView) error {
 
 func (e *expect) outcomes() []Outcome {
 	var all []Outcome
-	for _, x := range e.watches {
+	for _, x := range e.all {
 		all = append(all, x.outcomes()...)
 	}
 	return all
@@ -212,6 +212,8 @@ type watch struct {
 	name   string
 	filter *jq.Filter
 	reason *jq.Reason // nil when it cannot be known, or nobody wants to
+	needs  *eventjson.Selection
+	run    *jq.Pipeline // nil before the first event
 	met    bool
 
 	mu    sync.Mutex
@@ -222,15 +224,21 @@ type watch struct {
 }
 
 func watching(name string, f *jq.Filter) watch {
-	return watch{name: name, filter: f, reason: f.Reason()}
+	reason := f.Reason()
+	return watch{name: name, filter: f, reason: reason, needs: reason.Needs(f)}
 }
 
-func (x *watch) sees() bool { return true }
+func (x *watch) watches() []*watch { return []*watch{x} }
 
 func (x *watch) look(w *Writer, s *eventView) error {
 	matched, err := false, s.unseen
 	if err == nil {
-		matched, err = x.filter.Matches(w.opts.Context, s.value)
+		if x.run == nil {
+			x.run = x.filter.Pipeline(w.opts.Context)
+		}
+		if matched, err = x.run.Matches(s.value); len(s.data) > bufferSize {
+			x.run.Forget()
+		}
 	}
 	var missed *jq.Term
 	var excerpt string

@@ -39,7 +39,7 @@ func TestTooLarge(t *testing.T) {
 			if tt.filter != "" {
 				o.Filter = mustCompile(t, tt.filter, jq.Vars{})
 			} else {
-				o.Conditions = []Condition{Until(mustCompile(t, ".b == 1", jq.Vars{})), Count(100)}
+				o.Conditions = []Condition{Until(mustCompile(t, ".a != 1 and .b == 1", jq.Vars{})), Count(100)}
 			}
 			r := newRig(o)
 			for _, e := range tt.events {

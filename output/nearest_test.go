@@ -70,6 +70,17 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+// The value is shown whole, whatever the expression looks at in it.
+func TestNearestIsWhole(t *testing.T) {
+	r := newRig(Options{Filter: mustCompile(t, `.id`, jq.Vars{}), Conditions: []Condition{Expect(mustCompile(t, `.data | .temp == 3`, jq.Vars{}))}})
+	if err := r.texts(`{"id":1,"data":{"unit":"C","temp":2}}`); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Unmet()[0].Near.String(), `last .data: {"temp":2,"unit":"C"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // Numbers of every kind that a message can hold are compared as jq compares them.
 func TestNearestNumbers(t *testing.T) {
 	r := newRig(Options{Conditions: []Condition{Expect(mustCompile(t, `. == 100000000000000000001`, jq.Vars{}))}})
@@ -98,7 +109,7 @@ func TestNearestIsBounded(t *testing.T) {
 	if len(near) > maxNear+len("…") || strings.Contains(near, "hun") || !strings.HasSuffix(near, "…") || !asked {
 		t.Errorf("%d bytes kept: %s", len(near), near)
 	}
-	if e := r.opts.Conditions[0].(*expect).watches[0]; cap(e.near.value) > 4*maxNear {
+	if e := r.opts.Conditions[0].(*expect).all[0]; cap(e.near.value) > 4*maxNear {
 		t.Errorf("%d bytes kept", cap(e.near.value))
 	}
 }

@@ -41,6 +41,10 @@ func (w *Writer) Await(conditions ...Condition) {
 	w.dress()
 }
 
+// maxWants is how many members all expressions together may ask for; with more, to look
+// for them takes longer than to make all of them.
+const maxWants = 32
+
 // dress does what follows from the options.
 func (w *Writer) dress() {
 	w.filter = nil // made anew when it is needed
@@ -49,9 +53,16 @@ func (w *Writer) dress() {
 		w.wants = w.opts.Filter.Needs()
 	}
 	for _, c := range w.opts.Conditions {
-		if c.sees() {
-			w.sees, w.wants = true, nil
+		for _, x := range c.watches() {
+			if !w.sees {
+				w.sees, w.wants = true, x.needs
+			} else {
+				w.wants = w.wants.Union(x.needs)
+			}
 		}
+	}
+	if w.wants.Len() > maxWants {
+		w.wants = nil
 	}
 	w.lines.style, w.lines.delim = newStyle(w.opts.Style), '\n'
 	if w.opts.Null {

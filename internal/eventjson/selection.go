@@ -27,6 +27,36 @@ func (s *Selection) Add(name string, what *Selection) {
 	s.members = append(s.members, selected{name, what})
 }
 
+// Union returns a selection of what s and t want, of which nil wants everything.
+func (s *Selection) Union(t *Selection) *Selection {
+	if s == nil || t == nil {
+		return nil
+	}
+	u := &Selection{}
+	for _, m := range s.members {
+		u.Add(m.name, m.what)
+	}
+	for _, m := range t.members {
+		if i := u.find([]byte(m.name)); i >= 0 {
+			m.what = u.members[i].what.Union(m.what)
+		}
+		u.Add(m.name, m.what)
+	}
+	return u
+}
+
+// Len returns how many members s wants, those of members included.
+func (s *Selection) Len() int {
+	if s == nil {
+		return 0
+	}
+	n := len(s.members)
+	for _, m := range s.members {
+		n += m.what.Len()
+	}
+	return n
+}
+
 // find returns the place of a member, or -1.
 func (s *Selection) find(name []byte) int {
 	for i := range s.members {

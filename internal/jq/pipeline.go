@@ -131,3 +131,18 @@ func (p *Pipeline) Next() (v any, ok bool, err error) {
 	}
 	return v, true, nil
 }
+
+// Matches reports whether the expression yields anything but false and null for v, as
+// Filter.Matches does.
+func (p *Pipeline) Matches(v any) (bool, error) {
+	p.Run(v)
+	for {
+		out, ok, err := p.Next()
+		if err != nil || !ok {
+			return false, err
+		}
+		if out != nil && out != false {
+			return true, nil
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,39 @@ func (f *Filter) Reason() *Reason {
 		return nil
 	}
 	return r
+}
+
+// Needs returns what Missed, and the values of the terms that it returns, require of an
+// event; nil stands for all of it. r may be nil.
+func (r *Reason) Needs(f *Filter) *eventjson.Selection {
+	needs := f.needs
+	if r == nil {
+		return needs
+	}
+	for _, t := range r.terms {
+		var names []string
+		for _, key := range t.path {
+			name, ok := key.(string)
+			if !ok {
+				break
+			}
+			names = append(names, name)
+		}
+		if t.text == "" {
+			continue
+		}
+		if len(names) == 0 {
+			return nil
+		}
+		var whole *eventjson.Selection
+		for _, name := range slices.Backward(names) {
+			s := &eventjson.Selection{}
+			s.Add(name, whole)
+			whole = s
+		}
+		needs = needs.Union(whole)
+	}
+	return needs
 }
 
 // conjuncts takes an expression apart at "and".
