@@ -1,6 +1,7 @@
 package eventjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -339,8 +340,22 @@ func (d *Decoder) resolve(t []byte) []byte {
 		}
 		d.text = make([]byte, 0, len(t)) // it gets no longer
 	}
-	out := append(d.text[:0], t[:i]...)
-	for i < len(t) {
+	d.text = appendUnescaped(append(d.text[:0], t[:i]...), t[i:])
+	return d.text
+}
+
+// AppendUnescaped appends the text of a JSON string to dst, which is what stands between
+// its quotes, with its escapes resolved as a Decoder does.
+func AppendUnescaped(dst, t []byte) []byte {
+	i := bytes.IndexByte(t, '\\')
+	if i < 0 {
+		return append(dst, t...)
+	}
+	return appendUnescaped(append(dst, t[:i]...), t[i:])
+}
+
+func appendUnescaped(out, t []byte) []byte {
+	for i := 0; i < len(t); {
 		c := t[i]
 		if c != '\\' {
 			out = append(out, c)
@@ -377,7 +392,6 @@ func (d *Decoder) resolve(t []byte) []byte {
 		}
 		out = append(out, c)
 	}
-	d.text = out
 	return out
 }
 

@@ -50,3 +50,40 @@ func Members(b []byte, visit func(name, value []byte) bool) bool {
 		}
 	}
 }
+
+// Elements calls visit with each element of the JSON array in b, in their order, until
+// visit returns false. The value is its text without white space around it, a part of
+// b. Elements returns whether b is an array by the rules of Valid, as far as it was
+// looked at.
+func Elements(b []byte, visit func(value []byte) bool) bool {
+	i, _ := skipSpace(b, 0, 0)
+	if i >= len(b) || b[i] != '[' {
+		return false
+	}
+	i, _ = skipSpace(b, i+1, 0)
+	if i < len(b) && b[i] == ']' {
+		i, _ = skipSpace(b, i+1, 0)
+		return i == len(b)
+	}
+	for {
+		start, _ := skipSpace(b, i, 0)
+		if i, _ = scanValue(b, start, 1); i < 0 {
+			return false
+		}
+		if !visit(b[start:i]) {
+			return true
+		}
+		i, _ = skipSpace(b, i, 0)
+		switch {
+		case i >= len(b):
+			return false
+		case b[i] == ',':
+			i++
+		case b[i] == ']':
+			i, _ = skipSpace(b, i+1, 0)
+			return i == len(b)
+		default:
+			return false
+		}
+	}
+}
