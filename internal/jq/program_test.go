@@ -217,7 +217,7 @@ func TestProgramIsTheExpression(t *testing.T) {
 				out, err := p.Run(t.Context(), v)
 				got := text(t, out)
 				if err != nil {
-					got = failed // jq's words for a failure of an assignment differ
+					got = aFailure // jq's words for a failure of an assignment differ
 				}
 				if got != want {
 					t.Errorf("%s of %s:\ngot  %s\nwant %s", expr, in, got, want)
@@ -227,16 +227,16 @@ func TestProgramIsTheExpression(t *testing.T) {
 	}
 }
 
-const failed = "failed"
+const aFailure = "failed"
 
-// resultsOf is all that f yields for v, or failed.
+// resultsOf is all that f yields for v, or aFailure.
 func resultsOf(t *testing.T, f *Filter, v any) string {
 	var values []any
 	r := f.run(t.Context(), v)
 	for {
 		v, ok, err := r.next()
 		if err != nil {
-			return failed
+			return aFailure
 		}
 		if !ok {
 			return text(t, values)

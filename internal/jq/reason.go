@@ -29,9 +29,10 @@ type Term struct {
 	text string
 	// A term of the form PATH OP CONSTANT, or of a path alone, is looked at
 	// without jq.
-	op   gojq.Operator
-	want any
-	code *Filter // any other term
+	op    gojq.Operator
+	want  any
+	code  *Filter // any other term
+	query *gojq.Query
 }
 
 // Reason returns nil when there is no path whose value could be the reason.
@@ -47,6 +48,7 @@ func (f *Filter) Reason() *Reason {
 		if !ok {
 			return nil
 		}
+		t.query = q
 		paths = paths || t.text != ""
 		r.terms = append(r.terms, t)
 	}
@@ -374,8 +376,14 @@ func (t *Term) Value(v any) (value any, ok bool) { return lookup(v, t.path) }
 // when it is no number, or not compared with one.
 func (t *Term) Distance(value any) (d float64, ok bool) {
 	got, isNumber := float(value)
-	want, wantNumber := float(t.want)
-	return math.Abs(got - want), isNumber && wantNumber && t.op != gojq.OpNe
+	want, ok := t.wanted()
+	return math.Abs(got - want), isNumber && ok
+}
+
+// wanted returns the number that t compares with.
+func (t *Term) wanted() (want float64, ok bool) {
+	want, ok = float(t.want)
+	return want, ok && t.op != gojq.OpNe
 }
 
 // float returns the value of a number.
