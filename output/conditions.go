@@ -36,6 +36,9 @@ type eventView struct {
 	data    []byte         // what is printed for it when there is no filter
 	rest    eventjson.Tail // of data, when nobody looks at the value
 	binary  bool
+	native  bool  // data is in the Writer's jq.Set
+	breaks  bool  // and a CR or LF occurs in it
+	decoded bool  // value, unseen and kind are known
 	value   any   // of data, when someone wants to see it
 	unseen  error // why there is no value all the same
 	kind    kind
@@ -216,6 +219,10 @@ type watch struct {
 	run    *jq.Pipeline // nil before the first event
 	met    bool
 
+	// what evaluates filter and reason on the bytes of an event; nil when nothing can
+	native       *jq.Native
+	nativeReason *jq.NativeReason
+
 	mu    sync.Mutex
 	seen  uint64
 	after time.Duration
@@ -230,26 +237,56 @@ func watching(name string, f *jq.Filter) watch {
 
 func (x *watch) watches() []*watch { return []*watch{x} }
 
-func (x *watch) look(w *Writer, s *eventView) error {
-	matched, err := false, s.unseen
-	if err == nil {
-		if x.run == nil {
-			x.run = x.filter.Pipeline(w.opts.Context)
-		}
-		if matched, err = x.run.Matches(s.value); len(s.data) > bufferSize {
-			x.run.Forget()
+// addTo has x evaluated with the expressions of set, where that is possible.
+func (x *watch) addTo(set *jq.Set) {
+	if x.native = set.Add(x.filter); x.native != nil && x.reason != nil {
+		x.nativeReason = set.AddReason(x.filter, x.reason)
+	}
+}
+
+// matches reports whether the expression matches an event.
+func (x *watch) matches(w *Writer, s *eventView) (bool, error) {
+	if s.native && x.native != nil {
+		if matched, ok := x.native.Matches(); ok {
+			return matched, nil
 		}
 	}
-	var missed *jq.Term
+	if w.decode(s); s.unseen != nil {
+		return false, s.unseen
+	}
+	if x.run == nil {
+		x.run = x.filter.Pipeline(w.opts.Context)
+	}
+	if len(s.data) > bufferSize {
+		defer x.run.Forget()
+	}
+	return x.run.Matches(s.value)
+}
+
+// missed finds out why the expression did not match an event.
+func (x *watch) missed(w *Writer, s *eventView) {
+	if s.native && x.nativeReason != nil {
+		if t, ok := x.nativeReason.Missed(); ok {
+			x.near.native(t)
+			return
+		}
+	}
+	if w.decode(s); s.unseen == nil {
+		x.near.decoded(x.reason.Missed(w.opts.Context, s.value), s.value)
+	}
+}
+
+func (x *watch) look(w *Writer, s *eventView) error {
+	matched, err := x.matches(w, s)
 	var excerpt string
 	switch {
 	case err != nil:
 		err = w.failure(x.filter, s.ev, err)
 	case matched:
 		excerpt = w.excerpt(s.data)
-		x.warnOfTypes(w, s.value)
+		x.warnOfTypes(w, s)
 	case x.reason != nil:
-		missed = x.reason.Missed(w.opts.Context, s.value)
+		x.missed(w, s)
 	}
 	// What is above may take long or for ever, and must not keep outcomes waiting.
 	x.mu.Lock()
@@ -258,15 +295,17 @@ func (x *watch) look(w *Writer, s *eventView) error {
 	if matched {
 		x.met, x.event, x.after = true, excerpt, w.since(s.ev.Time)
 	}
-	if missed != nil {
-		x.near.note(missed, s.value, w.opts.Redact)
-	}
+	x.near.note(w.opts.Redact)
 	return err
 }
 
-// warnOfTypes says that the types of operands decided that v matched, not their values.
-func (x *watch) warnOfTypes(w *Writer, v any) {
-	if why := x.filter.DecidedByTypes(w.opts.Context, v); why != "" {
+// warnOfTypes says that the types of operands decided that an event matched, not their
+// values.
+func (x *watch) warnOfTypes(w *Writer, s *eventView) {
+	if w.decode(s); s.unseen != nil {
+		return
+	}
+	if why := x.filter.DecidedByTypes(w.opts.Context, s.value); why != "" {
 		w.opts.Warn(fmt.Sprintf("--%s '%s' matched, but %s", x.name, console.Brief(x.filter.String()), why))
 	}
 }

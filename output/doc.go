@@ -15,7 +15,8 @@
 //     what it keeps of them is bounded.
 //   - What a filter returns untouched is printed as it came: the bytes of the
 //     message, not another encoding of the same value.
-//   - Without a filter no value is decoded and nothing is allocated for an event.
+//   - Without a filter no value is decoded and nothing is allocated for an event, nor
+//     with expressions that a [jq.Set] evaluates on its bytes.
 //   - Output is written when the buffer is full and when [Writer.Flush] says that
 //     nothing more waits, never once per event.
 //   - What goes wrong inside an expression is a matter of one event.

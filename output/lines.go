@@ -103,6 +103,27 @@ func (l *lineWriter) end() error {
 	return nil
 }
 
+// made adds the JSON value in b, which is on one line.
+func (l *lineWriter) made(b []byte) error {
+	if l.style != nil {
+		return l.styled(b)
+	}
+	l.buf = append(l.buf, b...)
+	return l.end()
+}
+
+// valid adds the JSON value in b; breaks says whether a CR or LF occurs in it.
+func (l *lineWriter) valid(b []byte, breaks bool) error {
+	if breaks || l.style != nil || len(b) >= bufferSize {
+		_, err := l.message(b)
+		return err
+	}
+	if err := l.reserve(len(b) + 1); err != nil {
+		return err
+	}
+	return l.made(b)
+}
+
 // message adds the JSON value in b, or says that it is none.
 func (l *lineWriter) message(b []byte) (ok bool, err error) {
 	if l.style != nil {

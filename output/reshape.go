@@ -1,6 +1,10 @@
 package output
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/hark-cli/hark/internal/jq"
+)
 
 // Reshape has w print what comes from now on as opts say. Conditions, counters and
 // what is kept of events stay as they are, and so do Run, Start and Context. What
@@ -49,11 +53,14 @@ const maxWants = 32
 func (w *Writer) dress() {
 	w.filter = nil // made anew when it is needed
 	w.sees, w.wants = w.opts.Filter != nil, nil
+	w.set, w.native = &jq.Set{}, nil
 	if w.sees {
 		w.wants = w.opts.Filter.Needs()
+		w.native = w.set.Add(w.opts.Filter)
 	}
 	for _, c := range w.opts.Conditions {
 		for _, x := range c.watches() {
+			x.addTo(w.set)
 			if !w.sees {
 				w.sees, w.wants = true, x.needs
 			} else {

@@ -25,6 +25,18 @@ const (
 	kindBinary             // an object with Base64
 )
 
+// maxGrowth is more than how many times as much memory the values of an event can take
+// as its text. What is smaller, by as much, than Options.Limit, needs no limit.
+const maxGrowth = 64
+
+// decode decodes what is printed for an event, unless that was done.
+func (w *Writer) decode(s *eventView) {
+	if !s.decoded {
+		s.decoded = true
+		w.value(s)
+	}
+}
+
 // value decodes what is printed for an event, in the types of eventjson.Decoder. It
 // is valid until the next call.
 func (w *Writer) value(s *eventView) {
@@ -94,7 +106,9 @@ func (w *Writer) event(ev *proto.Event) error {
 	}
 	var err error
 	if w.sees || w.opts.Raw && mayBeString(s.data) {
-		w.value(s)
+		if w.sees && s.rest.Done() && (w.opts.Limit == 0 || len(s.data) <= w.opts.Limit/maxGrowth) {
+			s.native, s.breaks = w.set.Load(s.data)
+		}
 		if err = w.look(s); err == nil {
 			err = w.shape(s)
 		}
@@ -183,11 +197,11 @@ func mayBeString(b []byte) bool {
 	return len(b) > 0 && b[0] == '"'
 }
 
-// whole prints an event when there is no filter; decoded reports whether its value is
-// there.
-func (w *Writer) whole(s *eventView, decoded bool) error {
+// whole prints an event when there is no filter; known reports whether it is known what
+// it is.
+func (w *Writer) whole(s *eventView, known bool) error {
 	var bad, err error
-	if decoded {
+	if known {
 		bad, err = w.original(s)
 	} else {
 		bad, err = w.message(s)
@@ -202,6 +216,14 @@ func (w *Writer) whole(s *eventView, decoded bool) error {
 // shape prints what the filter makes of an event.
 func (w *Writer) shape(s *eventView) error {
 	switch {
+	case s.native && w.opts.Filter == nil:
+		return w.whole(s, true)
+	case s.native && w.native != nil:
+		if outs, ok := w.native.Outputs(); ok {
+			return w.outputs(s, outs)
+		}
+	}
+	switch w.decode(s); {
 	case s.unseen != nil && (w.opts.Filter != nil || w.opts.Raw):
 		return w.failure(w.opts.Filter, s.ev, s.unseen)
 	case w.opts.Filter == nil:
@@ -238,8 +260,34 @@ func (w *Writer) shape(s *eventView) error {
 	}
 }
 
+// outputs prints what the filter made natively of an event.
+func (w *Writer) outputs(s *eventView, outs []jq.Output) error {
+	for i := range outs {
+		var bad, err error
+		switch out := &outs[i]; {
+		case out.Whole:
+			bad, err = w.original(s)
+		case w.opts.Raw && out.Kind == eventjson.KindString:
+			bad, err = w.lines.raw(out.Text())
+		default:
+			err = w.lines.made(out.JSON)
+		}
+		if bad != nil {
+			return w.failure(w.opts.Filter, s.ev, bad)
+		}
+		if err != nil {
+			return err
+		}
+		s.printed = true
+	}
+	return nil
+}
+
 // original prints an event as it came. bad says that it cannot be printed.
 func (w *Writer) original(s *eventView) (bad, err error) {
+	if s.native {
+		return nil, w.lines.valid(s.data, s.breaks)
+	}
 	if text, ok := s.value.(string); ok && w.opts.Raw {
 		return w.lines.raw(text)
 	}

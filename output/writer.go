@@ -90,6 +90,8 @@ type Writer struct {
 	dec             eventjson.Decoder
 	wants           *eventjson.Selection // what of an event is decoded
 	filter          *jq.Pipeline         // Options.Filter at work
+	set             *jq.Set              // of the expressions that need no values of an event
+	native          *jq.Native           // Options.Filter, if it is one of them
 	sight           eventView            // of the event that is being printed
 	sees            bool                 // someone looks at the values of events
 	scratch         []byte               // a record that is no message
