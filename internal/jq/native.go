@@ -206,6 +206,9 @@ func (c *nativeCompiler) outputs(q *gojq.Query, in int) ([]compiled, bool) {
 		right, both := c.outputs(q.Right, in)
 		return append(left, right...), ok && both && len(left)+len(right) <= maxOutputs
 	case q.Term == nil && q.Op == gojq.OpPipe:
+		if miscompiled(q) {
+			return nil, false
+		}
 		var all []compiled
 		left, ok := c.outputs(q.Left, in)
 		if !ok {
@@ -240,6 +243,9 @@ func (c *nativeCompiler) query(q *gojq.Query, in int) (compiled, bool) {
 		return c.term(q.Term, q.Term.SuffixList, in)
 	}
 	if q.Op == gojq.OpPipe {
+		if miscompiled(q) {
+			return compiled{}, false
+		}
 		l, ok := c.query(q.Left, in)
 		if !ok {
 			return compiled{}, false
@@ -263,6 +269,34 @@ func (c *nativeCompiler) query(q *gojq.Query, in int) (compiled, bool) {
 		return compiled{&logic{l.eval, r.eval, q.Op == gojq.OpOr}, dynamic}, true
 	}
 	return compiled{&comparison{l.eval, r.eval, op}, dynamic}, true
+}
+
+// miscompiled reports whether gojq 0.12.20 may not do what jq does for the pipe q, for a
+// fault in its optimizer: {a: (if .b then 1 else 2 end | 3)} fails, as does a constant
+// behind other branches. The same expression must not come out differently, depending
+// on what is next to it.
+func miscompiled(q *gojq.Query) bool {
+	branches := false
+	walkQueries(q.Left, func(q *gojq.Query) {
+		branches = branches || q.Op == gojq.OpAnd || q.Op == gojq.OpOr || q.Term != nil && q.Term.Type == gojq.TermTypeIf
+	})
+	right := q.Right
+	for right.Term == nil && right.Op == gojq.OpPipe || right.Term != nil && right.Term.Type == gojq.TermTypeQuery {
+		if right.Term != nil {
+			right = right.Term.Query
+		} else {
+			right = right.Left
+		}
+	}
+	if !branches || right.Term == nil {
+		return false
+	}
+	switch right.Term.Type {
+	case gojq.TermTypeNull, gojq.TermTypeTrue, gojq.TermTypeFalse, gojq.TermTypeNumber, gojq.TermTypeString,
+		gojq.TermTypeUnary, gojq.TermTypeArray, gojq.TermTypeObject:
+		return true
+	}
+	return right.Term.Type == gojq.TermTypeFunc && strings.HasPrefix(right.Term.Func.Name, "$")
 }
 
 // comparisons are what the order of two values must be among.

@@ -103,3 +103,16 @@ func TestNative(t *testing.T) {
 		t.Logf("%s: %d of %d", expr, taken, len(events))
 	}
 }
+
+// An expression that gojq does not compile as jq does is left to gojq.
+func TestNativeLeavesMiscompiled(t *testing.T) {
+	for _, expr := range []string{`{"a": (if .a then 1 else 2 end | 3)}`, `{"a": ((.a and .b) | "x")}`, `[(if .a then 1 end), .b | ([1] | .)]`, `.a or .b | {}`} {
+		f, err := Compile("--jq", expr, Vars{})
+		if err != nil {
+			t.Fatal(expr, err)
+		}
+		if new(Set).Add(f) != nil {
+			t.Errorf("%s is evaluated natively", expr)
+		}
+	}
+}

@@ -397,12 +397,22 @@ func callQuery(name string, args ...*gojq.Query) *gojq.Query {
 
 // A node is a part of an expression: one of its members is not nil.
 type node struct {
+	query  *gojq.Query
 	term   *gojq.Term
 	member *gojq.ObjectKeyVal
 }
 
-// walk calls visit for all terms and members of objects in q.
+// walk calls visit for all queries, terms and members of objects in q.
 func walk(q *gojq.Query, visit func(node)) { walkValue(reflect.ValueOf(q), visit) }
+
+// walkQueries calls visit for q and all queries in it.
+func walkQueries(q *gojq.Query, visit func(*gojq.Query)) {
+	walk(q, func(n node) {
+		if n.query != nil {
+			visit(n.query)
+		}
+	})
+}
 
 func walkValue(v reflect.Value, visit func(node)) {
 	switch v.Kind() {
@@ -411,6 +421,8 @@ func walkValue(v reflect.Value, visit func(node)) {
 			return
 		}
 		switch p := v.Interface().(type) {
+		case *gojq.Query:
+			visit(node{query: p})
 		case *gojq.Term:
 			visit(node{term: p})
 		case *gojq.ObjectKeyVal:
