@@ -151,3 +151,28 @@ func chosen(v any, sel *Selection) any {
 	}
 	return out
 }
+
+// What AppendUnquoted reads is what a Decoder reads.
+func FuzzUnquoted(f *testing.F) {
+	for _, s := range []string{`"a"`, `"a\"b\\c\n\u00e4\ud83d\ude00"x`, `"\ud800"`, `"\ud800\u0041"`, `"\ud800\ud800\udc00"`, `"\ud83d\u00zz"`, `"`, `"\`, `"\q"`, "\"\x01\"", "\"\xff\"", `"漢字漢字漢字"`, `"1234567\"12345678"`, `x`, ``} {
+		f.Add([]byte(s), 3)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, room int) {
+		dst := append(make([]byte, 0, max(room%40, 3)), "abc"...)
+		out, n := AppendUnquoted(dst, b)
+		if want := StringLen(b); n != want {
+			t.Fatalf("%q: %d bytes, want %d", b, n, want)
+		}
+		if n == 0 {
+			if string(out) != "abc" {
+				t.Fatalf("%q: %q", b, out)
+			}
+			return
+		}
+		var d Decoder
+		v, err := d.Decode(b[:n])
+		if err != nil || string(out) != "abc"+v.(string) {
+			t.Fatalf("%q: %q, want %q, %v", b, out, v, err)
+		}
+	})
+}
