@@ -21,6 +21,7 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/emulator"
+	"github.com/hark-cli/hark/recipes"
 )
 
 // A canaryCase says how a command is driven with a canary in each of its flags that
@@ -37,6 +38,11 @@ var canaryCases = map[string]canaryCase{
 	"connect":        {args: []string{"URL", "--reconnect"}},
 	"doctor connect": {args: []string{"URL"}},
 	"config show":    {},
+
+	"recipe list":    {none: "it takes no credential"},
+	"recipe show":    {none: "it takes no credential"},
+	"recipe check":   {none: "it takes no credential"},
+	"recipe test":    {none: "it takes no credential; those of a transcript are not the user's"},
 	"config check":   {},
 	"config path":    {},
 	"config explain": {args: []string{"drogue", "tail"}},
@@ -56,6 +62,9 @@ var canaryCases = map[string]canaryCase{
 // commands/SERVICE/testdata/canary is a command, a colon and its arguments.
 func canaryCasesOfServices(t *testing.T) map[string]canaryCase {
 	cases := maps.Clone(canaryCases)
+	for _, name := range recipes.Names() {
+		cases["run "+name] = canaryCase{args: []string{"--emulator"}}
+	}
 	for _, sv := range services().Emulated() {
 		text, err := os.ReadFile(filepath.Join(sv.Name, "testdata", "canary"))
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/hark-cli/hark/commands/play"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/recipes"
+	"github.com/hark-cli/hark/commands/run"
 	"github.com/hark-cli/hark/commands/serve"
 	"github.com/hark-cli/hark/commands/settings"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -75,7 +76,6 @@ func app(p *program.Program) *cmdline.App {
 			Usage: "listen to event streams over WebSocket, one JSON line per event",
 			Examples: `hark drogue tail --emulator demo-app -n 5
 hark octave subscribe --emulator /demo/stream --jq '.value.elems'
-hark doshii listen --emulator --until '.emit[0] == "order_created"' -m 30s
 hark connect wss://stream.example.com/events | jq .`,
 			Description: "Events go to stdout, everything else to stderr. With --emulator a service " +
 				"command talks to a built-in emulator of the service and needs no account.",
@@ -86,8 +86,8 @@ hark connect wss://stream.example.com/events | jq .`,
 					ofServices = append(ofServices, s.Command(p))
 				}
 				return slices.Concat(
-					cmdline.Grouped("Services", append(ofServices, call.Command(p), recipes.Command(p))...),
-					cmdline.Grouped("Tests and recordings", doctor.Command(p, all), emulate.Command(p, all), serve.Command(p), play.Command(p, all), play.ReplayCommand(p, all)),
+					cmdline.Grouped("Services", append(ofServices, run.Command(p), call.Command(p), recipes.Command(p))...),
+					cmdline.Grouped("Tests and recordings", doctor.Command(p, all, run.Find), emulate.Command(p, all), serve.Command(p), play.Command(p, all, run.Player), play.ReplayCommand(p, all)),
 					cmdline.Grouped("About hark", config.Command(p, all), help.Completion(p), help.Man(p)))
 			},
 		},

@@ -45,6 +45,11 @@ type RecordingHead struct {
 	// Source and Run make the sources and ids of CloudEvents what they were: the source
 	// of the service, and what stands in front of the numbers of events.
 	Source, Run string
+	// Recipe is the text of the recipe that the service is made of, and Params its
+	// parameters, a JSON object without credentials. Both are empty for a service of
+	// another kind.
+	Recipe string
+	Params json.RawMessage
 }
 
 // A RecordingEnd is the last line of a recording: how the command ended that made it.
@@ -76,6 +81,9 @@ type recordingLine struct {
 	Service string    `json:"service,omitempty"`
 	Source  string    `json:"source,omitempty"`
 	Run     string    `json:"run,omitempty"`
+
+	Recipe string          `json:"recipe,omitempty"`
+	Params json.RawMessage `json:"params,omitempty"`
 
 	Dir      string             `json:"dir,omitempty"`
 	Op       string             `json:"op,omitempty"`
@@ -113,7 +121,7 @@ var recordingOps = []frame.Opcode{frame.OpText, frame.OpBinary, frame.OpPing, fr
 
 // AppendHead appends the first line of a recording to dst, its line break included.
 func AppendHead(dst []byte, h RecordingHead) []byte {
-	return appendLine(dst, recordingLine{Format: recordingFormat, Version: recordingVersion, Time: h.Time.UTC(), Service: h.Service, Source: h.Source, Run: h.Run})
+	return appendLine(dst, recordingLine{Format: recordingFormat, Version: recordingVersion, Time: h.Time.UTC(), Service: h.Service, Source: h.Source, Run: h.Run, Recipe: h.Recipe, Params: h.Params})
 }
 
 // AppendEnd appends the last line of a recording to dst, its line break included.
@@ -256,7 +264,7 @@ func NewRecordingReader(r io.Reader) (*RecordingReader, error) {
 	if err := l.head(); err != nil {
 		return nil, &RecordingError{t.line, err}
 	}
-	t.Head = RecordingHead{Time: l.Time, Service: l.Service, Source: l.Source, Run: l.Run}
+	t.Head = RecordingHead{Time: l.Time, Service: l.Service, Source: l.Source, Run: l.Run, Recipe: l.Recipe, Params: l.Params}
 	return t, nil
 }
 

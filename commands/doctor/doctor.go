@@ -23,9 +23,10 @@ import (
 )
 
 // Command returns "hark doctor". Its commands are made from the streaming commands, so
-// they connect to a service in exactly the same way.
-func Command(p *program.Program, all stream.Services) *cmdline.Command {
-	return &cmdline.Command{
+// they connect to a service in exactly the same way. recipe finds the service of a
+// recipe; nil if there are none.
+func Command(p *program.Program, all stream.Services, recipe Finder) *cmdline.Command {
+	c := &cmdline.Command{
 		Name:  "doctor",
 		Usage: "diagnose a connection stage by stage",
 		Examples: `hark doctor drogue --emulator demo-app --wait 10s
@@ -42,13 +43,30 @@ hark doctor wss://stream.example.com/events`,
 			return commands
 		},
 	}
+	if recipe != nil {
+		c.Open = func(name string) (*cmdline.Command, error) {
+			if all.Find(name) != nil {
+				return nil, nil
+			}
+			sv, err := recipe(p, c, name)
+			if sv == nil || err != nil {
+				return nil, err
+			}
+			return examine(p, *sv), nil
+		}
+	}
+	return c
 }
+
+// A Finder finds the service of a recipe by its name, or that of a file, for a command;
+// nil if there is none.
+type Finder func(p *program.Program, c *cmdline.Command, name string) (*stream.Service, error)
 
 // Try runs doctor for a service with the settings of a file and the given arguments.
 func Try(ctx context.Context, p *program.Program, sv stream.Service, f *config.File, profile string, args []string) error {
 	a := cmdline.New(cmdline.Config{
 		Root: &cmdline.Command{Name: "hark", Flags: settings.Global(p), Commands: func() []*cmdline.Command {
-			return []*cmdline.Command{Command(p, stream.Services{sv})}
+			return []*cmdline.Command{Command(p, stream.Services{sv}, nil)}
 		}},
 		Settings:  func(_ context.Context, l *cmdline.Line) error { return settings.AddFile(l, f, profile) },
 		Before:    p.Observe,

@@ -22,7 +22,8 @@ import (
 )
 
 // Command is "hark play".
-func Command(p *program.Program, all stream.Services) *cmdline.Command {
+// made makes what reads a recording that contains its recipe.
+func Command(p *program.Program, all stream.Services, made Maker) *cmdline.Command {
 	var as string
 	f := stream.NewFlags()
 	return &cmdline.Command{
@@ -49,10 +50,13 @@ xz -dc day.tape.xz | hark play - --as connect`,
 			}
 			s := stream.New(p, f)
 			defer s.Close()
-			return play(ctx, s, line.Arg(0), as, all)
+			return play(ctx, s, line.Arg(0), as, all, made)
 		},
 	}
 }
+
+// A Maker makes what reads a recording of the service of a recipe, which is in the head.
+type Maker func(head proto.RecordingHead) (proto.Player, error)
 
 // openRecording opens the recording of that path.
 func openRecording(ctx context.Context, p *program.Program, path string) (io.ReadCloser, error) {
@@ -70,7 +74,7 @@ func openRecording(ctx context.Context, p *program.Program, path string) (io.Rea
 }
 
 // play runs a recording through everything that is behind the connection.
-func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Services) error {
+func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Services, made Maker) error {
 	file, err := openRecording(ctx, s.Program, path)
 	if err != nil {
 		return err
@@ -81,11 +85,19 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	if err != nil {
 		return recordingError(path, err)
 	}
+	var player proto.Player
 	if as == "" {
 		as = recording.Head.Service
+		if recording.Head.Recipe != "" {
+			if player, err = made(recording.Head); err != nil {
+				return cmdline.Usagef("%s: %v", path, err)
+			}
+		}
 	}
-	sv := all.Find(as)
-	if sv == nil {
+	if sv := all.Find(as); sv != nil && player == nil {
+		player = sv.Player
+	}
+	if player == nil {
 		e := cmdline.Usagef("%s does not contain the name of its service", path)
 		if as != "" {
 			e = cmdline.Usagef("%s is a recording of an unknown service, %q", path, cmdline.Cut(as, 24))
@@ -93,7 +105,7 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 		e.Advice = "--as " + strings.Join(all.Names(), "|") + " sets it"
 		return e
 	}
-	played := &playedService{Player: sv.Player, source: recording.Head.Source}
+	played := &playedService{Player: player, source: recording.Head.Source}
 	if recording.Head.Service != as {
 		played.source = ""
 	}
@@ -102,7 +114,7 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	s.Flags.MaxTime = 0 // which is about the clock on the wall
 	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
-		err := proto.Play(ctx, sv.Player, until(recording.Records(), limit), w, o)
+		err := proto.Play(ctx, player, until(recording.Records(), limit), w, o)
 		if errors.Is(err, proto.ErrRecordingEnd) {
 			err = recordedEnd(s, path, recording, as, w)
 		}

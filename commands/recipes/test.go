@@ -91,7 +91,7 @@ func testCase(ctx context.Context, r *recipe.Recipe, script *transcript.File, c 
 	mismatch := func(err error) error {
 		return &simulate.Mismatch{File: script.Name, Line: c.Line, Text: "# case " + c.Name, Case: c.Name, Msg: err.Error()}
 	}
-	o, err := testOptions(r, c)
+	o, err := CaseOptions(r, c)
 	if err != nil {
 		return mismatch(err)
 	}
@@ -109,8 +109,8 @@ func testCase(ctx context.Context, r *recipe.Recipe, script *transcript.File, c 
 	})
 }
 
-// testOptions are what the user of a case gives. All values are taken as they are.
-func testOptions(r *recipe.Recipe, c *transcript.Case) (recipe.Options, error) {
+// CaseOptions are what the user of a case gives. All values are taken as they are.
+func CaseOptions(r *recipe.Recipe, c *transcript.Case) (recipe.Options, error) {
 	o := recipe.Options{
 		Values: make(map[string]any), Secrets: make(map[string]proto.TokenSource),
 		AckTimeout: testAckTimeout, Redirects: true,

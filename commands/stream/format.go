@@ -200,6 +200,9 @@ func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.V
 // watchFlags bound what an expression may cost.
 type watchFlags struct{ jqTimeout time.Duration }
 
+// JQTimeout is how long an expression may take for one event; 0 for any time.
+func (f *watchFlags) JQTimeout() time.Duration { return f.jqTimeout }
+
 func newWatchFlags() watchFlags { return watchFlags{jqTimeout: 10 * time.Second} }
 
 func (f *watchFlags) flags() []*cmdline.Flag {

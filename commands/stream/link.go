@@ -126,6 +126,9 @@ func (s *Stream) boundMemory(buffer int, message int64) {
 	debug.SetMemoryLimit(max(int64(buffer)+2*message-margin, leastMemory))
 }
 
+// MaxMessage is the size of the largest message, in bytes.
+func (f *LinkFlags) MaxMessage() int { return int(min(f.maxMessage, math.MaxInt/2)) }
+
 // valuesLimit is how much memory the values of an event may take, in bytes: as much as
 // the largest message, so that one that is a single text can be looked at whatever its
 // size is. When the next message is read whether there is room for it or not, there is

@@ -4,6 +4,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,14 +31,17 @@ type Stream struct {
 	*program.Program
 	Flags     *Flags
 	transport *netdial.Transport
-	Emulated  *Emulated  // nil when the service is the real one
-	stdin     bool       // messages come from stdin, and nobody was told yet that they are not sent again
-	live      bool       // the stream was live at least once
-	ready     bool       // the stream was ready at least once
-	readyFile *readyFile // nil without --ready-file
+	Emulated  *Emulated                                 // nil when the service is the real one
+	route     func(http.RoundTripper) http.RoundTripper // of EmulateAll; nil without
+	stdin     bool                                      // messages come from stdin, and nobody was told yet that they are not sent again
+	live      bool                                      // the stream was live at least once
+	ready     bool                                      // the stream was ready at least once
+	readyFile *readyFile                                // nil without --ready-file
 	describe  func(proto.Message) proto.Description
 	place     string    // of what is opened
 	names     []string  // in it
+	recipe    string    // that it was made of
+	params    []byte    // of the recipe
 	RunID     string    // in front of the numbers of events, in ids
 	plaintext sync.Once // warns of credentials without encryption
 	Watched   bool      // someone wants to see what happens
@@ -72,7 +76,7 @@ func New(p *program.Program, f *Flags) *Stream {
 // Client sends a service's own requests over the same transport as the stream.
 func (s *Stream) Client() *http.Client {
 	return &http.Client{
-		Transport:     moreHeaders{UserAgent{plaintextGuard{s.transport, s}, s.Flags.NoAgent}, s.Flags.Header},
+		Transport:     moreHeaders{UserAgent{plaintextGuard{s.base(), s}, s.Flags.NoAgent}, s.Flags.Header},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -105,6 +109,27 @@ func (s *Stream) Emulate(service emulator.Service, typed func(flag string) bool,
 	}
 	s.Flags.Network.Dial = e.network.DialContext
 	return nil
+}
+
+// EmulateAll puts the built-in emulator of a service that has no endpoint of its own in
+// the place of everything that the stream connects to: route makes a transport send all
+// requests there. Close ends the emulator.
+func (s *Stream) EmulateAll(service emulator.Service, route func(http.RoundTripper) http.RoundTripper) error {
+	e, err := startEmulator(service)
+	if err != nil {
+		return err
+	}
+	s.Emulated, s.route = e, route
+	s.Flags.Network.Dial = e.network.DialContext
+	return nil
+}
+
+// base is the transport of all requests, below what looks at them.
+func (s *Stream) base() http.RoundTripper {
+	if s.route != nil {
+		return s.route(s.transport)
+	}
+	return s.transport
 }
 
 // Close ends what New and emulate have started.
@@ -165,9 +190,9 @@ func (s *Stream) mentionStdin() {
 // Handshakes is the transport of opening handshakes.
 func (s *Stream) Handshakes() http.RoundTripper {
 	if s.Flags.include {
-		return includer{plaintextGuard{s.transport, s}, s.Say, s.Flags.Network.HeaderName}
+		return includer{plaintextGuard{s.base(), s}, s.Say, s.Flags.Network.HeaderName}
 	}
-	return plaintextGuard{s.transport, s}
+	return plaintextGuard{s.base(), s}
 }
 
 // Follow lets events come, from wherever, with everything around them that the
@@ -286,7 +311,10 @@ func (s *Stream) tellEnd(e ending.Ending) error {
 
 // recordingHead is the first line of a recording of this stream.
 func (s *Stream) recordingHead(service string) proto.RecordingHead {
-	h := proto.RecordingHead{Time: time.Now(), Service: service, Run: s.RunID}
+	h := proto.RecordingHead{Time: time.Now(), Service: service, Run: s.RunID, Recipe: s.Say.String(s.recipe)}
+	if len(s.params) > 0 {
+		h.Params = s.Say.Bytes(bytes.Clone(s.params))
+	}
 	if s.describe != nil {
 		h.Source = s.Say.String(s.describe(proto.Message{}).Source)
 	}

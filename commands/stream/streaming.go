@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -39,6 +40,11 @@ type Opened struct {
 	Input <-chan proto.Frame
 	// Begin is called when a stream begins; nil does nothing.
 	Begin func()
+	// Recipe is the text of the recipe that the service was made of, for a recording, and
+	// Params its parameters as a JSON object, without credentials; empty for a service of
+	// another kind.
+	Recipe string
+	Params json.RawMessage
 	// Nothing: it subscribes to nothing, so it will not become ready.
 	Nothing bool
 }
@@ -82,6 +88,7 @@ func (v *Streaming) begin(ctx context.Context, line *cmdline.Line, p *program.Pr
 		return nil, nil, err
 	}
 	s.place, s.names = o.Place, o.Names
+	s.recipe, s.params = o.Recipe, o.Params
 	s.advice = func(err error) string { return v.Hint(line, err) }
 	return s, o, nil
 }

@@ -208,7 +208,7 @@ func asUsageError(err error) *UsageError {
 	if usage, ok := errors.AsType[*UsageError](err); ok {
 		return usage
 	}
-	return &UsageError{Message: err.Error()}
+	return &UsageError{Message: err.Error(), Err: err}
 }
 
 // takesURL is the command below c that a URL stands for; nil if there is none.

@@ -27,7 +27,12 @@ type UsageError struct {
 	Command string
 	// Shown: the help is on stderr already, nothing is left to print.
 	Shown bool
+	// Err is the error that Message is of, if it can say more; nil otherwise.
+	Err error
 }
+
+// Unwrap returns Err.
+func (e *UsageError) Unwrap() error { return e.Err }
 
 // Usagef makes a *UsageError from a command's Run: bad arguments, flags that exclude
 // each other. App.Run adds the command.
@@ -72,7 +77,7 @@ func (e *UsageError) Hint() string {
 		return "did you mean '" + e.Suggestion + "'?"
 	case e.Suggestion != "":
 		return "did you mean " + e.Suggestion + "?"
-	case e.Command != "":
+	case e.Command != "" && e.Err == nil:
 		return "see '" + e.Command + " --help'"
 	}
 	return ""

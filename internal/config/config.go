@@ -170,7 +170,28 @@ func (p *parser) profiles(tree map[string]any) {
 	}
 }
 
+// RecipeService is the Service of the settings of a recipe: [recipe.NAME].
+func RecipeService(name string) string { return recipePrefix + name }
+
+const recipePrefix = "recipe_"
+
+// table reads the settings of a service: [octave], or, of each recipe, [recipe.NAME].
 func (p *parser) table(profile, service string, table map[string]any) {
+	if service == "recipe" {
+		for _, name := range slices.Sorted(maps.Keys(table)) {
+			at := keys{service, name}
+			if profile != "" {
+				at = append(keys{"profile", profile}, at...)
+			}
+			sub, ok := table[name].(map[string]any)
+			if !ok {
+				p.fail(at, "%s: expected a table: [%[1]s]", strings.Join(at, "."))
+				continue
+			}
+			p.table(profile, RecipeService(name), sub)
+		}
+		return
+	}
 	for _, key := range slices.Sorted(maps.Keys(table)) {
 		p.setting(profile, service, key, table[key])
 	}
@@ -217,7 +238,9 @@ func (s Setting) keys() (all keys) {
 	if s.Profile != "" {
 		all = append(all, "profile", s.Profile)
 	}
-	if s.Service != "" {
+	if name, ok := strings.CutPrefix(s.Service, recipePrefix); ok {
+		all = append(all, "recipe", name)
+	} else if s.Service != "" {
 		all = append(all, s.Service)
 	}
 	return append(all, s.Name)

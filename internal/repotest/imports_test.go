@@ -38,7 +38,7 @@ func arrows() []arrow {
 	return []arrow{
 		{".", []string{"commands"}, nil,
 			"the program hands its arguments over and does nothing else"},
-		{"commands", []string{"commands/*", "internal/cmdline", "internal/console", "internal/process"}, []string{"internal/emulator", "internal/emulator/drogue", "internal/freeport", "internal/hub", "internal/lineedit", "internal/secret"},
+		{"commands", []string{"commands/*", "internal/cmdline", "internal/console", "internal/process"}, []string{"internal/emulator", "internal/emulator/drogue", "internal/freeport", "internal/hub", "internal/lineedit", "internal/secret", "recipes"},
 			"commands puts everything together, so nothing may need it"},
 		// A service is a folder in each of these; * stands for its name.
 		{"commands/*", []string{
@@ -76,7 +76,9 @@ func arrows() []arrow {
 			"it ranges over the services, and knows none"},
 		{"commands/program", []string{"commands/ending", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/lineedit", "internal/netdial", "internal/pattern", "internal/process", "internal/secret", "internal/terminal", "internal/tokenstore", "output", "proto"}, nil,
 			"every command needs it, so it knows none, and no stream"},
-		{"commands/recipes", []string{"commands/ending", "commands/program", "internal/bounded", "internal/cmdline", "internal/console", "internal/secret", "internal/simulate", "internal/transcript", "proto", "proto/recipe", "recipes"}, nil,
+		{"commands/run", []string{"commands/program", "commands/recipes", "commands/stream", "internal/bounded", "internal/cmdline", "internal/config", "internal/credential", "internal/emulator/recipe", "internal/eventjson", "internal/secret", "proto", "proto/recipe"}, nil,
+			"it is the service of any recipe"},
+		{"commands/recipes", []string{"commands/ending", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/console", "internal/secret", "internal/simulate", "internal/transcript", "proto", "proto/recipe", "recipes"}, nil,
 			"it knows recipes as files; a stream of one is for its service"},
 		{"commands/serve", []string{"commands/ending", "commands/listen", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/hub", "internal/eventjson", "internal/lineedit", "internal/prompt", "output"}, nil,
 			"it serves clients; it is no stream of events"},

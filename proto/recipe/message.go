@@ -297,6 +297,10 @@ func (s *session) apply(i int, m *message) (event bool, err error) {
 		if o.failure.class == proto.Transient && o.failure.again && o.redirect == "" && o.failure.text == freshText {
 			s.forget()
 		}
+		if o.failure.class == proto.Done && !s.live {
+			s.live = true
+			s.add(proto.StreamLive{}) // nothing more is awaited
+		}
 		s.target = o.redirect
 		return o.event, o.failure
 	}
