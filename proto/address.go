@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// BareAddress is an address without what may be secret in it: user, query and
-// fragment. When there is an @ further on, host and path may be the parts of a
-// password with a slash in it.
+// BareAddress returns an address without the parts that may be secret: user, query and
+// fragment. When there is an @ further on, host and path may be the parts of a password
+// with a slash in it.
 func BareAddress(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -24,7 +24,7 @@ func BareAddress(address string) string {
 	return u.Scheme + "://" + u.Host + path + query
 }
 
-// SocketURL turns http into ws and https into wss.
+// SocketURL returns a URL with the scheme ws for http, and wss for https.
 func SocketURL(endpoint string) (string, error) {
 	for _, p := range [][2]string{{"https://", "wss://"}, {"http://", "ws://"}, {"wss://", "wss://"}, {"ws://", "ws://"}} {
 		if rest, ok := strings.CutPrefix(endpoint, p[0]); ok {

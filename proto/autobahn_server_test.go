@@ -18,15 +18,15 @@ import (
 	"github.com/hark-cli/hark/internal/freeport"
 )
 
-// autobahnSubset are the cases of "make test": all but most of those that send a
+// autobahnSubset lists the cases of "make test": all but most of those that send a
 // thousand compressed messages each.
 const autobahnSubset = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*," +
 	"12.1.1,12.1.4,12.2.1,12.2.4,12.3.1,12.3.4,12.4.1,12.4.4,12.5.1,12.5.4," +
 	"13.1.1,13.1.4,13.2.1,13.2.4,13.3.1,13.4.1,13.5.1,13.6.1,13.7.1,13.7.4"
 
-// startAutobahn starts the fuzzing server of the Autobahn test suite that "make
-// deps" has installed. verdicts, to be called when the reports are made, counts the
-// verdicts into the log and returns the cases that did not close as they should.
+// startAutobahn starts the fuzzing server of the Autobahn test suite that "make deps"
+// has installed. verdicts, to be called after the reports are written, logs the number
+// of each verdict and returns the cases that were not closed correctly.
 func startAutobahn(t *testing.T, cases string, patience int) (url string, verdicts func() map[string]string, stop func()) {
 	t.Helper()
 	program, err := filepath.Abs("../.deps/autobahn/serve")
@@ -87,7 +87,7 @@ func startAutobahn(t *testing.T, cases string, patience int) (url string, verdic
 	return "ws://" + address, func() map[string]string { return autobahnVerdicts(t, filepath.Join(folder, "index.json")) }, stop
 }
 
-// autobahnVerdicts reads the report on hark.
+// autobahnVerdicts reads the report for hark.
 func autobahnVerdicts(t *testing.T, file string) (failed map[string]string) {
 	t.Helper()
 	var report map[string]map[string]struct{ Behavior, BehaviorClose string }

@@ -10,14 +10,14 @@ import (
 )
 
 // A closing is the closing handshake of a connection (RFC 6455, section 7.1.2): our
-// close frame has gone out, and what still comes is taken until the peer has answered.
+// close frame has been sent, and messages are still read until the peer's arrives.
 type closing struct {
 	begun bool
-	cause end       // what the connection ends with
-	by    time.Time // when it ends in any case
+	cause end       // the end of the connection
+	by    time.Time // when the connection is closed without an answer
 }
 
-// begin begins it, once, and reports whether it had not begun before.
+// begin begins the handshake, once, and reports whether this call did.
 func (c *closing) begin(cause end, by time.Time) bool {
 	if c.begun {
 		return false
@@ -26,7 +26,7 @@ func (c *closing) begin(cause end, by time.Time) bool {
 	return true
 }
 
-// due is the end of the connection when the peer has not answered in time.
+// due returns the end of the connection if the peer has not answered in time.
 func (c *closing) due(now time.Time) end {
 	if now.Before(c.by) {
 		return end{}
@@ -34,11 +34,11 @@ func (c *closing) due(now time.Time) end {
 	return c.cause
 }
 
-// promptClose is how long the closing handshake may take at the end of a time that
-// the user has set.
+// promptClose is the time limit of the closing handshake after a time limit of the user
+// has passed.
 const promptClose = 250 * time.Millisecond
 
-// closeLimit is how long the closing handshake may take for an end because of err.
+// closeLimit returns the time limit of the closing handshake after err.
 func (o *Options) closeLimit(err error) time.Duration {
 	if errors.Is(err, ErrIdle) || errors.Is(err, context.DeadlineExceeded) {
 		return min(o.CloseTimeout, promptClose)
@@ -46,7 +46,7 @@ func (o *Options) closeLimit(err error) time.Duration {
 	return o.CloseTimeout
 }
 
-// close begins the closing handshake. It may take so long as limit.
+// close begins the closing handshake, which may take up to limit.
 func (l *connLoop) close(cause end, limit time.Duration, code int) {
 	if c, ok := l.session.(CloseCoder); ok && code == frame.StatusNormal {
 		code = cmp.Or(c.CloseCode(), code)
@@ -69,9 +69,9 @@ func (l *connLoop) closeWith(cause end, limit time.Duration, payload []byte) {
 	l.queue.setClosing(true)
 }
 
-// conclude decides what comes of an end that the loop has found: when the run is to
-// end, or when the peer has to be told, the closing handshake begins and the loop goes
-// on; otherwise the connection is over, and conclude returns its end.
+// conclude handles an end found by the loop: if the run is to end, or the peer is to
+// receive a close frame, the closing handshake begins and the loop continues; otherwise
+// the connection is closed, and conclude returns its end.
 func (l *connLoop) conclude(e end) end {
 	switch {
 	case l.closing.begun:
@@ -88,7 +88,7 @@ func (l *connLoop) conclude(e end) end {
 	return end{}
 }
 
-// readerEnd says why the reader has ended.
+// readerEnd returns why the reader has ended.
 func (l *connLoop) readerEnd() end {
 	if l.closing.begun {
 		return l.closing.cause
@@ -96,8 +96,8 @@ func (l *connLoop) readerEnd() end {
 	return lostTo(endError(l.conn.End()))
 }
 
-// discard reads on after the sink has ended, until the peer has answered the close
-// frame. A recording still gets what comes.
+// discard continues to read after the sink has ended, until the peer has answered the
+// close frame. A recording still gets the messages.
 func (l *connLoop) discard() {
 	t := time.NewTimer(time.Until(l.closing.by))
 	defer t.Stop()

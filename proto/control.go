@@ -6,52 +6,51 @@ import (
 	"time"
 )
 
-// Control is for a run with a person at it: what can be asked of it from outside
-// while it goes on. The zero value asks nothing.
+// Control controls a run interactively while it is active. The zero value has no
+// controls.
 type Control struct {
-	// Again asks for a new connection: instead of the one that is open, or at once
-	// while a retry is waited for. When it is not nil, the run does not end with a
-	// failure that is final, nor when the peer closes: it reports Held and waits
-	// for Again. What is asked for while an attempt is being made is done after it.
+	// Again requests a new connection: instead of the one that is open, or at once
+	// instead of waiting for a retry. If it is not nil, neither a final failure nor a
+	// close by the peer ends the run: it reports Held and waits for Again. A request
+	// during a connection attempt takes effect after it.
 	Again <-chan struct{}
-	// Ask brings functions that are called with the session of the connection, where
-	// its other methods are called. What they return is done. Nothing is received
-	// while there is no connection.
+	// Ask delivers functions that are called with the session of the connection, on the
+	// goroutine that calls its methods. The effects that they return are applied. Ask
+	// is not received from while disconnected.
 	Ask <-chan func(s Session, now time.Time) []Effect
-	// Frames, when it is true, has the sink get what Options.Frames says, from then
-	// on and until it is false; nil is false.
+	// Frames turns Options.Frames on while it is true; nil means false.
 	Frames *atomic.Bool
 }
 
-// frames reports whether the sink is to get frames now.
+// frames reports whether the sink gets frames now.
 func (o *Options) frames() bool {
 	return o.Frames || o.Control.Frames != nil && o.Control.Frames.Load()
 }
 
-// A Command is something that a person at a prompt can tell a service to do,
-// besides sending messages.
+// A Command is a command of a service at the prompt.
 type Command struct {
 	Name string // without a slash
 	Args string // synopsis: "STREAM…"
 	Help string // lower case, no full stop
-	// Lasting: it is to be told again to the session of the next connection.
+	// Lasting: it is repeated with the session of each new connection.
 	Lasting bool
 }
 
 // A Commanded is a Service whose sessions are Commanders.
 type Commanded interface {
-	// Commands lists what its sessions understand.
+	// Commands lists the commands of its sessions.
 	Commands() []Command
 }
 
-// A Commander is a Session that takes the commands of its service.
+// A Commander is a Session that runs the commands of its service.
 type Commander interface {
-	// Command runs the command of that name. text is what to tell the person
-	// at once; an error is about what was typed and does no harm to the connection.
+	// Command runs the command of that name. text is printed at once; an error is about
+	// the arguments and does not affect the connection.
 	Command(name string, args []string, now time.Time) (effects []Effect, text string, err error)
 }
 
-// control makes attempts until the run is to end, and returns what Run returns.
+// control makes connection attempts until the run is to end, and returns the result of
+// Run.
 func (r *runner) control(ctx context.Context) error {
 	for {
 		e := r.attempts(ctx)
@@ -72,8 +71,8 @@ func (r *runner) control(ctx context.Context) error {
 	}
 }
 
-// again is Control.Again, or nil while the connection is being closed: what is asked
-// for then is done after it.
+// again returns Control.Again, or nil while the connection is being closed: a request
+// then takes effect afterwards.
 func (l *connLoop) again() <-chan struct{} {
 	if l.closing.begun {
 		return nil

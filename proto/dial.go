@@ -14,18 +14,19 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// DialOptions are what a run requires of the opening handshake, besides what the
-// service requires.
+// DialOptions configure the opening handshake of a run, in addition to the settings of
+// the service.
 type DialOptions struct {
-	// Header goes out with the upgrade request; what the service sets wins.
+	// Header is sent with the upgrade request; the headers of the service take
+	// precedence.
 	Header http.Header
-	// Compression offers permessage-deflate (RFC 7692). The server chooses whether
-	// the context is kept from message to message.
+	// Compression offers permessage-deflate (RFC 7692). The server chooses whether the
+	// context is retained between messages.
 	Compression bool
 	// MaxRedirects is how many redirects are followed; 0 means none.
 	MaxRedirects int
-	// InsecureRedirects allows a redirect from wss to ws, where everything that is
-	// sent can be read on the way.
+	// InsecureRedirects allows a redirect from wss to ws, where messages are not
+	// encrypted.
 	InsecureRedirects bool
 
 	noFastPath bool // for tests: see wsconn.Config
@@ -58,7 +59,7 @@ func dial(ctx context.Context, hs *Handshake, o *Options, q *queue) (*wsconn.Con
 	}
 }
 
-// redirects reports whether an answer leads to another address.
+// redirects reports whether a response is a redirect.
 func redirects(answer *http.Response) bool {
 	if answer == nil {
 		return false
@@ -71,10 +72,11 @@ func redirects(answer *http.Response) bool {
 	return false
 }
 
-// follow makes location the address of the handshake. No header but the harmless
-// ones goes to another origin. A service with credentials of its own does not go
-// there at all, because its session may send them later, nor does a handshake that
-// offers subprotocols: servers that browsers talk to take credentials there.
+// follow sets the address of the handshake to location. Only headers that are known to
+// be harmless are sent to another origin. A service with credentials is not redirected
+// there at all, because its session may send them later, nor is a handshake with
+// subprotocols: some servers accept credentials as a subprotocol, because browsers
+// cannot set headers.
 func (hs *Handshake) follow(location string, insecure bool) error {
 	to, other, err := Redirected(hs.URL, location, insecure)
 	if err != nil {
@@ -101,8 +103,8 @@ func (hs *Handshake) follow(location string, insecure bool) error {
 }
 
 // Redirected returns the address of a socket that location leads to from another one,
-// and whether it is of another origin (RFC 6454). insecure allows that the way there is
-// encrypted no longer.
+// and whether it is of another origin (RFC 6454). insecure allows a redirect from wss
+// to ws.
 func Redirected(from, location string, insecure bool) (to string, other bool, err error) {
 	a, err := url.Parse(from)
 	if err != nil {
@@ -131,7 +133,7 @@ func Redirected(from, location string, insecure bool) (to string, other bool, er
 	return b.String(), origin(a) != origin(b), nil
 }
 
-// An insecureRedirectError is a redirect from wss to ws that was not followed.
+// An insecureRedirectError reports a redirect from wss to ws that was not followed.
 type insecureRedirectError struct{ Address string }
 
 func (e *insecureRedirectError) Error() string {
@@ -140,7 +142,7 @@ func (e *insecureRedirectError) Error() string {
 
 func secureScheme(u *url.URL) bool { return u.Scheme == "wss" || u.Scheme == "https" }
 
-// origin is what RFC 6454, section 4, compares, with ws for http.
+// origin returns the origin of a URL (RFC 6454, section 4), with ws for http.
 func origin(u *url.URL) string {
 	port := u.Port()
 	scheme := u.Scheme
@@ -156,8 +158,8 @@ func origin(u *url.URL) string {
 	return scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// dialOnce makes the opening handshake without following redirects. answer is
-// what the server said when that was no upgrade.
+// dialOnce makes the opening handshake without following redirects. answer is the
+// response of the server if it is not an upgrade.
 func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (conn *wsconn.Conn, answer *http.Response, err error) {
 	ctx = netdial.Track(ctx)
 	begun := time.Now()
@@ -200,7 +202,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (conn *w
 	return nil, nil, networkError(ctx, netdial.StageOf(err), hs.Address, err)
 }
 
-// networkError is a failure before there was an answer.
+// networkError returns the error for a failure before a response.
 func networkError(ctx context.Context, stage netdial.Stage, address string, err error) *HandshakeError {
 	if p, ok := errors.AsType[*netdial.ProxyError](err); ok && ctx.Err() == nil {
 		return &HandshakeError{Stage: netdial.StageProxy, Address: p.Address, Status: p.Status, Err: p}

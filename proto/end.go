@@ -2,28 +2,28 @@ package proto
 
 import "errors"
 
-// An end says how an attempt, a connection or a run ended. The zero value says that it
-// goes on.
+// An end describes how an attempt, a connection or a run ended. The zero value means
+// that it has not ended.
 type end struct {
 	kind endKind
-	// err is what happened, for people. Of a run that was stopped, it is what Run
-	// returns, and may be nil.
+	// err is the cause. For a run that was stopped, it is the result of Run, and may be
+	// nil.
 	err error
 }
 
-// An endKind says what follows an end.
+// An endKind is what follows an end.
 type endKind int
 
 const (
 	_ endKind = iota
-	// lost: the attempt has failed, or the connection is gone. Whether there is another
-	// attempt is for the reconnect policy.
+	// lost: the attempt has failed, or the connection was lost. The reconnect policy
+	// decides whether there is another attempt.
 	lost
-	// replaced: a new connection was asked for instead of this one.
+	// replaced: a new connection was requested instead of this one.
 	replaced
 	// closedHere: a close frame of Options.Input has closed the connection.
 	closedHere
-	// final: there is no other attempt, unless Control.Again asks for one.
+	// final: there is no further attempt, unless Control.Again requests one.
 	final
 	// stopped: the run is to end.
 	stopped
@@ -34,16 +34,16 @@ var (
 	errClosedHere = errors.New("closed from here")
 )
 
-// came reports whether there is an end at all.
+// came reports whether it has ended.
 func (e end) came() bool { return e.kind != 0 }
 
-// lostTo is the end of an attempt or a connection because of err.
+// lostTo returns the end of an attempt or a connection because of err.
 func lostTo(err error) end { return end{lost, err} }
 
-// stop is the end of a run. Run returns err.
+// stop returns the end of a run with the result err.
 func stop(err error) end { return end{stopped, err} }
 
-// result is what Run returns.
+// result returns the result of Run.
 func (e end) result() error {
 	if e.kind == closedHere {
 		return nil
@@ -51,7 +51,7 @@ func (e end) result() error {
 	return e.err
 }
 
-// closedByPeer reports whether the peer has closed the connection as one that is over.
+// closedByPeer reports whether the peer has closed the connection normally.
 func (e end) closedByPeer() bool {
 	ce, ok := errors.AsType[*CloseError](e.err)
 	return e.kind == lost && ok && ce.normal()

@@ -16,26 +16,26 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// The stages of a service's own requests, which come before those of the network.
+// The stages of a service's own requests, which precede those of the network.
 const (
 	StageSession netdial.Stage = "session" // the service's own request before the upgrade
 	StageToken   netdial.Stage = "token"   // getting a credential
 )
 
-// A HandshakeError is a failure on the way to an open socket.
+// A HandshakeError reports a failure to open a socket.
 type HandshakeError struct {
 	Stage   netdial.Stage
-	Address string // without anything secret
-	// Status is the HTTP status of the answer, 0 when there was none.
+	Address string // without secrets
+	// Status is the HTTP status of the response, 0 if there was none.
 	Status int
-	// Body is the start of the answer's body, for people.
+	// Body is the start of the body of the response, for messages.
 	Body string
-	// Challenge has the schemes of authentication that the server names with a 401
+	// Challenge lists the authentication schemes that the server offers with a 401
 	// (WWW-Authenticate, RFC 9110, section 11.6.1).
 	Challenge []string
-	// RetryAfter is the wait that the server asked for, 0 for none.
+	// RetryAfter is the wait that the server requested, 0 for none.
 	RetryAfter time.Duration
-	// Err is the reason when there was no answer, or none that made sense.
+	// Err is the cause if there was no response, or an invalid one.
 	Err error
 }
 
@@ -66,8 +66,8 @@ func (e *HandshakeError) Error() string {
 
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// A CloseError is a close frame from the peer (RFC 6455, section 7.4).
-// Code is frame.StatusNone when the frame carried none.
+// A CloseError reports a close frame from the peer (RFC 6455, section 7.4). Code is
+// frame.StatusNone if the frame had none.
 type CloseError struct {
 	Code   int
 	Reason string
@@ -83,34 +83,35 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("server closed the connection with status %d: %s", e.Code, e.Reason)
 }
 
-// normal reports whether the peer ended the conversation as one that is over.
+// normal reports whether the peer closed the connection normally.
 func (e *CloseError) normal() bool {
 	return e.Code == frame.StatusNormal || e.Code == frame.StatusNone
 }
 
-// A LostError is a connection that ended without a close frame.
+// A LostError reports a connection that was closed without a close frame.
 type LostError struct{ Err error }
 
 func (e *LostError) Error() string { return fmt.Sprintf("connection lost: %v", netdial.Explain(e.Err)) }
 func (e *LostError) Unwrap() error { return e.Err }
 
-// A TooBigError is a message beyond the size limit, in bytes.
+// A TooBigError reports a message beyond the size limit, in bytes.
 type TooBigError struct{ Limit int64 }
 
 func (e *TooBigError) Error() string {
 	return fmt.Sprintf("message larger than the limit of %d bytes", e.Limit)
 }
 
-// A ProtocolError is a peer that broke RFC 6455 or the service's own rules.
+// A ProtocolError reports a violation of RFC 6455 or of the protocol of the service by
+// the peer.
 type ProtocolError struct{ Err error }
 
 func (e *ProtocolError) Error() string { return fmt.Sprintf("protocol error: %v", e.Err) }
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
-// A RefusedError is a request that the service has answered with no.
+// A RefusedError reports a request that the service has refused.
 type RefusedError struct {
-	Request string // what was asked for, as users know it
-	Status  int    // the service's own status, 0 when it gave none
+	Request string // the request, as users know it
+	Status  int    // the service's own status, 0 for none
 	Reasons []string
 }
 
@@ -125,7 +126,7 @@ func (e *RefusedError) Error() string {
 	return s
 }
 
-// An TimeoutError is something that did not come in time.
+// A TimeoutError reports that something did not arrive in time.
 type TimeoutError struct {
 	What  string
 	Limit time.Duration
@@ -133,21 +134,21 @@ type TimeoutError struct {
 
 func (e *TimeoutError) Error() string { return fmt.Sprintf("no %s within %s", e.What, e.Limit) }
 
-// ErrIdle ends a run in which no event came for Options.Idle.
+// ErrIdle ends a run in which no event arrived for Options.Idle.
 var ErrIdle = errors.New("no event for the idle time")
 
-// An UnwrittenError ends a run whose sink still had events to write when there
-// was no more time to wait for it.
+// An UnwrittenError ends a run whose sink had not written all events within the time
+// limit.
 type UnwrittenError struct {
 	Events int   // at least
-	Err    error // why the run was to end
+	Err    error // why the run ended
 }
 
 func (e *UnwrittenError) Error() string {
 	return were(e.Events) + " received but not written, because the reader of the output is blocked"
 }
 
-// were is "1 event was" or "2 events were".
+// were returns "1 event was" or "2 events were".
 func were(n int) string {
 	if n == 1 {
 		return "1 event was"
@@ -168,8 +169,8 @@ func (e *OverflowError) Error() string {
 	return fmt.Sprintf("the buffer of %d bytes is full, because the reader of the output is too slow; %s lost", e.Limit, were(e.Events))
 }
 
-// An InternalError is a panic. Run returns it instead of letting the program end with
-// whatever comes first.
+// An InternalError reports a panic, which Run returns as an error so that the program
+// can clean up.
 type InternalError struct {
 	Value any
 	Stack []byte
@@ -179,7 +180,7 @@ func (e *InternalError) Error() string {
 	return fmt.Sprintf("internal error: %v\n%s", e.Value, e.Stack)
 }
 
-// endError is the error for the end of a connection.
+// endError returns the error for the end of a connection.
 func endError(e wsconn.End) error {
 	switch e.Kind {
 	case wsconn.Closed:
@@ -195,19 +196,19 @@ func endError(e wsconn.End) error {
 	return &LostError{e.Err}
 }
 
-// rescue puts a panic of the calling goroutine into err. It is for defer.
+// rescue stores a panic of the calling goroutine in err. It must be deferred.
 func rescue(err *error) {
 	if r := recover(); r != nil {
 		*err = &InternalError{Value: r, Stack: debug.Stack()}
 	}
 }
 
-// A Failure is what Run returns when it gives up: the last error, and what it means.
+// A Failure is the error of Run when it gives up: the last error, and its class.
 type Failure struct {
 	Class Class
-	// Connected: the socket had been open at least once.
+	// Connected: a socket had been open at least once.
 	Connected bool
-	// Retries that were used up in the window.
+	// Retries is the number of retries in the window.
 	Retries int
 	Err     error
 }
@@ -224,7 +225,8 @@ func (e *Failure) Error() string {
 
 func (e *Failure) Unwrap() error { return e.Err }
 
-// classify is the general rule of what a failure means; a Classifier may know better.
+// classify returns the class of a failure by general rules, which a Classifier may
+// override.
 func classify(err error, connected bool) Class {
 	if e, ok := errors.AsType[*HandshakeError](err); ok {
 		return classifyHandshake(e, connected)
@@ -258,7 +260,7 @@ func classifyHandshake(e *HandshakeError, connected bool) Class {
 	switch s := e.Status; {
 	case s == 0:
 		if connected {
-			return Transient // what worked once is worth waiting for
+			return Transient // it has worked before, so a retry may succeed
 		}
 		if e.Stage == netdial.StageTLS || e.Stage == StageToken || permanent(e.Err) {
 			return Unreachable
@@ -272,7 +274,7 @@ func classifyHandshake(e *HandshakeError, connected bool) Class {
 	return Unreachable
 }
 
-// permanent reports whether an error will be the same next time.
+// permanent reports whether a retry would fail with the same error.
 func permanent(err error) bool {
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return e.IsNotFound
@@ -287,12 +289,13 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// A ConnectTimeoutError is an attempt that took longer than Options.ConnectTimeout.
+// A ConnectTimeoutError reports an attempt that took longer than
+// Options.ConnectTimeout.
 type ConnectTimeoutError struct{ Limit time.Duration }
 
 func (e *ConnectTimeoutError) Error() string { return fmt.Sprintf("no connection within %s", e.Limit) }
 
-// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
+// retryAfter parses a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if n, err := strconv.ParseInt(v, 10, 64); err == nil && n > 0 || errors.Is(err, strconv.ErrRange) && n > 0 {
@@ -304,7 +307,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// Excerpt is the start of an HTTP body on one line, for an error message.
+// Excerpt returns the start of an HTTP body on one line, for an error message.
 func Excerpt(b []byte) string {
 	const limit = 200
 	s := strings.Join(strings.Fields(strings.ToValidUTF8(string(b), "�")), " ")

@@ -5,20 +5,20 @@ import "time"
 // An interruption is the time in which events may have been missed: from the end of the
 // last stream that was ready until the next one is.
 type interruption struct {
-	from time.Time // when the last stream that was ready was last heard; zero before the first
-	by   error     // what happened to it
+	from time.Time // when the last ready stream last received data; zero before the first
+	by   error     // why it was interrupted
 
-	// Of the connection that is open.
+	// About the open connection.
 	resumed bool // its service says that there is no gap
 	filling bool // its session fills the gap
 	gap     *Gap // until its outcome is known
 }
 
-// connected is called when a connection is open.
+// connected is called when a connection has been opened.
 func (i *interruption) connected() { i.resumed, i.filling, i.gap = false, false, nil }
 
-// fill is called when a stream is ready whose session fills the gap before it: the
-// report waits for the outcome.
+// fill is called when a stream is ready and its session fills the gap before it: the
+// gap is reported when the result is known.
 func (i *interruption) fill(now time.Time) {
 	i.filling = true
 	if !i.from.IsZero() {
@@ -34,7 +34,7 @@ func (i *interruption) ready(now time.Time) (gap Gap, ok bool) {
 	return Gap{From: i.from, To: now, Reason: i.by.Error()}, true
 }
 
-// outcome returns the gap that a session reports, if there is one.
+// outcome returns the gap that a session reports, if any.
 func (i *interruption) outcome(g GapReport) (gap Gap, ok bool) {
 	if g.From.IsZero() {
 		if i.gap == nil {
@@ -49,14 +49,14 @@ func (i *interruption) outcome(g GapReport) (gap Gap, ok bool) {
 }
 
 // lost is called when a connection has ended whose stream was ready. A gap that was
-// being filled goes on, and the next connection reports it.
+// being filled stays open until the next connection reports it.
 func (i *interruption) lost(at time.Time, by error) {
 	if i.gap == nil {
 		i.from, i.by = at, by
 	}
 }
 
-// reportGaps passes on what has become of gaps.
+// reportGaps reports gaps to the trace.
 func (l *connLoop) reportGaps(gaps []GapReport, now time.Time) {
 	for _, g := range gaps {
 		if gap, ok := l.missed.outcome(g); ok {
@@ -66,8 +66,8 @@ func (l *connLoop) reportGaps(gaps []GapReport, now time.Time) {
 	l.missed.gap = nil
 }
 
-// unfilled reports a gap that was being filled when the run was stopped. When the sink
-// has ended the run, nobody wants more.
+// unfilled reports a gap that was being filled when the run was stopped. If the sink
+// has ended the run, it is not reported: no more events are expected.
 func (l *connLoop) unfilled() {
 	if l.missed.gap == nil {
 		return

@@ -13,8 +13,8 @@ import (
 // credentialHeaders carry credentials whatever the service.
 var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"}
 
-// handshakeRecord is the record of an opening handshake that x tells of, without
-// the credentials of hs.
+// handshakeRecord returns the record of the opening handshake x, without the
+// credentials of hs.
 func handshakeRecord(begun time.Time, hs *Handshake, x *wsconn.Exchange) FrameRecord {
 	var r secret.Redactor
 	r.Add(hs.Secrets...)
@@ -27,8 +27,8 @@ func handshakeRecord(begun time.Time, hs *Handshake, x *wsconn.Exchange) FrameRe
 	return FrameRecord{Time: begun, Direction: Out, Handshake: h}
 }
 
-// withheld is a copy of h without credentials, and without the values of the headers of
-// those names.
+// withheld returns a copy of h without credentials, and without the values of the
+// headers of those names.
 func withheld(h http.Header, names []string, r *secret.Redactor) http.Header {
 	h = h.Clone()
 	for name, values := range h {
@@ -42,12 +42,12 @@ func withheld(h http.Header, names []string, r *secret.Redactor) http.Header {
 	return h
 }
 
-// A TokenSource gives a credential each time that one is needed. It may block,
-// on a command or a network, until ctx ends.
+// A TokenSource returns a credential each time one is needed. It may block, on a
+// command or the network, until ctx is done.
 type TokenSource func(ctx context.Context) (secret.Value, error)
 
-// Ask asks for the credential, and names the stage and the address in its error. A nil
-// source has none.
+// Ask returns the credential; its error has the stage and the address. A nil source
+// returns "".
 func (s TokenSource) Ask(ctx context.Context, address string) (secret.Value, error) {
 	if s == nil {
 		return "", nil
@@ -59,7 +59,7 @@ func (s TokenSource) Ask(ctx context.Context, address string) (secret.Value, err
 	return v, nil
 }
 
-// A patience is the time of --connect-timeout at work.
+// A patience is a running --connect-timeout.
 type patience struct {
 	limit time.Duration
 	timer *time.Timer
@@ -67,9 +67,9 @@ type patience struct {
 
 type patienceKey struct{}
 
-// WithConnectTimeout returns a context that ends when limit is over, with a
-// *ConnectTimeoutError as its cause; its Err is context.Canceled. While
-// HoldConnectTimeout holds it, no time passes. With 0, there is no limit.
+// WithConnectTimeout returns a context that is canceled after limit, with a
+// *ConnectTimeoutError as its cause. HoldConnectTimeout suspends the time limit. If
+// limit is 0, there is none.
 func WithConnectTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if limit == 0 {
@@ -82,9 +82,9 @@ func WithConnectTimeout(ctx context.Context, limit time.Duration) (context.Conte
 	}
 }
 
-// HoldConnectTimeout is for what takes time but is no part of connecting: a command
-// that asks the user's vault for a credential. The whole time begins anew when resume
-// is called.
+// HoldConnectTimeout suspends the time limit for work that is not part of connecting,
+// such as a command that asks the user to unlock a credential. The full limit starts
+// again when resume is called.
 func HoldConnectTimeout(ctx context.Context) (resume func()) {
 	p, ok := ctx.Value(patienceKey{}).(*patience)
 	if !ok || !p.timer.Stop() {

@@ -7,12 +7,12 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// What a session adds to the messages of its connection: events that it has
-// fetched or held back.
+// Events that a session adds to the messages of its connection: fetched or buffered
+// ones.
 
-// inject puts events of the session into the queue. They are no frames: a sink
-// that wants those does without. They are fetched while the queue has room, so that
-// they exceed it by one answer at most: OverflowFail sees that with the next event.
+// inject puts events of the session into the queue. A sink of frames does not get them,
+// because they are not frames. Sessions fetch only while the queue has room, so they
+// exceed it by one response at most; OverflowFail applies at the next event.
 func (l *connLoop) inject(events []Message) {
 	if len(events) == 0 {
 		return
@@ -28,7 +28,7 @@ func (l *connLoop) inject(events []Message) {
 	}
 }
 
-// release gives out what is still held when the run is over.
+// release adds the events that are still buffered at the end of the run.
 func (r *runner) release() {
 	drainer, ok := r.source.(Drainer)
 	if !ok || r.o.frames() {
@@ -39,7 +39,7 @@ func (r *runner) release() {
 	}
 }
 
-// batchOf makes a batch of events that did not come from a connection.
+// batchOf returns a batch of events that were not received from a connection.
 func batchOf(p *wsconn.Pool, events []Message) *wsconn.Batch {
 	b := p.Get(&wsconn.Batch{})
 	for _, m := range events {

@@ -1,24 +1,25 @@
 package proto
 
-// An input is what the user sends, one frame after the other, over all connections of a
-// run. A frame that could not be written waits for the next connection.
+// An input contains the frames that the user sends, one after the other, over all
+// connections of a run. A frame that could not be written waits for the next
+// connection.
 type input struct {
-	frames  <-chan Frame // nil when no more is to come
-	ended   func()       // is called when all has been written; nil for nobody
-	pending *Frame       // has been taken, and is not known to be written
-	writing bool         // the writer of this connection has it
-	earlier int          // messages that went out on connections that have ended
+	frames  <-chan Frame // nil after the last one
+	ended   func()       // called when all frames have been written; may be nil
+	pending *Frame       // received, and not known to be written
+	writing bool         // passed to the writer of this connection
+	earlier int          // messages sent on earlier connections
 }
 
-// open reports whether more may come.
+// open reports whether more frames may follow.
 func (in *input) open() bool { return in.frames != nil }
 
-// next is where the next frame comes from, or nil while the writer has one.
+// next returns the channel of frames, or nil while the writer has one.
 func (in *input) next() <-chan Frame {
 	if in.writing {
 		return nil
 	}
-	if in.pending != nil { // left over from the last connection
+	if in.pending != nil { // not written on the last connection
 		c := make(chan Frame, 1)
 		c <- *in.pending
 		return c
@@ -34,13 +35,14 @@ func (in *input) end() {
 	}
 }
 
-// write takes note that a frame is given to the writer.
+// write records that a frame was passed to the writer.
 func (in *input) write(f Frame) { in.pending, in.writing = &f, true }
 
-// written is called when that has been written.
+// written is called when that frame has been written.
 func (in *input) written() { in.pending, in.writing = nil, false }
 
-// disconnected is called when a connection has ended on which so many messages went out.
+// disconnected is called when a connection has ended on which that many messages were
+// sent.
 func (in *input) disconnected(messages int) {
 	in.writing = false
 	in.earlier += messages

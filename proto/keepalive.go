@@ -8,25 +8,25 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// A keepAlive decides when a ping is due, and when nothing answers any more. It knows
-// neither the connection nor the clock.
+// A keepAlive decides when a ping is due, and when the peer has stopped answering. It
+// uses neither the connection nor the clock.
 //
-// The time for an answer runs from the moment at which a ping went out, and stands
-// while nothing is read; the pings go on then, because they are what the server hears.
+// The time limit for an answer starts when a ping is sent, and is suspended while reads
+// are paused; pings continue then, so that the server sees that the client is alive.
 //
-// A ping that is due waits for a while if not all that has arrived is read: what is
-// written to a server that has said what it had to say, and gone, makes its system
-// throw away what it has not sent yet, which may be much when we read slowly.
+// A ping that is due waits for a while if not all data that has arrived is read: if the
+// server has closed its socket, writing to it makes its system reset the connection and
+// drop data not yet sent, which may be much if we read slowly.
 type keepAlive struct {
-	interval, timeout time.Duration // zero for no pings, and for any time
+	interval, timeout time.Duration // zero for no pings, and for no time limit
 
 	next    time.Time // when the next ping is due; zero for never
-	latest  time.Time // when it goes out although not all is read
+	latest  time.Time // when it is sent although not all data is read
 	number  int       // of the last ping
 	payload []byte    // of the last ping
-	given   time.Time // when it was given to the writer
-	silent  bool      // nothing has been heard since
-	open    bool      // it has no pong yet
+	given   time.Time // when it was passed to the writer
+	silent  bool      // no data has been received since
+	open    bool      // no pong yet
 }
 
 func newKeepAlive(interval, timeout time.Duration, now time.Time) keepAlive {
@@ -37,15 +37,15 @@ func newKeepAlive(interval, timeout time.Duration, now time.Time) keepAlive {
 	return k
 }
 
-// minPatience is how long a ping waits at least for what has arrived to be read, and
-// patienceStep the time between two looks at that.
+// minPatience is the minimum time that a ping waits for unread data, and patienceStep
+// the time between two checks.
 const (
 	minPatience  = 5 * time.Second
 	patienceStep = 50 * time.Millisecond
 )
 
-// schedule plans the next ping. The one after a ping that has waited in vain does not
-// wait again: the server is to hear us.
+// schedule plans the next ping. The ping after one that has waited until the limit does
+// not wait again, so that the server sees that the client is alive.
 func (k *keepAlive) schedule(unread bool, now time.Time) {
 	k.next = now.Add(k.interval)
 	k.latest = k.next
@@ -54,13 +54,13 @@ func (k *keepAlive) schedule(unread bool, now time.Time) {
 	}
 }
 
-// sent is when the last ping went out, if it has.
+// sent returns when the last ping was sent, if it has been.
 func (k *keepAlive) sent(state wsconn.State) (time.Time, bool) {
 	return state.PingSent, !state.PingSent.Before(k.given)
 }
 
-// overdue reports whether nothing has come in time after the last ping. paused says
-// that nothing is read.
+// overdue reports whether no data has arrived in time after the last ping. paused means
+// that reads are paused.
 func (k *keepAlive) overdue(state wsconn.State, paused bool, now time.Time) bool {
 	sent, ok := k.sent(state)
 	if !k.silent || paused || !ok {
@@ -73,8 +73,8 @@ func (k *keepAlive) overdue(state wsconn.State, paused bool, now time.Time) bool
 	return k.timeout > 0 && !now.Before(sent.Add(k.timeout))
 }
 
-// ping returns the payload of a ping that is due, or nil. Each has a number, so that
-// an answer tells which one it is for.
+// ping returns the payload of a ping that is due, or nil. Each contains a number, so
+// that a pong can be matched to its ping.
 func (k *keepAlive) ping(state wsconn.State, paused bool, now time.Time) []byte {
 	if k.next.IsZero() || now.Before(k.next) || state.Unread && now.Before(k.latest) {
 		return nil
@@ -89,8 +89,8 @@ func (k *keepAlive) ping(state wsconn.State, paused bool, now time.Time) []byte 
 	return k.payload
 }
 
-// due is when overdue and ping are to be called next; the zero time for never. A ping
-// that the writer could not send yet is looked at again a little later.
+// due returns when overdue and ping are to be called next; the zero time for never. A
+// ping that the writer could not send yet is checked again a little later.
 func (k *keepAlive) due(state wsconn.State, paused bool, now time.Time) time.Time {
 	next := k.next
 	if !next.IsZero() && !next.After(now) { // it waits
@@ -109,15 +109,14 @@ func (k *keepAlive) due(state wsconn.State, paused bool, now time.Time) time.Tim
 	return at
 }
 
-// forgive is called when reading goes on after it stood: what was not read could not be
-// heard.
+// forgive is called when reads resume after a pause, in which no pong could be read.
 func (k *keepAlive) forgive() { k.silent = false }
 
 // asked reports whether a pong is the first one for the last ping.
 func (k *keepAlive) asked(payload []byte) bool { return k.open && bytes.Equal(payload, k.payload) }
 
-// answered takes note of the pong for the last ping, and returns the round-trip time;
-// false for a pong from before the ping went out.
+// answered records the pong for the last ping, and returns the round-trip time; false
+// for a pong from before the ping was sent.
 func (k *keepAlive) answered(state wsconn.State, at time.Time) (rtt time.Duration, ok bool) {
 	sent, ok := k.sent(state)
 	if !ok || at.Before(sent) {

@@ -10,15 +10,15 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A Player is a Service that can make sense of a recording.
+// A Player is a Service that can decode a recording.
 type Player interface {
 	Service
-	// Offline returns the codec of one connection that is not open.
+	// Offline returns the codec for one recorded connection.
 	Offline() Session
 }
 
-// An OfflineSource is a Source that makes the sessions of a recording: those of a run have
-// something in common, and judge when a gap is none.
+// An OfflineSource makes the sessions of a recording, for services whose sessions share
+// state and judge gaps.
 type OfflineSource interface {
 	// Offline returns the codec of the next connection.
 	Offline() Session
@@ -27,16 +27,16 @@ type OfflineSource interface {
 // ErrRecordingEnd ends the play of a recording.
 var ErrRecordingEnd = errors.New("the recording has ended")
 
-// Play gives the events of a recording to sink, as Run would have done when it was
-// recorded, but as fast as sink takes them and without a network. Of the options,
-// it uses Idle, by the clock of the recording, Frames and Trace. Play calls sink and Trace from
-// its own goroutine. It returns
+// Play passes the events of a recording to sink, as Run would have done when it was
+// recorded, but as fast as sink accepts them and offline. Of the options, it uses Idle,
+// by the clock of the recording, Frames and Trace. Play calls sink and Trace from its
+// own goroutine. It returns
 //
-//   - ErrRecordingEnd, also when the recording is cut off, with a warning then;
+//   - ErrRecordingEnd, also if the recording is truncated, after a warning;
 //   - the error of the sink, as it is;
 //   - the cause of ctx;
 //   - ErrIdle;
-//   - a *Failure, when the service had refused what was asked of it;
+//   - a *Failure, if the service had refused a request;
 //   - the error of the recording.
 func Play(ctx context.Context, svc Player, recording iter.Seq2[FrameRecord, error], sink Sink, o Options) error {
 	p := &player{svc: svc, sink: sink, o: &o}
@@ -54,17 +54,17 @@ type player struct {
 	sink Sink
 	o    *Options
 
-	source  OfflineSource // nil when connections have nothing in common
+	source  OfflineSource // nil if connections share no state
 	session Session       // nil before the first connection
 	watcher ControlWatcher
 	attempt int
 	address string
 	ready   bool
-	heard   time.Time // when anything last came in
+	heard   time.Time // when data was last received
 	missed  time.Time // since when events may have been missed; zero when that has been reported
-	event   time.Time // when the last event came, or the stream was live
+	event   time.Time // when the last event was received, or the stream became live
 	ev      Event
-	events  []Message // of the message at hand
+	events  []Message // of the current message
 }
 
 func (p *player) play(ctx context.Context, recording iter.Seq2[FrameRecord, error]) error {
@@ -124,7 +124,7 @@ func (p *player) record(r FrameRecord) error {
 	return nil
 }
 
-// handshake begins a connection, if it succeeded.
+// handshake begins a connection if it succeeded.
 func (p *player) handshake(now time.Time, h *HandshakeRecord) {
 	p.attempt++
 	p.address = h.URL
@@ -191,7 +191,7 @@ func (p *player) message(m Message) error {
 	v := verdictOf(p.svc, failed, true)
 	p.report(m.Time, Disconnected{failed})
 	if v.Class == Transient || v.Class == Done {
-		return nil // anyone who recorded it went on with the next connection, if at all
+		return nil // the recorded run continued with the next connection, if at all
 	}
 	return &Failure{Class: v.Class, Connected: true, Err: failed}
 }
@@ -206,13 +206,13 @@ func appendMade(list []Message, effects []Effect) []Message {
 	return list
 }
 
-// give gives the sink an event or a frame.
+// give passes an event or a frame to the sink.
 func (p *player) give(m Message, r FrameRecord) error {
 	p.ev = Event{Message: m, Direction: r.Direction, Opcode: r.Opcode, Secret: r.Secret, Seq: p.ev.Seq + 1}
 	return p.sink.Event(&p.ev)
 }
 
-// apply reports what effects say; there is nobody to send anything to.
+// apply reports effects; nothing is sent.
 func (p *player) apply(effects []Effect, now time.Time) {
 	for _, effect := range effects {
 		switch e := effect.(type) {

@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto/plain"
 )
 
-// No recording makes a codec panic, whatever service it is said to be of.
+// No recording makes a codec panic, whatever its service is.
 func FuzzPlay(f *testing.F) {
 	for _, recording := range []string{
 		`{"dir":"in","op":"text","text":"{\"emit\":[\"a\"]}"}` + "\n" + `{"dir":"in","op":"text","text":"{\"head\":{\"ok\":false,\"msgId\":1}}"}`,
@@ -33,7 +33,7 @@ func FuzzPlay(f *testing.F) {
 	})
 }
 
-// discard is a sink that wants nothing.
+// discard is a sink that discards everything.
 type discard struct{}
 
 func (discard) Event(*proto.Event) error { return nil }

@@ -7,31 +7,31 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// A queue contains the batches that wait for the sink, and is the one budget of memory
-// for events: what waits, what the sink has in hand, what is on its way from the
-// reader, and what is reserved for a message that is being read. It is bounded in
-// bytes. What happens when there is no room is decided in Reserve and nowhere else.
+// A queue contains the batches that wait for the sink, and is the memory budget for all
+// events: those waiting, those that the sink is processing, those that the reader is
+// about to put, and the reservation for a message being read. It is bounded in bytes.
+// Reserve alone decides what happens when it is full.
 //
 // It is the wsconn.Budget of the connections of a run: the reader reserves, the loop puts, and one more goroutine takes.
 type queue struct {
 	limit    int
 	overflow Overflow
 	free     *wsconn.Pool
-	// more wakes the taker, room the reader that waits in Reserve; drained wakes the loop
-	// when the queue is no longer full.
+	// more wakes the consumer, room the reader that waits in Reserve; drained wakes the
+	// loop when the queue is no longer full.
 	more, room, drained chan struct{}
 
 	mu       sync.Mutex
 	items    []*wsconn.Batch
-	old      int // of items, have been taken
+	old      int // number of items that have been taken
 	bytes    int
 	events   int
-	dropped  uint64 // events, in all
-	taken    uint64 // batches that the taker has finished, to see progress
+	dropped  uint64 // events in total
+	taken    uint64 // batches that the consumer has finished
 	ended    bool   // nothing more will be put
-	inHand   int    // what the taker has, in bytes
-	gone     bool   // the taker has ended
-	closing  bool   // the reader does not wait for a sink at work
+	inHand   int    // bytes that the consumer has
+	gone     bool   // the consumer has ended
+	closing  bool   // the reader does not wait for a busy sink
 	waiter   waiter
 	throttle throttle
 	late     *time.Timer // of the waiter
@@ -39,8 +39,8 @@ type queue struct {
 
 // A waiter is a reader in Reserve.
 type waiter struct {
-	have, more int  // bytes that it has booked and wants
-	held       bool // it waits for a sink at work
+	have, more int  // bytes that it has reserved and requests
+	held       bool // it waits for a busy sink
 	full       bool // it waits for room
 }
 
@@ -60,17 +60,17 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Reserve books room for n bytes instead of the have that the reader has booked
-// before. Without that room, the policy decides: Reserve waits for it, until stop is
-// closed at the latest; or the oldest events are dropped; or Reserve reports false,
-// and have stays booked. The latter needs room for least bytes only, which are those
-// that will be needed in any case.
+// Reserve reserves n bytes instead of the have bytes that the reader has reserved
+// before. If there is no room, the policy decides: Reserve waits for it, until stop is
+// closed at the latest; or the oldest events are dropped; or Reserve returns false, and
+// the reservation stays at have. The latter requires room for least bytes only, which
+// will be needed in any case.
 //
-// Whatever the limit, there is room for one batch when nothing else is there, or for
-// a small one when nothing but what the sink has in hand is: a server that only wants
-// to know whether we are alive may ask right behind it.
+// Whatever the limit, there is room for one batch when the queue is empty, or for a
+// small one when only the sink has a batch: the ping of a server may follow right
+// behind it.
 //
-// It is for one goroutine at a time, the reader's.
+// Only one goroutine at a time, the reader's, may call it.
 func (q *queue) Reserve(have, n, least int, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -94,7 +94,7 @@ func (q *queue) Reserve(have, n, least int, stop <-chan struct{}) bool {
 	return true
 }
 
-// await waits for a sink at work, and then for room. q.mu is held.
+// await waits for a busy sink, and then for room. q.mu must be held.
 func (q *queue) await(have, n int, stop <-chan struct{}) {
 	w := &q.waiter
 	w.have, w.more = have, n-have
@@ -117,7 +117,7 @@ func (q *queue) await(have, n int, stop <-chan struct{}) {
 }
 
 // sleep waits for room or late, and reports whether there is nothing to wait for any
-// more. q.mu is held, but not meanwhile.
+// more. q.mu must be held; it is released while waiting.
 func (q *queue) sleep(late <-chan time.Time, stop <-chan struct{}) (stopped bool) {
 	q.mu.Unlock()
 	defer q.mu.Lock()
@@ -137,8 +137,8 @@ func (q *queue) hasRoom() bool {
 	return q.bytes == w.have || q.bytes+w.more <= q.limit || w.more <= wsconn.BatchSize && len(q.items) == q.old
 }
 
-// wake wakes the reader if it may go on. Behind a sink at work, it reads several batches
-// in a row, and not one each time that one is done. q.mu is held.
+// wake wakes the reader if it may continue. While the sink is busy, it reads several
+// batches in a row instead of one for each batch that is done. q.mu must be held.
 func (q *queue) wake() {
 	w := &q.waiter
 	if w.held && (q.gone || q.closing || q.bytes < throttleSize/2) || w.full && q.hasRoom() {
@@ -146,7 +146,7 @@ func (q *queue) wake() {
 	}
 }
 
-// Release gives back n bytes that were reserved and are not put.
+// Release releases n reserved bytes that will not be put.
 func (q *queue) Release(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -154,14 +154,14 @@ func (q *queue) Release(n int) {
 	q.wake()
 }
 
-// discard gives back the room of a batch that is not put, and the batch.
+// discard releases a batch that will not be put, and its reservation.
 func (q *queue) discard(b *wsconn.Batch) {
 	q.Release(b.Weight)
 	q.free.Put(b)
 }
 
-// put adds a batch. It never blocks: the reader has reserved the room for what comes
-// from a connection, and nothing else is much.
+// put adds a batch. It never blocks: the reader has reserved the room for messages of a
+// connection, and other batches are small.
 func (q *queue) put(b *wsconn.Batch) {
 	q.mu.Lock()
 	if q.gone {
@@ -177,14 +177,14 @@ func (q *queue) put(b *wsconn.Batch) {
 			q.weigh(b, 0)
 			q.weigh(last, last.Cost())
 		} else if room := last.Room(); last.Cost() >= room/2 {
-			// Nothing is added to it any more. What is left over in batches that
-			// are meant to be full is a tenth of the memory of a full buffer; in a
-			// small buffer they are not, and there are only a few.
+			// Nothing is added to it any more. The unused rest of full batches is a
+			// tenth of the memory of a full buffer; in a small buffer batches are not
+			// full, and few.
 			q.weigh(last, room)
 		}
 	}
 	if !merged {
-		if q.old > len(q.items)/2 { // instead of ever more memory
+		if q.old > len(q.items)/2 { // so that memory does not grow without bound
 			n := copy(q.items, q.items[q.old:])
 			clear(q.items[n:])
 			q.items, q.old = q.items[:n], 0
@@ -202,14 +202,14 @@ func (q *queue) put(b *wsconn.Batch) {
 	signal(q.more)
 }
 
-// weigh sets what b counts for.
+// weigh sets the weight of b.
 func (q *queue) weigh(b *wsconn.Batch, weight int) {
 	q.bytes += weight - b.Weight
 	b.Weight = weight
 }
 
 // dropOldest drops the oldest batches, all but keep, until there is room for n bytes
-// more. q.mu is held.
+// more. q.mu must be held.
 func (q *queue) dropOldest(n, keep int) {
 	for len(q.items)-q.old > keep && q.bytes+n > q.limit {
 		b := q.pop()
@@ -220,7 +220,7 @@ func (q *queue) dropOldest(n, keep int) {
 	}
 }
 
-// drops is how many events were dropped, in all.
+// drops returns how many events were dropped in total.
 func (q *queue) drops() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -240,8 +240,8 @@ func (q *queue) waiting() bool {
 	return q.waiter.full
 }
 
-// take returns the next batch, or nil when there is none now; ended says that
-// none will come any more.
+// take returns the next batch, or nil if there is none now; ended means that no more
+// will follow.
 func (q *queue) take() (b *wsconn.Batch, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -250,7 +250,7 @@ func (q *queue) take() (b *wsconn.Batch, ended bool) {
 	}
 	b = q.pop()
 	q.inHand = b.Weight
-	q.wake() // a small batch may wait when this one does no longer
+	q.wake() // there may be room for a small batch now
 	return b, false
 }
 
@@ -262,7 +262,7 @@ func (q *queue) pop() *wsconn.Batch {
 	return b
 }
 
-// done is called when the taker is through with a batch of that weight.
+// done is called when the consumer has finished a batch of that weight.
 func (q *queue) done(weight, events int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -277,7 +277,7 @@ func (q *queue) done(weight, events int) {
 	q.wake()
 }
 
-// end says that nothing more will be put.
+// end is called when nothing more will be put.
 func (q *queue) end() {
 	q.mu.Lock()
 	q.ended = true
@@ -285,8 +285,8 @@ func (q *queue) end() {
 	signal(q.more)
 }
 
-// leave says that nothing more will be taken: what waits is given up, and the reader
-// waits only for what is on its way to be discarded.
+// leave is called when nothing more will be taken: waiting batches are dropped, and the
+// reader no longer waits for room.
 func (q *queue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -310,13 +310,13 @@ func (q *queue) progress() (taken uint64, events int) {
 // dropInterval is the time between two reports of dropped events.
 const dropInterval = 5 * time.Second
 
-// A dropReport knows what has been reported of the events that the queue has dropped.
+// A dropReport reports the events that the queue has dropped, at intervals.
 type dropReport struct {
 	total uint64 // in the last report
 	at    time.Time
 }
 
-// dropsDue is when the next report of dropped events is to be made; the zero time when
+// dropsDue returns when the next report of dropped events is due; the zero time if
 // there is nothing to report.
 func (r *runner) dropsDue() time.Time {
 	if r.queue.drops() == r.dropped.total {
@@ -325,7 +325,7 @@ func (r *runner) dropsDue() time.Time {
 	return r.dropped.at.Add(dropInterval)
 }
 
-// reportDropped reports what was dropped since the last time.
+// reportDropped reports the events dropped since the last report.
 func (r *runner) reportDropped(now time.Time) {
 	d := &r.dropped
 	total := r.queue.drops()

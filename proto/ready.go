@@ -10,20 +10,20 @@ import (
 
 // A readiness is how far the stream of one connection has come.
 type readiness struct {
-	delay    time.Duration // for which a stream is ready before that is reported
+	delay    time.Duration // between a ready stream and the report of it
 	live     bool
-	at       time.Time // when it is to be reported that it is ready; zero while it is not
+	at       time.Time // when to report that it is ready; zero while it is not
 	reported bool
 }
 
-// setLive takes note that the stream is live, and reports whether that is new.
+// setLive records that the stream is live, and reports whether that is new.
 func (r *readiness) setLive() bool {
 	was := r.live
 	r.live = true
 	return !was
 }
 
-// setReady takes note that the stream is ready, and reports whether that is new.
+// setReady records that the stream is ready, and reports whether that is new.
 func (r *readiness) setReady(now time.Time) bool {
 	if !r.at.IsZero() {
 		return false
@@ -32,7 +32,7 @@ func (r *readiness) setReady(now time.Time) bool {
 	return true
 }
 
-// due is when report is to be called next; the zero time for never.
+// due returns when report is to be called next; the zero time for never.
 func (r *readiness) due() time.Time {
 	if r.reported {
 		return time.Time{}
@@ -49,7 +49,7 @@ func (r *readiness) report(now time.Time) bool {
 	return true
 }
 
-// nowLive does what is to be done when the stream is live.
+// nowLive is called when the stream becomes live.
 func (l *connLoop) nowLive(now time.Time) {
 	if l.stream.setLive() {
 		l.report(time.Now(), l.address, Live{})
@@ -57,7 +57,7 @@ func (l *connLoop) nowLive(now time.Time) {
 	}
 }
 
-// nowReady does what is to be done when the stream is ready.
+// nowReady is called when the stream becomes ready.
 func (l *connLoop) nowReady(ready StreamReady, now time.Time) {
 	l.nowLive(now)
 	if l.stream.setReady(now) {
@@ -68,8 +68,7 @@ func (l *connLoop) nowReady(ready StreamReady, now time.Time) {
 	}
 }
 
-// announce reports that the stream is ready, and what may have been missed since the
-// last one.
+// announce reports that the stream is ready, and the gap since the last one, if any.
 func (l *connLoop) announce(now time.Time) {
 	if l.closing.begun || !l.stream.report(now) {
 		return
@@ -84,7 +83,7 @@ func (l *connLoop) announce(now time.Time) {
 	}
 }
 
-// control looks at a control frame.
+// control handles a control frame.
 func (l *connLoop) control(e *wsconn.Entry) {
 	if e.Out {
 		return

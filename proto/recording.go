@@ -18,9 +18,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A recording is what went over a connection, one JSON object a line:
-// a head, then a record for each handshake, each message and each control frame
-// in both directions.
+// A recording contains the traffic of connections, one JSON object per line: a head,
+// then a record for each handshake, message and control frame in both directions.
 //
 //	{"format":"hark-tape","version":1,"time":"…","service":"drogue"}
 //	{"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
@@ -30,9 +29,9 @@ import (
 //	{"time":"…","dir":"in","op":"close","code":1000,"reason":"bye"}
 //	{"time":"…","op":"end","exit_code":8,"error":"…"}
 //
-// Times are those of RFC 3339 with nanoseconds. A payload that is UTF-8 stands as
-// text, whatever its opcode, and any other in base64. A recording without a head, as
-// --format frames prints it, can be read too. A handshake begins a connection.
+// Times are those of RFC 3339 with nanoseconds. A payload that is UTF-8 is in text,
+// whatever its opcode, any other in base64. A recording without a head, such as the
+// output of --format frames, can be read too. A handshake begins a connection.
 const (
 	recordingFormat  = "hark-tape"
 	recordingVersion = 1
@@ -42,8 +41,8 @@ const (
 type RecordingHead struct {
 	Time    time.Time
 	Service string // the name of the service; empty when the recording has no head
-	// Source and Run make the sources and ids of CloudEvents what they were: the source
-	// of the service, and what stands in front of the numbers of events.
+	// Source and Run reproduce the sources and ids of CloudEvents: the source of the
+	// service, and the prefix of the numbers of events.
 	Source, Run string
 	// Recipe is the text of the recipe that the service is made of, and Params its
 	// parameters, a JSON object without credentials. Both are empty for a service of
@@ -52,23 +51,22 @@ type RecordingHead struct {
 	Params json.RawMessage
 }
 
-// A RecordingEnd is the last line of a recording: how the command ended that made it.
+// A RecordingEnd is the last line of a recording: how the recorded command ended.
 type RecordingEnd struct {
 	Time     time.Time
 	ExitCode int
-	// Reason names the condition that ended it, or is empty; Error is its message.
+	// Reason is the condition that ended it, or empty; Error is its message.
 	Reason, Error string
 }
 
-// A HandshakeRecord is one opening handshake. What it shows of the request is
-// without credentials.
+// A HandshakeRecord is one opening handshake. The request is without credentials.
 type HandshakeRecord struct {
 	URL    string
 	Header http.Header
-	// Status of the answer, 0 when there was none; then the rest is empty.
+	// Status of the response, 0 if there was none; then the rest is empty.
 	Status         int
 	ResponseHeader http.Header
-	// Body is the start of a refusal's body.
+	// Body is the start of the body of a response that is not an upgrade.
 	Body string
 }
 
@@ -110,7 +108,7 @@ type recordingResponse struct {
 	Body   string      `json:"body,omitempty"`
 }
 
-// opHandshake and opEnd are the ops of records that are no frames.
+// opHandshake and opEnd are the ops of records that are not frames.
 const (
 	opHandshake = "handshake"
 	opEnd       = "end"
@@ -136,8 +134,8 @@ func AppendRecord(dst []byte, r FrameRecord) []byte {
 	return rest.AppendAll(dst)
 }
 
-// BeginRecord is AppendRecord for records that may be long: of one that is, it
-// appends the start, and what follows is in rest, which refers to the payload.
+// BeginRecord is AppendRecord for records that may be long: of a long record it appends
+// the start, and rest produces what follows. rest refers to the payload.
 func BeginRecord(dst []byte, r FrameRecord) (start []byte, rest eventjson.Tail) {
 	if r.Handshake != nil {
 		return appendHandshake(dst, r), rest
@@ -191,9 +189,9 @@ func appendLine(dst []byte, l recordingLine) []byte {
 	return w.Bytes()
 }
 
-// A RecordingError is a line that is none of a recording.
+// A RecordingError reports an invalid line of a recording.
 type RecordingError struct {
-	Line int // from 1; 0 is the file as a whole
+	Line int // from 1; 0 for the whole file
 	Err  error
 }
 
@@ -205,24 +203,24 @@ func (e *RecordingError) Error() string {
 }
 func (e *RecordingError) Unwrap() error { return e.Err }
 
-// ErrRecordingCut says that a recording ends in the middle of a line, as one does whose
-// recording was cut off. What stands before is all there.
+// ErrRecordingCut is returned for a truncated recording, which ends in the middle of a
+// line. All lines before it are valid.
 var ErrRecordingCut = errors.New("the recording ends in the middle of a line")
 
-// maxRecordingLine is the longest line that is read, in bytes: a message of the
-// largest size that is usual, each byte escaped.
+// maxRecordingLine is the longest line that is read, in bytes: a message of the largest
+// usual size, each byte escaped.
 const maxRecordingLine = 512 << 20
 
-// maxFirstLine is how much of the first line is read, in bytes, until there is a sign
-// that it belongs to a recording. A file without any line is known by it.
+// maxFirstLine is how much of the first line is read, in bytes, before it must look
+// like a recording, so that a file without line breaks is refused early.
 const maxFirstLine = 1 << 20
 
 // A RecordingReader reads a recording.
 type RecordingReader struct {
-	// Head is zero when the recording has none.
+	// Head is zero if the recording has none.
 	Head RecordingHead
-	// End is nil until the last line was read, and when there is none: the command that
-	// made the recording was killed, or still runs.
+	// End is nil until the last line has been read, and if there is none: the recorded
+	// command was killed, or is still running.
 	End *RecordingEnd
 
 	r     *bufio.Reader
@@ -268,7 +266,8 @@ func NewRecordingReader(r io.Reader) (*RecordingReader, error) {
 	return t, nil
 }
 
-// fileSigns are the first bytes of files that are not what they are taken for.
+// fileSigns are the first bytes of files that are mistaken for recordings, such as
+// compressed ones.
 var fileSigns = []struct{ begin, what string }{
 	{"\x1f\x8b", "compressed with gzip: unpack it, as in gzip -dc FILE | hark play -"},
 	{"\xfd7zXZ\x00", "compressed with xz: unpack it, as in xz -dc FILE | hark play -"},
@@ -278,7 +277,7 @@ var fileSigns = []struct{ begin, what string }{
 	{"\xfe\xff", "UTF-16, and a recording is UTF-8"},
 }
 
-// begin looks at the first bytes and passes over a byte order mark of UTF-8.
+// begin checks the first bytes and skips a byte order mark of UTF-8.
 func (t *RecordingReader) begin() error {
 	start, _ := t.r.Peek(8)
 	for _, s := range fileSigns {
@@ -293,8 +292,8 @@ func (t *RecordingReader) begin() error {
 }
 
 // Records yields the records of the recording once, in their order. A payload is valid
-// until the next one is asked for. An error is the last thing that is yielded:
-// ErrRecordingCut, a *RecordingError, or one of reading.
+// until the next one is asked for. An error is yielded last: ErrRecordingCut, a
+// *RecordingError, or a read error.
 func (t *RecordingReader) Records() iter.Seq2[FrameRecord, error] {
 	return func(yield func(FrameRecord, error) bool) {
 		if t.first != nil {
@@ -319,8 +318,7 @@ func (t *RecordingReader) Records() iter.Seq2[FrameRecord, error] {
 	}
 }
 
-// read returns the next record; further heads, of recordings one after the other, are
-// passed over.
+// read returns the next record; it skips further heads, as in concatenated recordings.
 func (t *RecordingReader) read() (FrameRecord, error) {
 	for {
 		b, err := t.next()
@@ -356,7 +354,7 @@ func (t *RecordingReader) read() (FrameRecord, error) {
 	}
 }
 
-// Cut reports whether the recording was read to its end, which is in the middle of a line.
+// Cut reports whether the recording was read to its end and is truncated.
 func (t *RecordingReader) Cut() bool { return t.err == ErrRecordingCut }
 
 // next returns the next line that is not empty, with its line break if it has one.
@@ -399,7 +397,7 @@ func (t *RecordingReader) readLine() ([]byte, error) {
 // atEnd reports whether b is the last line, without a line break.
 func (t *RecordingReader) atEnd(b []byte) bool { return !bytes.HasSuffix(b, []byte("\n")) }
 
-// notRecord says why a line is not a record, without words of the decoder.
+// notRecord returns why a line is not a record, without the messages of the decoder.
 func notRecord(err error) string {
 	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
 		return fmt.Sprintf("%s has a value of the wrong type (%s)", t.Field, t.Value)

@@ -12,19 +12,18 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// Stages of requests over HTTP that are not about a session.
+// Stages of HTTP requests that do not belong to a session.
 const (
-	// StageDiscovery asks an installation where its endpoints are.
+	// StageDiscovery asks an installation for its endpoints.
 	StageDiscovery netdial.Stage = "discovery"
-	// StageRequest is a request that the user has asked for: to publish, to list.
+	// StageRequest is a request by a command of the user, such as publish.
 	StageRequest netdial.Stage = "request"
 )
 
-// maxAnswer is the largest answer to a request of ours that is read, in bytes, if there
-// is no reason for more.
+// maxAnswer is the default limit of the body of a response, in bytes.
 const maxAnswer = 1 << 20
 
-// NewRequest makes a request of a stage.
+// NewRequest returns a request of a stage.
 func NewRequest(ctx context.Context, stage netdial.Stage, method, address string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
@@ -33,8 +32,8 @@ func NewRequest(ctx context.Context, stage netdial.Stage, method, address string
 	return req, nil
 }
 
-// Request sends a request and returns the body of an answer with a status below
-// 300. Every other end is a *HandshakeError of the stage.
+// Request sends a request and returns the body of a response with a status below 300.
+// All errors are *HandshakeError of the stage.
 func Request(client *http.Client, req *http.Request, stage netdial.Stage) ([]byte, error) {
 	address := BareAddress(req.URL.String())
 	resp, body, err := Exchange(client, req, stage, address, maxAnswer)
@@ -49,9 +48,9 @@ func Request(client *http.Client, req *http.Request, stage netdial.Stage) ([]byt
 	return body, nil
 }
 
-// Exchange sends a request and returns the answer, whatever its status, with at most
-// limit bytes of its body, or 1 MiB for a limit of 0. Without an answer, it returns a
-// *HandshakeError of the stage, or of an earlier one; address is what that shows.
+// Exchange sends a request and returns the response, whatever its status, with at most
+// limit bytes of its body, or 1 MiB for a limit of 0. Without a response, it returns a
+// *HandshakeError of the stage, or of an earlier one, which shows address.
 func Exchange(client *http.Client, req *http.Request, stage netdial.Stage, address string, limit int64) (*http.Response, []byte, error) {
 	resp, err := client.Do(req)
 	if err != nil {
@@ -65,16 +64,16 @@ func Exchange(client *http.Client, req *http.Request, stage netdial.Stage, addre
 	return resp, body, nil
 }
 
-// AnswerError is an error for an answer that is no success, without a body.
+// AnswerError returns the error for a response with another status than success,
+// without the body.
 func AnswerError(stage netdial.Stage, address string, resp *http.Response) *HandshakeError {
 	return &HandshakeError{
 		Stage: stage, Address: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
 }
 
-// RequestFailure says what the failure of a request that the user has asked for
-// means. Unlike a socket, a REST interface is there when it answers: a status
-// that complains about the request is a refusal.
+// RequestFailure returns the class of the failure of a request by a command. Unlike for
+// a socket, any 4xx status of a REST interface is a refusal.
 func RequestFailure(err error) error {
 	if err == nil {
 		return nil
@@ -92,15 +91,15 @@ func RequestFailure(err error) error {
 	return &Failure{Class: class, Err: err}
 }
 
-// A CredentialError is the failure of a TokenSource that only the user can end:
-// there is no login, or the server has ended it.
+// A CredentialError is a failure of a TokenSource that requires the user: there is no
+// login, or the server has ended it.
 type CredentialError struct{ Err error }
 
 func (e *CredentialError) Error() string { return e.Err.Error() }
 func (e *CredentialError) Unwrap() error { return e.Err }
 
-// readAnswer reads at most limit bytes of the body of an answer to a request; of one
-// that is no success, what comes in time.
+// readAnswer reads at most limit bytes of the body of a response; if that is not a
+// success, only what arrives in time.
 func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		return wsconn.ReadRefusal(resp.Body, limit), nil

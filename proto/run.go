@@ -12,52 +12,50 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// Options are the settings of a run; see DefaultOptions. Zero durations and counts
-// switch the thing off, so that there is no limit, no wait or no retry; the sizes must
-// be positive.
+// Options are the settings of a run; see DefaultOptions. A zero duration or count means
+// no limit, no wait or no retry; sizes must be positive.
 type Options struct {
-	// Transport opens connections, for the upgrade as well as for the service's
-	// own requests. nil means a plain one without a proxy.
+	// Transport opens connections, for the upgrade as well as for the service's own
+	// requests. nil means one without a proxy.
 	Transport http.RoundTripper
-	// Dial is what the opening handshake asks for.
+	// Dial configures the opening handshake.
 	Dial DialOptions
 	// ConnectTimeout bounds one handshake, the service's own requests included.
 	ConnectTimeout time.Duration
-	// Retries is how many retries there may be within RetryWindow, or in the whole
-	// run when that is 0.
+	// Retries is the maximum number of retries within RetryWindow, or in the whole run
+	// if that is 0.
 	Retries     int
 	RetryWindow time.Duration
 	Backoff     Backoff
-	// PingInterval is the time between WebSocket pings of ours, PingTimeout the
-	// time in which something must have come after one.
+	// PingInterval is the time between the WebSocket pings that are sent, PingTimeout
+	// the time within which data must arrive after one.
 	PingInterval, PingTimeout time.Duration
-	// MaxFrameSize is how much of a message one frame carries at most, in bytes;
-	// larger ones go out in fragments. 0 means DefaultMaxFrameSize.
+	// MaxFrameSize is the largest frame that is sent, in bytes; larger messages are
+	// sent in fragments. 0 means DefaultMaxFrameSize.
 	MaxFrameSize int
-	// MaxMessageSize is the largest message that is taken, in bytes.
+	// MaxMessageSize is the largest message that is accepted, in bytes.
 	MaxMessageSize int64
-	// Buffer is how many bytes of messages may wait for the sink, and Overflow what
-	// happens when there are more.
+	// Buffer is how many bytes of messages may wait for the sink, and Overflow the
+	// policy for more.
 	Buffer   int
 	Overflow Overflow
-	// ReadyDelay is the wait before a stream that is ready is reported so.
+	// ReadyDelay is the delay before a ready stream is reported.
 	ReadyDelay time.Duration
-	// Idle ends the run when the stream is live and no event has come for so long.
+	// Idle ends the run when the stream is live and no event has arrived for that time.
 	Idle time.Duration
 	// CloseTimeout bounds the closing handshake, and the wait for a sink that
 	// makes no progress once the run is to end.
 	CloseTimeout time.Duration
-	// Frames gives the sink every message and every control frame of both
-	// directions, in the order in which they went by, instead of events alone.
+	// Frames passes every message and control frame of both directions to the sink, in
+	// order, instead of events only.
 	Frames bool
-	// Input is what to send besides what the session wants, in this order. A
-	// closed channel means no more to send. A frame that could not be written
-	// waits for the next connection.
-	// Control frames among them go out as they are, and a close frame begins the
-	// closing handshake.
+	// Input delivers frames to send, in this order, in addition to those of the
+	// session. It is closed at the end. A frame that could not be written waits for the
+	// next connection. Control frames are sent as they are, and a close frame begins
+	// the closing handshake.
 	Input <-chan Frame
-	// InputWritten, when it is not nil, is called when Input was closed and all of it
-	// has been written.
+	// InputWritten, if not nil, is called when Input has been closed and all frames
+	// have been written.
 	InputWritten func()
 	Control      Control
 	Trace        Trace
@@ -65,25 +63,23 @@ type Options struct {
 	Kill <-chan struct{}
 }
 
-// DefaultMaxFrameSize is how much of a message a frame carries at most, in bytes, when
-// nothing else is asked for.
+// DefaultMaxFrameSize is the default of Options.MaxFrameSize, in bytes.
 const DefaultMaxFrameSize = wsconn.DefaultMaxFrame
 
-// Overflow says what becomes of events that come faster than the sink takes them,
-// when the buffer is full.
+// Overflow is the policy for a full buffer, when events arrive faster than the sink
+// accepts them.
 type Overflow int
 
 const (
-	// OverflowBlock reads no more until there is room; the connection is kept
-	// meanwhile.
+	// OverflowBlock pauses reading until there is room; the connection is kept alive.
 	OverflowBlock Overflow = iota
-	// OverflowDropOldest drops what has waited longest, and reports how much.
+	// OverflowDropOldest drops the oldest events, and reports how many.
 	OverflowDropOldest
 	// OverflowFail ends the run with an *OverflowError.
 	OverflowFail
 )
 
-// DefaultOptions are the settings that users get who set nothing.
+// DefaultOptions returns the defaults.
 func DefaultOptions() Options {
 	return Options{
 		ConnectTimeout: 10 * time.Second,
@@ -98,7 +94,7 @@ func DefaultOptions() Options {
 	}
 }
 
-// check finds options that no run can have.
+// check returns an error for an invalid option.
 func (o *Options) check() error {
 	for _, v := range []struct {
 		name  string
@@ -119,7 +115,7 @@ func (o *Options) check() error {
 	return nil
 }
 
-// An optionError is a value of Options that is too small.
+// An optionError reports a value of Options that is too small.
 type optionError struct {
 	Name         string
 	Value, Least int64
@@ -143,8 +139,8 @@ func (o *Options) transport() http.RoundTripper {
 	return o.Transport
 }
 
-// Run connects to svc and gives its events to sink, again and again as long as
-// failures are worth a retry, and returns why it ended:
+// Run connects to svc, passes its events to sink, and reconnects as long as failures
+// are worth a retry. It returns why it ended:
 //
 //   - the error of the sink, as it is;
 //   - the cause of ctx, after a closing handshake;
@@ -152,14 +148,14 @@ func (o *Options) transport() http.RoundTripper {
 //   - nil, when the peer closed normally and there are no retries, when the service has
 //     ended the stream (Done), or when a close frame of Options.Input has closed the
 //     connection;
-//   - an *UnwrittenError, when events could not be given to the sink in time;
+//   - an *UnwrittenError, when events could not be passed to the sink in time;
 //   - an *OverflowError, with OverflowFail;
 //   - an error about o, before anything else;
 //   - an *InternalError, when something has panicked;
 //   - a *Failure otherwise.
 //
-// All goroutines have ended when Run returns, except one that is stuck in a
-// call of the sink.
+// All goroutines have ended when Run returns, except one that is blocked in a call of
+// the sink.
 func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	if err := o.check(); err != nil {
 		return err
@@ -180,7 +176,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	r.release()
 	r.queue.end()
 	full, overflow := errors.AsType[*OverflowError](err)
-	if overflow { // there is no hope for the sink
+	if overflow { // the sink cannot keep up
 		var cancel func()
 		ctx, cancel = context.WithCancel(ctx)
 		cancel()
@@ -207,7 +203,7 @@ type runner struct {
 	queue  *queue
 	policy reconnectPolicy
 
-	sinkDone chan struct{} // closed when the sink has ended, with sinkErr
+	sinkDone chan struct{} // closed when the sink has ended with sinkErr
 	sinkErr  error
 
 	attempt   int
@@ -266,11 +262,10 @@ func verdictOf(svc Service, err error, connected bool) Verdict {
 	return v
 }
 
-// Classify says what a failure of a request to svc means when it is not part of
-// a run.
+// Classify returns the class of a failed request to svc that is not part of a run.
 func Classify(svc Service, err error) Class { return verdictOf(svc, err, false).Class }
 
-// wait uses up a retry and passes the time until it is due.
+// wait uses a retry and waits until it is due.
 func (r *runner) wait(ctx context.Context, err error) end {
 	now := time.Now()
 	var asked time.Duration
@@ -289,7 +284,7 @@ func (r *runner) wait(ctx context.Context, err error) end {
 	return r.sleep(ctx, delay)
 }
 
-// sleep passes a delay, unless a new connection is asked for before.
+// sleep waits for a delay, or until a new connection is requested.
 func (r *runner) sleep(ctx context.Context, delay time.Duration) end {
 	t := time.NewTimer(delay)
 	defer t.Stop()
@@ -367,7 +362,7 @@ func (r *runner) interrupt(cancel func()) (unhook func()) {
 	}
 }
 
-// unprepared reports an attempt that ended before its address was known.
+// unprepared reports an attempt that failed before its address was known.
 func (r *runner) unprepared(begun time.Time, err error) {
 	address := ""
 	if e, ok := errors.AsType[*HandshakeError](err); ok {
@@ -376,7 +371,7 @@ func (r *runner) unprepared(begun time.Time, err error) {
 	r.report(begun, address, Connecting{})
 }
 
-// sink gives the events of the queue to the sink, in a goroutine of its own.
+// sink passes the events of the queue to the sink, in its own goroutine.
 func (r *runner) sink(s Sink) {
 	defer close(r.sinkDone)
 	defer r.queue.leave()
@@ -416,16 +411,16 @@ func (r *runner) give(s Sink) error {
 				return err
 			}
 		}
-		ev.Data = nil // which may be large, while the next one is awaited
+		ev.Data = nil // so that it can be freed while waiting for the next one
 		weight, events := b.Weight, b.Events
 		r.queue.free.Put(b)
 		r.queue.done(weight, events)
 	}
 }
 
-// settle waits for the sink to take what still waits, and returns how many
-// events it has not taken. While ctx goes on, it may take its time; after that it
-// must make progress within each CloseTimeout.
+// settle waits for the sink to accept the remaining events, and returns how many it has
+// not accepted. Until ctx is done there is no time limit; after that it must make
+// progress within each CloseTimeout.
 func (r *runner) settle(ctx context.Context) (lost int) {
 	select {
 	case <-r.sinkDone:
@@ -448,6 +443,6 @@ func (r *runner) settle(ctx context.Context) (lost int) {
 			}
 		}
 		_, lost = r.queue.progress()
-		return max(lost, 1) // at least the flush is stuck
+		return max(lost, 1) // at least the flush is blocked
 	}
 }

@@ -8,10 +8,9 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// What goes out: frames of Input, of the session, and of the loop.
+// Frames to send: those of Input, of the session, and of the loop.
 
-// nextInput is where the next frame of Input comes from, or nil when none is to be
-// taken now.
+// nextInput returns the channel of Input frames, or nil if none may be received now.
 func (l *connLoop) nextInput() <-chan Frame {
 	if l.closing.begun {
 		return nil
@@ -19,7 +18,7 @@ func (l *connLoop) nextInput() <-chan Frame {
 	return l.input.next()
 }
 
-// take takes what has come from there.
+// take handles a frame received from it.
 func (l *connLoop) take(f Frame, ok bool) {
 	switch {
 	case !ok:
@@ -32,8 +31,7 @@ func (l *connLoop) take(f Frame, ok bool) {
 	}
 }
 
-// put has a frame go out, now or when the limit allows it, unless the writer takes
-// nothing any more.
+// put sends a frame, now or when the limit allows it, unless the writer is closed.
 func (l *connLoop) put(f Frame, confirm bool) {
 	if l.limit == nil || f.Opcode.Control() {
 		l.write(f, confirm)
@@ -43,7 +41,7 @@ func (l *connLoop) put(f Frame, confirm bool) {
 	l.sendWaiting(time.Now())
 }
 
-// sendWaiting has the frames go out that have waited long enough.
+// sendWaiting sends the frames that the limit allows now.
 func (l *connLoop) sendWaiting(now time.Time) {
 	for {
 		w, ok := l.limit.take(now)
@@ -54,7 +52,7 @@ func (l *connLoop) sendWaiting(now time.Time) {
 	}
 }
 
-// write gives a frame to the writer.
+// write passes a frame to the writer.
 func (l *connLoop) write(f Frame, confirm bool) {
 	if !l.conn.Send(f.Opcode, f.Payload, confirm) {
 		return
@@ -62,7 +60,7 @@ func (l *connLoop) write(f Frame, confirm bool) {
 	l.saySent(f)
 }
 
-// saySent shows a frame to those who look at frames.
+// saySent reports a sent frame to the trace.
 func (l *connLoop) saySent(f Frame) {
 	now := time.Now()
 	l.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
@@ -75,8 +73,8 @@ func (l *connLoop) saySent(f Frame) {
 	}
 }
 
-// sentEntry is the entry of a frame that goes out, for a sink that wants them too. A
-// credential stays out of it.
+// sentEntry returns the entry of a sent frame, for a sink of frames, without
+// credentials.
 func sentEntry(f Frame, now time.Time) wsconn.Entry {
 	e := wsconn.Entry{Op: f.Opcode, Out: true, Time: now, Event: true, Secret: f.Secret}
 	if !f.Secret {
@@ -85,23 +83,23 @@ func sentEntry(f Frame, now time.Time) wsconn.Entry {
 	return e
 }
 
-// An aside is what the session sends and adds while it looks at a batch: the sink gets it
-// after the message that made the session do so.
+// An aside collects what the session sends and adds while it decodes a batch: the sink
+// gets it after the message that caused it.
 type aside struct {
-	open   bool            // a batch is being looked at
+	open   bool            // a batch is being decoded
 	batch  *wsconn.Batch   // this one
-	made   []wsconn.Entry  // events that are made of the message at hand
-	frames []wsconn.Entry  // that went out, for a sink that wants frames
+	made   []wsconn.Entry  // events made of the current message
+	frames []wsconn.Entry  // sent, for a sink of frames
 	events []*wsconn.Batch // of the session
 }
 
-// maxMade is how much longer than the buffer a batch may become by events that are made
-// of its messages, in bytes.
+// maxMade is by how many bytes a batch may exceed the buffer because of events that the
+// session makes of its messages.
 const maxMade = 16 << 20
 
 var errMadeTooMuch = errors.New("the events of a few messages are larger than the buffer")
 
-// make takes note of events that are made of the message at hand. A sink that wants
+// make records events that the session has made of the current message. A sink of
 // frames gets the message.
 func (a *aside) make(events Events, frames bool) {
 	if a.batch == nil || frames {

@@ -5,18 +5,19 @@ import (
 	"time"
 )
 
-// A sendLimit makes frames wait so that no more than a number goes out within any time
-// of a length. Urgent ones go first. It has no clock. A nil one limits nothing.
+// A sendLimit limits how many frames are sent within any window of a given length;
+// further frames wait, urgent ones first. It has no clock. A nil sendLimit does not
+// limit.
 type sendLimit struct {
 	per  time.Duration
-	sent []time.Time // when the last ones went out; the oldest at next
+	sent []time.Time // when the last ones were sent; the oldest at next
 	next int
 
 	urgent, others []waitingFrame
-	bytes          int // of those that wait
+	bytes          int // of waiting frames
 }
 
-// A waitingFrame is a frame that is to go out, with what Conn.Send is to be told.
+// A waitingFrame is a frame to send, with the arguments of Conn.Send.
 type waitingFrame struct {
 	frame   Frame
 	confirm bool
@@ -37,7 +38,7 @@ func newSendLimit(s Session) *sendLimit {
 	return &sendLimit{per: per, sent: make([]time.Time, n)}
 }
 
-// add takes a frame.
+// add adds a frame.
 func (s *sendLimit) add(f Frame, confirm bool) {
 	s.bytes += len(f.Payload)
 	if w := (waitingFrame{f, confirm}); f.Urgent {
@@ -47,7 +48,7 @@ func (s *sendLimit) add(f Frame, confirm bool) {
 	}
 }
 
-// waiting is how many frames wait.
+// waiting returns how many frames wait.
 func (s *sendLimit) waiting() int { return len(s.urgent) + len(s.others) }
 
 // take returns the next frame, if it may go out at now.
@@ -69,7 +70,7 @@ func (s *sendLimit) take(now time.Time) (w waitingFrame, ok bool) {
 	return w, true
 }
 
-// due is when the next frame may go out; the zero time when none waits.
+// due returns when the next frame may be sent; the zero time if none waits.
 func (s *sendLimit) due() time.Time {
 	if s == nil || s.waiting() == 0 || s.sent[s.next].IsZero() {
 		return time.Time{}
@@ -77,7 +78,7 @@ func (s *sendLimit) due() time.Time {
 	return s.sent[s.next].Add(s.per)
 }
 
-// check returns an error when too much waits, of which there may be most bytes.
+// check returns an error if too many frames wait, or more than most bytes.
 func (s *sendLimit) check(most int) error {
 	if s == nil || s.waiting() <= maxWaiting && s.bytes <= most {
 		return nil

@@ -16,11 +16,11 @@ type connLoop struct {
 	*runner
 	conn    *wsconn.Conn
 	address string
-	state   wsconn.State // of conn, when the loop last went round
+	state   wsconn.State // of conn, in the last iteration
 
 	session   Session
-	scheduler Scheduler      // nil when nothing falls due
-	watcher   ControlWatcher // nil when control frames mean nothing
+	scheduler Scheduler      // nil if the session has none
+	watcher   ControlWatcher // nil if the session has none
 	next      time.Time      // when scheduler is to be called
 	worker    worker
 
@@ -30,12 +30,13 @@ type connLoop struct {
 	idle    idleness
 	closing closing
 	aside   aside
-	limit   *sendLimit // nil when there is none
-	// authLater: the credentials of the handshake are accepted when the stream is ready.
+	limit   *sendLimit // nil if there is none
+	// authLater: the credentials of the handshake are known to be accepted when the
+	// stream is ready.
 	authLater bool
 }
 
-// serve speaks on an open connection until it ends.
+// serve runs an open connection until it ends.
 func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) end {
 	r.queue.setClosing(false)
 	r.missed.connected()
@@ -150,7 +151,7 @@ func (l *connLoop) loop(ctx context.Context) end {
 			if l.closing.begun {
 				return l.closing.cause
 			}
-			// Nobody wants what may still come: only a short wait.
+			// No more events are expected, so the wait is short.
 			l.close(stop(nil), min(l.o.CloseTimeout, 200*time.Millisecond), frame.StatusNormal)
 			l.discard()
 		case <-l.o.Kill:
@@ -159,8 +160,8 @@ func (l *connLoop) loop(ctx context.Context) end {
 	}
 }
 
-// incoming is the reader's channel, or nil while the server does not take what the
-// session answers.
+// incoming returns the reader's channel, or nil while the server does not read the
+// replies of the session.
 func (l *connLoop) incoming() <-chan *wsconn.Batch {
 	if l.state.Full {
 		return nil
@@ -168,31 +169,30 @@ func (l *connLoop) incoming() <-chan *wsconn.Batch {
 	return l.conn.Batches()
 }
 
-// tick is called each time that the loop goes round. It finds out whether anything is
-// being read.
+// tick is called in each iteration of the loop. It determines whether reads are paused.
 func (l *connLoop) tick(now time.Time) {
 	l.state = l.conn.State(now)
 	paused := l.queue.waiting() || l.state.Full || l.state.Stalled
 	if at, ok := l.reading.tick(paused, l.state.Resumed, now); ok {
-		l.alive.forgive() // what was not read could not be heard
+		l.alive.forgive() // a pong may still be unread
 		l.rearmIdle(at)
 	}
 }
 
-// rearmIdle begins the idle time anew, if the stream is live.
+// rearmIdle restarts the idle time, if the stream is live.
 func (l *connLoop) rearmIdle(now time.Time) {
 	if l.stream.live {
 		l.idle.rearm(now)
 	}
 }
 
-// batch looks at what came in and passes the events on. What the session sends or
-// adds meanwhile goes to the sink after the message that made it do so: frames between
-// the others, events behind those of the batch.
+// batch decodes the messages of a batch and passes their events on. What the session
+// sends or adds meanwhile goes to the sink after the message that caused it: frames
+// between the others, events behind those of the batch.
 func (l *connLoop) batch(b *wsconn.Batch) end {
 	var err error
 	n, frames := 0, l.o.frames()
-	var all []wsconn.Entry // if they are others than those of b
+	var all []wsconn.Entry // if they differ from those of b
 	l.aside.open, l.aside.batch = true, b
 	for i := range b.Entries {
 		e := &b.Entries[i]
@@ -253,7 +253,7 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 	return e
 }
 
-// pass puts a batch into the queue, if there is anything for the sink in it.
+// pass puts a batch into the queue, if it contains anything for the sink.
 func (l *connLoop) pass(b *wsconn.Batch) end {
 	events := b.Events
 	if events > 0 && !b.Refused {
@@ -267,7 +267,7 @@ func (l *connLoop) pass(b *wsconn.Batch) end {
 	return end{}
 }
 
-// message has the session look at a message.
+// message has the session decode a message.
 func (l *connLoop) message(b *wsconn.Batch, e *wsconn.Entry) (event bool, err error) {
 	event, effects, err := l.session.Decode(Message{Data: b.Payload(e), Binary: e.Op == frame.OpBinary, Time: e.Time})
 	for _, effect := range effects { // before the message is shown that they came in
@@ -286,7 +286,7 @@ func (l *connLoop) traceEntry(b *wsconn.Batch, e *wsconn.Entry) {
 	}
 }
 
-// apply does what the session wants.
+// apply applies the effects of the session.
 func (l *connLoop) apply(effects []Effect, now time.Time) {
 	for _, effect := range effects {
 		switch e := effect.(type) {
@@ -322,7 +322,7 @@ func (l *connLoop) apply(effects []Effect, now time.Time) {
 	}
 }
 
-// applyWork does what a Scheduler asks for.
+// applyWork starts the work that a Scheduler returns.
 func (l *connLoop) applyWork(w Work, now time.Time) {
 	l.next = w.Next
 	if w.Do != nil && !(w.Bulk && l.queue.full()) {
@@ -331,7 +331,7 @@ func (l *connLoop) applyWork(w Work, now time.Time) {
 	l.apply(w.Effects, now)
 }
 
-// due does what time demands.
+// due runs what is due by time.
 func (l *connLoop) due(now time.Time) end {
 	if l.closing.begun {
 		return l.closing.due(now)
@@ -369,7 +369,7 @@ func (l *connLoop) due(now time.Time) end {
 	return end{}
 }
 
-// wake is when due must be called next.
+// wake returns when due must be called next.
 func (l *connLoop) wake(now time.Time) time.Duration {
 	if l.closing.begun {
 		return l.closing.by.Sub(now)

@@ -2,19 +2,19 @@ package proto
 
 import "time"
 
-// A Status is one turn in the life of the connection of a run.
+// A Status is a change of state of the connection of a run.
 type Status struct {
 	Time    time.Time
 	Service string
 	// Attempt counts the handshakes of a run, from 1.
 	Attempt int
-	// Address is where, without anything secret.
+	// Address is the address of the attempt, without secrets.
 	Address string
-	// State is what has happened, with what is known of that.
+	// State is what has happened, with its details.
 	State State
 }
 
-// A State is one of the types below. String is its name, as status records have it.
+// A State is one of the types below. String returns its name in status records.
 type State interface {
 	String() string
 	state()
@@ -25,50 +25,51 @@ type (
 	Connecting struct{}
 	// Connected: the socket is open.
 	Connected struct{}
-	// Authenticated: the credentials of the attempt were taken.
+	// Authenticated: the credentials of the attempt were accepted.
 	Authenticated struct{}
-	// Live: as far as the protocol tells, events may come from here on.
+	// Live: as far as the protocol shows, events may arrive from now on.
 	Live struct{}
-	// Ready: an event that happens from here on will come, as the service defines it.
+	// Ready: events that happen from now on will arrive, as the service defines it.
 	Ready struct {
-		// Earlier is how many messages of Options.Input went out on earlier
+		// Earlier is how many messages of Options.Input were sent on earlier
 		// connections: they are not sent again.
 		Earlier int
 	}
-	// Heartbeat: the peer has answered a heartbeat or a ping of ours.
+	// Heartbeat: the peer has answered a heartbeat or ping.
 	Heartbeat struct {
-		// RTT is how long the answer took, 0 when that is not known.
+		// RTT is the round-trip time, 0 if unknown.
 		RTT time.Duration
 	}
-	// Disconnected: the connection has ended, and the run goes on.
+	// Disconnected: the connection has ended, and the run continues.
 	Disconnected struct{ Err error }
-	// Retrying: there will be another attempt.
+	// Retrying: another attempt follows.
 	Retrying struct {
 		Err error
 		// Delay is the wait before it.
 		Delay time.Duration
-		// Retry counts the retries in the window, from 1, and Retries is how many
-		// there may be.
+		// Retry is the number of the retry in the window, from 1, and Retries the
+		// maximum.
 		Retry, Retries int
 	}
 	// Gap: events may have been missed.
 	Gap struct {
-		// From and To bound the time.
+		// From and To are its bounds.
 		From, To time.Time
-		// Reason says what interrupted the stream.
+		// Reason is what interrupted the stream.
 		Reason string
-		// Filled: the events were got in another way, so that none is missing.
+		// Filled: the events were fetched, so that none is missing.
 		Filled bool
-		// Unfilled says why the events could not be got, when that was tried.
+		// Unfilled is why the events could not be fetched, if that was tried.
 		Unfilled string
 	}
 	// Dropped: events were dropped because the sink was too slow.
 	Dropped struct {
-		// Events is how many since the last such status, and Total how many in the run.
+		// Events is their number since the last such status, and Total the number in
+		// the run.
 		Events, Total uint64
 	}
-	// Unconfirmed: messages of Options.Input went out on a connection that has ended,
-	// and nothing shows that the peer has read them.
+	// Unconfirmed: messages of Options.Input were sent on a connection that has ended,
+	// without confirmation that the peer has read them.
 	Unconfirmed struct{ Messages int }
 	// Held: the run waits for Control.Again.
 	Held struct {
@@ -111,7 +112,7 @@ func (t *Trace) status(s Status) {
 	}
 }
 
-// report reports what has happened at a time, at an address or "".
+// report reports a state at a time, with an address or "".
 func (r *runner) report(now time.Time, address string, s State) {
 	r.o.Trace.status(Status{Time: now, Service: r.svc.Name(), Attempt: r.attempt, Address: address, State: s})
 }

@@ -6,27 +6,26 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// While the sink is at work, what it has not got to yet waits in the socket rather
-// than in memory: with throttleSize bytes in the queue, the reader waits until half of them
-// are left. The buffer is for a sink that is slow or stands still: the reader never
-// waits so long that the buffer would take more than throttleTime to fill up, because
-// pings of the server wait behind the messages, and so does the server itself. It
-// begins with that after throttleGrace, which a sink at work may need on a loaded
-// machine.
+// While the sink keeps up, unprocessed data waits in the socket rather than in memory:
+// with throttleSize bytes in the queue, the reader waits until half of them are left.
+// The buffer is for a sink that is slow or blocked: the reader never waits so long that
+// filling the buffer would take more than throttleTime, because pings of the server
+// wait behind the messages, and the server itself may be blocked. This limit applies
+// after throttleGrace, which a busy sink may need on a loaded machine.
 const (
 	throttleSize  = 512 << 10
 	throttleTime  = 5 * time.Second
 	throttleGrace = 250 * time.Millisecond
 )
 
-// A throttle is what a queue knows of the reader that waits for a sink at work.
+// A throttle is the state of a reader that waits for a busy sink.
 type throttle struct {
-	lagging bool      // enough waits, and has since the reader last asked
-	next    time.Time // when the reader may go on all the same
+	lagging bool      // throttleSize bytes wait, and have since the last Reserve
+	next    time.Time // when the reader may continue in any case
 }
 
-// delay is how long n bytes are to be held back yet, whether there is room for them
-// or not. q.mu is held.
+// delay returns how much longer n bytes must wait, whether there is room for them or
+// not. q.mu must be held.
 func (q *queue) delay(n int, now time.Time) time.Duration {
 	p := &q.throttle
 	switch {
@@ -44,8 +43,8 @@ func (q *queue) delay(n int, now time.Time) time.Duration {
 	return p.next.Sub(now)
 }
 
-// setClosing has the reader wait no longer for a sink at work: the answer to our close
-// frame is behind what comes. With false, it does so again.
+// setClosing sets whether a connection is being closed: the reader then does not wait
+// for a busy sink, because the answer to our close frame is behind unread messages.
 func (q *queue) setClosing(on bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -53,6 +52,6 @@ func (q *queue) setClosing(on bool) {
 	q.wake()
 }
 
-// newPool makes room for the batches of a queue that throttles its reader, and for those on their
-// way: with the reader, the loop and the sink.
+// newPool returns a pool for the batches of a queue that throttles its reader, and for
+// those of the reader, the loop and the sink.
 func newPool() *wsconn.Pool { return wsconn.NewPool(throttleSize/wsconn.BatchSize + 6) }

@@ -7,27 +7,28 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A Trace reports what happens, without deciding what becomes of it. All its
-// functions are called from the goroutine that called Run, one at a time, and
-// may be nil. They must not block: the connection waits for them.
+// A Trace observes a run without affecting it. All its functions are called on the
+// goroutine that called Run, one at a time, and may be nil. They must not block: the
+// connection waits for them.
 type Trace struct {
-	// Status reports each turn in the life of the connection.
+	// Status reports each change of state of the connection.
 	Status func(Status)
-	// Note reports messages that are no events: acknowledgments, pongs.
+	// Note reports messages that are not events, such as acknowledgments.
 	Note func(text string)
-	// Answer reports what has become of a Command.
+	// Answer reports the result of a Command.
 	Answer func(text string)
-	// Warning reports what the user should know although the stream goes on.
+	// Warning reports a problem that the user should know of although the stream
+	// continues.
 	Warning func(text string)
-	// Frame reports each opening handshake, each message and each control frame in
-	// both directions. Its payload is valid during the call. Looking at frames costs time, so nothing
-	// is collected when Frame is nil.
+	// Frame reports each opening handshake, message and control frame in both
+	// directions. Its payload is valid during the call. As collecting frames costs
+	// time, it is done only if Frame is not nil.
 	Frame func(FrameRecord)
-	// Secret reports a credential that was minted on the way, before it is used.
+	// Secret reports a credential obtained during the run, before it is used.
 	Secret func(value string)
 }
 
-// A Direction says who sent a frame.
+// A Direction is the direction of a frame.
 type Direction byte
 
 const (
@@ -35,7 +36,7 @@ const (
 	Out Direction = '>' // from us
 )
 
-// String is "in" or "out".
+// String returns "in" or "out".
 func (d Direction) String() string {
 	if d == Out {
 		return "out"
@@ -43,7 +44,7 @@ func (d Direction) String() string {
 	return "in"
 }
 
-// direction says who sent what an entry contains.
+// direction returns the direction of an entry.
 func direction(e *wsconn.Entry) Direction {
 	if e.Out {
 		return Out
@@ -51,15 +52,15 @@ func direction(e *wsconn.Entry) Direction {
 	return In
 }
 
-// A FrameRecord is one message or one control frame, or an opening handshake.
+// A FrameRecord is a message, a control frame or an opening handshake.
 type FrameRecord struct {
 	Time      time.Time
 	Direction Direction
 	Opcode    frame.Opcode
 	Payload   []byte
-	// Secret: the payload carries a credential and must not be shown.
+	// Secret: the payload contains a credential and must not be shown.
 	Secret bool
-	// Handshake is nil for frames. Otherwise Opcode and Payload say nothing.
+	// Handshake is nil for frames. Otherwise Opcode and Payload are unused.
 	Handshake *HandshakeRecord
 }
 

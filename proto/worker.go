@@ -5,23 +5,24 @@ import (
 	"time"
 )
 
-// A worker does the work of a session alongside the connection, one at a time.
+// A worker runs the work of a session concurrently with the connection, one at a time.
 type worker struct {
-	ctx    context.Context // ends with the connection
+	ctx    context.Context // canceled at the end of the connection
 	cancel context.CancelFunc
-	// done has what to call in the loop when some work is done; busy is until then.
+	// done delivers the function to call in the loop when work is done; busy is true
+	// until then.
 	done chan func(time.Time) (Work, error)
 	busy bool
 }
 
-// newWorker makes the worker of a connection. The context of the run does not end it:
-// what the session does last may take part in closing the connection.
+// newWorker returns the worker of a connection. The context of the run does not cancel
+// it: the session may still work while the connection is being closed.
 func newWorker(ctx context.Context) worker {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return worker{ctx: ctx, cancel: cancel, done: make(chan func(time.Time) (Work, error), 1)}
 }
 
-// start begins some work, unless other work is still going on.
+// start starts work, unless other work is still running.
 func (w *worker) start(work Work) {
 	if !w.busy {
 		w.busy = true
@@ -37,7 +38,7 @@ func (w *worker) join() {
 	}
 }
 
-// do does some work, in a goroutine of its own.
+// do runs work, in its own goroutine.
 func do(ctx context.Context, w Work) (done func(time.Time) (Work, error)) {
 	var err error
 	defer func() {

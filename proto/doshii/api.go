@@ -18,9 +18,9 @@ import (
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
-// AppJWT signs a credential for the REST interface with the client secret
-// of an app. It is valid for wire.JWTWindow, so it is made anew for each
-// request (Doshii help centre, "App Authentication").
+// AppJWT signs a credential for the REST interface with the client secret of an app. It
+// is valid for wire.JWTWindow, so a new one is signed for each request (Doshii help
+// centre, "App Authentication").
 func AppJWT(now time.Time, clientID, clientSecret secret.Value) secret.Value {
 	return signedJWT(wire.Claims{ClientID: clientID.Reveal(), Timestamp: now.Unix()}, clientSecret)
 }
@@ -31,7 +31,8 @@ func VendorJWT(now time.Time, vendor string, vendorKey secret.Value) secret.Valu
 	return signedJWT(wire.Claims{Vendor: vendor, Timestamp: now.Unix()}, vendorKey)
 }
 
-// signedJWT is a JSON Web Token with HMAC-SHA256 (RFC 7519; RFC 7515, appendix A.1).
+// signedJWT returns a JSON Web Token with HMAC-SHA256 (RFC 7519; RFC 7515, appendix
+// A.1).
 func signedJWT(claims wire.Claims, key secret.Value) secret.Value {
 	enc := base64.RawURLEncoding
 	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(eventjson.Encode(claims))
@@ -40,25 +41,25 @@ func signedJWT(claims wire.Claims, key secret.Value) secret.Value {
 	return secret.Value(text + "." + enc.EncodeToString(mac.Sum(nil)))
 }
 
-// A API is the REST interface for apps.
+// An API is the REST interface for apps.
 type API struct {
 	// Base is the address of the interface, https://<env>.doshii.co/partner/v3.
 	Base string
-	// ClientID and ClientSecret are asked anew for each request.
+	// ClientID and ClientSecret are read again for each request.
 	ClientID, ClientSecret proto.TokenSource
 	Client                 *http.Client
-	// Secret is told the credential of each request before it is used.
+	// Secret is called with the credential of each request before it is used.
 	Secret func(value string)
 }
 
-// A Subscription is what can be said when subscribing to a location.
+// A Subscription has the optional members of a subscription to a location.
 type Subscription struct {
 	MappedLocationID string `json:"mappedLocationId,omitempty"`
 	UseFilteredMenu  bool   `json:"useFilteredMenu,omitempty"`
 }
 
-// Subscribe subscribes the app to a location: without it no event of the location
-// comes. It returns the answer as it came.
+// Subscribe subscribes the app to a location: without a subscription, no events of the
+// location are received. It returns the body of the response.
 func (a *API) Subscribe(ctx context.Context, location string, s Subscription) ([]byte, error) {
 	return a.call(ctx, http.MethodPost, "/locations/"+url.PathEscape(location)+"/subscription", location, s)
 }
@@ -68,7 +69,7 @@ func (a *API) Unsubscribe(ctx context.Context, location string) ([]byte, error) 
 	return a.call(ctx, http.MethodDelete, "/locations/"+url.PathEscape(location)+"/subscription", location, nil)
 }
 
-// Devices lists the registered devices of the app, each as it came.
+// Devices lists the registered devices of the app, each as JSON text of the response.
 func (a *API) Devices(ctx context.Context) ([]json.RawMessage, error) {
 	answer, err := a.call(ctx, http.MethodGet, "/devices", "", nil)
 	if err != nil {
@@ -84,8 +85,7 @@ func (a *API) Devices(ctx context.Context) ([]json.RawMessage, error) {
 	return list, nil
 }
 
-// A NewDevice is what a device is registered with. An empty list is no
-// restriction.
+// A NewDevice describes a device to register. An empty list means no restriction.
 type NewDevice struct {
 	Name string `json:"name"`
 	Ref  string `json:"ref"`
@@ -97,8 +97,8 @@ type NewDevice struct {
 	LocationIDs []string `json:"locationIds"`
 }
 
-// CreateDevice registers a device and returns the answer as it came; its doshiiId
-// is what Doshii.DeviceID takes.
+// CreateDevice registers a device and returns the body of the response; its doshiiId is
+// a value for Service.DeviceID.
 func (a *API) CreateDevice(ctx context.Context, d NewDevice) ([]byte, error) {
 	for _, list := range []*[]string{&d.Events, &d.Terminals, &d.Channels, &d.LocationIDs} {
 		if *list == nil {
@@ -108,7 +108,7 @@ func (a *API) CreateDevice(ctx context.Context, d NewDevice) ([]byte, error) {
 	return a.call(ctx, http.MethodPost, "/devices", "", d)
 }
 
-// DeleteDevice ends the registration of a device.
+// DeleteDevice unregisters a device.
 func (a *API) DeleteDevice(ctx context.Context, id string) ([]byte, error) {
 	return a.call(ctx, http.MethodDelete, "/devices/"+url.PathEscape(id), "", nil)
 }
@@ -142,7 +142,7 @@ func (a *API) call(ctx context.Context, method, path, location string, body any)
 	}
 	answer, err := proto.Request(a.Client, req, proto.StageRequest)
 	if e, ok := errors.AsType[*proto.HandshakeError](err); ok && e.Status == http.StatusForbidden {
-		// Bad credentials are a 401.
+		// Invalid credentials get a 401.
 		return nil, &proto.Failure{Class: proto.Refused, Err: err}
 	}
 	return answer, err

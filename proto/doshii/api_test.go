@@ -127,8 +127,8 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// The sockets of points of sale and vendors have other credentials than those of
-// apps. A vendor's token ages, so each attempt gets another.
+// The sockets of points of sale and vendors have other credentials than those of apps.
+// A vendor's token expires, so each attempt gets a new one.
 func TestHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &Service{Endpoint: "wss://h", Path: wire.PathPOS, Token: prototest.StaticToken("loc&tok")}
@@ -206,8 +206,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Nothing but pongs for a minute is worth a word, once; an event is not nothing,
-// even one that the filter drops.
+// Only pongs for a minute is reported, once; an event counts, even one that the filter
+// drops.
 func TestQuiet(t *testing.T) {
 	const pong, event = `{"doshii":{"pong":1}}`, `{"emit":["order_created",{}]}`
 	tests := []struct {

@@ -9,12 +9,12 @@ import (
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
-// sourceName is the form of the names of events.
+// sourceName matches the names of events.
 var sourceName = regexp.MustCompile(`^[a-z0-9_.-]+$`)
 
-// Describe implements Describer. The source is the address of the socket, the type
-// the name of the event, the subject the id of what the event is about. Events
-// have no id and no time of their own.
+// Describe implements Describer. The source is the address of the socket, the type the
+// name of the event, the subject the id of its payload. Events of Doshii have no id and
+// no time.
 func (d *Service) Describe(m proto.Message) proto.Description {
 	var out proto.Description
 	if base, err := proto.SocketURL(d.Endpoint); err == nil {
@@ -27,9 +27,9 @@ func (d *Service) Describe(m proto.Message) proto.Description {
 	name, ok := msg.Emit.Name()
 	data := msg.Emit.Payload()
 	switch {
-	case ok && len(msg.Emit) > 2: // nothing is to be lost
+	case ok && len(msg.Emit) > 2: // so that nothing is lost
 		data = m.Data
-	case !ok && msg.Event != "": // the two forms that the help pages print
+	case !ok && msg.Event != "": // the two forms of the help pages
 		name, data = msg.Event, msg.Data
 	case !ok:
 		name, data = msg.Type, msg.Data

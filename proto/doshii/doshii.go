@@ -22,7 +22,7 @@ import (
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
-// The engine looks for these at run time.
+// The engine finds these interfaces at run time.
 var (
 	_ proto.Classifier = (*Service)(nil)
 	_ proto.Scheduler  = (*session)(nil)
@@ -32,40 +32,41 @@ var (
 // points of sale (Doshii help centre, "Connection – App partners" and
 // "Connection" of the POS partners).
 type Service struct {
-	// Endpoint is the base of the socket; ws, wss, http and https are taken.
+	// Endpoint is the base of the socket; its scheme may be ws, wss, http or https.
 	Endpoint string
-	// Path is that of the socket, wire.PathAppV3 or another one.
+	// Path is the path of the socket, such as wire.PathAppV3.
 	Path string
-	// Exactly one of Auth and Token is set. Auth gives the value of the auth
-	// parameter of an app: Auth of its client id. Token gives that of the
-	// token parameter: a location token, or VendorJWT with Vendor.
+	// Exactly one of Auth and Token is set. Auth returns the auth parameter of an app:
+	// Auth of its client id. Token returns the token parameter: a location token, or
+	// VendorJWT with Vendor.
 	Auth  proto.TokenSource
 	Token proto.TokenSource
 	// Vendor is the API name of a vendor.
 	Vendor string
 	// DeviceID narrows the events to the interests of a registered device.
 	DeviceID string
-	// AppVersion is what the heartbeats say of us.
+	// AppVersion is the version in heartbeats.
 	AppVersion string
 	// Heartbeat is the time between heartbeats.
 	Heartbeat time.Duration
-	// Events are the names of the events that count; the others are dropped. An
-	// empty list lets everything pass, unknown messages included.
+	// Events lists the names of events to keep; other events are dropped. An empty list
+	// keeps everything, including unknown messages.
 	Events []string
-	// Quiet is called when a connection has brought answers to heartbeats for
-	// wire.Quiet but no event; nil for nobody. It must not block. Runs at the same time call it at the same time.
+	// Quiet, if not nil, is called when a connection has received answers to heartbeats
+	// for wire.Quiet but no event. It must not block. Concurrent runs call it
+	// concurrently.
 	Quiet func()
 }
 
-// Auth is the value of the auth parameter for a client id: its base64
-// (Doshii help centre, "Use of WebSockets – App partners").
+// Auth returns the auth parameter for a client id: its base64 (Doshii help centre, "Use
+// of WebSockets – App partners").
 func Auth(clientID secret.Value) secret.Value {
 	return secret.Value(base64.StdEncoding.EncodeToString([]byte(clientID.Reveal())))
 }
 
-// Encoded reports whether a client id looks as if it were in base64 already:
-// it decodes to plain text. What decodes to a JSON object is the head of a JSON
-// Web Token, the form that client ids have by themselves.
+// Encoded reports whether a client id seems to be in base64 already: it decodes to
+// plain text. If it decodes to a JSON object it is the header of a JSON Web Token,
+// which is the usual form of client ids.
 func Encoded(clientID secret.Value) bool {
 	b, err := base64.StdEncoding.DecodeString(clientID.Reveal())
 	if err != nil || len(b) < 8 || b[0] == '{' {
@@ -133,7 +134,7 @@ type session struct {
 	d        *Service
 	beat     time.Time // of the next heartbeat
 	lastPong time.Time // or when the socket was opened
-	quiet    time.Time // when to say that only pongs have come; zero when said, or not so
+	quiet    time.Time // when to report that only pongs have arrived; zero when reported, or not due
 }
 
 // OnOpen sends the first heartbeat, which completes the handshake.
@@ -149,11 +150,11 @@ func (s *session) ping(now time.Time) proto.Frame {
 	return proto.Text(eventjson.Encode(wire.Ping(now, s.d.AppVersion)))
 }
 
-// eventPrefix is how an event begins as Doshii sends it.
+// eventPrefix is the start of an event as Doshii sends it.
 var eventPrefix = []byte(`{"emit":["`)
 
-// Decode tells events from heartbeats. Whatever is neither is passed on as an
-// event, unchanged: vendors add things.
+// Decode distinguishes events from heartbeats. Other messages are passed on as events,
+// unchanged, because vendors may add types.
 func (s *session) Decode(m proto.Message) (event bool, effects []proto.Effect, _ error) {
 	if name, ok := emitted(m.Data); ok && name != wire.HealthCheck {
 		return s.event(name), nil, nil
@@ -162,8 +163,8 @@ func (s *session) Decode(m proto.Message) (event bool, effects []proto.Effect, _
 	return event, effects, nil
 }
 
-// emitted reads the name of an event that stands as Doshii writes it; false when
-// a closer look is needed.
+// emitted returns the name of an event in the usual form of Doshii; false if the
+// message must be decoded.
 func emitted(data []byte) (name string, ok bool) {
 	rest, ok := bytes.CutPrefix(data, eventPrefix)
 	if !ok {
@@ -176,13 +177,15 @@ func emitted(data []byte) (name string, ok bool) {
 	return string(rest[:end]), true
 }
 
-// event decides about an event; one without a name is a message of another kind.
+// event applies the filter to an event; one without a name is a message of another
+// kind.
 func (s *session) event(name string) bool {
 	s.quiet = time.Time{}
 	return len(s.d.Events) == 0 || slices.Contains(s.d.Events, name)
 }
 
-// longestPrimus is more than a message of Primus takes, in bytes: a name and a time.
+// longestPrimus is larger than any control message of Primus, in bytes: a name and a
+// time.
 const longestPrimus = 1 << 10
 
 func (s *session) decode(data []byte, now time.Time, outer bool) (event bool, effects []proto.Effect) {
@@ -200,7 +203,7 @@ func (s *session) decode(data []byte, now time.Time, outer bool) (event bool, ef
 	case msg.Doshii != nil && msg.Doshii.Ping != nil:
 		return false, s.answer(msg.Doshii.Ping, "ping of the server answered")
 	case msg.Type == "message" && msg.Data != nil && outer:
-		// The help pages print messages the way a browser wraps them.
+		// The help pages show messages in the envelope of a browser event.
 		return s.decode(msg.Data, now, false)
 	}
 	name, payload := msg.NameAndPayload()
@@ -208,19 +211,20 @@ func (s *session) decode(data []byte, now time.Time, outer bool) (event bool, ef
 		Ping json.RawMessage `json:"ping"`
 	}
 	if name == wire.HealthCheck && json.Unmarshal(payload, &check) == nil && check.Ping != nil {
-		// A heartbeat in the clothes of an event; those who ask for it get it.
+		// A heartbeat in the form of an event, which is an event only if the filter
+		// contains it.
 		return slices.Contains(s.d.Events, name), s.answer(check.Ping, "health check answered")
 	}
 	return s.event(name), nil
 }
 
-// answer is the pong for a ping of the server.
+// answer returns the pong for a ping of the server.
 func (s *session) answer(ping json.RawMessage, note proto.Note) []proto.Effect {
 	return []proto.Effect{proto.Send{proto.Text(eventjson.Encode(wire.Pong(ping, s.d.AppVersion)))}, note}
 }
 
-// pong takes a sign of life. The number is the ping's own or the server's clock;
-// only the former tells a round-trip time.
+// pong handles a pong. The number is that of the ping or the server's clock; only the
+// former gives a round-trip time.
 func (s *session) pong(number json.RawMessage, now time.Time) []proto.Effect {
 	s.lastPong = now
 	var ms int64
@@ -233,7 +237,7 @@ func (s *session) pong(number json.RawMessage, now time.Time) []proto.Effect {
 	return []proto.Effect{proto.Note("pong"), proto.HeartbeatAnswered{}, proto.StreamReady{}}
 }
 
-// primus takes a heartbeat of the form that Doshii had before 2018.
+// primus handles a heartbeat in the form that Doshii used before 2018.
 func (s *session) primus(text string, now time.Time) []proto.Effect {
 	switch {
 	case strings.HasPrefix(text, wire.PrimusPing):
@@ -247,8 +251,8 @@ func (s *session) primus(text string, now time.Time) []proto.Effect {
 	return []proto.Effect{proto.Note("the server is about to close")}
 }
 
-// Tick implements proto.Scheduler: heartbeats, and the end of a connection on which no pong
-// comes any more.
+// Tick implements proto.Scheduler: heartbeats, and the end of a connection without
+// pongs.
 func (s *session) Tick(now time.Time) (proto.Work, error) {
 	var w proto.Work
 	if !now.Before(s.beat) {
@@ -273,5 +277,5 @@ func (s *session) Tick(now time.Time) (proto.Work, error) {
 	return w, nil
 }
 
-// OnClose has nothing to say.
+// OnClose sends nothing.
 func (s *session) OnClose() []proto.Frame { return nil }

@@ -121,7 +121,7 @@ func TestEncoded(t *testing.T) {
 	}
 }
 
-// What the vendor's documents and public code send is told apart rightly.
+// What the vendor's documents and public code send is decoded correctly.
 func TestVendorMessages(t *testing.T) {
 	seen := 0
 	for name, m := range prototest.Messages(t, "doshii") {
@@ -153,8 +153,8 @@ func FuzzDecode(f *testing.F) {
 	prototest.FuzzDecode(f, "doshii", func() proto.Session { return newSession() })
 }
 
-// What nobody can do anything about must not stop a stream: only what has been
-// asked for and refused is an error of Decode.
+// Unexpected messages must not end a stream: only the refusal of a request is an error
+// of Decode.
 func TestDecodeErrorsAreRefusals(t *testing.T) {
 	for _, text := range []string{"", "null", "{}", "[", `{"head":1}`, `{"head":{"ok":"yes"}}`, "\xff"} {
 		s := newSession()

@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// inQuietWorld runs f with an emulator that makes up no events, and a service for it.
+// inQuietWorld runs f with an emulator that generates no events, and a service for it.
 func inQuietWorld(t *testing.T, opts doshiiemu.Options, f func(*prototest.World, *doshii.Service)) {
 	t.Helper()
 	all := emulator.DefaultOptions()
@@ -28,8 +28,8 @@ func inQuietWorld(t *testing.T, opts doshiiemu.Options, f func(*prototest.World,
 	})
 }
 
-// A connection that brings nothing but pongs is noticed after a minute, once, and
-// goes on.
+// A connection that receives only pongs is reported after a minute, once, and
+// continues.
 func TestQuietRun(t *testing.T) {
 	inQuietWorld(t, doshiiemu.DefaultOptions(), func(w *prototest.World, d *doshii.Service) {
 		start := time.Now()
@@ -47,7 +47,7 @@ func TestQuietRun(t *testing.T) {
 	})
 }
 
-// The server's checks of a point of sale are answered and are no events.
+// The server's checks of a point of sale are answered and are not events.
 func TestHealthCheck(t *testing.T) {
 	opts := doshiiemu.DefaultOptions()
 	opts.HealthCheck = 7 * time.Second

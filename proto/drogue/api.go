@@ -25,14 +25,14 @@ type API struct {
 	Client *http.Client
 }
 
-// Endpoints asks for the discovery document, which needs no credentials. raw is
-// the document as it came.
+// Endpoints requests the discovery document, which requires no credentials. raw is the
+// JSON text of the document.
 func (a API) Endpoints(ctx context.Context) (doc wire.Endpoints, raw []byte, err error) {
 	return a.endpoints(ctx, wire.PathEndpoints, Credential{})
 }
 
-// Info asks for the same document where installations older than 0.10 have it
-// complete, with credentials.
+// Info requests, with credentials, the document that is complete in installations older
+// than 0.10.
 func (a API) Info(ctx context.Context, c Credential) (doc wire.Endpoints, raw []byte, err error) {
 	return a.endpoints(ctx, wire.PathInfo, c)
 }
@@ -51,7 +51,7 @@ func (a API) endpoints(ctx context.Context, path string, c Credential) (doc wire
 	return doc, raw, nil
 }
 
-// Whoami asks for the id of the user that the credentials belong to.
+// Whoami requests the id of the user of the credentials.
 func (a API) Whoami(ctx context.Context, c Credential) (id string, err error) {
 	raw, err := a.get(ctx, proto.StageRequest, wire.PathWhoami, c)
 	if err != nil {
@@ -69,7 +69,7 @@ func (a API) Whoami(ctx context.Context, c Credential) (id string, err error) {
 	return user.ID, nil
 }
 
-// Applications asks for the applications that the credentials may see. Each is the
+// Applications requests the applications that the credentials may read. Each is the
 // JSON text of the resource.
 func (a API) Applications(ctx context.Context, c Credential) ([]json.RawMessage, error) {
 	raw, err := a.get(ctx, proto.StageRequest, wire.PathApps, c)
@@ -95,12 +95,12 @@ func (a API) get(ctx context.Context, stage netdial.Stage, path string, c Creden
 	return proto.Request(a.Client, req, stage)
 }
 
-// errNoIntegration: the installation does not say where its sockets are.
+// errNoIntegration: the installation does not publish the address of its sockets.
 var errNoIntegration = errors.New("the installation does not name its WebSocket integration is")
 
-// socket is the base of the installation's WebSocket integration. Installations
-// older than 0.10 tell it only to those who have credentials, for which
-// credential is called then.
+// socket returns the base of the installation's WebSocket integration. Installations
+// older than 0.10 publish it to authenticated users only, for which credential is
+// called.
 func (a API) socket(ctx context.Context, credential func() (Credential, error)) (string, error) {
 	doc, _, err := a.Endpoints(ctx)
 	if err != nil {
@@ -128,8 +128,8 @@ func (a API) socket(ctx context.Context, credential func() (Credential, error)) 
 	return endpoint, nil
 }
 
-// Trusted checks that credentials which go to the API over TLS would not go to
-// another endpoint in the clear.
+// Trusted returns an error if credentials that are sent to the API over TLS would be
+// sent to another endpoint without it.
 func (a API) Trusted(endpoint string) error {
 	if strings.HasPrefix(a.Base, "https://") && !strings.HasPrefix(endpoint, "https://") && !strings.HasPrefix(endpoint, "wss://") {
 		return &proto.HandshakeError{Stage: proto.StageDiscovery, Address: proto.BareAddress(a.Base), Err: &proto.ProtocolError{Err: fmt.Errorf("the installation names an endpoint without TLS (%s), to which no credentials are sent", proto.BareAddress(endpoint))}}
@@ -137,7 +137,7 @@ func (a API) Trusted(endpoint string) error {
 	return nil
 }
 
-// A Credential is one of the two forms of credentials, or none of them.
+// A Credential has at most one of two forms of credentials.
 type Credential struct {
 	// Token is an OpenID Connect access token.
 	Token secret.Value
@@ -146,7 +146,7 @@ type Credential struct {
 	User        string
 }
 
-// header sends the credential in a header.
+// header adds the credential to a header.
 func (c Credential) header(h http.Header) {
 	switch {
 	case c.Token != "":
@@ -157,7 +157,7 @@ func (c Credential) header(h http.Header) {
 	}
 }
 
-// query sends the credential in the address.
+// query adds the credential to the query of the address.
 func (c Credential) query(q url.Values) {
 	switch {
 	case c.Token != "":
@@ -173,19 +173,19 @@ func (c Credential) query(q url.Values) {
 type Publisher struct {
 	// Endpoint is the base of the HTTP endpoint, http:// or https://.
 	Endpoint string
-	// Application, Channel and Device are required. What follows the first slash
-	// of a channel is not part of the subject of the event.
+	// Application, Channel and Device are required. The subject of the event is the
+	// channel up to its first slash.
 	Application, Channel, Device string
-	// As is another device that Device, a gateway, sends for.
+	// As is another device on whose behalf Device, a gateway, sends.
 	As string
-	// Password is that of Device or, with Username, of this user of Device; nil
-	// for an endpoint that asks for none.
+	// Password is that of Device or, with Username, of this user of Device; nil for an
+	// endpoint that requires none.
 	Password proto.TokenSource
 	Username string
 	Client   *http.Client
 }
 
-// Publish sends one event. An empty contentType is found out from data.
+// Publish sends one event. An empty contentType is derived from data.
 func (p *Publisher) Publish(ctx context.Context, contentType string, data []byte) error {
 	address := p.Endpoint + wire.PathPublish + escapePath(p.Channel)
 	password, err := p.Password.Ask(ctx, proto.BareAddress(address))
@@ -228,7 +228,7 @@ func escapePath(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// contentTypeOf is what the data looks like.
+// contentTypeOf returns the content type that data appears to have.
 func contentTypeOf(data []byte) string {
 	if ok, _ := eventjson.Valid(data); ok {
 		return "application/json"

@@ -16,8 +16,8 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// installation is the API of a Drogue Cloud installation: paths and what they
-// answer; HOST stands for the address of the server itself.
+// installation is the API of a Drogue Cloud installation: paths and their responses;
+// HOST is replaced by the address of the server.
 func installation(t *testing.T, answers map[string]string) (base string, asked *[]string) {
 	t.Helper()
 	asked = new([]string)
@@ -132,7 +132,7 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// What went to the API over TLS does not go on in the clear.
+// Credentials sent to the API over TLS are not sent anywhere without it.
 func TestTrusted(t *testing.T) {
 	for _, tt := range []struct {
 		base, endpoint string
@@ -219,7 +219,7 @@ func TestWhoami(t *testing.T) {
 	}
 }
 
-// Only the user can help when the source of tokens has none left.
+// When the source of tokens has none left, the user must act.
 func TestCredentialError(t *testing.T) {
 	d := &Service{Endpoint: "ws://x", Application: "a", Token: func(context.Context) (secret.Value, error) {
 		return "", &proto.CredentialError{Err: errors.New("not logged in")}

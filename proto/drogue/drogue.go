@@ -19,7 +19,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// The engine looks for these at run time.
+// The engine finds these interfaces at run time.
 var (
 	_ proto.Classifier     = (*Service)(nil)
 	_ proto.Scheduler      = (*session)(nil)
@@ -30,31 +30,31 @@ var (
 // application, one per message (Drogue Cloud documentation, "WebSocket
 // integration").
 type Service struct {
-	// API is the base of the installation's API, which is asked at each attempt
-	// where the integration is, through Client.
+	// API is the base of the installation's API, which is asked, through Client, for
+	// the address of the integration at each attempt.
 	API    string
 	Client *http.Client
-	// Endpoint is the base of the integration when API is empty; ws, wss, http and
-	// https are taken.
+	// Endpoint is the base of the integration if API is empty; its scheme may be ws,
+	// wss, http or https.
 	Endpoint string
 	// Application is required; Channel narrows the stream to one subject.
 	Application, Channel string
 	// Group is the consumer group, "" for one of this connection alone.
 	Group string
 
-	// At most one of Token and AccessToken is set; neither means anonymous.
-	// Token gives OpenID Connect access tokens, AccessToken a personal access
-	// token of User.
+	// At most one of Token and AccessToken is set; neither means anonymous. Token
+	// returns OpenID Connect access tokens, AccessToken a personal access token of
+	// User.
 	Token       proto.TokenSource
 	AccessToken proto.TokenSource
 	User        string
-	// AuthInQuery sends the credentials in the address, for servers that never
-	// see the headers.
+	// AuthInQuery sends the credentials in the address, for servers that do not get the
+	// headers.
 	AuthInQuery bool
-	// Renewable: Token may give another token the next time.
+	// Renewable: Token may return a new token on each call.
 	Renewable bool
 
-	// Filter says which events count; the others are dropped.
+	// Filter selects events; others are dropped.
 	Filter Filter
 }
 
@@ -65,7 +65,7 @@ func (d *Service) Name() string { return "drogue" }
 func (d *Service) Start() proto.Source { return proto.SourceFunc(d.handshake) }
 
 func (d *Service) handshake(ctx context.Context) (*proto.Handshake, error) {
-	var c *Credential // once per attempt: asking may run a command
+	var c *Credential // once per attempt, because it may run a command
 	credential := func(address string) (Credential, error) {
 		if c == nil {
 			got, err := d.credential(ctx, address)
@@ -119,7 +119,7 @@ func (d *Service) handshake(ctx context.Context) (*proto.Handshake, error) {
 	return hs, nil
 }
 
-// credential asks for what the user has given.
+// credential returns the credential from the user's sources.
 func (d *Service) credential(ctx context.Context, address string) (c Credential, err error) {
 	if d.Token != nil {
 		c.Token, err = d.Token.Ask(ctx, address)
@@ -151,9 +151,9 @@ func (d *Service) authenticate(c Credential, hs *proto.Handshake, query url.Valu
 // Offline implements Player.
 func (d *Service) Offline() proto.Session { return &session{d: d} }
 
-// Classify implements proto.Classifier, after the close codes and statuses that the server's
-// source has (drogue-cloud, websocket-integration/src/wshandler/mod.rs, and
-// drogue-bazaar, src/auth/error.rs).
+// Classify implements proto.Classifier, by the close codes and statuses in the server's
+// source (drogue-cloud, websocket-integration/src/wshandler/mod.rs, and drogue-bazaar,
+// src/auth/error.rs).
 func (d *Service) Classify(err error) proto.Verdict {
 	if _, ok := errors.AsType[*proto.CredentialError](err); ok {
 		return proto.Verdict{Class: proto.Credentials}
@@ -184,21 +184,20 @@ func (d *Service) Classify(err error) proto.Verdict {
 	return proto.Verdict{}
 }
 
-// A session is the codec of one connection. Every message is an event,
-// unless a filter does not want it; what there is to do is to keep the token
-// fresh.
+// A session is the codec of one connection. Every message is an event, unless the
+// filter drops it; the session also renews the token.
 type session struct {
 	d        *Service
 	limited  bool      // the token of this connection expires
 	claimed  time.Time // when it expires by the issuer's clock
-	expires  time.Time // and by ours, as far as is known
+	expires  time.Time // and by the local clock, as far as known
 	obtained time.Time
 	ask      time.Time // when to ask for a new token
-	failures int       // in a row, to get a new token after the old one has expired
+	failures int       // consecutive failures to get a new token after the old one has expired
 }
 
-// OnOpen has nothing to say: the server acknowledges nothing, so the stream is
-// live as soon as the socket is open.
+// OnOpen sends nothing: the server acknowledges nothing, so the stream is live as soon
+// as the socket is open.
 func (s *session) OnOpen(now time.Time) []proto.Effect {
 	if !s.limited {
 		return []proto.Effect{proto.StreamLive{}}
@@ -212,18 +211,19 @@ func (s *session) OnOpen(now time.Time) []proto.Effect {
 	return []proto.Effect{proto.Note(fmt.Sprintf(note, left)), proto.StreamLive{}}
 }
 
-// readyEffects is what each message shows, the first one at the latest.
+// readyEffects are the effects of each message, of which the first makes the stream
+// ready.
 var readyEffects = []proto.Effect{proto.StreamReady{}}
 
-// Decode takes every message for an event that passes the filter. The first, even
-// one that does not pass, shows that the broker has assigned the stream to this
+// Decode reports every message that passes the filter as an event. The first message,
+// even one that does not pass, shows that the broker has assigned the stream to this
 // connection.
 func (s *session) Decode(m proto.Message) (event bool, _ []proto.Effect, _ error) {
 	return s.d.Filter == (Filter{}) || s.d.Filter.match(m.Data), readyEffects, nil
 }
 
-// Control implements ControlWatcher. What is published right after the upgrade is
-// missed, until the broker has assigned the stream; the server's first ping comes
+// Control implements ControlWatcher. Events published right after the upgrade are
+// missed, until the broker has assigned the stream; the server's first ping follows
 // some seconds later.
 func (s *session) Control(op frame.Opcode, _ time.Time) []proto.Effect {
 	if op == frame.OpPing {
@@ -232,11 +232,11 @@ func (s *session) Control(op frame.Opcode, _ time.Time) []proto.Effect {
 	return nil
 }
 
-// OnClose has nothing to say.
+// OnClose sends nothing.
 func (s *session) OnClose() []proto.Frame { return nil }
 
-// schedule plans the next renewal: half a minute before the token expires, or
-// after two thirds of a life that is shorter than 90 s.
+// schedule plans the next renewal: half a minute before the token expires, or after two
+// thirds of a lifetime shorter than 90 s.
 func (s *session) schedule(now time.Time) {
 	margin := min(30*time.Second, s.expires.Sub(s.obtained)/3)
 	s.ask = s.expires.Add(-margin)
@@ -244,20 +244,20 @@ func (s *session) schedule(now time.Time) {
 		s.failures = 0
 		return
 	}
-	s.ask = now.Add(s.backOff()) // until when it is good is not known
+	s.ask = now.Add(s.backOff()) // its expiry is not known
 }
 
-// backOff returns how long to wait for the next attempt to get a new token when it is
-// not known that the old one is still good.
+// backOff returns the delay before the next attempt to get a new token when the old one
+// may have expired.
 func (s *session) backOff() time.Duration {
 	wait := min(time.Second<<min(s.failures, 10), longestRenewal)
 	s.failures++
 	return wait
 }
 
-// Tick implements proto.Scheduler: a new token before the old one expires. Connections with
-// a personal access token or without credentials have no expiry, and a refresh
-// would give them one.
+// Tick implements proto.Scheduler: a new token before the old one expires. Connections
+// with a personal access token or without credentials do not expire, and a refresh
+// would make them expire.
 func (s *session) Tick(now time.Time) (proto.Work, error) {
 	if !s.limited || !s.d.Renewable {
 		return proto.Work{}, nil
@@ -271,13 +271,13 @@ func (s *session) Tick(now time.Time) (proto.Work, error) {
 	}}, nil
 }
 
-// longestRenewal is the most between two attempts to get a new token when the old one
-// has expired.
+// longestRenewal is the longest delay between attempts to get a new token when the old
+// one has expired.
 const longestRenewal = time.Minute
 
-// renewed takes the answer of the token source. Only a token that is really newer
-// is sent: the server takes the expiry of any token for the connection's own, and
-// a bad token kills a connection whose old one is still good.
+// renewed handles the result of the token source. Only a newer token is sent: the
+// server applies the expiry of any token to the connection, and closes the connection
+// for an invalid token even if the old one is still valid.
 func (s *session) renewed(now time.Time, t secret.Value, err error) proto.Work {
 	again := func(warning string) proto.Work {
 		wait := min(10*time.Second, max(time.Second, s.expires.Sub(now)/2))
@@ -297,7 +297,7 @@ func (s *session) renewed(now time.Time, t secret.Value, err error) proto.Work {
 	if !ok {
 		return again("the new token is not a JSON Web Token with an expiry, and was not sent")
 	}
-	// Both are by the issuer's clock; ours says nothing about which is newer.
+	// Both are by the issuer's clock; the local clock cannot tell which is newer.
 	if !exp.After(s.claimed) {
 		return again("the new token expires no later than the old one, and was not sent")
 	}
@@ -313,7 +313,8 @@ func (s *session) renewed(now time.Time, t secret.Value, err error) proto.Work {
 	}
 }
 
-// sentNote tells of a new token; left is not positive when the clocks differ.
+// sentNote returns the note about a new token; left may not be positive if the clocks
+// differ.
 func sentNote(left time.Duration) string {
 	if left <= 0 {
 		return "new token sent; when it expires is not known, because the clocks differ"

@@ -79,7 +79,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// renew runs the work that is due and returns what it wants.
+// renew runs the work that is due and returns its effects.
 func renew(t *testing.T, s *session, now time.Time) proto.Work {
 	t.Helper()
 	w, err := s.Tick(now)
@@ -136,11 +136,12 @@ func TestRenewsItsToken(t *testing.T) {
 }
 
 // The clock of the machine is wrong by an hour: tokens are compared with each other, so
-// each new one is sent; a source that gives the old one is asked less and less often.
+// each new one is sent; a source that returns the old one is called at growing
+// intervals.
 func TestRenewsWithAWrongClock(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		skew time.Duration // of our clock
+		skew time.Duration // of the local clock
 		iat  bool
 		asks int // at most, in an hour of tokens that live for five minutes
 	}{
@@ -216,7 +217,7 @@ func TestRenewsWithAWrongClock(t *testing.T) {
 	})
 }
 
-// A refresh would give a connection without expiry one.
+// A refresh would make a connection expire that does not otherwise.
 func TestNeverRefreshesWithoutExpiry(t *testing.T) {
 	for name, d := range map[string]*Service{
 		"access token": {Endpoint: "ws://h", Application: "a", User: "u", AccessToken: prototest.StaticToken("drg_1"), Renewable: true},

@@ -14,15 +14,15 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// A Filter narrows the events by their CloudEvents attributes. An event
-// passes when it has each value that is not empty.
+// A Filter selects events by their CloudEvents attributes. An event passes if it has
+// all values that are not empty.
 type Filter struct {
-	Device string // device: what the data is about
-	Sender string // sender: who was connected
+	Device string // device: the device of the data
+	Sender string // sender: the device that was connected
 	Type   string // type
 }
 
-// match reports whether an event passes. A message that is no event does not.
+// match reports whether an event passes. A message that is not an event does not.
 func (f *Filter) match(data []byte) bool {
 	wanted := [...]struct {
 		attribute, value string
@@ -44,7 +44,7 @@ func (f *Filter) match(data []byte) bool {
 	return ok
 }
 
-// isString reports whether a JSON value is that string.
+// isString reports whether a JSON value is the given string.
 func isString(value []byte, s string) bool {
 	if len(value) > len(`""`)+len(`\u0000`)*len(s) {
 		return false
@@ -53,10 +53,10 @@ func isString(value []byte, s string) bool {
 	return ok && got == s
 }
 
-// Decode returns an event with data instead of data_base64 when the
-// content type says that it is text, and event itself otherwise: text becomes a
-// string, JSON a value. Nothing else in the event changes. A large event that would
-// become much larger, because its text is full of control characters, stays too.
+// Decode returns an event with data instead of data_base64 if its content type is text,
+// otherwise event itself: text becomes a string, JSON a value. Nothing else in the
+// event changes. A large event that would become much larger, because its text has many
+// control characters, is not changed either.
 func Decode(event []byte) []byte {
 	if !bytes.Contains(event, []byte(`"data_base64"`)) {
 		return event
@@ -97,19 +97,18 @@ func Decode(event []byte) []byte {
 	return append(data.AppendAll(out), event[e.to:]...)
 }
 
-// largeEvent is the size from which on an event may not become twice as large, in
-// bytes.
+// largeEvent is the size above which an event may not become twice as large, in bytes.
 const largeEvent = 1 << 20
 
-// A binaryEvent is what Decode has to know of an event.
+// A binaryEvent has the members of an event that Decode uses.
 type binaryEvent struct {
 	contentType string
 	base64      []byte
 	from, to    int // of the member data_base64, name and value
 }
 
-// scanCloudEvent finds the members of an event; false when there is no
-// data_base64, or more than one payload.
+// scanCloudEvent finds the members of an event; false if there is no data_base64, or
+// more than one payload.
 func scanCloudEvent(event []byte) (e binaryEvent, ok bool) {
 	payloads, text := 0, true
 	offset := func(part []byte) int { return cap(event) - cap(part) }
@@ -129,8 +128,8 @@ func scanCloudEvent(event []byte) (e binaryEvent, ok bool) {
 	return e, ok && text && payloads == 1 && e.to > 0
 }
 
-// stringText is the text of the JSON string in b, which may be very long and hardly
-// ever has an escape sequence.
+// stringText returns the text of the JSON string in b, which may be very long and
+// rarely has an escape sequence.
 func stringText(b []byte) (text []byte, ok bool) {
 	if len(b) < 2 || b[0] != '"' {
 		return nil, false
@@ -142,8 +141,8 @@ func stringText(b []byte) (text []byte, ok bool) {
 	return []byte(s), ok
 }
 
-// textTypes are the media types that are text although they do not begin with
-// text/ nor end with a suffix that says so (RFC 6839).
+// textTypes are the media types that are text although they neither begin with text/
+// nor end with a suffix of a text format (RFC 6839).
 var textTypes = []string{
 	"application/xml", "application/yaml", "application/toml", "application/sql", "application/graphql",
 	"application/javascript", "application/x-ndjson", "application/x-www-form-urlencoded",
@@ -170,8 +169,8 @@ func textual(contentType string) (isJSON, isText bool) {
 	return false, false
 }
 
-// Describe implements Describer. Events of Drogue Cloud are CloudEvents already and
-// need no description; this is for what is none.
+// Describe implements Describer. Events of Drogue Cloud are CloudEvents already; this
+// describes other messages.
 func (d *Service) Describe(proto.Message) proto.Description {
 	return proto.Description{Source: "drogue://" + url.PathEscape(d.Application), Subject: d.Channel}
 }

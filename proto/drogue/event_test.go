@@ -87,7 +87,8 @@ func TestDecodeEvent(t *testing.T) {
 	}
 }
 
-// Whatever comes, valid JSON stays valid, and other attributes stay.
+// Valid JSON stays valid, and other attributes are not changed, whatever the message
+// is.
 func FuzzDecodeEvent(f *testing.F) {
 	f.Add([]byte(`{"datacontenttype":"text/plain","data_base64":"aGk=","x":[1]}`))
 	f.Add([]byte(`{"data_base64":"aGk=","datacontenttype":"application/json"`))

@@ -22,6 +22,6 @@ func (s *session) Command(name string, _ []string, now time.Time) ([]proto.Effec
 	case !s.d.Renewable:
 		return nil, "", errors.New("no way to obtain a new token: give it with --token cmd:COMMAND or --token file:PATH")
 	}
-	s.ask = now // Due does the rest
+	s.ask = now // Tick does the rest
 	return nil, "asking for a new token", nil
 }

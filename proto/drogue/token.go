@@ -9,9 +9,9 @@ import (
 	"github.com/hark-cli/hark/internal/secret"
 )
 
-// claims reads the exp claim of a JSON Web Token (RFC 7519, section 4.1.4), and the life
-// that it had when it was issued (iat, section 4.1.6), or 0, without checking anything
-// else; false when v is no such token or has no exp.
+// claims returns the exp claim of a JSON Web Token (RFC 7519, section 4.1.4), and its
+// lifetime since iat (section 4.1.6), or 0, without checking anything else; false if v
+// is not such a token or has no exp.
 func claims(v secret.Value) (exp time.Time, life time.Duration, ok bool) {
 	parts := strings.Split(v.Reveal(), ".")
 	if len(parts) != 3 {
@@ -36,9 +36,9 @@ func claims(v secret.Value) (exp time.Time, life time.Duration, ok bool) {
 	return exp, life, true
 }
 
-// lasts returns when a token that was good at now expires by the clock of this machine,
-// which may differ from that of the issuer: no token lasts longer than when it was
-// issued, and one that is taken has not expired, whatever our clock says.
+// lasts returns when a token that was valid at now expires by the local clock, which
+// may differ from that of the issuer: no token is valid longer than its lifetime, and
+// one that the server has accepted has not expired, whatever the local clock shows.
 func lasts(now, exp time.Time, life time.Duration) time.Time {
 	if life > 0 && (!exp.After(now) || exp.After(now.Add(life))) {
 		return now.Add(life)

@@ -1,6 +1,6 @@
-// Package frame is the framing of the WebSocket protocol (RFC 6455, section 5): opcodes,
-// status codes, the header of a frame, masking. It knows no connection; client and
-// servers share it.
+// Package frame is the framing of the WebSocket protocol (RFC 6455, section 5):
+// opcodes, status codes, the header of a frame, masking. It has no connections; client
+// and servers share it.
 package frame
 
 import (
@@ -23,7 +23,7 @@ const (
 // Control reports whether the opcode is one of a control frame (section 5.5).
 func (o Opcode) Control() bool { return o&0x8 != 0 }
 
-// String is the lower-case name of the RFC.
+// String returns the name in the RFC, in lower case.
 func (o Opcode) String() string {
 	switch o {
 	case OpContinuation:
@@ -43,8 +43,8 @@ func (o Opcode) String() string {
 }
 
 // Status codes of a close frame (RFC 6455, section 7.4.1). StatusNone and
-// StatusAbnormal never travel: they stand for a close frame without a code and
-// for a connection that ended without a close frame.
+// StatusAbnormal are never sent: they mean a close frame without a code, and a
+// connection that ended without a close frame.
 const (
 	StatusNormal      = 1000
 	StatusGoingAway   = 1001
@@ -62,7 +62,7 @@ const (
 // (RFC 6455, section 5.5).
 const MaxControlPayload = 125
 
-// A Header is the head of one frame (RFC 6455, section 5.2).
+// A Header is the header of one frame (RFC 6455, section 5.2).
 type Header struct {
 	Fin    bool
 	RSV    byte // the three reserved bits, RSV1 the highest: 4, 2, 1
@@ -98,8 +98,8 @@ func AppendHeader(dst []byte, h Header) []byte {
 	return dst
 }
 
-// ParseHeader reads the header at the start of b. n is its length, or 0 when b
-// contains only a part of it.
+// ParseHeader parses the header at the start of b. n is its length, or 0 if b contains
+// only a part of it.
 func ParseHeader(b []byte) (h Header, n int) {
 	if len(b) < 2 {
 		return Header{}, 0
@@ -149,8 +149,8 @@ func Mask(b []byte, key [4]byte, pos uint64) {
 	}
 }
 
-// ClosePayload is the payload of a close frame; a reason beyond what a control
-// frame can carry is cut.
+// ClosePayload returns the payload of a close frame; a reason that does not fit a
+// control frame is truncated.
 func ClosePayload(code int, reason string) []byte {
 	if code == StatusNone || code == 0 {
 		return nil
@@ -164,7 +164,7 @@ func ClosePayload(code int, reason string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
 }
 
-// ParseClose reads the payload of a close frame. An empty one yields StatusNone.
+// ParseClose parses the payload of a close frame. An empty one yields StatusNone.
 func ParseClose(b []byte) (code int, reason string) {
 	if len(b) < 2 {
 		return StatusNone, ""

@@ -10,25 +10,25 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A reply is a message of the service, or an answer over HTTP: of an answer,
-// only ok, msgId and the body decide. The other members were seen with other JSON
-// types than those that are documented; they are shown, whatever they are.
+// A reply is a message or an HTTP response of the service: of a response, only ok,
+// msgId and the body matter. Other members have been observed with other JSON types
+// than documented; they are shown in any type.
 type reply struct {
-	typ  string     // "" when it is none, or no string
-	head *replyHead // nil for what is no answer
+	typ  string     // "" if absent or not a string
+	head *replyHead // nil if it is not a response
 	body []byte
 }
 
-// A replyHead is the head of an answer.
+// A replyHead is the head of a response.
 type replyHead struct {
 	msgID   []byte // JSON; nil when absent or null
 	ok      bool
-	denied  bool // ok is there, and not true
-	status  int  // of the service, 0 when it gave none
+	denied  bool // ok is present, and not true
+	status  int  // of the service, 0 for none
 	reasons []string
 }
 
-// readReply reads a message or an answer; false when it is not a JSON object.
+// readReply parses a message or a response; false if it is not a JSON object.
 func readReply(text []byte) (m reply, ok bool) {
 	if valid, _ := eventjson.Valid(text); !valid {
 		return m, false
@@ -47,7 +47,7 @@ func readReply(text []byte) (m reply, ok bool) {
 	return m, ok
 }
 
-// readHead returns nil for a head that is no object.
+// readHead returns nil for a head that is not an object.
 func readHead(text []byte) *replyHead {
 	var h replyHead
 	ok := eventjson.Members(text, func(name, value []byte) bool {
@@ -72,18 +72,18 @@ func readHead(text []byte) *replyHead {
 	return &h
 }
 
-// refused reports whether an answer over HTTP is a refusal.
+// refused reports whether an HTTP response is a refusal.
 func (h *replyHead) refused() bool { return h.denied || !h.ok && len(h.reasons) > 0 }
 
-// stringOf is the value of a JSON string, and "" for anything else.
+// stringOf returns the value of a JSON string, and "" for anything else.
 func stringOf(value []byte) string {
 	var s string
 	_ = json.Unmarshal(value, &s)
 	return s
 }
 
-// reasonsOf are the errors of a head as texts: strings as they are, anything else
-// as JSON.
+// reasonsOf returns the errors of a head as texts: strings unchanged, anything else as
+// JSON.
 func reasonsOf(value []byte) []string {
 	var list []json.RawMessage
 	if json.Unmarshal(value, &list) != nil {
@@ -101,7 +101,7 @@ func reasonsOf(value []byte) []string {
 	return reasons
 }
 
-// isEmpty reports whether a value says nothing.
+// isEmpty reports whether a value has no content.
 func isEmpty(value []byte) bool {
 	switch string(bytes.TrimSpace(value)) {
 	case "", "null", "{}", "[]", `""`:

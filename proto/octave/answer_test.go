@@ -11,7 +11,7 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// Whatever is not plainly a session is a failure that keeps what the service says.
+// Anything but a valid session is a failure with the message of the service.
 func TestSessionAnswers(t *testing.T) {
 	o := &Service{Endpoint: "https://host/base/"}
 	header := http.Header{"Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Retry-After": {"7"}}
@@ -85,8 +85,8 @@ func TestIsNotOK(t *testing.T) {
 	}
 }
 
-// Side members of another JSON type than the documented one neither hide a refusal
-// nor an acknowledgment nor an event.
+// Other members of undocumented JSON types do not affect refusals, acknowledgments and
+// events.
 func TestSideMembersOfAnyKind(t *testing.T) {
 	for message, want := range map[string]string{
 		`{"head":{"msgId":"subscribe-1","ok":true,"errors":"","status":"200","messages":[{"a":1}]},"body":[]}`: "ready",

@@ -24,27 +24,27 @@ type API struct {
 	// Base is the address of the interface, wire.API or another
 	// installation's.
 	Base string
-	// User is left empty when Token is a restricted one.
+	// User is empty if Token is a restricted token.
 	User, Company string
 	Token         proto.TokenSource
 	Client        *http.Client
-	// Timeout bounds each request, 0 does not.
+	// Timeout is the time limit of each request, 0 for none.
 	Timeout time.Duration
 }
 
-// A Stream is a stream, with the JSON text in which it came.
+// A Stream is a stream, with its JSON text.
 type Stream struct {
 	wire.Stream
 	Raw json.RawMessage
 }
 
-// listingSize is how many streams are asked for at once.
+// listingSize is how many streams are requested per page.
 const listingSize = 1000
 
-// Streams lists the streams that the token may read and whose path begins with
-// prefix. The interface says neither how many there are nor where the next page
-// is, so it is asked until nothing new comes. Sorted by age, what is created
-// meanwhile moves nothing.
+// Streams lists the streams that the token may read and whose path begins with prefix.
+// The interface returns neither their number nor a link to the next page, so pages are
+// requested until one has no new streams. They are sorted by age, so that streams
+// created meanwhile do not shift pages.
 func (a *API) Streams(ctx context.Context, prefix string) ([]Stream, error) {
 	var streams []Stream
 	seen := make(map[string]bool)
@@ -68,7 +68,7 @@ func (a *API) Streams(ctx context.Context, prefix string) ([]Stream, error) {
 				streams = append(streams, s)
 			}
 		}
-		// A server with a limit of its own gives less than was asked for.
+		// A server with a limit of its own returns less than requested.
 		if start += len(page); fresh == 0 || len(page) < wire.Limit {
 			return streams, nil
 		}
@@ -102,8 +102,8 @@ func (a *API) readStream(path string, text json.RawMessage) (Stream, error) {
 	return s, nil
 }
 
-// Stream looks up one stream by id, or by path when name begins with a slash. A
-// path that leads nowhere is a status of 404, as an id is.
+// Stream looks up one stream by id, or by path when name begins with a slash. An
+// unknown path is a status of 404, like an unknown id.
 func (a *API) Stream(ctx context.Context, name string) (Stream, error) {
 	if !strings.HasPrefix(name, "/") {
 		path := "stream/" + url.PathEscape(name)
@@ -127,13 +127,13 @@ func (a *API) Stream(ctx context.Context, name string) (Stream, error) {
 	}
 }
 
-// quote writes a string of the filter language, with backslash escapes.
+// quote returns a string literal of the filter language, with backslash escapes.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// Publish creates an event and returns it as the service shows it. name is the id
-// of a stream, or its path; elems is a JSON object.
+// Publish creates an event and returns it as the service does. name is the id of a
+// stream, or its path; elems is a JSON object.
 func (a *API) Publish(ctx context.Context, name string, elems json.RawMessage) (json.RawMessage, error) {
 	path := "event"
 	event := struct {
@@ -155,11 +155,11 @@ func (a *API) Publish(ctx context.Context, name string, elems json.RawMessage) (
 	return body, nil
 }
 
-// A query asks for a page of stored events.
+// A query requests a page of stored events.
 type query struct {
 	stream string // id, or path
 	from   int64  // the least creationDate, Unix milliseconds
-	start  int    // how many of them to leave out
+	start  int    // how many of them to skip
 	limit  int
 }
 
@@ -202,21 +202,21 @@ func (a *API) events(ctx context.Context, q query) ([]eventInfo, error) {
 	return page, nil
 }
 
-// maxAnswer is the largest answer of the REST interface that is read, in
-// bytes: a page of events may be large.
+// maxAnswer is the largest response of the REST interface that is read, in bytes: a
+// page of events may be large.
 const maxAnswer = 64 << 20
 
-// address is what messages show of a request.
+// address returns the address of a request for messages.
 func (a *API) address(path string) string {
 	return proto.BareAddress(strings.TrimRight(a.Base, "/") + "/" + url.PathEscape(a.Company) + "/" + path)
 }
 
-// nonsense is an answer that does not fit the question.
+// nonsense returns the error for a response that does not match the request.
 func (a *API) nonsense(path, what string) error {
 	return &proto.HandshakeError{Stage: proto.StageRequest, Address: a.address(path), Err: &proto.ProtocolError{Err: errors.New("the answer contains " + what)}}
 }
 
-// call sends a request and returns the body of the answer's envelope.
+// call sends a request and returns the body in the envelope of the response.
 func (a *API) call(ctx context.Context, method, path string, query url.Values, body []byte) (json.RawMessage, error) {
 	address := a.address(path)
 	tok, err := a.Token.Ask(ctx, address)
@@ -250,7 +250,7 @@ func (a *API) call(ctx context.Context, method, path string, query url.Values, b
 	return openEnvelope(resp, answer, address)
 }
 
-// openEnvelope takes an answer out of its envelope.
+// openEnvelope returns the body in the envelope of a response.
 func openEnvelope(resp *http.Response, answer []byte, address string) (json.RawMessage, error) {
 	fail := proto.AnswerError(proto.StageRequest, address, resp)
 	if len(answer) > maxAnswer {
@@ -268,9 +268,9 @@ func openEnvelope(resp *http.Response, answer []byte, address string) (json.RawM
 	return a.body, nil
 }
 
-// refuse reports whether an answer with the status of e is a refusal, and puts it
-// into e: the service's own status counts where that of HTTP says nothing. head is
-// nil when the answer has none, and text is all of it.
+// refuse reports whether a response with the status of e is a refusal, and stores it in
+// e: if the HTTP status is not an error, the service's own status applies. head is nil
+// if the response has none, and text is the whole body.
 func refuse(e *proto.HandshakeError, head *replyHead, text []byte, request string) bool {
 	good := e.Status == http.StatusOK || e.Status == http.StatusCreated
 	if good && (head == nil || !head.refused()) {

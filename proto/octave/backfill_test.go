@@ -17,8 +17,8 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// The connection breaks at random moments, while it is made, while events are
-// fetched, and while they come in bursts: each event comes once, in order.
+// The connection is lost at random moments, while connecting, while events are fetched,
+// and while they arrive in bursts: each event is printed once, in order.
 func TestLosesNothing(t *testing.T) {
 	streams := []string{"/demo/stream", "/demo/devices/pump_01/level", "/demo/devices/pump_02/:command"}
 	for seed := range uint64(6) {
@@ -74,7 +74,8 @@ func TestLosesNothing(t *testing.T) {
 	}
 }
 
-// listen runs a service alongside the test until stop, which returns what it did.
+// listen runs a service concurrently with the test until stop, which returns its
+// result.
 func listen(w *world, o *octave.Service) (l *ledger, stop func()) {
 	w.T.Helper()
 	ctx, cancel := context.WithCancelCause(w.T.Context())
@@ -92,7 +93,7 @@ func listen(w *world, o *octave.Service) (l *ledger, stop func()) {
 	}
 }
 
-// What the capacity of a stream has evicted before it could be fetched is a gap.
+// Events evicted from a full stream before they could be fetched are a gap.
 func TestEviction(t *testing.T) {
 	inWorld(t, quiet(), func(w *world) {
 		const stream = "/demo/stream" // keeps 1000 events
@@ -125,7 +126,7 @@ func TestEviction(t *testing.T) {
 	})
 }
 
-// A full stream of which nothing was missed is no gap, however often.
+// A full stream from which no event was missed is not a gap, however often it happens.
 func TestFullStream(t *testing.T) {
 	inWorld(t, quiet(), func(w *world) {
 		const stream = "/demo/stream"
@@ -170,7 +171,7 @@ func TestSmallCapacities(t *testing.T) {
 		publish(w, "/demo/latest", 5, 6)
 		publish(w, "/demo/live", 5, 6)
 		time.Sleep(10 * time.Second)
-		c.cut(0) // and nothing is missed
+		c.cut(0) // and no event is missed
 		stop()
 		l.check("/demo/latest", 1, 6)
 		if got := fmt.Sprint(l.numbers["/demo/live"]); got != "[1 2 3 5 6]" {
@@ -186,7 +187,7 @@ func TestSmallCapacities(t *testing.T) {
 	})
 }
 
-// A token without a right to the REST interface still streams.
+// A token without access to the REST interface still streams.
 func TestRESTRefused(t *testing.T) {
 	opts := quiet()
 	opts.Octave.NoRestrictedREST = true
@@ -218,8 +219,8 @@ func TestRESTRefused(t *testing.T) {
 	})
 }
 
-// While the REST interface is away, live events wait a little and then go on; the
-// gap says why it stays.
+// While the REST interface is unavailable, live events wait a little and then continue;
+// the gap has the reason.
 func TestRESTAway(t *testing.T) {
 	for name, answer := range map[string]func() (*http.Response, error){
 		"unreachable": func() (*http.Response, error) { return nil, errors.New("no route") },
@@ -256,7 +257,7 @@ func TestRESTAway(t *testing.T) {
 				time.Sleep(time.Second)
 				publish(w, stream, 6, 6)
 				time.Sleep(14 * time.Second)
-				publish(w, stream, 7, 9) // the connection is back, these are pushed
+				publish(w, stream, 7, 9) // reconnected, these are pushed
 				time.Sleep(time.Minute)
 				l.mu.Lock()
 				got := fmt.Sprint(l.numbers[stream])
@@ -280,8 +281,7 @@ func TestRESTAway(t *testing.T) {
 	}
 }
 
-// A server may send what it has sent before, and out of order; without the
-// optional members too.
+// A server may send events again, and out of order; without the optional members too.
 func TestDuplicates(t *testing.T) {
 	opts := quiet()
 	opts.Faults = []string{"duplicate=3 absent", "reorder=4"}
@@ -350,7 +350,7 @@ func TestSince(t *testing.T) {
 	})
 }
 
-// More is pushed while events are fetched than may be held back, and the reader
+// More events are pushed while events are fetched than may be buffered, and the reader
 // of the output is slow.
 func TestSlowFill(t *testing.T) {
 	inWorld(t, quiet(), func(w *world) {

@@ -15,63 +15,63 @@ const (
 	// begins: the clocks of the service's nodes differ, and several events may
 	// have the same millisecond.
 	minOverlap = 5 * time.Second
-	// memory is how long an event is remembered at least after it was given
-	// out, because its other copy may be on its way.
+	// memory is how long an event is remembered at least after it was returned, because
+	// it may arrive again.
 	memory = 10 * time.Second
-	// maxRemembered is how many events are remembered for a stream at most.
+	// maxRemembered is the maximum number of events remembered per stream.
 	maxRemembered = 1 << 16
 )
 
-// A cursor is how far a run has come in each of its streams: what a
-// connection must know of the ones before it, so that it can fetch what was
-// missed between and tell what was printed already. It belongs to the goroutine of
-// Run; requests that run alongside the connection do not touch it.
+// A cursor is the position of a run in each of its streams: the state that a connection
+// needs from earlier ones to fetch missed events and to recognize those already
+// printed. Only the goroutine of Run uses it; concurrent requests do not.
 type cursor struct {
 	seed    maphash.Seed
 	streams []*progress          // in the user's order
-	byID    map[string]*progress // by what messages have as resource
-	started bool                 // the marks say from when on events are wanted
-	initial bool                 // and nothing was fetched yet
+	byID    map[string]*progress // by the member resource of messages
+	started bool                 // the marks are set
+	initial bool                 // and nothing has been fetched yet
 	known   bool                 // the streams were looked up in this connection
-	refused bool                 // the user knows that this is not allowed
-	lost    []proto.GapReport    // found out, not yet reported
-	fill    *fill                // the last one, until it is over
-	more    bool                 // there are subscriptions that no mark stands for
+	refused bool                 // the user has been warned that this is not allowed
+	lost    []proto.GapReport    // not yet reported
+	fill    *fill                // the last one, until it has finished
+	more    bool                 // there are subscriptions without a mark
 	live    time.Time            // when the subscriptions were live the last time
 	overlap time.Duration        // how far before its mark a query begins
-	// ahead is how far the service's clock is ahead of ours, or a little less; it is
-	// known once they were compared.
+	// ahead is how far the service's clock is ahead of the local one, or a little less;
+	// it is known once they were compared.
 	ahead    time.Duration
 	compared bool
 }
 
-// newCursor makes the cursor of a run.
+// newCursor returns the cursor of a run.
 func newCursor() *cursor {
 	return &cursor{seed: maphash.MakeSeed(), byID: make(map[string]*progress), overlap: minOverlap}
 }
 
-// compare takes note of the service's clock: it had reached at, in Unix
-// milliseconds, when ours showed now.
+// compare records the service's clock: it had reached at, in Unix milliseconds, when
+// the local clock showed now.
 func (c *cursor) compare(at int64, now time.Time) {
 	if ahead := time.UnixMilli(at).Sub(now); !c.compared || ahead > c.ahead {
 		c.ahead, c.compared = ahead, true
 	}
 }
 
-// service is what the service's clock has reached, in Unix milliseconds, when ours
-// shows now. Unless known, it is our own clock that says so.
+// service returns the service's time, in Unix milliseconds, when the local clock shows
+// now. Unless known is true, it is the local time.
 func (c *cursor) service(now time.Time) (at int64, known bool) {
 	return now.Add(c.ahead).UnixMilli(), c.compared
 }
 
-// local is the time of our clock that belongs to one of the service's, in Unix
-// milliseconds, or a little later.
+// local converts a time of the service, in Unix milliseconds, to the local clock; the
+// result may be a little late.
 func (c *cursor) local(at int64) time.Time { return time.UnixMilli(at).Add(-c.ahead) }
 
-// clockSlack is how much too late local may be: the Date header counts seconds.
+// clockSlack is by how much the result of local may be late: the Date header has
+// seconds.
 const clockSlack = time.Second
 
-// begun is when a gap begins, by our clock, or a little before.
+// begun returns when a gap begins, by the local clock, or a little before.
 func (c *cursor) begun(at int64) time.Time {
 	if !c.compared {
 		return c.local(at)
@@ -79,38 +79,38 @@ func (c *cursor) begun(at int64) time.Time {
 	return c.local(at).Add(-clockSlack)
 }
 
-// A progress is how far a run has come in one stream. Times are creationDates:
-// Unix milliseconds of the service's clock.
+// A progress is the position of a run in one stream. Times are creationDates: Unix
+// milliseconds of the service's clock.
 type progress struct {
 	name     string // as in Octave.Streams
-	id       string // empty while it is not known
-	capacity int    // -1 while it is not known
-	alias    bool   // another mark stands for the same stream
-	ended    bool   // a person has unsubscribed from it
-	// mark: every event up to here was given out. It is the date of such an event,
+	id       string // "" while unknown
+	capacity int    // -1 while unknown
+	alias    bool   // another mark is of the same stream
+	ended    bool   // unsubscribed at the prompt
+	// mark: every event up to here was returned. It is the date of such an event,
 	// unless timed is set.
 	mark  int64
 	timed bool
-	// floor: stored events up to here are of no interest: from before the run, or
-	// given out and forgotten.
+	// floor: stored events up to here are ignored: they are from before the run, or
+	// returned and forgotten.
 	floor int64
-	// forgotten is the creationDate up to which events were given out that are not
+	// forgotten is the creationDate up to which events were returned that are no longer
 	// remembered, although they may be fetched again.
 	forgotten int64
-	// seen are the events that were given out, as far as they are remembered, with
-	// a hash of the payload; order has them as they came.
+	// seen are the events that were returned, as far as they are remembered, with a
+	// hash of the payload; order has them in that order.
 	seen  map[eventKey]uint64
 	order []seenEvent
 	// unverified is the creationDate from which stored events may still be missing,
 	// because the REST interface shows them late; 0 for none.
 	unverified int64
-	// oldest is the creationDate of the first event that the last query showed.
+	// oldest is the creationDate of the first event of the last query.
 	oldest int64
-	// doubt is a gap for which it is not yet known whether there is one.
+	// doubt is a possible gap that is not yet confirmed.
 	doubt *doubt
 }
 
-// An eventKey tells events apart, and versions of one event.
+// An eventKey identifies a version of an event.
 type eventKey struct {
 	id              uint64 // hash
 	created, edited int64
@@ -118,19 +118,18 @@ type eventKey struct {
 
 type seenEvent struct {
 	key eventKey
-	at  time.Time // when it was given out
+	at  time.Time // when it was returned
 }
 
-// A doubt is the time between an event that was given out, or a moment, and the
-// oldest event that is stored after it, where neither proves that nothing was evicted
-// between.
+// A doubt is the time between an event that was returned, or a moment, and the oldest
+// event that is stored after it, if events between them may have been evicted.
 type doubt struct {
 	from, to int64
-	timed    bool // from is a moment
+	timed    bool // from is a time, not an event
 	gone     bool // the event at from is not stored any more, although younger ones are
 }
 
-// begin makes a mark for each stream, once in a run.
+// begin adds a mark for each stream, once in a run.
 func (c *cursor) begin(o *Service) {
 	if c.streams != nil {
 		return
@@ -149,7 +148,7 @@ func (c *cursor) begin(o *Service) {
 	}
 }
 
-// learn takes what the service says of a stream.
+// learn records the service's description of a stream.
 func (c *cursor) learn(m *progress, s Stream) {
 	m.id, m.capacity = s.ID, s.Capacity
 	if other := c.byID[m.id]; other != nil && other != m {
@@ -159,7 +158,7 @@ func (c *cursor) learn(m *progress, s Stream) {
 	c.byID[m.id] = m
 }
 
-// start says that events are wanted from a time on.
+// start sets the time from which events are fetched.
 func (c *cursor) start(from int64) {
 	c.started = true
 	for _, m := range c.streams {
@@ -170,9 +169,8 @@ func (c *cursor) start(from int64) {
 	}
 }
 
-// byHand takes note of what a person at a prompt has changed. Such subscriptions
-// are made anew only after a connection is live, too late for a fill without a
-// hole, so there is none for them.
+// byHand records subscriptions changed at the prompt. They are repeated only after a
+// connection is live, too late for a fill without a gap, so they have none.
 func (c *cursor) byHand(asked handRequest) {
 	if asked.typ == wire.TypeSubscribe {
 		c.more = true
@@ -183,9 +181,8 @@ func (c *cursor) byHand(asked handRequest) {
 	}
 }
 
-// find returns the mark of the stream that an event belongs to, or nil. A
-// subscription by path is answered with events that name the stream's id, so
-// that is learned from the first one.
+// find returns the mark of the stream that an event belongs to, or nil. The events of a
+// subscription by path contain the stream's id, which is learned from the first one.
 func (c *cursor) find(resource []byte, e *eventInfo) *progress {
 	if m := c.byID[string(resource)]; m != nil {
 		return m
@@ -207,15 +204,15 @@ func (c *cursor) key(e *eventInfo) eventKey {
 	return eventKey{maphash.Bytes(c.seed, e.id), e.created, e.edited}
 }
 
-// has reports whether an event was given out.
+// has reports whether an event was returned.
 func (c *cursor) has(m *progress, e *eventInfo) bool {
 	hash, ok := m.seen[c.key(e)]
-	// A stream of capacity 1 has one event that is written again and again, maybe
-	// twice in a millisecond.
+	// A stream of capacity 1 has one event that is overwritten, maybe twice in a
+	// millisecond.
 	return ok && (m.capacity != 1 || hash == maphash.Bytes(c.seed, bytes.TrimSpace(e.elems)))
 }
 
-// give notes that an event is given out, and returns false when it was before.
+// give records that an event is returned, and returns false if it was before.
 func (c *cursor) give(m *progress, e *eventInfo, now time.Time) bool {
 	if c.has(m, e) {
 		return false
@@ -230,7 +227,7 @@ func (c *cursor) give(m *progress, e *eventInfo, now time.Time) bool {
 	return true
 }
 
-// forget drops what can no longer come a second time.
+// forget drops events that can no longer arrive again.
 func (m *progress) forget(now time.Time, overlap time.Duration) {
 	old := m.mark - overlap.Milliseconds()
 	if m.unverified != 0 {
@@ -255,8 +252,8 @@ func (m *progress) forget(now time.Time, overlap time.Duration) {
 	}
 }
 
-// firstSeen is the creationDate of the first event that is remembered and not older
-// than that; 0 for none.
+// firstSeen returns the creationDate of the first remembered event that is not older
+// than the given one; 0 for none.
 func (m *progress) firstSeen(since int64) (first int64) {
 	for _, s := range m.order {
 		if at := s.key.created; at >= since && (first == 0 || at < first) {
@@ -266,7 +263,7 @@ func (m *progress) firstSeen(since int64) (first int64) {
 	return first
 }
 
-// from is where a query for missed events begins.
+// from returns where a query for missed events begins.
 func (m *progress) from(overlap time.Duration) int64 {
 	from := m.mark - overlap.Milliseconds()
 	if m.unverified != 0 {
@@ -275,7 +272,7 @@ func (m *progress) from(overlap time.Duration) int64 {
 	return max(from, min(m.floor+1, m.mark))
 }
 
-// locator is how the REST interface is asked for the stream.
+// locator returns the stream's identifier for the REST interface.
 func (m *progress) locator() string {
 	if m.id != "" {
 		return m.id

@@ -9,8 +9,7 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// The memory of what was given out is bounded, and events beyond it are not
-// fetched again.
+// The memory of returned events is bounded, and events beyond it are not fetched again.
 func TestCursorForgets(t *testing.T) {
 	c, m := one(1000, 1)
 	now := prototest.Noon
@@ -36,8 +35,8 @@ func TestCursorForgets(t *testing.T) {
 	}
 }
 
-// What a person subscribes to at a prompt is not looked back at, and that is said;
-// what they have unsubscribed from is not fetched.
+// Missed events of subscriptions made at the prompt are not fetched, which is reported;
+// nor are those of streams unsubscribed from.
 func TestFillByHand(t *testing.T) {
 	o := &Service{Streams: []string{"/a", "/b"}, AckTimeout: time.Minute, Backfill: true}
 	c := newCursor()

@@ -9,9 +9,9 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// Describe implements Describer. The source is the company, the subject the path of
-// the stream, or its id when the event has no path; the payload is the whole event
-// object, because its tags, location and metadata stand alongside its elems.
+// Describe implements Describer. The source is the company, the subject the path of the
+// stream, or its id if the event has no path; the payload is the whole event object,
+// because it contains tags, location and metadata besides elems.
 func (o *Service) Describe(m proto.Message) proto.Description {
 	d := proto.Description{Source: "octave:", Type: "com.sierrawireless.octave.event"}
 	if o.Company != "" {
@@ -50,7 +50,7 @@ func (o *Service) Describe(m proto.Message) proto.Description {
 	return d
 }
 
-// unixMilli reads a Unix time in milliseconds, zero when b is none.
+// unixMilli parses a Unix time in milliseconds; zero if b is not one.
 func unixMilli(b []byte) time.Time {
 	ms, err := strconv.ParseInt(string(b), 10, 64)
 	if err != nil || ms <= 0 {

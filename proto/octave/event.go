@@ -7,20 +7,18 @@ import (
 	"github.com/hark-cli/hark/internal/eventjson"
 )
 
-// An eventInfo is what hark must know of an event to tell it from others and to
-// put it in order.
+// An eventInfo has the members of an event that identify and order it.
 type eventInfo struct {
 	raw      []byte // its JSON text
-	id       []byte // without quotes, escapes as they came
+	id       []byte // without quotes, with escapes
 	created  int64  // creationDate
-	edited   int64  // lastEditDate, 0 when that says nothing new
+	edited   int64  // lastEditDate, 0 if it equals created
 	streamID []byte
 	path     []byte
 	elems    []byte
 }
 
-// readEvent reads an event without decoding the rest of it. The parts of
-// the result are parts of text.
+// readEvent parses these members of an event only. The result refers to text.
 func readEvent(text []byte) (e eventInfo, ok bool) {
 	e.raw = text
 	ok = eventjson.Members(text, func(name, value []byte) bool {
@@ -41,12 +39,12 @@ func readEvent(text []byte) (e eventInfo, ok bool) {
 		return true
 	})
 	if e.edited == e.created {
-		e.edited = 0 // fresh events have null or this; both were seen
+		e.edited = 0 // new events have null or this; both were observed
 	}
 	return e, ok && len(e.id) > 0 && e.created > 0
 }
 
-// readPush reads a message that carries an event.
+// readPush parses a message with an event.
 func readPush(message []byte) (resource []byte, e eventInfo, ok bool) {
 	if resource, value, ok := pushParts(message); ok {
 		if e, ok := readEvent(value); ok {
@@ -70,8 +68,8 @@ func readPush(message []byte) (resource []byte, e eventInfo, ok bool) {
 	return resource, e, ok
 }
 
-// pushParts takes a message apart that is written as the documentation prints
-// it, without reading the event in it.
+// pushParts splits a message in the form of the documentation, without parsing the
+// event in it.
 func pushParts(message []byte) (resource, value []byte, ok bool) {
 	rest, ok := bytes.CutPrefix(message, pushedPrefix)
 	if !ok {
@@ -92,8 +90,7 @@ func pushParts(message []byte) (resource, value []byte, ok bool) {
 	return resource, value, ok
 }
 
-// unquoted is the text of a JSON string, escapes as they are; nil for another
-// value.
+// unquoted returns the text of a JSON string, with its escapes; nil for another value.
 func unquoted(value []byte) []byte {
 	if len(value) < 2 || value[0] != '"' {
 		return nil
@@ -101,7 +98,7 @@ func unquoted(value []byte) []byte {
 	return value[1 : len(value)-1]
 }
 
-// millis reads a date: a number of milliseconds, or 0 for what is none.
+// millis parses a date: a number of milliseconds, or 0 if it is not one.
 func millis(value []byte) int64 {
 	var n int64
 	for _, c := range value {
@@ -113,7 +110,7 @@ func millis(value []byte) int64 {
 	return n
 }
 
-// oddMillis reads a number that is not written in digits alone, such as 1.7e12.
+// oddMillis parses a number that does not consist of digits only, such as 1.7e12.
 func oddMillis(value []byte) int64 {
 	if len(value) > 0 && value[0] >= '0' && value[0] <= '9' {
 		if f, err := strconv.ParseFloat(string(value), 64); err == nil && f < 1<<53 {

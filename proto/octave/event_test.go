@@ -34,8 +34,7 @@ func TestReadEvent(t *testing.T) {
 	}
 }
 
-// What is read of a message is what encoding/json reads, and never more than the
-// message holds.
+// The result is the same as that of encoding/json, and within the message.
 func FuzzPush(f *testing.F) {
 	for _, m := range prototest.Messages(f, "octave") {
 		f.Add(m)

@@ -12,30 +12,27 @@ import (
 )
 
 const (
-	// holdLimit is how many bytes of pushed events are held back while stored
-	// events are fetched. What comes beyond it is left out and fetched as well.
+	// holdLimit is how many bytes of pushed events are buffered while stored events are
+	// fetched. Further events are dropped, and fetched as well.
 	holdLimit = 16 << 20
-	// patience is how long a query that failed is tried again: live events
-	// wait meanwhile.
+	// patience is how long a failed query is retried, while live events wait.
 	patience = 6 * time.Second
-	// pageBudget is how many events are asked for at once, in all streams.
+	// pageBudget is how many events are requested at once, in all streams.
 	pageBudget = 20_000
 )
 
-// A fill fetches what was stored since the marks of a cursor and merges it
-// with what is pushed meanwhile, by creationDate, in all streams together.
-// It knows neither network nor clock:
+// A fill fetches the events stored since the marks of a cursor and merges them with
+// those pushed meanwhile, by creationDate, in all streams together. It uses neither
+// network nor clock:
 //
 //	queries → (someone asks the service) → page or fail → take
 //
-// The subscriptions are live before the first query, so between the stored and
-// the pushed events there is no hole, only an overlap, which the cursor's memory
-// removes.
+// The subscriptions are live before the first query, so the stored and the pushed
+// events overlap without a gap, and the cursor removes duplicates.
 //
-// The REST interface may show an event late. So each stream is asked once more when
-// the subscriptions have been live for the delay: then everything from before is
-// there. Until that is done, nothing is known to be filled; what was pushed does not
-// wait for it.
+// The REST interface may show an event late. So each stream is queried once more when
+// the subscriptions have been live for the delay, when all earlier events are shown.
+// Until then no gap is known to be filled; pushed events do not wait for it.
 type fill struct {
 	cursor  *cursor
 	delay   time.Duration
@@ -43,10 +40,10 @@ type fill struct {
 	streams []*fetch
 	limit   int        // of a page
 	held    int        // bytes
-	out     []outEvent // what need not wait for the order
+	out     []outEvent // events that need not wait to be ordered
 }
 
-// A fetch is the work on one stream.
+// A fetch is the state of a fill for one stream.
 type fetch struct {
 	*progress
 	from  int64 // of the next query
@@ -55,21 +52,21 @@ type fetch struct {
 	// tail are the fetched events of that date: pages overlap.
 	tail    map[eventKey]bool
 	page    []outEvent // fetched, not yet given out
-	pushes  []outEvent // held back
-	covered int64      // creationDate of the first of them: what is younger is pushed
-	owed    int64      // creationDate of the last that was left out
+	pushes  []outEvent // buffered
+	covered int64      // creationDate of the first of them: later ones are pushed
+	owed    int64      // creationDate of the last one that was dropped
 	again   bool       // and that was after the last query
-	asked   bool       // a first page has come
+	asked   bool       // the first page has been received
 	reached int64      // creationDate of the last event of it; 0 for none
-	final   bool       // it was asked for when everything was shown
+	final   bool       // it was requested when all events were shown
 	done    bool
-	failed  bool      // and it is of no use to hold back anything
+	failed  bool      // so pushed events are not buffered
 	askedAt time.Time // the last query
-	// verifying: the query for what was shown late has begun; verified: or it is not
-	// needed, any more.
+	// verifying: the query for events shown late has begun; verified: it has finished,
+	// or is not required.
 	verifying, verified bool
-	// since is from when on events may have been shown late that were asked for before;
-	// 0 when none were. late is the doubt about them.
+	// since is the creationDate from which events of earlier queries may have been
+	// shown late; 0 for none. late is the doubt about them.
 	since   int64
 	late    *doubt
 	stored  int  // events that were stored at the first query, as far as is known
@@ -79,7 +76,7 @@ type fetch struct {
 	until   time.Time // of the retries
 }
 
-// An outEvent is an event that waits to be given out.
+// An outEvent is an event that waits to be returned.
 type outEvent struct {
 	eventInfo
 	of      *progress
@@ -106,8 +103,8 @@ func newFill(c *cursor, delay time.Duration) *fill {
 	return f
 }
 
-// inherit takes over what was held back when the last connection ended: it comes
-// behind what is fetched now.
+// inherit takes over the events that were buffered when the last connection ended: they
+// follow those fetched now.
 func (f *fill) inherit(last *fill) {
 	for _, s := range f.streams {
 		for _, old := range last.streams {
@@ -119,8 +116,7 @@ func (f *fill) inherit(last *fill) {
 	f.held = last.held
 }
 
-// hold keeps an event that was pushed, and returns false when there is no reason
-// to.
+// hold buffers a pushed event, and returns false if there is no reason to.
 func (f *fill) hold(m *progress, message proto.Message) bool {
 	i := slices.IndexFunc(f.streams, func(s *fetch) bool { return s.progress == m })
 	if i < 0 || f.streams[i].failed || f.merged() {
@@ -143,9 +139,9 @@ func (f *fill) hold(m *progress, message proto.Message) bool {
 	return true
 }
 
-// queries are the pages to ask for now, one of a stream at most, and when there
-// will be more to do. A stream is asked for the next page when the last one is
-// given out.
+// queries returns the pages to request now, at most one per stream, and when there will
+// be more to do. The next page of a stream is requested when the last one has been
+// returned.
 func (f *fill) queries(now time.Time) (ask []*fetch, next time.Time) {
 	for _, s := range f.streams {
 		switch {
@@ -180,9 +176,9 @@ func (f *fill) query(s *fetch, now time.Time) query {
 	return query{stream: s.locator(), from: s.from, start: s.start, limit: f.limit}
 }
 
-// receive takes the answer to a query. The next one begins at the date of the last
-// event, which comes again: offsets would shift when old events are evicted. Only
-// when a page has no other date does the query move by offset.
+// receive handles the result of a query. The next one begins at the date of the last
+// event, which is returned again: offsets would shift when old events are evicted. Only
+// if a page has a single date does the next query use an offset.
 func (f *fill) receive(s *fetch, page []eventInfo, now time.Time) {
 	f.examine(s, page, now)
 	fresh := f.add(s, page, now)
@@ -195,10 +191,10 @@ func (f *fill) receive(s *fetch, page []eventInfo, now time.Time) {
 	} else {
 		s.start += len(page)
 	}
-	// A page may be shorter than asked for because the server has a limit of its
-	// own, but that is no less than what it gives unasked: only a page that is
-	// shorter still is the last one. A server that gives the same page for any
-	// offset has no more either.
+	// A page may be shorter than requested because the server has a limit of its own,
+	// which is at least its default page size: only a page that is shorter than that is
+	// the last one. A server that returns the same page for any offset has no more
+	// events either.
 	short := len(page) < wire.Limit
 	stuck := fresh == 0 && !moved && s.start > len(page)
 	caught := s.covered > 0 && s.last >= s.covered+minOverlap.Milliseconds()
@@ -216,8 +212,8 @@ func (f *fill) receive(s *fetch, page []eventInfo, now time.Time) {
 	}
 }
 
-// add takes the events of a page that are not known from the page before, and
-// returns how many they are.
+// add adds the events of a page that were not on the page before, and returns their
+// number.
 func (f *fill) add(s *fetch, page []eventInfo, now time.Time) (fresh int) {
 	for _, e := range page {
 		k := f.cursor.key(&e)
@@ -243,8 +239,7 @@ func (f *fill) unhold(pushes []outEvent) {
 	}
 }
 
-// take returns what can be given out: everything up to the date that every stream
-// has reached.
+// take returns the events up to the date that all streams have reached.
 func (f *fill) take(now time.Time) []proto.Message {
 	level, all := int64(1<<62), true
 	for _, s := range f.streams {
@@ -265,8 +260,8 @@ func (f *fill) take(now time.Time) []proto.Message {
 		f.unhold(pushes)
 		ready = append(append(ready, page...), pushes...)
 	}
-	// Within a millisecond the service's own order stays, and what was pushed comes
-	// after what was stored. Ids say nothing about it: several nodes make them.
+	// Within a millisecond the service's order is kept, and pushed events follow stored
+	// ones. Ids have no order: several nodes create them.
 	slices.SortStableFunc(ready, func(a, b outEvent) int { return cmp.Compare(a.created, b.created) })
 	var out []proto.Message
 	for i := range ready {
@@ -283,7 +278,7 @@ func (f *fill) take(now time.Time) []proto.Message {
 	return out
 }
 
-// upTo parts the events up to a date from those after it.
+// upTo splits the events into those up to a date and those after it.
 func upTo(events []outEvent, level int64) (before, after []outEvent) {
 	if !slices.ContainsFunc(events, func(e outEvent) bool { return e.created <= level }) {
 		return nil, events
@@ -298,7 +293,7 @@ func upTo(events []outEvent, level int64) (before, after []outEvent) {
 	return before, after
 }
 
-// envelope puts a stored event into the form of a push.
+// envelope returns a stored event in the form of a push.
 func (o *outEvent) envelope() []byte {
 	id := o.streamID
 	if len(id) == 0 {
@@ -312,18 +307,18 @@ func (o *outEvent) envelope() []byte {
 	return append(b, '}')
 }
 
-// merged reports whether everything that is stored was fetched and given out, as far
-// as it was shown.
+// merged reports whether all stored events that were shown have been fetched and
+// returned.
 func (f *fill) merged() bool {
 	return !slices.ContainsFunc(f.streams, func(s *fetch) bool { return !s.done })
 }
 
-// over reports whether it is known, too, that nothing was shown late.
+// over reports whether, in addition, no event can have been shown late.
 func (f *fill) over() bool {
 	return f.merged() && !slices.ContainsFunc(f.streams, func(s *fetch) bool { return !s.verified })
 }
 
-// release returns the pushes that are held when the run is over.
+// release returns the pushed events that are still buffered at the end of the run.
 func (f *fill) release() []proto.Message {
 	var out []proto.Message
 	for _, s := range f.streams {

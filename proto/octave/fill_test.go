@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// stored is an event as the REST interface has it.
+// stored returns an event of the REST interface.
 func stored(id string, created int64) eventInfo {
 	text := fmt.Sprintf(`{"creationDate":%d,"elems":{"id":%q},"id":%q,"lastEditDate":null,"path":"/a","streamId":"s1"}`, created, id, id)
 	e, ok := readEvent([]byte(text))
@@ -24,12 +24,12 @@ func stored(id string, created int64) eventInfo {
 	return e
 }
 
-// pushed is the message that carries an event.
+// pushed returns the message with an event.
 func pushed(id string, created int64) proto.Message {
 	return proto.Message{Data: fmt.Appendf(nil, `{"type":"message","resource":"s1","value":%s}`, stored(id, created).raw), Time: prototest.Noon}
 }
 
-// ids are the ids of events, in order.
+// ids returns the ids of events, in order.
 func ids(messages []proto.Message) string {
 	var out []string
 	for _, m := range messages {
@@ -47,7 +47,7 @@ func ids(messages []proto.Message) string {
 type shelf struct {
 	events []eventInfo
 	most   int                                      // of a page, 0 for any
-	before func(n int, q query) ([]eventInfo, bool) // may answer in its place
+	before func(n int, q query) ([]eventInfo, bool) // may answer instead of it
 }
 
 func (s *shelf) answer(n int, q query) []eventInfo {
@@ -70,7 +70,7 @@ func (s *shelf) answer(n int, q query) []eventInfo {
 	return page[:min(limit, len(page))]
 }
 
-// one is a cursor with one stream that wants events from a time on.
+// one returns a cursor with one stream that starts at a time.
 func one(capacity int, from int64) (*cursor, *progress) {
 	c := newCursor()
 	c.begin(&Service{Streams: []string{"s1"}})
@@ -79,8 +79,7 @@ func one(capacity int, from int64) (*cursor, *progress) {
 	return c, c.streams[0]
 }
 
-// drain lets a fill run to its end and returns what it gave out and how many
-// queries that took.
+// drain runs a fill to its end and returns its events and the number of queries.
 func drain(t *testing.T, f *fill, s *shelf) (got []proto.Message, queries int) {
 	t.Helper()
 	for now := prototest.Noon; !f.over(); {
@@ -248,7 +247,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// Several streams come in the order of time, though their pages do not.
+// Events of several streams are ordered by time, although their pages are not.
 func TestFillMerges(t *testing.T) {
 	c := newCursor()
 	c.begin(&Service{Streams: []string{"s1", "s2", "s3"}})
@@ -286,7 +285,7 @@ func TestFillMerges(t *testing.T) {
 	}
 }
 
-// What is pushed beyond the bound is fetched instead.
+// Events pushed beyond the limit are fetched instead.
 func TestFillBound(t *testing.T) {
 	c, m := one(100000, 1)
 	f := newFill(c, 0)
@@ -303,7 +302,7 @@ func TestFillBound(t *testing.T) {
 		t.Errorf("%d bytes are held", f.held)
 	}
 	s.before = func(n int, q query) ([]eventInfo, bool) {
-		if n == 1 { // what the service knew when it was asked
+		if n == 1 { // as of the time of the query
 			return s.events[:5], true
 		}
 		return nil, false
@@ -319,8 +318,8 @@ func TestFillBound(t *testing.T) {
 	}
 }
 
-// The connection ends while events are fetched: the next one goes on, with what
-// was pushed behind it.
+// The connection ends while events are fetched: the next one continues, followed by the
+// pushed events.
 func TestFillInterrupted(t *testing.T) {
 	c, m := one(100000, 1)
 	var s shelf
@@ -346,7 +345,7 @@ func TestFillInterrupted(t *testing.T) {
 		t.Errorf("gaps %s, %d bytes are held", gaps, f.held)
 	}
 
-	// And when there is no next one, what was held goes out.
+	// And if there is no next one, the buffered events are returned.
 	f = newFill(c, 0)
 	f.hold(m, pushed("g", 1<<40))
 	f.hold(m, pushed("e1499", s.events[1499].created))

@@ -11,7 +11,7 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// What a fill cannot fetch, and how it finds out.
+// Detection of events that a fill cannot fetch.
 
 // examine looks for signs that events were evicted before they could be fetched.
 func (f *fill) examine(s *fetch, page []eventInfo, now time.Time) {
@@ -20,7 +20,8 @@ func (f *fill) examine(s *fetch, page []eventInfo, now time.Time) {
 		oldest = page[0].created
 	}
 	if s.asked {
-		// The last event of the page before comes again, unless it is gone.
+		// The last event of the page before is returned again, unless it has been
+		// evicted.
 		if len(page) > 0 && s.start == 0 && oldest > s.from {
 			s.evicts = true
 			f.cursor.lost = append(f.cursor.lost, f.cursor.evicted(s.progress, s.from, oldest))
@@ -32,7 +33,7 @@ func (f *fill) examine(s *fetch, page []eventInfo, now time.Time) {
 		s.stored, s.evicts = 0, false
 	}
 	if s.since != 0 && len(page) > 0 && oldest > s.since {
-		// What was shown late may have been evicted with what was shown in time.
+		// Events shown late may have been evicted together with others.
 		first := s.firstSeen(max(s.since, s.oldest))
 		gone := first != 0 && first < oldest
 		s.evicts = s.evicts || gone
@@ -62,18 +63,18 @@ func (f *fill) examine(s *fetch, page []eventInfo, now time.Time) {
 	if !s.verifying || d.to == 0 {
 		d.to = oldest
 	}
-	// An empty page says nothing at first: all that is stored may be shown late.
+	// An empty first page proves nothing: all stored events may be shown late.
 	d.gone = d.gone || !d.timed && (len(page) > 0 || s.final)
 }
 
-// finish is called when all of a stream was fetched.
+// finish is called when a stream has been fetched completely.
 func (f *fill) finish(s *fetch) {
 	s.done, s.verified = true, s.final
 	if s.verified {
 		s.unverified = 0
 	} else {
-		// Whatever the queries missed is no older than that: the first one was made at
-		// the date of the last event that it found, at the earliest.
+		// Events that the queries missed are not older than that: the first query was
+		// made at the date of its last event at the earliest.
 		s.unverified = max(s.unverified, s.reached-(f.delay+f.cursor.overlap).Milliseconds())
 	}
 	for i := range s.pushes {
@@ -84,9 +85,8 @@ func (f *fill) finish(s *fetch) {
 	f.settle(s)
 }
 
-// settle decides what is in doubt when a query is through. A stream of known capacity
-// has evicted something only when it was full, which may be known no sooner than when
-// everything is shown.
+// settle resolves doubts after a query. A stream of known capacity has evicted events
+// only if it was full, which may not be known before all events are shown.
 func (f *fill) settle(s *fetch) {
 	full := s.evicts || s.stored >= s.capacity
 	if s.capacity < 0 {
@@ -110,27 +110,26 @@ func (f *fill) settle(s *fetch) {
 	}
 }
 
-// doubts are those that nothing has decided yet.
+// doubts returns the unresolved doubts.
 func (s *fetch) doubts() []*doubt {
 	return slices.DeleteFunc([]*doubt{s.late, s.doubt}, func(d *doubt) bool { return d == nil })
 }
 
-// verify begins the query for what was shown late.
+// verify begins the query for events shown late.
 func (f *fill) verify(s *fetch) {
 	s.verifying, s.retries, s.since = true, 0, s.unverified
 	s.from, s.start, s.last, s.tail, s.asked = s.unverified, 0, 0, nil, false
 }
 
-// verdict is called when the stream has shown everything from before the
-// subscription.
+// verdict is called when all events from before the subscription have been shown.
 func (f *fill) verdict(s *fetch) {
 	f.cursor.recheck(s.progress)
 	s.verified, s.unverified = true, 0
 	f.settle(s)
 }
 
-// recheck reports when so many events came since that the older ones are forgotten:
-// stored ones can no longer be told from those that were given out.
+// recheck reports a gap if so many events have arrived that older ones are forgotten:
+// stored events can then no longer be distinguished from returned ones.
 func (c *cursor) recheck(m *progress) {
 	if m.unverified == 0 || m.forgotten < m.unverified {
 		return
@@ -142,7 +141,7 @@ func (c *cursor) recheck(m *progress) {
 	m.unverified = m.forgotten + 1
 }
 
-// evicted reports what is no longer stored.
+// evicted reports events that are no longer stored.
 func (c *cursor) evicted(m *progress, from, to int64) proto.GapReport {
 	return proto.GapReport{
 		From: c.begun(from), To: c.local(max(from, to)),
@@ -150,7 +149,7 @@ func (c *cursor) evicted(m *progress, from, to int64) proto.GapReport {
 	}
 }
 
-// events counts.
+// events returns a number of events in words.
 func events(n int) string {
 	switch n {
 	case -1:
@@ -161,8 +160,8 @@ func events(n int) string {
 	return fmt.Sprintf("%d events", n)
 }
 
-// fail takes the failure of a query: it is tried again a few times, or the stream
-// is given up.
+// fail handles the failure of a query: it is retried a few times, then the stream is
+// given up.
 func (f *fill) fail(s *fetch, err error, now time.Time) {
 	he, _ := errors.AsType[*proto.HandshakeError](err)
 	_, nonsense := errors.AsType[*proto.ProtocolError](err)
@@ -183,8 +182,7 @@ func (f *fill) fail(s *fetch, err error, now time.Time) {
 	s.retryAt = now.Add(wait)
 }
 
-// giveUp ends the work on a stream. What was pushed meanwhile has nothing to wait
-// for any more.
+// giveUp ends the fill of a stream. Pushed events no longer wait.
 func (f *fill) giveUp(s *fetch, reason string, now time.Time) {
 	gap := proto.GapReport{Reason: reason}
 	from := int64(0) // the stream's own time is known better than that of the connection
@@ -195,7 +193,7 @@ func (f *fill) giveUp(s *fetch, reason string, now time.Time) {
 		from = max(s.mark, s.last)
 	}
 	if from != 0 {
-		for _, d := range s.doubts() { // nothing will decide them now
+		for _, d := range s.doubts() { // they stay unresolved
 			from = min(from, d.from)
 		}
 		gap.From, gap.To = f.cursor.begun(from), now
@@ -208,7 +206,7 @@ func (f *fill) giveUp(s *fetch, reason string, now time.Time) {
 	s.page, s.pushes = nil, nil
 }
 
-// gaps are the reports at the end, one for each time.
+// gaps returns the reports at the end, one for each time.
 func (f *fill) gaps() []proto.GapReport {
 	const most = 3
 	var gaps []proto.GapReport

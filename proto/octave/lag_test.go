@@ -24,8 +24,8 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// A lateStore is an Octave whose REST interface shows events late, keeps only so many,
-// and fails now and then. Its nodes' clocks differ a little.
+// A lateStore is an Octave whose REST interface shows events late, stores a limited
+// number, and fails now and then. Its nodes' clocks differ a little.
 type lateStore struct {
 	lag      time.Duration
 	skew     time.Duration // of the service's clock
@@ -49,7 +49,7 @@ type lateEvent struct {
 	made time.Time
 }
 
-// make makes an event, evicts another one, and pushes it.
+// make creates an event, evicts another one, and pushes it.
 func (s *lateStore) make(stream string) {
 	s.mu.Lock()
 	now := time.Now()
@@ -166,9 +166,9 @@ func (s *lateStore) query(w http.ResponseWriter, q url.Values, stream string) {
 	fmt.Fprintf(w, `{"head":{"status":200,"ok":true},"body":%s}`, body)
 }
 
-// Whatever the REST interface does not show in time, has evicted or does not answer: no
-// event is missing outside of a gap that was reported. The pauses before reconnecting
-// differ from run to run, so that -count finds more.
+// Even if the REST interface shows events late, has evicted them or does not answer, no
+// event is missing outside of a reported gap. The delays before reconnecting differ
+// from run to run, so -count finds more.
 func TestLateStore(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -269,7 +269,7 @@ func (s *lateStore) run(t *testing.T, seed uint64) {
 	}
 }
 
-// An idTally counts how often each event has come.
+// An idTally counts how often each event has arrived.
 type idTally struct{ seen map[string]int }
 
 func (i *idTally) Event(ev *proto.Event) error {

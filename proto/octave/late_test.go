@@ -10,8 +10,8 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// What the REST interface shows late is asked for once more, and only then is a gap
-// called filled. What is pushed does not wait for it.
+// Events that the REST interface may show late are requested once more, and only then
+// is a gap reported as filled. Pushed events do not wait for it.
 func TestFillAsksAgain(t *testing.T) {
 	const delay = 5 * time.Second
 	c, m := one(1000, 100_000)
@@ -51,7 +51,7 @@ func TestFillAsksAgain(t *testing.T) {
 	}
 }
 
-// An answer that comes when the delay is over needs no second one.
+// A result received after the delay requires no second query.
 func TestFillAsksOnce(t *testing.T) {
 	c, _ := one(1000, 100_000)
 	f := newFill(c, 5*time.Second)
@@ -62,8 +62,8 @@ func TestFillAsksOnce(t *testing.T) {
 	}
 }
 
-// A connection that ends before the second answer leaves it to the next one, however
-// far that has come meanwhile.
+// If a connection ends before the second query, the next connection makes it, whatever
+// its position.
 func TestFillAsksAgainInTheNextConnection(t *testing.T) {
 	const delay = 5 * time.Second
 	c, m := one(2000, 100_000)
@@ -73,8 +73,8 @@ func TestFillAsksAgainInTheNextConnection(t *testing.T) {
 	ask, _ := f.queries(prototest.Noon)
 	f.receive(ask[0], s.answer(1, f.query(ask[0], prototest.Noon)), prototest.Noon)
 	f.take(prototest.Noon)
-	// Much is pushed, long enough to be forgotten otherwise, and then the connection
-	// is lost.
+	// Many events are pushed, enough for older ones to be forgotten, and then the
+	// connection is lost.
 	now := prototest.Noon
 	for i := range 1000 {
 		now = now.Add(20 * time.Millisecond)
@@ -84,7 +84,7 @@ func TestFillAsksAgainInTheNextConnection(t *testing.T) {
 	}
 	s.events = append([]eventInfo{stored("late", 119_000)}, s.events...)
 	f = newFill(c, delay)
-	f.live = now.Add(-delay) // the answer is final
+	f.live = now.Add(-delay) // the result is final
 	got, _ := drain(t, f, &s)
 	if ids(got) != "late" {
 		t.Errorf("then: %d events, %.80s", len(got), ids(got))
@@ -94,8 +94,8 @@ func TestFillAsksAgainInTheNextConnection(t *testing.T) {
 	}
 }
 
-// What cannot be known is no filled gap: the second query fails, or the memory of
-// what was given out does not reach back far enough.
+// A gap is not reported as filled if that is not known: the second query fails, or the
+// remembered events do not reach back far enough.
 func TestFillThatIsNotVerified(t *testing.T) {
 	const delay = 5 * time.Second
 	c, _ := one(1000, 100_000)
@@ -114,8 +114,8 @@ func TestFillThatIsNotVerified(t *testing.T) {
 		f.query(ask[0], now)
 		f.fail(ask[0], &proto.HandshakeError{Stage: proto.StageRequest, Address: "a", Status: 503}, now)
 	}
-	// How many events were stored was never seen, so that some may have been evicted
-	// since the beginning.
+	// The number of stored events is unknown, so some may have been evicted since the
+	// beginning.
 	if gaps := reasons(f.gaps()); !strings.HasPrefix(gaps, "100000-") || !strings.HasSuffix(gaps, "s1: request a: HTTP 503 Service Unavailable") {
 		t.Errorf("gaps %s", gaps)
 	}
@@ -137,8 +137,8 @@ func TestFillThatIsNotVerified(t *testing.T) {
 	}
 }
 
-// The service's clock is known by the Date header or by the events that it pushes,
-// never by ours.
+// The service's time is derived from the Date header or from pushed events, never from
+// the local clock.
 func TestClock(t *testing.T) {
 	hour := time.Hour.Milliseconds()
 	c := newCursor()
@@ -159,8 +159,8 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// A run begins where the subscriptions are live by the service's clock, although
-// that is an hour behind and the service does not tell it.
+// A run begins when the subscriptions are live by the service's clock, even if that is
+// an hour behind and not sent by the service.
 func TestBeginsWithoutDate(t *testing.T) {
 	behind := prototest.Noon.Add(-time.Hour).UnixMilli()
 	o := &Service{Streams: []string{"s1"}, AckTimeout: time.Second, Backfill: true}
@@ -175,12 +175,12 @@ func TestBeginsWithoutDate(t *testing.T) {
 		return s, step
 	}
 	connect(prototest.Noon)
-	// Nothing came, so nothing is known, and the gap is not called filled.
+	// No event arrived, so nothing is known, and the gap is not reported as filled.
 	s, step := connect(prototest.Noon.Add(time.Second))
 	if step.Filling {
 		t.Error("a gap is filled whose beginning is not known")
 	}
-	// The first event comes two seconds after the subscriptions were live.
+	// The first event arrives two seconds after the subscriptions were live.
 	push := pushed("a", behind+3000)
 	push.Time = prototest.Noon.Add(3 * time.Second)
 	if step, err := prototest.Decode(s, push); err != nil || !step.Event {
@@ -194,7 +194,7 @@ func TestBeginsWithoutDate(t *testing.T) {
 	}
 }
 
-// Without a Date header, --since counts back from our clock, and says so.
+// Without a Date header, --since is relative to the local clock, with a warning.
 func TestSinceWithoutDate(t *testing.T) {
 	for _, granted := range []time.Time{{}, prototest.Noon.Add(-time.Hour)} {
 		o := &Service{Streams: []string{"s1"}, AckTimeout: time.Second, Ago: time.Minute}
@@ -214,8 +214,8 @@ func TestSinceWithoutDate(t *testing.T) {
 	}
 }
 
-// What was shown late may be evicted before the second query of the next connection:
-// that is no filled gap, although the events after it are all known.
+// Events shown late may be evicted before the second query of the next connection: then
+// the gap is not filled, although all later events are known.
 func TestFillThatComesTooLate(t *testing.T) {
 	for _, evicted := range []bool{false, true} {
 		c, m := one(1000, 100_000)
@@ -237,7 +237,7 @@ func TestFillThatComesTooLate(t *testing.T) {
 	}
 }
 
-// Whether a stream was full is known when what it showed late is counted, too.
+// Whether a stream was full is known only when events shown late are counted, too.
 func TestFullStreamThatShowsLate(t *testing.T) {
 	const delay = 5 * time.Second
 	tests := []struct {
@@ -290,7 +290,7 @@ func TestEvictedBeforeTheFirstSeen(t *testing.T) {
 		// The connection is lost. An event of 119,000 was stored, and has made room.
 		s.events = append(s.events, stored("c", 123_000))
 		f = newFill(c, delay)
-		f.live = prototest.Noon.Add(-delay) // the answer is final
+		f.live = prototest.Noon.Add(-delay) // the result is final
 		drain(t, f, &s)
 		if gaps := reasons(f.gaps()); gaps != tt.want {
 			t.Errorf("gaps %s, want %s", gaps, tt.want)

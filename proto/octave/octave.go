@@ -1,5 +1,5 @@
-// Package octave is the codec of Octave by Sierra Wireless: the service of package proto,
-// its REST interface, and what fills the gaps of a stream from there.
+// Package octave is the codec of Octave by Sierra Wireless: the service of package
+// proto, its REST interface, and the recovery of missed events from there.
 package octave
 
 import (
@@ -19,20 +19,20 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// The engine looks for these at run time.
+// The engine finds these interfaces at run time.
 var (
 	_ proto.Classifier = (*Service)(nil)
 	_ proto.Drainer    = (*run)(nil)
 	_ proto.Scheduler  = (*session)(nil)
 )
 
-// A Service is streams of Sierra Wireless Octave: a session asked for over HTTP, a socket of
-// that session, and one subscription per stream (Octave documentation,
-// "Consuming Events via WebSocket").
+// A Service subscribes to streams of Sierra Wireless Octave: it requests a session over
+// HTTP, opens the socket of that session, and sends one subscription per stream (Octave
+// documentation, "Consuming Events via WebSocket").
 type Service struct {
 	// Endpoint is the base of the session service, http:// or https://.
 	Endpoint string
-	// User is left empty when Token is a restricted one.
+	// User is empty if Token is a restricted token.
 	User, Company string
 	Token         proto.TokenSource
 	// Streams are ids, or paths that begin with a slash.
@@ -44,38 +44,37 @@ type Service struct {
 	// Client sends the session request.
 	Client *http.Client
 
-	// API is asked for stored events. It is required with Backfill, Since and Ago.
+	// API returns stored events. It is required with Backfill, Since and Ago.
 	API *API
-	// Backfill fetches what was missed before each new connection.
+	// Backfill fetches the events missed before each new connection.
 	Backfill bool
-	// BackfillDelay is how late the REST interface may show an event. What was missed
-	// is asked for once more when the subscriptions have been live for so long,
-	// because only then is nothing missing; 0 trusts the first answer.
+	// BackfillDelay is how late the REST interface may show an event. Missed events are
+	// requested once more when the subscriptions have been live for that time, because
+	// only then are all of them shown; 0 requests them once.
 	BackfillDelay time.Duration
-	// Since or, when that is zero, Ago says from when on stored events come before
-	// the live ones. Ago counts back from the service's clock.
+	// Since or, if that is zero, Ago is the time from which stored events precede the
+	// live ones. Ago is relative to the service's clock.
 	Since time.Time
 	Ago   time.Duration
-	// Known are those of Streams that were looked up already.
+	// Known are those of Streams that have been looked up already.
 	Known map[string]Stream
 }
 
 // Name implements Service.
 func (o *Service) Name() string { return "octave" }
 
-// A Session is a session that was granted and has not been used yet. Its
-// id is the only credential of the socket.
+// A Session is a granted session without a socket. Its id is the only credential of the
+// socket.
 type Session struct {
 	ID string
-	// URL is the address of the socket, with the id in it.
+	// URL is the address of the socket, which contains the id.
 	URL string
-	// Granted is when the service granted it by its own clock, to the second; zero
-	// when the service does not tell its time.
+	// Granted is when the service granted it, by its own clock, to the second; zero if
+	// the service does not send its time.
 	Granted time.Time
 }
 
-// NewSession asks for a session. The service forgets it when no socket is
-// opened soon.
+// NewSession requests a session. It expires if no socket is opened soon.
 func (o *Service) NewSession(ctx context.Context) (Session, error) {
 	address := o.Endpoint + wire.SessionPath
 	tok, err := o.Token.Ask(ctx, proto.BareAddress(o.Endpoint))
@@ -99,7 +98,7 @@ func (o *Service) NewSession(ctx context.Context) (Session, error) {
 	return o.granted(resp, body, proto.BareAddress(address))
 }
 
-// granted reads the answer to a session request.
+// granted parses the response to a session request.
 func (o *Service) granted(resp *http.Response, body []byte, address string) (Session, error) {
 	fail := proto.AnswerError(proto.StageSession, address, resp)
 	a, _ := readReply(body)
@@ -119,7 +118,7 @@ func (o *Service) granted(resp *http.Response, body []byte, address string) (Ses
 	if err != nil {
 		return Session{}, &proto.HandshakeError{Stage: proto.StageSession, Address: address, Err: err}
 	}
-	// Without it nothing is known: our own clock may differ by hours.
+	// Without the header the time is unknown: the local clock may differ by hours.
 	granted, _ := http.ParseTime(resp.Header.Get("Date"))
 	return Session{ID: id, URL: u + wire.SocketPath(url.PathEscape(id)), Granted: granted}, nil
 }
@@ -135,10 +134,10 @@ func (o *Service) Start() proto.Source {
 	return r
 }
 
-// A run is what goes from one connection of a run to the next.
+// A run is the state that the connections of a run share.
 type run struct {
 	o *Service
-	// cursor is how far the run has come; nil when it neither looks back nor fills gaps.
+	// cursor is the position of the run; nil if it fetches no stored events.
 	cursor *cursor
 }
 
@@ -172,7 +171,7 @@ func (o *Service) Classify(err error) proto.Verdict {
 	if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
 		switch {
 		case e.Stage == proto.StageSession && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
-			// The ancestor of Octave answers 400 to bad credentials.
+			// The predecessor of Octave answers 400 to invalid credentials.
 			return proto.Verdict{Class: proto.Credentials}
 		case e.Stage == proto.StageSession && refused(e.Err):
 			return proto.Verdict{Class: proto.Refused}
@@ -187,7 +186,7 @@ func (o *Service) Classify(err error) proto.Verdict {
 	return proto.Verdict{}
 }
 
-// refused reports whether err is a refusal in the service's own words.
+// refused reports whether err is a refusal with a message of the service.
 func refused(err error) bool {
 	_, ok := errors.AsType[*proto.RefusedError](err)
 	return ok
@@ -219,8 +218,7 @@ func (s *session) OnOpen(now time.Time) []proto.Effect {
 	return append([]proto.Effect{send}, warn(s.look(now))...)
 }
 
-// subscription locates a stream by path when it begins with a slash, otherwise
-// by id.
+// subscription identifies a stream by path if it begins with a slash, otherwise by id.
 func subscription(id, typ, stream string) proto.Frame {
 	r := wire.Request{MsgID: eventjson.Encode(id), Object: wire.ObjectEvent, Type: typ}
 	if strings.HasPrefix(stream, "/") {
@@ -231,11 +229,11 @@ func subscription(id, typ, stream string) proto.Frame {
 	return proto.Text(eventjson.Encode(r))
 }
 
-// pushedPrefix is how an event begins as the documentation prints it. The test
-// saves decoding each event only to learn that it is one.
+// pushedPrefix is the start of an event in the form of the documentation. Comparing it
+// saves decoding a message to find out that it is an event.
 var pushedPrefix = []byte(`{"type":"message",`)
 
-// Decode tells events from acknowledgments.
+// Decode distinguishes events from acknowledgments.
 func (s *session) Decode(m proto.Message) (event bool, effects []proto.Effect, err error) {
 	if bytes.HasPrefix(m.Data, pushedPrefix) {
 		event, effects = s.push(m)
@@ -257,10 +255,10 @@ func (s *session) Decode(m proto.Message) (event bool, effects []proto.Effect, e
 	return event, effects, err
 }
 
-// answer takes an acknowledgment. It succeeds if and only if ok is true.
+// answer handles an acknowledgment. It is a success if and only if ok is true.
 func (s *session) answer(h *replyHead, now time.Time) ([]proto.Effect, error) {
-	id := stringOf(h.msgID)         // a number is none of ours
-	if h.msgID == nil && h.denied { // heartbeats may have an answer without both
+	id := stringOf(h.msgID)         // hark does not send numbers
+	if h.msgID == nil && h.denied { // the answer to a heartbeat may have neither
 		if id = s.outstanding(); id == "" {
 			return []proto.Effect{proto.Warning("the service refused a request without saying which: " + strings.Join(h.reasons, "; "))}, nil
 		}
@@ -288,7 +286,7 @@ func (s *session) answer(h *replyHead, now time.Time) ([]proto.Effect, error) {
 	return effects, nil
 }
 
-// outstanding is the msgId of the only request that has no answer yet, and "" when
+// outstanding returns the msgId of the only request that has no answer yet, and "" if
 // there is none or more than one.
 func (s *session) outstanding() string {
 	if len(s.awaited)+len(s.byHand.awaited) != 1 {
@@ -303,8 +301,8 @@ func (s *session) outstanding() string {
 	return ""
 }
 
-// Tick implements proto.Scheduler: heartbeats, the limit for acknowledgments, and what is
-// to be fetched.
+// Tick implements proto.Scheduler: heartbeats, the time limit for acknowledgments, and
+// requests for missed events.
 func (s *session) Tick(now time.Time) (proto.Work, error) {
 	var w proto.Work
 	if !s.beat.IsZero() {
@@ -327,7 +325,7 @@ func (s *session) Tick(now time.Time) (proto.Work, error) {
 	return w, nil
 }
 
-// missing names the streams without an acknowledgment, in the user's order.
+// missing returns the streams without an acknowledgment, in the user's order.
 func (s *session) missing() string {
 	var names []string
 	for i, stream := range s.o.Streams {

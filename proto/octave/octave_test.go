@@ -137,7 +137,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// What the vendor's documents and public code send is told apart rightly.
+// What the vendor's documents and public code send is decoded correctly.
 func TestVendorMessages(t *testing.T) {
 	s := newSession("/my/stream/path")
 	s.OnOpen(prototest.Noon)
@@ -166,8 +166,8 @@ func FuzzDecode(f *testing.F) {
 	prototest.FuzzDecode(f, "octave", func() proto.Session { return newSession("/a") })
 }
 
-// What nobody can do anything about must not stop a stream: only what has been
-// asked for and refused is an error of Decode.
+// Unexpected messages must not end a stream: only the refusal of a request is an error
+// of Decode.
 func TestDecodeErrorsAreRefusals(t *testing.T) {
 	for _, text := range []string{"", "null", "{}", "[", `{"head":1}`, `{"head":{"ok":"yes"}}`, "\xff"} {
 		s := newSession("/a", "/b")

@@ -22,9 +22,8 @@ func (o *Service) Commands() []proto.Command {
 	}
 }
 
-// A byHand is what a person has changed about the subscriptions of one
-// connection. A request of theirs that is refused is a warning, not the end of the
-// connection.
+// A byHand is the state of subscriptions changed at the prompt on one connection. A
+// refusal of such a request is a warning, not the end of the connection.
 type byHand struct {
 	requests int
 	awaited  map[string]handRequest // msgId → request
@@ -72,7 +71,7 @@ func (s *session) Command(name string, args []string, now time.Time) ([]proto.Ef
 	return []proto.Effect{send}, "", nil
 }
 
-// subscribed lists the streams of which events come.
+// subscribed lists the subscribed streams.
 func (s *session) subscribed() []string {
 	waiting := slices.Collect(maps.Values(s.awaited))
 	var list []string
@@ -84,7 +83,7 @@ func (s *session) subscribed() []string {
 	return list
 }
 
-// answer takes the answer to a request that was made by hand.
+// answer handles the answer to a request made at the prompt.
 func (h *byHand) answer(id string, head *replyHead) (proto.Effect, bool) {
 	asked, ok := h.awaited[id]
 	if !ok {

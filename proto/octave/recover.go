@@ -16,20 +16,20 @@ import (
 // maxParallel is how many requests run at once.
 const maxParallel = 4
 
-// A recovery is what a session does so that no event is missed: it keeps
-// the cursor, and fetches what was stored while there was no connection.
+// A recovery fetches events that were stored while disconnected, and updates the
+// cursor.
 type recovery struct {
-	cursor   *cursor   // of the run; nil when it neither looks back nor fills gaps
-	granted  time.Time // the session, by the service's clock; zero when not known
-	received time.Time // the answer that says so, by ours
-	fill     *fill     // nil when all that comes can go out
-	// job is the request that is made, or waits to be: offered until it is done.
+	cursor   *cursor   // of the run; nil if it fetches no stored events
+	granted  time.Time // the session, by the service's clock; zero if unknown
+	received time.Time // that response, by the local clock
+	fill     *fill     // nil if events need not wait
+	// job is the current request, returned by Tick until it is done.
 	job  func(context.Context) func(time.Time) (proto.Work, error)
-	bulk bool // it brings events
+	bulk bool // it fetches events
 }
 
-// look decides at the beginning of a connection whether something is to be
-// fetched, and returns what the user should know.
+// look decides at the beginning of a connection whether events are to be fetched, and
+// returns warnings for the user.
 func (s *session) look(now time.Time) (warnings []string) {
 	c := s.cursor
 	if c == nil {
@@ -60,8 +60,8 @@ func (s *session) look(now time.Time) (warnings []string) {
 	return warnings
 }
 
-// since is the time from which stored events are wanted, 0 for none, and whether it
-// is a time of the service's clock.
+// since returns the time from which stored events are requested, 0 for none, and
+// whether it is by the service's clock.
 func (s *session) since(now time.Time) (from int64, sure bool) {
 	switch {
 	case !s.o.Since.IsZero():
@@ -84,15 +84,15 @@ func (s *session) live(now time.Time) {
 	}
 	c.live = now
 	if at, known := c.service(now); known && !c.started {
-		// The grant is from before the subscriptions, so that nothing is missed.
+		// The session was granted before the subscriptions, so no event is missed.
 		c.start(min(at, s.granted.UnixMilli()))
 	}
 }
 
-// leftOut is what an event says that has come before.
+// leftOut is the note about a duplicate event.
 var leftOut = []proto.Effect{proto.Note("an event came a second time and was left out")}
 
-// push decides about an event that has come.
+// push handles a pushed event.
 func (s *session) push(m proto.Message) (event bool, effects []proto.Effect) {
 	c := s.cursor
 	if c == nil {
@@ -100,7 +100,7 @@ func (s *session) push(m proto.Message) (event bool, effects []proto.Effect) {
 	}
 	resource, e, ok := readPush(m.Data)
 	if !ok {
-		return true, nil // there is nothing to compare it by
+		return true, nil // the clocks cannot be compared
 	}
 	c.compare(e.created, m.Time)
 	if at, known := c.service(c.live); known && !c.started && !c.live.IsZero() {
@@ -118,7 +118,7 @@ func (s *session) push(m proto.Message) (event bool, effects []proto.Effect) {
 	return true, nil
 }
 
-// recover offers the next request to make.
+// recover returns the next request to make.
 func (s *session) recover(w *proto.Work, now time.Time) {
 	c := s.cursor
 	if c == nil {
@@ -138,7 +138,7 @@ func (s *session) recover(w *proto.Work, now time.Time) {
 	w.Do, w.Bulk = s.job, s.bulk
 }
 
-// lookUp asks what the streams keep, as far as that is not known.
+// lookUp requests the capacities of the streams, as far as they are unknown.
 func (s *session) lookUp(c *cursor) {
 	var marks []*progress
 	var names []string
@@ -166,8 +166,8 @@ func (s *session) lookUp(c *cursor) {
 	}
 }
 
-// lookedUp takes the answers to lookUp. Streams without one are looked up again in
-// the next connection.
+// lookedUp handles the results of lookUp. Streams without a result are looked up again
+// on the next connection.
 func (c *cursor) lookedUp(marks []*progress, found []Stream, errs []error) (effects []proto.Effect) {
 	var refusal error
 	for i, m := range marks {
@@ -191,7 +191,7 @@ func (c *cursor) lookedUp(marks []*progress, found []Stream, errs []error) (effe
 	return append(effects, warn(warnings)...)
 }
 
-// warn makes one warning of those that are not empty, if there are any.
+// warn joins the warnings that are not empty into one.
 func warn(texts []string) []proto.Effect {
 	texts = slices.DeleteFunc(texts, func(s string) bool { return s == "" })
 	if len(texts) == 0 {
@@ -200,7 +200,7 @@ func warn(texts []string) []proto.Effect {
 	return []proto.Effect{proto.Warning(strings.Join(texts, "; "))}
 }
 
-// unkept warns of streams of which nothing can ever be fetched.
+// unkept returns a warning about streams from which no events can be fetched.
 func unkept(marks []*progress) string {
 	var names []string
 	for _, m := range marks {
@@ -218,7 +218,7 @@ func unkept(marks []*progress) string {
 	return "capacity 0: events missed while disconnected cannot be fetched from " + strings.Join(names, ", ")
 }
 
-// fetch asks for pages of stored events.
+// fetch requests pages of stored events.
 func (s *session) fetch(ask []*fetch, now time.Time) {
 	fill, api := s.fill, s.o.API
 	queries := make([]query, len(ask))
@@ -247,7 +247,7 @@ func (s *session) fetch(ask []*fetch, now time.Time) {
 	}
 }
 
-// filled gives out what has come so far, and ends the fill when that is all.
+// filled returns the events available so far, and ends the fill when it is complete.
 func (s *session) filled(now time.Time) []proto.Effect {
 	effects := []proto.Effect{proto.Inject(s.fill.take(now))}
 	if s.fill.over() {
@@ -257,7 +257,7 @@ func (s *session) filled(now time.Time) []proto.Effect {
 	return effects
 }
 
-// inParallel calls f for 0 to n-1, some at a time, and waits for all.
+// inParallel calls f for 0 to n-1, at most maxParallel at a time, and waits for all.
 func inParallel(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	turns := make(chan struct{}, maxParallel)

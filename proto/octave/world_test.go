@@ -20,7 +20,7 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// withREST makes a service that fetches what was missed.
+// withREST returns a service that fetches missed events.
 func withREST(w *world, streams ...string) *octave.Service {
 	return &octave.Service{
 		Endpoint: w.Env["HARK_OCTAVE_ENDPOINT"], User: w.Env["HARK_OCTAVE_USER"], Company: w.Env["HARK_OCTAVE_COMPANY"],
@@ -44,13 +44,13 @@ func api(w *world) *octave.API {
 
 type world = prototest.World
 
-// emulated are the options of an emulator.
+// emulated returns the options of an emulator.
 type emulated struct {
 	emulator.Options
 	Octave octaveemu.Options
 }
 
-// quiet is an emulator that makes up no events.
+// quiet starts an emulator that generates no events.
 func quiet() emulated {
 	opts := emulated{emulator.DefaultOptions(), octaveemu.DefaultOptions()}
 	opts.Rate = 0
@@ -74,7 +74,7 @@ func publish(w *world, stream string, first, last int) {
 	}
 }
 
-// A ledger is a sink that writes down the number of each event, by stream.
+// A ledger is a sink that records the number of each event, by stream.
 type ledger struct {
 	t  *testing.T
 	mu sync.Mutex
@@ -82,7 +82,7 @@ type ledger struct {
 	numbers map[string][]int
 	dates   map[string][]int64
 	count   int
-	end     int // of the run, after so many events; 0 for never
+	end     int // end the run after that many events; 0 for never
 }
 
 func newLedger(t *testing.T, end int) *ledger {
@@ -114,7 +114,7 @@ func (l *ledger) Event(ev *proto.Event) error {
 
 func (l *ledger) Flush() error { return nil }
 
-// check compares what has come of a stream with the numbers from first to last.
+// check compares the recorded numbers of a stream with those from first to last.
 func (l *ledger) check(stream string, first, last int) {
 	l.t.Helper()
 	l.mu.Lock()
@@ -131,7 +131,7 @@ func (l *ledger) check(stream string, first, last int) {
 	}
 }
 
-// A cutter is a DialContext that can cut what it has dialed.
+// A cutter is a DialContext that can close the connections that it has made.
 type cutter struct {
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	mu    sync.Mutex
@@ -155,7 +155,7 @@ func (c *cutter) DialContext(ctx context.Context, network, addr string) (net.Con
 	return conn, err
 }
 
-// cut ends all connections, for down no new one can be made.
+// cut closes all connections; new ones fail for down.
 func (c *cutter) cut(down time.Duration) {
 	c.mu.Lock()
 	for _, conn := range c.conns {
@@ -171,7 +171,7 @@ func (c *cutter) cut(down time.Duration) {
 	}
 }
 
-// cuttable gives the client a network of its own, apart from that of publish.
+// cuttable gives the client a network separate from that of publish.
 func cuttable(w *world, o *octave.Service) *cutter {
 	c := &cutter{dial: w.Transport.DialContext}
 	t := &http.Transport{DialContext: c.DialContext}
@@ -198,7 +198,7 @@ func slow(through http.RoundTripper, r *rand.Rand) *http.Client {
 	})}
 }
 
-// gaps are the reports of gaps: "filled", or the reason.
+// gaps returns the reports of gaps: "filled", or the reason.
 func gaps(w *world) []string {
 	var out []string
 	for _, s := range w.Statuses {

@@ -12,13 +12,13 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A Service is any WebSocket: every message is an event.
+// A Service streams any WebSocket: every message is an event.
 type Service struct {
-	// URL is ws:// or wss://; it may carry credentials.
+	// URL is ws:// or wss://; it may contain credentials.
 	URL          string
 	Header       http.Header
 	Subprotocols []string
-	// FirstFrames goes out first on each connection.
+	// FirstFrames are sent first on each connection.
 	FirstFrames []proto.Frame
 }
 
@@ -45,17 +45,17 @@ func (s session) OnOpen(time.Time) []proto.Effect {
 	return []proto.Effect{proto.Send(s.firstFrames), proto.StreamReady{}}
 }
 
-// Decode takes every message for an event.
+// Decode reports every message as an event.
 func (s session) Decode(proto.Message) (event bool, _ []proto.Effect, _ error) { return true, nil, nil }
 
-// OnClose has nothing to say.
+// OnClose sends nothing.
 func (s session) OnClose() []proto.Frame { return nil }
 
 // Offline implements Player.
 func (p *Service) Offline() proto.Session { return session{} }
 
-// Describe implements Describer: the source is the address without what may be
-// secret in it.
+// Describe implements Describer: the source is the address without the parts that may
+// be secret.
 func (p *Service) Describe(proto.Message) proto.Description {
 	u, err := url.Parse(p.URL)
 	if err != nil || u.User == nil && strings.Contains(p.URL, "@") {

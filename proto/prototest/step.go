@@ -1,5 +1,5 @@
-// Package prototest helps to test services: it has their sessions look at messages, and
-// makes what they say comparable.
+// Package prototest helps to test services: it has their sessions decode messages, and
+// makes the results comparable.
 package prototest
 
 import (
@@ -17,7 +17,7 @@ import (
 // Noon is a time for tests.
 var Noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// A Step is what a session has said of a message, in a form that a table can hold.
+// A Step is the result of decoding a message, in a form for test tables.
 type Step struct {
 	Event                           bool
 	Live, Ready, Filling, Heartbeat bool
@@ -31,7 +31,7 @@ type Step struct {
 	Gaps                            []proto.GapReport
 }
 
-// StepOf makes a Step of effects.
+// StepOf returns the Step of effects.
 func StepOf(effects []proto.Effect) (s Step) {
 	for _, effect := range effects {
 		switch e := effect.(type) {
@@ -66,7 +66,7 @@ func StepOf(effects []proto.Effect) (s Step) {
 	return s
 }
 
-// Decode has a session look at a message.
+// Decode has a session decode a message.
 func Decode(s proto.Session, m proto.Message) (Step, error) {
 	event, effects, err := s.Decode(m)
 	step := StepOf(effects)
@@ -74,10 +74,10 @@ func Decode(s proto.Session, m proto.Message) (Step, error) {
 	return step, err
 }
 
-// Frames are the frames that effects send.
+// Frames returns the frames that effects send.
 func Frames(effects []proto.Effect) []proto.Frame { return StepOf(effects).Send }
 
-// Messages are the vendor messages of one service in testdata.
+// Messages returns the vendor messages of a service in testdata.
 func Messages(t testing.TB, service string) map[string][]byte {
 	t.Helper()
 	return vectors.Files(t, "testdata")
@@ -91,7 +91,7 @@ func Texts(frames []proto.Frame) []string {
 	return out
 }
 
-// JWT is a token with that expiry, with a signature that nobody checks here.
+// JWT returns a token with the given expiry and an invalid signature.
 func JWT(exp time.Time) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"exp":%d}`, exp.Unix())) + ".c2ln"
@@ -103,7 +103,8 @@ func JWTIssued(iat, exp time.Time) string {
 	return enc([]byte(`{"alg":"none"}`)) + "." + enc(fmt.Appendf(nil, `{"exp":%d,"iat":%d}`, exp.Unix(), iat.Unix())) + ".c2ln"
 }
 
-// FuzzDecode has sessions look at anything, beginning with the messages of testdata.
+// FuzzDecode fuzzes the Decode method of sessions, with the messages of testdata as
+// seeds.
 func FuzzDecode(f *testing.F, service string, session func() proto.Session) {
 	for _, m := range Messages(f, service) {
 		f.Add(m, false)
@@ -128,8 +129,7 @@ func FuzzDecode(f *testing.F, service string, session func() proto.Session) {
 	})
 }
 
-// VerdictOf is what a run makes of an error that has ended an attempt of a service that
-// judges.
+// VerdictOf returns the verdict of a service on an error that has ended an attempt.
 func VerdictOf(svc proto.Service, err error) proto.Verdict {
 	v := svc.(proto.Classifier).Classify(err)
 	if v.Class == proto.Unknown {
@@ -138,7 +138,7 @@ func VerdictOf(svc proto.Service, err error) proto.Verdict {
 	return v
 }
 
-// StaticToken is the source of a credential that does not change.
+// StaticToken returns a source of a constant credential.
 func StaticToken(v secret.Value) proto.TokenSource {
 	return func(context.Context) (secret.Value, error) { return v, nil }
 }

@@ -12,15 +12,14 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A World is the emulator of a service in a bubble of package synctest, and what a
-// client needs for it.
+// A World is the emulator of a service in a bubble of package synctest, and the
+// settings of a client for it.
 type World struct {
 	T *testing.T
 	// Env has the environment variables that the emulator prints.
 	Env       map[string]string
 	Transport *http.Transport
-	// Options are the default ones, with Transport and a Trace that collects what
-	// follows.
+	// Options are the defaults, with Transport and a Trace that fills the fields below.
 	Options         proto.Options
 	Warnings, Notes []string
 	Statuses        []proto.Status // without heartbeats, and without Live
@@ -64,8 +63,8 @@ func InWorld(t *testing.T, opts emulator.Options, service emulator.Service, f fu
 	})
 }
 
-// A Tally is a sink that checks that each event is a JSON object and ends the run
-// with ErrEnough after so many.
+// A Tally is a sink that checks that each event is a JSON object and ends the run with
+// ErrEnough after Limit events.
 type Tally struct {
 	T     *testing.T
 	Limit int             // 0 for never
@@ -73,7 +72,7 @@ type Tally struct {
 	Gate  <-chan struct{} // each event waits for it; nil for none
 }
 
-// ErrEnough ends a run when a Tally has what it wants.
+// ErrEnough ends a run when a Tally has reached its limit.
 var ErrEnough = errors.New("enough")
 
 // Event implements proto.Sink.

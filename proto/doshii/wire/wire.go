@@ -1,5 +1,6 @@
-// Package wire contains the shapes of Doshii that travel: its JSON, with the constants that
-// its documents state. It is a leaf, which the client and the emulator share.
+// Package wire contains the JSON messages of Doshii, and the constants in its
+// documents. The client and the emulator share it; it imports only the standard
+// library.
 package wire
 
 import (
@@ -31,8 +32,8 @@ const (
 	HostOldest  = "oldest" // <env>.doshii.co
 )
 
-// Endpoint is the base of the socket in an environment, by generation of
-// host name; "" for a generation that does not exist.
+// Endpoint returns the base of the socket in an environment, by generation of host
+// name; "" for an unknown generation.
 func Endpoint(env, generation string) string {
 	switch generation {
 	case HostCurrent:
@@ -60,8 +61,8 @@ const (
 	// Idle is the server's assumed limit of silence: that of Primus, whose
 	// envelope Doshii uses. The vendor publishes none.
 	Idle = 35 * time.Second
-	// Quiet is how long a connection that brings nothing but answers to
-	// heartbeats looks as if it were in order.
+	// Quiet is how long a connection that receives only answers to heartbeats counts as
+	// normal.
 	Quiet = time.Minute
 	// JWTWindow is how long a JWT of the REST interface is valid after its
 	// timestamp.
@@ -73,9 +74,9 @@ type Heartbeat struct {
 	Doshii Beat `json:"doshii"`
 }
 
-// A Beat says ping or pong by which member is there, not by its value: a
-// pong may be 0. Values are raw so that the number of a ping can be echoed as it
-// came and a value of another kind does no harm.
+// A Beat is a ping or a pong by which member is present, not by its value: a pong may
+// be 0. Values are raw so that the number of a ping can be echoed unchanged and values
+// of other types are accepted.
 type Beat struct {
 	// Ping and Pong are Unix times in milliseconds, nil when absent.
 	Ping json.RawMessage `json:"ping,omitzero"`
@@ -87,7 +88,7 @@ type Beat struct {
 	Status json.RawMessage `json:"status,omitzero"`
 }
 
-// Ping makes a client's heartbeat.
+// Ping returns a client's heartbeat.
 func Ping(now time.Time, version string) Heartbeat {
 	return Heartbeat{Beat{
 		Ping:    strconv.AppendInt(nil, now.UnixMilli(), 10),
@@ -95,8 +96,7 @@ func Ping(now time.Time, version string) Heartbeat {
 	}}
 }
 
-// Pong makes the answer to a ping with that number. An empty version is
-// left out.
+// Pong returns the answer to a ping with that number. An empty version is omitted.
 func Pong(ping json.RawMessage, version string) Heartbeat {
 	return Heartbeat{Beat{Pong: ping, Version: jsonVersion(version)}}
 }
@@ -112,9 +112,9 @@ func jsonVersion(v string) json.RawMessage {
 	return b
 }
 
-// A Message is any JSON object that comes from the server. Which of its
-// members are there says what it is; Emit is the event envelope of the wire,
-// Type or Event with Data are the envelopes that the help pages print.
+// A Message is any JSON object from the server. Its members determine its kind: Emit is
+// the envelope of events that the service sends, Type or Event with Data are those of
+// the help pages.
 type Message struct {
 	Doshii *Beat           `json:"doshii,omitempty"`
 	Emit   Emit            `json:"emit,omitzero"`
@@ -123,8 +123,8 @@ type Message struct {
 	Data   json.RawMessage `json:"data,omitzero"`
 }
 
-// NameAndPayload returns what the message says of an event, in whichever envelope;
-// an empty name when it is none.
+// NameAndPayload returns the name and payload of an event in any envelope; the name is
+// "" if it is not an event.
 func (m *Message) NameAndPayload() (name string, payload json.RawMessage) {
 	if name, ok := m.Emit.Name(); ok {
 		return name, m.Emit.Payload()
@@ -135,15 +135,15 @@ func (m *Message) NameAndPayload() (name string, payload json.RawMessage) {
 	return m.Type, m.Data
 }
 
-// HealthCheck is the event by which the server asks a point of sale for a
-// pong (Doshii help centre, "Upon Health check").
+// HealthCheck is the event with which the server requests a pong of a point of sale
+// (Doshii help centre, "Upon Health check").
 const HealthCheck = "health_check"
 
 // An Emit is the value of emit: the name of the event, its payload, and
 // possibly more.
 type Emit []json.RawMessage
 
-// NewEmit makes the envelope of an event.
+// NewEmit returns the envelope of an event.
 func NewEmit(name string, payload json.RawMessage) (Message, error) {
 	n, err := json.Marshal(name)
 	if err != nil {
@@ -152,8 +152,7 @@ func NewEmit(name string, payload json.RawMessage) (Message, error) {
 	return Message{Emit: Emit{n, payload}}, nil
 }
 
-// Name returns the name of the event; false when there is none or it is no
-// string.
+// Name returns the name of the event; false if there is none or it is not a string.
 func (e Emit) Name() (string, bool) {
 	var name *string
 	if len(e) == 0 || json.Unmarshal(e[0], &name) != nil || name == nil {
@@ -162,7 +161,7 @@ func (e Emit) Name() (string, bool) {
 	return *name, true
 }
 
-// Payload returns the payload of the event, nil when it has none.
+// Payload returns the payload of the event, nil if it has none.
 func (e Emit) Payload() json.RawMessage {
 	if len(e) < 2 {
 		return nil
@@ -170,7 +169,7 @@ func (e Emit) Payload() json.RawMessage {
 	return e[1]
 }
 
-// An Error is the body of an answer that refuses the upgrade.
+// An Error is the body of a response that refuses the upgrade.
 type Error struct {
 	Error string `json:"error"`
 }
@@ -189,9 +188,8 @@ func IsPrimus(s string) bool {
 		strings.HasPrefix(s, PrimusClose)
 }
 
-// A Device is a registered device: which events are of interest to one
-// connection (Doshii SDK for Node.js, lib/device.ts). An empty list means that
-// there is no restriction.
+// A Device is a registered device, which filters the events of one connection (Doshii
+// SDK for Node.js, lib/device.ts). An empty list means no restriction.
 type Device struct {
 	DoshiiID    string   `json:"doshiiId,omitempty"`
 	Name        string   `json:"name,omitempty"`
@@ -205,7 +203,7 @@ type Device struct {
 	UpdatedAt   string   `json:"updatedAt,omitempty"`
 }
 
-// HeaderLocation names the location that a request is about.
+// HeaderLocation is the header with the location of a request.
 const HeaderLocation = "doshii-location-id"
 
 // Claims are those of the JSON Web Tokens that clients sign, with a
@@ -217,5 +215,5 @@ type Claims struct {
 	Timestamp int64  `json:"timestamp"`
 }
 
-// REST is the base of the REST interface for apps in an environment.
+// REST returns the base of the REST interface for apps in an environment.
 func REST(env string) string { return "https://" + env + ".doshii.co" + PathREST }

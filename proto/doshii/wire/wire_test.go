@@ -7,7 +7,8 @@ import (
 	"github.com/hark-cli/hark/internal/vectors"
 )
 
-// Every message of the vendor's documents and of their public code survives the shapes.
+// Every message of the vendor's documents and of their public code is decoded and
+// encoded without loss.
 func TestVectors(t *testing.T) {
 	vectors.RoundTrip(t, "../testdata",
 		vectors.Shape{Prefix: "error", Value: Error{}},

@@ -1,5 +1,6 @@
-// Package wire contains the shapes of Drogue Cloud that travel: its JSON, with the constants that
-// its documents state. It is a leaf, which the client and the emulator share.
+// Package wire contains the JSON messages of Drogue Cloud, and the constants in its
+// documents. The client and the emulator share it; it imports only the standard
+// library.
 package wire
 
 import (
@@ -26,16 +27,16 @@ const (
 
 // Timers of the server (drogue-cloud, websocket-integration/src/wshandler/mod.rs).
 const (
-	// Ping is how often the server pings and looks at the client's own
-	// pings and pongs.
+	// Ping is how often the server sends a ping and checks the client's own pings and
+	// pongs.
 	Ping = 5 * time.Second
 	// Timeout is how long the client may send neither ping nor pong.
 	Timeout = 10 * time.Second
-	// AuthCheck is how often the server looks whether the token has expired.
+	// AuthCheck is how often the server checks whether the token has expired.
 	AuthCheck = 90 * time.Second
 	// PingPayload is the payload of the server's pings.
 	PingPayload = "PING"
-	// MaxFrame is the largest frame that the server takes, in bytes.
+	// MaxFrame is the largest frame that the server accepts, in bytes.
 	MaxFrame = 65536
 )
 
@@ -70,8 +71,8 @@ const (
 	PartitionKey   = "partitionkey"
 )
 
-// An Error is the body of an answer that refuses the upgrade
-// (drogue-client, src/error.rs).
+// An Error is the body of a response that refuses the upgrade (drogue-client,
+// src/error.rs).
 type Error struct {
 	Error   string `json:"error"`
 	Message string `json:"message"`
@@ -90,10 +91,10 @@ type Refresh struct {
 	RefreshAccessToken string `json:"RefreshAccessToken"`
 }
 
-// An Event is a CloudEvent 1.0 in structured mode as the integration sends
-// it. Encoded, the attributes stand in the order of the fields, which is the
-// order of the server; the extensions follow in the order of the slice. The
-// server's own order of extensions is random.
+// An Event is a CloudEvent 1.0 in structured mode as the integration sends it. In JSON,
+// the attributes are in the order of the fields, which is the order of the server; the
+// extensions follow in the order of the slice. The server's own order of extensions is
+// random.
 type Event struct {
 	SpecVersion     string
 	ID              string
@@ -104,15 +105,15 @@ type Event struct {
 	Subject         string
 	// Time is RFC 3339; the number of fractional digits varies.
 	Time string
-	// Data is any JSON value; nil when the member is absent.
+	// Data is any JSON value; nil if the member is absent.
 	Data json.RawMessage
-	// DataBase64 is nil when the member is absent; it may be empty.
+	// DataBase64 is nil if the member is absent; it may be empty.
 	DataBase64 *string
 	Extensions []Extension
 }
 
-// An Extension is one extension attribute of an event. All of them are
-// strings, because they travel as Kafka headers.
+// An Extension is one extension attribute of an event. All of them are strings, because
+// they are stored as Kafka headers.
 type Extension struct {
 	Name, Value string
 }
@@ -167,8 +168,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// appendQuoted appends s as a JSON string. Unlike json.Marshal it leaves <, >
-// and & as they are: the services write no HTML.
+// appendQuoted appends s as a JSON string. Unlike json.Marshal it does not escape <, >
+// and &, as the services do not.
 func appendQuoted(dst []byte, s string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -234,8 +235,8 @@ const (
 	tokenBody   = tokenPrefix + len("_") + 30
 )
 
-// AccessToken makes a personal access token of a name (6 letters and
-// digits) and a secret (30 of them): "drg_", name, "_", secret, checksum.
+// AccessToken returns the personal access token of a name (6 letters and digits) and a
+// secret (30 letters and digits): "drg_", name, "_", secret, checksum.
 func AccessToken(name, secret string) (string, error) {
 	body := "drg_" + name + "_" + secret
 	if !tokenShape(body) {
@@ -303,8 +304,8 @@ type Endpoints struct {
 	RedirectURL string    `json:"redirect_url,omitempty"`
 	Registry    *URL      `json:"registry,omitempty"`
 	CommandURL  string    `json:"command_url,omitempty"`
-	// WebSocket is where the WebSocket integration is; installations older than
-	// 0.10 do not tell it without a login.
+	// WebSocket is the WebSocket integration; installations older than 0.10 omit it
+	// without a login.
 	WebSocket *URL `json:"websocket_integration,omitempty"`
 }
 
@@ -319,7 +320,7 @@ type HostPort struct {
 	Port uint16 `json:"port"`
 }
 
-// Paths below the API of Drogue Cloud.
+// Paths relative to the API of Drogue Cloud.
 const (
 	PathEndpoints = "/.well-known/drogue-endpoints"
 	PathVersion   = "/.well-known/drogue-version"
@@ -342,7 +343,7 @@ const (
 
 	ParamApplication = "application"
 	ParamDevice      = "device"
-	// ParamAs names the device that a gateway sends for.
+	// ParamAs is the device on whose behalf a gateway sends.
 	ParamAs = "as"
 )
 

@@ -8,7 +8,8 @@ import (
 	"github.com/hark-cli/hark/internal/vectors"
 )
 
-// Every message of the vendor's documents and of their public code survives the shapes.
+// Every message of the vendor's documents and of their public code is decoded and
+// encoded without loss.
 func TestVectors(t *testing.T) {
 	vectors.RoundTrip(t, "../testdata",
 		vectors.Shape{Prefix: "refresh", Value: Refresh{}},
@@ -48,7 +49,7 @@ func TestAccessToken(t *testing.T) {
 	}
 }
 
-// Extensions keep their order, and characters of HTML stay as they are.
+// Extensions keep their order, and characters of HTML are not escaped.
 func TestEventText(t *testing.T) {
 	const text = `{"specversion":"1.0","id":"1","type":"t","source":"s","data":"<&>","z":"1","a":"<&>"}`
 	var e Event

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// Every message of the vendor's documents and of their public code survives the shapes.
+// Every message of the vendor's documents and of their public code is decoded and
+// encoded without loss.
 func TestVectors(t *testing.T) {
 	vectors.RoundTrip(t, "../testdata",
 		vectors.Shape{Prefix: "request-", Value: Request{}},
@@ -21,7 +22,7 @@ func TestVectors(t *testing.T) {
 	)
 }
 
-// The documents print members in a certain order, and so do the shapes.
+// Members are encoded in the order of the documents.
 func TestMemberOrder(t *testing.T) {
 	a, err := txtar.ParseFile("../testdata/vendor.txtar")
 	if err != nil {
