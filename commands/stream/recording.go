@@ -119,7 +119,7 @@ func newRecorder(path string, keep bool, head proto.RecordingHead, secrets *secr
 
 // frame records a frame. Credentials that are known by now are not recorded.
 func (r *recorder) frame(f proto.FrameRecord) {
-	if f.Direction == proto.Out && f.Opcode == frame.OpText && len(f.Payload) <= prompt.SaidLimit && credential.Holds(string(f.Payload)) {
+	if f.Direction == proto.Out && f.Opcode == frame.OpText && len(f.Payload) <= prompt.SaidLimit && credential.Contains(string(f.Payload)) {
 		f.Payload = []byte(credential.Mask(string(f.Payload), secret.Mask))
 	}
 	f.Payload = r.secrets.Bytes(f.Payload)

@@ -1,6 +1,6 @@
-// Package bounded reads what a user has named, however large it is and however long it
-// takes: /dev/zero, a FIFO that nobody writes to, a daemon that hangs. It is a leaf:
-// standard library only.
+// Package bounded reads files and other sources named by a user with limits of size and
+// time: /dev/zero, a FIFO without a writer, a daemon that hangs. It imports only the
+// standard library.
 package bounded
 
 import (
@@ -23,14 +23,14 @@ const (
 	Config       = 1 << 20
 )
 
-// A TimeoutError is a call that took longer than Patience.
+// A TimeoutError reports a call that took longer than Patience.
 type TimeoutError struct{ What string }
 
 func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("%s gave no answer within %s", e.What, Patience)
 }
 
-// A TooLargeError is a source that gave more than a limit.
+// A TooLargeError reports a source larger than its limit.
 type TooLargeError struct {
 	What  string
 	Limit int // bytes
@@ -40,9 +40,9 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s is too large: more than %d KiB", e.What, e.Limit>>10)
 }
 
-// Call returns what f, which nothing can interrupt, returns; the cause of ctx when that
-// ends before, and a *TimeoutError for what after Patience. f goes on then, in a
-// goroutine of its own, and its result is dropped.
+// Call calls f, which cannot be interrupted, and returns its result; or the cause of
+// ctx if that is done before, or a *TimeoutError for what after Patience. In these
+// cases f continues in its own goroutine, and its result is dropped.
 func Call[T any](ctx context.Context, what string, f func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -83,8 +83,8 @@ func File(ctx context.Context, path string, limit int) ([]byte, error) {
 	})
 }
 
-// Open opens a file for reading, which takes until there is a writer when it is a FIFO.
-// The end of ctx ends that, and the reads of what it returns, with its cause.
+// Open opens a file for reading; a FIFO blocks until it has a writer. If ctx is done,
+// Open and reads of the result return its cause.
 func Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	type result struct {
 		f   *os.File
@@ -113,19 +113,18 @@ func Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	}
 }
 
-// Reader returns r with reads that the end of ctx ends, with its cause. r may still be
-// read then, and is not closed.
+// Reader returns a reader of r whose reads return the cause of ctx when that is done. A
+// read of r may still be active then, and r is not closed.
 func Reader(ctx context.Context, r io.Reader) io.ReadCloser {
 	return &interruptible{ctx: ctx, r: io.NopCloser(r)}
 }
 
-// An interruptible reads into a buffer of its own, which a read that has been given up
-// may still fill.
+// An interruptible reads into its own buffer, which an abandoned read may still fill.
 type interruptible struct {
 	ctx  context.Context
 	r    io.ReadCloser
 	b    []byte
-	rest []byte // of b, which was read and not taken yet
+	rest []byte // of b, read and not yet returned
 	err  error  // of reading, after rest
 }
 
@@ -165,14 +164,14 @@ func (i *interruptible) Close() error {
 	return nil
 }
 
-// A Buffer keeps what is written to it, up to Limit bytes.
+// A Buffer stores what is written to it, up to Limit bytes.
 type Buffer struct {
 	Limit int
 	b     []byte
 	full  bool
 }
 
-// ErrFull is what a write that would exceed the limit of a Buffer returns.
+// ErrFull is returned by a write that would exceed the limit of a Buffer.
 var ErrFull = errors.New("too much data")
 
 // Write implements io.Writer.
@@ -185,7 +184,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Full reports whether there was more than the limit.
+// Full reports whether a write has exceeded the limit.
 func (b *Buffer) Full() bool { return b.full }
 
 // String returns what was written.

@@ -55,8 +55,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// The end of a context ends a read that nothing else ends, and what was read before is
-// not lost.
+// Canceling the context ends a blocked read, and data read before is not lost.
 func TestReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("the user has had enough")

@@ -9,7 +9,7 @@ import (
 	"runtime/debug"
 )
 
-// An App is the command line: a tree of commands, and what happens around them.
+// An App is the command line: a tree of commands, with their environment.
 type App struct {
 	config Config
 	root   *Command
@@ -17,40 +17,40 @@ type App struct {
 
 // A Config is what New needs. Root, Stdout, Stderr and LookupEnv are required.
 type Config struct {
-	// Root carries the name of the program, its commands and its global flags. New
-	// takes possession of it.
+	// Root has the name of the program, its commands and its global flags. The caller
+	// must not use it after New.
 	Root *Command
-	// Before, if not nil, is told of each command line that is run.
+	// Before, if not nil, is called with each command line that is run.
 	Before func(*Line)
-	// Topics are what "help TOPIC" knows besides the commands.
+	// Topics are the topics of "help TOPIC".
 	Topics []Topic
-	// Settings adds the settings of the configuration file to a command line; nil
-	// adds none.
+	// Settings, if not nil, adds the settings of the configuration file to a command
+	// line.
 	Settings func(context.Context, *Line) error
 	// Version is the line that --version prints.
 	Version string
-	// Stdout gets help that was asked for, and the version. Stderr gets help that
-	// was not asked for.
+	// Stdout gets requested help, and the version. Stderr gets help that was not
+	// requested.
 	Stdout, Stderr io.Writer
-	// LookupEnv reads an environment variable, as os.LookupEnv does.
+	// LookupEnv looks up an environment variable, like os.LookupEnv.
 	LookupEnv func(name string) (value string, ok bool)
 	// Width of help texts in columns; 0 means 80.
 	Width int
-	// Page shows a help text that was asked for; nil writes it to Stdout.
+	// Page shows a requested help text; nil writes it to Stdout.
 	Page func(text string) error
-	// Rare reports whether the short help leaves the explanation of a flag to
-	// --help-all; nil: it explains all.
+	// Rare reports whether the short help omits the explanation of a flag; nil: it
+	// explains all.
 	Rare func(*Flag) bool
-	// Heading returns the group under which the short help lists a flag; nil: that
-	// which the flag states.
+	// Heading returns the group under which the short help lists a flag; nil: the
+	// flag's own group.
 	Heading func(*Flag) string
-	// Foreign is what to use at a command instead of a flag of another program, ""
-	// when nothing is known; nil knows nothing.
+	// Foreign returns what to use with a command instead of a flag of another program,
+	// "" if unknown; it may be nil.
 	Foreign func(c *Command, name string) string
 }
 
-// New makes the command line of c. It adds the command help and the flags
-// --help (-h), --help-all and --version.
+// New returns the command line of c. It adds the command help and the flags --help
+// (-h), --help-all and --version.
 func New(c Config) *App {
 	a := &App{config: c, root: c.Root}
 	own := c.Root.Commands
@@ -71,10 +71,10 @@ func New(c Config) *App {
 	return a
 }
 
-// Root is the tree of commands.
+// Root returns the tree of commands.
 func (a *App) Root() *Command { return a.root }
 
-// Topics are those of the Config.
+// Topics returns the topics of the Config.
 func (a *App) Topics() []Topic { return a.config.Topics }
 
 func (a *App) helpCommand() *Command {
@@ -97,9 +97,9 @@ func (a *App) helpCommand() *Command {
 	}
 }
 
-// Run runs the command line argv, without the name of the program. The error is what
-// the command's Run returned, or a *UsageError for a line that does not fit the tree.
-// Nothing but help that was asked for is written to Stdout here.
+// Run runs the command line argv, without the name of the program. The error is that of
+// the command's Run, or a *UsageError for an invalid line. Run itself writes only
+// requested help to Stdout.
 func (a *App) Run(ctx context.Context, argv []string) error {
 	if len(argv) > 0 && argv[0] == completeCommand {
 		return a.complete(ctx, a.config.Stdout, argv[1:])
@@ -139,8 +139,8 @@ func (a *App) Run(ctx context.Context, argv []string) error {
 	return err
 }
 
-// VersionLine is what --version prints, from what the linker left in the binary:
-// "hark version v1.2.3 (go1.26.8 linux/amd64)". info is nil when there is none.
+// VersionLine returns the output of --version, from the build information in the
+// binary: "hark version v1.2.3 (go1.26.8 linux/amd64)". info may be nil.
 func VersionLine(name string, info *debug.BuildInfo) string {
 	version, revision, modified := "devel", "", ""
 	if info != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A seaRun is one run of a made-up program and what its Action saw.
+// A seaRun is one run of a test program and what its Action got.
 type seaRun struct {
 	stdout, stderr bytes.Buffer
 	err            error
@@ -38,7 +38,7 @@ type seaRun struct {
 	profile string
 }
 
-// A limit is a value with rules of its own.
+// A limit is a value with its own syntax.
 type limit string
 
 func (l *limit) String() string { return string(*l) }
@@ -51,14 +51,14 @@ func (l *limit) Set(s string) error {
 	return nil
 }
 
-// A colour is a boolean flag that may have a value.
+// A color is a boolean flag that may have a value.
 type colour string
 
 func (c *colour) String() string     { return string(*c) }
 func (c *colour) Set(s string) error { *c = colour(s); return nil }
 func (c *colour) IsBoolFlag() bool   { return true }
 
-// An endpoint quotes what it does not like, as url.Parse does.
+// An endpoint quotes an invalid value in its error, as url.Parse does.
 type endpoint string
 
 func (e *endpoint) String() string     { return string(*e) }
@@ -78,7 +78,7 @@ func (c *counter) String() string   { return "" }
 func (c *counter) IsBoolFlag() bool { return true }
 func (c *counter) Expects() string  { return "true or false" }
 
-// see is a Run that notes what it gets.
+// see is a Run that records its line.
 func (r *seaRun) see(ctx context.Context, line *Line) error {
 	r.action = line.Command.Path()
 	r.args = line.Args()
@@ -90,7 +90,7 @@ func (r *seaRun) see(ctx context.Context, line *Line) error {
 	return nil
 }
 
-// newSea makes the made-up program.
+// newSea returns the test program.
 func newSea(r *seaRun, env map[string]string) *App {
 	r.wait, r.token = time.Minute, "builtin-token"
 	stream := func() []*Flag {
@@ -159,13 +159,13 @@ func newSea(r *seaRun, env map[string]string) *App {
 	})
 }
 
-// A codedError carries an exit code in the way that the library knows.
+// A codedError has an exit code in the way of the library.
 type codedError int
 
 func (e codedError) Error() string { return "sunk" }
 func (e codedError) ExitCode() int { return int(e) }
 
-// sea runs the made-up program; variables are "NAME=VALUE".
+// sea runs the test program; variables are "NAME=VALUE".
 func sea(t *testing.T, args []string, variables ...string) *seaRun {
 	t.Helper()
 	env := make(map[string]string)
@@ -421,7 +421,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// The library would exit by itself for an error that carries an exit code.
+// The library would exit for an error with an exit code.
 func TestExitCodeOfACommandComesBack(t *testing.T) {
 	r := sea(t, []string{"fail", "--exit-code"})
 	if coder, ok := errors.AsType[codedError](r.err); !ok || coder != 17 {

@@ -10,35 +10,35 @@ type Command struct {
 	Name string
 	// Usage says what it does, in one line, lower case, without a full stop.
 	Usage string
-	// Examples are printed as they are; the first must run without an account.
+	// Examples are printed unchanged; the first must run without an account.
 	Examples string
 	// Args: the first line is the synopsis of the arguments: "APP[/CHANNEL]",
 	// "STREAM…", "[URL]". Their number is checked against it before Run; without a
-	// synopsis a command takes none, and "[-- COMMAND…]" is about what follows the two
-	// dashes. Each further line explains one of them: a name, a tab, a text.
+	// synopsis a command has none, and "[-- COMMAND…]" stands for what follows "--".
+	// Each further line explains one of them: a name, a tab, a text.
 	Args string
-	// Description: paragraphs are wrapped; indented lines stay as they are.
+	// Description: paragraphs are wrapped, indented lines are not.
 	Description string
 	// Group is the heading under which the help of the parent lists the command.
 	Group  string
 	Hidden bool
-	// TakesURL: a URL where the name of a command should be stands for this one and
-	// its argument.
+	// TakesURL: a URL instead of the name of a command means this command with the URL
+	// as its argument.
 	TakesURL bool
-	// Usual: this is probably meant when its argument stands where its name should.
+	// Usual: this command is probably meant if its argument is given instead of its
+	// name.
 	Usual bool
 	Flags []*Flag
-	// Run does what the command is for. The flags are set, the arguments are in line.
+	// Run runs the command. The flags are set, the arguments are in line.
 	Run func(ctx context.Context, line *Line) error
-	// Commands makes the commands below. It is called once, when they are needed: to
-	// make those of all commands takes longer than most runs of the program.
+	// Commands returns the subcommands. It is called once, when they are needed:
+	// building all commands takes longer than most runs of the program.
 	Commands func() []*Command
-	// Open makes the command below for a name that is typed, before Commands is asked:
-	// one whose flags depend on the name, such as that of a file. It returns nil for a
-	// name that means nothing to it; nil if all commands are in Commands. What Commands
-	// lists is then for help and completion.
+	// Open, if not nil, returns the subcommand of a typed name, before Commands is
+	// called: one whose flags depend on the name, such as that of a file. It returns
+	// nil for an unknown name. Commands is then used for help and completion only.
 	Open func(name string) (*Command, error)
-	// Complete lists what an argument may be; nil: files, if Args says so.
+	// Complete lists candidates for an argument; nil: files, if Args contains a file.
 	Complete Completion
 
 	parent   *Command
@@ -49,7 +49,7 @@ type Command struct {
 	config   *Config // of the root
 }
 
-// Grouped puts commands under a heading of the help.
+// Grouped sets the group of commands.
 func Grouped(heading string, commands ...*Command) []*Command {
 	for _, c := range commands {
 		c.Group = heading
@@ -57,7 +57,7 @@ func Grouped(heading string, commands ...*Command) []*Command {
 	return commands
 }
 
-// adopt makes c a command below parent, nil for the root.
+// adopt makes c a subcommand of parent, nil for the root.
 func (c *Command) adopt(parent *Command) *Command {
 	c.parent, c.path = parent, c.Name
 	if parent != nil {
@@ -69,16 +69,16 @@ func (c *Command) adopt(parent *Command) *Command {
 	return c
 }
 
-// Path is the command as typed: "hark drogue tail".
+// Path returns the command as typed: "hark drogue tail".
 func (c *Command) Path() string { return c.path }
 
-// Parent is the command above c; nil for the root.
+// Parent returns the command above c; nil for the root.
 func (c *Command) Parent() *Command { return c.parent }
 
-// IsGroup reports whether there are commands below c; c itself does nothing then.
+// IsGroup reports whether c has subcommands, and no Run.
 func (c *Command) IsGroup() bool { return c.Commands != nil || c.Open != nil }
 
-// Children are the commands below c.
+// Children returns the subcommands of c.
 func (c *Command) Children() []*Command {
 	if !c.made && c.Commands != nil {
 		c.children = c.Commands()
@@ -94,7 +94,7 @@ func (c *Command) Children() []*Command {
 	return c.children
 }
 
-// Child finds a command below c by its name; nil if there is none.
+// Child returns the subcommand of that name; nil if there is none.
 func (c *Command) Child(name string) *Command {
 	child, err := c.find(name)
 	if err != nil {
@@ -134,7 +134,7 @@ func (c *Command) listed(name string) *Command {
 	return nil
 }
 
-// visible are the Children that help texts show.
+// visible returns the Children that help texts show.
 func (c *Command) visible() []*Command {
 	var out []*Command
 	for _, child := range c.Children() {
@@ -145,7 +145,7 @@ func (c *Command) visible() []*Command {
 	return out
 }
 
-// Lookup finds the flag that name means at c, one of its own or of a command above it,
+// Lookup returns the flag of that name at c, one of its own or of a command above it,
 // and the command that it belongs to.
 func (c *Command) Lookup(name string) (*Flag, *Command) {
 	for ; c != nil; c = c.parent {
@@ -158,7 +158,7 @@ func (c *Command) Lookup(name string) (*Flag, *Command) {
 	return nil, nil
 }
 
-// Chain lists the commands from the root down to c.
+// Chain returns the commands from the root down to c.
 func (c *Command) Chain() []*Command {
 	var chain []*Command
 	for ; c != nil; c = c.parent {
@@ -176,7 +176,7 @@ func (c *Command) Walk(visit func(*Command)) {
 	}
 }
 
-// Root is the top of the tree.
+// Root returns the root of the tree.
 func (c *Command) Root() *Command {
 	for c.parent != nil {
 		c = c.parent

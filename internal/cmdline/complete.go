@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// completeCommand is what the scripts of the shells call, with the words before
-// the cursor and the one that it stands in: the knowledge is here, once, and the
-// scripts are a few lines each. It is not part of the tree.
+// completeCommand is the hidden command that the completion scripts of the shells run,
+// with the words up to the cursor, so that the scripts are a few lines each. It is not
+// part of the tree.
 const completeCommand = "__complete"
 
-// filesDirective, alone on the last line, tells the script to offer files too.
+// filesDirective, alone on the last line, makes the script offer files too.
 const filesDirective = ":files"
 
-// A Completion lists what may stand instead of a word, whatever has been typed of
-// it; line is what stands before it, nil if there is a mistake in it.
+// A Completion lists candidates for a word, regardless of what has been typed of it;
+// line is the line before it, nil if that has an error.
 type Completion func(ctx context.Context, line *Line) []Candidate
 
-// A Candidate is one way to go on.
+// A Candidate is one completion.
 type Candidate struct {
 	Word  string
 	About string // its first line is shown
 }
 
-// Words are candidates that explain themselves.
+// Words returns candidates without explanations.
 func Words(words ...string) []Candidate {
 	candidates := make([]Candidate, len(words))
 	for i, w := range words {
@@ -35,8 +35,8 @@ func Words(words ...string) []Candidate {
 	return candidates
 }
 
-// complete prints what may stand instead of the last word, a candidate a
-// line, with a tab and an explanation.
+// complete prints the candidates for the last word, one per line, with a tab and an
+// explanation.
 func (a *App) complete(ctx context.Context, w io.Writer, words []string) error {
 	cur := ""
 	if n := len(words); n > 0 {
@@ -55,17 +55,17 @@ func (a *App) complete(ctx context.Context, w io.Writer, words []string) error {
 	return err
 }
 
-// candidates finds what may stand instead of cur after words.
+// candidates returns the candidates for cur after words.
 func (a *App) candidates(ctx context.Context, words []string, cur string) (found []Candidate, files bool) {
 	n, args := a.root, 0
-	var open *Flag // waits for its value
+	var open *Flag // whose value comes next
 	for _, word := range words {
 		if open != nil {
 			open = nil
 			continue
 		}
 		if word == "--" {
-			return nil, true // arguments of a command of the user's
+			return nil, true // arguments of a command after "--"
 		}
 		if strings.HasPrefix(word, "-") && len(word) > 1 {
 			open = n.opens(word)
@@ -101,7 +101,7 @@ func (a *App) candidates(ctx context.Context, words []string, cur string) (found
 	case strings.HasPrefix(cur, "-"):
 		return n.flagCandidates(cur), false
 	case n.IsGroup() && args > 0:
-		return nil, false // after a word that is no command
+		return nil, false // after a word that is not a command
 	case n.IsGroup():
 		return matching(n.Candidates(), cur), false
 	}
@@ -111,7 +111,7 @@ func (a *App) candidates(ctx context.Context, words []string, cur string) (found
 	return found, namesFile(n.synopsis(), "FILE", "RECORDING")
 }
 
-// matching are the candidates that begin with cur, each once.
+// matching returns the candidates that begin with cur, without duplicates.
 func matching(candidates []Candidate, cur string) []Candidate {
 	var found []Candidate
 	for _, c := range candidates {
@@ -122,7 +122,7 @@ func matching(candidates []Candidate, cur string) []Candidate {
 	return found
 }
 
-// Candidates are the commands below n.
+// Candidates returns the subcommands of n.
 func (n *Command) Candidates() []Candidate {
 	var found []Candidate
 	for _, c := range n.visible() {
@@ -131,7 +131,7 @@ func (n *Command) Candidates() []Candidate {
 	return found
 }
 
-// Below follows the names of commands as far as they lead; nil if one is none.
+// Below returns the command with these names below the root; nil if there is none.
 func (n *Command) Below(names []string) *Command {
 	for _, name := range names {
 		if n = n.Child(name); n == nil {
@@ -158,7 +158,7 @@ func (a *App) completeHelp(_ context.Context, line *Line) []Candidate {
 	return found
 }
 
-// opens returns the flag of a word that waits for its value in the next word.
+// opens returns the flag of a word whose value is the next word.
 func (n *Command) opens(word string) *Flag {
 	name, long := strings.CutPrefix(word, "--")
 	if !long {
@@ -173,8 +173,8 @@ func (n *Command) opens(word string) *Flag {
 	return nil
 }
 
-// values are what a flag takes: the words of a placeholder such as
-// "continue|fail", "junit=" of "junit=FILE|…", what complete lists, or files.
+// values returns candidates for the value of a flag: the words of a placeholder such as
+// "continue|fail", "junit=" of "junit=FILE|…", those of its Completion, or files.
 func (f *Flag) values(cur, prefix string, complete func() []Candidate) (found []Candidate, files bool) {
 	placeholder := f.Placeholder()
 	offer := func(word string) {
@@ -205,7 +205,7 @@ func (f *Flag) values(cur, prefix string, complete func() []Candidate) (found []
 	return nil, namesFile(placeholder, "FILE", "PATH") || placeholder == "RECORDING"
 }
 
-// namesFile reports whether what stands for a value has one of the words for a file.
+// namesFile reports whether a placeholder contains a word for a file.
 func namesFile(placeholder string, words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(placeholder, w) })
 }

@@ -8,7 +8,7 @@ import (
 // A CommandDoc describes a command, as "hark help --json" prints it and as the
 // manual and the completions use it.
 type CommandDoc struct {
-	// Path is the command as typed: "hark drogue tail".
+	// Path returns the command as typed: "hark drogue tail".
 	Path        string       `json:"path"`
 	Summary     string       `json:"summary"`
 	Synopsis    string       `json:"synopsis"` // "hark drogue tail [FLAGS] APP[/CHANNEL]"
@@ -19,7 +19,7 @@ type CommandDoc struct {
 	Commands    []CommandDoc `json:"commands,omitempty"`
 }
 
-// Leaves are the commands that do something, in the order of the help.
+// Leaves returns the commands with a Run, in the order of the help.
 func (d CommandDoc) Leaves() []CommandDoc {
 	if len(d.Commands) == 0 {
 		return []CommandDoc{d}
@@ -43,7 +43,7 @@ type FlagDoc struct {
 	Short    string `json:"short,omitempty"` // "-n"
 	Value    string `json:"value,omitempty"` // the placeholder, "N"; empty for a flag without a value
 	Usage    string `json:"usage"`
-	Detail   string `json:"-"` // the part of Usage that short texts leave out
+	Detail   string `json:"-"` // the part of Usage that short texts omit
 	Group    string `json:"group,omitempty"`
 	Default  string `json:"default,omitempty"`
 	Variable string `json:"variable,omitempty"` // of the environment
@@ -51,7 +51,7 @@ type FlagDoc struct {
 	Secret   bool   `json:"secret,omitempty"`
 }
 
-// Describe is what there is to know about n and the commands below it.
+// Describe returns the descriptions of n and the commands below it.
 func (n *Command) Describe() CommandDoc {
 	d := CommandDoc{
 		Path: n.path, Summary: n.Usage, Synopsis: n.usageLine(),
@@ -88,7 +88,7 @@ func (f *Flag) describe() FlagDoc {
 	return d
 }
 
-// writeJSON prints the whole tree for programs.
+// writeJSON prints the whole tree as JSON.
 func (a *App) writeJSON() error {
 	e := json.NewEncoder(a.config.Stdout)
 	e.SetEscapeHTML(false)

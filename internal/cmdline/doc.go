@@ -1,13 +1,14 @@
-// Package cmdline is the command line of hark: the tree of commands, how an argument
-// list is read, help, completion, and the description that the manual is made of. It
-// is the only home of urfave/cli, which sees one command at a time, with its flags:
+// Package cmdline implements the command line of hark: the tree of commands, parsing,
+// help, completion, and the description from which the manual is generated. It is the
+// only package that imports urfave/cli, which gets one command at a time, with its
+// flags:
 //
 //	argv ─ parse ─▶ Line ─ environment, settings, number of arguments ─▶ library ─▶ Run
 //	                 └─ --help, --help-all, --version: answered here, the library is not run
 //
-// Why each part is our own:
+// Why the parts of the library are not used:
 //
-//   - parse: the library reads no flag that follows an argument, and takes --flag=value
+//   - parse: the library does not accept flags after arguments, and accepts --flag=value
 //     of a command only behind its name.
 //   - Flag and Value: the library's flags print help on stdout when one is missing, set
 //     an alias twice, split lists at commas, and say what is wrong with a value only

@@ -6,53 +6,52 @@ import (
 	"strings"
 )
 
-// A Flag is a flag of a command, as it is declared. Its value goes to Value when the
-// command runs; how it was given is known to the Line.
+// A Flag is a flag of a command, as it is declared. Its value is stored in Value before
+// the command runs; the Line has how it was given.
 type Flag struct {
-	// Name is the long one: "max-time".
+	// Name is the long name: "max-time".
 	Name string
-	// Aliases are further names: a letter, and what other programs call it.
+	// Aliases are further names: a letter, and names of other programs.
 	Aliases []string
-	// Usage says what the flag does, in a short text without a full stop, with its
+	// Usage describes the flag in a short text without a full stop, with its
 	// placeholder in backquotes.
 	Usage string
-	// Detail is what only the full help and the manual add to Usage: after a colon,
-	// unless it begins with punctuation or a space of its own.
+	// Detail is added to Usage in the full help and the manual: after a colon, unless
+	// it begins with punctuation or a space.
 	Detail string
 	// Group is the heading in the help; empty for "Flags".
 	Group string
-	// Service is that whose own flag it is: the environment variable of --token is
-	// HARK_OCTAVE_TOKEN then. That of other flags, which mean the same wherever they
-	// stand, is HARK_TOKEN.
+	// Service is the service that the flag belongs to: the environment variable of its
+	// --token is HARK_OCTAVE_TOKEN. The variable of other flags, which mean the same
+	// for all commands, is HARK_TOKEN.
 	Service string
-	// Value is where the value goes; it must not be nil.
+	// Value stores the value; it must not be nil.
 	Value Value
-	// Default is the default as the help shows it; empty: as Value has it.
+	// Default is the default in help texts; "" for that of Value.
 	Default string
 	// Secret: the value is a credential. No message and no help text shows it, its
 	// default neither.
 	Secret bool
 	// Pair: it is a user name, a colon and a password. Such a flag is Secret.
 	Pair bool
-	// Advice is what to say about a value that the flag does not accept.
+	// Advice is the hint for a value that the flag does not accept.
 	Advice string
 	// Hidden: no help text shows it.
 	Hidden bool
-	// Rare: few need it, so that the short help only names it. Essential: many need it,
-	// also where the others of its group are rare. What that means for the help is up to
-	// Config.Rare.
+	// Rare: few users need it, so the short help only lists its name. Essential: many
+	// users need it, even if the others of its group are rare. Config.Rare decides.
 	Rare, Essential bool
-	// LineOnly: neither the environment nor a file sets it. So it is with the flags of a
-	// file that someone else has written, which must not choose what it gets.
+	// LineOnly: neither the environment nor a file sets it. This is for the flags of a
+	// file by someone else, which must not choose which settings it gets.
 	LineOnly bool
-	// Complete lists what the value may be; nil: what the placeholder says.
+	// Complete lists candidates for the value; nil: those of the placeholder.
 	Complete Completion
 
 	builtin bool   // --help, --help-all, --version: answered before the library runs
 	deflt   string // Default, or that of Value before it is set
 }
 
-// Own makes flags the service's own.
+// Own sets the service of flags.
 func Own(service string, flags ...*Flag) []*Flag {
 	for _, f := range flags {
 		f.Service = service
@@ -70,7 +69,7 @@ func Find(flags []*Flag, name string) *Flag {
 	return nil
 }
 
-// adopt is called before the flag can be set.
+// adopt prepares the flag for being set.
 func (f *Flag) adopt() {
 	f.Secret = f.Secret || f.Pair
 	switch {
@@ -82,7 +81,7 @@ func (f *Flag) adopt() {
 	}
 }
 
-// Variable is the environment variable that stands in for the flag; "" if none does.
+// Variable returns the environment variable of the flag; "" if it has none.
 func (f *Flag) Variable() string {
 	if f.builtin || f.LineOnly {
 		return ""
@@ -90,7 +89,7 @@ func (f *Flag) Variable() string {
 	return VariableName(f.Service, f.Name)
 }
 
-// VariableName is the environment variable of a flag.
+// VariableName returns the environment variable of a flag.
 func VariableName(service, name string) string {
 	b := make([]byte, 0, 40)
 	b = append(b, "HARK_"...)
@@ -121,7 +120,7 @@ func (f *Flag) Repeats() bool {
 	return ok && c.IsCumulative()
 }
 
-// expects is what a value must be, if there is a word for it.
+// expects describes valid values, if the Value has a description.
 func (f *Flag) expects() string {
 	if e, ok := f.Value.(expecter); ok {
 		return e.Expects()
@@ -129,10 +128,11 @@ func (f *Flag) expects() string {
 	return ""
 }
 
-// DefaultText is the default as help texts show it.
+// DefaultText returns the default for help texts.
 func (f *Flag) DefaultText() string { return f.deflt }
 
-// Placeholder is what stands for the value in help texts; empty for a flag without one.
+// Placeholder returns the placeholder of the value in help texts; "" for a flag without
+// a value.
 func (f *Flag) Placeholder() string {
 	placeholder, _ := unquotePlaceholder(f.Usage)
 	if placeholder == "" && f.TakesValue() {
@@ -141,13 +141,13 @@ func (f *Flag) Placeholder() string {
 	return placeholder
 }
 
-// brief is Usage as it is printed.
+// brief returns Usage as it is printed.
 func (f *Flag) brief() string {
 	_, text := unquotePlaceholder(f.Usage)
 	return text
 }
 
-// full is Usage and Detail as they are printed.
+// full returns Usage and Detail as they are printed.
 func (f *Flag) full() string {
 	return f.withDetail(f.brief())
 }
@@ -181,10 +181,10 @@ func (f *Flag) short() string {
 	return ""
 }
 
-// String is the flag with its dashes.
+// String returns the flag with its dashes.
 func (f *Flag) String() string { return Dashed(f.Name) }
 
-// Dashed writes a flag's name as it is typed.
+// Dashed returns a flag's name with its dashes.
 func Dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -192,12 +192,11 @@ func Dashed(name string) string {
 	return "--" + name
 }
 
-// Rejects tries a value on the flag, without setting it, and returns what is wrong with
-// it.
+// Rejects returns the error of setting the flag to a value, without setting it.
 func (f *Flag) Rejects(value string) error { return try(f.Value, value) }
 
-// unquotePlaceholder takes the placeholder, the part in backquotes, from a usage
-// text and returns the text without the quotes.
+// unquotePlaceholder returns the placeholder in backquotes of a usage text, and the
+// text without the quotes.
 func unquotePlaceholder(usage string) (placeholder, text string) {
 	before, rest, ok := strings.Cut(usage, "`")
 	if !ok {
@@ -210,7 +209,7 @@ func unquotePlaceholder(usage string) (placeholder, text string) {
 	return name, before + name + after
 }
 
-// shownDefault is the default as help texts show it: nothing for a zero value.
+// shownDefault returns the default for help texts: "" for a zero value.
 func shownDefault(text string) string {
 	if s, err := strconv.Unquote(text); err == nil {
 		text = s

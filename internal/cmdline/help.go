@@ -15,12 +15,12 @@ type Topic struct {
 	Name string
 	// Summary is one line for the list of topics.
 	Summary string
-	// Text: paragraphs are wrapped, indented lines stay as they are.
+	// Text: paragraphs are wrapped, indented lines are not.
 	Text string
 }
 
-// helpFor answers "help WORD…" on stdout. Of a topic and a command with one name, it is
-// the topic that nothing else shows.
+// helpFor prints "help WORD…" to stdout. If a topic and a command have the same name,
+// it prints the topic, which has no other way to be shown.
 func (a *App) helpFor(words []string) error {
 	if len(words) == 1 && slices.ContainsFunc(a.config.Topics, func(t Topic) bool { return t.Name == words[0] }) {
 		return a.topicFor(words[0])
@@ -39,7 +39,7 @@ func (a *App) helpFor(words []string) error {
 	return a.show(a.helpText(n, false))
 }
 
-// show prints a help text that was asked for.
+// show prints a requested help text.
 func (a *App) show(text string) error {
 	if a.config.Page != nil {
 		return a.config.Page(text)
@@ -82,12 +82,12 @@ func (a *App) width() int {
 	return max(a.config.Width, 40)
 }
 
-// shortLines is how many lines the short help of a command has at most.
+// shortLines is the maximum number of lines of the short help of a command.
 const shortLines = 50
 
-// helpText is the help of a command: examples first, because they are what most
-// readers are looking for. The short help leaves out what does not fit: the names of
-// rare flags, then all examples but a few, then parts of the description.
+// helpText returns the help of a command: examples first, because most readers look for
+// them. The short help omits what does not fit: the names of rare flags, then all
+// examples but a few, then parts of the description.
 func (a *App) helpText(n *Command, all bool) string {
 	if all || n == a.root {
 		return a.helpWithout(n, all, 0)
@@ -102,9 +102,9 @@ func (a *App) helpText(n *Command, all bool) string {
 	return text
 }
 
-// What the short help leaves out, one after the other, until it fits.
+// What the short help omits, in this order, until it fits.
 const (
-	leaveNames       = iota + 1 // the names of flags that it does not explain
+	leaveNames       = iota + 1 // the names of rare flags
 	leaveExamples               // examples after the first three lines
 	leaveParagraphs             // the description after its first paragraph
 	leaveDescription            // the description
@@ -161,7 +161,7 @@ func (a *App) helpWithout(n *Command, all bool, level int) string {
 	return h.b.String()
 }
 
-// topicNames lists the topics, and where they are explained.
+// topicNames lists the topics and the command that shows them.
 func (h *helpText) topicNames(topics []Topic) {
 	if h.all {
 		h.topics(topics)
@@ -184,7 +184,7 @@ func (h *helpText) topics(topics []Topic) {
 	h.table(rows)
 }
 
-// usageLine is how the command is typed.
+// usageLine returns the synopsis of the command.
 func (n *Command) usageLine() string {
 	line := n.path
 	synopsis := n.synopsis()
@@ -201,19 +201,19 @@ func (n *Command) usageLine() string {
 	return line
 }
 
-// A helpText is a help text in the making.
+// A helpText builds a help text.
 type helpText struct {
 	b     strings.Builder
 	width int
-	all   bool // nothing is left out
-	level int  // what is left out to save lines
+	all   bool // omit nothing
+	level int  // what to omit to save lines
 	rare  func(*Flag) bool
 	heads func(*Flag) string
 }
 
 func (h *helpText) line(s string) { h.b.WriteString(strings.TrimRight(s, " ") + "\n") }
 
-// gap leaves one empty line, except at the beginning.
+// gap adds an empty line, except at the beginning.
 func (h *helpText) gap() {
 	if h.b.Len() > 0 && !strings.HasSuffix(h.b.String(), "\n\n") {
 		h.b.WriteByte('\n')
@@ -225,8 +225,8 @@ func (h *helpText) heading(s string) {
 	h.line(s + ":")
 }
 
-// example writes a command line, continued on further lines where it is too long for
-// one: at spaces outside quotes, where a shell takes a backslash for it.
+// example writes a command line. A long one is broken at spaces outside quotes, with
+// backslashes.
 func (h *helpText) example(s string) {
 	for {
 		at, quote := 0, rune(0)
@@ -251,16 +251,16 @@ func (h *helpText) example(s string) {
 
 func (h *helpText) text(s string) { h.b.WriteString(wrapText(s, h.width, 0)) }
 
-// table writes rows of a name and its explanation in two columns. A long name
-// stands on a line of its own.
+// table writes rows of a name and its explanation in two columns. A long name is on its
+// own line.
 func (h *helpText) table(rows [][2]string) {
 	h.columns(rows, leftColumn(rows))
 }
 
-// widestLeft is the width of the widest name that has its text next to it.
+// widestLeft is the width of the widest name with its text on the same line.
 const widestLeft = 28
 
-// leftColumn is the width that the names of a table need.
+// leftColumn returns the width of the column of names.
 func leftColumn(rows [][2]string) int {
 	left := 0
 	for _, r := range rows {
@@ -294,9 +294,9 @@ func (h *helpText) arguments(c *Command) {
 	}
 }
 
-// commands lists what is below n, in the groups that the commands state. The help
-// of the program names what is below those, unless all is wanted; all others have
-// each with what stands between n and it: "devices list".
+// commands lists the commands below n by group. The short help of the program names
+// only the commands below each group; otherwise each command is listed with its path
+// from n: "devices list".
 func (h *helpText) commands(n *Command) {
 	var groups []string
 	rows := make(map[string][][2]string)

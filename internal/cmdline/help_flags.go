@@ -5,15 +5,15 @@ import (
 	"unicode/utf8"
 )
 
-// A flagGroup is what the help lists under one heading.
+// A flagGroup is the list of flags under one heading.
 type flagGroup struct {
 	heading string
 	rows    [][2]string
-	folded  []string // named only
+	folded  []string // listed by name only
 }
 
-// options lists the flags of n in the groups that they state, those without a
-// group first, then those of the commands above it.
+// options lists the flags of n by group, those without a group first, then those of the
+// commands above it.
 func (h *helpText) options(n *Command) {
 	groups := []*flagGroup{{heading: "Flags"}}
 	left := 0
@@ -45,7 +45,7 @@ func (h *helpText) options(n *Command) {
 	}
 }
 
-// groupOf finds the group of a flag of at, or begins one.
+// groupOf returns the group of a flag of at, or adds one.
 func (h *helpText) groupOf(groups *[]*flagGroup, o *Flag, at *Command) *flagGroup {
 	heading := o.Group
 	if !h.all && h.heads != nil {
@@ -67,7 +67,7 @@ func (h *helpText) groupOf(groups *[]*flagGroup, o *Flag, at *Command) *flagGrou
 	return g
 }
 
-// left is the flag as it is typed: "-n, --count N", "    --color[=WHEN]".
+// left returns the flag as it is typed: "-n, --count N", "    --color[=WHEN]".
 func (f *Flag) left() string {
 	s := f.String()
 	switch short := f.short(); {
@@ -88,8 +88,8 @@ func (f *Flag) left() string {
 	return s
 }
 
-// right is what the flag does, and its default; if all is wanted, also the details and
-// how else it can be set. What the left column says already is left out.
+// right returns the usage and default of the flag; with all, also the details and the
+// environment variable. It omits what is in the left column.
 func (h *helpText) right(f *Flag) string {
 	usage := f.brief()
 	for _, before := range []string{": ", ", "} {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fishHelpAll is what --help-all shows.
+// fishHelpAll is the output of --help-all.
 const fishHelpAll = `Examples:
   hark sea fish herring
 
@@ -51,7 +51,7 @@ Global flags:
       --version        show the version
 `
 
-// fishHelp leaves out the variables, what repeats, and the global flags.
+// fishHelp omits the variables, "may be repeated", and the global flags.
 var fishHelp = regexp.MustCompile(`( \[|, )HARK_\w+\]`).ReplaceAllStringFunc(
 	strings.Replace(fishHelpAll[:strings.Index(fishHelpAll, "Global flags")], "[repeatable, ", "[", 1), func(s string) string {
 		if s[0] == ' ' {
@@ -70,7 +70,7 @@ func TestHelpOfACommand(t *testing.T) {
 		if strings.Contains(line, "-all") {
 			want = fishHelpAll
 		}
-		// A credential in the environment is not shown, a bad value does not matter.
+		// A credential in the environment is not shown, an invalid value has no effect.
 		r := sea(t, strings.Fields(line), "HARK_SEA_TOKEN=hunter2", "HARK_COUNT=x")
 		if diff := cmp.Diff(want, r.stdout.String()); diff != "" || r.err != nil || r.stderr.Len() > 0 {
 			t.Errorf("%s: error %v, stderr %q, stdout (-want +got)\n%s", line, r.err, &r.stderr, diff)
@@ -106,7 +106,7 @@ func TestHelpOfTheProgram(t *testing.T) {
 	if r := sea(t, []string{"help"}); r.stdout.String() != want || r.err != nil {
 		t.Errorf("help: error %v\n%s", r.err, &r.stdout)
 	}
-	// For a script, a command line without a command is a mistake.
+	// For a script, a command line without a command is an error.
 	r := sea(t, nil)
 	usage, ok := errors.AsType[*UsageError](r.err)
 	if !ok || !usage.Shown || usage.Hint() != "" || r.stdout.Len() > 0 || r.stderr.String() != want {
@@ -167,7 +167,7 @@ func TestHelpFitsTheWidth(t *testing.T) {
 	}
 }
 
-// A reader that has gone away must be seen by anyone who decides on the exit code.
+// A closed stdout must be reported to the code that decides the exit code.
 func TestHelpReportsWriteErrors(t *testing.T) {
 	broken := errors.New("broken pipe")
 	for _, line := range []string{"--help", "help", "--version", "help about", "connect -h"} {

@@ -8,10 +8,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// runLibrary has the library run a line: of all commands, it sees the one that the line
-// names and those above it, with their flags as they are needed for one run. It gets an
-// argument list that it cannot mistake, so none of its own messages, help texts or
-// exits is ever reached.
+// runLibrary has the library run a line: it gets only the command of the line and those
+// above it, with the flags required for one run, and an argument list that it cannot
+// misread, so that none of its own messages, help texts or exits is reached.
 func (a *App) runLibrary(ctx context.Context, line *Line) error {
 	var rejected error
 	lib := &cli.App{
@@ -30,7 +29,7 @@ func (a *App) runLibrary(ctx context.Context, line *Line) error {
 		if i > 0 {
 			next := &cli.Command{
 				Name: c.Name, HideHelp: true, HideHelpCommand: true,
-				OnUsageError: keepParseError, // the one of the app is not inherited
+				OnUsageError: keepParseError, // it is not inherited from the app
 			}
 			*commands = []*cli.Command{next}
 			flags, commands = &next.Flags, &next.Subcommands
@@ -57,18 +56,17 @@ func (a *App) runLibrary(ctx context.Context, line *Line) error {
 	return err
 }
 
-// A parseError is what the library does not like about an argument list. It travels
-// through the library as it is, because OnUsageError keeps the library from printing it
-// with the help on stdout.
+// A parseError is the library's error for an argument list. OnUsageError returns it
+// unchanged, so that the library does not print it with the help on stdout.
 type parseError struct{ cause error }
 
 func (e *parseError) Error() string { return e.cause.Error() }
 
 func keepParseError(_ *cli.Context, err error, _ bool) error { return &parseError{err} }
 
-// argv is the command line in the one form that the library cannot mistake: each
-// flag under its long name, with "=", behind the command that it belongs to, and
-// the arguments behind "--".
+// argv returns the command line in a form that the library cannot misread: each flag by
+// its long name, with "=", after the command that it belongs to, and the arguments
+// after "--".
 func (l *Line) argv() []string {
 	var argv []string
 	for _, c := range l.Command.Chain() {
@@ -99,7 +97,7 @@ func (l *libraryFlag) Apply(set *flag.FlagSet) error {
 // Names implements cli.Flag.
 func (l *libraryFlag) Names() []string { return []string{l.flag.Name} }
 
-// IsSet implements cli.Flag: nothing but the command line has set it.
+// IsSet implements cli.Flag.
 func (l *libraryFlag) IsSet() bool { return false }
 
 // String implements cli.Flag and flag.Value.

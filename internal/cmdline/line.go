@@ -13,12 +13,12 @@ import (
 // left as arguments.
 type Line struct {
 	Command  *Command
-	Settings []Setting // as given, then those from the environment, then others
+	Settings []Setting // from the command line, then the environment, then others
 
 	before []string // arguments
-	after  []string // what stands after the two dashes
-	dashed bool     // the two dashes were there
-	typed  []string // the words that named commands
+	after  []string // arguments after "--"
+	dashed bool     // "--" was given
+	typed  []string // the words of the command
 }
 
 // A Setting is one occurrence of a flag.
@@ -29,13 +29,13 @@ type Setting struct {
 	As     string   // how it was given: "-n", "--count", "HARK_COUNT", a place in a file
 	Source Source
 
-	// words of the argument list that were used up; none for the second and later
-	// flags of a cluster, nor for what does not come from the list.
+	// words is the number of words of the argument list that were used; 0 for the
+	// second and later flags of a cluster, and for settings from elsewhere.
 	words []string
 }
 
-// A Source is where a setting comes from. Of two that set the same flag, or flags that
-// cannot be used together, the one that is declared first here takes precedence.
+// A Source is where a setting comes from. If two sources set the same flag, or flags
+// that cannot be used together, the one declared first here takes precedence.
 type Source int
 
 const (
@@ -54,10 +54,10 @@ func LineOf(ctx context.Context) *Line {
 	return line
 }
 
-// Args are all arguments, those after the two dashes last.
+// Args returns all arguments, those after "--" last.
 func (l *Line) Args() []string { return slices.Concat(l.before, l.after) }
 
-// Arg is an argument; "" if there are not so many.
+// Arg returns an argument by index; "" if there is none.
 func (l *Line) Arg(i int) string {
 	if args := l.Args(); i < len(args) {
 		return args[i]
@@ -65,15 +65,14 @@ func (l *Line) Arg(i int) string {
 	return ""
 }
 
-// Split splits the arguments at the two dashes: "emulate octave -- make test" has octave
-// before and make test after them. dashed tells "emulate octave --" from "emulate
-// octave".
+// Split splits the arguments at "--": "emulate octave -- make test" has octave before
+// and make test after them. dashed reports whether "--" was given.
 func (l *Line) Split() (before, after []string, dashed bool) { return l.before, l.after, l.dashed }
 
-// Named are the words that named the command, as typed.
+// Named returns the words of the command, as typed.
 func (l *Line) Named() []string { return l.typed }
 
-// Value is that of a flag, by its long name, as given the last time; or "".
+// Value returns the last value given for a flag, by its long name, or "".
 func (l *Line) Value(name string) string {
 	value := ""
 	for _, s := range l.Settings {
@@ -84,8 +83,8 @@ func (l *Line) Value(name string) string {
 	return value
 }
 
-// Duration is the value of a Duration flag, by its long name, its default where it is not
-// given; 0 if the command has no such flag.
+// Duration returns the value or default of a Duration flag, by its long name; 0 if the
+// command has no such flag.
 func (l *Line) Duration(name string) time.Duration {
 	if f, _ := l.Command.Lookup(name); f != nil {
 		if d, ok := f.Value.(*durationValue); ok {
@@ -105,9 +104,8 @@ func (l *Line) IsSet(name string) bool {
 	return false
 }
 
-// GivenAs tells how the user gave the flag of that (long) name the last time:
-// "-n", "--count" or "HARK_COUNT"; "" if not at all. Messages about a value
-// should name it so.
+// GivenAs returns how the user last gave the flag of that (long) name: "-n", "--count"
+// or "HARK_COUNT"; "" if not at all. Messages about its value should use it.
 func (l *Line) GivenAs(name string) string {
 	as := ""
 	for _, s := range l.Settings {
@@ -118,10 +116,10 @@ func (l *Line) GivenAs(name string) string {
 	return as
 }
 
-// TypedAs is GivenAs for a flag that stands on the command line; "" for one that a
-// variable or the configuration file sets. Those hold for many commands: what needs
-// another flag, or cannot be used with one, is a mistake where someone typed it, and
-// otherwise a setting that does not apply, and is left unused.
+// TypedAs is GivenAs for a flag on the command line; "" for one that a variable or the
+// configuration file sets. Those apply to many commands: if such a flag requires
+// another one, or cannot be used with it, that is an error on the command line;
+// otherwise the setting does not apply, and is ignored.
 func (l *Line) TypedAs(name string) string {
 	for _, s := range slices.Backward(l.Settings) {
 		if s.Flag.Name == name && s.Source == Argument {
@@ -131,7 +129,7 @@ func (l *Line) TypedAs(name string) string {
 	return ""
 }
 
-// source is where a flag that is set, by its long name, was set.
+// source returns where a flag was set, by its long name.
 func (l *Line) source(name string) Source {
 	source := File
 	for _, s := range l.Settings {
@@ -142,12 +140,12 @@ func (l *Line) source(name string) Source {
 	return source
 }
 
-// Typed reports whether a flag stands on the command line.
+// Typed reports whether a flag is on the command line.
 func (l *Line) Typed(name string) bool { return l.TypedAs(name) != "" }
 
-// Rivals settles two flags that cannot be used together, of which both are set: drop is
-// called with the name of the one whose source has less precedence. With the same source
-// it is an error.
+// Rivals resolves two flags that are both set and cannot be used together: it calls
+// drop with the name of the one whose source has lower precedence. If they have the
+// same source it returns an error.
 func (l *Line) Rivals(one, other string, drop func(name string)) error {
 	switch a, b := l.source(one), l.source(other); {
 	case a < b:
@@ -170,10 +168,10 @@ func (l *Line) asks(name string) bool {
 	return false
 }
 
-// asksHelp reports whether help is wanted instead.
+// asksHelp reports whether help was requested.
 func (l *Line) asksHelp() bool { return l.asks("help") || l.asks("help-all") }
 
-// Given are the flags that are set.
+// Given returns the flags that are set.
 func (l *Line) Given() map[*Flag]bool {
 	given := make(map[*Flag]bool)
 	for _, s := range l.Settings {
@@ -183,8 +181,8 @@ func (l *Line) Given() map[*Flag]bool {
 }
 
 // AddEnvironment adds the flags that are set by their variables. A flag that is set
-// already wins over its variable, and an empty variable is none. The variable of a flag
-// that may be repeated contains one value per line.
+// already takes precedence over its variable; empty variables are ignored. The variable
+// of a flag that may be repeated contains one value per line.
 func (l *Line) AddEnvironment(lookup func(string) (string, bool)) {
 	given := l.Given()
 	for _, c := range l.Command.Chain() {
@@ -232,13 +230,13 @@ func (l *Line) checkArguments() error {
 	return nil
 }
 
-// synopsis is the first line of Args.
+// synopsis returns the first line of Args.
 func (c *Command) synopsis() string {
 	synopsis, _, _ := strings.Cut(c.Args, "\n")
 	return synopsis
 }
 
-// explained are the further lines of Args, by name and text.
+// explained returns the other lines of Args, by name and text.
 func (c *Command) explained() [][2]string {
 	var rows [][2]string
 	_, lines, _ := strings.Cut(c.Args, "\n")
@@ -249,8 +247,7 @@ func (c *Command) explained() [][2]string {
 	return rows
 }
 
-// explains is what the command says of an argument, after a semicolon, when that is
-// short: what it may be.
+// explains returns the explanation of an argument, after a semicolon, if it is short.
 func (c *Command) explains(argument string) string {
 	for _, row := range c.explained() {
 		if row[0] == argument && row[1] != "" && len(row[1]) < 60 {
@@ -260,8 +257,8 @@ func (c *Command) explains(argument string) string {
 	return ""
 }
 
-// arity reads the number of arguments from a synopsis such as "APP[/CHANNEL]
-// [FILE…]"; most is -1 if there is no limit.
+// arity parses the number of arguments in a synopsis such as "APP[/CHANNEL] [FILE…]";
+// most is -1 if there is no limit.
 func arity(synopsis string) (least, most int) {
 	for word := range strings.FieldsSeq(synopsis) {
 		optional := strings.HasPrefix(word, "[")
@@ -278,8 +275,8 @@ func arity(synopsis string) (least, most int) {
 	return least, most
 }
 
-// Complain is the error for a value that the flag does not accept, for err, in a line
-// of the command at.
+// Complain returns the error for a value that the flag does not accept because of err,
+// in a line of the command at.
 func (s Setting) Complain(err error, at *Command) *UsageError {
 	cause := err.Error()
 	shown := fmt.Sprintf(" %q", Cut(s.Value, 60))

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// A kitchen is a program with a command whose flags depend on the name that follows it.
+// A kitchen is a test program with a command whose flags depend on the name that
+// follows it.
 type kitchen struct {
 	stdout, stderr bytes.Buffer
 	opened         []string
@@ -20,7 +21,7 @@ type kitchen struct {
 	as             string
 }
 
-// app has a command run that knows two recipes and files.
+// app has a command run for two recipes and files.
 func (k *kitchen) app(variables ...string) *App {
 	dish := func(name string, flags ...*Flag) *Command {
 		return &Command{

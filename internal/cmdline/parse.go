@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Parse reads an argument list of the program of which c is the root, as GNU's
-// getopt_long does: flags may stand before and after arguments, those of a command also
-// after its subcommands.
+// Parse parses an argument list of the program with the root c, like GNU's getopt_long:
+// flags may be before and after arguments, those of a command also after its
+// subcommands.
 //
 //   - "--name value" and "--name=value"; "-n 5", "-n5" and "-n=5"; letters of
 //     boolean flags may be run together, the last may take a value: "-rn5".
@@ -23,8 +23,8 @@ import (
 //   - Flags of a command do not stand before its name, because what follows them
 //     could not be told from a command.
 //
-// Of several errors the first is returned. --help mends all errors but an unknown
-// command. Errors are *UsageError.
+// Of several errors the first is returned. --help takes precedence over all errors but
+// an unknown command. Errors are *UsageError.
 func (c *Command) Parse(argv []string) (*Line, error) {
 	p := &parser{line: &Line{Command: c}, words: argv}
 	for len(p.words) > 0 {
@@ -66,8 +66,8 @@ func (p *parser) fail(err *UsageError) {
 	}
 }
 
-// plain takes a word that is no flag: a command where one is due, otherwise an
-// argument.
+// plain handles a word that is not a flag: a command where one is expected, otherwise
+// an argument.
 func (p *parser) plain(word string) {
 	n := p.line.Command
 	if !n.IsGroup() || p.lost {
@@ -105,7 +105,7 @@ func (p *parser) unknownCommand(word string) {
 	p.line.before = append(p.line.before, word)
 }
 
-// long takes a word that begins with two dashes.
+// long handles a word that begins with two dashes.
 func (p *parser) long(word string) {
 	name, value, given := strings.Cut(word[2:], "=")
 	opt, at := p.line.Command.Lookup(name)
@@ -126,7 +126,7 @@ func (p *parser) long(word string) {
 	p.line.Settings = append(p.line.Settings, s)
 }
 
-// cluster takes a word of one dash and letters.
+// cluster handles a word of one dash and letters.
 func (p *parser) cluster(word string) {
 	used := []string{word}
 	for i, letter := range word {
@@ -171,8 +171,8 @@ func (p *parser) longWithOneDash(word string) *UsageError {
 	return &UsageError{Message: "unknown flag -" + name, Suggestion: Dashed(name)}
 }
 
-// takeValue gives s the next word. It reports an error and false if there is none
-// or if it is plainly not meant.
+// takeValue sets the value of s to the next word. It records an error and returns false
+// if there is none or if it is clearly not a value.
 func (p *parser) takeValue(s *Setting) bool {
 	if len(p.words) == 0 {
 		p.fail(&UsageError{Message: s.As + " requires a value"})
@@ -203,7 +203,7 @@ func (p *parser) negative(word string) bool {
 
 var negativeNumber = pattern(`^-(\d|\.\d)`)
 
-// asUsageError is an error of Command.Open.
+// asUsageError returns an error of Command.Open as a *UsageError.
 func asUsageError(err error) *UsageError {
 	if usage, ok := errors.AsType[*UsageError](err); ok {
 		return usage
@@ -211,7 +211,7 @@ func asUsageError(err error) *UsageError {
 	return &UsageError{Message: err.Error(), Err: err}
 }
 
-// takesURL is the command below c that a URL stands for; nil if there is none.
+// takesURL returns the subcommand of c that a URL means; nil if there is none.
 func (c *Command) takesURL() *Command {
 	for _, child := range c.Children() {
 		if child.TakesURL {

@@ -29,7 +29,7 @@ func TestArity(t *testing.T) {
 	}
 }
 
-// What the library gets must mean the same when it is read again.
+// The argument list for the library must parse to the same line.
 func TestArgvIsCanonical(t *testing.T) {
 	root := newSea(new(seaRun), nil).root
 	line, err := root.Parse(strings.Fields("-v sea fish -rn5 cod --jq=a=b -H x --profile p -H y -- -z --"))
@@ -43,8 +43,8 @@ func TestArgvIsCanonical(t *testing.T) {
 	}
 }
 
-// FuzzParse asserts that no word is lost, used twice or moved where its meaning
-// changes, and that the list in order is read as the list as typed was.
+// FuzzParse asserts that no word is lost, used twice or moved to where its meaning
+// changes, and that the ordered list parses like the typed one.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"sea fish cod -n 5", "sea fish -rn5 cod --jq -1 -- --help -x", "--profile p connect u -Ha: b",
@@ -67,7 +67,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if !line.asks("help") { // --help makes good for words that mean nothing
+		if !line.asks("help") { // --help takes precedence over unknown words
 			checkWords(t, typed, line)
 		}
 		line.Settings = slices.DeleteFunc(line.Settings, func(s Setting) bool { return s.Flag.builtin })
@@ -87,7 +87,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// checkWords counts the words that a command line was made of.
+// checkWords counts the words of a parsed command line.
 func checkWords(t *testing.T, argv []string, line *Line) {
 	words := slices.Concat(line.typed, line.before, line.after)
 	for _, s := range line.Settings {
@@ -103,7 +103,7 @@ func checkWords(t *testing.T, argv []string, line *Line) {
 	}
 }
 
-// values lists the settings by command, as the library will see them.
+// values lists the settings by command, as the library gets them.
 func values(line *Line) map[string][]string {
 	m := make(map[string][]string)
 	for _, s := range line.Settings {

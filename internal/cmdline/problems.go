@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Problems lists what is wrong with a tree of commands: what could not be told apart on
-// a command line, and what users would stumble over. It is for tests.
+// Problems returns the problems of a tree of commands: ambiguities, and what would
+// confuse users. It is for tests.
 func (a *App) Problems() []string {
 	var problems []string
 	variables := make(map[string]*Flag)
@@ -21,7 +21,7 @@ func (a *App) Problems() []string {
 			if v == "" {
 				continue
 			}
-			// The same variable must mean the same wherever it is read.
+			// The same variable must mean the same for all commands.
 			if other := variables[v]; other != nil && !f.like(other) {
 				complain("%s and another flag of that name share %s but are not alike", f, v)
 			}
@@ -31,7 +31,7 @@ func (a *App) Problems() []string {
 	return problems
 }
 
-// like reports whether two flags read a value in the same way.
+// like reports whether two flags parse a value in the same way.
 func (f *Flag) like(other *Flag) bool {
 	return f.expects() == other.expects() && f.TakesValue() == other.TakesValue() && f.Repeats() == other.Repeats() && f.Secret == other.Secret
 }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// unknownFlag is the error for a flag, with its dashes, that means nothing at n.
+// unknownFlag returns the error for a flag, with its dashes, that is unknown at n.
 func unknownFlag(n *Command, flag string) *UsageError {
 	err := &UsageError{Message: "unknown flag " + Cut(flag, 24), Command: n.path}
 	name := strings.TrimLeft(flag, "-")
@@ -36,14 +36,15 @@ func unknownFlag(n *Command, flag string) *UsageError {
 	return err
 }
 
-// unknownLetter is the error for the letter at word[at], in a word of one dash and
+// unknownLetter returns the error for the letter at word[at], in a word of one dash and
 // letters.
 func unknownLetter(n *Command, word string, at int) *UsageError {
 	name, _, _ := strings.Cut(word[1:], "=")
 	if near := Nearest(name, flagNames(n)); near != "" { // "-count 5", "-conut 5"
 		return &UsageError{Message: "unknown flag -" + Cut(name, 24), Suggestion: Dashed(near)}
 	}
-	// Not the whole word, it may hold a credential: "-Htoken" where there is no -H.
+	// Not the whole word, which may contain a credential: "-Htoken" for a command
+	// without -H.
 	_, size := utf8.DecodeRuneInString(word[at:])
 	err := unknownFlag(n, "-"+word[at:at+size])
 	if at > 1 {
@@ -52,7 +53,7 @@ func unknownLetter(n *Command, word string, at int) *UsageError {
 	return err
 }
 
-// ownerBelow finds a command below n that has a flag of that name.
+// ownerBelow returns a command below n that has a flag of that name.
 func ownerBelow(n *Command, name string) *Command {
 	var owner *Command
 	n.Walk(func(c *Command) {
@@ -79,11 +80,11 @@ func flagNames(n *Command) []string {
 	return names
 }
 
-// UnknownCommand is the error for a word where the name of a command should be.
+// UnknownCommand returns the error for a word instead of the name of a command.
 func UnknownCommand(n *Command, word string) *UsageError {
 	err := &UsageError{Message: "unknown command" + Mention(word), Command: n.path}
 	if strings.Contains(word, "://") {
-		// A URL alone is what other clients take; it may carry a credential.
+		// A URL alone is the argument of other clients; it may contain a credential.
 		err.Message = "a URL is not a command"
 		if c := n.Root().takesURL(); c != nil {
 			err.Suggestion = c.path + " URL"
@@ -124,8 +125,8 @@ func UnknownCommand(n *Command, word string) *UsageError {
 	return err
 }
 
-// usual is the command below n that is meant when its argument stands where its name
-// should; nil if there is none.
+// usual returns the subcommand of n that is meant if its argument is given instead of
+// its name; nil if there is none.
 func (n *Command) usual() *Command {
 	for _, c := range n.Children() {
 		if c.Usual {
@@ -135,8 +136,8 @@ func (n *Command) usual() *Command {
 	return nil
 }
 
-// beginsLike is the only candidate with the first two letters of word, with no more
-// than two typing mistakes; "" if there is none.
+// beginsLike returns the only candidate with the first two letters of word and at most
+// two typing errors; "" if there is none.
 func beginsLike(word string, candidates []string) string {
 	found := ""
 	for _, c := range candidates {
@@ -150,8 +151,8 @@ func beginsLike(word string, candidates []string) string {
 	return found
 }
 
-// Mention quotes a word out of place in a message, after a space. Long words and
-// URLs may be credentials in the wrong place and are left out.
+// Mention returns a misplaced word in quotes, after a space, for a message. It omits
+// long words and URLs, which may be misplaced credentials.
 func Mention(word string) string {
 	if len(word) > 24 || strings.Contains(word, "://") {
 		return ""
@@ -159,8 +160,8 @@ func Mention(word string) string {
 	return fmt.Sprintf(" %q", word)
 }
 
-// Cut shortens a text for a message to about limit bytes and leaves out what does
-// not print.
+// Cut truncates a text for a message to about limit bytes and removes characters that
+// cannot be printed.
 func Cut(s string, limit int) string {
 	if len(s) > limit {
 		s = s[:limit] + "…"
@@ -173,9 +174,9 @@ func Cut(s string, limit int) string {
 	}, s)
 }
 
-// Nearest returns the candidate that word was probably meant to be: the one with
-// the fewest typing mistakes, at most one in three letters, or else the only one
-// that word is the beginning of. It returns "" if nothing is near.
+// Nearest returns the candidate that is probably meant by word: the one with the fewest
+// typing errors, at most one in three letters, or else the only one that begins with
+// word. It returns "" if there is none.
 func Nearest(word string, candidates []string) string {
 	typed := []rune(strings.ToLower(word))
 	best, least := "", max(1, len(typed)/3)+1
@@ -185,7 +186,7 @@ func Nearest(word string, candidates []string) string {
 			return c
 		}
 		d := Distance(typed, []rune(c))
-		// In words of two letters a mistake leaves nothing in common.
+		// Words of two letters with one error have too little in common.
 		if d < least && d < len(typed)-1 {
 			best, least = c, d
 		}
@@ -199,8 +200,8 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// Distance counts the typing mistakes between two words: letters that are
-// missing, too many, wrong, or swapped with their neighbor (optimal string
+// Distance returns the number of typing errors between two words: letters that are
+// missing, superfluous, wrong, or swapped with their neighbor (optimal string
 // alignment).
 func Distance(a, b []rune) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)

@@ -15,21 +15,20 @@ var (
 	durationPart  = pattern(`(\d+\.?\d*|\.\d+) ?([a-zµμ]+)`)
 )
 
-// pattern is a regular expression that is compiled when it is first used: most runs use
-// none, and to compile all of them can be felt at the start.
+// pattern is a regular expression that is compiled on first use: most runs use none,
+// and compiling all of them would slow the start noticeably.
 func pattern(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }
 
-// ParseDuration reads a duration as people write it: as time.ParseDuration does, and
-// "30" is half a minute to those who know curl, and "1d", "5min" and "1 hour" are what
-// they seem.
+// ParseDuration parses a duration in the syntax of time.ParseDuration, or a number of
+// seconds as in curl ("30"), or with units such as "1d", "5min" and "1 hour".
 func ParseDuration(text string) (time.Duration, error) {
 	return time.ParseDuration(goDuration(text))
 }
 
-// durationUnits are the units of durations that Go does not know: how it writes them,
-// and how many of those they are.
+// durationUnits are the units that Go does not have: in terms of a unit of Go, and how
+// many of it.
 func durationUnits() map[string]struct {
 	unit   string
 	factor float64
@@ -47,8 +46,8 @@ func durationUnits() map[string]struct {
 	return units
 }
 
-// goDuration is a duration as time.ParseDuration reads it. What is no duration stays as
-// it is.
+// goDuration returns a duration in the syntax of time.ParseDuration. Other texts are
+// returned unchanged.
 func goDuration(text string) string {
 	if bareNumber().MatchString(text) {
 		return text + "s"

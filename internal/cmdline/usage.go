@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// A UsageError says that the command line, or an environment variable that stands
-// in for a flag, cannot be run. It ends the program with exit code 2, and is shown as:
+// A UsageError reports an invalid command line, or an invalid environment variable of a
+// flag. It ends the program with exit code 2, and is shown as:
 //
 //	hark: error: MESSAGE
 //	hark: hint: HINT
 type UsageError struct {
-	// Message says what is wrong. It shows no credential: neither the value of a
-	// secret flag, nor a URL, nor a long word out of place.
+	// Message is the error message. It contains no credential: neither the value of a
+	// secret flag, nor a URL, nor a long misplaced word.
 	Message string
-	// As is how the user gave the flag that the mistake is about, as Line.GivenAs has it,
-	// or the flag with its dashes; "" when the mistake is about no single flag.
+	// As is how the user gave the flag of the error, as returned by Line.GivenAs, or
+	// the flag with its dashes; "" if the error is not about a single flag.
 	As string
-	// Suggestion is what the user may have meant: "--count", "hark octave
-	// subscribe"; empty if nothing is near.
+	// Suggestion is what the user may have meant: "--count", "hark octave subscribe";
+	// "" if there is nothing similar.
 	Suggestion string
-	// Advice is the hint in full, where "did you mean" would not fit.
+	// Advice is the full hint, where "did you mean" does not apply.
 	Advice string
-	// Command is the command whose help tells more: "hark drogue tail". App.Run fills
+	// Command is the command whose help is mentioned: "hark drogue tail". App.Run fills
 	// it in for errors of a command's Run that leave it empty.
 	Command string
-	// Shown: the help is on stderr already, nothing is left to print.
+	// Shown: the help has been printed to stderr instead.
 	Shown bool
 	// Err is the error that Message is of, if it can say more; nil otherwise.
 	Err error
@@ -34,14 +34,14 @@ type UsageError struct {
 // Unwrap returns Err.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Usagef makes a *UsageError from a command's Run: bad arguments, flags that exclude
-// each other. App.Run adds the command.
+// Usagef returns a *UsageError for a command's Run, such as for invalid arguments.
+// App.Run adds the command.
 func Usagef(format string, args ...any) *UsageError {
 	return &UsageError{Message: fmt.Sprintf(format, args...)}
 }
 
-// FlagErrorf is Usagef for a mistake in the value of a flag. The message begins with as,
-// how the user gave the flag, and goes on with format.
+// FlagErrorf is Usagef for an error in the value of a flag. The message begins with as,
+// how the user gave the flag, and continues with format.
 func FlagErrorf(as, format string, args ...any) *UsageError {
 	return &UsageError{As: as, Message: as + fmt.Sprintf(format, args...)}
 }
@@ -52,8 +52,8 @@ func ValueErrorf(as, value, format string, args ...any) *UsageError {
 	return &UsageError{As: as, Message: invalidValue(fmt.Sprintf(" %q", value), as) + ": " + fmt.Sprintf(format, args...)}
 }
 
-// invalidValue begins a message about a value, which shown quotes after a space. For a
-// setting of a file, as is FILE:LINE: KEY.
+// invalidValue returns the start of a message about a value, which is in shown, in
+// quotes after a space. For a setting of a file, as is FILE:LINE: KEY.
 func invalidValue(shown, as string) string {
 	if place, key, ok := strings.Cut(as, ": "); ok {
 		return place + ": invalid value" + shown + " for " + key

@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// A Value is where the value of a flag goes, and what it may be. What it has before the
-// first Set is the default.
+// A Value stores and validates the value of a flag. Its content before the first Set is
+// the default.
 //
-// A Value with a method IsBoolFlag that returns true needs no value; one with a method
-// IsCumulative that returns true may be given several times, each adding to it. One
-// with a method Expects says what a value must be; without it, the error of Set does.
+// A Value with a method IsBoolFlag that returns true requires no value; one with a
+// method IsCumulative that returns true may be given several times, each adding to it.
+// Expects, if it has that method, describes valid values; otherwise the error of Set
+// does.
 type Value = flag.Value
 
 type boolean interface{ IsBoolFlag() bool }
@@ -26,29 +27,30 @@ type cumulative interface{ IsCumulative() bool }
 
 type expecter interface{ Expects() string }
 
-// errRange is the one thing that is wrong with a value of the right form.
+// errRange is the error for a value that is valid but out of range.
 var errRange = errors.New("value out of range")
 
-// String is a flag of any text.
+// String returns the Value of a flag for a text.
 func String(p *string) Value { return (*stringValue)(p) }
 
-// Strings is a flag that may be repeated. What is between commas is not taken apart,
-// and spaces are kept.
+// Strings returns the Value of a flag that may be repeated. Values are not split at
+// commas, and spaces are retained.
 func Strings(p *[]string) Value { return (*stringsValue)(p) }
 
-// Bool is a flag without a value; "--name=false" takes it back.
+// Bool returns the Value of a flag without a value; "--name=false" resets it.
 func Bool(p *bool) Value { return (*boolValue)(p) }
 
-// Int is a flag of a whole number.
+// Int returns the Value of a flag for an integer.
 func Int(p *int) Value { return (*intValue)(p) }
 
-// Uint64 is a flag of a whole number that is not negative.
+// Uint64 returns the Value of a flag for a non-negative integer.
 func Uint64(p *uint64) Value { return (*uint64Value)(p) }
 
-// Float is a flag of a number.
+// Float returns the Value of a flag for a number.
 func Float(p *float64) Value { return (*floatValue)(p) }
 
-// Duration is a flag of a duration; a bare number is one of seconds, as for curl.
+// Duration returns the Value of a flag for a duration; a number without a unit is in
+// seconds, as for curl.
 func Duration(p *time.Duration) Value { return (*durationValue)(p) }
 
 type stringValue string
@@ -121,7 +123,7 @@ func (v *durationValue) Set(s string) error {
 func (v *durationValue) String() string  { return time.Duration(*v).String() }
 func (v *durationValue) Expects() string { return "a duration such as 500ms, 30s or 5m" }
 
-// A Size is a number of bytes, as a Value: 1024, 64KiB, 10MB, in capitals or not.
+// A Size is a Value for a number of bytes: 1024, 64KiB, 10MB, in upper or lower case.
 type Size int64
 
 var sizeUnits = []struct {
@@ -165,11 +167,12 @@ func (s *Size) String() string {
 	return strconv.FormatInt(int64(*s), 10)
 }
 
-// try is what Set says about text, without setting v: another one of its type is set.
+// try returns the error of Set for text, without setting v: it sets another Value of
+// its type.
 func try(v Value, text string) error {
 	t := reflect.TypeOf(v)
 	if t.Kind() != reflect.Pointer {
-		return nil // of which nothing is known, such as a function
+		return nil // which cannot be copied, such as a function
 	}
 	return reflect.New(t.Elem()).Interface().(Value).Set(text)
 }

@@ -1,6 +1,6 @@
-// Package config reads the configuration file: settings of flags, of services, and
-// of profiles, and the macros of the prompt. What a setting means is not known
-// here, only where it stands; the flags themselves check it.
+// Package config reads the configuration file: settings of flags, of services, and of
+// profiles, and the macros of the prompt. The package does not know what a setting
+// means, only its position; the flags validate it.
 //
 //	retries = 20                       # a flag of all commands: --retries
 //
@@ -34,16 +34,15 @@ import (
 
 // A Setting is one key of the file.
 type Setting struct {
-	// Profile is "" for settings that hold without one.
+	// Profile is "" for settings outside of profiles.
 	Profile string
 	// Service is "" for flags of all commands.
 	Service string
-	// Name is that of the flag, without dashes.
+	// Name is the name of the flag, without dashes.
 	Name string
-	// Values are its values as a command line would have them; more than one for an
-	// array.
+	// Values are its values as on a command line; more than one for an array.
 	Values []string
-	// Line is where it stands, from 1.
+	// Line is its line, from 1.
 	Line int
 }
 
@@ -53,16 +52,16 @@ type File struct {
 	Settings []Setting
 	// Macros are texts by name.
 	Macros map[string]string
-	// Profiles are the names of those that the file has, sorted.
+	// Profiles are the names of the profiles, sorted.
 	Profiles []string
-	// Exposed: others than the owner may read the file.
+	// Exposed: users other than the owner can read the file.
 	Exposed bool
 }
 
-// An Error is a mistake in the file.
+// An Error is an error in the file.
 type Error struct {
 	Path string
-	Line int // 0 when it is not known
+	Line int // 0 if unknown
 	Msg  string
 }
 
@@ -73,8 +72,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Msg)
 }
 
-// Read reads a file. One that does not exist is an empty one. The error is an
-// *Error, that of the file system, or the cause of the end of ctx.
+// Read reads a file, or returns an empty File if it does not exist. The error is an
+// *Error, that of the file system, or the cause of ctx.
 func Read(ctx context.Context, path string) (*File, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,7 +96,7 @@ func Read(ctx context.Context, path string) (*File, error) {
 	return f, err
 }
 
-// Parse reads the text of a file; path is for messages.
+// Parse parses the text of a file; path is for messages.
 func Parse(path, text string) (*File, error) {
 	d, err := tomlfile.Parse(text)
 	if e, ok := errors.AsType[*tomlfile.Error](err); ok {
@@ -129,7 +128,7 @@ func Parse(path, text string) (*File, error) {
 	return p.file, nil
 }
 
-// A parser turns the tree of a file into settings and keeps the first mistake.
+// A parser turns the tree of a file into settings and keeps the first error.
 type parser struct {
 	file     *File
 	document *tomlfile.Document
@@ -231,7 +230,7 @@ func (p *parser) macros(table map[string]any) {
 	}
 }
 
-// Key is the setting as TOML names it: "profile.staging.octave.company".
+// Key returns the key of the setting in TOML: "profile.staging.octave.company".
 func (s Setting) Key() string { return strings.Join(s.keys(), ".") }
 
 func (s Setting) keys() (all keys) {

@@ -83,7 +83,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A byte order mark moves no line, and a list of tables is called one.
+// A byte order mark does not shift lines, and a list of tables is reported as one.
 func TestParseNamesWhatIsWrong(t *testing.T) {
 	f, err := Parse("c.toml", "\ufeffretries = 1\ncount = 2\n")
 	if err != nil || len(f.Settings) != 2 || f.Settings[0].Line+f.Settings[1].Line != 3 {

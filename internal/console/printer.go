@@ -10,25 +10,25 @@ import (
 	"github.com/hark-cli/hark/internal/secret"
 )
 
-// A Printer writes the lines of stderr. It withholds every credential that it
-// has been told of and makes of every message one line of harmless characters,
-// because much of what it prints comes from a server: neither may that act upon a
-// terminal, nor may its text look like a line of hark's, or like a command of a CI
-// system. Errors therefore carry text as it came. It may be used by several goroutines.
+// A Printer writes the lines of stderr. It removes all registered credentials, and
+// prints every message as one line without control characters, because much of the text
+// comes from a server: it must not control a terminal, nor look like a line of hark or
+// like a command of a CI system. Errors may therefore contain text of a server
+// unchanged. A Printer may be used concurrently.
 type Printer struct {
 	secret.Redactor
 	home io.Writer // stderr
-	w    io.Writer // home, unless redirect has named another
+	w    io.Writer // home, or the writer of Redirect
 	mu   sync.Mutex
-	as   func(kind, text string) // takes lines instead of w, when not nil
-	// held are lines that wait for divert or release.
+	as   func(kind, text string) // gets lines instead of w, if not nil
+	// held are lines that wait for Divert or Release.
 	held    []heldLine
 	holding bool
 }
 
 type heldLine struct{ kind, text string }
 
-// Hold keeps lines until it is known where they go.
+// Hold buffers lines until Divert or Release.
 func (p *Printer) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -36,7 +36,7 @@ func (p *Printer) Hold() {
 	p.as = func(kind, text string) { p.held = append(p.held, heldLine{kind, text}) }
 }
 
-// Divert makes as take the lines instead of stderr, those held too.
+// Divert passes lines to as instead of stderr, including buffered ones.
 func (p *Printer) Divert(as func(kind, text string)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,7 +47,7 @@ func (p *Printer) Divert(as func(kind, text string)) {
 	p.held = nil
 }
 
-// Release prints what is held after all.
+// Release prints the buffered lines.
 func (p *Printer) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,39 +62,39 @@ func (p *Printer) Release() {
 // NewPrinter returns a printer that writes to w.
 func NewPrinter(w io.Writer) *Printer { return &Printer{home: w, w: w} }
 
-// Redirect has lines written to w from now on.
+// Redirect writes lines to w from now on.
 func (p *Printer) Redirect(w io.Writer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.w = w
 }
 
-// Restore undoes redirect.
+// Restore undoes Redirect.
 func (p *Printer) Restore() { p.Redirect(p.home) }
 
-// Note prints something that was asked for.
+// Note prints information that was requested.
 func (p *Printer) Note(format string, args ...any) { p.line("", fmt.Sprintf(format, args...)) }
 
-// Notes prints lines that were asked for, each as one of hark's.
+// Notes prints lines that were requested, each as a line of hark.
 func (p *Printer) Notes(lines ...string) {
 	for _, l := range lines {
 		p.line("", l)
 	}
 }
 
-// Warning prints what the user should know although the program goes on.
+// Warning prints a warning.
 func (p *Printer) Warning(format string, args ...any) {
 	p.line("warning: ", fmt.Sprintf(format, args...))
 }
 
-// Error prints what ends the program.
+// Error prints the error that ends the program.
 func (p *Printer) Error(format string, args ...any) { p.line("error: ", fmt.Sprintf(format, args...)) }
 
-// Hint prints what to do about it.
+// Hint prints advice on the error.
 func (p *Printer) Hint(format string, args ...any) { p.line("hint: ", fmt.Sprintf(format, args...)) }
 
-// Write prints text that is not ours, of debug and stderr in an expression: without
-// credentials and harmless, but with its line feeds, which the expression asks for.
+// Write prints text from outside, such as the output of debug and stderr in an
+// expression: without credentials and control characters, but with line feeds.
 func (p *Printer) Write(b []byte) (int, error) {
 	text := Lines(p.String(string(b)))
 	p.mu.Lock()
@@ -105,9 +105,8 @@ func (p *Printer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Plain prints lines that do not begin as hark's do: those that show the mistake
-// below an error, an address to copy, a header. The caller makes sure that no line
-// begins with text of someone else.
+// Plain prints lines without the prefix of hark: details below an error, an address to
+// copy, a header. The caller must make sure that no line begins with text from outside.
 func (p *Printer) Plain(lines []string) {
 	if len(lines) == 0 {
 		return
@@ -133,6 +132,6 @@ func (p *Printer) line(kind, text string) {
 		p.as(cmp.Or(strings.TrimSuffix(kind, ": "), "note"), text)
 		return
 	}
-	// Nothing can be done about a stderr that takes no more.
+	// A failure to write to stderr is ignored.
 	_, _ = io.WriteString(p.w, "hark: "+kind+text+"\n")
 }

@@ -1,6 +1,5 @@
-// Package console is what the program says alongside its output: to a person, or to
-// anyone who reads stderr. Text of others is made fit to be shown here. It is a leaf:
-// standard library only.
+// Package console writes messages to stderr, and makes text from outside safe to show.
+// It imports only the standard library.
 package console
 
 import (
@@ -11,20 +10,19 @@ import (
 )
 
 const (
-	// queueLimit bounds what waits for a reader, in bytes.
+	// queueLimit is the maximum size of waiting lines, in bytes.
 	queueLimit = 1 << 20
 	// queueGrace is how long a Write waits for a reader that has kept up so far, so
 	// that lines stand in the order in which things happened, also alongside stdout.
 	queueGrace = 50 * time.Millisecond
-	// queueChunk is the most that is written at once: POSIX writes as much to a pipe
-	// without tearing lines apart.
+	// queueChunk is the maximum size of one write: POSIX writes up to that size to a
+	// pipe atomically.
 	queueChunk = 4096
 )
 
-// A Queue writes lines to a writer that may block, in a goroutine of its own: who
-// writes to it is never held up for longer than a moment. Lines that do not fit are
-// counted, and the count is written as soon as there is room again. It may be used
-// by several goroutines.
+// A Queue writes lines to a writer that may block, in its own goroutine: a Write blocks
+// for queueGrace at most. Lines that do not fit are dropped and counted, and the count
+// is written as soon as there is room again. A Queue may be used concurrently.
 type Queue struct {
 	w    io.Writer
 	lost func(lines int) []byte
@@ -35,25 +33,24 @@ type Queue struct {
 	stalled bool // the writer did not keep up, and has not caught up yet
 	dropped int  // lines since the last count was written
 	err     error
-	// progress is closed and made anew after each write.
+	// progress is closed and replaced after each write.
 	progress chan struct{}
 }
 
-// NewQueue returns a Queue for w. lost makes the line that says how many lines were
-// not written; it is called without locks of the Queue.
+// NewQueue returns a Queue for w. lost returns the line that reports how many lines
+// were dropped; it is called without locks of the Queue.
 func NewQueue(w io.Writer, lost func(lines int) []byte) *Queue {
 	return &Queue{w: w, lost: lost, progress: make(chan struct{})}
 }
 
-// SetLost replaces the function that makes the line about lines that were not
-// written.
+// SetLost replaces the function for the line about dropped lines.
 func (q *Queue) SetLost(lost func(lines int) []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lost = lost
 }
 
-// Write takes one or more whole lines. The error is that of an earlier write, after
+// Write queues one or more complete lines. The error is that of an earlier write, after
 // which nothing is written any more.
 func (q *Queue) Write(lines []byte) (int, error) {
 	q.mu.Lock()
@@ -76,17 +73,16 @@ func (q *Queue) Write(lines []byte) (int, error) {
 	return len(lines), q.err
 }
 
-// Flush waits until everything is written, as long as the writer takes something
-// within limit, and reports whether all was written.
+// Flush waits until everything is written, as long as the writer makes progress within
+// limit, and reports whether all was written.
 func (q *Queue) Flush(limit time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.wait(limit, true)
 }
 
-// wait waits for at most limit until nothing is left to write, or, when slow is
-// allowed, until nothing was written for that time. q.mu is held, and released
-// meanwhile.
+// wait waits until nothing is left to write, for at most limit or, if slow, until
+// nothing was written for that time. q.mu must be held; it is released while waiting.
 func (q *Queue) wait(limit time.Duration, slow bool) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -107,7 +103,7 @@ func (q *Queue) wait(limit time.Duration, slow bool) bool {
 	return q.err == nil
 }
 
-// run writes what waits until nothing does.
+// run writes until the queue is empty.
 func (q *Queue) run() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -134,8 +130,8 @@ func (q *Queue) run() {
 	}
 }
 
-// wholeLines is the start of b that is written next: lines, as many as fit into a
-// chunk, or one that is longer.
+// wholeLines returns the start of b to write next: as many lines as fit into a chunk,
+// or one longer line.
 func wholeLines(b []byte) []byte {
 	if len(b) <= queueChunk {
 		return b[:len(b):len(b)]

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// A reader is the other end of a stderr: it takes what is written only while it is
-// not stopped.
+// A reader is the other end of a stderr, which reads only while it is not stopped.
 type reader struct {
 	mu      sync.Mutex
 	stopped chan struct{} // nil: reads on
@@ -57,7 +56,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 	})
 }
 
-// A reader that stops holds nobody up, and what it missed is said.
+// A reader that stops does not block the writer, and dropped lines are reported.
 func TestQueueWithAStoppedReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reader
@@ -91,7 +90,7 @@ func TestQueueWithAStoppedReader(t *testing.T) {
 				t.Errorf("%d bytes were written at once", n)
 			}
 		}
-		// It has caught up, and is waited for again.
+		// It has caught up, so writers wait for it again.
 		q.Write([]byte("again\n"))
 		if !strings.HasSuffix(r.got.String(), "again\n") {
 			t.Errorf("the last line is not written when Write returns: %q", r.got.String()[r.got.Len()-20:])
@@ -99,7 +98,7 @@ func TestQueueWithAStoppedReader(t *testing.T) {
 	})
 }
 
-// Flush gives a slow reader the time that it needs.
+// Flush waits for a slow reader that makes progress.
 func TestQueueWithASlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r slowReader

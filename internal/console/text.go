@@ -8,23 +8,23 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// Columns returns how many columns of a terminal r takes: two for what Unicode
-// Standard Annex 11 calls wide, none for marks that combine and for control characters.
+// Columns returns the width of r in columns of a terminal: two for wide characters
+// (Unicode Standard Annex 11), zero for combining marks and control characters.
 func Columns(r rune) int { return runewidth.RuneWidth(r) }
 
-// Width returns how many columns of a terminal text takes.
+// Width returns the width of text in columns of a terminal.
 func Width(text string) int { return runewidth.StringWidth(text) }
 
-// Acts reports whether a terminal, or a program that reads lines, would act upon r
-// instead of showing it: the C0 and C1 control characters, the line and paragraph
-// separators, and the characters that change the direction of writing.
+// Acts reports whether r is a control character for a terminal or a program that reads
+// lines: C0 and C1 control characters, line and paragraph separators, and bidirectional
+// formatting characters.
 func Acts(r rune) bool {
 	return r < ' ' || 0x7F <= r && r <= 0x9F ||
 		r == 0x061C || r == 0x200E || r == 0x200F || 0x2028 <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
 }
 
-// Line returns text as one line that nothing acts upon: what breaks a line, and tabs,
-// become a space, every other character that acts, and what is not UTF-8, U+FFFD.
+// Line returns text as one line without control characters (see Acts): line breaks and
+// tabs become spaces, other control characters and invalid UTF-8 become U+FFFD.
 func Line(text string) string {
 	text = strings.ReplaceAll(strings.TrimRight(text, "\r\n"), "\r\n", "\n")
 	return shown(text, func(r rune) rune {
@@ -36,8 +36,8 @@ func Line(text string) string {
 	})
 }
 
-// Lines is Line for text in which line feeds and tabs have their meaning. It is for
-// text whose lines cannot pass for lines of hark's own.
+// Lines is Line for text with line feeds and tabs. Its lines must not be mistaken for
+// lines of hark.
 func Lines(text string) string {
 	return shown(text, func(r rune) rune {
 		if r == '\n' || r == '\t' {
@@ -47,7 +47,7 @@ func Lines(text string) string {
 	})
 }
 
-// shown returns text with each character that acts replaced by what instead says.
+// shown returns text with each control character replaced by the result of instead.
 func shown(text string, instead func(rune) rune) string {
 	return strings.Map(func(r rune) rune {
 		if Acts(r) {
@@ -57,12 +57,11 @@ func shown(text string, instead func(rune) rune) string {
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
-// maxBrief is how long a message may be that quotes what a server sent, in
-// characters.
+// maxBrief is the maximum length of a message that quotes a server, in characters.
 const maxBrief = 500
 
-// Brief makes a message that may quote what a server sent fit for one line of a
-// terminal: not too long, and without characters that would act on it.
+// Brief returns a message that may quote a server as a short line without control
+// characters.
 func Brief(s string) string {
 	var b strings.Builder
 	n := 0

@@ -28,7 +28,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// Whatever comes in, it is one line, nothing acts, and doing it twice changes nothing.
+// The result is always one line without control characters, and applying Line again
+// does not change it.
 func FuzzLine(f *testing.F) {
 	f.Add("x\n::error::")
 	f.Add("\u2029\x9b\x00\r")

@@ -113,17 +113,17 @@ func TestValues(t *testing.T) {
 		if want != "" && strings.Contains(Mask(text, "***"), want) {
 			t.Errorf("%s: masked %s", text, Mask(text, "***"))
 		}
-		if (want != "") != Holds(text) && !strings.Contains(text, "null") {
-			t.Errorf("%s: Holds is %v", text, Holds(text))
+		if (want != "") != Contains(text) && !strings.Contains(text, "null") {
+			t.Errorf("%s: Holds is %v", text, Contains(text))
 		}
 	}
-	if !Holds(`{"auth":{"user":"x"`) {
+	if !Contains(`{"auth":{"user":"x"`) {
 		t.Error("a member that is called auth is not noticed")
 	}
 }
 
-// Nothing of a credential is left, wherever it stands and however many words it has, and
-// what is JSON stays JSON.
+// No part of a credential is left, wherever it is and however many words it has, and
+// JSON stays valid.
 func TestMask(t *testing.T) {
 	for text, want := range map[string]string{
 		`passphrase: CanaryE CanaryF`:                        `passphrase: ***`,
@@ -172,8 +172,8 @@ func TestMask(t *testing.T) {
 		if strings.Contains(got, "Canary") {
 			t.Errorf("%s: a credential stands in %s", text, got)
 		}
-		if Holds(text) != (want != text) && !strings.Contains(text, "null") {
-			t.Errorf("%s: Holds is %v", text, Holds(text))
+		if Contains(text) != (want != text) && !strings.Contains(text, "null") {
+			t.Errorf("%s: Holds is %v", text, Contains(text))
 		}
 		if json.Valid([]byte(text)) && !json.Valid([]byte(got)) {
 			t.Errorf("%s: %s is not JSON", text, got)

@@ -58,11 +58,11 @@ func MaskTarget(u *url.URL) string {
 	return target + "?" + strings.Join(parts, "&")
 }
 
-// shortestCookie is the length below which a cookie is a wish rather than a
-// credential: "dark" would be withheld wherever it stands.
+// shortestCookie is the length below which a cookie is taken for a preference rather
+// than a credential: "dark" would be removed from all output.
 const shortestCookie = 8
 
-// cookieValues are the values of a header Cookie that may be credentials.
+// cookieValues returns the values of a header Cookie that may be credentials.
 func cookieValues(header string) (out []string) {
 	for pair := range strings.SplitSeq(header, ";") {
 		if _, value, _ := strings.Cut(strings.TrimSpace(pair), "="); len(value) >= shortestCookie {
@@ -72,8 +72,8 @@ func cookieValues(header string) (out []string) {
 	return out
 }
 
-// shortestHeader is the length in bytes below which the value of a header is not looked
-// for elsewhere: "1" or "admin" would be withheld wherever it stands.
+// shortestHeader is the length in bytes below which the value of a header is not
+// removed elsewhere: "1" or "admin" would be removed from all output.
 const shortestHeader = 6
 
 // HeaderValues returns the values of a header that must not be shown.
@@ -104,13 +104,12 @@ func HeaderValues(header http.Header) []string {
 	return out
 }
 
-// longUser is how long a user name without a password is that is taken for a token:
-// wss://TOKEN@stream.example.com.
+// longUser is the length above which a user name without a password is taken for a
+// token: wss://TOKEN@stream.example.com.
 const longUser = 16
 
-// AddressParts returns the parts of an address that must not be shown, as they are
-// meant and as they are written: more may be percent-encoded than needs to be, or
-// less.
+// AddressParts returns the parts of an address that must not be shown, decoded and as
+// written: more or fewer characters may be percent-encoded than required.
 func AddressParts(address string) []string {
 	var out []string
 	u, err := url.Parse(address)
@@ -144,8 +143,8 @@ func AddressParts(address string) []string {
 	return out
 }
 
-// InRequest reports whether a request carries credentials: in its header, its
-// address, a subprotocol, or a form.
+// InRequest reports whether a request contains credentials: in its header, its address,
+// a subprotocol, or a form.
 func InRequest(req *http.Request) bool {
 	for name, values := range req.Header {
 		if Header(name) && strings.Join(values, "") != "" {

@@ -18,8 +18,8 @@ func jsonBegin(s string, pos int) int {
 	return pos + at[0]
 }
 
-// extent returns where the JSON value that begins at i ends; the end of s if it is not
-// complete.
+// extent returns the end of the JSON value that begins at i; the end of s if it is
+// incomplete.
 func extent(s string, i int) int {
 	switch s[i] {
 	case '"':
@@ -56,7 +56,7 @@ func extent(s string, i int) int {
 func (f *finder) json(s string, depth int) string {
 	var out strings.Builder
 	login := logsIn(s)
-	all := login && s[0] == '[' // the strings after the first are what the request says
+	all := login && s[0] == '[' // the strings after the first are arguments
 	regular := true
 	strung := 0 // the strings so far
 	for i := 0; i < len(s); {
@@ -102,7 +102,7 @@ func (f *finder) json(s string, depth int) string {
 	if regular {
 		return out.String()
 	}
-	// Not JSON after all: the lines are looked at, too.
+	// It is not JSON: check the lines, too.
 	text := out.String()
 	out.Reset()
 	pos := 0
@@ -116,7 +116,8 @@ func (f *finder) json(s string, depth int) string {
 	return out.String() + text[pos:]
 }
 
-// hide returns what stands for a value that is a credential, and notes what is in it.
+// hide returns the replacement of a value that is a credential, and records its
+// content.
 func (f *finder) hide(value string) string {
 	if value[0] == '{' || value[0] == '[' {
 		if !f.leaves(value) {
@@ -140,8 +141,8 @@ func (f *finder) hide(value string) string {
 	return `"` + f.mask + `"`
 }
 
-// leaves notes the strings and numbers in an array or object, and reports whether there
-// are any.
+// leaves records the strings and numbers in an array or object, and reports whether
+// there are any.
 func (f *finder) leaves(value string) bool {
 	found := false
 	for i := 0; i < len(value); {
@@ -157,8 +158,8 @@ func (f *finder) leaves(value string) bool {
 	return found
 }
 
-// hideStrings returns a value with mask instead of its strings, those of members that
-// it names apart.
+// hideStrings returns a value with its strings replaced by mask, except those of
+// certain members.
 func (f *finder) hideStrings(value string) string {
 	var out strings.Builder
 	for i := 0; i < len(value); {
@@ -177,7 +178,7 @@ func (f *finder) hideStrings(value string) string {
 	return out.String()
 }
 
-// inner returns a string of JSON, whose text is given, without the credentials in it.
+// inner returns a JSON string with the given text, without the credentials in it.
 func (f *finder) inner(quoted, text string, depth int) string {
 	masked := f.text(text, depth+1)
 	if masked == text {
@@ -192,7 +193,7 @@ func (f *finder) inner(quoted, text string, depth int) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// unquote returns the text of a string of JSON, as well as it can be read.
+// unquote returns the text of a JSON string, as far as it is valid.
 func unquote(quoted string) string {
 	var text string
 	if json.Unmarshal([]byte(quoted), &text) == nil {
@@ -201,8 +202,8 @@ func unquote(quoted string) string {
 	return strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\n`, "\n", `\/`, `/`).Replace(strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`))
 }
 
-// logsIn reports whether a message is a request to log in, whose arguments are
-// credentials: its method says so, or its first element.
+// logsIn reports whether a message is a login request, by its method or its first
+// element; its arguments are credentials.
 func logsIn(s string) bool {
 	for _, m := range method().FindAllStringSubmatch(s, -1) {
 		if hasWord(m[1]+" "+m[2], "auth", "authn", "authorize", "authorise", "authorization", "authenticate", "authentication", "login",
@@ -213,14 +214,14 @@ func logsIn(s string) bool {
 	return false
 }
 
-// arguments are the members with what a request is about.
+// arguments are the members with the arguments of a request.
 var arguments = []string{"params", "param", "parameters", "args", "arg", "arguments", "data", "d", "payload", "body", "value", "values", "a"}
 
 var (
 	jsonStart = pattern.Lazy(`\{\s*["}]|\[\s*(?:["{\[\]\d-]|true|false|null)`)
 	colon     = pattern.Lazy(`^\s*:\s*`)
 	scalar    = pattern.Lazy(`^(?:-?\d[\d.eE+-]*|true|false|null)$`)
-	// method matches the member that says what a request asks for, and the first element
-	// of an array.
+	// method matches the member with the method of a request, and the first element of
+	// an array.
 	method = pattern.Lazy(`"(?i:method|op|operation|action|cmd|command|event|type|request|req|msg|name|m|e)"\s*:\s*"([^"]*)"|^\[\s*"([^"]*)"\s*,`)
 )

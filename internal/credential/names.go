@@ -1,7 +1,7 @@
-// Package credential knows what contains a credential: which names of headers, of
-// parameters of a query and of JSON members, which subprotocols, which commands of
-// chat protocols. Whatever warns, withholds, saves or forgets asks it, so that all
-// agree. It also opens the references by which a user says where a credential is.
+// Package credential recognizes credentials: by names of headers, query parameters and
+// JSON members, in subprotocols and in commands of chat protocols. All code that warns
+// of, removes or stores credentials uses it, so that it is consistent. It also opens
+// the references to credentials that users give.
 package credential
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/hark-cli/hark/internal/pattern"
 )
 
-// Header reports whether the values of a header are credentials, by its name. What a
-// server asks for (WWW-Authenticate) is none, nor are the headers of the handshake;
-// for Sec-WebSocket-Protocol see Subprotocols.
+// Header reports whether the values of a header are credentials, by its name.
+// WWW-Authenticate and the headers of the handshake are not; for Sec-WebSocket-Protocol
+// see Subprotocols.
 func Header(name string) bool {
 	lower := strings.ToLower(name)
 	return !strings.HasPrefix(lower, "sec-websocket-") && !strings.HasSuffix(lower, "-authenticate") &&
@@ -22,13 +22,13 @@ func Header(name string) bool {
 }
 
 // Query reports whether the value of a parameter of an address is a credential, by its
-// name, decoded. A code is one if it is long: others are numbers of ordinary things.
+// name, decoded. A code is one only if it is long.
 func Query(name, value string) bool {
 	return named(name) || hasWord(name, "code") && len(value) >= shortestPart
 }
 
-// Member reports whether the value of a JSON member is a credential, by its name. It
-// is stricter than Query: key, code and signal are names of ordinary data.
+// Member reports whether the value of a JSON member is a credential, by its name. It is
+// stricter than Query: key, code and signal are common names of data.
 func Member(name string) bool {
 	words := wordsOf(name)
 	for i, w := range words {
@@ -44,8 +44,8 @@ func Member(name string) bool {
 	return within().MatchString(name) || strings.EqualFold(name, "sign")
 }
 
-// named reports whether a name of a header or a parameter has a word that makes its
-// value a credential. These names are short, and more words count than for a member.
+// named reports whether the name of a header or a parameter contains a word that makes
+// its value a credential. More words count than for a member.
 func named(name string) bool {
 	return within().MatchString(name) || slices.ContainsFunc(wordsOf(name), func(w string) bool {
 		return slices.Contains(secretWords, w) || slices.Contains(shortWords, w) || strings.HasSuffix(w, "auth") ||
@@ -53,28 +53,28 @@ func named(name string) bool {
 	})
 }
 
-// shortWords are credentials when they are a word of the name of a header or a
-// parameter, besides secretWords.
+// shortWords indicate a credential as a word of the name of a header or a parameter, in
+// addition to secretWords.
 var shortWords = []string{"key", "keys", "sigs", "signatures", "sessions", "sessid", "sessionkey", "license", "licence", "identity", "authid"}
 
-// within finds words that are credentials wherever they stand in a name.
+// within matches words that indicate a credential anywhere in a name.
 var within = pattern.Lazy(`(?i)token|secret|passw|passphrase|passcode|credential|api_?key|authoriz|authent|jwt|bearer|cookie`)
 
-// secretWords are credentials when they are a word of a name.
+// secretWords indicate a credential as a word of a name.
 var secretWords = []string{
 	"auth", "token", "tok", "secret", "pass", "pwd", "pw", "pin", "otp", "totp", "sid", "psk", "cred", "creds", "sig",
 	"signature", "session", "sessionid", "ticket", "bearer", "jwt",
 }
 
-// keyWords make a credential of a key or code that they stand before.
+// keyWords indicate that a key or code that follows them is a credential.
 var keyWords = []string{"api", "access", "private", "secret", "auth", "session", "listen", "shared", "signing", "encryption", "pass", "master", "admin"}
 
 func hasWord(name string, words ...string) bool {
 	return slices.ContainsFunc(wordsOf(name), func(w string) bool { return slices.Contains(words, w) })
 }
 
-// wordsOf takes a name apart: access-token, accessToken and ACCESS_TOKEN have the same
-// two words.
+// wordsOf splits a name: access-token, accessToken and ACCESS_TOKEN have the same two
+// words.
 func wordsOf(name string) []string {
 	var words []string
 	var word strings.Builder
@@ -101,13 +101,13 @@ func wordsOf(name string) []string {
 	return words
 }
 
-// Subprotocols returns the credentials in a list of subprotocols, as services take them
-// from browsers, which can set no header: behind a word that says so
+// Subprotocols returns the credentials in a list of subprotocols, as services accept
+// them from browsers, which cannot set headers: after a word that indicates it
 // (base64url.bearer.authorization.k8s.io.TOKEN, openai-insecure-api-key.KEY), as the
-// next of the list (bearer, TOKEN), or with a form that names do not have.
+// next of the list (bearer, TOKEN), or with the form of a token.
 func Subprotocols(list []string) []string {
 	var found []string
-	next := false // the one before says that a credential follows
+	next := false // the one before indicates a credential
 	for _, s := range list {
 		if next {
 			found = append(found, s)
@@ -135,13 +135,13 @@ func Subprotocols(list []string) []string {
 	return found
 }
 
-// subprotocolMark matches a word of a subprotocol behind which its credential stands.
+// subprotocolMark matches a word of a subprotocol that is followed by a credential.
 var subprotocolMark = pattern.Lazy(`(?i)(^|[-._~])(bearer|basic|authorization|auth|(access[-_]?)?token|api[-_]?key|jwt|secret|ticket|password|credential|session|header)(\b|_|$)`)
 
-// shortestPart is the length of a part that is looked for by itself, too.
+// shortestPart is the minimum length of a part that is removed by itself, too.
 const shortestPart = 8
 
-// tokenForm reports whether a word looks generated by a machine: long, of letters in
+// tokenForm reports whether a word looks like a generated token: long, with letters in
 // both cases and digits.
 func tokenForm(s string) bool {
 	return len(s) >= 20 && strings.ContainsFunc(s, unicode.IsUpper) && strings.ContainsFunc(s, unicode.IsLower) &&

@@ -16,8 +16,8 @@ import (
 	"github.com/hark-cli/hark/internal/tokenstore"
 )
 
-// Forms are the forms of the value of a flag for a credential: the credential itself, or
-// a reference to where it is found.
+// Forms describes the value of a flag for a credential: the credential itself, or a
+// reference to it.
 //
 //	env:NAME              an environment variable
 //	file:PATH             the content of a file, read each time that it is needed
@@ -25,7 +25,7 @@ import (
 //	keyring:SERVICE/NAME  an entry of the system's keyring, likewise
 const Forms = "a literal, env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"
 
-// kindOf returns the kind of a reference and what it names; kind is "" for a literal.
+// kindOf returns the kind and name of a reference; kind is "" for a literal.
 func kindOf(value string) (kind, arg string) {
 	kind, arg, ok := strings.Cut(value, ":")
 	if !ok || !slices.Contains([]string{"env", "file", "cmd", "keyring"}, kind) {
@@ -34,13 +34,13 @@ func kindOf(value string) (kind, arg string) {
 	return kind, arg
 }
 
-// IsReference reports whether the value of a flag says where to find a credential.
+// IsReference reports whether the value of a flag is a reference to a credential.
 func IsReference(value string) bool {
 	kind, _ := kindOf(value)
 	return kind != ""
 }
 
-// MayAsk reports whether to open a reference may ask the user for a password.
+// MayAsk reports whether opening a reference may ask the user for a password.
 func MayAsk(value string) bool {
 	kind, _ := kindOf(value)
 	return kind == "cmd" || kind == "keyring"
@@ -48,28 +48,28 @@ func MayAsk(value string) bool {
 
 // References opens references to credentials.
 type References struct {
-	// LookupEnv and Environ are the environment, as of the package os.
+	// LookupEnv and Environ access the environment, like those of package os.
 	LookupEnv func(name string) (value string, ok bool)
 	Environ   func() []string
-	// Exposed is told of a file that others than its owner can read.
+	// Exposed is called for a file that users other than its owner can read.
 	Exposed func(path string, mode fs.FileMode)
-	// Hold says that a command runs until release is called. It may ask on a terminal,
-	// so the time that it takes is not that of a connection.
+	// Hold is called when a command starts; it suspends --connect-timeout until release
+	// is called, because the command may ask on a terminal.
 	Hold func(ctx context.Context) (release func())
 	// Rescue is process.Options.Rescue for commands.
 	Rescue func(kill func()) (done func())
 }
 
-// A NoEntryError is an entry that the keyring does not have.
+// A NoEntryError reports a missing entry of the keyring.
 type NoEntryError struct{ Service, Name string }
 
 func (e *NoEntryError) Error() string {
 	return fmt.Sprintf("the keyring has no entry %s of %s", e.Name, e.Service)
 }
 
-// Open returns a function that gets the value of a credential or of a reference to one.
-// renewable reports whether it may get another one the next time. The error is a
-// mistake in the reference.
+// Open returns a function that returns a credential, given literally or by reference.
+// renewable reports whether the function may return another one the next time. The
+// error is about the reference.
 func (r *References) Open(value string) (get func(context.Context) (string, error), renewable bool, err error) {
 	kind, arg := kindOf(value)
 	switch kind {
@@ -98,7 +98,7 @@ func (r *References) Open(value string) (get func(context.Context) (string, erro
 	return func(context.Context) (string, error) { return value, nil }, false, nil
 }
 
-// Usable refuses a credential that cannot travel in a header.
+// Usable returns an error for a credential that cannot be sent in a header.
 func Usable(s string) error {
 	if s == "" {
 		return errors.New("the credential is empty")
@@ -124,8 +124,8 @@ func (r *References) file(ctx context.Context, path string) (string, error) {
 	return string(b), err
 }
 
-// entry reads an entry of the system's keyring. Its time counts for that of a
-// connection: unlike a command, it asks nobody.
+// entry reads an entry of the system's keyring. Its time counts towards
+// --connect-timeout: unlike a command, it does not ask the user.
 func entry(ctx context.Context, service, name string) (string, error) {
 	s, err := tokenstore.Lookup(ctx, service, name)
 	_, timeout := errors.AsType[*bounded.TimeoutError](err)
@@ -149,8 +149,8 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s, "", false
 }
 
-// command runs a shell command. Its stderr is ours, so that it can say what is
-// wrong; it gets no stdin, which may be the user's data. It may ask on a terminal.
+// command runs a shell command. It shares stderr, so that it can report errors, but not
+// stdin, which may be the user's data. It may ask on a terminal.
 func (r *References) command(outer context.Context, command string) (string, error) {
 	defer r.Hold(outer)()
 	ctx, cancel := context.WithTimeout(outer, bounded.Patience)
@@ -176,6 +176,6 @@ func (r *References) command(outer context.Context, command string) (string, err
 	return out.String(), nil
 }
 
-// commandDrain is how long the output of a command is awaited that has ended, and left
-// something behind that has its stdout.
+// commandDrain is how long to wait for the output of a command that has exited, if a
+// process that it has started still has its stdout.
 const commandDrain = 250 * time.Millisecond

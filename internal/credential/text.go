@@ -11,17 +11,17 @@ import (
 // Values returns the credentials that a message seems to contain: of JSON members, also
 // of JSON that is not complete, of requests to log in, of lines like those of a header
 // or a query, of XML elements, of the commands with which chat protocols log in, and
-// what has the form of a token of a well-known service. More values than there are
-// credentials do no harm.
+// what has the form of a token of a well-known service. It may return values that are
+// not credentials.
 func Values(text string) []string {
 	var f finder
 	f.text(text, 0)
 	return f.values
 }
 
-// Holds reports whether a message seems to contain a credential; a member that is named
-// like one counts, whatever its value is.
-func Holds(text string) bool {
+// Contains reports whether a message seems to contain a credential; a member with the
+// name of one counts, whatever its value.
+func Contains(text string) bool {
 	if len(Values(text)) > 0 {
 		return true
 	}
@@ -46,18 +46,18 @@ func Mask(text, mask string) string {
 	return text
 }
 
-// A finder replaces credentials, and notes what they were.
+// A finder replaces credentials, and records them.
 type finder struct {
 	mask   string
 	values []string
-	// repeated are the values that are replaced wherever else they stand, too.
+	// repeated are the values that are replaced everywhere else, too.
 	repeated []string
 }
 
 // shortestRepeated is the length below which a value is replaced only where it was found.
 const shortestRepeated = 4
 
-// add notes a value, and reports whether it is one.
+// add records a value, and reports whether it is a credential.
 func (f *finder) add(value string) bool {
 	value = strings.Trim(value, "\"' \t\r")
 	if value == "" || plainValue().MatchString(value) {
@@ -72,10 +72,10 @@ func (f *finder) add(value string) bool {
 	return true
 }
 
-// deepest bounds how many times JSON may stand in a string of JSON.
+// deepest is the maximum nesting of JSON in JSON strings.
 const deepest = 8
 
-// text returns s without its credentials. Outside of JSON, lines are looked at.
+// text returns s without its credentials. Outside of JSON, it checks lines.
 func (f *finder) text(s string, depth int) string {
 	if depth > deepest {
 		return s
@@ -110,7 +110,7 @@ func (f *finder) text(s string, depth int) string {
 	return out.String()
 }
 
-// span notes the values of a span, and reports whether there is one.
+// span records the values of a span, and reports whether there is one.
 func (f *finder) span(s string, sp span) bool {
 	whole := s[sp.from:sp.to]
 	found := f.add(whole)
@@ -131,7 +131,7 @@ func (f *finder) span(s string, sp span) bool {
 	return true
 }
 
-// cutEscape cuts s at a line feed that is written out, as at the prompt.
+// cutEscape cuts s at an escaped line feed, as at the prompt.
 func cutEscape(s string) (before, after string, found bool) {
 	at := writtenEnd().FindStringIndex(s)
 	if at == nil {
@@ -208,24 +208,24 @@ func spansOf(s string) []span {
 
 var (
 	memberName = pattern.Lazy(`"((?:[^"\\]|\\.)*)"\s*:`)
-	// assignment is name=value or name: value up to its value, at the beginning of a line
-	// or after what separates; a line feed may be written out, and the name quoted.
+	// assignment is name=value or name: value up to its value, at the beginning of a
+	// line or after a separator; a line feed may be escaped, and the name quoted.
 	assignment = pattern.Lazy(`(?:^|[\s;,&?{\[('"]|\\[nr0])([A-Za-z][\w.-]*)["']?[ \t]*(?:=>|:=|[:=])[ \t]*`)
-	// schemeName is what may be shown of a header.
+	// schemeName is the part of a header that may be shown.
 	schemeName = pattern.Lazy(`^(?i:bearer|basic|digest)[ \t]+`)
 	scheme     = pattern.Lazy(`(?i)\b(?:bearer|basic|digest)\s+([\w.~+/=-]{4,})`)
 	// command is the login of IRC, POP, SMTP, Redis and bots, with one to three arguments:
 	// prose has more.
 	command = pattern.Lazy(`(?im)(?:^|\\n)\s*/?(?:pass|password|auth|login|identify|oper|authenticate|sasl|(?:msg\s+)?nickserv\s+identify)[ \t]+([^\s\\=][^\s\\]*(?:[ \t]+[^\s\\]+){0,2})[ \t]*(?:$|\\)`)
-	// upperCommand is a word of a command in upper case, as Redis, IRC and SQL have them,
-	// after which credentials stand, and what is as clear in lower case.
+	// upperCommand matches a word of a command in upper case, as in Redis, IRC and SQL,
+	// that is followed by credentials, and unambiguous ones in lower case.
 	upperCommand = pattern.Lazy(`(?:^|[\s:/;]|\\[nr0])(?:AUTH2?|SASL|PASS|PASSWORD|LOGIN|OPER|IDENTIFY|AUTHENTICATE|IDENTIFIED[ \t]+BY|(?i:requirepass|masterauth|acl[ \t]+setuser|nickserv[ \t]+:?identify|hello[ \t]+\d+[ \t]+auth|sasl[ \t]+(?:plain|login|external|scram[\w-]*)))[ \t]+`)
 	// element is the beginning of an XML element.
 	element = pattern.Lazy(`<([A-Za-z][\w:.-]*)((?:\s[^<>]*[^<>/])?)>`)
-	// token is what services give out in a form of their own: JSON Web Tokens, keys of
-	// AWS with what follows, of GitHub, GitLab, Slack, Stripe, OpenAI, Google.
+	// token matches the tokens of well-known services: JSON Web Tokens, keys of AWS
+	// with what follows, of GitHub, GitLab, Slack, Stripe, OpenAI, Google.
 	token = pattern.Lazy(`\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\b(?:AKIA|ASIA)[A-Z0-9]{12,}(?:[\s,:;]+([^\s"]+))?|\bgh[pousr]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{8,}|\b[spr]k[-_][\w-]{16,}|\bAIza[\w-]{24,}`)
-	// plainValue matches what is not a credential.
+	// plainValue matches values that are not credentials.
 	plainValue = pattern.Lazy(`^(true|false|null|\*+|Bearer|Basic|Digest)[,;}\]]*$`)
 	writtenEnd = pattern.Lazy(`\\[nr0]`)
 )

@@ -8,8 +8,8 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// allFlags lists each flag of the tree once, with the commands that have it. Flags
-// of one name that mean different things have different usage texts.
+// allFlags lists each flag of the tree once, with the commands that have it. Flags of
+// the same name with different meanings have different usage texts.
 func allFlags(root cmdline.CommandDoc) []knownFlag {
 	var all []knownFlag
 	var collect func(cmdline.CommandDoc)
@@ -80,7 +80,7 @@ func flagTable(root cmdline.CommandDoc) string {
 	return b.String()
 }
 
-// commandNames returns, in a few words, which commands have a flag.
+// commandNames returns the commands that have a flag, abbreviated.
 func commandNames(root cmdline.CommandDoc, names []string) string {
 	if slices.Contains(names, root.Path) {
 		return "all"

@@ -21,7 +21,7 @@ func TestFilesAreUpToDate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// A checkout may have other line ends.
+		// A checkout may have other line endings.
 		if !bytes.Equal(bytes.ReplaceAll(old, []byte("\r\n"), []byte("\n")), text) {
 			t.Errorf("%s is not up to date: go generate ./...", name)
 		}
@@ -39,8 +39,7 @@ func TestManualIsSound(t *testing.T) {
 	}
 }
 
-// Every flag is where users look for it: in the manual, in docs/flags.md, and in what
-// the shells offer.
+// Every flag is in the manual, in docs/flags.md, and in the completions.
 func TestFlagsAreEverywhere(t *testing.T) {
 	manual, err := os.ReadFile("../../man/hark.1")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// manual is the page hark(1) in the man macros.
+// manual returns the page hark(1) in the man macros.
 func manual(a *cmdline.App) []byte {
 	m := &page{}
 	root := a.Root().Describe()

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// sendBuffer is what a connection of a Network holds between writer and
-	// reader, in bytes, as the send buffer of a TCP connection does.
+	// sendBuffer is the size of the buffer between writer and reader of a connection of
+	// a Network, in bytes, like the send buffer of a TCP connection.
 	sendBuffer = 64 << 10
-	// lingerTime is how long what is buffered may take to go out after Close.
+	// lingerTime is the time limit for sending buffered data after Close.
 	lingerTime = time.Second
 )
 
-// A bufferedConn is an end of a net.Pipe whose writes do not wait for the
-// reader. Without a buffer, two ends that each answer the other's ping would
-// wait for each other for ever, which no network makes them do.
+// A bufferedConn is an end of a net.Pipe whose writes do not wait for the reader.
+// Without a buffer, two ends that answer each other's ping would deadlock, unlike on a
+// real network.
 type bufferedConn struct {
 	net.Conn
 	wake, room chan struct{} // of capacity 1
@@ -41,7 +41,7 @@ func poke(c chan struct{}) {
 	}
 }
 
-// Write implements net.Conn. It waits only while the buffer is full.
+// Write implements net.Conn. It blocks only while the buffer is full.
 func (b *bufferedConn) Write(p []byte) (n int, err error) {
 	for {
 		b.mu.Lock()
@@ -55,14 +55,14 @@ func (b *bufferedConn) Write(p []byte) (n int, err error) {
 		b.mu.Unlock()
 		poke(b.wake)
 		if err != nil || n == len(p) {
-			poke(b.room) // for another writer that waits
+			poke(b.room) // for another waiting writer
 			return n, err
 		}
 		<-b.room
 	}
 }
 
-// Close implements net.Conn. What is buffered still goes out.
+// Close implements net.Conn. Buffered data is still sent.
 func (b *bufferedConn) Close() error {
 	b.mu.Lock()
 	closed := b.closed
@@ -76,7 +76,7 @@ func (b *bufferedConn) Close() error {
 	return b.Conn.SetDeadline(time.Now().Add(lingerTime))
 }
 
-// pump moves what is buffered to the reader until the connection is closed.
+// pump copies buffered data to the reader until the connection is closed.
 func (b *bufferedConn) pump() {
 	defer b.Conn.Close()
 	for {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// checklist is what an emulator of each service must do, and the test that shows
-// it. The numbers are used in the comments of the tests.
+// checklist lists what the emulator of each service must do, and the test for it. The
+// numbers are used in the comments of the tests.
 func checklist() []struct{ line, test string } {
 	return []struct{ line, test string }{
 		{"octave: a session request is answered with 201, the documented head and an id of the documented form", "TestOctaveSession"},

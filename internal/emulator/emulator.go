@@ -1,20 +1,20 @@
-// Package emulator emulates the services that hark speaks to. A folder below it has
-// the emulator of each, which behaves as the public documents, servers and clients of
-// the service say it does, refusals and timers included; where nothing is known, an
-// option says what happens. Here is what they share: the address on which they are
-// served, the feed of events, faults, and the server's side of a WebSocket.
+// Package emulator contains what the emulators of services share: the address on which
+// they are served, the feed of events, faults, and the server's side of a WebSocket.
+// Each emulator has a package below it, and behaves like the public documents, servers
+// and clients of the service, including errors and timers; undocumented behavior can be
+// set by options.
 //
-// All services live on one address, each below prefixes of its own. What begins with
-// /emulator is for control: POST /emulator/events publishes events of any service. The
-// endpoint of a service is the address of the emulator and its prefix, as Environ
-// prints it. Events are generated at a steady rate, and published with
-// the services' own calls, with Publish, with Feed or at /emulator/events.
+// All services are served on one address, each below its own prefixes. Paths that begin
+// with /emulator control the emulator: POST /emulator/events publishes events of any
+// service. The endpoint of a service is the address of the emulator and its prefix, as
+// printed by Environ. Events are generated at a steady rate, and published with the
+// services' own calls, with Publish, with Feed or at /emulator/events.
 //
-// Faults, by Options.Faults for all connections or by the request header
-// FaultHeader for one, break a connection in the ways that Faults lists.
+// Faults, set by Options.Faults for all connections or by the request header
+// FaultHeader for one, disturb a connection in the ways that Faults lists.
 //
-// The emulators share with the client nothing but the shapes of messages, and they speak
-// WebSocket by itself (socket.go), so that it can also break the rules.
+// The emulators share only the JSON messages with the client, and have their own
+// implementation of WebSocket (socket.go), which can violate the protocol.
 package emulator
 
 import (
@@ -30,25 +30,25 @@ import (
 	"sync"
 )
 
-// A Service is what there is to know of a service before there is an emulator of it.
+// A Service describes a service of which an emulator can be started.
 type Service struct {
-	// Name is that of the service; those of its options begin with it.
+	// Name is the name of the service, and the prefix of its options.
 	Name string
-	// Start makes the emulator.
+	// Start starts the emulator.
 	Start func(*Host) (Handler, error)
-	// Flags adds the options as flags, each with its usage and, as default, the value
-	// that it has; setting a flag sets the option.
+	// Flags adds the options as flags, with usage and default; setting a flag sets the
+	// option.
 	Flags func(*flag.FlagSet)
-	// Check looks for options that cannot be meant; nil finds none.
+	// Check, if not nil, returns an error for an invalid option.
 	Check func() error
-	// Faults are those that only this service has.
+	// Faults are the faults of this service only.
 	Faults []Fault
-	// Random are faults that "random" may choose besides those of all services, after n
-	// events.
+	// Random returns faults that "random" may choose in addition to those of all
+	// services, after n events.
 	Random func(n int, r *rand.Rand) []string
 }
 
-// Services are the services that there are emulators of.
+// Services is a list of services.
 type Services []Service
 
 // Names lists them.
@@ -60,7 +60,7 @@ func (all Services) Names() []string {
 	return names
 }
 
-// find finds a service by its name.
+// find returns a service by its name.
 func (all Services) find(name string) (Service, bool) {
 	i := slices.IndexFunc(all, func(s Service) bool { return s.Name == name })
 	if i < 0 {
@@ -84,10 +84,10 @@ type Handler interface {
 	Prefixes() []string
 	// Serve answers a request; the path no longer has the prefix.
 	Serve(w http.ResponseWriter, r *http.Request, prefix string)
-	// Tick makes up one event for everybody who listens.
+	// Tick generates one event for all listeners.
 	Tick()
-	// Owns reports whether an event for Publish, of these members, is one of the
-	// service's.
+	// Owns reports whether an event for Publish, with these members, belongs to the
+	// service.
 	Owns(members map[string]json.RawMessage) bool
 	// Take publishes an event.
 	Take(event []byte) error
@@ -95,34 +95,35 @@ type Handler interface {
 	Environ(base *url.URL) ([]string, error)
 }
 
-// A Host is what an emulator has for the Handler of a service.
+// A Host provides the Handler of a service with the functions of its emulator.
 type Host struct {
 	service string
-	ctx     context.Context // ends with the emulator
+	ctx     context.Context // canceled by Close
 	faults  *faultSource
 	live    *gate
 	seed    uint64
 }
 
-// Context ends with the emulator.
+// Context returns a context that is canceled when the emulator is closed.
 func (h *Host) Context() context.Context { return h.ctx }
 
-// Listening says that a client listens: events are generated from the first on.
+// Listening is called when a client listens: events are generated from the first call
+// on.
 func (h *Host) Listening() { h.live.open() }
 
-// Rand makes a source of chance of its own for a purpose, by the seed of the emulator.
+// Rand returns a random generator for a purpose, seeded by the emulator.
 func (h *Host) Rand(purpose string) *rand.Rand { return NewRand(h.seed, purpose) }
 
-// Admit finds the plan for a request, by its header, and with all by the options, and
-// lets it meet the faults that come before an answer. refuse writes an answer in the
-// manner of the service; ok is false when the request has been answered.
+// Admit returns the plan for a request, by its header and the options, and applies the
+// faults before the handshake. refuse writes the service's error response; ok is false
+// if the request has been answered.
 func (h *Host) Admit(w http.ResponseWriter, r *http.Request, all bool,
 	refuse func(w http.ResponseWriter, status int, text string)) (p Plan, ok bool) {
 	return h.faults.admit(w, r, h.service, all, refuse)
 }
 
-// Upgrade answers the handshake of a request that HandshakeFault has passed, and
-// starts to read. The socket must be dropped.
+// Upgrade answers the handshake of a request without a HandshakeFault, and starts
+// reading. The caller must Drop the socket.
 func (h *Host) Upgrade(w http.ResponseWriter, r *http.Request, rules Rules, p Plan) (*Socket, error) {
 	return upgrade(h.ctx, w, r, rules, p)
 }
@@ -139,8 +140,7 @@ type Emulator struct {
 	wg     sync.WaitGroup
 }
 
-// New starts an emulator of the named services, of all without a name. Close
-// ends it.
+// New starts an emulator of the named services, or of all. The caller must Close it.
 func (all Services) New(opts Options, names ...string) (*Emulator, error) {
 	if len(names) == 0 {
 		names = all.Names()
@@ -184,8 +184,8 @@ func (all Services) New(opts Options, names ...string) (*Emulator, error) {
 	}
 	for i, s := range e.services {
 		e.wg.Go(func() {
-			// The first event is made for the first listener: the same seed gives it the
-			// same events, however late it comes.
+			// The first event is generated for the first listener: the same seed gives
+			// it the same events, whenever it connects.
 			select {
 			case <-gates[i].opened:
 				steadily(ctx, opts.Rate, s.Tick)
@@ -196,8 +196,8 @@ func (all Services) New(opts Options, names ...string) (*Emulator, error) {
 	return e, nil
 }
 
-// ServeHTTP implements http.Handler. It returns when the answer is complete or
-// the WebSocket connection has ended.
+// ServeHTTP implements http.Handler. It returns when the response is complete or the
+// WebSocket connection has ended.
 func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	if e.ctx.Err() != nil {
@@ -213,7 +213,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.serveEvents(w, r)
 		return
 	}
-	// The path is taken apart as it was sent: %2F is no separator.
+	// The path is split as it was sent: %2F is not a separator.
 	prefix, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	s := e.handlers[prefix]
 	if s == nil {
@@ -230,8 +230,8 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Serve(w, r, prefix)
 }
 
-// Close ends all connections and returns when nothing of the emulator runs any
-// more.
+// Close closes all connections and returns when all goroutines of the emulator have
+// ended.
 func (e *Emulator) Close() error {
 	e.mu.Lock()
 	e.cancel()
@@ -259,7 +259,7 @@ func (e *Emulator) Environ(base string) ([]string, error) {
 	return env, nil
 }
 
-// BaseURL reads the address that an emulator is served at.
+// BaseURL parses the address that an emulator is served at.
 func BaseURL(base string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(base, "/"))
 	if err != nil {
@@ -271,7 +271,7 @@ func BaseURL(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// SocketBase is base with the scheme of WebSocket.
+// SocketBase returns base with the scheme of WebSocket.
 func SocketBase(base *url.URL) string {
 	return "ws" + strings.TrimPrefix(base.String(), "http")
 }

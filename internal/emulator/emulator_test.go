@@ -28,8 +28,7 @@ import (
 	octavewire "github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// A client that someone else has written reads events of every service, over a
-// real network.
+// A client of another author reads events of every service, over a real network.
 func TestOtherClient(t *testing.T) {
 	opts := everyOptions()
 	opts.Rate = 100
@@ -86,7 +85,7 @@ func TestOtherClient(t *testing.T) {
 	}
 }
 
-// Close ends connections of every kind at once, and what comes later is refused.
+// Close closes connections of every kind at once, and later ones are refused.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, err := newEvery(everyOptions())
@@ -173,7 +172,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// The environment has what its clients need, and nothing that is not a variable.
+// The environment has the settings that clients require, and nothing that is not a
+// variable.
 func TestEnviron(t *testing.T) {
 	e, err := newEvery(quiet())
 	if err != nil {
@@ -230,7 +230,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// Every option of a service is a flag, with the stated default.
+// Every option of a service is a flag, with its documented default.
 func TestFlags(t *testing.T) {
 	opts := everyOptions()
 	f := opts.services().Flags()
@@ -269,7 +269,7 @@ func collect(c *emulatortest.Client, n int) (texts []string) {
 	return texts
 }
 
-// The same seed makes the same run of every service.
+// The same seed generates the same events of every service.
 func TestSeed(t *testing.T) {
 	run := func(seed uint64) (all []string) {
 		opts := everyOptions()

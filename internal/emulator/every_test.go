@@ -27,7 +27,7 @@ func everyOptions() every {
 	return every{emulator.DefaultOptions(), octave.DefaultOptions(), drogue.DefaultOptions(), doshii.DefaultOptions()}
 }
 
-// quiet are the default options without made-up events.
+// quiet are the default options without generated events.
 func quiet() every {
 	opts := everyOptions()
 	opts.Rate = 0
@@ -50,7 +50,7 @@ func inBubble(t *testing.T, opts every, f func(b *emulatortest.Bench)) {
 	emulatortest.Run(t, opts.Options, opts.services(), f)
 }
 
-// session asks Octave for a session, and returns the address of its socket.
+// session requests a session of Octave, and returns the address of its socket.
 func session(b *emulatortest.Bench) string {
 	b.T.Helper()
 	_, body := b.Do("POST", "/octave/session", "", masterHeaders()...)

@@ -2,13 +2,13 @@ package emulator
 
 import "context"
 
-// ParseFaults reads faults of services as FaultHeader has them.
+// ParseFaults parses faults of services in the syntax of FaultHeader.
 func ParseFaults(all Services, spec string) error {
 	_, err := faultTable(all.Faults()).parse(spec)
 	return err
 }
 
-// SplitFaults takes them apart.
+// SplitFaults splits them.
 func SplitFaults(all Services, spec string) []string { return faultTable(all.Faults()).split(spec) }
 
 // RollFaults makes n choices of "random" for a service.

@@ -348,8 +348,7 @@ func newFaultSource(ctx context.Context, opts Options, all Services, services []
 	}, nil
 }
 
-// of returns what goes wrong with a request: by its header, and with all by the
-// options.
+// of returns the faults of a request: those of its header, and those of the options.
 func (f *faultSource) of(r *http.Request, service string, all bool) (Plan, error) {
 	specs := r.Header.Values(FaultHeader)
 	if all {
@@ -375,7 +374,7 @@ func (f *faultSource) of(r *http.Request, service string, all bool) (Plan, error
 	return f.table.parse(strings.Join(active, " "))
 }
 
-// roll chooses a fault. None of them loses an event on a connection that goes on.
+// roll chooses a fault. None of them loses an event on a connection that continues.
 func (f *faultSource) roll(service string, around int) string {
 	n := f.rand.IntN(2*around + 1)
 	choice := []string{
@@ -395,9 +394,9 @@ func (f *faultSource) roll(service string, around int) string {
 	return choice[f.rand.IntN(len(choice))]
 }
 
-// admit finds the plan for a request and lets it meet the faults that come
-// before an answer. refuse writes an answer in the manner of the service; ok is
-// false when the request has been answered.
+// admit returns the plan for a request and applies the faults before the handshake.
+// refuse writes the service's error response; ok is false if the request has been
+// answered.
 func (f *faultSource) admit(w http.ResponseWriter, r *http.Request, service string, all bool,
 	refuse func(w http.ResponseWriter, status int, text string)) (p Plan, ok bool) {
 	p, err := f.of(r, service, all)

@@ -35,7 +35,7 @@ func publishSame(b *emulatortest.Bench, first, last int) {
 	}
 }
 
-// Faults that end a connection, or break its rules, after so many events.
+// Faults that end a connection, or violate the protocol, after a number of events.
 func TestFaultEndings(t *testing.T) {
 	drop := func(c *emulatortest.Client) { c.WantDrop() }
 	for _, test := range []struct {
@@ -89,7 +89,7 @@ func TestFaultEndings(t *testing.T) {
 	}
 }
 
-// Faults that change which events come, and how.
+// Faults that change events.
 func TestFaultEvents(t *testing.T) {
 	for _, test := range []struct {
 		spec string
@@ -147,8 +147,8 @@ func TestFaultEvents(t *testing.T) {
 	})
 }
 
-// Silence: no frame goes out, none is taken, not even a close frame, and the
-// connection stays.
+// Silence: no frame is sent or read, not even a close frame, and the connection stays
+// open.
 func TestFaultSilence(t *testing.T) {
 	inBubble(t, quiet(), func(b *emulatortest.Bench) {
 		c := faulty(b, "silence=1")
@@ -168,7 +168,7 @@ func TestFaultSilence(t *testing.T) {
 	})
 }
 
-// A pause holds events back, not pings, and loses nothing.
+// A pause delays events, not pings, and loses nothing.
 func TestFaultPause(t *testing.T) {
 	inBubble(t, quiet(), func(b *emulatortest.Bench) {
 		c := faulty(b, "after=2 pause=31s")
@@ -183,8 +183,8 @@ func TestFaultPause(t *testing.T) {
 	})
 }
 
-// Requests are refused with status and Retry-After, in the manner of each
-// service, as often as times says, by header and by options alike.
+// Requests are refused with status and Retry-After, with the error of each service, as
+// often as times says, by header and by options.
 func TestFaultRefuse(t *testing.T) {
 	opts := quiet()
 	opts.Faults = []string{"refuse=429:7 times=1"}
@@ -226,7 +226,7 @@ func TestFaultSlow(t *testing.T) {
 	})
 }
 
-// random chooses, repeatably by the seed, and only among what is in the table.
+// random chooses, repeatably by the seed, and only from the table.
 func TestFaultRandom(t *testing.T) {
 	roll := func(seed uint64, service string) []string {
 		opts := quiet()
@@ -264,14 +264,14 @@ func TestFaultRandom(t *testing.T) {
 	})
 }
 
-// data2 reads whatever comes until nothing does.
+// data2 reads events until none arrives.
 func data2(c *emulatortest.Client) {
 	_ = c.Conn.SetReadDeadline(time.Now().Add(3 * time.Second))
 	_, _ = io.Copy(io.Discard, c.Br)
 }
 
-// Every row of the table can be asked for as it is written, and wrong arguments
-// are named.
+// Every row of the table is accepted as it is written, and invalid arguments are
+// reported.
 func TestFaultTable(t *testing.T) {
 	example := map[string]string{
 		"N": "3", "[N]": "3", "[K]": "3", "[BYTES]": "3", "DURATION": "3s", "CODE[:REASON]": "1001:x y", "STATUS[:SECONDS]": "503:3",

@@ -13,25 +13,23 @@ import (
 	"time"
 )
 
-// eventsPath is where tests publish events of any service: POST, NDJSON, in the
-// forms of Publish. The services that have publish calls of their own have them
-// too.
+// eventsPath is where tests publish events of any service: POST, NDJSON, in the forms
+// of Publish. Services with their own publish calls have those too.
 const eventsPath = "/emulator/events"
 
-// maxLine bounds a line of events, in bytes.
+// maxLine is the longest line of events, in bytes.
 const maxLine = 64 << 20
 
 var errNoService = errors.New("no service of this emulator has events of this form")
 
-// Publish gives one event to its listeners now. It is a JSON object in the form
-// in which the service sends it, so that what hark has printed can be played
-// back:
+// Publish passes one event to its listeners. It is a JSON object in the form in which
+// the service sends it, so that the output of hark can be used:
 //
 //	{"type":"message","value":{"path":"/demo/stream","elems":{…}}}   or the value alone
 //	{"type":"io.drogue.event.v1","subject":CHANNEL,"device":…,"data":…}
 //	{"emit":["order_created",{…}]}
 //
-// What is left out is filled in by the service.
+// The service fills in what is omitted.
 func (e *Emulator) Publish(event []byte) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(event, &members); err != nil {
@@ -45,10 +43,10 @@ func (e *Emulator) Publish(event []byte) error {
 	return errNoService
 }
 
-// Feed publishes the lines of r, at a rate in events per second, or as they come
-// when it is 0. It waits until someone listens, and returns at the end of r, when r
-// fails, or with the end of ctx, but not while it waits for r. bad is told of each
-// line that is no event, which is left out.
+// Feed publishes the lines of r, at a rate in events per second, or as they are read if
+// it is 0. It waits for a listener first. It returns at the end of r, if r fails, or
+// when ctx is done, but not while it is blocked in a read of r. bad is called for each
+// line that is not an event, which is skipped.
 func (e *Emulator) Feed(ctx context.Context, r io.Reader, rate float64, bad func(line int, err error)) error {
 	select {
 	case <-e.live.opened:

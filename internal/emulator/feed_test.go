@@ -20,7 +20,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// What a service has sent can be published again, in short forms too.
+// Events of a service can be published again, in short forms too.
 func TestPublish(t *testing.T) {
 	inBubble(t, quiet(), func(b *emulatortest.Bench) {
 		octaves := b.Dial(session(b))
@@ -53,7 +53,7 @@ func TestPublish(t *testing.T) {
 					t.Errorf("%s became %s, without %s", test.event, got, part)
 				}
 			}
-			// And once more as it came.
+			// And once more unchanged.
 			if err := b.E.Publish([]byte(got)); test.c != pos && err != nil {
 				t.Errorf("%s: %v", got, err)
 			} else if test.c != pos {
@@ -96,7 +96,7 @@ func TestServeEvents(t *testing.T) {
 	})
 }
 
-// Lines wait for the first listener, then come at the rate.
+// Lines wait for the first listener, then are sent at the rate.
 func TestFeed(t *testing.T) {
 	const lines = "{\"emit\":[\"a\",{}]}\n{\"emit\":[\"b\",{}]}\n\n{\"emit\":[\"c\",{}]}"
 	none := func(line int, err error) { t.Errorf("line %d: %v", line, err) }
@@ -115,7 +115,7 @@ func TestFeed(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		// A line that is no event is left out, and the others are sent.
+		// A line that is not an event is skipped, and the others are sent.
 		var bad []int
 		err := b.E.Feed(b.T.Context(), strings.NewReader("{\"emit\":[\"d\",{}]}\n{}\nx\n{\"emit\":[\"e\",{}]}"), 0, func(line int, err error) {
 			if bad = append(bad, line); err == nil {
@@ -151,7 +151,7 @@ func TestFeed(t *testing.T) {
 	})
 }
 
-// Nothing that is published makes the emulator fail.
+// No published text makes the emulator fail.
 func FuzzPublish(f *testing.F) {
 	for _, text := range []string{`{"elems":{}}`, `{"value":{"path":"/a","elems":{"a":1}}}`, `{"data":1,"datacontenttype":"application/json; x"}`,
 		`{"data_base64":"AA=="}`, `{"emit":["a",1,2]}`} {
@@ -165,7 +165,7 @@ func FuzzPublish(f *testing.F) {
 	f.Fuzz(func(t *testing.T, event []byte) { _ = e.Publish(event) })
 }
 
-// The same seed gives the first listener the same events, however late it comes.
+// The same seed gives the first listener the same events, whenever it connects.
 func TestEventsBeginWithTheFirstListener(t *testing.T) {
 	var first []string
 	for _, late := range []time.Duration{0, 7 * time.Second} {
@@ -188,7 +188,7 @@ func TestEventsBeginWithTheFirstListener(t *testing.T) {
 	}
 }
 
-// A fault that no service of the emulator has is a mistake, not nothing.
+// A fault that no service of the emulator has is an error.
 func TestFaultsOfOtherServices(t *testing.T) {
 	for _, test := range []struct {
 		spec, want string

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// steadily calls f rate times per second on average until ctx ends. Above a
-// hundred calls per second they come in bursts.
+// steadily calls f rate times per second on average until ctx is done. Above a hundred
+// calls per second they are made in bursts.
 func steadily(ctx context.Context, rate float64, f func()) {
 	if rate <= 0 {
 		return
@@ -36,7 +36,7 @@ func steadily(ctx context.Context, rate float64, f func()) {
 	}
 }
 
-// NewRand makes a source of chance of its own for each purpose.
+// NewRand returns a separate random generator for each purpose.
 func NewRand(seed uint64, purpose string) *rand.Rand {
 	stream := fnv.New64a()
 	stream.Write([]byte(purpose))
@@ -69,15 +69,15 @@ func RandomUUID(r *rand.Rand) string {
 	return fmt.Sprintf("%s-%s-%s-%s-%s", s[:8], s[8:12], s[12:16], s[16:20], s[20:])
 }
 
-// Observations are the names of what devices measure, in the order in which
-// their events come: every kind of JSON value early on.
+// Observations are the names of what devices measure, in the order of their events:
+// every kind of JSON value occurs early.
 func Observations() []string {
 	return []string{"temperature", "level", "state", "running", "environment", "battery", "samples", "serial", "fault", "location"}
 }
 
-// Observe makes up a value of an observation: together they are numbers whole
-// and fractional, negative and zero, beyond 2^53, texts, truth values, null,
-// arrays and nested objects.
+// Observe generates a value of an observation: together they include integers and
+// fractions, negative and zero, numbers beyond 2^53, strings, booleans, null, arrays
+// and nested objects.
 func Observe(r *rand.Rand, name string) any {
 	switch name {
 	case "temperature":
@@ -128,11 +128,11 @@ func tenth(r *rand.Rand, low, high int) float64 {
 // Pick chooses one of values.
 func Pick(r *rand.Rand, values ...string) string { return values[r.IntN(len(values))] }
 
-// MustJSON encodes a value that the emulator has made itself.
+// MustJSON encodes a value of the emulator, which cannot fail.
 func MustJSON(v any) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // the services write no HTML
+	e.SetEscapeHTML(false) // as the services do
 	if err := e.Encode(v); err != nil {
 		panic(fmt.Sprintf("emulator: encoding %T: %v", v, err))
 	}
@@ -145,7 +145,7 @@ func RawInt(n int64) json.RawMessage { return strconv.AppendInt(nil, n, 10) }
 // RawNull is null as JSON.
 func RawNull() json.RawMessage { return json.RawMessage("null") }
 
-// Every is a ticker that never ticks when d is 0.
+// Every returns a ticker that never ticks if d is 0.
 func Every(d time.Duration) (ticks <-chan time.Time, stop func()) {
 	if d <= 0 {
 		return nil, func() {}
@@ -154,7 +154,7 @@ func Every(d time.Duration) (ticks <-chan time.Time, stop func()) {
 	return t.C, t.Stop
 }
 
-// A Deadline fires when it is not reset for its duration; with 0, never.
+// A Deadline fires if it is not reset for its duration; with 0, never.
 type Deadline struct {
 	C     <-chan time.Time
 	timer *time.Timer
@@ -170,14 +170,14 @@ func NewDeadline(d time.Duration) *Deadline {
 	return &Deadline{C: t.C, timer: t, d: d}
 }
 
-// Reset starts it anew.
+// Reset restarts it.
 func (d *Deadline) Reset() {
 	if d.timer != nil {
 		d.timer.Reset(d.d)
 	}
 }
 
-// Stop ends it.
+// Stop stops it.
 func (d *Deadline) Stop() {
 	if d.timer != nil {
 		d.timer.Stop()

@@ -2,13 +2,13 @@ package emulator
 
 import "sync"
 
-// MailboxLimit is how many events wait for one connection; a client that leaves
-// more unread is cut off.
+// MailboxLimit is the maximum number of events that wait for one connection; a client
+// that leaves more unread is disconnected.
 const MailboxLimit = 1 << 16
 
-// A Mailbox takes events from publishers, who never wait, to one reader.
+// A Mailbox passes events from publishers, which never block, to one reader.
 type Mailbox struct {
-	// Wake has room for one token: there is something to take.
+	// Wake has capacity 1: it signals that there are events to take.
 	Wake chan struct{}
 
 	mu    sync.Mutex
@@ -16,10 +16,10 @@ type Mailbox struct {
 	full  bool
 }
 
-// NewMailbox returns an empty one.
+// NewMailbox returns an empty Mailbox.
 func NewMailbox() *Mailbox { return &Mailbox{Wake: make(chan struct{}, 1)} }
 
-// Put leaves an event. It must not be changed afterwards.
+// Put adds an event, which must not be modified afterwards.
 func (m *Mailbox) Put(event []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -34,8 +34,8 @@ func (m *Mailbox) Put(event []byte) {
 	}
 }
 
-// Take empties the mailbox. ok is false when events did not fit: then the reader
-// has missed some.
+// Take removes and returns all events. ok is false if some events did not fit and were
+// lost.
 func (m *Mailbox) Take() (events [][]byte, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -8,20 +8,20 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// mischief carries a plan out on a socket.
+// mischief applies a plan to a socket.
 type mischief struct {
 	Plan
-	events int      // that came to be sent
+	events int      // that were to be sent
 	sent   int      // that were sent
 	group  [][]byte // waiting to be reordered
 	paused bool
-	held   [][]byte // events that came in a pause
+	held   [][]byte // events during a pause
 }
 
-// Begin does what the plan wants before the first event.
+// Begin applies the faults before the first event.
 func (s *Socket) Begin() (over bool) { return s.faults.proceed(s) }
 
-// Event queues an event for the client, with what the plan makes of it.
+// Event queues an event for the client, as changed by the plan.
 func (s *Socket) Event(payload []byte) (over bool) {
 	m := s.faults
 	switch {
@@ -42,7 +42,7 @@ func (s *Socket) Event(payload []byte) (over bool) {
 	return m.pass(s, payload)
 }
 
-// pass queues one event and takes the steps that follow it.
+// pass queues one event and runs the steps that follow it.
 func (m *mischief) pass(s *Socket, payload []byte) (over bool) {
 	m.events++
 	if m.lose > 0 && m.events%m.lose == 0 {
@@ -68,7 +68,7 @@ func (m *mischief) pass(s *Socket, payload []byte) (over bool) {
 	return m.proceed(s)
 }
 
-// proceed takes the steps that are due after the events that were sent.
+// proceed runs the steps that are due after the events that were sent.
 func (m *mischief) proceed(s *Socket) (over bool) {
 	for len(m.steps) > 0 && m.steps[0].after <= m.sent && !over {
 		do := m.steps[0].do
@@ -78,7 +78,7 @@ func (m *mischief) proceed(s *Socket) (over bool) {
 	return over
 }
 
-// queue adds the frames of an event to what goes out.
+// queue queues the frames of an event.
 func (m *mischief) queue(s *Socket, payload []byte) {
 	op := frame.OpText
 	if m.binary {
@@ -95,7 +95,7 @@ func (m *mischief) queue(s *Socket, payload []byte) {
 	}
 }
 
-// pause holds events back for d.
+// pause delays events for d.
 func (m *mischief) pause(s *Socket, d time.Duration) {
 	m.paused = true
 	s.Schedule(d, func() (over bool) {
@@ -109,7 +109,7 @@ func (m *mischief) pause(s *Socket, d time.Duration) {
 	})
 }
 
-// Pong answers a ping, control frame or message, as the plan wants.
+// Pong answers a ping, control frame or message, as the plan requires.
 func (s *Socket) Pong(op frame.Opcode, payload []byte) (over bool) {
 	m := s.faults
 	switch {
@@ -122,7 +122,8 @@ func (s *Socket) Pong(op frame.Opcode, payload []byte) (over bool) {
 	return s.Send(op, payload) != nil
 }
 
-// sendMasked writes a frame that a server must not send (RFC 6455, section 5.1).
+// sendMasked writes a masked frame, which a server must not send (RFC 6455, section
+// 5.1).
 func (s *Socket) sendMasked(payload []byte) (over bool) {
 	h := frame.Header{Fin: true, Opcode: frame.OpText, Masked: true, Mask: [4]byte{7, 11, 13, 17}, Length: uint64(len(payload))}
 	frame.Mask(payload, h.Mask, 0)
@@ -130,7 +131,7 @@ func (s *Socket) sendMasked(payload []byte) (over bool) {
 	return s.Flush() != nil
 }
 
-// sendGiant writes a message of n bytes without ever holding it.
+// sendGiant writes a message of n bytes without having it in memory.
 func (s *Socket) sendGiant(n int) (over bool) {
 	const head, tail = `{"giant":"`, `"}`
 	n = max(n, len(head)+len(tail))
@@ -146,13 +147,13 @@ func (s *Socket) sendGiant(n int) (over bool) {
 	return s.Flush() != nil
 }
 
-// A timed is something to do at a time.
+// A timed is an action at a time.
 type timed struct {
 	at time.Time
 	do func() (over bool)
 }
 
-// Schedule does something after d, in the goroutine of the socket's owner.
+// Schedule runs a function after d, on the goroutine of the socket's owner.
 func (s *Socket) Schedule(d time.Duration, do func() (over bool)) {
 	at := time.Now().Add(d)
 	i, _ := slices.BinarySearchFunc(s.timed, at, func(t timed, at time.Time) int {
@@ -178,7 +179,7 @@ func (s *Socket) arm() {
 	}
 }
 
-// Elapsed does what is due.
+// Elapsed runs what is due.
 func (s *Socket) Elapsed() (over bool) {
 	now := time.Now()
 	for len(s.timed) > 0 && !s.timed[0].at.After(now) && !over {
@@ -190,7 +191,7 @@ func (s *Socket) Elapsed() (over bool) {
 	return over
 }
 
-// withMember adds a member to a JSON object, in front.
+// withMember adds a first member to a JSON object.
 func withMember(object []byte, member string) []byte {
 	rest, ok := bytes.CutPrefix(bytes.TrimSpace(object), []byte("{"))
 	if !ok {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Base is the address that stands for a handler on a Network. Its host name
-// belongs to nobody (RFC 2606): nothing reaches a real network by mistake.
+// Base is the address of a handler on a Network. Its host name is reserved (RFC 2606),
+// so that nothing reaches a real network by mistake.
 const Base = "http://hark-emulator.invalid"
 
 // A Network serves a handler to clients in the same process, without a port:
@@ -26,14 +26,14 @@ type Network struct {
 	served sync.WaitGroup
 }
 
-// NewNetwork starts to serve h. Close ends it; it does not close h.
+// NewNetwork starts serving h. The caller must Close it, which does not close h.
 func NewNetwork(h http.Handler) *Network {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Network{
 		server: &http.Server{
 			Handler:           h,
 			ReadHeaderTimeout: time.Minute,
-			// What a client does wrong is the client's to report.
+			// Clients report their own errors.
 			ErrorLog: log.New(io.Discard, "", 0),
 		},
 		conns:  make(chan net.Conn),
@@ -60,9 +60,8 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 	return nil, &net.OpError{Op: "dial", Net: network, Addr: pipeAddr{}, Err: errors.Join(err, client.Close(), server.Close())}
 }
 
-// Close ends the server and the connections that it still has. Connections that
-// the handler has taken over are the handler's to close: an Emulator does so in
-// its own Close.
+// Close stops the server and closes its connections, except those that the handler has
+// hijacked: an Emulator closes those in its own Close.
 func (n *Network) Close() error {
 	n.cancel()
 	err := n.server.Close()
@@ -70,7 +69,7 @@ func (n *Network) Close() error {
 	return err
 }
 
-// A pipeListener accepts what DialContext offers.
+// A pipeListener accepts the connections of DialContext.
 type pipeListener struct{ n *Network }
 
 func (l pipeListener) Accept() (net.Conn, error) {

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// CloseTimeout bounds what is still done for a connection that ends.
+	// CloseTimeout is the time limit for closing a connection.
 	CloseTimeout = time.Second
 )
 
@@ -27,51 +27,52 @@ type ClientFrame struct {
 	At      time.Time
 }
 
-// Rules are the points in which the servers differ.
+// Rules are the differences between servers.
 type Rules struct {
 	wsserver.Rules
 	Versions     []string // of Sec-WebSocket-Version
 	WriteTimeout time.Duration
-	// Subprotocol is the one that the server chooses, empty for none.
+	// Subprotocol is the subprotocol that the server chooses, "" for none.
 	Subprotocol string
-	// Uncut: the reason of a close frame is sent as it is, however long.
+	// Uncut: the reason of a close frame is not truncated.
 	Uncut bool
-	// Finished: a client that has sent too much is left with FIN, not RST.
+	// Finished: the connection of a client that has sent too much is closed with FIN,
+	// not RST.
 	Finished bool
 }
 
-// Ordinary are the rules of a server of which nothing else is known.
+// Ordinary are the default rules.
 func Ordinary() Rules {
 	return Rules{Rules: wsserver.Rules{MaxMessage: 1 << 20}, Versions: []string{"13"}, WriteTimeout: wsserver.WriteTimeout}
 }
 
-// A Socket is the server's end of a WebSocket connection. One goroutine reads;
-// everything else belongs to the goroutine that made the socket.
+// A Socket is the server's end of a WebSocket connection. One goroutine reads; all else
+// must be called on the goroutine that made the socket.
 type Socket struct {
-	// Frames yields what the client sends. It is closed when no more comes; then
-	// err says why.
+	// Frames delivers the frames of the client. It is closed at the end; then err is
+	// the cause.
 	Frames chan ClientFrame
 	err    error
 
-	// Due fires when elapsed has something to do; nil when there is nothing.
+	// Due fires when Elapsed must be called; it is nil if nothing is scheduled.
 	Due <-chan time.Time
 
 	ws     *wsserver.Conn
 	Rules  Rules
 	ctx    context.Context
-	gone   chan struct{} // closed by drop
+	gone   chan struct{} // closed by Drop
 	faults *mischief
-	// silent: nothing goes out any more and nothing comes in.
+	// silent: nothing is sent or read any more.
 	silent atomic.Bool
 	// Sent, if not nil, is called after each event, with the number of those sent.
 	Sent func(n int)
-	// Owner is who serves the socket, for the faults of the service.
+	// Owner is the service's handler of the socket, for its faults.
 	Owner any
 	timed []timed // in the order of their times
 	timer *time.Timer
 }
 
-// HandshakeFault looks for what makes r no proper upgrade request (RFC 6455,
+// HandshakeFault returns the error of an invalid upgrade request, or "" (RFC 6455,
 // section 4.2.1). The texts are the reason phrases of actix-http, src/ws/mod.rs.
 func HandshakeFault(r *http.Request, versions []string) string {
 	switch {
@@ -89,8 +90,7 @@ func HandshakeFault(r *http.Request, versions []string) string {
 	return ""
 }
 
-// AnswerPhrase answers with a status line that net/http cannot write, and an
-// empty body.
+// AnswerPhrase sends a status line that net/http cannot write, and an empty body.
 func AnswerPhrase(w http.ResponseWriter, status int, phrase string) {
 	conn, _, err := wsserver.Hijack(w)
 	if err != nil {
@@ -98,12 +98,13 @@ func AnswerPhrase(w http.ResponseWriter, status int, phrase string) {
 	}
 	defer conn.Close()
 	_ = conn.SetWriteDeadline(time.Now().Add(CloseTimeout))
-	// The client may be gone: nobody is left to be told.
+	// An error means that the client is gone: there is no one to report it to.
 	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, phrase)
 }
 
-// upgrade answers the handshake of a request that HandshakeFault has passed, and
-// starts to read. The socket must be dropped. ctx ends with the emulator.
+// upgrade answers the handshake of a request without a HandshakeFault, and starts
+// reading. The caller must Drop the socket. ctx is canceled when the emulator is
+// closed.
 func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules Rules, p Plan) (*Socket, error) {
 	ws, err := wsserver.Upgrade(w, r, rules.Subprotocol, rules.Rules)
 	if err != nil {
@@ -125,7 +126,7 @@ func upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rules 
 	return s, nil
 }
 
-// read passes frames on until the connection ends. drop ends and joins it.
+// read passes on frames until the connection ends. Drop ends and joins it.
 func (s *Socket) read() {
 	defer close(s.Frames)
 	for {
@@ -147,7 +148,7 @@ func (s *Socket) read() {
 	}
 }
 
-// ReadError returns how reading has ended, or nil if it goes on.
+// ReadError returns why reading has ended, or nil if it has not.
 func (s *Socket) ReadError() error {
 	select {
 	case _, ok := <-s.Frames:
@@ -159,18 +160,19 @@ func (s *Socket) ReadError() error {
 	return nil
 }
 
-// Queue adds a frame to what goes out with the next flush.
+// Queue adds a frame to the next Flush.
 func (s *Socket) Queue(op frame.Opcode, payload []byte) { s.ws.Queue(op, payload) }
 
-// Flush writes what is queued. It waits for a slow client as long as the rules
-// say, and shorter when the emulator is being closed.
+// Flush writes the queued frames. It waits for a slow client as long as the rules
+// allow, and shorter if the emulator is being closed.
 func (s *Socket) Flush() error {
 	if s.silent.Load() {
 		s.ws.Unqueue()
 		return nil
 	}
 	limit := s.Rules.WriteTimeout
-	// Set, then look: so the shorter limit wins whenever the end comes.
+	// Set the deadline, then check: so the shorter limit applies whenever the emulator
+	// is closed.
 	stop := context.AfterFunc(s.ctx, func() { _ = s.ws.NetConn().SetWriteDeadline(time.Now().Add(CloseTimeout)) })
 	defer stop()
 	if s.ctx.Err() != nil {
@@ -185,8 +187,8 @@ func (s *Socket) Send(op frame.Opcode, payload []byte) error {
 	return s.Flush()
 }
 
-// Control does with a control frame what every server does. over tells that the
-// connection has ended with it.
+// Control handles a control frame like every server. over reports whether the
+// connection has ended.
 func (s *Socket) Control(f ClientFrame) (over bool) {
 	switch f.Opcode {
 	case frame.OpPing:
@@ -200,8 +202,8 @@ func (s *Socket) Control(f ClientFrame) (over bool) {
 	return false
 }
 
-// Close sends a close frame and gives the client a moment to answer. Codes that
-// never travel mean: an empty close frame, or none at all.
+// Close sends a close frame and waits briefly for the answer. StatusNone means an empty
+// close frame, StatusAbnormal none at all.
 func (s *Socket) Close(code int, reason string) {
 	if code == frame.StatusAbnormal || s.silent.Load() {
 		return
@@ -215,15 +217,15 @@ func (s *Socket) Close(code int, reason string) {
 	}
 }
 
-// Failed ends a connection whose frames have ended: with the close frame that
-// RFC 6455 requires for a violation, without one when the client is gone.
+// Failed closes a connection whose frames have ended: with the close frame that RFC
+// 6455 requires for a violation, without one if the client is gone.
 func (s *Socket) Failed() {
 	if v, ok := errors.AsType[*wsserver.Violation](s.err); ok {
 		s.Close(v.Code, v.Text)
 	}
 }
 
-// Finish ends a connection of which data is unread with FIN.
+// Finish closes a connection that has unread data with FIN.
 func (s *Socket) Finish() {
 	if !s.ws.CloseWrite(CloseTimeout) {
 		return
@@ -231,15 +233,15 @@ func (s *Socket) Finish() {
 	_, _ = io.Copy(io.Discard, s.ws.NetConn())
 }
 
-// linger reads on until the client has closed its side.
+// linger continues to read until the client has closed its side.
 func (s *Socket) linger() {
 	s.ws.CloseWrite(CloseTimeout)
 	for range s.Frames {
 	}
 }
 
-// Drop ends the connection as it is and joins the reader. A silent connection
-// stays until the client has ended it.
+// Drop closes the connection without a close frame and joins the reader. A silent
+// connection stays open until the client closes it.
 func (s *Socket) Drop() {
 	for s.silent.Load() {
 		select {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// samples are events of the size and make-up that the services send.
+// samples are events of the size and structure that the services send.
 func samples() map[string]string {
 	event := `{"specversion":"1.0","id":"6f8f2f0e-8a3b-4a55-9b1d-3f7c6f0a9e21","type":"io.drogue.event.v1","source":"drogue://demo-app/device-0042","datacontenttype":"application/json","subject":"state","time":"2026-11-05T10:22:31.482917Z","application":"demo-app","device":"device-0042","sequence":184467,"data":{"temp":21.5,"ok":true}}`
 	nested := `{"id":"9b1d-3f7c","type":"order_updated","body":{"order":{"id":12345678,"status":"accepted","notes":"line one\nline \"two\"\tand \u00e9","items":[` +

@@ -13,26 +13,26 @@ import (
 )
 
 // A Decoder turns JSON into the types that gojq works with: nil, bool, int,
-// json.Number, string, []any and map[string]any. A number becomes an int when it
-// is written as an integer and fits; every other number, and -0, becomes a
-// json.Number that keeps its text. An escape that is half of a surrogate pair
-// becomes U+FFFD. Of several members with one name the last counts.
+// json.Number, string, []any and map[string]any. A number becomes an int when it is
+// written as an integer and fits; every other number, and -0, becomes a json.Number
+// that keeps its text. An escape that is half of a surrogate pair becomes U+FFFD. Of
+// several members with the same name the last is used.
 //
-// The zero value is ready. A Decoder is for repeated use by one goroutine: it
-// remembers member names and short strings, and uses its maps again.
+// The zero value is ready to use. A Decoder is for repeated use by one goroutine: it
+// caches member names and short strings, and reuses its maps.
 type Decoder struct {
-	// Limit is how much memory a value may take, in bytes, by and large; 0 is no
-	// limit. It may be twenty times as much as the text takes.
+	// Limit is how much memory a value may need, in bytes, approximately; 0 for no
+	// limit. A value may need twenty times the size of its text.
 	Limit int
 
 	b    []byte
 	deep bool // b is nested too deeply
-	// taken is Taken, and most its limit
+	// taken is the result of Taken, and most its limit
 	taken, most int
 
 	members  []string // names of the objects that are being read
 	elements []any    // and their values, and the elements of arrays
-	text     []byte   // a string whose escapes are being resolved
+	text     []byte   // a string without its escapes
 
 	maps  []map[string]any // the first used of them are part of the last value
 	used  int
@@ -41,19 +41,19 @@ type Decoder struct {
 }
 
 const (
-	// maxMaps is how many maps a Decoder keeps, and maxMembers how many members
-	// such a map may have had: a rare giant must not be held for ever.
+	// maxMaps is how many maps a Decoder retains, and maxMembers how many members such
+	// a map may have had, so that rare large ones are not retained.
 	maxMaps    = 256
 	maxMembers = 64
 	// maxStack is how long its stacks may stay between two calls.
 	maxStack = 4096
 )
 
-// ErrTooLarge is the error for a value that would take more memory than the Limit
-// of the Decoder.
+// ErrTooLarge is the error for a value that would need more memory than the Limit of
+// the Decoder.
 var ErrTooLarge = errors.New("value takes too much memory")
 
-// What values take, in bytes: about as much as the Go runtime needs for them.
+// The sizes of values in memory, in bytes, approximately.
 const (
 	boxSize    = 16 // an element of an array, a number, half of a string without its text
 	arraySize  = 32
@@ -61,11 +61,11 @@ const (
 	memberSize = 64  // of a larger one, and an object without any
 )
 
-// Taken is about how much memory the last value took, or would have taken beyond the
-// limit, in bytes.
+// Taken returns the approximate size in memory of the last value, or the size at which
+// it exceeded the limit, in bytes.
 func (d *Decoder) Taken() int { return d.taken }
 
-// spend counts what is taken, and reports whether that is within the limit.
+// spend adds to taken, and reports whether that is within the limit.
 func (d *Decoder) spend(n int) bool {
 	d.taken += n
 	return d.taken <= d.most
@@ -74,7 +74,7 @@ func (d *Decoder) spend(n int) bool {
 // growElements and growMembers double a stack, or return false.
 func (d *Decoder) growElements() bool {
 	n := max(len(d.elements), 32)
-	if !d.spend(2 * n * boxSize) { // the old one is there while the new one is made
+	if !d.spend(2 * n * boxSize) { // both the old and the new one are in memory
 		return false
 	}
 	d.elements = slices.Grow(d.elements, n)
@@ -90,10 +90,9 @@ func (d *Decoder) growMembers() bool {
 	return true
 }
 
-// Decode returns the value in b, by the rules of Scan. The value and what it
-// holds must not be changed, and its objects are valid only until the next call
-// of Decode, which empties them and uses them again. b is not kept. The error is
-// a *SyntaxError or ErrTooLarge.
+// Decode returns the value in b, by the rules of Valid. The value must not be modified,
+// and its objects are valid only until the next call of Decode, which reuses them. b is
+// not retained. The error is a *SyntaxError or ErrTooLarge.
 func (d *Decoder) Decode(b []byte) (any, error) { return d.DecodeSelected(b, nil) }
 
 // document decodes b.
@@ -116,7 +115,7 @@ func (d *Decoder) document(b []byte, sel *Selection) (any, int) {
 	return v, i
 }
 
-// recycle takes the maps of the last value back.
+// recycle reclaims the maps of the last value.
 func (d *Decoder) recycle() {
 	for i, m := range d.maps[:d.used] {
 		if len(m) > maxMembers {
@@ -131,14 +130,14 @@ func (d *Decoder) recycle() {
 	}
 }
 
-// reset drops what an error left on the stacks.
+// reset clears the stacks after an error.
 func (d *Decoder) reset() {
 	clear(d.elements)
 	d.members, d.elements = d.members[:0], d.elements[:0]
 }
 
-// The methods below return the position behind what they read, or what the scan
-// functions return when it is wrong.
+// The methods below return the position after what they read, or the result of the scan
+// functions for an error.
 
 func (d *Decoder) value(i, depth int, sel *Selection) (any, int) {
 	b := d.b
@@ -289,8 +288,8 @@ func (d *Decoder) array(i, depth int) (any, int) {
 	return a, i + 1
 }
 
-// member returns the name of a member, whose text scanString has accepted, and what
-// is wanted of its value.
+// member returns the name of a member, whose text scanString has accepted, and the
+// selection for its value.
 func (d *Decoder) member(text []byte, sel *Selection) (name string, what *Selection, wanted bool) {
 	t := d.resolve(text)
 	switch {
@@ -336,7 +335,7 @@ func (d *Decoder) resolve(t []byte) []byte {
 	}
 	if len(t) > cap(d.text) {
 		if !d.spend(len(t)) {
-			return t // the caller looks at what is taken
+			return t // the caller checks taken
 		}
 		d.text = make([]byte, 0, len(t)) // it gets no longer
 	}
@@ -395,7 +394,7 @@ func appendUnescaped(out, t []byte) []byte {
 	return out
 }
 
-// fastDigits is how many decimal digits fit into an int, whatever they are.
+// fastDigits is how many decimal digits always fit into an int.
 const fastDigits = bits.UintSize * 9 / 32
 
 func (d *Decoder) number(i int) (any, int) {

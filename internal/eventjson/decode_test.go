@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stdDecode is what a Decoder must yield, by way of encoding/json.
+// stdDecode returns the expected result of a Decoder, by encoding/json.
 func stdDecode(t *testing.T, b []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -44,7 +44,7 @@ func convert(v any) any {
 }
 
 func TestDecode(t *testing.T) {
-	var d Decoder // one for all, so that each text meets what another left behind
+	var d Decoder // one for all, to test reuse
 	for _, text := range texts {
 		b := []byte(text)
 		v, err := d.Decode(b)
@@ -114,8 +114,8 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// What a Decoder uses again must not show in the next value, and b may be
-// overwritten once Decode has returned.
+// Reuse by a Decoder must not affect the next value, and b may be overwritten once
+// Decode has returned.
 func TestDecoderReuse(t *testing.T) {
 	var d Decoder
 	b := []byte(`{"a":{"x":1,"long":"0123456789012345678901234567890123456789"},"b":{"y":"short"}}`)
@@ -141,7 +141,7 @@ func TestDecoderReuse(t *testing.T) {
 	}
 }
 
-// The tables and stacks of a Decoder must stay small whatever the stream holds.
+// The tables and stacks of a Decoder must stay small whatever the stream contains.
 func TestDecoderStaysSmall(t *testing.T) {
 	var d Decoder
 	for i := range 5000 {

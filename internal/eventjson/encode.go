@@ -13,16 +13,16 @@ import (
 	"unicode/utf8"
 )
 
-// ErrTooDeep is what AppendValue returns for a value nested deeper than MaxDepth:
-// no reader that follows the rules of this package would take it.
+// ErrTooDeep is returned by AppendValue for a value nested deeper than MaxDepth, which
+// this package would not accept.
 var ErrTooDeep = errors.New("value is nested too deeply for JSON")
 
-// AppendValue appends v to dst as JSON the way that jq -c writes it: members
-// sorted by name, nothing escaped for HTML, NaN as null, infinities as the
-// largest numbers, the text of a json.Number untouched. v may be nil, bool, int,
-// float64, *big.Int, json.Number, string, []any or map[string]any, and hold the
-// same; for anything else, and for a json.Number that is not a JSON number,
-// there is an error. After an error dst comes back as it was.
+// AppendValue appends v to dst as JSON in the format of jq -c: members sorted by name,
+// nothing escaped for HTML, NaN as null, infinities as the largest numbers, the text of
+// a json.Number unchanged. v may be nil, bool, int, float64, *big.Int, json.Number,
+// string, []any or map[string]any, and contain the same; for anything else, and for a
+// json.Number that is not a JSON number, it returns an error. After an error it returns
+// dst unchanged.
 func AppendValue(dst []byte, v any) ([]byte, error) {
 	out, err := appendValue(dst, v, 0)
 	if err != nil {
@@ -81,7 +81,7 @@ func appendObject(dst []byte, m map[string]any, depth int) ([]byte, error) {
 	if depth == MaxDepth {
 		return nil, ErrTooDeep
 	}
-	var few [16]string // keeps the common object off the heap
+	var few [16]string // so that small objects need no allocation
 	names := few[:0]
 	for name := range m {
 		names = append(names, name)
@@ -102,8 +102,8 @@ func appendObject(dst []byte, m map[string]any, depth int) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// appendFloat writes the shortest text that reads back as f, with an exponent
-// where ECMAScript has one.
+// appendFloat appends the shortest text that parses as f, with an exponent where
+// ECMAScript has one.
 func appendFloat(dst []byte, f float64) []byte {
 	if math.IsNaN(f) {
 		return append(dst, "null"...)
@@ -176,8 +176,8 @@ func verbatimEnd[T string | []byte](s T, i int) int {
 	return i
 }
 
-// load is binary.LittleEndian.Uint64 for strings too; the compiler makes one
-// instruction of it.
+// load is binary.LittleEndian.Uint64 for strings too; the compiler turns it into one
+// instruction.
 func load[T string | []byte](s T, i int) uint64 {
 	s = s[i : i+stride]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |

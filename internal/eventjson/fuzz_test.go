@@ -66,7 +66,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil || !stdValid(text) || bytes.ContainsAny(text, "\r\n") {
 			t.Fatalf("AppendValue = %q, %v", text, err)
 		}
-		again, err := d.Decode(text) // v is gone from here on
+		again, err := d.Decode(text) // which invalidates v
 		if err != nil {
 			t.Fatalf("Decode(%q): %v", text, err)
 		}
@@ -101,7 +101,7 @@ func FuzzAppendString(f *testing.F) {
 	})
 }
 
-// selections that have something to do with the members of the seeds.
+// selections for members of the seeds.
 func someSelections() []*Selection {
 	var data, deep, both Selection
 	data.Add("value", nil)
@@ -137,7 +137,7 @@ func FuzzDecodeSelected(f *testing.F) {
 	})
 }
 
-// chosen removes from v what sel does not want.
+// chosen removes from v what sel does not select.
 func chosen(v any, sel *Selection) any {
 	m, ok := v.(map[string]any)
 	if !ok || sel == nil {

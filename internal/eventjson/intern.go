@@ -2,13 +2,13 @@ package eventjson
 
 import "encoding/binary"
 
-// Streams repeat themselves: the names of members in every event, and values
-// such as a type, a unit or the id of a device in many. Short strings are kept
-// in tables of fixed size, where the newcomer takes the place of the one that
-// was there, so what they hold is bounded however the stream changes.
+// Streams repeat themselves: the names of members in every event, and values such as a
+// type, a unit or the id of a device in many. Short strings are cached in tables of
+// fixed size, where a new entry replaces the old one, so their size is bounded however
+// the stream changes.
 
 const (
-	// maxShort is how long a string in a table may be, in bytes.
+	// maxShort is the maximum length of a string in a table, in bytes.
 	maxShort  = 32
 	tableBits = 8
 )
@@ -24,8 +24,8 @@ func (t *names) get(b []byte) string {
 	return *p
 }
 
-// A box is a string and the same as an any: to make one of the other costs an
-// allocation too.
+// A box is a string and the same string as an any, because the conversion costs an
+// allocation.
 type box struct {
 	s string
 	v any
@@ -43,7 +43,7 @@ func (t *boxes) get(b []byte) any {
 	return p.v
 }
 
-// slot returns the place of b in a table.
+// slot returns the index of b in a table.
 func slot(b []byte) uint64 {
 	const k = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio
 	h := uint64(len(b))

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Whatever the text is like, decoding it allocates about as much as the limit says, at
-// most; and with enough of it, the value is there.
+// For any text, decoding allocates at most about as much as the limit; and with a
+// sufficient limit, it returns the value.
 func TestDecoderLimit(t *testing.T) {
 	numbered := func(format string, n int) string {
 		var b strings.Builder
@@ -54,7 +54,7 @@ func TestDecoderLimit(t *testing.T) {
 				case decoded || !errors.Is(err, ErrTooLarge):
 					t.Errorf("limit %d: %v", limit, err)
 				}
-				// It goes on as if nothing had been.
+				// The Decoder can be used further.
 				if v, err := d.Decode([]byte(`[1,"a"]`)); err != nil || len(v.([]any)) != 2 {
 					t.Errorf("limit %d: afterwards %v, %v", limit, v, err)
 				}

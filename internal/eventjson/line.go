@@ -2,14 +2,12 @@ package eventjson
 
 import "bytes"
 
-// AppendLine appends the JSON value in b to dst so that it takes one line, and
-// reports whether b is one by the rules of Scan; if not, dst comes back as it was.
+// AppendLine appends the JSON value in b to dst as one line, and reports whether b is
+// one by the rules of Valid; if not, it returns dst unchanged.
 //
-// What is on the line is b byte for byte, with two exceptions that touch raw
-// line breaks alone: a CR or LF between tokens becomes a space, and line breaks
-// at the very beginning and end of b are left out. The latter are not between
-// tokens: they end the sender's line, as the line that the caller makes of it
-// will be ended, and a trailing space in their place would serve nobody.
+// The line is b byte for byte, except for raw line breaks: a CR or LF between tokens
+// becomes a space, and line breaks at the beginning and end of b are removed, because
+// they only terminate the sender's line.
 func AppendLine(dst, b []byte) (out []byte, ok bool) {
 	ok, breaks := Valid(b)
 	if !ok {

@@ -1,11 +1,10 @@
 package eventjson
 
-// Members calls visit with the name and the value of each member of the JSON
-// object in b, in their order, until visit returns false. The name is what stands
-// between the quotes, escapes included; the value is its text without white space
-// around it. Both are parts of b. Members returns whether b is an object by the
-// rules of Scan, as far as it was looked at; visit may have been called for
-// members before what is wrong.
+// Members calls visit with the name and the value of each member of the JSON object in
+// b, in their order, until visit returns false. The name is the text between the
+// quotes, with escapes; the value is its text without white space around it. Both refer
+// to b. Members returns whether b is an object by the rules of Valid, as far as it was
+// read; visit may have been called for members before an error.
 func Members(b []byte, visit func(name, value []byte) bool) bool {
 	i, _ := skipSpace(b, 0, 0)
 	if i >= len(b) || b[i] != '{' {

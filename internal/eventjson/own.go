@@ -2,7 +2,7 @@ package eventjson
 
 import "encoding/json"
 
-// Encode encodes a value of ours, which always has an encoding: it panics if not.
+// Encode encodes a value that can always be encoded; otherwise it panics.
 func Encode(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil {

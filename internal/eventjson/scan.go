@@ -4,10 +4,10 @@ package eventjson
 // encoding/json has. It bounds the stack of everything in this package.
 const MaxDepth = 10000
 
-// Valid reports whether b is exactly one JSON value in valid UTF-8, white space
-// around it allowed, and whether a raw CR or LF occurs in it. In valid JSON they
-// can only be insignificant white space: between tokens, or before or after the
-// value. breaks means nothing when ok is false.
+// Valid reports whether b is exactly one JSON value in valid UTF-8, white space around
+// it allowed, and whether a raw CR or LF occurs in it. In valid JSON they can only be
+// insignificant white space: between tokens, or before or after the value. breaks is
+// undefined if ok is false.
 func Valid(b []byte) (ok, breaks bool) {
 	i, seen := scanValue(b, 0, 0)
 	if i < 0 {
@@ -17,8 +17,8 @@ func Valid(b []byte) (ok, breaks bool) {
 	return i == len(b), seen&lineBreak != 0
 }
 
-// ValidAt reports whether b would be JSON by the rules of Scan inside as many arrays as
-// depth says, too.
+// ValidAt reports whether b would be JSON by the rules of Valid inside depth arrays,
+// too.
 func ValidAt(b []byte, depth int) bool {
 	i, _ := scanValue(b, 0, depth)
 	if i < 0 {
@@ -28,16 +28,15 @@ func ValidAt(b []byte, depth int) bool {
 	return i == len(b)
 }
 
-// The scan functions return the position behind what they were asked for, or
-// ^i when the byte at i (or the end of the text, when i is there) is wrong.
+// The scan functions return the position after what they scan, or ^i if the byte at i
+// (or the end of the text, if i is there) is an error.
 
-// wordBits is how many levels of nesting scanValue remembers in one word; for
-// what is deeper it calls itself, at most MaxDepth/wordBits times.
+// wordBits is how many levels of nesting scanValue stores in one word; for deeper ones
+// it calls itself, at most MaxDepth/wordBits times.
 const wordBits = 64
 
-// scanValue scans the value at i, white space before it included, and adds to
-// seen the white space that it met. depth is how many containers are open around
-// it.
+// scanValue scans the value at i, with white space before it, and adds the kinds of
+// white space to seen. depth is how many arrays and objects contain it.
 func scanValue(b []byte, i, depth int) (end int, seen spaceKind) {
 	var (
 		objects uint64 // a stack of bits: 1 for an object, 0 for an array
@@ -211,8 +210,8 @@ const (
 // all other bytes.
 var spaces = [256]spaceKind{' ': blank, '\t': blank, '\r': lineBreak, '\n': lineBreak}
 
-// skipSpace returns the first position from i on that is not white space, and
-// adds to seen what it met.
+// skipSpace returns the first position from i on that is not white space, and adds the
+// kinds of white space to seen.
 func skipSpace(b []byte, i int, seen spaceKind) (int, spaceKind) {
 	for uint(i) < uint(len(b)) {
 		k := spaces[b[i]]

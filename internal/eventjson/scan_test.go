@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// texts are JSON and what is nearly JSON, at the borders where parsers differ.
-// Their verdict is that of encoding/json and unicode/utf8; see stdValid.
+// texts are JSON and almost JSON, where parsers differ. The expected result is that of
+// encoding/json and unicode/utf8; see stdValid.
 var texts = []string{
 	``, ` `, "\n", `x`, `null`, `nul`, `nullx`, `null null`, `true`, `tru`, `trux`, `false`, `falsE`, `True`,
 	` null `, "\t\r\n null\r\n", "\vnull", "\fnull", "\u00a0null", "\ufeffnull", "null\x00",
@@ -43,8 +43,8 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// Every sample cut short at every place, and with every byte replaced by a bad
-// one, so that each state of the scanner meets each kind of end.
+// Every sample truncated at every position, and with every byte replaced by an invalid
+// one, so that each state of the scanner gets each kind of error.
 func TestScanDamaged(t *testing.T) {
 	for _, name := range sampleNames {
 		text := samples()[name]
@@ -65,7 +65,7 @@ func TestScanDamaged(t *testing.T) {
 	}
 }
 
-// nest makes a value of depth arrays and objects in turn.
+// nest returns a value of depth nested arrays and objects in turn.
 func nest(depth int) []byte {
 	var open, closing strings.Builder
 	for i := range depth {

@@ -1,10 +1,9 @@
 package eventjson
 
-// A Selection says which members of an object are wanted. What is not wanted is
-// checked like everything else, but nothing is made of it. A nil *Selection wants
-// everything.
+// A Selection selects members of an object. Other members are checked, but not decoded.
+// A nil *Selection selects everything.
 //
-// Members are looked up by going through them: a Selection is for a handful.
+// Members are looked up linearly: a Selection is for few members.
 type Selection struct {
 	members []selected
 }
@@ -14,9 +13,9 @@ type selected struct {
 	what *Selection
 }
 
-// Add makes name a wanted member, and what the selection of its own members should
-// it be an object; nil wants it as a whole. A member that is there already keeps
-// its place and gets the new selection.
+// Add selects the member name, and with what the selection of its own members if it is
+// an object; nil selects all of it. For a member that has been added already, it
+// replaces the selection.
 func (s *Selection) Add(name string, what *Selection) {
 	for i := range s.members {
 		if s.members[i].name == name {
@@ -27,7 +26,7 @@ func (s *Selection) Add(name string, what *Selection) {
 	s.members = append(s.members, selected{name, what})
 }
 
-// Union returns a selection of what s and t want, of which nil wants everything.
+// Union returns the union of s and t, of which nil selects everything.
 func (s *Selection) Union(t *Selection) *Selection {
 	if s == nil || t == nil {
 		return nil
@@ -45,7 +44,7 @@ func (s *Selection) Union(t *Selection) *Selection {
 	return u
 }
 
-// Len returns how many members s wants, those of members included.
+// Len returns how many members s selects, including nested ones.
 func (s *Selection) Len() int {
 	if s == nil {
 		return 0
@@ -57,7 +56,7 @@ func (s *Selection) Len() int {
 	return n
 }
 
-// find returns the place of a member, or -1.
+// find returns the index of a member, or -1.
 func (s *Selection) find(name []byte) int {
 	for i := range s.members {
 		if s.members[i].name == string(name) {
@@ -67,10 +66,9 @@ func (s *Selection) find(name []byte) int {
 	return -1
 }
 
-// DecodeSelected is Decode for a value of which only a part is wanted: if it is an
-// object, it has only the members that sel wants, and so on down; anything else
-// that stands where sel wants members of an object is decoded as a whole. The
-// verdict and the error are those of Decode.
+// DecodeSelected is Decode for a part of a value: objects have only the members that
+// sel selects, at all levels; any other value is decoded completely. The errors are
+// those of Decode.
 func (d *Decoder) DecodeSelected(b []byte, sel *Selection) (any, error) {
 	v, i := d.document(b, sel)
 	if i < 0 {
@@ -86,7 +84,7 @@ func (d *Decoder) DecodeSelected(b []byte, sel *Selection) (any, error) {
 	return v, nil
 }
 
-// skip passes over the value at i, white space before it included.
+// skip skips the value at i, with white space before it.
 func (d *Decoder) skip(i, depth int) int {
 	i, _ = scanValue(d.b, i, depth)
 	return i

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Check tells why AppendValue would not take v; nil when it would.
+// Check returns the error of AppendValue for v.
 func Check(v any) error { return check(v, 0) }
 
 func check(v any, depth int) error {
@@ -39,16 +39,16 @@ func checkAll(values iter.Seq[any], depth int) error {
 	return nil
 }
 
-// StreamValue appends to dst what AppendValue appends, which may be long, and hands
-// over to flush what is there whenever that is some kibibytes. flush returns a buffer
-// to go on with; its error ends the matter and is returned. v must have passed Check.
+// StreamValue is AppendValue for long values: it calls flush with the buffer whenever
+// that has some kibibytes. flush returns the buffer to continue with; StreamValue
+// returns its error. v must have passed Check.
 func StreamValue(dst []byte, v any, flush func([]byte) ([]byte, error)) ([]byte, error) {
 	s := stream{dst, flush}
 	err := s.value(v)
 	return s.buf, err
 }
 
-// A stream is a value on its way out.
+// A stream is the state of StreamValue.
 type stream struct {
 	buf   []byte
 	flush func([]byte) ([]byte, error)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What goes out in pieces is what AppendValue makes, and no piece is long.
+// The pieces together are the result of AppendValue, and no piece is long.
 func TestStreamValue(t *testing.T) {
 	wide := strings.Repeat("漢\x01é\xff", 10_000)
 	deep := any(1)
@@ -52,7 +52,7 @@ func TestStreamValue(t *testing.T) {
 	}
 }
 
-// Check and AppendValue have one opinion.
+// Check and AppendValue return the same errors.
 func TestCheck(t *testing.T) {
 	deep := any(1)
 	for range MaxDepth + 1 {

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// String returns the text of the JSON string in b, without white space around it;
-// ok is false when b is something else.
+// String returns the text of the JSON string in b, without white space around it; ok is
+// false if b is something else.
 func String(b []byte) (text string, ok bool) {
 	if len(b) < 2 || b[0] != '"' || scanString(b, 1) != len(b) {
 		return "", false

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// A SyntaxError says where and why a text is not JSON by the rules of Scan.
+// A SyntaxError reports where and why a text is not JSON by the rules of Valid.
 type SyntaxError struct {
-	// Offset is where the first wrong byte stands, in bytes from 0. It is the
-	// length of the text when that ended too early.
+	// Offset is the position of the first invalid byte, from 0. It is the length of the
+	// text if that ended too early.
 	Offset int
 	msg    string
 }

@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// A Form says how bytes stand in a JSON value.
+// A Form is the encoding of bytes in a JSON value.
 type Form int
 
 const (
-	// Quoted: as in AppendText.
+	// Quoted: as by AppendText.
 	Quoted Form = iota
 	// Base64: in the standard alphabet, with padding (RFC 4648, section 4).
 	Base64
@@ -17,26 +17,24 @@ const (
 	Verbatim
 )
 
-// A Tail is what has still to be appended to an unfinished JSON value: bytes in a
-// form, then End. A long value can so be written piece by piece, and need not be
-// held as a whole in its form, which may take six times the room. The zero value is
-// nothing.
+// A Tail is the rest of an unfinished JSON value: bytes in a form, then End. A long
+// value can thus be written in pieces, without having all of its encoding in memory,
+// which may be six times as large. The zero value is empty.
 type Tail struct {
 	Data []byte
 	Form Form
 	End  string
 }
 
-// short is the length of the data, in bytes, up to which pieces are not worth their
-// trouble.
+// short is the length of the data, in bytes, up to which it is not split into pieces.
 const short = 4 << 10
 
-// piece is how much of the data goes into a piece at least, in bytes, unless it is
-// the last one.
+// piece is the minimum size of the data in a piece, in bytes, unless it is the last
+// one.
 const piece = 1 << 10
 
-// Finish appends all of r to dst when it is short. Otherwise dst and r come back as
-// they are, and r is not done.
+// Finish appends all of r to dst if it is short. Otherwise it returns dst and r
+// unchanged, and r is not done.
 func (r Tail) Finish(dst []byte) ([]byte, Tail) {
 	if len(r.Data) > short {
 		return dst, r
@@ -70,9 +68,8 @@ func (r Tail) AppendAll(dst []byte) []byte {
 	return append(r.data(dst, r.Data), r.End...)
 }
 
-// Append appends a piece of r to dst that takes room bytes at most, and takes it
-// from r. It appends nothing when not even a small piece is sure to have room, which
-// it has in 8 KiB.
+// Append appends a piece of r of at most room bytes to dst, and removes it from r. It
+// appends nothing if a small piece might not fit; 8 KiB are always enough.
 func (r *Tail) Append(dst []byte, room int) []byte {
 	if room -= len(r.End); room < 0 {
 		return dst
@@ -91,7 +88,7 @@ func (r *Tail) Append(dst []byte, room int) []byte {
 	return dst
 }
 
-// most is how many bytes of data are sure to have room.
+// most returns how many bytes of data certainly fit.
 func (f Form) most(room int) int {
 	switch f {
 	case Quoted:
@@ -102,8 +99,8 @@ func (f Form) most(room int) int {
 	return room
 }
 
-// cut is where to cut the data, at most n bytes in, so that the forms of both parts
-// are that of the whole.
+// cut returns where to split the data, after at most n bytes, so that both parts have
+// the form of the whole.
 func (r *Tail) cut(n int) int {
 	switch r.Form {
 	case Base64:
@@ -122,8 +119,8 @@ func (r *Tail) data(dst, b []byte) []byte {
 	return append(dst, b...)
 }
 
-// CutText returns where to cut b, at most n bytes in, so that no character is cut in
-// two.
+// CutText returns where to split b, after at most n bytes, so that no character is
+// split.
 func CutText[T string | []byte](b T, n int) int {
 	if len(b) <= n {
 		return len(b)
@@ -133,5 +130,5 @@ func CutText[T string | []byte](b T, n int) int {
 			return i
 		}
 	}
-	return max(n, 0) // that is no UTF-8 anyway
+	return max(n, 0) // it is not UTF-8 anyway
 }

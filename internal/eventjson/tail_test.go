@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// restPayload is random data of that size, with what is hard to cut in it.
+// restPayload returns random data of that size, with sequences that are hard to split.
 func restPayload(r *rand.Rand, size int) []byte {
 	parts := []string{
 		"plain text ", "é", "漢", "😀", "\u2028", "\u2029", "\x00", "\x1f", "\x7f", "\"", "\\", "\r\n", "\ufffd", "\U0010ffff",
@@ -24,8 +24,8 @@ func restPayload(r *rand.Rand, size int) []byte {
 	return b[:size]
 }
 
-// Whatever the room is and wherever the cuts fall, the pieces make what is made at
-// once, and none takes more than its room.
+// For any room and any splits, the pieces together are the same as the whole, and no
+// piece exceeds its room.
 func TestRest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	sizes := []int{0, 1, 2, 3, piece - 1, piece, piece + 1, short - 1, short, short + 1, 3*short + 2, 70_001}

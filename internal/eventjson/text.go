@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// stride is how many bytes of a string are looked at in one word.
+// stride is how many bytes of a string are read as one word.
 const stride = 8
 
 const (
@@ -14,18 +14,17 @@ const (
 	highBits  = 0x8080808080808080
 )
 
-// special marks, by the high bit of its byte, what cannot simply be passed over
-// within a string: quotes, backslashes, control characters below 0x20, and bytes
-// beyond ASCII. The lowest mark is exact; a borrow can set a wrong one only
-// above it.
+// special marks, by the high bit of its byte, what cannot simply be skipped within a
+// string: quotes, backslashes, control characters below 0x20, and bytes beyond ASCII.
+// The lowest mark is exact; a borrow can set a wrong one only above it.
 func special(w uint64) uint64 {
 	quote := w ^ '"'*everyByte
 	slash := w ^ '\\'*everyByte
 	return ((w - ' '*everyByte) | (quote - everyByte) | (slash - everyByte) | w) & highBits
 }
 
-// scanString scans the string whose text begins at i, its closing quote
-// included. Control characters, unknown escapes and invalid UTF-8 are wrong.
+// scanString scans the string whose text begins at i, its closing quote included.
+// Control characters, unknown escapes and invalid UTF-8 are errors.
 func scanString(b []byte, i int) int {
 	for {
 		if uint(i) < uint(len(b)) && len(b)-i >= stride {
@@ -62,13 +61,13 @@ func scanString(b []byte, i int) int {
 	}
 }
 
-// plain reports whether c is ASCII and stands for itself within a string.
+// plain reports whether c is ASCII and unescaped within a string.
 func plain(c byte) bool {
 	return ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\'
 }
 
-// escapeLen returns the length of the escape sequence at i, or 0 when it is none
-// (RFC 8259, section 7).
+// escapeLen returns the length of the escape sequence at i, or 0 if it is not one (RFC
+// 8259, section 7).
 func escapeLen(b []byte, i int) int {
 	if i+1 >= len(b) {
 		return 0
@@ -104,7 +103,7 @@ func hex4(b []byte, i int) rune {
 	return r
 }
 
-// skipWide passes over the run of characters beyond ASCII at i.
+// skipWide skips the run of non-ASCII characters at i.
 func skipWide(b []byte, i int) int {
 	for i < len(b) && b[i] >= utf8.RuneSelf {
 		r, n := utf8.DecodeRune(b[i:])

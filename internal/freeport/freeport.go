@@ -1,4 +1,4 @@
-// Package freeport finds ports for servers in tests that want to be told theirs.
+// Package freeport finds free ports for servers in tests that require a fixed port.
 package freeport
 
 import (
@@ -8,12 +8,12 @@ import (
 	"strconv"
 )
 
-// The system takes none of these for port 0 or for the near end of a connection: those
-// come from 32768 on with Linux, from 49152 on with macOS, Windows and FreeBSD. So
-// nothing takes one between Find and its use but another server that was told so.
+// The system does not use these for port 0 or as the local port of a connection: those
+// begin at 32768 on Linux, and at 49152 on macOS, Windows and FreeBSD. So only a server
+// with a fixed port can take one between Find and its use.
 const first, last = 20000, 32000
 
-// Find returns the address of a port of 127.0.0.1 on which nothing listens.
+// Find returns the address of a free port of 127.0.0.1.
 func Find() (string, error) {
 	for range 100 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(last-first)))

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// maxQueue is how much may wait for a client, in bytes, and frameCost what a frame
-	// counts for besides its payload.
+	// maxQueue is the limit of a client's queue, in bytes, and frameCost the weight of
+	// a frame in addition to its payload.
 	maxQueue  = 16 << 20
 	frameCost = 64
-	// patience is how long a sender waits for a client that takes nothing. After that
-	// nobody waits for it until it reads again.
+	// patience is how long a sender waits for a client that does not read. After that
+	// no sender waits for it until it reads again.
 	patience = 2 * time.Second
 	forever  = time.Duration(1<<63 - 1)
 	// pongPatience is how long a ping waits for its pong.
@@ -25,26 +25,26 @@ const (
 	closePatience = 5 * time.Second
 )
 
-// A client is one connection. What is sent to it waits in a queue, which a goroutine
-// of its own writes.
+// A client is one connection. Frames to send wait in a queue, which has its own writer
+// goroutine.
 type client struct {
 	ws    *wsserver.Conn
 	pings sync.WaitGroup // for their pongs
 	gone  chan struct{}  // closed by end
 
-	frames sync.Mutex // around what decides on a frame, and queues it
-	hung   bool       // a close frame is queued, or has gone out
+	frames sync.Mutex // for deciding on a frame and queueing it
+	hung   bool       // a close frame has been queued
 
 	mu      sync.Mutex
-	changed chan struct{} // closed, and made anew, when something below has changed
+	changed chan struct{} // closed and replaced when something below has changed
 	queue   []outgoing
-	bytes   int  // of the queue, what is being written included
+	bytes   int  // of the queue, including the frame being written
 	closed  bool // nothing more is written
-	stuck   bool // it was waited for in vain
-	missed  int  // what did not get into the queue
+	stuck   bool // it did not read within patience
+	missed  int  // frames that did not get into the queue
 
 	pinged int                      // pings so far
-	pongs  map[string]chan struct{} // that are awaited, by the payload of the ping; closed by their pong
+	pongs  map[string]chan struct{} // by the payload of the ping; closed by their pong
 }
 
 // An outgoing is a frame to be written, or a ping.
@@ -60,8 +60,8 @@ func newClient(ws *wsserver.Conn) *client {
 	return &client{ws: ws, changed: make(chan struct{}), gone: make(chan struct{}), pongs: make(map[string]chan struct{})}
 }
 
-// tell wakes up all who wait. The caller has the lock.
-func (c *client) tell() {
+// notify wakes all waiting goroutines. The lock must be held.
+func (c *client) notify() {
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
@@ -102,7 +102,7 @@ func (c *client) put(o outgoing, limit time.Duration) error {
 	}
 	c.queue = append(c.queue, o)
 	c.bytes += o.cost()
-	c.tell()
+	c.notify()
 	return nil
 }
 
@@ -113,10 +113,10 @@ func (c *client) end() {
 		close(c.gone)
 	}
 	c.closed, c.queue = true, nil
-	c.tell()
+	c.notify()
 }
 
-// next waits for what is queued; false when nothing more is to be written.
+// next waits for queued frames; false if nothing more is to be written.
 func (c *client) next() ([]outgoing, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +131,7 @@ func (c *client) next() ([]outgoing, bool) {
 	return queue, !c.closed
 }
 
-// write sends what is queued until the client is gone.
+// write sends queued frames until the client is disconnected.
 func (c *client) write() {
 	defer c.end()
 	for {
@@ -143,22 +143,22 @@ func (c *client) write() {
 			if !c.one(o) {
 				return
 			}
-			queue[i] = outgoing{} // not kept until the last one is written
+			queue[i] = outgoing{} // so that it can be freed before the last one is written
 			c.mu.Lock()
 			c.bytes -= o.cost()
 			c.stuck = false
-			c.tell()
+			c.notify()
 			c.mu.Unlock()
 		}
 	}
 }
 
-// one writes a frame; false when it was the last.
+// one writes a frame; false if it was the last.
 func (c *client) one(o outgoing) bool {
 	switch o.op {
 	case frame.OpClose:
 		c.hangUp(o.data)
-		// The reader learns of the answer.
+		// The reader gets the answer.
 		_ = c.ws.NetConn().SetReadDeadline(time.Now().Add(closePatience))
 		return false
 	case frame.OpPing:
@@ -167,7 +167,7 @@ func (c *client) one(o outgoing) bool {
 	return c.send(o.op, o.data) == nil
 }
 
-// send writes a frame, unless a close frame has gone out.
+// send queues a frame, unless a close frame has been queued.
 func (c *client) send(op frame.Opcode, payload []byte) error {
 	c.frames.Lock()
 	if c.hung {
@@ -179,8 +179,8 @@ func (c *client) send(op frame.Opcode, payload []byte) error {
 	return c.ws.Flush(forever)
 }
 
-// hangUp writes a close frame, unless one has gone out. What is still being written has
-// no longer time for it than the frame.
+// hangUp queues a close frame, unless one has been queued. A write in progress gets the
+// same time limit.
 func (c *client) hangUp(payload []byte) {
 	_ = c.ws.NetConn().SetWriteDeadline(time.Now().Add(closePatience))
 	c.frames.Lock()
@@ -189,12 +189,12 @@ func (c *client) hangUp(payload []byte) {
 		c.ws.Queue(frame.OpClose, payload)
 	}
 	c.frames.Unlock()
-	_ = c.ws.Flush(closePatience) // or the client is gone
+	_ = c.ws.Flush(closePatience) // an error means that the client is disconnected
 }
 
 var errNoPong = errors.New("no pong came")
 
-// ping writes a ping and has done called with how long the pong took.
+// ping queues a ping and calls done with the round-trip time.
 func (c *client) ping(done func(time.Duration, error)) error {
 	c.mu.Lock()
 	c.pinged++
@@ -214,12 +214,12 @@ func (c *client) ping(done func(time.Duration, error)) error {
 			err = errNoPong
 		}
 		done(time.Since(begun), err)
-		c.pong(payload) // no longer awaited
+		c.pong(payload) // no longer expected
 	})
 	return c.send(frame.OpPing, []byte(payload))
 }
 
-// pong takes note of a pong.
+// pong records a pong.
 func (c *client) pong(payload string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

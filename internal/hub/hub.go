@@ -1,6 +1,6 @@
-// Package hub is a WebSocket server for people: any number of clients, whose
-// messages are reported with the number of the client, and who can be written to
-// one by one or all together.
+// Package hub implements an interactive WebSocket server: any number of clients, whose
+// messages are reported with the number of the client, and to whom messages can be sent
+// individually or all together.
 package hub
 
 import (
@@ -19,34 +19,34 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// Options say how clients are served. The zero value takes messages of any size and
-// reports nothing.
+// Options configure how clients are served. The zero value accepts messages of any size
+// and reports nothing.
 type Options struct {
-	// Echo sends each message back to who sent it.
+	// Echo sends each message back to its sender.
 	Echo bool
-	// Subprotocols are those that are agreed to, in the order of preference.
+	// Subprotocols are the accepted subprotocols, in order of preference.
 	Subprotocols []string
-	// MaxMessage is the largest message that is taken, in bytes; 0 is no limit.
+	// MaxMessage is the largest message that is accepted, in bytes; 0 for no limit.
 	MaxMessage int64
-	// Event is told what happens, one event at a time. It may block: then less is
-	// read.
+	// Event is called for each event, one at a time. It may block, which delays
+	// reading.
 	Event func(Event)
 }
 
-// A Kind says what has happened.
+// A Kind is the kind of an event.
 type Kind int
 
 const (
-	// Connected: a client is there. Address and Path say where from and what for.
+	// Connected: a client has connected, from Address and to Path.
 	Connected Kind = iota
-	// Message: it has sent Data.
+	// Message: a client has sent Data.
 	Message
-	// Gone: it has left. Code and Reason are those of its close frame; Code is -1 when
-	// it sent none, and Reason then says what it did wrong, if it did.
+	// Gone: a client has disconnected. Code and Reason are those of its close frame;
+	// Code is -1 if it sent none, and Reason is then its protocol violation, if any.
 	Gone
 )
 
-// An Event is something that a client has done.
+// An Event is an event of a client.
 type Event struct {
 	Kind    Kind
 	Client  int // from 1
@@ -57,23 +57,23 @@ type Event struct {
 	Data    []byte // valid during the call
 	Code    int
 	Reason  string
-	Missed  int // messages that it did not get because it did not read; with Gone
+	Missed  int // messages it missed because it did not read; with Gone
 }
 
 // A Hub is an http.Handler that opens a WebSocket for every request.
 type Hub struct {
 	o Options
 
-	report sync.Mutex // Event is called by one at a time
+	report sync.Mutex // serializes calls of Event
 
 	mu      sync.Mutex
 	last    int
 	clients map[int]*client
 	closed  bool
-	done    sync.WaitGroup // a count for each request
+	done    sync.WaitGroup // counts requests
 }
 
-// New makes a Hub.
+// New returns a Hub.
 func New(o Options) *Hub {
 	if o.Event == nil {
 		o.Event = func(Event) {}
@@ -83,10 +83,10 @@ func New(o Options) *Hub {
 
 // ServeHTTP implements http.Handler.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// wsserver.Guard has looked at the origin.
+	// wsserver.Guard has checked the origin.
 	ws, err := wsserver.Accept(w, r, h.o.Subprotocols, wsserver.Rules{MaxMessage: uint64(h.o.MaxMessage)})
 	if err != nil {
-		return // Accept has answered
+		return // Accept has sent the response
 	}
 	if ws.Flush(wsserver.WriteTimeout) != nil {
 		ws.Close()
@@ -101,7 +101,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.last++
 	number := h.last
-	h.clients[number] = c // anyone who learns of it can write to it
+	h.clients[number] = c // before its event is reported, so that it can be written to
 	h.done.Add(1)
 	h.mu.Unlock()
 	defer h.done.Done()
@@ -133,8 +133,7 @@ func (h *Hub) event(e Event) {
 	h.o.Event(e)
 }
 
-// offence says what a client did for which it was disconnected, as far as that may be
-// of use to someone.
+// offence returns the reason for disconnecting a client, if it is the client's error.
 func offence(v *wsserver.Violation) string {
 	switch v.Code {
 	case frame.StatusTooBig:
@@ -153,7 +152,7 @@ type closeError struct {
 
 func (e *closeError) Error() string { return "the client has closed the connection" }
 
-// read reports the messages of a client until it is gone.
+// read reports the messages of a client until it disconnects.
 func (h *Hub) read(number int, c *client) error {
 	for {
 		m, err := c.ws.Read()
@@ -179,7 +178,7 @@ func (h *Hub) read(number int, c *client) error {
 			return &closeError{code, reason}
 		default:
 			if h.o.Echo {
-				// Who does not read what comes back is not read either.
+				// A client that does not read its echo is not read either.
 				_ = c.put(outgoing{op: m.Opcode, data: m.Payload}, forever)
 			}
 			h.event(Event{Kind: Message, Client: number, Binary: m.Opcode == frame.OpBinary, Data: m.Payload})
@@ -187,8 +186,8 @@ func (h *Hub) read(number int, c *client) error {
 	}
 }
 
-// all are the numbers that a number means: itself, or with 0 those of all clients,
-// in their order; and the clients of these numbers.
+// all returns the numbers that n stands for: itself, or with 0 those of all clients, in
+// order; and the clients.
 func (h *Hub) all(number int) ([]int, []*client, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -209,16 +208,15 @@ func (h *Hub) all(number int) ([]int, []*client, error) {
 
 func (h *Hub) numbers() []int { return slices.Sorted(maps.Keys(h.clients)) }
 
-// Clients are the numbers of those that are there.
+// Clients returns the numbers of the connected clients.
 func (h *Hub) Clients() []int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.numbers()
 }
 
-// Send sends a message to a client, or with 0 to all. It waits for clients for whom
-// much is queued already, but not for those who do not read: they miss it, and
-// the error names them.
+// Send sends a message to a client, or with 0 to all. It waits for clients whose queue
+// is full, but not for those that do not read: they miss it, and are in the error.
 func (h *Hub) Send(to int, binary bool, data []byte) error {
 	op := frame.OpText
 	if binary {
@@ -227,7 +225,7 @@ func (h *Hub) Send(to int, binary bool, data []byte) error {
 	return h.put(to, outgoing{op: op, data: data})
 }
 
-// Ping sends a ping; pong is called with how long the answer took.
+// Ping sends a ping; pong is called with the round-trip time.
 func (h *Hub) Ping(to int, pong func(time.Duration, error)) error {
 	return h.put(to, outgoing{op: frame.OpPing, pinged: pong})
 }
@@ -260,8 +258,8 @@ func (h *Hub) put(to int, o outgoing) error {
 	return fmt.Errorf("clients %s did not get it: they do not read", strings.Join(missed, ", "))
 }
 
-// Close says goodbye to all clients, waits for them up to limit, and then ends what
-// is left.
+// Close sends a close frame to all clients, waits for them up to limit, and then closes
+// the remaining connections.
 func (h *Hub) Close(limit time.Duration) {
 	h.mu.Lock()
 	h.closed = true

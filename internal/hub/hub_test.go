@@ -18,7 +18,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A house is a hub behind an HTTP server that is reached over pipes.
+// A house is a hub behind an HTTP server with in-memory connections.
 type house struct {
 	t      *testing.T
 	hub    *Hub
@@ -27,7 +27,7 @@ type house struct {
 	events []string
 }
 
-// open makes a house inside a bubble; it is closed at the end of the test.
+// open starts a house in a bubble; it is closed at the end of the test.
 func open(t *testing.T, o Options) *house {
 	h := &house{t: t, door: make(chan net.Conn)}
 	o.Event = func(e Event) {
@@ -143,7 +143,7 @@ func TestNumbers(t *testing.T) {
 		h.gets(second, "to all")
 		h.gets(second, "to one")
 
-		// Numbers are not used again.
+		// Numbers are not reused.
 		first.CloseRead(t.Context())
 		if err := first.Close(4001, "done"); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestNumbers(t *testing.T) {
 	})
 }
 
-// What comes before the clients are closed arrives.
+// Messages sent before the close frame arrive.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
@@ -181,7 +181,7 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 		<-closed
-		// Nobody gets in any more.
+		// No more clients are accepted.
 		near, far := net.Pipe()
 		h.door <- far
 		go fmt.Fprint(near, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
@@ -236,8 +236,8 @@ func TestPing(t *testing.T) {
 	})
 }
 
-// Who reads slowly is waited for; who does not read at all is waited for once, and
-// misses what does not fit into a bounded queue. All others get everything.
+// Send waits for slow clients; for a client that does not read at all it waits once,
+// and that misses what does not fit into its queue. All others get everything.
 func TestSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
@@ -280,7 +280,7 @@ func TestSlowClients(t *testing.T) {
 			t.Errorf("%d MiB are held", m.HeapAlloc>>20)
 		}
 
-		// It reads again: it gets what was queued, and what comes from now on.
+		// It reads again: it gets the queued messages, and all further ones.
 		for i := range n - missed {
 			h.gets(stuck, text(i))
 		}
@@ -294,7 +294,7 @@ func TestSlowClients(t *testing.T) {
 	})
 }
 
-// Small messages count for more than their bytes.
+// Small messages count more than their bytes.
 func TestManySmallMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
@@ -308,7 +308,7 @@ func TestManySmallMessages(t *testing.T) {
 	})
 }
 
-// An echo goes as fast as it is read, and loses nothing.
+// An echo is as fast as its reader, and loses nothing.
 func TestEchoBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{Echo: true})

@@ -4,7 +4,7 @@ package lineedit
 
 import "errors"
 
-// New says that there is no editing here; the system's own line input does it.
+// New returns an error: line editing is not supported; use the input of the terminal.
 func New(Config) (Editor, error) {
 	return nil, errors.New("no line editor for this system")
 }

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/term"
 )
 
-// patience is how long a test waits for what must come. It is no measure of speed.
+// patience is how long a test waits for what must happen. It does not measure speed.
 const patience = 5 * time.Minute
 
 // A testTerminal is a pseudo-terminal with a model of its screen, and an editor on it.
@@ -100,7 +100,7 @@ func (tt *testTerminal) keys(s string) {
 	}
 }
 
-// screen is what is on it, without spaces at line ends and empty lines at the end.
+// screen returns its content, without trailing spaces and trailing empty lines.
 func (tt *testTerminal) screen() string {
 	tt.vt.Lock()
 	columns, rows := tt.vt.Size()
@@ -127,7 +127,7 @@ func (tt *testTerminal) cursor() (x, y int) {
 	return c.X, c.Y
 }
 
-// shows waits until the screen is want and the cursor where | stands in it.
+// shows waits until the screen is want with the cursor at |.
 func (tt *testTerminal) shows(want string) {
 	tt.t.Helper()
 	lines := strings.Split(strings.ReplaceAll(want, "|", ""), "\n")
@@ -231,7 +231,7 @@ func TestEndsOfInput(t *testing.T) {
 	e.line("", io.EOF)
 }
 
-// A close from elsewhere neither submits nor shows what is half typed.
+// Close neither submits nor shows an incomplete line.
 func TestClose(t *testing.T) {
 	e := open(t, 40, 10, Config{})
 	e.keys("half")
@@ -252,7 +252,7 @@ func TestClose(t *testing.T) {
 	e.shows("last words\n|")
 }
 
-// What is printed goes above the line, wherever the cursor is in it.
+// Text is printed above the line, wherever the cursor is in it.
 func TestPrintAboveAWrappedLine(t *testing.T) {
 	e := open(t, 10, 8, Config{})
 	e.Print([]byte("first\n"))
@@ -298,7 +298,7 @@ func TestResize(t *testing.T) {
 	e.shows("> abcdefghijklmnopqrstuvwxyz|")
 }
 
-// Keys are not lost while much is printed, and nothing of it is lost either.
+// Neither keys nor printed text are lost while much is printed.
 func TestBurst(t *testing.T) {
 	e := open(t, 80, 24, Config{})
 	const n, typed = 20_000, "the quick brown fox jumps over the lazy dog"
@@ -387,8 +387,8 @@ func TestLend(t *testing.T) {
 	e.line("half typed", nil)
 }
 
-// What someone types while another program still has the terminal, Ctrl-D too, is
-// for the editor when that program has not read it.
+// What is typed while another program has the terminal, including Ctrl-D, goes to the
+// editor if that program has not read it.
 func TestTypedWhileLent(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux changes Ctrl-D while it collects a line")
@@ -414,7 +414,7 @@ func TestCompletionList(t *testing.T) {
 	e.shows("/help       /history\n/heartbeat\n> /h|")
 }
 
-// A list that is longer than the screen is cut.
+// A list that is longer than the screen is truncated.
 func TestLongCompletionList(t *testing.T) {
 	var words []string
 	for i := range 100 {
@@ -449,8 +449,8 @@ func TestArrange(t *testing.T) {
 	}
 }
 
-// A terminal that becomes narrower breaks the rows that are on it again: then more
-// of them are to be erased.
+// A terminal that becomes narrower wraps its rows again: then more of them must be
+// erased.
 func TestEraseOnAnotherScreen(t *testing.T) {
 	tests := []struct {
 		line         string

@@ -15,18 +15,18 @@ import (
 	"github.com/hark-cli/hark/internal/terminal"
 )
 
-// maxWaiting is how much printed text may wait for the terminal, in bytes.
+// maxWaiting is the limit of printed text that waits for the terminal, in bytes.
 const maxWaiting = 256 << 10
 
 // An editor is the Editor for terminals.
 type editor struct {
 	config  Config
-	terms   *terminal.Mode // the modes in which the terminal was found
+	terms   *terminal.Mode // the original modes of the terminal
 	pump    *pump
 	signals chan os.Signal
 	watched sync.WaitGroup
 	stopped chan struct{} // closed when the loop has ended
-	unguard func()        // nil when there is no guard
+	unguard func()        // nil if there is no guard
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -36,7 +36,7 @@ type editor struct {
 	news    []event // for Line
 	newLine []string
 	closing bool
-	dead    bool // nothing more is read or shown
+	dead    bool // closed
 
 	loop loop
 }
@@ -47,7 +47,7 @@ type event struct {
 	err  error
 }
 
-// New takes the terminal over. Close gives it back.
+// New sets the terminal to raw mode. Close restores it.
 func New(c Config) (Editor, error) {
 	e := &editor{config: c, prompt: c.Prompt, stopped: make(chan struct{})}
 	e.changed = sync.NewCond(&e.mu)
@@ -57,7 +57,7 @@ func New(c Config) (Editor, error) {
 	if e.pump, err = newPump(int(c.In.Fd())); err != nil {
 		return nil, err
 	}
-	// Without a guard, only a crash leaves the terminal as it should not.
+	// Without a guard, only a crash leaves the terminal in raw mode.
 	e.unguard, _ = guard(c.In)
 	if e.terms, err = terminal.ModeOf(c.In); err == nil {
 		err = e.raw()
@@ -70,7 +70,7 @@ func New(c Config) (Editor, error) {
 	rl, err := readline.NewEx(&readline.Config{
 		Stdin: e.pump, Stdout: io.Discard, Stderr: io.Discard,
 		HistoryLimit: -1, DisableAutoSaveHistory: true,
-		FuncIsTerminal:      func() bool { return false }, // then it draws nothing
+		FuncIsTerminal:      func() bool { return false }, // so that it draws nothing
 		FuncMakeRaw:         func() error { return nil },
 		FuncExitRaw:         func() error { return nil },
 		FuncGetWidth:        func() int { return 80 },
@@ -85,7 +85,7 @@ func New(c Config) (Editor, error) {
 		return nil, err
 	}
 	e.pump.resume()
-	rl.Terminal.KickRead() // once: none of the keys that would wait for it gets there
+	rl.Terminal.KickRead() // once: no key reaches it
 	e.signals = make(chan os.Signal, 4)
 	signal.Notify(e.signals, syscall.SIGWINCH, syscall.SIGCONT)
 	e.watched.Go(e.watch)
@@ -93,8 +93,8 @@ func New(c Config) (Editor, error) {
 	return e, nil
 }
 
-// watch tells the loop of a new size, and of a resumption after which the modes of
-// the terminal may be other ones.
+// watch notifies the loop of a new size, and of a resumption of the process, which may
+// have changed the modes of the terminal.
 func (e *editor) watch() {
 	for s := range e.signals {
 		e.do(func() {
@@ -105,7 +105,7 @@ func (e *editor) watch() {
 	}
 }
 
-// raw sets the modes for typing key by key; pastes come in brackets.
+// raw sets raw mode, and bracketed paste.
 func (e *editor) raw() error {
 	if err := terminal.SetRaw(e.config.In); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (e *editor) cooked() {
 	_ = e.terms.Set(e.config.In)
 }
 
-// do has f called in the loop, and the line drawn after it.
+// do calls f in the loop, and then redraws the line.
 func (e *editor) do(f func()) {
 	e.mu.Lock()
 	e.todo = append(e.todo, f)
@@ -202,7 +202,7 @@ func (e *editor) Lend(f func() error) error {
 		return io.EOF
 	}
 	err := f()
-	// What follows may make someone type: not before the keys get here.
+	// f may ask the user: read keys only afterwards.
 	back := make(chan struct{})
 	e.do(func() {
 		e.loop.lent = false
@@ -233,7 +233,7 @@ func (e *editor) Close() error {
 	e.pump.close()
 	select {
 	case <-e.stopped:
-	case <-time.After(time.Second): // the terminal takes no more
+	case <-time.After(time.Second): // the terminal does not accept output
 	}
 	e.cooked()
 	e.unguarded()
@@ -246,8 +246,7 @@ func (e *editor) unguarded() {
 	}
 }
 
-// suspend stops the process, as the terminal does for Ctrl-Z in the modes in which
-// it was found.
+// suspend stops the process, as the terminal does for Ctrl-Z in its original modes.
 func (e *editor) suspend() {
 	e.loop.write(e.loop.erase())
 	e.loop.send()
@@ -260,16 +259,16 @@ func (e *editor) suspend() {
 	if err := syscall.Kill(0, syscall.SIGTSTP); err == nil {
 		select {
 		case <-resumed:
-		case <-time.After(500 * time.Millisecond): // the signal is ignored: nobody could resume us
+		case <-time.After(500 * time.Millisecond): // the signal is ignored, so there would be no resumption
 		}
 	}
 	_ = e.raw()
 }
 
-// A pump reads the terminal and gives readline the keys, or a wake-up first.
+// A pump reads the terminal and passes keys to readline, wake-ups first.
 type pump struct {
 	fd      int
-	control [2]*os.File // a pipe that gets the reader out of its wait
+	control [2]*os.File // a pipe that wakes the reader
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -280,10 +279,10 @@ type pump struct {
 	idle   bool // the reader has seen paused
 	closed bool
 	done   sync.WaitGroup
-	early  int // bytes to be read that were typed in the modes in which the terminal was found
+	early  int // unread bytes that were typed in the original modes
 }
 
-// newPump returns a pump that reads nothing until resume is called.
+// newPump returns a pump that does not read until resume is called.
 func newPump(fd int) (*pump, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -295,9 +294,9 @@ func newPump(fd int) (*pump, error) {
 	return p, nil
 }
 
-// read takes what is typed until the pump is closed or the terminal is gone. It
-// waits with poll and not with read, so that it does not take what is typed for
-// another program that has the terminal for a while.
+// read reads keys until the pump is closed or the terminal hangs up. It waits with poll
+// rather than read, so that it does not consume input for another program that has the
+// terminal for a while.
 func (p *pump) read() {
 	buf := make([]byte, 4096)
 	for {
@@ -350,16 +349,15 @@ func (p *pump) read() {
 	}
 }
 
-// typedBefore says how many bytes that are still to be read were typed before the
-// terminal passed on key by key.
+// typedBefore returns how many unread bytes were typed before raw mode was set.
 func (p *pump) typedBefore(n int) {
 	p.mu.Lock()
 	p.early = n
 	p.mu.Unlock()
 }
 
-// ends puts Ctrl-D instead of what Linux makes of it while a terminal collects lines:
-// NUL, as which it is read once the mode has changed (n_tty.c, __DISABLED_CHAR).
+// ends replaces NUL by Ctrl-D: Linux turns Ctrl-D in line mode into NUL, which is read
+// after a change of mode (n_tty.c, __DISABLED_CHAR).
 func (p *pump) ends(b []byte) {
 	const ctrlD = 4
 	for i := range b[:min(p.early, len(b))] {
@@ -407,7 +405,7 @@ func (p *pump) Read(b []byte) (int, error) {
 // Close implements io.Closer for readline.
 func (p *pump) Close() error { return nil }
 
-// wake has the loop called although no key was pressed.
+// wake calls the loop without a key.
 func (p *pump) wake() {
 	p.mu.Lock()
 	p.awake = true
@@ -434,7 +432,7 @@ func (p *pump) pasted() string {
 	return text
 }
 
-// pause returns when nothing is read from the terminal any more.
+// pause stops reading from the terminal, and returns when no read is active.
 func (p *pump) pause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -454,7 +452,7 @@ func (p *pump) resume() {
 
 func (p *pump) kick() { fmt.Fprint(p.control[1], ".") }
 
-// close ends the reader; readline gets the end of the file after a last wake-up.
+// close ends the reader; readline gets EOF after a last wake-up.
 func (p *pump) close() {
 	p.mu.Lock()
 	p.closed, p.awake = true, true

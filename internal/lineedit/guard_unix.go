@@ -8,9 +8,9 @@ import (
 	"os/exec"
 )
 
-// guardScript waits for the end of its stdin and then gives the terminal its modes
-// back. Whatever ends the program ends the pipe: a crash in any goroutine, which
-// nothing inside can see to, and SIGKILL too.
+// guardScript waits for the end of its stdin and then restores the modes of the
+// terminal. The pipe is closed however the program ends, including a crash in any
+// goroutine and SIGKILL.
 const guardScript = `trap '' INT QUIT TERM HUP TSTP TTIN TTOU
 modes=$(stty -g <&3) || exit
 echo ready
@@ -18,8 +18,9 @@ read -r end
 stty "$modes" <&3
 printf '\033[?2004l\r\n' >&3`
 
-// guard has the modes of the terminal restored when the program is no more. stop
-// ends it without doing so. It is called before the modes are changed.
+// guard starts a process that restores the modes of the terminal when the program has
+// ended. stop ends it without restoring them. guard must be called before the modes are
+// changed.
 func guard(terminal *os.File) (stop func(), err error) {
 	r, w, err := os.Pipe()
 	if err != nil {

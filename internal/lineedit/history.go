@@ -10,11 +10,11 @@ import (
 // A History is a file of lines that only its owner can read.
 type History struct{ path string }
 
-// historyLimit is how many lines a history keeps.
+// historyLimit is the maximum number of lines of a history.
 const historyLimit = 1000
 
-// OpenHistory reads a history, the oldest line first. Folder and file are made when
-// they are not there. A file that has grown far beyond what is kept is cut.
+// OpenHistory reads a history, the oldest line first. It creates folder and file if
+// they do not exist, and truncates a file that is much longer than the limit.
 func OpenHistory(path string) (*History, []string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, err

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Keys that readline does not know, or that it would act upon itself, travel
-// through it as runes of a private use plane.
+// Keys that readline does not know, or that it would handle itself, are passed through
+// it as runes of a private use plane.
 const (
 	keyWake rune = 0x10FF00 + iota
 	keyEnter
@@ -20,8 +20,8 @@ const (
 	keyLast
 )
 
-// A keyboard turns the bytes of a terminal into whole keys, so that nothing of
-// ours gets between the bytes of one.
+// A keyboard turns the bytes of a terminal into complete keys, so that nothing is
+// inserted between the bytes of a key.
 type keyboard struct {
 	pending []byte
 	pasting bool
@@ -34,7 +34,7 @@ const (
 	pasteEnd   = "\x1b[201~"
 )
 
-// feed takes bytes from the terminal and appends the complete keys to out.
+// feed parses bytes from the terminal and appends the complete keys to out.
 func (k *keyboard) feed(out, b []byte) []byte {
 	k.pending = append(k.pending, b...)
 	for len(k.pending) > 0 {
@@ -68,16 +68,16 @@ func (k *keyboard) feed(out, b []byte) []byte {
 	return out
 }
 
-// partial reports whether a key has begun that may be complete as it is: Escape.
+// partial reports whether the input so far may be a complete key: Escape.
 func (k *keyboard) partial() bool { return len(k.pending) > 0 && k.pending[0] == 0x1b && !k.pasting }
 
-// timeout says that nothing has come for a while after a partial key.
+// timeout is called when no input follows a partial key for a while.
 func (k *keyboard) timeout(out []byte) []byte {
 	k.pending = k.pending[:0]
 	return utf8.AppendRune(out, keyEscape)
 }
 
-// keyLength is the length of the first key of b, or 0 when it is not complete.
+// keyLength returns the length of the first key of b, or 0 if it is incomplete.
 func keyLength(b []byte) int {
 	if b[0] != 0x1b {
 		if !utf8.FullRune(b) {
@@ -96,7 +96,7 @@ func keyLength(b []byte) int {
 				return i + 1
 			}
 			if b[i] < 0x20 {
-				return i // broken off
+				return i // incomplete
 			}
 		}
 		return 0
@@ -115,7 +115,7 @@ func keyLength(b []byte) int {
 	return 1 + n
 }
 
-// appendKey appends a key in the form in which readline takes it for what it is.
+// appendKey appends a key in the form for readline.
 func appendKey(out, key []byte) []byte {
 	if key[0] != 0x1b {
 		r, _ := utf8.DecodeRune(key)
@@ -153,11 +153,11 @@ func appendKey(out, key []byte) []byte {
 		"\x1bb", "\x1bf", "\x1bd", "\x1b\x7f":
 		return append(out, s...)
 	}
-	return out // a key that means nothing here
+	return out // an unknown key
 }
 
-// fold makes one line of a pasted text: line ends become spaces, other control
-// characters are left out.
+// fold returns pasted text as one line: line endings become spaces, other control
+// characters are removed.
 func fold(text string) string {
 	text = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ").Replace(strings.TrimRight(text, "\r\n"))
 	return strings.Map(func(r rune) rune {

@@ -12,30 +12,30 @@ import (
 	"github.com/hark-cli/hark/internal/terminal"
 )
 
-// A loop is what happens in readline's own loop: the filter sees each rune before
-// readline does, the listener the buffer after it. Nothing else touches its fields.
+// A loop runs in readline's own loop: the filter gets each rune before readline does,
+// the listener the buffer after it. Nothing else accesses its fields.
 type loop struct {
 	e      *editor
 	screen screen
-	lent   bool   // the terminal is with another program
+	lent   bool   // another program has the terminal
 	b      []byte // for the terminal, in one write
-	key    rune   // what the filter has kept from readline
+	key    rune   // handled by the filter
 	line   []rune
 	pos    int
 
 	history []string // the oldest first
-	at      int      // the one that is shown; len(history) for none
-	draft   []rune   // what was typed before history was looked at
+	at      int      // the shown entry; len(history) for none
+	draft   []rune   // the line before the history was browsed
 
 	searching bool
 	query     []rune
-	before    []rune // what was typed before the search
+	before    []rune // the line before the search
 }
 
-// nothing is a key on which readline does nothing but call the listener.
+// nothing is a key for which readline only calls the listener.
 const nothing = readline.CharBell
 
-// filter decides what readline is to do with a rune: its own thing, or nothing.
+// filter decides whether readline handles a rune.
 func (l *loop) filter(r rune) (rune, bool) {
 	l.key = 0
 	switch r {
@@ -75,9 +75,8 @@ func (l *loop) filter(r rune) (rune, bool) {
 	return r, true
 }
 
-// changed is called after each rune with the buffer as it is, and returns the
-// buffer as it is to be. The call that readline makes from elsewhere does not
-// happen, because its Readline is not used.
+// changed is called after each rune with the buffer, and returns the new buffer. It is
+// only called in the loop, because Readline is not used.
 func (l *loop) changed(line []rune, pos int, _ rune) ([]rune, int, bool) {
 	l.line, l.pos = line, pos
 	l.act()
@@ -86,7 +85,7 @@ func (l *loop) changed(line []rune, pos int, _ rune) ([]rune, int, bool) {
 	return slices.Clone(l.line), l.pos, true
 }
 
-// act does what a key means that readline knows nothing of.
+// act handles a key that readline does not know.
 func (l *loop) act() {
 	if l.searching && l.search() {
 		return
@@ -169,8 +168,7 @@ func (l *loop) browse(to int) {
 	l.set(line, len(line))
 }
 
-// search does what a key means while the history is searched; false when it is
-// for others.
+// search handles a key while the history is searched; it returns false for other keys.
 func (l *loop) search() bool {
 	from := l.at
 	switch l.key {
@@ -221,8 +219,8 @@ func (l *loop) hit(i int) bool {
 	return true
 }
 
-// complete puts in what all the words that fit have in common, and lists them
-// when that is no more than what is there.
+// complete inserts the common prefix of all candidates, and lists them if that adds
+// nothing.
 func (l *loop) complete() {
 	if l.e.config.Complete == nil {
 		return
@@ -251,7 +249,7 @@ func (l *loop) complete() {
 	l.write(appendLines(l.erase(), []byte(columnsOf(words, columns, rows-3))))
 }
 
-// wake does what others have asked for.
+// wake runs the functions passed to do.
 func (l *loop) wake() {
 	e := l.e
 	e.mu.Lock()
@@ -281,7 +279,7 @@ func (l *loop) remember(lines []string) {
 	}
 }
 
-// flush writes what was printed, above the line.
+// flush writes printed text above the line.
 func (l *loop) flush() {
 	if l.lent {
 		return
@@ -297,7 +295,7 @@ func (l *loop) flush() {
 	l.write(append(l.erase(), out...))
 }
 
-// finish is the last thing that the loop does.
+// finish is the last action of the loop.
 func (l *loop) finish() {
 	l.write(l.erase())
 	l.lent = false
@@ -306,8 +304,7 @@ func (l *loop) finish() {
 	close(l.e.stopped)
 }
 
-// refresh draws the line, unless more keys wait whose effect would be drawn in a
-// moment anyway.
+// refresh draws the line, unless more keys wait, after which it will be drawn anyway.
 func (l *loop) refresh() {
 	if l.lent || l.key != keyWake && l.e.pump.busy() {
 		return
@@ -336,7 +333,7 @@ func (l *loop) size() (columns, rows int) {
 	return columns, rows
 }
 
-// erase is what takes the line off the screen as it is now.
+// erase returns the sequence that removes the line from the screen.
 func (l *loop) erase() []byte {
 	columns, _ := l.size()
 	return l.screen.erase(nil, columns)
@@ -344,7 +341,7 @@ func (l *loop) erase() []byte {
 
 func (l *loop) write(b []byte) { l.b = append(l.b, b...) }
 
-// send writes what was drawn to the terminal.
+// send writes the drawn output to the terminal.
 func (l *loop) send() {
 	if len(l.b) == 0 {
 		return

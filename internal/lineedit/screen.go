@@ -8,15 +8,15 @@ import (
 	"github.com/hark-cli/hark/internal/console"
 )
 
-// A layout is a line as it stands on a screen: its rows, each with at most the
-// columns of the screen, and where the cursor is in them.
+// A layout is a line wrapped to the columns of a screen: its rows, and the position of
+// the cursor.
 type layout struct {
 	rows     []string
 	row, col int
 }
 
-// arrange breaks prompt and line into rows. The prompt may have color (SGR
-// sequences), which takes no room.
+// arrange wraps prompt and line into rows. The prompt may have color (SGR sequences),
+// which has no width.
 func arrange(prompt string, line []rune, pos, columns int) layout {
 	columns = max(columns, 2)
 	var l layout
@@ -69,7 +69,7 @@ func arrange(prompt string, line []rune, pos, columns int) layout {
 	return l
 }
 
-// width is how many columns a rune takes.
+// width returns the number of columns of a rune.
 func width(r rune) int {
 	if r == '\t' {
 		return 1
@@ -77,7 +77,7 @@ func width(r rune) int {
 	return console.Columns(r)
 }
 
-// within cuts a layout down to height rows around the cursor.
+// within reduces a layout to height rows around the cursor.
 func (l layout) within(height int) layout {
 	height = max(height, 1)
 	if len(l.rows) <= height {
@@ -88,16 +88,15 @@ func (l layout) within(height int) layout {
 	return l
 }
 
-// A screen draws the line at the bottom of what was printed. It belongs to one
-// goroutine.
+// A screen draws the line below printed text. It must be used by one goroutine.
 type screen struct {
-	widths   []int // of the rows that are drawn; none when there are none
+	widths   []int // of the drawn rows
 	row, col int   // of the cursor
 }
 
-// erase appends what takes the line off the screen; the cursor is then where its
-// first row began. On a screen that has become narrower than the line was drawn
-// for, the terminal has broken the rows again, as almost all terminals do.
+// erase appends the sequence that removes the line from the screen and moves the cursor
+// to the start of its first row. If the screen has become narrower, the terminal has
+// wrapped the rows again, as almost all terminals do.
 func (s *screen) erase(b []byte, columns int) []byte {
 	if len(s.widths) == 0 {
 		return b
@@ -117,14 +116,14 @@ func (s *screen) erase(b []byte, columns int) []byte {
 	*s = screen{widths: s.widths[:0]}
 	b = append(b, "\x1b[K"...)
 	if rows > 1 {
-		// Not from the first row on: tmux takes that for a new screen when it is the
-		// topmost one, and keeps what was there among what was scrolled away.
+		// Not from the first row on: if it is the topmost one, tmux treats that as a
+		// new screen and moves the old content to its scrollback.
 		b = append(b, "\x1b[B\x1b[J\x1b[A"...)
 	}
 	return b
 }
 
-// draw appends what puts the line onto the screen.
+// draw appends the sequence that draws the line.
 func (s *screen) draw(b []byte, l layout) []byte {
 	for i, row := range l.rows {
 		if i > 0 {
@@ -146,7 +145,7 @@ func (s *screen) draw(b []byte, l layout) []byte {
 	return b
 }
 
-// rowWidth is how many columns a row takes; color takes none.
+// rowWidth returns the number of columns of a row, without color sequences.
 func rowWidth(row string) int {
 	w := 0
 	for {
@@ -161,7 +160,7 @@ func rowWidth(row string) int {
 	}
 }
 
-// lines appends text with the line ends of a terminal in raw mode.
+// lines appends text with the line endings of a terminal in raw mode.
 func appendLines(b, text []byte) []byte {
 	if len(text) == 0 {
 		return b
@@ -173,7 +172,7 @@ func appendLines(b, text []byte) []byte {
 	return b
 }
 
-// columnsOf sets words in columns, for a list of what fits, in at most so many rows.
+// columnsOf arranges candidates in columns, in at most the given number of rows.
 func columnsOf(words []string, columns, rows int) string {
 	widest := 0
 	for _, w := range words {

@@ -19,13 +19,13 @@ import (
 // A Flow is one attempt of a user to log in.
 type Flow struct {
 	Provider Provider
-	// ClientID is that of a public client, which has no secret.
+	// ClientID is the id of a public client, which has no secret.
 	ClientID string
 	// Client sends the requests to the provider.
 	Client *http.Client
 }
 
-// scopes ask for a refresh token that outlives the session of the browser.
+// scopes request a refresh token that outlives the session of the browser.
 var scopes = []string{"openid", "offline_access"}
 
 func (f *Flow) config() *oauth2.Config {
@@ -47,8 +47,8 @@ func (f *Flow) login(t *oauth2.Token) *Login {
 	return l
 }
 
-// Listen opens the port of localhost to which the provider sends the browser back;
-// 0 is any free port. Browsers may take localhost for either of its addresses.
+// Listen listens on the port of localhost to which the provider redirects the browser;
+// 0 is any free port. Browsers may use either of the addresses of localhost.
 func Listen(port int) ([]net.Listener, error) {
 	l4, err4 := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err4 == nil {
@@ -66,10 +66,10 @@ func Listen(port int) ([]net.Listener, error) {
 	return []net.Listener{l4, l6}, nil
 }
 
-// Browser logs in with a browser on this machine: authorization code with PKCE
-// (RFC 6749, section 4.1; RFC 7636; RFC 8252, section 7.3). The browser comes back
-// to one of the listeners, which are closed. show is called with the address that
-// the user has to open.
+// Browser logs in with a browser on this machine: authorization code with PKCE (RFC
+// 6749, section 4.1; RFC 7636; RFC 8252, section 7.3). The browser is redirected to one
+// of the listeners, which Browser closes. show is called with the address that the user
+// must open.
 func (f *Flow) Browser(ctx context.Context, listeners []net.Listener, show func(address string)) (*Login, error) {
 	conf := f.config()
 	_, port, err := net.SplitHostPort(listeners[0].Addr().String())
@@ -83,12 +83,12 @@ func (f *Flow) Browser(ctx context.Context, listeners []net.Listener, show func(
 	served := make(chan struct{}, len(listeners))
 	for _, l := range listeners {
 		go func() {
-			_ = server.Serve(l) // it ends with Shutdown
+			_ = server.Serve(l) // ended by Shutdown
 			served <- struct{}{}
 		}()
 	}
 	defer func() {
-		// The browser shall get its page.
+		// Let the browser get its page.
 		sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = server.Shutdown(sctx)
@@ -112,7 +112,7 @@ func (f *Flow) Browser(ctx context.Context, listeners []net.Listener, show func(
 	}
 }
 
-// callback receives the browser that comes back.
+// callback handles the redirected request of the browser.
 type callback struct {
 	state, issuer string
 	codes         chan string
@@ -122,7 +122,7 @@ type callback struct {
 func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if r.URL.Path != "/" || !q.Has("state") {
-		http.NotFound(w, r) // an icon, a look
+		http.NotFound(w, r) // such as a favicon
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -144,7 +144,7 @@ func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// deliver gives the first of several values; a page may be loaded twice.
+// deliver passes on the first of several values; a page may be loaded twice.
 func deliver[T any](to chan T, v T) {
 	select {
 	case to <- v:
@@ -156,19 +156,19 @@ func page(w http.ResponseWriter, text string) {
 	fmt.Fprintf(w, "<!doctype html><meta charset=utf-8><title>hark</title><p>%s</p>\n", text)
 }
 
-// ErrNoDeviceFlow: the provider does not let users log in on another device.
+// ErrNoDeviceFlow means that the provider does not support logging in on another
+// device.
 var ErrNoDeviceFlow = errors.New("the server does not offer the device flow")
 
-// defaultInterval and longestInterval are the seconds between two questions to the
-// provider when it names none (RFC 8628, section 3.2), and at most.
+// defaultInterval is the polling interval in seconds if the provider sets none (RFC
+// 8628, section 3.2), longestInterval the maximum.
 const (
 	defaultInterval = 5
 	longestInterval = 600
 )
 
-// Device logs in with a browser on any other device (RFC 8628). show is called with
-// the address to open there, the same with the code in it, if there is one, and
-// the code.
+// Device logs in with a browser on any other device (RFC 8628). show is called with the
+// address to open there, the address that includes the code, if any, and the code.
 func (f *Flow) Device(ctx context.Context, show func(address, complete, code string)) (*Login, error) {
 	if f.Provider.Device == "" {
 		return nil, ErrNoDeviceFlow
@@ -190,7 +190,7 @@ func (f *Flow) Device(ctx context.Context, show func(address, complete, code str
 	if err != nil {
 		complete = ""
 	}
-	// The library's ticker takes no other.
+	// The library's ticker accepts no others.
 	if da.Interval < 1 {
 		da.Interval = defaultInterval
 	}
@@ -206,7 +206,7 @@ func (f *Flow) Device(ctx context.Context, show func(address, complete, code str
 	return f.login(t), nil
 }
 
-// deviceAuth asks for a code. The library dereferences the answer null.
+// deviceAuth requests a code. The library would dereference the response null.
 func deviceAuth(ctx context.Context, conf *oauth2.Config) (da *oauth2.DeviceAuthResponse, err error) {
 	defer func() {
 		if recover() != nil {
@@ -222,8 +222,8 @@ func deviceAuth(ctx context.Context, conf *oauth2.Config) (da *oauth2.DeviceAuth
 
 var errUnreadable = errors.New("its answer cannot be read")
 
-// Revoke gives the refresh token back, so that nobody can use it any more (RFC
-// 7009). It does nothing when the provider cannot do that.
+// Revoke revokes the refresh token (RFC 7009). It does nothing if the provider does not
+// support that.
 func Revoke(ctx context.Context, client *http.Client, l *Login) error {
 	if l.Revocation == "" || l.RefreshToken == "" {
 		return nil
@@ -245,7 +245,7 @@ func Revoke(ctx context.Context, client *http.Client, l *Login) error {
 	return nil
 }
 
-// renew gets a new access token for the refresh token.
+// renew gets a new access token with the refresh token.
 func renew(ctx context.Context, client *http.Client, l *Login) error {
 	f := &Flow{Provider: Provider{Token: l.Token}, ClientID: l.ClientID, Client: client}
 	t, err := f.config().TokenSource(f.context(ctx), &oauth2.Token{RefreshToken: l.RefreshToken}).Token()
@@ -256,15 +256,15 @@ func renew(ctx context.Context, client *http.Client, l *Login) error {
 	return nil
 }
 
-// context makes the library use our client, and end each request with ctx: not all
-// of its requests do by themselves.
+// context makes the library use the Flow's client, and cancel each request with ctx,
+// which it does not do for all requests.
 func (f *Flow) context(ctx context.Context) context.Context {
 	c := *f.Client
 	c.Transport = bound{ctx, f.Client.Transport}
 	return context.WithValue(ctx, oauth2.HTTPClient, &c)
 }
 
-// bound is a RoundTripper whose requests end with a context.
+// bound is a RoundTripper whose requests are canceled with a context.
 type bound struct {
 	ctx  context.Context
 	base http.RoundTripper
@@ -282,13 +282,13 @@ func (b bound) RoundTrip(req *http.Request) (*http.Response, error) {
 	return base.RoundTrip(req)
 }
 
-// A RefusedError is the answer of a provider that does not give a token (RFC 6749,
-// sections 4.1.2.1 and 5.2).
+// A RefusedError reports that a provider refuses a token (RFC 6749, sections 4.1.2.1
+// and 5.2).
 type RefusedError struct {
 	// Code is a word such as access_denied or invalid_grant.
 	Code        string
 	Description string
-	Status      int // of the answer, 0 when it came with the browser
+	Status      int // of the response, 0 if the browser delivered it
 }
 
 func (e *RefusedError) Error() string {
@@ -302,13 +302,13 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-// final are refusals that another request does not change.
+// final are the refusals that another request would not change.
 var final = []string{"invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "expired_token"}
 
-// Final reports whether only the user can help.
+// Final reports whether the user must act.
 func (e *RefusedError) Final() bool { return slices.Contains(final, e.Code) }
 
-// explain puts our words instead of the library's, which quote whole answers.
+// explain replaces the library's messages, which quote whole responses.
 func explain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		r := &RefusedError{Code: e.ErrorCode, Description: e.ErrorDescription}

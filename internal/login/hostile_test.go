@@ -26,8 +26,8 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// What a provider calls its login page goes to a browser, which does more than open
-// pages: only addresses of http and https with a host do.
+// The address of the login page is passed to a browser, which can do more than open
+// pages, so only http and https with a host are accepted.
 func TestEndpointsAreAddresses(t *testing.T) {
 	for _, address := range []string{
 		"file:///etc/passwd", "javascript:alert(1)", "--load-extension=/x", "-remote", "vscode://evil", "ftp://x/",
@@ -66,8 +66,8 @@ func TestEndpointsAreAddresses(t *testing.T) {
 	}
 }
 
-// No answer of a provider makes the device flow panic, ask without pause, or show
-// what is not an address.
+// No response of a provider makes the device flow panic, poll without delay, or show
+// something other than an address.
 func TestHostileDeviceAnswers(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"device_code":"d","user_code":"AB","verification_uri":"http://v/","expires_in":60,"interval":-1}`:                             "expired",
@@ -112,12 +112,12 @@ func TestHostileDeviceAnswers(t *testing.T) {
 	}
 }
 
-// A token that has just come has not expired, whatever the clock of this machine says.
+// A token that has just been received has not expired, whatever the local clock shows.
 func TestTakeWithAWrongClock(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for name, tt := range map[string]struct {
 		claims  string
-		expires time.Time // by the answer
+		expires time.Time // by the response
 		want    time.Duration
 	}{
 		"clocks agree":           {`{"iat":1800000000,"exp":1800000300}`, now.Add(10 * time.Minute), 5 * time.Minute},
@@ -135,7 +135,7 @@ func TestTakeWithAWrongClock(t *testing.T) {
 	}
 }
 
-// A token that cannot be used is told in our own words.
+// The error for an unusable token is not that of the library.
 func TestHostileTokenAnswers(t *testing.T) {
 	for _, answer := range []string{`null`, `{}`, `[]`, `{"access_token":""}`, `{"access_token":5}`, `x`} {
 		synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package login gets access tokens from an OpenID Connect provider: a user logs in
-// with a browser, here or on another device, and the tokens are renewed from then
-// on. It is the only package that speaks OAuth 2.0.
+// Package login gets access tokens from an OpenID Connect provider: a user logs in with
+// a browser, here or on another device, and the tokens are renewed from then on. It is
+// the only package that uses OAuth 2.0.
 package login
 
 import (
@@ -19,15 +19,15 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A Provider is what a client has to know of an OpenID Connect provider (OpenID
-// Connect Discovery 1.0, section 3; RFC 8414, section 2).
+// A Provider is the configuration of an OpenID Connect provider (OpenID Connect
+// Discovery 1.0, section 3; RFC 8414, section 2).
 type Provider struct {
 	Issuer        string `json:"issuer"`
 	Authorization string `json:"authorization_endpoint"`
 	Token         string `json:"token_endpoint"`
-	// Device is empty when logging in on another device is not offered.
+	// Device is "" if logging in on another device is not supported.
 	Device string `json:"device_authorization_endpoint"`
-	// Revocation is empty when tokens cannot be given back.
+	// Revocation is "" if tokens cannot be revoked.
 	Revocation string `json:"revocation_endpoint"`
 }
 
@@ -53,7 +53,7 @@ func Discover(ctx context.Context, client *http.Client, issuer string) (Provider
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p); err != nil {
 		return p, fmt.Errorf("issuer %s: its configuration cannot be read", issuer)
 	}
-	// Otherwise one provider could pass for another (Discovery, section 4.3).
+	// Otherwise one provider could impersonate another (Discovery, section 4.3).
 	if strings.TrimSuffix(p.Issuer, "/") != strings.TrimSuffix(issuer, "/") {
 		return p, fmt.Errorf("issuer %s: its configuration is that of %s", issuer, p.Issuer)
 	}
@@ -82,9 +82,9 @@ func Discover(ctx context.Context, client *http.Client, issuer string) (Provider
 	return p, nil
 }
 
-// webAddress checks an address that a server names and a browser may be given, or that
-// credentials may go to: http or https and a host, nothing else. It is returned with
-// everything encoded that has to be.
+// webAddress validates an address from a server that a browser is to open, or that
+// credentials are sent to: http or https and a host, nothing else. It returns the
+// address percent-encoded as required.
 func webAddress(address string) (string, error) {
 	u, err := url.Parse(address)
 	switch {
@@ -101,8 +101,8 @@ func webAddress(address string) (string, error) {
 	return u.String(), nil
 }
 
-// bare takes the address off an error of net/http and puts the reason in the place
-// of an ended context.
+// bare removes the address from an error of net/http, and returns the cause of a
+// canceled context instead of its error.
 func bare(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -113,31 +113,33 @@ func bare(ctx context.Context, err error) error {
 	return err
 }
 
-// A Login is what is kept of a user who has logged in.
+// A Login is a stored login.
 type Login struct {
 	Issuer     string `json:"issuer"`
 	Token      string `json:"token_endpoint"`
 	Revocation string `json:"revocation_endpoint,omitempty"`
 	ClientID   string `json:"client_id"`
-	// User is the name that the provider has for the user, if it tells.
+	// User is the user name at the provider, if known.
 	User         string `json:"user,omitempty"`
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
-	// Obtained and Expires bound the life of the access token. A zero Expires is
-	// not known.
+	// Obtained and Expires bound the lifetime of the access token. A zero Expires means
+	// unknown.
 	Obtained time.Time `json:"obtained"`
 	Expires  time.Time `json:"expires,omitzero"`
 }
 
-// take puts new tokens into the login. A refresh token that is not replaced stays.
+// take stores new tokens in the login. A refresh token that is not replaced stays
+// valid.
 func (l *Login) take(t *oauth2.Token, now time.Time) {
 	l.AccessToken, l.Obtained, l.Expires = t.AccessToken, now, t.Expiry
 	if t.RefreshToken != "" {
 		l.RefreshToken = t.RefreshToken
 	}
 	c := claimsOf(t.AccessToken)
-	// The server of the events reads the token, so its word counts too; but its clock may
-	// differ from ours: a new token has not expired, and lasts as long as it says.
+	// The server of the events checks the claims of the token; but its clock may differ
+	// from the local one: a new token has not expired, and is valid for the lifetime in
+	// its claims.
 	exp := time.Unix(c.Expires, 0)
 	if life := time.Duration(c.Expires-c.Issued) * time.Second; c.Issued > 0 && life > 0 && (!exp.After(now) || exp.After(now.Add(life))) {
 		exp = now.Add(life)
@@ -155,8 +157,8 @@ func (l *Login) take(t *oauth2.Token, now time.Time) {
 	}
 }
 
-// fresh reports whether the access token is good for some more time: half of its
-// life, at most a minute.
+// fresh reports whether the access token is valid for some more time: half of its
+// lifetime, at most a minute.
 func (l *Login) fresh(now time.Time) bool {
 	if l.Expires.IsZero() {
 		return true
@@ -165,8 +167,8 @@ func (l *Login) fresh(now time.Time) bool {
 	return now.Before(l.Expires.Add(-margin))
 }
 
-// Inspect reads who an access token is for and when it expires, without checking
-// it; both are zero when it does not tell.
+// Inspect returns the user of an access token and when it expires, without verifying
+// it; both are zero if unknown.
 func Inspect(accessToken string) (user string, expires time.Time) {
 	c := claimsOf(accessToken)
 	if c.Expires > 0 {
@@ -178,7 +180,7 @@ func Inspect(accessToken string) (user string, expires time.Time) {
 	return c.Email, expires
 }
 
-// claims are those of a token that are of interest to its bearer.
+// claims are the claims of a token that its bearer uses.
 type claims struct {
 	Expires  int64  `json:"exp"`
 	Issued   int64  `json:"iat"`
@@ -186,8 +188,8 @@ type claims struct {
 	Email    string `json:"email"`
 }
 
-// claimsOf reads the claims of a JSON Web Token without checking anything: it came
-// from the provider itself. They are zero when it is none.
+// claimsOf returns the claims of a JSON Web Token without verifying it, because it came
+// from the provider. They are zero for another text.
 func claimsOf(token string) (c claims) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

@@ -31,11 +31,11 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// The provider of these tests is one that hark's authors did not write: the
-// example provider of github.com/zitadel/oidc, in this process. Its access tokens
-// live for five minutes, and each renewal replaces the refresh token.
+// The provider of these tests is not by the authors of hark: the example provider of
+// github.com/zitadel/oidc, in this process. Its access tokens are valid for five
+// minutes, and each renewal replaces the refresh token.
 
-// issuer is where the provider lives. The emulator takes the tokens of a realm of
+// issuer is the address of the provider. The emulator accepts the tokens of a realm of
 // that path.
 const issuer = "http://sso.invalid/drogue-sso/realms/drogue"
 
@@ -108,8 +108,7 @@ func (s *providerStorage) TokenRequestByRefreshToken(ctx context.Context, token 
 	return s.Storage.TokenRequestByRefreshToken(ctx, token)
 }
 
-// GetDeviceAuthorizatonState gives out a copy: the example's own is written to
-// while it is read.
+// GetDeviceAuthorizatonState returns a copy, to avoid a data race in the example.
 func (s *providerStorage) GetDeviceAuthorizatonState(ctx context.Context, client, code string) (*op.DeviceAuthorizationState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +119,7 @@ func (s *providerStorage) GetDeviceAuthorizatonState(ctx context.Context, client
 	return new(*state), nil
 }
 
-// decide is what the user does on the other device.
+// decide does what the user does on the other device.
 func (s *providerStorage) decide(code string, allow bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,19 +129,19 @@ func (s *providerStorage) decide(code string, allow bool) error {
 	return s.DenyDeviceAuthorization(context.Background(), code)
 }
 
-// A scene is a provider, an emulator of Drogue Cloud that takes its tokens, and a
-// client, on a network of pipes.
+// A scene is a provider, an emulator of Drogue Cloud that accepts its tokens, and a
+// client, on an in-memory network.
 type scene struct {
 	t        *testing.T
 	storage  *providerStorage
 	client   *http.Client
-	back     pipes // where the browser comes back to
+	back     pipes // for the redirected browser
 	provider Provider
 	keeper   *Keeper
 	folder   string
 }
 
-// inScene runs f in a bubble of time.
+// inScene runs f in a synctest bubble.
 func inScene(t *testing.T, f func(*testing.T, *scene)) {
 	folder := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -185,7 +184,7 @@ func (s *scene) flow() *Flow {
 	return &Flow{Provider: s.provider, ClientID: "drogue", Client: s.client}
 }
 
-// logIn logs in as a user with a browser does.
+// logIn logs in like a user with a browser.
 func (s *scene) logIn() *Login {
 	s.t.Helper()
 	l, err := s.flow().Browser(s.t.Context(), []net.Listener{s.back}, func(address string) {
@@ -201,8 +200,7 @@ func (s *scene) logIn() *Login {
 	return l
 }
 
-// browse opens an address, fills in the form of the example, and follows where it
-// leads.
+// browse opens an address, fills in the form of the example, and follows redirects.
 func (s *scene) browse(address string) (string, error) {
 	resp, err := s.client.Get(address)
 	if err != nil {
@@ -224,7 +222,7 @@ func (s *scene) browse(address string) (string, error) {
 	return string(body), err
 }
 
-// pipes is a listener on no network.
+// pipes is an in-memory listener.
 type pipes chan net.Conn
 
 func (p pipes) Accept() (net.Conn, error) {
@@ -297,7 +295,7 @@ func TestDevice(t *testing.T) {
 	})
 }
 
-// A stream of Drogue Cloud lives on through three expiries of its token: the stored
+// A stream of Drogue Cloud continues through three expiries of its token: the stored
 // login is renewed at the provider and the new token is sent over the socket. Each
 // renewal replaces the refresh token, which is stored.
 func TestStreamOutlivesItsTokens(t *testing.T) {
@@ -342,7 +340,7 @@ func TestStreamOutlivesItsTokens(t *testing.T) {
 	})
 }
 
-// until is a sink that has enough at a certain time.
+// until is a sink that ends at a certain time.
 type until struct {
 	end    time.Time
 	events int
@@ -360,7 +358,7 @@ func (u *until) Event(ev *proto.Event) error {
 
 func (u *until) Flush() error { return nil }
 
-// Several that use one login at once renew it once.
+// Concurrent users of a login renew it once.
 func TestTokenIsRenewedOnce(t *testing.T) {
 	inScene(t, func(t *testing.T, s *scene) {
 		if _, err := s.keeper.Token(t.Context()); !errors.Is(err, ErrNone) {

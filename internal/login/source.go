@@ -14,25 +14,25 @@ import (
 	"github.com/hark-cli/hark/internal/tokenstore"
 )
 
-// ErrNone: nobody has logged in.
+// ErrNone means that there is no login.
 var ErrNone = errors.New("not logged in")
 
-// An EndedError is a login that the provider does not renew any more.
+// An EndedError reports that the provider no longer renews the login.
 type EndedError struct{ Err error }
 
 func (e *EndedError) Error() string { return fmt.Sprintf("the login has ended: %v", e.Err) }
 func (e *EndedError) Unwrap() error { return e.Err }
 
-// A Keeper keeps the login of one place in a store, and its token fresh. It may be
-// used by several goroutines, and by several processes with the same store.
+// A Keeper stores the login of one provider and renews its token. It may be used
+// concurrently, also by several processes with the same store.
 type Keeper struct {
 	Store *tokenstore.Store
-	// Key names the login in the store.
+	// Key is the key of the login in the store.
 	Key string
 	// Client sends the requests to the provider.
 	Client *http.Client
-	// Secret is told each credential before it is used, Warn what went wrong
-	// although there is a token.
+	// Secret is called with each credential before it is used, Warn with problems that
+	// do not prevent returning a token.
 	Secret func(value string)
 	Warn   func(text string)
 }
@@ -54,7 +54,7 @@ func (k *Keeper) Load(ctx context.Context) (*Login, error) {
 	return &l, nil
 }
 
-// Save stores a login and says where.
+// Save stores a login and returns where.
 func (k *Keeper) Save(ctx context.Context, l *Login) (where string, err error) {
 	k.tell(l)
 	b, err := json.Marshal(l)
@@ -71,10 +71,9 @@ func (k *Keeper) tell(l *Login) {
 	}
 }
 
-// Token returns an access token that is good for some more time, renewed if need
-// be. A new refresh token is stored before the old one, which may have ended with
-// it, is forgotten. The error is ErrNone or an *EndedError when the user has to
-// log in.
+// Token returns an access token that is valid for some more time, and renews it if
+// required. A new refresh token is stored before the old one, which may have become
+// invalid, is dropped. The error is ErrNone or an *EndedError if the user must log in.
 func (k *Keeper) Token(ctx context.Context) (secret.Value, error) {
 	l, err := k.Load(ctx)
 	if err != nil {
@@ -83,8 +82,7 @@ func (k *Keeper) Token(ctx context.Context) (secret.Value, error) {
 	if l.fresh(time.Now()) {
 		return secret.Value(l.AccessToken), nil
 	}
-	// Another process may renew it in the same moment; a refresh token is good
-	// for one use.
+	// Another process may renew it at the same time; a refresh token can be used once.
 	sum := sha256.Sum256([]byte(k.Key))
 	unlock, err := k.Store.Lock(ctx, "login-"+hex.EncodeToString(sum[:8]))
 	if err != nil {
@@ -106,11 +104,11 @@ func (k *Keeper) Token(ctx context.Context) (secret.Value, error) {
 	return secret.Value(l.AccessToken), nil
 }
 
-// renewTimeout bounds a renewal.
+// renewTimeout is the time limit of a renewal.
 const renewTimeout = 10 * time.Second
 
-// renew renews a login and stores it. Once asked, the provider may have replaced
-// the refresh token, so the answer is waited for even when ctx ends meanwhile.
+// renew renews a login and stores it. Once requested, the provider may have replaced
+// the refresh token, so renew waits for the response even if ctx is done.
 func (k *Keeper) renew(ctx context.Context, l *Login) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -136,7 +134,7 @@ func (k *Keeper) Forget(ctx context.Context) (*Login, error) {
 	if errors.Is(err, ErrNone) {
 		return nil, err
 	}
-	// What cannot be read can still be removed.
+	// A login that cannot be read can still be removed.
 	found, derr := k.Store.Delete(ctx, k.Key)
 	switch {
 	case derr != nil:

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// An ItemError is an item of a list that cannot be read. Part is what is wrong with it,
-// "" for all of it.
+// An ItemError reports an invalid item of a list. Part is the invalid part, "" for the
+// whole item.
 type ItemError struct{ Item, Part, Problem string }
 
 func (e *ItemError) Error() string {
@@ -53,8 +53,8 @@ func Resolving(items []string) (func(host, port string) []string, error) {
 }
 
 // Connecting returns the ConnectTo of a Network for items of the form
-// HOST:PORT:HOST2:PORT2, of which the first that fits counts; an empty part is any, or
-// the same. The error is an *ItemError.
+// HOST:PORT:HOST2:PORT2, of which the first match applies; an empty part is any, or the
+// same. The error is an *ItemError.
 func Connecting(items []string) (func(host, port string) (string, string), error) {
 	if len(items) == 0 {
 		return nil, nil
@@ -86,8 +86,8 @@ func Connecting(items []string) (func(host, port string) (string, string), error
 
 func hostPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
 
-// splitColons splits s at its first n-1 colons that are not in brackets, and takes
-// the brackets of IPv6 addresses off.
+// splitColons splits s at its first n-1 colons that are not in brackets, and removes
+// the brackets of IPv6 addresses.
 func splitColons(s string, n int) []string {
 	var parts []string
 	depth, from := 0, 0

@@ -16,8 +16,8 @@ import (
 	"syscall"
 )
 
-// A cause is an error of the network, of TLS or of HTTP in the words of a user. The
-// error itself, with its facts, stays reachable.
+// A cause is an error of the network, of TLS or of HTTP with a message for users.
+// Unwrap returns the original error.
 type cause struct {
 	text string
 	err  error
@@ -26,8 +26,8 @@ type cause struct {
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
-// Explain puts an error of the standard library into the words of a user, as far as
-// it knows it: what happened, not which function of which package found it.
+// Explain replaces the message of a known error of the standard library by one for
+// users: what happened, not which function of which package failed.
 func Explain(err error) error {
 	if err == nil || is[*cause](err) {
 		return err
@@ -62,7 +62,7 @@ func explanation(err error) string {
 	return httpExplanation(err)
 }
 
-// tlsExplanation explains failures of the TLS handshake.
+// tlsExplanation returns the message for a failure of the TLS handshake.
 func tlsExplanation(err error) string {
 	if is[tls.RecordHeaderError](err) || errors.Is(err, http.ErrSchemeMismatch) {
 		return "the answer is not TLS"
@@ -89,7 +89,7 @@ func tlsExplanation(err error) string {
 	return ""
 }
 
-// errnoExplanation explains what the operating system says.
+// errnoExplanation returns the message for an error of the operating system.
 func errnoExplanation(err error) string {
 	number, ok := errors.AsType[syscall.Errno](err)
 	switch {
@@ -105,15 +105,16 @@ func errnoExplanation(err error) string {
 	return number.Error()
 }
 
-// ConnectionRefused reports whether err says that nothing listens at an address.
-// Windows has a number of its own for it.
+// ConnectionRefused reports whether err means that nothing listens at an address.
+// Windows has its own error number for it.
 func ConnectionRefused(err error) bool {
 	const wsaECONNREFUSED = 10061
 	number, ok := errors.AsType[syscall.Errno](err)
 	return ok && (number == syscall.ECONNREFUSED || runtime.GOOS == "windows" && number == wsaECONNREFUSED)
 }
 
-// httpExplanation explains answers that are no HTTP. net/http has no types for them.
+// httpExplanation returns the message for responses that are not HTTP. net/http has no
+// types for them.
 func httpExplanation(err error) string {
 	text := err.Error()
 	for _, e := range []struct{ of, text string }{
@@ -134,9 +135,9 @@ func httpExplanation(err error) string {
 	return ""
 }
 
-// Reason takes the request's address off an error of net/http, because it may
-// carry a credential, puts the error into the words of a user, and returns the cause
-// of ctx instead when ctx has ended.
+// Reason removes the request's address from an error of net/http, because it may
+// contain a credential, and applies Explain. If ctx is done it returns the cause of ctx
+// instead.
 func Reason(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -153,7 +154,7 @@ func Reason(ctx context.Context, err error) error {
 	return Explain(err)
 }
 
-// A lookupError is a DNSError in the words of a user.
+// A lookupError is a DNSError with a message for users.
 type lookupError struct{ *net.DNSError }
 
 func (e *lookupError) Error() string {

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// What the network, TLS and HTTP say in the words of their packages is told in those
-// of a user, and the error stays what it is.
+// Errors of the network, TLS and HTTP get messages for users, and can still be
+// unwrapped.
 func TestExplain(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	read := &net.OpError{Op: "read", Net: "tcp", Addr: dial.Addr, Err: os.NewSyscallError("read", syscall.ECONNRESET)}

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Through returns the Proxy of a Network that goes through p, except to the hosts of
-// bypass, which Bypassed explains.
+// Through returns the Proxy of a Network that uses p, except for the hosts of bypass;
+// see Bypassed.
 func Through(p *Proxy, bypass string) func(secure bool, host, port string) (*Proxy, error) {
 	return func(_ bool, host, port string) (*Proxy, error) {
 		if p == nil || Bypassed(bypass, host, port) {
@@ -19,8 +19,9 @@ func Through(p *Proxy, bypass string) func(secure bool, host, port string) (*Pro
 	}
 }
 
-// ThroughEither is Through for the proxies of the environment: plain is for ws and http,
-// secure for wss and https, either may be nil, and this machine is reached directly.
+// ThroughEither is Through for the proxies of the environment: plain is for ws and
+// http, secure for wss and https, either may be nil, and localhost is connected to
+// directly.
 func ThroughEither(plain, secure *Proxy, bypass string) func(secure bool, host, port string) (*Proxy, error) {
 	return func(encrypted bool, host, port string) (*Proxy, error) {
 		switch {
@@ -33,8 +34,9 @@ func ThroughEither(plain, secure *Proxy, bypass string) func(secure bool, host, 
 	}
 }
 
-// ProxyVariable reads a variable that other programs share, in lower or upper
-// case: http_proxy, https_proxy, all_proxy or no_proxy. HTTP_PROXY is left alone in a CGI program, where a client can set it.
+// ProxyVariable returns a variable shared with other programs, in lower or upper case:
+// http_proxy, https_proxy, all_proxy or no_proxy. HTTP_PROXY is ignored in a CGI
+// program, where a client can set it.
 func ProxyVariable(lookup func(name string) (string, bool), name string) string {
 	if v, ok := lookup(name); ok && v != "" {
 		return v
@@ -46,18 +48,18 @@ func ProxyVariable(lookup func(name string) (string, bool), name string) string 
 	return v
 }
 
-// ErrProxyAddress means that an address of a proxy cannot be read.
+// ErrProxyAddress means that the address of a proxy is invalid.
 var ErrProxyAddress = errors.New("the address of the proxy cannot be read")
 
-// A ProxyKindError is an address of a proxy with a scheme that is not known.
+// A ProxyKindError reports an address of a proxy with an unknown scheme.
 type ProxyKindError struct{ Kind string }
 
 func (e *ProxyKindError) Error() string {
 	return "proxies of the kind " + e.Kind + ":// are not known: expected http, https, socks5 or socks5h"
 }
 
-// ParseProxy reads the address of a proxy, [SCHEME://][USER:PASSWORD@]HOST[:PORT], where
-// schemes and default ports are curl's; nil for an empty one. The error is
+// ParseProxy parses the address of a proxy, [SCHEME://][USER:PASSWORD@]HOST[:PORT],
+// where schemes and default ports are curl's; nil for an empty one. The error is
 // ErrProxyAddress or a *ProxyKindError.
 func ParseProxy(text string) (*Proxy, error) {
 	if text == "" {
@@ -91,8 +93,8 @@ func ParseProxy(text string) (*Proxy, error) {
 	return proxy, nil
 }
 
-// Bypassed reports whether a host is one of a list as NO_PROXY has it: names, which
-// stand for what is below them too, addresses, networks, each also with a port.
+// Bypassed reports whether a host matches a list in the syntax of NO_PROXY: names,
+// which include names below them, addresses, networks, each also with a port.
 func Bypassed(list, host, port string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	address, addressErr := netip.ParseAddr(host)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Loopback reports whether host is this machine: an address of the loopback network,
+// Loopback reports whether host is localhost: an address of the loopback network,
 // localhost, or a name below it (RFC 6761, section 6.3).
 func Loopback(host string) bool {
 	a, err := netip.ParseAddr(strings.TrimSuffix(host, "."))
@@ -17,8 +17,8 @@ func localhostName(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// lookedUp is the name by which a host is looked up: no resolver is asked for a name
-// below localhost (RFC 6761, section 6.3).
+// lookedUp returns the name that is looked up for a host: names below localhost are not
+// resolved (RFC 6761, section 6.3).
 func lookedUp(host string) string {
 	if localhostName(host) {
 		return "localhost"

@@ -10,14 +10,15 @@ import (
 )
 
 var (
-	// ErrEncrypted is for the passphrase of PrivateKey to return when there is none.
+	// ErrEncrypted is returned by the passphrase function of PrivateKey if there is no
+	// passphrase.
 	ErrEncrypted = errors.New("the private key is encrypted")
-	// ErrNoKey means that there is no block of PEM with a private key.
+	// ErrNoKey means that there is no PEM block with a private key.
 	ErrNoKey = errors.New("there is no private key in PEM")
 )
 
-// PrivateKey returns the first private key in PEM text, decrypted, as PEM. It asks for
-// the passphrase only when the key is encrypted.
+// PrivateKey returns the first private key in PEM text, decrypted, as PEM. It calls
+// passphrase only if the key is encrypted.
 func PrivateKey(text []byte, passphrase func() ([]byte, error)) ([]byte, error) {
 	for rest := text; ; {
 		var block *pem.Block

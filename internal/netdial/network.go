@@ -12,56 +12,54 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// A Network opens the connections below HTTP and WebSocket: which address is
-// dialed, through which proxy, with which TLS. The zero value dials directly. It
-// must not be changed once it is in use.
+// A Network opens the connections for HTTP and WebSocket: it selects the address, the
+// proxy and the TLS settings. The zero value dials directly. It must not be modified
+// once it is in use.
 //
 //	host:port ─ ConnectTo ─┬─ Socket ────────────────────────────────┬─ TLS ─▶
 //	                       ├─ Proxy ─▶ dial it ─ ProxyTLS ─ CONNECT ──┤
 //	                       └─ Resolve ─▶ dial ───────────────────────┘
 type Network struct {
-	// TLS is for servers, ProxyTLS for proxies that are reached over TLS; nil
-	// means the defaults of crypto/tls.
+	// TLS is for servers, ProxyTLS for proxies over TLS; nil means the defaults of
+	// crypto/tls.
 	TLS, ProxyTLS *tls.Config
-	// Proxy chooses the proxy for a host as the user knows it; nil, or a nil
-	// result, means none.
+	// Proxy returns the proxy for a host of the URL; nil, or a nil result, means none.
 	Proxy func(secure bool, host, port string) (*Proxy, error)
-	// ConnectTo gives another host and port to connect to; TLS and HTTP still
-	// name the first one.
+	// ConnectTo returns another host and port to connect to; TLS and HTTP still use the
+	// original one.
 	ConnectTo func(host, port string) (string, string)
-	// Resolve gives the addresses of a host instead of the resolver; an empty
-	// result leaves it to the resolver.
+	// Resolve returns the addresses of a host; for an empty result the resolver is
+	// used.
 	Resolve func(host, port string) []string
-	// Family is "tcp4" or "tcp6" to use that alone, "" for both.
+	// Family is "tcp4" or "tcp6" to use only that, "" for both.
 	Family string
-	// Socket is the path of a Unix domain socket to dial in any case.
+	// Socket is the path of a Unix domain socket to dial instead.
 	Socket string
-	// Dial, when not nil, takes the place of all of this but TLS.
+	// Dial, if not nil, replaces all of this except TLS.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Report is told of each step on the way, done or failed, from the goroutines
-	// that dial. It may be called when the request that wanted the connection is
-	// over.
+	// Report is called for each stage, done or failed, on the goroutines that dial. It
+	// may be called after the request of the connection has ended.
 	Report func(Report)
-	// MaxHeader bounds the header of an answer, in bytes.
+	// MaxHeader is the maximum size of the header of a response, in bytes.
 	MaxHeader int64
-	// HeaderNames has the names of headers as they are written on the wire, by their
-	// canonical form; the others are written as their RFCs have them.
+	// HeaderNames has the spelling of header names, by their canonical form; others are
+	// spelled as in their RFCs.
 	HeaderNames map[string]string
 }
 
-// A Report is one step on the way to an open socket.
+// A Report is the result of one stage of opening a socket.
 type Report struct {
 	Stage   Stage
-	Address string // without anything secret
+	Address string // without secrets
 	Took    time.Duration
-	// Peer is where the connection leads: after StageTCP.
+	// Peer is the address of the peer: after StageTCP.
 	Peer net.Addr
 	// Proxy is the kind of the proxy: for StageProxy.
 	Proxy string
-	// Addresses are what a name stands for: after StageDNS.
+	// Addresses are the addresses of a name: after StageDNS.
 	Addresses []string
-	// TLS is the state of the connection: after StageTLS, also of one that was
-	// not accepted, as far as it is known.
+	// TLS is the state of the connection: after StageTLS, also if the certificate was
+	// not accepted, as far as known.
 	TLS *tls.ConnectionState
 	Err error
 }
@@ -83,7 +81,7 @@ func (n *Network) connect(ctx context.Context, secure bool, addr string) (net.Co
 	return conn, err
 }
 
-// reach opens the connection below TLS.
+// reach opens the connection without TLS.
 func (n *Network) reach(ctx context.Context, secure bool, host, port string) (net.Conn, error) {
 	if n.Dial != nil {
 		return metered(n.Dial(ctx, "tcp", net.JoinHostPort(host, port)))
@@ -112,7 +110,7 @@ func (n *Network) reach(ctx context.Context, secure bool, host, port string) (ne
 	return n.tcp(ctx, host, port)
 }
 
-// metered puts a meter onto a connection, see wsconn.
+// metered adds a meter to a connection, see wsconn.
 func metered(conn net.Conn, err error) (net.Conn, error) {
 	if err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// through makes one request for a tunnel over a pipe to a server that plays a
-// script, and returns what the proxy got.
+// through requests a tunnel over a pipe from a scripted server, and returns what the
+// proxy received.
 func through(t *testing.T, p *Proxy, serve func(net.Conn)) (net.Conn, error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func TestConnectThroughProxy(t *testing.T) {
 			return
 		}
 		got <- req
-		// The first bytes of the server come along with the answer.
+		// The first bytes of the server arrive together with the response.
 		io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\n")
 		io.WriteString(c, "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nhello")
 		io.WriteString(c, " world")
@@ -208,7 +208,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// FuzzProxyAnswer gives a tunnel whatever answer of a proxy.
+// FuzzProxyAnswer fuzzes the response of a proxy.
 func FuzzProxyAnswer(f *testing.F) {
 	f.Add("http", []byte("HTTP/1.1 200 OK\r\n\r\nx"))
 	f.Add("http", []byte("HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\nhello"))

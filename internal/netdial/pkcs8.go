@@ -15,14 +15,14 @@ import (
 	"github.com/youmark/pkcs8"
 )
 
-// Private keys that a passphrase protects, as "openssl genpkey -aes256" writes
-// them: PKCS #8 (RFC 5958) with PBES2 (RFC 8018, section 6.2), which is not in the
-// standard library.
+// Private keys encrypted with a passphrase, as written by "openssl genpkey -aes256":
+// PKCS #8 (RFC 5958) with PBES2 (RFC 8018, section 6.2), which is not in the standard
+// library.
 //
-// youmark/pkcs8 panics when a length is not the cipher's, derives for as long as the
-// file says, and takes neither SHA-384 nor SHA-512, and decrypts GCM as CBC. Ciphers and derivations can be
-// registered with it, so those below are around its own, and tell what is wrong by
-// errors that can be told apart.
+// youmark/pkcs8 panics for lengths that do not fit the cipher, has no limit for the
+// cost in the file, supports neither SHA-384 nor SHA-512, and decrypts GCM as CBC.
+// Ciphers and key derivations can be registered with it, so those below wrap its own,
+// and return distinct errors.
 
 var (
 	errWrongPassphrase = errors.New("the passphrase is wrong")
@@ -31,8 +31,8 @@ var (
 	errUnknownKey      = errors.New("the private key is of a kind that is not known")
 )
 
-// Limits of the time and the memory that a file can cost; openssl's own values are
-// 2048 iterations, and a cost of 1<<17.
+// Limits of the time and memory for decrypting a file; openssl's values are 2048
+// iterations, and a cost of 1<<17.
 const (
 	maxIterations   = 2_000_000
 	maxScryptCost   = 1 << 24
@@ -42,7 +42,7 @@ const (
 // decryptPKCS8 returns the PKCS #8 key inside an encrypted one.
 func decryptPKCS8(der, passphrase []byte) ([]byte, error) {
 	registerPKCS8()
-	if len(passphrase) == 0 { // to the library that means a key in the clear
+	if len(passphrase) == 0 { // which the library takes for an unencrypted key
 		return nil, errWrongPassphrase
 	}
 	key, _, err := pkcs8.ParsePrivateKey(der, passphrase)
@@ -66,7 +66,7 @@ var registerPKCS8 = sync.OnceFunc(func() {
 	pkcs8.RegisterKDF(pkcs8.ScryptOpts{}.OID(), func() pkcs8.KDFParameters { return new(scryptParams) })
 })
 
-// A checkedCipher checks lengths before it decrypts, and the padding afterwards.
+// A checkedCipher checks lengths before decryption, and the padding afterwards.
 type checkedCipher struct{ pkcs8.Cipher }
 
 func (c checkedCipher) Decrypt(key, iv, data []byte) ([]byte, error) {
@@ -93,12 +93,12 @@ func (c checkedCipher) Decrypt(key, iv, data []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// An unknownCipher is one that the library decrypts in another mode than its own.
+// An unknownCipher is one that the library would decrypt in the wrong mode.
 type unknownCipher struct{ pkcs8.Cipher }
 
 func (unknownCipher) Decrypt(_, _, _ []byte) ([]byte, error) { return nil, errUnknownCipher }
 
-// pbkdf2Hashes are by their object identifiers.
+// pbkdf2Hashes are the hashes by object identifier.
 var pbkdf2Hashes = map[string]func() hash.Hash{
 	"":                    sha1.New, // the default
 	"1.2.840.113549.2.7":  sha1.New,

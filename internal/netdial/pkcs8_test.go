@@ -26,12 +26,12 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// passphrase returns a function that gives text.
+// passphrase returns a function that returns text.
 func passphrase(text string) func() ([]byte, error) {
 	return func() ([]byte, error) { return []byte(text), nil }
 }
 
-// Keys that openssl encrypts are read, whatever it was asked for.
+// Keys encrypted by openssl are read, with all its algorithms.
 func TestPrivateKeyOfOpenssl(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
@@ -64,7 +64,7 @@ func TestPrivateKeyOfOpenssl(t *testing.T) {
 	}
 }
 
-// What a file says of itself is not believed, and no message is the library's.
+// Parameters in a file are checked, and no message is the library's.
 func TestDecryptPKCS8(t *testing.T) {
 	registerPKCS8()
 	encrypt := func(o pkcs8.Opts) []byte {
@@ -76,7 +76,7 @@ func TestDecryptPKCS8(t *testing.T) {
 	}
 	aes := encrypt(pkcs8.Opts{Cipher: pkcs8.AES256CBC, KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 1, HMACHash: crypto.SHA256}})
 	scrypt := encrypt(pkcs8.Opts{Cipher: pkcs8.AES256CBC, KDFOpts: pkcs8.ScryptOpts{SaltSize: 8, CostParameter: 2, BlockSize: 1, ParallelizationParameter: 3}})
-	// change replaces the only place in der that has the encoding of one value.
+	// change replaces the only occurrence of the encoding of a value in der.
 	change := func(der []byte, from, to any) []byte {
 		old, err := asn1.Marshal(from)
 		if err != nil {
@@ -115,7 +115,7 @@ func TestDecryptPKCS8(t *testing.T) {
 		{Cost: 1 << 20, BlockSize: 1 << 10, Parallelization: 1},
 		{Cost: 1 << 14, BlockSize: 8, Parallelization: 1 << 20},
 		{Cost: 1<<63 - 1, BlockSize: 1<<63 - 1, Parallelization: 1<<63 - 1},
-		{Cost: 3, BlockSize: 8, Parallelization: 1}, // no power of two
+		{Cost: 3, BlockSize: 8, Parallelization: 1}, // not a power of two
 	} {
 		if _, err := p.DeriveKey([]byte("x"), 32); !errors.Is(err, errUnreadable) {
 			t.Errorf("%+v: %v", p, err)
@@ -126,7 +126,7 @@ func TestDecryptPKCS8(t *testing.T) {
 	}
 }
 
-// Whatever is in the file of an encrypted key, reading it ends.
+// Reading the file of an encrypted key terminates, whatever its content.
 func FuzzDecryptPKCS8(f *testing.F) {
 	for _, kdf := range []pkcs8.KDFOpts{
 		pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 1, HMACHash: crypto.SHA256},

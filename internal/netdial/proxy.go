@@ -16,28 +16,28 @@ import (
 	"time"
 )
 
-// A Proxy is what connections are made through.
+// A Proxy is a proxy for connections.
 type Proxy struct {
-	// Kind is "http", "https" (over TLS), "socks5" (names are looked up here) or
-	// "socks5h" (by the proxy).
+	// Kind is "http", "https" (over TLS), "socks5" (hark resolves names) or "socks5h"
+	// (the proxy does).
 	Kind       string
 	Host, Port string
-	// User and Password are its credentials; none when User is empty.
+	// User and Password are its credentials; none if User is "".
 	User, Password string
 }
 
 // Address is the proxy without its credentials.
 func (p *Proxy) Address() string { return p.Kind + "://" + net.JoinHostPort(p.Host, p.Port) }
 
-// A ProxyError is a proxy that did not connect us.
+// A ProxyError reports that a proxy did not connect.
 type ProxyError struct {
-	Address string // without anything secret
-	// Status is the HTTP status of its answer, 0 when there was none.
+	Address string // without secrets
+	// Status is the HTTP status of its response, 0 if there was none.
 	Status int
-	// Refused: it is our credentials that it did not take, or the lack of them.
+	// Refused: it did not accept the credentials, or requires some.
 	Refused bool
-	// Sent: credentials were sent. Offers are the schemes of authentication that the
-	// proxy named, as it wrote them, or nil.
+	// Sent: credentials were sent. Offers are the authentication schemes of the proxy,
+	// in its spelling, or nil.
 	Sent   bool
 	Offers []string
 	Err    error
@@ -56,11 +56,10 @@ func (e *ProxyError) Error() string {
 
 func (e *ProxyError) Unwrap() error { return e.Err }
 
-// through connects to host and port through p. WebSockets in the clear are
-// tunneled too (RFC 6455, section 4.1).
+// through connects to host and port through p. Unencrypted WebSockets are tunneled too
+// (RFC 6455, section 4.1).
 func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net.Conn, error) {
-	// The proxy's own address is not what --connect-to or --resolve are about,
-	// except that a name may be fixed.
+	// --connect-to does not apply to the proxy's own address; --resolve does.
 	ctx = context.WithValue(ctx, viaKey{}, p.Address())
 	conn, err := n.tcp(ctx, p.Host, p.Port)
 	if err != nil {
@@ -100,7 +99,7 @@ func (n *Network) through(ctx context.Context, p *Proxy, host, port string) (net
 	return tunnel, nil
 }
 
-// connectThrough asks an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
+// connectThrough requests a tunnel from an HTTP proxy (RFC 9110, section 9.3.6).
 func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (net.Conn, error) {
 	request := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
 	if p.User != "" {
@@ -113,8 +112,8 @@ func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (n
 	if maxHeader == 0 {
 		maxHeader = 256 << 10
 	}
-	// A header bomb ends with an unexpected EOF; what the server says of itself
-	// behind the answer stays in the buffer.
+	// An oversized header ends with an unexpected EOF; data of the server after the
+	// response stays in the buffer.
 	limit := &io.LimitedReader{R: conn, N: maxHeader}
 	br := bufio.NewReader(limit)
 	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
@@ -148,8 +147,8 @@ func connectThrough(conn net.Conn, p *Proxy, address string, maxHeader int64) (n
 	return conn, nil
 }
 
-// AuthSchemes returns the names of the schemes of authentication in the values of a
-// header such as Proxy-Authenticate (RFC 9110, section 11.3), each once, in order.
+// AuthSchemes returns the names of the authentication schemes in the values of a header
+// such as Proxy-Authenticate (RFC 9110, section 11.3), in order, without duplicates.
 func AuthSchemes(values []string) []string {
 	var schemes []string
 	for part := range strings.SplitSeq(withoutQuotes(strings.Join(values, ",")), ",") {
@@ -162,11 +161,12 @@ func AuthSchemes(values []string) []string {
 	return schemes
 }
 
-// mostSchemes bounds how many schemes of one answer are named.
+// mostSchemes is the maximum number of schemes that are returned.
 const mostSchemes = 8
 
-// schemeName matches what may be the name of a scheme; a parameter has an equals sign.
-// It is made when it is needed: it costs more than the rest of the package at the start.
+// schemeName matches the name of a scheme; a parameter has an equals sign. It is
+// compiled on first use, because that costs more than the rest of the package at the
+// start.
 var schemeName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,30}$`) })
 
 // withoutQuotes removes the quoted strings from the value of a header.
@@ -190,13 +190,13 @@ func withoutQuotes(value string) string {
 	}, value)
 }
 
-// An aheadConn is a connection of which something has been read already.
+// An aheadConn is a connection from which data has been read already.
 type aheadConn struct {
 	net.Conn
 	ahead []byte
 }
 
-// NetConn returns the connection below.
+// NetConn returns the underlying connection.
 func (c *aheadConn) NetConn() net.Conn { return c.Conn }
 
 // Read implements io.Reader.

@@ -11,8 +11,8 @@ import (
 	"strconv"
 )
 
-// SOCKS version 5 (RFC 1928) with user names and passwords (RFC 1929), as far as
-// a client that connects needs it.
+// SOCKS version 5 (RFC 1928) with user names and passwords (RFC 1929), as far as a
+// client needs it for CONNECT.
 const (
 	socksVersion     = 5
 	socksNoAuth      = 0
@@ -37,7 +37,7 @@ var socksReplies = [...]string{
 	8: "address type not supported",
 }
 
-// socks asks a SOCKS proxy for a connection.
+// socks requests a connection from a SOCKS proxy.
 func (n *Network) socks(ctx context.Context, conn net.Conn, p *Proxy, host, port string) error {
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -57,7 +57,7 @@ func (n *Network) socks(ctx context.Context, conn net.Conn, p *Proxy, host, port
 	return socksReply(conn)
 }
 
-// socksAuthenticate agrees on a method and shows the credentials.
+// socksAuthenticate negotiates a method and sends the credentials.
 func socksAuthenticate(rw io.ReadWriter, p *Proxy) error {
 	hello := []byte{socksVersion, 1, socksNoAuth}
 	if p.User != "" {
@@ -101,8 +101,8 @@ func socksAuthenticate(rw io.ReadWriter, p *Proxy) error {
 	return nil
 }
 
-// socksDestination encodes where to connect to: an address, or a name that the
-// proxy looks up.
+// socksDestination encodes the destination: an address, or a name that the proxy
+// resolves.
 func (n *Network) socksDestination(ctx context.Context, p *Proxy, host, port string) ([]byte, error) {
 	if n.Resolve != nil {
 		if a := n.Resolve(host, port); len(a) > 0 {
@@ -135,10 +135,10 @@ func (n *Network) socksDestination(ctx context.Context, p *Proxy, host, port str
 	return append([]byte{socksName, byte(len(host))}, host...), nil
 }
 
-// socksReply reads the answer to a request and the address that it carries.
+// socksReply reads the reply to a request and the address in it.
 func socksReply(r io.Reader) error {
 	var head [5]byte // to the first byte of the address
-	// A refusal may end behind its code, although that is not what RFC 1928 says.
+	// A refusal may end after its code, contrary to RFC 1928.
 	if _, err := io.ReadFull(r, head[:2]); err != nil {
 		return socksEnd(err)
 	}

@@ -10,10 +10,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// wireName is how the name of a header is written on the wire. net/http has one
-// canonical form for all, but RFC 6455 writes Sec-WebSocket-Key, and there are
-// servers that do not take any other spelling. typed has the names that the user
-// gave, by their canonical form.
+// wireName returns the spelling of the name of a header in a request. net/http has one
+// canonical form for all, but RFC 6455 has Sec-WebSocket-Key, and some servers accept
+// no other spelling. typed has the names that the user gave, by their canonical form.
 func wireName(name string, typed map[string]string) string {
 	if as, ok := typed[name]; ok {
 		return as
@@ -25,16 +24,15 @@ func wireName(name string, typed map[string]string) string {
 }
 
 // interpreted are the headers that net/http looks up by their canonical names. In
-// another spelling, it would not find them, or write its own alongside them.
+// another spelling, it would not find them, or add its own.
 var interpreted = []string{
 	"Accept-Encoding", "Connection", "Content-Length", "Expect", "Host", "Idempotency-Key", "Range",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "X-Idempotency-Key",
 }
 
-// onTheWire is req as it is sent: with the names of headers as they are written and
-// the host name in ASCII. It is made in the last step, because everything before
-// that, what withholds credentials above all, looks headers up by their canonical
-// names.
+// onTheWire returns req as it is sent: with the spelling of header names, and the host
+// name in ASCII. It is called last, because all other code, in particular the removal
+// of credentials, looks headers up by their canonical names.
 func onTheWire(req *http.Request, typed map[string]string) *http.Request {
 	header := make(http.Header, len(req.Header)+1)
 	for name, values := range req.Header {
@@ -44,7 +42,7 @@ func onTheWire(req *http.Request, typed map[string]string) *http.Request {
 		}
 		header[as] = append(header[as], values...)
 		if name == "User-Agent" && as != name {
-			header[name] = []string{""} // or net/http would add its own
+			header[name] = []string{""} // otherwise net/http adds its own
 		}
 	}
 	out := *req
@@ -55,10 +53,10 @@ func onTheWire(req *http.Request, typed map[string]string) *http.Request {
 	return &out
 }
 
-// EncodeQuery is an address with the characters of its query percent-encoded that
-// must not stand there (RFC 3986, section 3.4), as browsers do it (WHATWG URL, "query
-// percent-encode set"). What is encoded already stays, and so do characters such as
-// [ and ] that servers are used to. A path is encoded by net/url.
+// EncodeQuery returns an address with the characters of its query percent-encoded that
+// are not allowed there (RFC 3986, section 3.4), as browsers do it (WHATWG URL, "query
+// percent-encode set"). Characters that are encoded already are not changed, nor are
+// characters such as [ and ] that servers accept. A path is encoded by net/url.
 func EncodeQuery(address string) string {
 	before, query, ok := strings.Cut(address, "?")
 	if !ok {
@@ -76,9 +74,9 @@ func EncodeQuery(address string) string {
 	return b.String()
 }
 
-// HostHeader returns the value of the Host header of a request, an internationalized domain
-// name in the form of IDNA 2008 that the name is looked up by. net/http encodes it without
-// mapping, so that upper-case letters make another name.
+// HostHeader returns the value of the Host header of a request, an internationalized
+// domain name in the form of IDNA 2008 that the name is looked up by. net/http encodes
+// it without mapping, so that upper-case letters result in another name.
 func HostHeader(req *http.Request) string {
 	host := req.Host
 	if host == "" {
@@ -91,7 +89,7 @@ func HostHeader(req *http.Request) string {
 	ascii, err := idna.Lookup.ToASCII(name)
 	switch {
 	case err != nil, strings.EqualFold(ascii, name):
-		return host // in ASCII already, or the resolver will complain
+		return host // in ASCII already, or the resolver will return an error
 	case port != "":
 		return net.JoinHostPort(ascii, port)
 	}

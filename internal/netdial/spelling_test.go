@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// wireRequest is what arrives at a server for a request to address, line by line.
+// wireRequest returns the lines that a server receives for a request to address.
 func wireRequest(t *testing.T, n *Network, address string, header http.Header) []string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,8 +58,8 @@ func wireRequest(t *testing.T, n *Network, address string, header http.Header) [
 	return lines
 }
 
-// Strict servers compare the names of headers byte by byte. The user's are written
-// as they were typed, and none twice.
+// Strict servers compare the names of headers byte by byte. The user's are sent as
+// typed, without duplicates.
 func TestHeaderNamesOnTheWire(t *testing.T) {
 	n := &Network{HeaderNames: map[string]string{"X-Lower": "x-lower", "User-Agent": "user-agent", "Accept-Encoding": "accept-encoding"}}
 	got := wireRequest(t, n, "http://test.example/a", http.Header{
@@ -75,7 +75,7 @@ func TestHeaderNamesOnTheWire(t *testing.T) {
 	}
 }
 
-// The Host header names the host that is looked up.
+// The Host header contains the host that is looked up.
 func TestHostOnTheWire(t *testing.T) {
 	for host, want := range map[string]string{
 		"BÜCHER.example:81":    "xn--bcher-kva.example:81",
@@ -99,7 +99,7 @@ func TestHostOnTheWire(t *testing.T) {
 	}
 }
 
-// A name below localhost is this machine, whatever a resolver says.
+// A name below localhost is localhost, whatever a resolver returns.
 func TestNamesBelowLocalhost(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "app.localhost": true, "App.LOCALHOST.": true, "127.9.9.9": true, "::1": true, "::ffff:127.0.0.1": true,
@@ -122,7 +122,7 @@ func TestNamesBelowLocalhost(t *testing.T) {
 	conn.Close()
 }
 
-// The request line holds no byte that does not belong there, whatever was typed.
+// The request line contains only valid bytes, whatever was typed.
 func TestQueryOnTheWire(t *testing.T) {
 	for typed, want := range map[string]string{
 		"/a?q=x y":                 "/a?q=x%20y",

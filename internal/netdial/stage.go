@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 )
 
-// A Stage is a step on the way to an open socket.
+// A Stage is a stage of opening a socket.
 type Stage string
 
-// The stages of the network, in their order. Services have stages of their own besides.
+// The stages of the network, in order. Services have further stages.
 const (
 	StageDNS     Stage = "dns"
 	StageTCP     Stage = "tcp"
@@ -22,7 +22,7 @@ const (
 	StageUpgrade Stage = "upgrade" // the opening handshake of RFC 6455, section 4
 )
 
-// A stageError says how far a connection had come when it failed.
+// A stageError has the stage at which a connection failed.
 type stageError struct {
 	stage Stage
 	err   error
@@ -31,13 +31,13 @@ type stageError struct {
 func (e *stageError) Error() string { return e.err.Error() }
 func (e *stageError) Unwrap() error { return e.err }
 
-// progress is how far an attempt has come, for when it is cut short.
+// progress is the stage of an attempt, in case it is interrupted.
 type progress struct{ at atomic.Pointer[milestone] }
 
 type progressKey struct{}
 
-// A milestone is a stage that has begun. address is that of the proxy, for what
-// goes on between us and it, and empty otherwise.
+// A milestone is a stage that has begun. address is that of the proxy for a stage with
+// a proxy, and "" otherwise.
 type milestone struct {
 	stage   Stage
 	address string
@@ -46,7 +46,7 @@ type milestone struct {
 // viaKey is the key of the address of the proxy that a context connects to.
 type viaKey struct{}
 
-// begin says that a stage of the attempt that ctx belongs to has begun.
+// begin records that a stage of the attempt of ctx has begun.
 func begin(ctx context.Context, stage Stage) {
 	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
 		m := &milestone{stage: stage}
@@ -57,13 +57,13 @@ func begin(ctx context.Context, stage Stage) {
 	}
 }
 
-// Track returns a context for one attempt to connect, which Reached can be asked about.
+// Track returns a context for one connection attempt, for use with Reached.
 func Track(ctx context.Context) context.Context {
 	return context.WithValue(ctx, progressKey{}, &progress{})
 }
 
-// Reached returns the stage that the attempt of a context from Track has come to, and
-// the address of the proxy when it is one with a proxy, "" otherwise.
+// Reached returns the current stage of the attempt of a context from Track, and the
+// address of the proxy for a stage with a proxy, "" otherwise.
 func Reached(ctx context.Context) (stage Stage, proxy string) {
 	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
 		if m := p.at.Load(); m != nil {
@@ -73,8 +73,8 @@ func Reached(ctx context.Context) (stage Stage, proxy string) {
 	return StageUpgrade, ""
 }
 
-// StageOf returns how far an attempt had come that failed with err, as far as err says
-// it: an error of a Network, or of net/http.
+// StageOf returns the stage at which an attempt failed with err, an error of a Network
+// or of net/http, if known.
 func StageOf(err error) Stage {
 	if e, ok := errors.AsType[*stageError](err); ok {
 		return e.stage
@@ -91,7 +91,7 @@ func StageOf(err error) Stage {
 		}
 	}
 	if errors.Is(err, http.ErrSchemeMismatch) {
-		return StageTLS // an answer in the clear
+		return StageTLS // an unencrypted response
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		switch e.Op {

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// TLSVersion returns the number of a version of TLS, of which users write "1.2".
+// TLSVersion returns the number of a version of TLS such as "1.2".
 func TLSVersion(name string) (version uint16, known bool) {
 	version, known = map[string]uint16{
 		"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
@@ -21,7 +21,7 @@ func TLSVersion(name string) (version uint16, known bool) {
 	return version, known
 }
 
-// Authorities returns the certificates in PEM text, nil when there are none.
+// Authorities returns the certificates in PEM text, nil if there are none.
 func Authorities(text []byte) *x509.CertPool {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
@@ -30,18 +30,18 @@ func Authorities(text []byte) *x509.CertPool {
 	return pool
 }
 
-// A Pin is the SHA-256 hash of a public key in its form in a certificate, which curl
-// writes as sha256// and base64.
+// A Pin is the SHA-256 hash of a public key as encoded in a certificate; curl writes it
+// as sha256// and base64.
 type Pin [sha256.Size]byte
 
 func (p Pin) String() string { return pinPrefix + base64.StdEncoding.EncodeToString(p[:]) }
 
 const pinPrefix = "sha256//"
 
-// IsPin reports whether text is meant to be the text of pins, not the name of a file.
+// IsPin reports whether text has the form of pins rather than the name of a file.
 func IsPin(text string) bool { return strings.HasPrefix(text, pinPrefix) }
 
-// ParsePins reads pins that are separated by semicolons. The error is an *ItemError.
+// ParsePins parses pins separated by semicolons. The error is an *ItemError.
 func ParsePins(text string) (pins []Pin, err error) {
 	for item := range strings.SplitSeq(text, ";") {
 		hash, ok := strings.CutPrefix(strings.TrimSpace(item), pinPrefix)
@@ -75,7 +75,7 @@ func PinOf(b []byte) (Pin, error) {
 	return sha256.Sum256(b), nil
 }
 
-// A PinError is a server with another public key than one of the pins.
+// A PinError reports a server whose public key is not one of the pins.
 type PinError struct{ Got Pin }
 
 func (e *PinError) Error() string {
@@ -97,7 +97,7 @@ func Pinned(pins []Pin) func(tls.ConnectionState) error {
 	}
 }
 
-// An Alert is one of TLS (RFC 8446, section 6.2).
+// An Alert is a TLS alert (RFC 8446, section 6.2).
 type Alert uint8
 
 // Alerts by which servers refuse a client's certificate.

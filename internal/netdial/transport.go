@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Transport sends HTTP requests over a Network, and gives up the
-// connection that it is about to open for a request when that request is over.
+// A Transport sends HTTP requests over a Network, and cancels the dial for a request
+// when that request ends.
 type Transport struct {
 	http    *http.Transport
 	network *Network
@@ -18,8 +18,8 @@ type Transport struct {
 // net/http dials with a context of its own, which only has the values.
 type requestKey struct{}
 
-// NewTransport makes the transport of a network. Proxies of the environment are
-// none of its business: Network.Proxy is.
+// NewTransport returns the transport of a network. It ignores the proxies of the
+// environment and uses Network.Proxy.
 func NewTransport(n *Network) *Transport {
 	dial := func(secure bool) func(context.Context, string, string) (net.Conn, error) {
 		return func(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -55,5 +55,5 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // written on the wire.
 func (n *Network) HeaderName(name string) string { return wireName(name, n.HeaderNames) }
 
-// CloseIdleConnections ends the connections that no request uses.
+// CloseIdleConnections closes the connections that no request uses.
 func (t *Transport) CloseIdleConnections() { t.http.CloseIdleConnections() }

@@ -1,5 +1,5 @@
-// Package pattern has regular expressions that are compiled when they are first used:
-// most runs of hark use none, and to compile all of them can be felt at the start.
+// Package pattern compiles regular expressions on first use: most runs of hark use
+// none, and compiling all of them would slow the start noticeably.
 package pattern
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Lazy returns what compiles expr, once, when it is called.
+// Lazy returns a function that compiles expr once, on its first call.
 func Lazy(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }

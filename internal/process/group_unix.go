@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// ownGroup gives cmd a process group of its own, whose number is that of its process.
+// ownGroup puts cmd into its own process group, whose number is that of its process.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// send signals cmd and all that it has started: its group, or, when it shares hark's,
-// all, which is nil where nobody knows.
+// send signals cmd and all its descendants: its group, or, if it shares hark's group,
+// the processes in all, which is nil if they are unknown.
 func send(cmd *exec.Cmd, shared bool, all *tree, sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	switch {
@@ -28,7 +28,7 @@ func send(cmd *exec.Cmd, shared bool, all *tree, sig os.Signal) error {
 	return os.ErrProcessDone
 }
 
-// kill is send with a signal that nobody can refuse.
+// kill is send with SIGKILL.
 func kill(cmd *exec.Cmd, shared bool, all *tree) error {
 	if all != nil {
 		all.kill()

@@ -1,5 +1,5 @@
-// Package process runs the commands that hark starts, so that they end with hark and
-// leave nothing behind. It is a leaf: standard library only.
+// Package process runs the commands that hark starts, so that they and their
+// descendants end with hark. It imports only the standard library.
 package process
 
 import (
@@ -11,24 +11,25 @@ import (
 	"time"
 )
 
-// Options say how a command ends when its context does.
+// Options configure how a command is ended when its context is done.
 type Options struct {
 	// Shared leaves the command in hark's own process group, which it needs to use a
-	// terminal. Where it is not Linux, what it has started may outlive it then.
+	// terminal. Except on Linux, its descendants may then outlive it.
 	Shared bool
-	// Signal is what the command, and all that it has started, get first; nil for TERM.
-	// When it returns nil, they are not sent any.
+	// Signal returns the signal that the command and all its descendants get first; nil
+	// for TERM. If it returns nil, none is sent.
 	Signal func() os.Signal
-	// Grace is how long they have until they are killed.
+	// Grace is the time between the signal and SIGKILL.
 	Grace time.Duration
-	// Rescue, if not nil, is given a function that kills them, for a program that ends
-	// at once; done is called when that is over.
+	// Rescue, if not nil, is called with a function that kills them, for a program that
+	// exits at once; done must be called when the command has ended.
 	Rescue func(kill func()) (done func())
-	// Drain is how long output may come in a pipe from what has outlived the command.
+	// Drain is how long to read a pipe of output from descendants that have outlived
+	// the command.
 	Drain time.Duration
 }
 
-// Shell returns the command that runs a line of the user's shell language.
+// Shell returns the command that runs a line of shell.
 func Shell(ctx context.Context, line string) *exec.Cmd {
 	if runtime.GOOS == "windows" {
 		return exec.CommandContext(ctx, "cmd", "/c", line)
@@ -37,9 +38,9 @@ func Shell(ctx context.Context, line string) *exec.Cmd {
 }
 
 // Run runs cmd, which was made with ctx, and returns as exec.Cmd.Run does, except that
-// output in a pipe that has outlived the command is no error. When ctx ends, the command
-// and all that it has started get the signal, and what is left of them after Grace, or
-// when the command itself has ended, is killed.
+// a pipe of output that has outlived the command is not an error. When ctx is done, the
+// command and all its descendants get the signal; those left after Grace, or when the
+// command itself has exited, are killed.
 func Run(ctx context.Context, cmd *exec.Cmd, o Options) error {
 	if !o.Shared {
 		ownGroup(cmd)
@@ -69,7 +70,7 @@ func Run(ctx context.Context, cmd *exec.Cmd, o Options) error {
 		}
 		return send(cmd, o.Shared, all, sig)
 	}
-	// It begins when ctx ends, too.
+	// It begins when ctx is done, too.
 	cmd.WaitDelay = o.Grace + max(o.Drain, time.Second)
 	if o.Drain > 0 && o.Grace <= 0 {
 		cmd.WaitDelay = o.Drain
@@ -87,7 +88,7 @@ func Run(ctx context.Context, cmd *exec.Cmd, o Options) error {
 	err := cmd.Wait()
 	close(over)
 	if ctx.Err() != nil {
-		_ = kill(cmd, o.Shared, all) // what has outlived the command
+		_ = kill(cmd, o.Shared, all) // descendants that have outlived the command
 	}
 	if err == exec.ErrWaitDelay {
 		err = nil
@@ -95,8 +96,7 @@ func Run(ctx context.Context, cmd *exec.Cmd, o Options) error {
 	return err
 }
 
-// OnTerminal reports whether there is a terminal that a command could ask the user
-// something on.
+// OnTerminal reports whether there is a terminal on which a command could ask the user.
 func OnTerminal() bool {
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {

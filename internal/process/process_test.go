@@ -19,7 +19,7 @@ import (
 )
 
 // start runs a line of shell until it has printed the number of a process that it has
-// started, and returns that, what ends the context, and what Run will return.
+// started, and returns that, the cancel function, and the channel of Run's result.
 func start(t *testing.T, line string, o Options) (child int, end context.CancelFunc, result chan error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -47,7 +47,7 @@ func start(t *testing.T, line string, o Options) (child int, end context.CancelF
 	return child, cancel, result
 }
 
-// gone waits until a process is there no more, or has only its parent to notice it.
+// gone waits until a process has ended, even if its parent has not waited for it.
 func gone(t *testing.T, pid int) {
 	t.Helper()
 	for {
@@ -60,9 +60,9 @@ func gone(t *testing.T, pid int) {
 	}
 }
 
-// All that a command has started ends with it: what takes the signal, what ignores it,
-// and what outlives the shell that has started it, in a group of its own and, where
-// processes can be listed, in ours.
+// All descendants of a command end with it: those that obey the signal, those that
+// ignore it, and those that outlive their shell, in their own group and, where
+// processes can be listed, in hark's.
 func TestRunLeavesNothing(t *testing.T) {
 	for _, line := range []string{
 		"sleep 1000 & echo $!; wait",
@@ -92,8 +92,7 @@ func TestRunSendsTheSignal(t *testing.T) {
 	}
 }
 
-// Output that nobody waits for is no error, and more than there is room for ends the
-// command.
+// Unread output is not an error, and too much output ends the command.
 func TestRunOutput(t *testing.T) {
 	cmd := Shell(t.Context(), "sleep 1000 & echo token")
 	out := &bounded.Buffer{Limit: 100}
@@ -109,7 +108,7 @@ func TestRunOutput(t *testing.T) {
 	}
 }
 
-// A program that ends at once takes along what it has started.
+// A program that exits at once kills its commands.
 func TestRunIsRescued(t *testing.T) {
 	killer, over := make(chan func(), 1), make(chan bool, 1)
 	child, _, result := start(t, "trap '' TERM QUIT; (trap '' TERM QUIT; exec sleep 1000) & echo $!; wait; wait", Options{

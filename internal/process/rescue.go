@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// Rescues are what has to happen before hark ends at once, without the ends of its
-// functions: the terminal is given back, files that say that hark runs are removed.
+// Rescues are functions to run before hark exits without returning from its functions:
+// they restore the terminal, and remove files that show that hark runs.
 type Rescues struct {
 	mu   sync.Mutex
 	list []*func()
 }
 
-// Add adds f. done takes it out again.
+// Add adds f. done removes it.
 func (r *Rescues) Add(f func()) (done func()) {
 	if r == nil { // of a program that is only asked something
 		return func() {}
@@ -32,7 +32,7 @@ func (r *Rescues) Add(f func()) (done func()) {
 	}
 }
 
-// Run calls all of them, the last first.
+// Run calls all of them, last added first.
 func (r *Rescues) Run() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,8 +42,8 @@ func (r *Rescues) Run() {
 	r.list = nil
 }
 
-// Stacks is what the runtime of Go prints at SIGQUIT, by which someone finds out where
-// a program hangs: where each goroutine is.
+// Stacks returns what the Go runtime prints at SIGQUIT, to find out where a program
+// hangs: the stacks of all goroutines.
 func Stacks() []byte {
 	text := []byte("SIGQUIT: quit\n\n")
 	b := make([]byte, 512<<10)

@@ -4,5 +4,5 @@ package process
 
 import "os/exec"
 
-// Signalled is for systems where no signal ends a command.
+// Signalled returns 0 on systems without signals.
 func Signalled(*exec.ExitError) int { return 1 }

@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// Signalled is the exit code of a command that a signal has ended, as shells have
-// it.
+// Signalled returns the exit code of a command terminated by a signal, as in shells.
 func Signalled(e *exec.ExitError) int {
 	if s, ok := e.Sys().(syscall.WaitStatus); ok && s.Signaled() {
 		return 128 + int(s.Signal())

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// A SignalError says which signal ended the program.
+// A SignalError is the cause of an end by a signal.
 type SignalError struct{ Signal os.Signal }
 
 func (e *SignalError) Error() string { return fmt.Sprintf("ended by signal %v", e.Signal) }
@@ -15,7 +15,7 @@ func (e *SignalError) Error() string { return fmt.Sprintf("ended by signal %v", 
 // SignalExit is the exit code to which the number of a signal is added.
 const SignalExit = 128
 
-// ExitCode is 128 and the number of the signal, as shells have it.
+// ExitCode returns 128 plus the number of the signal, as in shells.
 func (e *SignalError) ExitCode() int {
 	if n, ok := e.Signal.(syscall.Signal); ok {
 		return SignalExit + int(n)
@@ -23,8 +23,8 @@ func (e *SignalError) ExitCode() int {
 	return 1
 }
 
-// Obey turns signals into the end of ctx, with a *SignalError as its cause, at
-// the first and into the closing of kill at the second. stop ends the goroutine.
+// Obey cancels ctx, with a *SignalError as its cause, at the first signal, and closes
+// kill at the second. stop ends the goroutine.
 func Obey(parent context.Context, signals <-chan os.Signal) (ctx context.Context, kill <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	killed := make(chan struct{})

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// USR1 is for systems without a signal for that.
+// USR1 does nothing on systems without that signal.
 func USR1() <-chan os.Signal { return nil }
 
-// DeadWrites are the signals of a write that failed.
+// DeadWrites are the signals of failed writes.
 func DeadWrites() []os.Signal { return []os.Signal{syscall.SIGPIPE} }

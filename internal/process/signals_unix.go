@@ -15,5 +15,5 @@ func USR1() <-chan os.Signal {
 	return c
 }
 
-// DeadWrites are the signals of a write that failed.
+// DeadWrites are the signals of failed writes.
 func DeadWrites() []os.Signal { return []os.Signal{syscall.SIGPIPE, syscall.SIGXFSZ} }

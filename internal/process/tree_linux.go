@@ -9,24 +9,24 @@ import (
 	"syscall"
 )
 
-// A member is a process by its number and the time at which it began, in ticks since
-// the machine did: numbers are used again.
+// A member is a process by its number and start time, in ticks since boot: numbers are
+// reused.
 type member struct{ pid, began int }
 
-// stat is what /proc tells about a process.
+// stat is the content of /proc/PID/stat.
 type stat struct {
 	parent, group, session, began int
-	// ended: only its parent has not noticed yet.
+	// ended: it is a zombie.
 	ended bool
 }
 
-// readStat reads /proc/PID/stat; ok is false when there is no such process.
+// readStat reads /proc/PID/stat; ok is false if there is no such process.
 func readStat(pid int) (s stat, ok bool) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return stat{}, false
 	}
-	// The name, in parentheses, may hold anything.
+	// The name, in parentheses, may contain any character.
 	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 	if len(f) < 20 {
 		return stat{}, false
@@ -43,18 +43,18 @@ func readStat(pid int) (s stat, ok bool) {
 	return s, true
 }
 
-// A tree are the processes that a command in hark's own group has started. It may be
-// used by several goroutines.
+// A tree is the set of descendants of a command in hark's own group. It may be used
+// concurrently.
 type tree struct {
 	root int
 
 	mu    sync.Mutex
 	known map[member]bool
-	// since is when the root began.
+	// since is the start time of the root.
 	since int
 }
 
-// newTree is called before anybody waits for the command; nil where there is no /proc.
+// newTree must be called before waiting for the command; it returns nil without /proc.
 func newTree(root int) *tree {
 	s, ok := readStat(root)
 	if !ok { // without /proc
@@ -63,8 +63,8 @@ func newTree(root int) *tree {
 	return &tree{root: root, known: make(map[member]bool), since: s.began}
 }
 
-// find adds the processes that descend from the command, also those whose parents have
-// ended, as long as they are in hark's group, and returns all that are there.
+// find adds the descendants of the command, also those whose parents have ended, as
+// long as they are in hark's group, and returns those that exist.
 func (t *tree) find() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,9 +113,10 @@ func (t *tree) find() []int {
 	return pids
 }
 
-// adopted reports whether the parent of a process in hark's group is one that takes
-// over orphans: it is of another session, or the first process, which did not start
-// hark itself. Where hark is an orphan, it cannot be told from its pipeline.
+// adopted reports whether the parent of a process in hark's group is one that adopts
+// orphans: it is in another session, or it is the first process, which did not start
+// hark itself. If hark is an orphan itself, its descendants cannot be distinguished
+// from its pipeline.
 func (t *tree) adopted(all map[int]stat, s stat) bool {
 	own := all[os.Getpid()]
 	if own.session != os.Getpid() && all[own.parent].session != own.session {
@@ -125,14 +126,14 @@ func (t *tree) adopted(all map[int]stat, s stat) bool {
 	return ok && (parent.session != own.session || s.parent == 1 && own.parent != 1)
 }
 
-// signal sends sig to all of the tree.
+// signal sends sig to all processes of the tree.
 func (t *tree) signal(sig syscall.Signal) {
 	for _, pid := range t.find() {
 		_ = syscall.Kill(pid, sig)
 	}
 }
 
-// kill ends all of the tree, and what it starts meanwhile.
+// kill kills all processes of the tree, and those that they start meanwhile.
 func (t *tree) kill() {
 	for range 100 {
 		pids := t.find()

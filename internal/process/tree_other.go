@@ -4,8 +4,8 @@ package process
 
 import "syscall"
 
-// A tree are the processes that a command in hark's own group has started, which only
-// Linux tells.
+// A tree is the set of descendants of a command in hark's own group, which is known on
+// Linux only.
 type tree struct{}
 
 func newTree(int) *tree { return nil }

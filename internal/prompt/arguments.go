@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// CloseArguments reads [CODE [REASON]] (RFC 6455, section 7.4).
+// CloseArguments parses [CODE [REASON]] (RFC 6455, section 7.4).
 func CloseArguments(rest string) (code int, reason string, err error) {
 	text, reason, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	code = frame.StatusNormal
@@ -30,7 +30,7 @@ func CloseArguments(rest string) (code int, reason string, err error) {
 	return code, reason, nil
 }
 
-// BinaryArgument is HEX or @FILE.
+// BinaryArgument returns the bytes of HEX or @FILE.
 func BinaryArgument(arg string) ([]byte, error) {
 	if path, ok := strings.CutPrefix(arg, "@"); ok {
 		b, err := os.ReadFile(path)
@@ -46,7 +46,7 @@ func BinaryArgument(arg string) ([]byte, error) {
 	return b, nil
 }
 
-// A PostWriter writes above the line that is being typed.
+// A PostWriter writes above the line being edited.
 type PostWriter struct{ lineedit.Editor }
 
 // Write implements io.Writer.
@@ -55,5 +55,5 @@ func (w PostWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// ErrQuit ends what goes on because that was asked for at the prompt.
+// ErrQuit ends a stream by /quit.
 var ErrQuit = errors.New("ended at the prompt")

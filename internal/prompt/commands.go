@@ -15,17 +15,17 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A promptCommand is what a line that begins with a slash can ask for.
+// A promptCommand is a command for a line that begins with a slash.
 type promptCommand struct {
 	name string
 	args string // synopsis
 	help string // lower case, no full stop
 	run  func(t *talk, rest string) error
-	// words are what may stand after it, for completion.
+	// words returns candidates for its argument, for completion.
 	words func(t *talk) []string
 }
 
-// promptCommands are those that every prompt has.
+// promptCommands are the commands of every prompt.
 func promptCommands() []promptCommand {
 	return []promptCommand{
 		{"help", "", "list the commands", (*talk).cmdHelp, nil},
@@ -49,8 +49,8 @@ func promptCommands() []promptCommand {
 	}
 }
 
-// commands are those of this prompt: the general ones, those of the service, and
-// the macros.
+// commands returns the commands of this prompt: the general ones, those of the service,
+// and the macros.
 func (t *talk) commands() []promptCommand {
 	all := promptCommands()
 	if svc, ok := t.Service.(proto.Commanded); ok {
@@ -165,7 +165,7 @@ func (t *talk) cmdFile(rest string) error {
 	return nil
 }
 
-// cmdEdit has a message written in an editor of the user's choice.
+// cmdEdit opens a message in the user's editor.
 func (t *talk) cmdEdit(string) error {
 	if t.ed == nil {
 		return cmdline.Usagef("/edit requires a terminal; /file PATH sends the content of a file")
@@ -185,7 +185,7 @@ func (t *talk) cmdEdit(string) error {
 		return err
 	}
 	err = t.ed.Lend(func() error {
-		// Through a shell, because the variable may have arguments in it.
+		// Through a shell, because the variable may contain arguments.
 		cmd := exec.Command("sh", "-c", editor+` "$1"`, "sh", f.Name())
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 		return cmd.Run()
@@ -206,7 +206,7 @@ func (t *talk) cmdEdit(string) error {
 	return nil
 }
 
-// cmdRecord begins a recording, or ends it.
+// cmdRecord starts or ends a recording.
 func (t *talk) cmdRecord(rest string) error {
 	if rest != "off" {
 		if err := t.filesAllowed("/record"); err != nil {
@@ -271,7 +271,7 @@ func (t *talk) cmdQuit(string) error {
 	return nil
 }
 
-// serviceCommand gives the session a command of its service.
+// serviceCommand runs a command of the service with its session.
 func (t *talk) serviceCommand(c proto.Command, rest string) error {
 	if !t.up {
 		return errNotConnected()

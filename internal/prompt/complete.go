@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// complete finds what may stand at the cursor. It is called by the editor.
+// complete returns candidates at the cursor, for the editor.
 func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 	text := string(line[:pos])
 	var all []string
@@ -54,7 +54,7 @@ func (t *talk) complete(line []rune, pos int) (start int, fits []string) {
 	return len([]rune(text[:at])), Fitting(all, text[at:])
 }
 
-// exprWords are the keys as a jq expression has them, and the names in quotes.
+// exprWords returns the keys in the syntax of jq, and the names in quotes.
 func (t *talk) exprWords() []string {
 	keys, names := t.words.known()
 	all := []string{"off"}
@@ -71,7 +71,7 @@ func (t *talk) exprWords() []string {
 	return all
 }
 
-// jsonWords are keys and names as a JSON message has them, and names as they are.
+// jsonWords returns keys and names in the syntax of JSON, and names without quotes.
 func (t *talk) jsonWords() []string {
 	keys, names := t.words.known()
 	all := names
@@ -81,7 +81,7 @@ func (t *talk) jsonWords() []string {
 	return all
 }
 
-// seenWords are the names alone.
+// seenWords returns the names only.
 func (t *talk) seenWords() []string {
 	_, names := t.words.known()
 	return append(names, t.Names...)
@@ -100,10 +100,10 @@ func (t *talk) formatWords() []string {
 // historyShown is how many lines /history lists.
 const historyShown = 50
 
-// remember adds a line to the history, unless it begins with a space or has a
-// credential in it, or may be the rest of a JSON value with one.
+// remember adds a line to the history, unless it begins with a space or contains a
+// credential, or may be the rest of a JSON value with one.
 func (t *talk) remember(text string) {
-	if text == "" || text[0] == ' ' || credential.Holds(t.whole.Begun+text) || t.Say.String(text) != text {
+	if text == "" || text[0] == ' ' || credential.Contains(t.whole.Begun+text) || t.Say.String(text) != text {
 		return
 	}
 	if t.past = append(t.past, text); len(t.past) > 2*historyShown {
@@ -120,7 +120,7 @@ func (t *talk) remember(text string) {
 	}
 }
 
-// historyPath is where the history of this endpoint is kept.
+// historyPath returns the file of the history of this endpoint.
 func (t *talk) historyPath() (string, error) {
 	state, _ := t.LookupEnv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
@@ -130,7 +130,7 @@ func (t *talk) historyPath() (string, error) {
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	// The address may have a credential in it: only its host is readable.
+	// The address may contain a credential, so the rest of it is hashed.
 	_, host, _ := strings.Cut(t.Place, "://")
 	if i := strings.IndexAny(host, "/? "); i >= 0 {
 		host = host[:i]

@@ -7,11 +7,11 @@ import (
 	"github.com/hark-cli/hark/internal/eventjson"
 )
 
-// A Composed value is JSON that takes several lines to type.
+// A Composed value is JSON typed in several lines.
 type Composed struct{ Begun string }
 
-// Add takes a line. It returns all lines when they are complete, or when an empty one
-// says that this is enough.
+// Add adds a line. It returns all lines when the value is complete, or after an empty
+// line.
 func (c *Composed) Add(line string) (text string, complete bool) {
 	switch {
 	case c.Begun == "":
@@ -29,8 +29,7 @@ func (c *Composed) Add(line string) (text string, complete bool) {
 	return text, true
 }
 
-// unfinished reports whether text is the beginning of a JSON object or array, and no
-// more than that.
+// unfinished reports whether text is an incomplete JSON object or array.
 func unfinished(text string) bool {
 	begin := strings.TrimLeft(text, " \t")
 	if begin == "" || begin[0] != '{' && begin[0] != '[' {

@@ -15,52 +15,53 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A Config is what a conversation has of the stream, and of the program around it.
+// A Config connects a conversation to the stream and the program.
 type Config struct {
 	Say       *console.Printer
 	Warn      func(format string, args ...any)
 	LookupEnv func(name string) (string, bool)
-	// Rescue has f called when the program ends at once.
+	// Rescue registers f to be called if the program exits at once.
 	Rescue func(f func()) (done func())
-	// Editor takes over the terminal; nil when there is none.
+	// Editor opens the line editor; nil without a terminal.
 	Editor func(lineedit.Config) (lineedit.Editor, error)
 	// PlainTerminal, StdinTerminal and StderrTerminal are as in program.Env.
 	PlainTerminal, StdinTerminal, StderrTerminal bool
 
 	Service proto.Service
-	// Place is what the history is kept for; Names are completed before they were seen.
+	// Place is the endpoint of the history; Names are candidates for completion from
+	// the start.
 	Place string
 	Names []string
-	Line  *cmdline.Line // that led here; or nil
+	Line  *cmdline.Line // of the command; or nil
 	// Macros are the texts of the configuration file, by name.
 	Macros map[string]string
 
-	// Lines yields what is typed without an editor; Execute are lines in its place.
+	// Lines yields the lines without an editor; Execute are lines instead of them.
 	Lines   func() (string, error)
 	Execute []string
-	Files   bool // lines of a pipe may name files
+	Files   bool // lines of a pipe may read and write files
 	Slash   bool // lines that begin with a slash are commands
 	Pings   bool // pings and pongs are shown
-	// Limit ends the stream with Over when the last line was so long ago: with Hold
-	// whatever comes meanwhile. Below 0 it never does.
+	// Limit ends the stream with Over that long after the last line: without Hold, or
+	// after the last message if that is later. A negative Limit never does.
 	Limit time.Duration
 	Over  error
 	Hold  bool
 
-	// Shape is how messages are shown, and Options what that means for the output.
+	// Shape is how messages are shown, and Options the options of the output for it.
 	Shape   *Shape
 	Options func(ctx context.Context) (output.Options, jq.Vars, error)
-	// Screen is what the output prints to, for a terminal; nil without one.
+	// Screen gets the output for a terminal; nil without one.
 	Screen *Screen
-	Wrap   func(proto.Sink) proto.Sink // changes events on their way to the output; or nil
+	Wrap   func(proto.Sink) proto.Sink // wraps the output; or nil
 	End    context.CancelCauseFunc     // ends the stream
-	// Record begins a recording.
+	// Record starts a recording.
 	Record func(path string) (*Recording, error)
-	// Explain says what is shown of an error: a line, those below it, and a hint.
+	// Explain returns the message of an error: a line, further lines, and a hint.
 	Explain func(err error) (text string, below []string, hint string)
 }
 
-// A Shape says how messages are shown.
+// A Shape is how messages are shown.
 type Shape struct {
 	Format string
 	JQ     string
@@ -69,21 +70,19 @@ type Shape struct {
 	Time   bool
 }
 
-// A Screen takes the output of a stream on its way to a view, which shows it in its own
-// way, as the flags have it.
+// A Screen receives the output of a stream for a view, in the format of the flags.
 type Screen struct {
 	bytes.Buffer
 	Color, Pretty, Time bool
 }
 
-// A Recording takes frames until it is closed.
+// A Recording records frames until it is closed.
 type Recording struct {
 	Frame func(proto.FrameRecord)
 	Close func() error
 }
 
-// Converse runs a stream with someone who talks back: what they type goes out, or is a
-// command.
+// Converse runs a stream interactively: each line is sent, or run as a command.
 func Converse(ctx context.Context, c Config, o proto.Options, w *output.Writer) error {
 	dead, bury := context.WithCancel(context.WithoutCancel(ctx))
 	defer bury()
@@ -125,7 +124,7 @@ func Converse(ctx context.Context, c Config, o proto.Options, w *output.Writer) 
 	return err
 }
 
-// open takes the terminal over.
+// open opens the terminal.
 func (t *talk) open(w *output.Writer) (*view, error) {
 	name, err := t.historyPath()
 	var past []string
@@ -152,7 +151,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 	return t.view, nil
 }
 
-// shut gives the terminal back.
+// shut restores the terminal.
 func (t *talk) shut() {
 	t.ed.Close()
 	t.rescued()

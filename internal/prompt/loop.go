@@ -15,9 +15,8 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A talk is a stream and someone who talks back. What follows from what they type
-// and from what happens to the connection is decided in one goroutine, that of
-// loop; others post to it.
+// A talk is an interactive stream. One goroutine, that of loop, handles lines and the
+// events of the connection; others post to it.
 //
 //	stdin or editor ─ read ─▶ lines ─┐                ┌─▶ input, again, ask ─▶ proto.Run
 //	proto.Trace ────────────▶ posts ─┴─▶ loop ─▶ run ─┤
@@ -25,17 +24,17 @@ import (
 //	proto.Run ─ events ─▶ view ─▶ terminal, or output.Writer ─▶ stdout
 type talk struct {
 	Config
-	dead context.Context // ends an expression that runs too long
+	dead context.Context // canceled to end an expression that runs too long
 
-	withheld int // credentials of messages that the printer knows
+	withheld int // number of credentials in messages that the printer removes
 
 	terminal bool
 	ed       lineedit.Editor   // nil without a terminal
-	rescued  func()            // ed is not to be rescued any more
+	rescued  func()            // removes the rescue of ed
 	view     *view             // nil without a terminal
-	sink     reshaper          // where events go
-	frames   atomic.Bool       // all frames are wanted
-	history  *lineedit.History // nil when it is not kept
+	sink     reshaper          // the sink of events
+	frames   atomic.Bool       // show all frames
+	history  *lineedit.History // nil if it is not stored
 	past     []string          // its lines
 	color    bool
 
@@ -48,26 +47,26 @@ type talk struct {
 	posts  []func()
 	posted chan struct{}
 
-	up       bool // there is a connection
-	ever     bool // there was one
+	up       bool // connected
+	ever     bool // has been connected
 	held     bool // the run waits for again
 	asking   bool // a command of the service is being run
-	closing  bool // a close frame of ours is on its way
+	closing  bool // a close frame has been queued
 	since    time.Time
 	address  string
 	closed   string // code and reason of the last close frame
 	eof      bool   // there are no more lines
 	queue    []proto.Frame
-	acted    time.Time    // when something was last sent, or the connection came up
-	heard    atomic.Int64 // when something last came, Unix nanoseconds
+	acted    time.Time    // when a message was last sent, or the connection was opened
+	heard    atomic.Int64 // when a message was last received, Unix nanoseconds
 	sent     int
 	received atomic.Uint64
 	pinging  pinging
 	lasting  []string // commands to repeat on the next connection
 	whole    Composed
-	failure  error // what to end with, after ErrQuit
+	failure  error // the error to return after ErrQuit
 
-	recording atomic.Pointer[Recording] // of /record; nil when there is none
+	recording atomic.Pointer[Recording] // of /record; may be nil
 	words     words
 	log       transcript
 }
@@ -121,7 +120,7 @@ func (t *talk) control(o *proto.Options) {
 	}
 }
 
-// post has f called in the loop. It never blocks.
+// post calls f in the loop. It does not block.
 func (t *talk) post(f func()) {
 	t.mu.Lock()
 	t.posts = append(t.posts, f)
@@ -132,8 +131,8 @@ func (t *talk) post(f func()) {
 	}
 }
 
-// read brings the lines to the loop. Its goroutine cannot be joined: nothing can
-// interrupt a read of stdin.
+// read passes lines to the loop. Its goroutine cannot be joined, because a read of
+// stdin cannot be interrupted.
 func (t *talk) read(ctx context.Context, next func() (string, error)) {
 	for {
 		text, err := next()
@@ -148,7 +147,7 @@ func (t *talk) read(ctx context.Context, next func() (string, error)) {
 	}
 }
 
-// given yields the lines of a list.
+// given returns a channel of the lines of a list.
 func given(lines []string) func() (string, error) {
 	return func() (string, error) {
 		if len(lines) == 0 {
@@ -160,7 +159,7 @@ func given(lines []string) func() (string, error) {
 	}
 }
 
-// loop goes on until the run has ended, and returns why it did.
+// loop runs until the stream has ended, and returns its error.
 func (t *talk) loop(ctx context.Context, result <-chan error) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -197,8 +196,8 @@ func (t *talk) loop(ctx context.Context, result <-chan error) error {
 	}
 }
 
-// listens reports whether the next line may be taken. A script is run line
-// after line, on a connection; a person may type whenever they want.
+// listens reports whether the next line may be read. Lines of a script run one after
+// the other, while connected; lines of a terminal at any time.
 func (t *talk) listens() bool {
 	if t.eof {
 		return false
@@ -206,11 +205,12 @@ func (t *talk) listens() bool {
 	return t.terminal || (t.up && !t.closing || t.held) && len(t.queue) == 0 && !t.pinging.on && !t.asking
 }
 
-// typedByHand tells a person from a script: a mistake is not the end then.
+// typedByHand reports whether lines are typed on a terminal: an error then does not end
+// the stream.
 func (t *talk) typedByHand() bool { return t.terminal || t.PlainTerminal && len(t.Execute) == 0 }
 
-// filesAllowed is the error for a command that reads or writes the file of a name
-// that came through a pipe, whose lines may be the words of someone else.
+// filesAllowed returns the error for a command with the name of a file in a pipe,
+// because its lines may come from someone else.
 func (t *talk) filesAllowed(command string) error {
 	if t.terminal || t.StdinTerminal || len(t.Execute) > 0 || t.Files {
 		return nil
@@ -218,7 +218,7 @@ func (t *talk) filesAllowed(command string) error {
 	return &cmdline.UsageError{Message: command + ": lines of a pipe cannot read or write files", Advice: "--allow-files allows it"}
 }
 
-// wait does what time demands and returns when it wants to be asked again.
+// wait runs what is due and returns when it must be called again.
 func (t *talk) wait(now time.Time) time.Duration {
 	wait := time.Hour
 	if t.pinging.on {
@@ -245,7 +245,7 @@ func (t *talk) wait(now time.Time) time.Duration {
 	return min(wait, left)
 }
 
-// typed takes a line.
+// typed handles a line.
 func (t *talk) typed(l typed) {
 	switch {
 	case l.err == lineedit.ErrInterrupt:
@@ -296,14 +296,14 @@ func (t *talk) line(text string) {
 	if err == nil {
 		return
 	}
-	if !t.typedByHand() { // a script with a mistake
+	if !t.typedByHand() { // an error in a script
 		t.quit(err)
 		return
 	}
 	t.tellError(err)
 }
 
-// tellError says what was wrong with a command.
+// tellError prints the error of a command.
 func (t *talk) tellError(err error) {
 	text, below, _ := t.Explain(err)
 	t.Say.Error("%s", text)
@@ -313,7 +313,7 @@ func (t *talk) tellError(err error) {
 	}
 }
 
-// status learns of a turn in the life of the connection.
+// status handles a change of state of the connection.
 func (t *talk) status(st proto.Status) {
 	switch state := st.State.(type) {
 	case proto.Connecting:
@@ -334,8 +334,7 @@ func (t *talk) status(st proto.Status) {
 	}
 }
 
-// isHeld deals with a connection that is gone for good, unless someone wants it
-// back.
+// isHeld handles the final end of a connection, unless it is to be reopened.
 func (t *talk) isHeld(held proto.Held) {
 	err := held.Err
 	if !t.typedByHand() {
@@ -380,7 +379,7 @@ func messages(n int) string {
 	return fmt.Sprintf("%d messages were", n)
 }
 
-// why is the reason of an end, also of a normal one.
+// why returns the reason of an end, also of a normal one.
 func why(held proto.Held) error {
 	switch {
 	case held.ClosedHere:
@@ -391,7 +390,7 @@ func why(held proto.Held) error {
 	return held.Err
 }
 
-// repeat gives the session of a new connection the commands that last.
+// repeat runs the lasting commands with the session of a new connection.
 func (t *talk) repeat() {
 	lasting := t.lasting
 	t.lasting = nil
@@ -402,7 +401,7 @@ func (t *talk) repeat() {
 	}
 }
 
-// promptText is what stands before the line.
+// promptText returns the prompt.
 func (t *talk) promptText() string {
 	mark := "> "
 	switch {
@@ -414,11 +413,11 @@ func (t *talk) promptText() string {
 	return Paint(t.color, Sent, mark)
 }
 
-// answer tells what a command has found out, which may be in the words of the peer.
+// answer prints the result of a command, which may contain text of the peer.
 func (t *talk) answer(text string) { t.answerStyled(Visible(text)) }
 
-// answerStyled is answer for a text that has orders for the terminal of our own in
-// it, and is visible otherwise.
+// answerStyled is answer for a text with escape sequences of hark, and otherwise
+// without control characters.
 func (t *talk) answerStyled(text string) {
 	if t.terminal {
 		t.ed.Post([]byte(t.Say.String(text) + "\n"))

@@ -8,10 +8,10 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// A macro is a text of the configuration file with places to fill in: ${name}.
+// A macro is a message in the configuration file with parameters: ${name}.
 type macro struct{ name, text string }
 
-// places are the names of what is to be filled in, in their order.
+// places returns the names of the parameters, in order.
 func (m macro) places() []string {
 	var names []string
 	for _, part := range strings.Split(m.text, "${")[1:] {
@@ -30,8 +30,8 @@ func (m macro) synopsis() string {
 	return strings.Join(parts, " ")
 }
 
-// expand fills the places in from NAME=VALUE words; the value of the last one may
-// have spaces.
+// expand replaces the parameters by NAME=VALUE words; the value of the last one may
+// contain spaces.
 func (m macro) expand(rest string) (string, error) {
 	places := m.places()
 	values := make(map[string]string)

@@ -12,21 +12,21 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A pinging is a row of pings that is going on.
+// A pinging is a series of pings in progress.
 type pinging struct {
 	on      bool
 	left    int
 	number  int
-	text    string // instead of a text of ours
+	text    string // instead of a number
 	payload string
-	at      time.Time // when the last one was given out
-	went    time.Time // when it went out
+	at      time.Time // when the last one was queued
+	went    time.Time // when it was sent
 }
 
 // pingPatience is how long /ping waits for a pong.
 const pingPatience = 5 * time.Second
 
-// nextPing sends the next ping of a row.
+// nextPing sends the next ping of a series.
 func (t *talk) nextPing() {
 	p := &t.pinging
 	p.left--
@@ -36,7 +36,7 @@ func (t *talk) nextPing() {
 	t.send(proto.Frame{Opcode: frame.OpPing, Payload: []byte(p.payload)})
 }
 
-// seeControl looks at a control frame.
+// seeControl handles a control frame.
 func (t *talk) seeControl(r proto.FrameRecord) {
 	p := &t.pinging
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// cmdSave writes the transcript as a script that does the same again.
+// cmdSave writes the transcript as a script that repeats it.
 func (t *talk) cmdSave(rest string) error {
 	if err := t.filesAllowed("/save"); err != nil {
 		return err
@@ -40,10 +40,10 @@ func (t *talk) cmdSave(rest string) error {
 	return nil
 }
 
-// smokeTest is the script for a transcript, and what to know about it.
+// smokeTest returns the script for a transcript, and notes for the user.
 func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 	var args []string
-	sends := false // only connect has --send
+	sends := false // only hark connect has --send
 	if t.Line != nil {
 		o, _ := t.Line.Command.Lookup("send")
 		sends = o != nil
@@ -82,12 +82,12 @@ func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 		strings.Join(line, " \\\n  ") + "\n", notes
 }
 
-// promptOnly are flags that a script has no use for; sendFlags are in the
-// transcript already.
+// promptOnly are flags that do not apply to a script; sendFlags are in the transcript
+// already.
 var leftOut = pattern.Lazy(`^(interactive|allow-files|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
 
-// rerun is the command line that led here, for another run: without the prompt, and
-// without credentials.
+// rerun returns the command line for another run: without the prompt, and without
+// credentials.
 func (t *talk) rerun() []string {
 	words := []string{"hark"}
 	if t.Line == nil {

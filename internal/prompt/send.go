@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// settle waits until the engine has done what it was given before.
+// settle waits until the engine has handled all frames.
 func (t *talk) settle() {
 	if !t.up {
 		return
@@ -28,7 +28,7 @@ func (t *talk) settle() {
 	}
 }
 
-// drain gives the engine what is queued, unless it does not take it for a second.
+// drain passes queued frames to the engine, unless that does not receive for a second.
 func (t *talk) drain() {
 	patience := time.NewTimer(time.Second)
 	defer patience.Stop()
@@ -42,7 +42,7 @@ func (t *talk) drain() {
 	}
 }
 
-// went takes note that the first frame of the queue has gone to the engine.
+// went removes the first frame of the queue, which the engine has received.
 func (t *talk) went() {
 	f := t.queue[0]
 	t.queue = t.queue[1:]
@@ -53,15 +53,15 @@ func (t *talk) went() {
 	t.closing = f.Opcode == frame.OpClose
 }
 
-// withheldValues bounds how many credentials of messages are looked for in all that is
-// shown, shortestWithheld how short they are: a short one may stand anywhere.
+// withheldValues is the maximum number of credentials in messages that are removed from
+// output, shortestWithheld their minimum length: a short one may occur anywhere.
 const (
 	withheldValues   = 64
 	shortestWithheld = 8
 )
 
-// withhold makes the credentials in a message that goes out known to the printer, so
-// that they are shown nowhere from now on.
+// withhold registers the credentials in a sent message with the printer, so that they
+// are removed from all further output.
 func (t *talk) withhold(f proto.Frame) {
 	if f.Opcode != frame.OpText || len(f.Payload) > SaidLimit {
 		return
@@ -79,7 +79,7 @@ func (t *talk) message(text []byte) {
 	t.send(proto.Text(ToUTF8(text)))
 }
 
-// send puts a frame into the queue, unless nobody will take it.
+// send queues a frame, unless it can no longer be sent.
 func (t *talk) send(f proto.Frame) {
 	if t.held {
 		err := &proto.Failure{Class: proto.Transient, Connected: t.ever, Err: errors.New("not sent, the connection is closed")}
@@ -97,12 +97,12 @@ func (t *talk) send(f proto.Frame) {
 	t.queue = append(t.queue, f)
 }
 
-// quit ends the stream. What was typed before goes out first.
+// quit ends the stream, after sending all queued messages.
 func (t *talk) quit(err error) {
 	t.failure = err
 	t.eof = true
 	if len(t.queue) > 0 && t.up && err == nil {
-		t.drain() // before the engine learns of the end
+		t.drain() // before the end of the engine
 		t.queue = nil
 	}
 	t.End(ErrQuit)

@@ -10,7 +10,7 @@ import (
 )
 
 // An outlet is the proto.Sink of a prompt without a terminal: an output.Writer that
-// commands can change while events come.
+// commands can change during the stream.
 type outlet struct {
 	log    *transcript
 	mu     sync.Mutex
@@ -46,21 +46,21 @@ func (o *outlet) change(f *Shape, change func(*output.Writer) error) error {
 	return change(o.w)
 }
 
-// stray reports whether a frame was still on its way when /format frames ended.
+// stray reports whether a frame was still queued when /format frames ended.
 func stray(ev *proto.Event, frames bool) bool {
 	return !frames && !received(ev)
 }
 
-// received reports whether an event is a message that has come.
+// received reports whether an event is a received message.
 func received(ev *proto.Event) bool { return ev.Direction != proto.Out && !ev.Opcode.Control() }
 
-// A reshaper is a sink whose writer can be changed while events come; f are the
-// flags that led to the change.
+// A reshaper is a sink whose writer can be changed during the stream; f are the changed
+// flags.
 type reshaper interface {
 	change(f *Shape, change func(*output.Writer) error) error
 }
 
-// reshape changes flags that say what is printed from now on.
+// reshape changes flags for further output.
 func (t *talk) reshape(set func(f *Shape)) error {
 	f := t.Shape
 	before := *f
@@ -77,7 +77,7 @@ func (t *talk) reshape(set func(f *Shape)) error {
 	return nil
 }
 
-// asIs reports whether nothing shapes the messages.
+// asIs reports whether messages are shown unchanged.
 func asIs(f *Shape) bool { return f.JQ == "" && f.Format == string(output.FormatMessage) }
 
 func (t *talk) cmdJQ(rest string) error {
@@ -104,7 +104,7 @@ func (t *talk) cmdUntil(rest string) error {
 	})
 }
 
-// compile makes a filter of the argument of a command, by Compile or CompileCondition.
+// compile compiles the argument of a command, with Compile or CompileCondition.
 func (t *talk) compile(compile func(flag, expr string, vars jq.Vars) (*jq.Filter, error), command, expr string) (*jq.Filter, error) {
 	_, vars, err := t.Options(t.dead)
 	if err != nil {

@@ -17,11 +17,11 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A transcript is what was said on both sides, for /save: the beginning of it.
+// A transcript contains the first messages in both directions, for /save.
 type transcript struct {
 	mu      sync.Mutex
 	entries []said
-	left    int // entries that had no room
+	left    int // entries that did not fit
 }
 
 // A said is one message.
@@ -31,14 +31,14 @@ type said struct {
 	data   []byte
 }
 
-// transcriptLimit is how many messages a transcript contains, and SaidLimit how large
-// one may be, in bytes.
+// transcriptLimit is the maximum number of messages of a transcript, and SaidLimit the
+// maximum size of one, in bytes.
 const (
 	transcriptLimit = 500
 	SaidLimit       = 64 << 10
 )
 
-// all returns the messages, and how many had no room.
+// all returns the messages, and how many did not fit.
 func (l *transcript) all() (entries []said, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,41 +55,41 @@ func (l *transcript) add(dir proto.Direction, binary bool, data []byte) {
 	l.entries = append(l.entries, said{dir, binary, slices.Clone(data)})
 }
 
-// expectation is a jq expression that is true for data and for messages like it.
+// expectation returns a jq expression that matches data and similar messages.
 func expectation(data []byte, redact func(string) string) string {
 	var dec eventjson.Decoder
 	v, err := dec.Decode(data)
 	if err != nil {
 		text := string(ToUTF8(data))
-		if credential.Holds(text) {
+		if credential.Contains(text) {
 			return `type == "string"`
 		}
 		return ". == " + quoted(redact(text))
 	}
-	var other eventjson.Decoder // the first would use the memory of v again
+	var other eventjson.Decoder // because the first would reuse the memory of v
 	harmless, err := other.Decode([]byte(credential.Mask(string(data), secret.Mask)))
 	if err != nil {
 		harmless = secret.Mask // compare nothing but types
 	}
 	var parts []string
-	generalise("", "", v, harmless, redact, &parts)
+	generalize("", "", v, harmless, redact, &parts)
 	if len(parts) == 0 {
 		return "true"
 	}
 	return strings.Join(parts, " and ")
 }
 
-// mostParts is how many members of a message are compared.
+// mostParts is the maximum number of members of a message that are compared.
 const mostParts = 20
 
-// volatileName and volatileText are members and texts that are other ones in the
-// next message: ids, times, hashes, signatures.
+// volatileName and volatileText match members and texts that differ in the next
+// message: ids, times, hashes, signatures.
 var (
 	volatileName = pattern.Lazy(`(?i)(^|[_.-])(id|uuid|guid|ts|time|date|timestamp|seq|sequence|offset|nonce|hash|etag|sig|signature|token|session|version|counter|count|cursor|expires?|uptime|port)$|(Id|ID|Uuid|Time|Date|At|Ts|Hash|Token)$`)
 	volatileText = pattern.Lazy(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-|^\d{4}-\d\d-\d\d([T ]|$)|^[0-9a-f]{16,}$|^\d{4,}$|^[A-Za-z0-9+/_-]{24,}=*$|^[A-Za-z0-9+/_-]{10,}={1,2}$`)
 )
 
-// stablePrefix is the beginning of a URL or path up to a part that looks like an id.
+// stablePrefix returns the start of a URL or path up to a part that looks like an id.
 func stablePrefix(text string) (prefix string, ok bool) {
 	if !strings.Contains(text, "://") && !strings.HasPrefix(text, "/") {
 		return "", false
@@ -105,14 +105,14 @@ func stablePrefix(text string) (prefix string, ok bool) {
 	return "", false
 }
 
-// volatilePart is a part of a path that is another one in the next message: it has
-// three digits in a row, or is long and has some at all.
+// volatilePart matches a part of a path that differs in the next message: it has three
+// consecutive digits, or is long and has digits.
 var volatilePart = pattern.Lazy(`^[^:.]*\d{3}[^:.]*$|^[^:.]*\d[^:.]*.{12}$`)
 
-// generalise appends what is to be true of the value at path, whose member is
-// called name. harmless is the value without credentials: where it differs from v in
-// more than a member, only the type is compared.
-func generalise(path, name string, v, harmless any, redact func(string) string, parts *[]string) {
+// generalize appends the conditions for the value at path, with the member name.
+// harmless is the value without credentials: where it differs from v in more than a
+// member, only the type is compared.
+func generalize(path, name string, v, harmless any, redact func(string) string, parts *[]string) {
 	if len(*parts) >= mostParts {
 		return
 	}
@@ -139,7 +139,7 @@ func generalise(path, name string, v, harmless any, redact func(string) string, 
 					member = ".[" + quoted(key) + "]"
 				}
 			}
-			generalise(member, key, v[key], other, redact, parts)
+			generalize(member, key, v[key], other, redact, parts)
 		}
 	case []any:
 		add(`(%s | type) == "array"`, at)
@@ -149,7 +149,7 @@ func generalise(path, name string, v, harmless any, redact func(string) string, 
 			if path == "" {
 				member = ".[" + strconv.Itoa(i) + "]"
 			}
-			generalise(member, name, value, known[i], redact, parts)
+			generalize(member, name, value, known[i], redact, parts)
 		}
 	case string:
 		if harmless != v || volatileName().MatchString(name) || credential.Member(name) || volatileText().MatchString(v) || redact(v) != v || !utf8.ValidString(v) {

@@ -41,7 +41,7 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
-// What /save expects has no credential in it, and is true of the message.
+// The conditions of /save contain no credentials, and match the message.
 func TestExpectationWithholds(t *testing.T) {
 	for _, message := range []string{
 		`passphrase: CanaryA CanaryB`,
@@ -64,7 +64,7 @@ func TestExpectationWithholds(t *testing.T) {
 	}
 }
 
-// What /save expects is true of the message itself and of its like, and of no other.
+// The conditions of /save match the message itself and similar ones, and no others.
 func TestExpectation(t *testing.T) {
 	as := func(s string) string { return s }
 	tests := []struct {

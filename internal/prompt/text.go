@@ -1,6 +1,6 @@
-// Package prompt is a conversation with a server at a prompt: lines and commands that
-// people type, and how what the server says is shown to them. What it has of the stream
-// and of the program around it is its Config.
+// Package prompt implements the interactive mode: it runs lines and commands typed at a
+// prompt, and shows the messages of the server. Its Config connects it to the stream
+// and the program.
 package prompt
 
 import (
@@ -23,7 +23,7 @@ const (
 	dim      = "2"
 )
 
-// Paint puts text in a color, where there is any.
+// Paint colors text, if colors are enabled.
 func Paint(color bool, sgr, text string) string {
 	if !color {
 		return text
@@ -31,9 +31,9 @@ func Paint(color bool, sgr, text string) string {
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
 }
 
-// Visible makes control characters visible: those of ASCII as their pictures, line
-// feeds as they are, others by their number. Bidirectional overrides are among
-// them, because they make a text look like another one.
+// Visible makes control characters visible: those of ASCII as control pictures, except
+// line feeds, others by their number. They include bidirectional overrides, which can
+// disguise a text.
 func Visible(text string) string {
 	clean := func(r rune) bool {
 		return r == '\n' || r == '\t' || !console.Acts(r) && r != utf8.RuneError
@@ -57,7 +57,7 @@ func Visible(text string) string {
 	return b.String()
 }
 
-// Dump shows bytes in hexadecimal, with their number; of many only the first.
+// Dump returns bytes in hexadecimal, with their number; only the first ones of many.
 func Dump(b []byte) string {
 	const most = 256
 	unit := "bytes"
@@ -74,10 +74,10 @@ func Dump(b []byte) string {
 	return fmt.Sprintf("%s % x", text, b)
 }
 
-// ToUTF8 is a text as a text message must be.
+// ToUTF8 returns text as valid UTF-8, as required for text messages.
 func ToUTF8(b []byte) []byte { return bytes.ToValidUTF8(b, []byte("\uFFFD")) }
 
-// FrameOf makes a message of the content of a file: text if it is any.
+// FrameOf returns a message with the content of a file: a text message if it is UTF-8.
 func FrameOf(b []byte, binary bool) proto.Frame {
 	if binary || !utf8.Valid(b) {
 		return proto.Frame{Opcode: frame.OpBinary, Payload: b}
@@ -85,7 +85,7 @@ func FrameOf(b []byte, binary bool) proto.Frame {
 	return proto.Text(b)
 }
 
-// MessageCount is a number of messages, in words.
+// MessageCount returns a number of messages, in words.
 func MessageCount(n int) string {
 	if n == 1 {
 		return "1 message"

@@ -14,9 +14,8 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A view shows events above the line that is being typed: the proto.Sink of a
-// terminal. Filters and conditions are those of an output.Writer that prints into
-// a buffer.
+// A view shows events above the line being edited: the proto.Sink of a terminal. An
+// output.Writer that prints into a buffer applies filters and conditions.
 type view struct {
 	ed    lineedit.Editor
 	color bool
@@ -26,7 +25,7 @@ type view struct {
 	mu     sync.Mutex
 	w      *output.Writer
 	buf    *bytes.Buffer
-	asIs   bool // nothing shapes the messages, so they are shown as they came
+	asIs   bool // messages are shown unchanged
 	frames bool // all frames are shown
 	pretty bool
 	times  bool
@@ -84,7 +83,7 @@ func (v *view) Flush() error {
 	return nil
 }
 
-// show appends one event as people see it.
+// show appends one event in the format for a terminal.
 func (v *view) show(ev *proto.Event) {
 	mark := Paint(v.color, Received, "< ")
 	if ev.Direction == proto.Out {
@@ -122,8 +121,8 @@ func (v *view) show(ev *proto.Event) {
 	}
 }
 
-// add appends a text; its second and later lines are indented, so that none of
-// them can pass for another message.
+// add appends a text; its second and later lines are indented, so that none of them can
+// be mistaken for another message.
 func (v *view) add(mark, text string) {
 	v.out = append(v.out, mark...)
 	v.out = append(v.out, strings.ReplaceAll(text, "\n", "\n  ")...)

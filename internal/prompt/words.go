@@ -11,8 +11,8 @@ import (
 	"github.com/hark-cli/hark/internal/pattern"
 )
 
-// words are what completion has learned from messages: the keys of their JSON, and
-// the names of streams, channels and events.
+// words contains the words of messages for completion: the keys of their JSON, and the
+// names of streams, channels and events.
 type words struct {
 	mu     sync.Mutex
 	seen   int
@@ -22,16 +22,16 @@ type words struct {
 }
 
 const (
-	// wordsLimit is how many keys, and how many names, are kept.
+	// wordsLimit is the maximum number of keys, and of names.
 	wordsLimit = 2000
-	// allSeen is how many messages are looked at one by one; of later ones only some.
+	// allSeen is how many messages are all analyzed; of later ones only some are.
 	allSeen = 500
 )
 
 // namesIn are the members whose values are names that users type.
 var namesIn = pattern.Lazy(`^(type|event|name|subject|source|channel|topic|stream|streamId|path|resource|device|application)$`)
 
-// see learns from a message.
+// see adds the words of a message.
 func (w *words) see(data []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +79,7 @@ func (w *words) name(name string) {
 	}
 }
 
-// known lists the keys and the names, sorted.
+// known returns the keys and the names, sorted.
 func (w *words) known() (keys, names []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,7 +94,7 @@ func (w *words) known() (keys, names []string) {
 	return keys, names
 }
 
-// Fitting returns those of all that begin with begun, sorted.
+// Fitting returns the elements of all that begin with begun, sorted.
 func Fitting(all []string, begun string) []string {
 	var fits []string
 	for _, w := range all {
@@ -108,7 +108,7 @@ func Fitting(all []string, begun string) []string {
 
 var plainKey = pattern.Lazy(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// files lists the files that a path may become.
+// files returns the files that begin with a path.
 func files(begun string) []string {
 	found, err := filepath.Glob(globQuote.Replace(begun) + "*")
 	if err != nil {

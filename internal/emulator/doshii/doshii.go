@@ -39,10 +39,10 @@ const (
 	DemoPrivateDevice   = "pRivDev9" // another app's
 )
 
-// apiVersion is what pongs say.
+// apiVersion is the version in pongs.
 const apiVersion = "3.2.0"
 
-// server is the sockets and the REST interface.
+// server implements the sockets and the REST interface.
 type server struct {
 	host *emulator.Host
 	opts Options
@@ -57,16 +57,16 @@ type server struct {
 	made *maker // belongs to tick
 }
 
-// A event is an event on its way to the sockets.
+// An event is an event to send to sockets.
 type event struct {
 	name     string
 	payload  json.RawMessage
 	location string
-	terminal string // "" when it belongs to none
+	terminal string // "" if it belongs to none
 	pos      bool   // for points of sale, not for apps
 }
 
-// Service is the emulator of Doshii with these options.
+// Service returns the emulator of Doshii with these options.
 func Service(opts Options) emulator.Service {
 	return emulator.Service{
 		Name:  "doshii",
@@ -118,20 +118,20 @@ func (d *server) Tick() {
 	d.publish(d.made.nextPOS())
 }
 
-// publish gives an event to the sockets that it is for.
+// publish passes an event to the sockets that receive it.
 func (d *server) publish(e event) {
 	text := emulator.MustJSON(d.envelope(e))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for c := range d.conns {
-		if d.wants(c.scope, e) {
+		if d.receives(c.scope, e) {
 			c.box.Put(text)
 		}
 	}
 	d.keep(e, text)
 }
 
-// envelope wraps an event as the options say.
+// envelope wraps an event as the options require.
 func (d *server) envelope(e event) wire.Message {
 	switch d.opts.Envelope {
 	case "type":
@@ -142,10 +142,10 @@ func (d *server) envelope(e event) wire.Message {
 	return wire.Message{Emit: wire.Emit{emulator.MustJSON(e.name), e.payload}}
 }
 
-// wants reports whether a socket gets an event: an app when it is subscribed to
-// the location and its device, if any, is interested; a point of sale when it is
+// receives reports whether a socket gets an event: an app if it is subscribed to the
+// location and its device, if any, does not filter the event; a point of sale if it is
 // at the location.
-func (d *server) wants(s scope, e event) bool {
+func (d *server) receives(s scope, e event) bool {
 	if s.pos || e.pos {
 		return s.pos && e.pos && s.at(e.location)
 	}
@@ -159,14 +159,13 @@ func (d *server) wants(s scope, e event) bool {
 	return i >= 0 && interest(d.devices[i], e)
 }
 
-// at reports whether a point of sale is at a location; a vendor has some at all of
-// them.
+// at reports whether a point of sale is at a location; a vendor has one at each.
 func (s scope) at(location string) bool {
 	return s.pos && (location == s.location || s.vendor && mayUse(location))
 }
 
-// interest: every list that is not empty must contain what the event has.
-// An event that has no terminal or channel passes these lists.
+// interest applies the lists of a device: each one that is not empty must contain the
+// value of the event. An event without a terminal or channel passes these lists.
 func interest(v wire.Device, e event) bool {
 	in := func(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
 	channel := channelOf(e.name)
@@ -174,7 +173,7 @@ func interest(v wire.Device, e event) bool {
 		(e.terminal == "" || in(v.Terminals, e.terminal)) && (channel == "" || in(v.Channels, channel))
 }
 
-// channelOf is the channel that an event belongs to, by its name.
+// channelOf returns the channel of an event, by its name.
 func channelOf(name string) string {
 	for _, c := range []struct{ prefix, channel string }{
 		{"order_", "Order ahead"}, {"transaction_", "Pay@Table"}, {"booking_", "Reservations"},
@@ -218,7 +217,7 @@ func refuse(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write(emulator.MustJSON(wire.Error{Error: text}))
 }
 
-// A maker makes up events.
+// A maker generates events.
 type maker struct {
 	rand *rand.Rand
 	made int

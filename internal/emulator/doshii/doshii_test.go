@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// appPath is the address of an app's socket with good credentials.
+// appPath is the address of an app's socket with valid credentials.
 func appPath(path string, query ...string) string {
 	return "/doshii" + path + "?" + strings.Join(append([]string{
 		"auth=" + url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(ClientID)))}, query...), "&")
@@ -24,8 +24,8 @@ func named(name string) event {
 	return event{name: name, payload: json.RawMessage(`{"id":"1"}`), location: DemoLocation}
 }
 
-// Doshii checklist 1 and 4: sockets of apps and of points of sale, with nothing
-// more than auth or token; everything else is refused.
+// Doshii checklist 1 and 4: sockets of apps and of points of sale, with auth or token
+// only; everything else is refused.
 func TestDoshiiHandshake(t *testing.T) {
 	auth := base64.StdEncoding.EncodeToString([]byte(ClientID))
 	other := base64.StdEncoding.EncodeToString([]byte("some23Clients30edID"))
@@ -99,7 +99,7 @@ func TestDoshiiPong(t *testing.T) {
 				c.Send(op, test.message)
 				c.WantText(test.want)
 			}
-			// Neither an answer nor an end.
+			// Neither a reply nor a close.
 			for _, ignored := range []string{"hello", `{"doshii":{"pong":1}}`, `{"doshii":1}`, `[]`, `"x"`, `null`} {
 				c.Send(frame.OpText, ignored)
 			}
@@ -115,7 +115,7 @@ func TestDoshiiPong(t *testing.T) {
 	})
 }
 
-// Doshii checklist 6: silence ends the connection, in ways that can be chosen.
+// Doshii checklist 6: a silent client is disconnected, in a configurable way.
 func TestDoshiiIdle(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -172,8 +172,8 @@ func TestDoshiiEnvelope(t *testing.T) {
 	}
 }
 
-// Doshii checklist 5: events are for the apps that are subscribed to the
-// location, and pass the lists of the connection's device.
+// Doshii checklist 5: apps get events of the locations that they are subscribed to,
+// filtered by the connection's device.
 func TestDoshiiFilter(t *testing.T) {
 	at := func(location, terminal, name string) event {
 		e := named(name)
@@ -238,7 +238,7 @@ func TestDoshiiServerPing(t *testing.T) {
 	})
 }
 
-// What is generated has the members that the help pages name.
+// Generated events have the members of the help pages.
 func TestDoshiiGenerated(t *testing.T) {
 	opts := byDefault()
 	opts.Rate = 50

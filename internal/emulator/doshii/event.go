@@ -13,25 +13,25 @@ import (
 // baseURI is the base of the addresses in events.
 const baseURI = "https://sandbox.doshii.co"
 
-// object is a payload on its way to JSON.
+// object is a payload to encode as JSON.
 type object map[string]any
 
-// shape makes the payload of an event with an id.
+// shape returns the payload of an event with an id.
 type shape struct {
 	name string
 	make func(r *rand.Rand, id int) object
 }
 
-// notice is the thin payload of most events: what changed, where, and where to
-// read it.
+// notice returns the short payload of most events: what changed, at which location, and
+// its address.
 func notice(kind string, id int, more object) object {
 	o := object{"id": strconv.Itoa(id), "locationId": DemoLocation, "uri": fmt.Sprintf("%s/partner/v3/%s/%d", baseURI, kind, id)}
 	maps.Copy(o, more)
 	return o
 }
 
-// shapes are the events for apps with the payloads of the help pages, in
-// the order in which they are made.
+// shapes are the events for apps with the payloads of the help pages, in the order in
+// which they are generated.
 func shapes() []shape {
 	return []shape{
 		{"order_created", func(r *rand.Rand, id int) object {
@@ -101,8 +101,8 @@ func shapes() []shape {
 	}
 }
 
-// order is the order that a pre-processed order event embeds: amounts are
-// strings in minor units, quantities are numbers.
+// order returns the order in a pre-processed order event: amounts are strings in minor
+// units, quantities are numbers.
 func order(r *rand.Rand) object {
 	items := make([]object, 1+r.IntN(4))
 	for i := range items {
@@ -112,7 +112,7 @@ func order(r *rand.Rand) object {
 	return object{"type": emulator.Pick(r, "pickup", "delivery", "dinein"), "surcounts": []object{}, "items": items}
 }
 
-// next makes up an event for apps.
+// next generates an event for apps.
 func (m *maker) next() event {
 	shapes := shapes()
 	shape := shapes[m.made%len(shapes)]
@@ -122,7 +122,7 @@ func (m *maker) next() event {
 	return event{name: shape.name, payload: emulator.MustJSON(payload), location: DemoLocation, terminal: terminal}
 }
 
-// nextPOS makes up an event for the point of sale.
+// nextPOS generates an event for the point of sale.
 func (m *maker) nextPOS() event {
 	id := 5000 + m.pos
 	e := event{location: DemoLocation, pos: true}

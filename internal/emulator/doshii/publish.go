@@ -12,8 +12,8 @@ import (
 // Owns implements emulator.Handler.
 func (d *server) Owns(members map[string]json.RawMessage) bool { return members["emit"] != nil }
 
-// Take publishes an event, of DemoLocation unless it says of which; "pos":true alongside
-// emit sends it to points of sale instead of apps.
+// Take publishes an event, by default of DemoLocation; "pos":true alongside emit sends
+// it to points of sale instead of apps.
 func (d *server) Take(text []byte) error {
 	var m struct {
 		wire.Message
@@ -31,7 +31,7 @@ func (d *server) Take(text []byte) error {
 		Location string `json:"locationId"`
 		Terminal string `json:"posTerminalId"`
 	}
-	// A payload of another kind has no location.
+	// A payload that is not an object has no location.
 	_ = json.Unmarshal(e.payload, &where)
 	e.location, e.terminal = cmp.Or(where.Location, DemoLocation), where.Terminal
 	d.publish(e)

@@ -59,13 +59,13 @@ func checkJWT(token string, now time.Time, vendor bool) error {
 	return nil
 }
 
-// A venue is a location as the REST interface gives it.
+// A venue is a location in the REST interface.
 type venue struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
-// locations are the locations that exist. The last is another app's.
+// locations returns the locations that exist. The last one is another app's.
 func locations() []venue {
 	return []venue{{DemoLocation, "Demo café"}, {DemoSecondLocation, "Demo bar"}, {DemoPrivateLocation, "Someone else's"}}
 }
@@ -107,13 +107,13 @@ func (d *server) serveREST(w http.ResponseWriter, r *http.Request, path string) 
 	}
 }
 
-// mayUse reports whether a location is one that the demo app can subscribe to.
+// mayUse reports whether the demo app can subscribe to a location.
 func mayUse(location string) bool {
 	return location == DemoLocation || location == DemoSecondLocation
 }
 
-// serveLocations answers with what describe makes of one location, or of all
-// that the app is subscribed to.
+// serveLocations answers with the result of describe for one location, or for all
+// subscribed ones.
 func (d *server) serveLocations(w http.ResponseWriter, id string, describe func(venue) any) {
 	list := []any{}
 	for _, l := range locations() {
@@ -138,7 +138,8 @@ func (d *server) serveLocations(w http.ResponseWriter, id string, describe func(
 	answer(w, http.StatusOK, list)
 }
 
-// health says that the point of sale of a location is there, when its socket is.
+// health describes the point of sale of a location: it is up while its socket is
+// connected.
 func (d *server) health(l venue) any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -154,7 +155,7 @@ func (d *server) health(l venue) any {
 	}
 }
 
-// serveSubscription subscribes the app to a location, or ends that.
+// serveSubscription subscribes the app to a location, or unsubscribes it.
 func (d *server) serveSubscription(w http.ResponseWriter, r *http.Request, location string) {
 	known := slices.ContainsFunc(locations(), func(l venue) bool { return l.ID == location })
 	switch {
@@ -190,8 +191,8 @@ func (d *server) setSubscribed(location string, on bool) {
 	d.subscribed[location] = on
 }
 
-// serveOrderSubscription takes note of the interest in an order. It changes
-// nothing: the app gets the events of all orders of its locations.
+// serveOrderSubscription accepts a subscription to an order. It has no effect: the app
+// gets the events of all orders of its locations.
 func (d *server) serveOrderSubscription(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodPost && r.Method != http.MethodDelete:
@@ -244,8 +245,8 @@ func (d *server) serveDevices(w http.ResponseWriter, r *http.Request, id string)
 	}
 }
 
-// stamped gives a device the version and time of a change. Lists that are absent
-// become empty ones, as the answers have them.
+// stamped sets the version and time of a changed device. Absent lists become empty
+// ones, as in the responses.
 func stamped(r *rand.Rand, v wire.Device) wire.Device {
 	v.Version = emulator.RandomHex(r, 16)
 	v.UpdatedAt = time.Now().UTC().Format(time.RFC3339)
@@ -255,7 +256,7 @@ func stamped(r *rand.Rand, v wire.Device) wire.Device {
 	return v
 }
 
-// merged is the device with what an update brings.
+// merged returns the device with an update applied.
 func merged(v, update wire.Device) wire.Device {
 	for _, s := range []struct{ to, from *string }{{&v.Name, &update.Name}, {&v.Ref, &update.Ref}} {
 		if *s.from != "" {

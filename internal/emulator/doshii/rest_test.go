@@ -17,7 +17,7 @@ import (
 
 const doshiiAPI = "/doshii" + wire.PathREST
 
-// doshiiToken makes a JSON Web Token as the official SDK does.
+// doshiiToken returns a JSON Web Token like that of the official SDK.
 func doshiiToken(clientID, secret string, at time.Time) string {
 	return doshiiSigned(map[string]any{"clientId": clientID, "timestamp": at.Unix(), "iat": at.Unix()}, secret)
 }
@@ -35,7 +35,7 @@ func doshiiBearer() string {
 	return "Authorization: Bearer " + doshiiToken(ClientID, ClientSecret, time.Now())
 }
 
-// The REST interface takes a JWT of the client secret within ten minutes.
+// The REST interface accepts a JWT of the client secret within ten minutes.
 func TestDoshiiJWT(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		now := time.Now()
@@ -61,7 +61,7 @@ func TestDoshiiJWT(t *testing.T) {
 	})
 }
 
-// The subscription to a location decides which events come.
+// Subscriptions to locations select events.
 func TestDoshiiSubscription(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.Dial(appPath(wire.PathApp))
@@ -165,7 +165,7 @@ func TestDoshiiVendor(t *testing.T) {
 		path := "/doshii/vendor/socket?vendor=" + Vendor + "&token=" + vendor
 		for _, bad := range []string{
 			"/doshii/vendor/socket?vendor=x&token=" + vendor, "/doshii/vendor/socket?vendor=" + Vendor,
-			// The token of an app, which names no vendor.
+			// The token of an app, which contains no vendor.
 			"/doshii/vendor/socket?vendor=" + Vendor + "&token=" + doshiiToken(ClientID, ClientSecret, time.Now()),
 		} {
 			if _, res := b.Upgrade(bad); res.StatusCode != 401 {
@@ -184,8 +184,8 @@ func TestDoshiiVendor(t *testing.T) {
 	})
 }
 
-// Doshii checklist 11: what a point of sale has missed within ten minutes is
-// replayed; for apps only where that is switched on.
+// Doshii checklist 11: events that a point of sale has missed within ten minutes are
+// replayed; for apps only if enabled.
 func TestDoshiiReplay(t *testing.T) {
 	run := func(opts world, path string, pos bool, want ...string) {
 		inBubble(t, opts, func(b *bench) {
@@ -218,7 +218,7 @@ func TestDoshiiReplay(t *testing.T) {
 	run(opts, appPath(wire.PathApp), false, "old", "recent")
 }
 
-// The health of a location follows the socket of its point of sale.
+// The health of a location depends on the socket of its point of sale.
 func TestDoshiiHealth(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		health := func() string {

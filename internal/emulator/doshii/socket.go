@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A scope says what a socket gets.
+// A scope defines which events a socket gets.
 type scope struct {
 	pos      bool   // of a point of sale or of a vendor of them
 	vendor   bool   // of all locations
@@ -28,7 +28,7 @@ type conn struct {
 	box    *emulator.Mailbox
 }
 
-// scope reads the credentials of a request.
+// scope returns the scope of the credentials of a request.
 func (d *server) scope(r *http.Request) (s scope, ok bool) {
 	q := r.URL.Query()
 	switch token := q.Get(wire.ParamToken); r.URL.Path {
@@ -60,7 +60,7 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &conn{server: d, scope: scope, box: emulator.NewMailbox()}
-	// Before the answer, so that nothing published after it is missed.
+	// Before the response, so that nothing published after it is missed.
 	if known && !d.enter(c) {
 		refuse(w, http.StatusConflict, "the vendor is connected")
 		return
@@ -87,8 +87,8 @@ func (d *server) hasDevice(id string) bool {
 	return slices.ContainsFunc(d.devices, func(v wire.Device) bool { return v.DoshiiID == id })
 }
 
-// enter lets a socket have events from now on, and those that were kept for it.
-// A vendor has only one.
+// enter registers a socket for events, and sends those that were kept for it. A vendor
+// has only one.
 func (d *server) enter(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -106,8 +106,8 @@ func (d *server) enter(c *conn) bool {
 	return true
 }
 
-// leave begins to keep events for the next socket of the same scope, if this was
-// the last.
+// leave removes a socket. If it was the last of its scope, events are kept for the next
+// one.
 func (d *server) leave(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -126,7 +126,7 @@ func (d *server) connected(scope scope) bool {
 	return false
 }
 
-// replay is for how long events are kept for a scope without a socket.
+// replay returns how long events are kept for a scope without a socket.
 func (d *server) replay(scope scope) time.Duration {
 	if scope.pos {
 		return d.opts.ReplayPOS
@@ -134,17 +134,17 @@ func (d *server) replay(scope scope) time.Duration {
 	return d.opts.ReplayApp
 }
 
-// A keptEvent waits for a socket to come back.
+// A keptEvent waits for a socket to reconnect.
 type keptEvent struct {
 	at   time.Time
 	text []byte
 }
 
-// keep stores an event for those scopes without a socket that want it.
+// keep stores an event for the scopes without a socket that receive it.
 func (d *server) keep(e event, text []byte) {
 	now := time.Now()
 	for scope, kept := range d.kept {
-		if !d.wants(scope, e) {
+		if !d.receives(scope, e) {
 			continue
 		}
 		for len(kept) > 0 && (now.Sub(kept[0].at) > d.replay(scope) || len(kept) >= emulator.MailboxLimit) {
@@ -214,11 +214,11 @@ func (c *conn) say(v any) (over bool) {
 	return c.socket.Send(frame.OpText, emulator.MustJSON(v)) != nil
 }
 
-// pong answers a heartbeat, unless a fault wants otherwise.
+// pong answers a heartbeat, unless a fault prevents it.
 func (c *conn) pong(v any) (over bool) { return c.socket.Pong(frame.OpText, emulator.MustJSON(v)) }
 
-// receive handles one message of the client: pings are answered, pongs and what
-// cannot be understood are ignored.
+// receive handles one message of the client: pings are answered, pongs and invalid
+// messages are ignored.
 func (c *conn) receive(f emulator.ClientFrame, first *emulator.Deadline) (over bool) {
 	if f.Opcode.Control() {
 		return c.socket.Control(f)

@@ -32,15 +32,15 @@ const (
 // adminRole is the role that may read every application.
 const adminRole = "drogue-admin"
 
-// A identity is who a client turned out to be.
+// An identity is an authenticated client.
 type identity struct {
 	user    string    // "" is anonymous
 	id      string    // of the user
-	roles   []string  // a personal access token carries none
+	roles   []string  // none for a personal access token
 	expires time.Time // of an OpenID Connect token; zero otherwise
 }
 
-// A refusal is an answer instead of an upgrade.
+// A refusal is a response instead of an upgrade.
 type refusal struct {
 	status int
 	body   wire.Error
@@ -56,12 +56,12 @@ func (f *refusal) write(w http.ResponseWriter) {
 	_, _ = w.Write(emulator.MustJSON(f.body))
 }
 
-// refuse answers as a service of Drogue Cloud does that has failed.
+// refuse sends the error response of a service of Drogue Cloud.
 func refuse(w http.ResponseWriter, status int, text string) {
 	(&refusal{status, wire.Error{Error: wire.Internal, Message: "Internal: " + text}}).write(w)
 }
 
-// credentials are the forms that came with a request.
+// credentials are the credentials of a request, in all forms.
 type credentials struct {
 	forms          int
 	bearer         string
@@ -70,9 +70,9 @@ type credentials struct {
 	username, pass string
 }
 
-// credentialsOf finds credentials as drogue-bazaar,
-// src/actix/auth/authentication/middleware.rs, does. What cannot be parsed does
-// not count: its sender is anonymous.
+// credentialsOf finds credentials like drogue-bazaar,
+// src/actix/auth/authentication/middleware.rs. If they cannot be parsed, the client is
+// anonymous.
 func credentialsOf(r *http.Request) (c credentials) {
 	header := r.Header.Get("Authorization")
 	if token, ok := strings.CutPrefix(header, "Bearer "); ok {
@@ -89,7 +89,7 @@ func credentialsOf(r *http.Request) (c credentials) {
 	q := r.URL.Query()
 	for _, name := range []string{wire.ParamToken, wire.ParamUsername, wire.ParamAPIKey} {
 		if len(q[name]) > 1 {
-			return c // a query with a parameter twice is none
+			return c // a query with a duplicate parameter has no credentials
 		}
 	}
 	if q.Has(wire.ParamToken) {
@@ -103,7 +103,7 @@ func credentialsOf(r *http.Request) (c credentials) {
 	return c
 }
 
-// authenticate finds out who sent a request.
+// authenticate returns the identity of the sender of a request.
 func (d *server) authenticate(r *http.Request) (identity, *refusal) {
 	switch c := credentialsOf(r); {
 	case c.forms > 1:
@@ -153,8 +153,8 @@ func (d *server) bearer(token string) (identity, error) {
 	}, nil
 }
 
-// authorize refuses anyone who may not read an application. One that does not
-// exist looks the same as one without a right to it.
+// authorize refuses identities that may not read an application. The refusal is the
+// same for an application that does not exist.
 func (d *server) authorize(who identity, name string) (*application, *refusal) {
 	if app := d.apps[name]; app != nil && app.mayRead(who) {
 		return app, nil
@@ -170,8 +170,7 @@ func (a *application) mayRead(who identity) bool {
 		slices.Contains(a.members, who.user)
 }
 
-// claims are those of an access token for a user, as the issuer below base makes
-// it.
+// claims returns the claims of an access token for a user, with the issuer below base.
 func (i *issuer) claims(base *url.URL, user string, lifetime time.Duration, roles ...string) claims {
 	now := time.Now()
 	return claims{
@@ -182,13 +181,13 @@ func (i *issuer) claims(base *url.URL, user string, lifetime time.Duration, role
 	}
 }
 
-// token makes an access token for a user.
+// token returns an access token for a user.
 func (i *issuer) token(base *url.URL, user string, lifetime time.Duration, roles ...string) (string, error) {
 	return i.sign(i.claims(base, user, lifetime, roles...))
 }
 
-// Token makes an OpenID Connect access token of DrogueUser that expires
-// after lifetime, for an emulator that serves Drogue Cloud at base.
+// Token returns an OpenID Connect access token of DrogueUser that expires after
+// lifetime, for an emulator that serves Drogue Cloud at base.
 func Token(base string, lifetime time.Duration) (string, error) {
 	u, err := emulator.BaseURL(base)
 	if err != nil {

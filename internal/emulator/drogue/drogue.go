@@ -3,7 +3,7 @@
 //	/drogue        WebSocket integration: /drogue/APP and /drogue/APP/CHANNEL
 //	/drogue-api    discovery, whoami, access tokens
 //	/drogue-sso    OpenID Connect issuer: /drogue-sso/realms/drogue
-//	/drogue-http   endpoint of devices: /drogue-http/v1/CHANNEL
+//	/drogue-http   endpoint for devices: /drogue-http/v1/CHANNEL
 package drogue
 
 import (
@@ -21,11 +21,11 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// realmPath is where the issuer of tokens lives.
+// realmPath is the path of the issuer of tokens.
 const realmPath = "/" + ssoPrefix + "/realms/drogue"
 
-// server is the WebSocket integration of Drogue Cloud with what it stands on:
-// accounts, tokens, applications and their topics.
+// server implements the WebSocket integration of Drogue Cloud, and accounts, tokens,
+// applications and their topics.
 type server struct {
 	host   *emulator.Host
 	opts   Options
@@ -37,7 +37,7 @@ type server struct {
 	made *maker // belongs to tick
 }
 
-// A application is an application. Only its topic changes.
+// An application is an application. Only its topic changes.
 type application struct {
 	name, uid string
 	owner     string
@@ -45,7 +45,7 @@ type application struct {
 	topic     *topic
 }
 
-// Service is the emulator of Drogue Cloud with these options.
+// Service returns the emulator of Drogue Cloud with these options.
 func Service(opts Options) emulator.Service {
 	return emulator.Service{
 		Name:   "drogue",
@@ -117,13 +117,12 @@ func newServer(h *emulator.Host, opts Options) (*server, error) {
 	return d, nil
 }
 
-// userID is the id that the identity provider has for a user.
+// userID returns the id of a user at the identity provider.
 func userID(user string) string {
 	return emulator.RandomUUID(emulator.NewRand(0, "drogue-user/"+user))
 }
 
-// Prefixes of the parts of an installation, each of which has a host of its own
-// in reality.
+// Prefixes of the parts of an installation, which in reality have separate hosts.
 const (
 	socketPrefix = "drogue"
 	apiPrefix    = "drogue-api"
@@ -153,7 +152,7 @@ func (d *server) Environ(base *url.URL) ([]string, error) {
 	}, nil
 }
 
-// Tick makes an event of every application that someone may read.
+// Tick generates an event of every application that can be read.
 func (d *server) Tick() {
 	app := d.made.next()
 	for _, name := range []string{DemoApplication, DemoPublicApplication} {
@@ -189,8 +188,8 @@ func (d *server) Serve(w http.ResponseWriter, r *http.Request, prefix string) {
 	}
 }
 
-// serveSocket authenticates, then authorizes, then looks at the route and at the
-// upgrade, in this order (drogue-cloud, websocket-integration/src/lib.rs).
+// serveSocket authenticates, authorizes, then checks the route and the upgrade, in this
+// order (drogue-cloud, websocket-integration/src/lib.rs).
 func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	faults, ok := d.host.Admit(w, r, true, refuse)
 	if !ok {
@@ -240,7 +239,7 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if q.Has(wire.ParamGroup) {
 		group = app.name + "." + q.Get(wire.ParamGroup)
 	}
-	// Before the answer, so that without a delay nothing published after it is
+	// Before the response, so that without a delay nothing published after it is
 	// missed.
 	c.consumer = app.topic.join(group)
 	s, err := d.host.Upgrade(w, r, rules, faults)
@@ -255,14 +254,14 @@ func (d *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if v, ok := errors.AsType[*wsserver.Violation](s.ReadError()); ok && v.Code == frame.StatusTooBig && s.Rules.Finished {
 		s.Finish()
 	}
-	// A server that thinks that the connection is over gives its partitions
-	// away, even if the client has heard nothing.
+	// A server that considers the connection closed reassigns its partitions, even if
+	// the client does not know.
 	c.consumer.leave(c.crashed)
 	s.Drop()
 }
 
-// rules are those of actix (actix-http, src/ws/codec.rs and frame.rs): what they
-// do not allow ends the connection without a close frame.
+// rules are those of actix (actix-http, src/ws/codec.rs and frame.rs): violations end
+// the connection without a close frame.
 func (d *server) rules() emulator.Rules {
 	return emulator.Rules{
 		Rules:        wsserver.Rules{MaxMessage: wire.MaxFrame, Unfragmented: true, Reserved: true},
@@ -298,7 +297,7 @@ func (c *conn) run() {
 		case <-c.socket.Due:
 			over = c.socket.Elapsed()
 		case <-c.host.Context().Done():
-			return // a pod that is restarted says nothing either
+			return // a restarted pod sends no close frame either
 		case <-ping:
 			over = c.heartbeat(time.Now())
 		case <-check:
@@ -316,7 +315,7 @@ func (c *conn) run() {
 	}
 }
 
-// heartbeat drops a client that has neither pinged nor ponged for too long, and
+// heartbeat disconnects a client that has sent neither ping nor pong for too long, and
 // pings the others.
 func (c *conn) heartbeat(now time.Time) (over bool) {
 	if now.Sub(c.seen) > c.opts.Timeout {
@@ -325,11 +324,10 @@ func (c *conn) heartbeat(now time.Time) (over bool) {
 	return c.socket.Send(frame.OpPing, []byte(wire.PingPayload)) != nil
 }
 
-// push sends what the topic has. A record that the channel does not want is
-// consumed all the same.
+// push sends the records of the topic. A record of another channel is consumed too.
 func (c *conn) push() (over bool) {
 	for _, r := range c.consumer.poll() {
-		if r.event == nil { // no CloudEvent, which is an error of the stream
+		if r.event == nil { // not a CloudEvent, which is an error of the stream
 			c.socket.Close(frame.StatusInternal, wire.StreamError)
 			return true
 		}
@@ -358,8 +356,8 @@ func (c *conn) receive(f emulator.ClientFrame) (over bool) {
 	return c.refresh(token)
 }
 
-// refresh takes over the expiry of a new token. Success is silent, and whose
-// token it is does not matter if its owner may read the application.
+// refresh applies the expiry of a new token. There is no reply to a valid one, which
+// may be of any user who may read the application.
 func (c *conn) refresh(token string) (over bool) {
 	who, err := c.bearer(token)
 	if err != nil {

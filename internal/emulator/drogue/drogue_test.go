@@ -18,7 +18,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// token makes an access token that expires after d.
+// token returns an access token that expires after d.
 func (b *bench) token(user string, d time.Duration, roles ...string) string {
 	b.T.Helper()
 	base, err := url.Parse(emulator.Base)
@@ -40,7 +40,7 @@ func (b *bench) publishDrogue(app string, in input) {
 	d.publish(d.apps[app], in)
 }
 
-// measure is an event of a device on a channel.
+// measure publishes an event of a device on a channel.
 func measure(device, channel, payload string) input {
 	return input{device: device, sender: device, channel: channel, contentType: "application/json", payload: []byte(payload)}
 }
@@ -49,8 +49,8 @@ func basic(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// Drogue checklist 1 and 2: authenticate, authorize, then look at the upgrade;
-// the table of errors; never 401 and never WWW-Authenticate.
+// Drogue checklist 1 and 2: authenticate, authorize, then check the upgrade; the table
+// of errors; never 401 and never WWW-Authenticate.
 func TestDrogueRefusals(t *testing.T) {
 	notFound := func(app string) string {
 		return `{"error":"NotFound","message":"Resource not found: Application / ` + app + `"}`
@@ -62,7 +62,7 @@ func TestDrogueRefusals(t *testing.T) {
 		bearer := "Authorization: Bearer " + good
 		wrongKey := good[:len(good)-8] + "AAAAAAAA"
 		access := url.QueryEscape(AccessToken)
-		time.Sleep(time.Second) // so that a token of no lifetime has expired
+		time.Sleep(time.Second) // so that a token with a lifetime of 0 has expired
 		sign := func(c claims) string {
 			token, err := b.drogue.issuer.sign(c)
 			if err != nil {
@@ -136,8 +136,8 @@ func TestDrogueRefusals(t *testing.T) {
 	})
 }
 
-// After authorization, what is missing for an upgrade is said in the reason
-// phrase of a 400 without a body.
+// After authorization, a missing part of an upgrade is reported in the reason phrase of
+// a 400 without a body.
 func TestDrogueReasonPhrases(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		bearer := "Authorization: Bearer " + b.token(User, time.Hour)
@@ -181,8 +181,8 @@ func TestDrogueCredentials(t *testing.T) {
 	})
 }
 
-// Drogue checklist 3: PING every 5 s, and the connection is cut without a close
-// frame when neither ping nor pong came for more than 10 s.
+// Drogue checklist 3: PING every 5 s, and the connection is closed without a close
+// frame if neither ping nor pong was received for more than 10 s.
 func TestDrogueHeartbeat(t *testing.T) {
 	dial := func(b *bench) *emulatortest.Client { return b.Dial("/drogue/public-app") }
 	since := func(t *testing.T, start time.Time, want time.Duration) {
@@ -240,7 +240,7 @@ func TestDrogueHeartbeat(t *testing.T) {
 	})
 }
 
-// Drogue checklist 4: the expiry is looked at every 90 s from the connect.
+// Drogue checklist 4: the expiry is checked every 90 s from the upgrade.
 func TestDrogueExpiry(t *testing.T) {
 	for _, test := range []struct{ lifetime, closed time.Duration }{
 		{time.Second, 90 * time.Second},
@@ -266,9 +266,9 @@ func refreshMessage(token string) string {
 	return string(emulator.MustJSON(wire.Refresh{RefreshAccessToken: token}))
 }
 
-// Drogue checklist 5: refreshing is silent, takes over the expiry even if it is
-// earlier, does not compare identities and works in binary messages too; three
-// failures have a close frame each.
+// Drogue checklist 5: a refresh has no reply, applies the expiry even if it is earlier,
+// does not compare identities and works in binary messages too; three failures have a
+// close frame each.
 func TestDrogueRefresh(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -416,8 +416,8 @@ func TestDrogueEvents(t *testing.T) {
 	})
 }
 
-// A client that does not read is cut off after the time for its heartbeat, and
-// one that goes away is forgotten at once.
+// A client that does not read is disconnected after the time limit of its heartbeat,
+// and one that disconnects is removed at once.
 func TestDrogueSlowReader(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.Dial("/drogue/public-app")

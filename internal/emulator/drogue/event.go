@@ -16,19 +16,19 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// A input is what a device, or the system, sends to an application.
+// An input is what a device, or the system, sends to an application.
 type input struct {
 	kind           string // one of the wire.DrogueType… values
 	id             string // "" for a new one
 	channel        string
 	device, sender string
-	contentType    string // "" when the device says none
+	contentType    string // "" if the device sends none
 	dataSchema     string
 	payload        []byte
 	extensions     []wire.Extension
 }
 
-// maker makes events of inputs, and inputs of nothing.
+// maker generates inputs, and converts inputs to events.
 type maker struct {
 	mu   sync.Mutex
 	rand *rand.Rand
@@ -37,8 +37,8 @@ type maker struct {
 
 func newMaker(r *rand.Rand) *maker { return &maker{rand: r} }
 
-// next makes up what a device sends: in turn all observations as JSON, texts and
-// bytes, through a gateway too, and sometimes an event of the system.
+// next generates an input: in turn all observations as JSON, texts and bytes, through a
+// gateway too, and sometimes an event of the system.
 func (m *maker) next() input {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,16 +72,16 @@ func (m *maker) next() input {
 		in.channel, in.contentType = names[turn], "application/json"
 		in.payload = emulator.MustJSON(emulator.Observe(m.rand, names[turn]))
 		if turn%3 == 1 {
-			in.contentType = "application/senml+json" // rewritten on the way out
+			in.contentType = "application/senml+json" // rewritten when it is sent
 		}
 		in.dataSchema = map[string]string{"environment": "https://example.com/schemas/environment.json"}[names[turn]]
 	}
 	return in
 }
 
-// event makes the CloudEvent of an input and the key of its partition, with the
-// attributes of drogue-cloud, endpoint-common/src/sender/mod.rs, and the payload
-// of event-common/src/stream/mod.rs.
+// event returns the CloudEvent of an input and the key of its partition, with the
+// attributes of drogue-cloud, endpoint-common/src/sender/mod.rs, and the payload of
+// event-common/src/stream/mod.rs.
 func (m *maker) event(a *application, in input, now time.Time) (wire.Event, string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -130,13 +130,12 @@ func setData(e *wire.Event, contentType string, payload []byte) {
 	}
 }
 
-// isJSONType reports whether the server takes a payload of this media type to be
-// JSON.
+// isJSONType reports whether the server treats a payload of this media type as JSON.
 func isJSONType(media string) bool {
 	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
 }
 
-// percentEncode encodes every byte that is neither letter nor digit.
+// percentEncode encodes every byte that is neither a letter nor a digit.
 func percentEncode(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {

@@ -18,7 +18,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// Drogue checklist 6: what is not understood gets 1002 with the text of serde.
+// Drogue checklist 6: an invalid message gets 1002 with the message of serde.
 func TestDrogueClientMessages(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "..", "..", "proto", "drogue", "testdata", "client-messages.tsv"))
 	if err != nil {
@@ -42,7 +42,7 @@ func TestDrogueClientMessages(t *testing.T) {
 	}
 }
 
-// More of how serde_json reads; the texts follow its source.
+// Further cases of serde_json; the messages follow its source.
 func TestParseRefresh(t *testing.T) {
 	for _, test := range []struct{ message, token, fault string }{
 		{`{"RefreshAccessToken":"a"}`, "a", ""},
@@ -83,8 +83,8 @@ func FuzzParseRefresh(f *testing.F) {
 	})
 }
 
-// Drogue checklist 6: what the server's frame parser does not take ends the
-// connection without a close frame, and a close frame is echoed.
+// Drogue checklist 6: frames that the server's parser rejects end the connection
+// without a close frame, and a close frame is echoed.
 func TestDrogueFrames(t *testing.T) {
 	fin := frame.Header{Fin: true, Opcode: frame.OpText}
 	big := strings.Repeat(" ", wire.MaxFrame)
@@ -103,7 +103,7 @@ func TestDrogueFrames(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			inBubble(t, quiet(), func(b *bench) {
 				c := b.Dial("/drogue/public-app")
-				// The server may go away before it has read everything.
+				// The server may close before it has read everything.
 				_, err := c.Conn.Write(test.frame)
 				if err != nil && !errors.Is(err, io.ErrClosedPipe) {
 					t.Fatal(err)
@@ -117,7 +117,7 @@ func TestDrogueFrames(t *testing.T) {
 		})
 	}
 	inBubble(t, quiet(), func(b *bench) {
-		// Reserved bits are not looked at.
+		// Reserved bits are ignored.
 		c := b.Dial("/drogue/public-app")
 		if _, err := c.Conn.Write(emulatortest.FrameOf(frame.Header{Fin: true, RSV: 4, Opcode: frame.OpText}, "1")); err != nil {
 			t.Fatal(err)
@@ -125,7 +125,8 @@ func TestDrogueFrames(t *testing.T) {
 		c.WantClose(1002, "expected value at line 1 column 1")
 	})
 	inBubble(t, quiet(), func(b *bench) {
-		// A reason is not cut, although a control frame holds 123 bytes of it.
+		// A reason is not truncated, although a control frame has room for 123 bytes of
+		// it.
 		c := b.Dial("/drogue/public-app")
 		name := strings.Repeat("x", 150)
 		c.Send(frame.OpText, `{"`+name+`":"a"}`)
@@ -133,7 +134,7 @@ func TestDrogueFrames(t *testing.T) {
 	})
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.Dial("/drogue/public-app")
-		c.Send(frame.OpText, big) // just small enough to be read
+		c.Send(frame.OpText, big) // the largest size that is accepted
 		c.WantClose(1002, "EOF while parsing a value at line 1 column 65536")
 		c = b.Dial("/drogue/public-app")
 		c.Send(frame.OpClose, string(frame.ClosePayload(4000, "mine")))
@@ -141,8 +142,8 @@ func TestDrogueFrames(t *testing.T) {
 	})
 }
 
-// What is too large ends the connection with FIN although not all of it was read: a
-// client that writes on finds no reset.
+// A message that is too large ends the connection with FIN although not all of it was
+// read: a client that continues to write gets no reset.
 func TestDrogueOversizeEndsWithFIN(t *testing.T) {
 	e, err := (emulator.Services{Service(quiet().Drogue)}).New(quiet().Options)
 	if err != nil {
@@ -155,7 +156,8 @@ func TestDrogueOversizeEndsWithFIN(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	// All at once, so that the frame is there when the server looks at its head.
+	// All at once, so that the whole frame has arrived when the server parses its
+	// header.
 	request := []byte("GET /drogue/public-app HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
 	frame := emulatortest.FrameOf(frame.Header{Fin: true, Opcode: frame.OpText}, strings.Repeat(" ", wire.MaxFrame+1))
@@ -167,8 +169,8 @@ func TestDrogueOversizeEndsWithFIN(t *testing.T) {
 	}
 }
 
-// A record that is no CloudEvent ends every reader of the application, not only the
-// connection on which the fault was asked for.
+// A record that is not a CloudEvent closes every reader of the application, not only
+// the connection with the fault.
 func TestDrogueBadRecord(t *testing.T) {
 	opts := quiet()
 	opts.Faults = []string{"bad-record=1 times=1"}
@@ -187,7 +189,7 @@ func TestDrogueBadRecord(t *testing.T) {
 	})
 }
 
-// Requests that the real server answers otherwise than one would think.
+// Requests with unexpected responses of the real server.
 func TestDrogueOddRequests(t *testing.T) {
 	e, err := (emulator.Services{Service(quiet().Drogue)}).New(quiet().Options)
 	if err != nil {

@@ -16,7 +16,7 @@ type topic struct {
 	mu         sync.Mutex
 	partitions []partition
 	groups     map[string]*group
-	anonymous  int // groups made for consumers without one
+	anonymous  int // groups of consumers without a group
 	retention  int
 	delay      time.Duration // until partitions are assigned
 }
@@ -33,7 +33,7 @@ type record struct {
 
 func (p *partition) end() int64 { return p.base + int64(len(p.records)) }
 
-// A group remembers how far its members have come.
+// A group stores the offsets of its members.
 type group struct {
 	name      string
 	anonymous bool
@@ -41,17 +41,17 @@ type group struct {
 	members   []*consumer
 }
 
-// A consumer is one connection's place in its group. Its fields are guarded by
+// A consumer is the membership of a connection in its group. Its fields are guarded by
 // the topic.
 type consumer struct {
-	// wake has room for one token: there may be something to poll.
+	// wake has capacity 1: it signals that there may be records to poll.
 	wake chan struct{}
 
 	topic    *topic
 	group    *group
 	assigned map[int]int64 // partition to next offset
-	read     map[int]bool  // partitions of which something was read since they were assigned
-	timer    *time.Timer   // of the assignment that is on its way
+	read     map[int]bool  // partitions read from since they were assigned
+	timer    *time.Timer   // of the pending assignment
 }
 
 func newTopic(partitions, retention int, delay time.Duration) *topic {
@@ -72,7 +72,7 @@ func (t *topic) publish(key, subject string, event []byte) {
 	n := int(h.Sum32() % uint32(len(t.partitions)))
 	p := &t.partitions[n]
 	p.records = append(p.records, record{event, subject})
-	// Not at each event: the rest moves down.
+	// Not at each event, because the rest is moved.
 	if over := len(p.records) - t.retention; over > t.retention/4 {
 		p.records = slices.Delete(p.records, 0, over)
 		p.base += int64(over)
@@ -86,8 +86,8 @@ func (t *topic) publish(key, subject string, event []byte) {
 	}
 }
 
-// join enters a new consumer into a group. Without a name it gets a group for
-// itself, which is forgotten with it.
+// join adds a new consumer to a group. Without a name it gets its own group, which is
+// removed with it.
 func (t *topic) join(name string) *consumer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -110,8 +110,8 @@ func (t *topic) join(name string) *consumer {
 	return c
 }
 
-// leave takes the consumer out of its group. What it has polled is committed,
-// unless it crashed.
+// leave removes the consumer from its group. Polled offsets are committed, unless it
+// crashed.
 func (c *consumer) leave(crashed bool) {
 	t := c.topic
 	t.mu.Lock()
@@ -128,8 +128,8 @@ func (c *consumer) leave(crashed bool) {
 	t.rebalance(c.group)
 }
 
-// rebalance takes all partitions from the members of a group and shares them
-// out anew, after the delay.
+// rebalance revokes all partitions of the members of a group and reassigns them, after
+// the delay.
 func (t *topic) rebalance(g *group) {
 	for _, m := range g.members {
 		m.commit()
@@ -151,9 +151,9 @@ func (t *topic) rebalance(g *group) {
 	}
 }
 
-// assign gives the i-th of n members its partitions: at the committed offset, or
-// at the end if there is none. The group has no place in a partition before it has
-// read something from it.
+// assign assigns partitions to the ith of n members: at the committed offset, or at the
+// end if there is none. The group has no offset in a partition before it has read from
+// it.
 func (t *topic) assign(g *group, m *consumer, i, n int) {
 	m.timer = nil
 	m.assigned, m.read = make(map[int]int64), make(map[int]bool)
@@ -175,7 +175,7 @@ func (c *consumer) unassign() {
 	c.assigned, c.read = nil, nil
 }
 
-// commit remembers how far the consumer has come.
+// commit stores the offsets of the consumer.
 func (c *consumer) commit() {
 	for p := range c.read {
 		c.group.committed[p] = c.assigned[p]
@@ -189,11 +189,11 @@ func (c *consumer) autocommit() {
 	c.commit()
 }
 
-// pollSize is how many records one poll returns at most.
+// pollSize is the maximum number of records of one poll.
 const pollSize = 256
 
-// poll returns the next records of the assigned partitions, in order within
-// each. It never waits.
+// poll returns the next records of the assigned partitions, in order within each. It
+// does not block.
 func (c *consumer) poll() []record {
 	t := c.topic
 	t.mu.Lock()
@@ -205,7 +205,7 @@ func (c *consumer) poll() []record {
 			continue
 		}
 		p := &t.partitions[n]
-		offset = max(offset, p.base) // older ones are beyond retention
+		offset = max(offset, p.base) // older records are beyond retention
 		some := p.records[offset-p.base:]
 		if room := pollSize - len(got); len(some) > room {
 			some = some[:room]

@@ -12,15 +12,14 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// publishEach publishes numbered events from first to last, each of another
-// device.
+// publishEach publishes numbered events from first to last, each of a different device.
 func (b *bench) publishEach(first, last int) {
 	for n := first; n <= last; n++ {
 		b.publishDrogue("public-app", measure(fmt.Sprintf("dev-%d", n%9), "c", fmt.Sprint(n)))
 	}
 }
 
-// leave closes the connection and waits until the server knows.
+// leave closes the connection and waits until the server has noticed.
 func leave(c *emulatortest.Client) {
 	c.T.Helper()
 	c.Send(frame.OpClose, "")
@@ -37,7 +36,7 @@ func numbered(first, last int) (ns []string) {
 	return sorted(ns)
 }
 
-// Drogue checklist 8: every anonymous consumer gets everything, from when it came.
+// Drogue checklist 8: every anonymous consumer gets all events since it joined.
 func TestDrogueAnonymous(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		b.publishEach(1, 5)
@@ -110,8 +109,8 @@ func TestDrogueGroup(t *testing.T) {
 	})
 }
 
-// Drogue checklist 8: a named group starts at the end and goes on where it
-// stopped, as far as the log reaches.
+// Drogue checklist 8: a named group starts at the end and resumes at its offset, within
+// the retention of the log.
 func TestDrogueOffsets(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.Partitions = 1
@@ -138,10 +137,10 @@ func TestDrogueOffsets(t *testing.T) {
 	})
 }
 
-// Drogue checklist 8: a group has a place in a partition once it has read something
-// from it, and not before. As measured with the real service and Kafka: of 8 events
-// that were sent while nobody read, a group that had read nothing got none, and one
-// that had read from all partitions got all.
+// Drogue checklist 8: a group has an offset in a partition once it has read from it,
+// and not before. As measured with the real service and Kafka: of 8 events sent while
+// no member was connected, a group that had read nothing got none, and one that had
+// read from all partitions got all.
 func TestDrogueGroupPlace(t *testing.T) {
 	for _, test := range []struct {
 		name       string
@@ -170,8 +169,8 @@ func TestDrogueGroupPlace(t *testing.T) {
 	}
 }
 
-// Drogue checklist 8: what a channel does not want is consumed all the same, so
-// members of a group with different channels lose events.
+// Drogue checklist 8: events of other channels are consumed too, so members of a group
+// with different channels lose events.
 func TestDrogueGroupChannels(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.Partitions = 1
@@ -225,8 +224,7 @@ func TestDrogueAssignDelay(t *testing.T) {
 	})
 }
 
-// Drogue checklist 9: after a crash what was read since the last commit comes
-// again.
+// Drogue checklist 9: after a crash, records read since the last commit are sent again.
 func TestDrogueCrash(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.Partitions = 1
@@ -250,8 +248,8 @@ func TestDrogueCrash(t *testing.T) {
 	})
 }
 
-// A connection that is half open keeps its partitions, and eats their events,
-// until the server misses its pongs.
+// A half-open connection keeps its partitions, and consumes their events, until the
+// server misses its pongs.
 func TestDrogueZombie(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.Partitions = 1

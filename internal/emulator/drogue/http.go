@@ -17,13 +17,13 @@ import (
 // DemoPublicApplication.
 const DevicePassword = "demoDevicePassword"
 
-// maxPayload is how much a device may send at once (drogue-bazaar,
+// maxPayload is the largest payload of a device (drogue-bazaar,
 // src/actix/http/defaults.rs).
 const maxPayload = 64 << 10
 
-// servePublish is the HTTP endpoint of devices: POST /v1/CHANNEL or
-// /v1/CHANNEL/SUFFIX (drogue-cloud, http-endpoint/src/telemetry.rs). An event
-// that is taken gets 202 and no body.
+// servePublish is the HTTP endpoint for devices: POST /v1/CHANNEL or /v1/CHANNEL/SUFFIX
+// (drogue-cloud, http-endpoint/src/telemetry.rs). An accepted event gets 202 and no
+// body.
 func (d *server) servePublish(w http.ResponseWriter, r *http.Request) {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/v1/")
 	channel, _, _ := strings.Cut(rest, "/")

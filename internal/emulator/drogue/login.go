@@ -13,7 +13,7 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// logins are the codes and refresh tokens that have been given out.
+// logins are the issued codes and refresh tokens.
 type logins struct {
 	mu      sync.Mutex
 	rand    *rand.Rand
@@ -22,7 +22,7 @@ type logins struct {
 	refresh map[string]grant
 }
 
-// A grant is what a code or a refresh token stands for.
+// A grant is the login of a code or a refresh token.
 type grant struct {
 	client, redirect, challenge string
 	scope, nonce                string
@@ -53,7 +53,7 @@ func (l *logins) code(g grant) string {
 	return code
 }
 
-// redeem exchanges a code, once.
+// redeem redeems a code, once.
 func (l *logins) redeem(client string, form url.Values) (grant, oauthError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +70,7 @@ func (l *logins) redeem(client string, form url.Values) (grant, oauthError) {
 	return g, oauthError{}
 }
 
-// renew takes a refresh token, which ends with it unless it is to be kept.
+// renew redeems a refresh token, which becomes invalid unless KeepRefreshTokens is set.
 func (l *logins) renew(client, token string, keep bool) (grant, oauthError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func (l *logins) renew(client, token string, keep bool) (grant, oauthError) {
 	return g, oauthError{}
 }
 
-// remember makes a refresh token.
+// remember issues a refresh token.
 func (l *logins) remember(g grant) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +105,7 @@ func (l *logins) device(scope string) (code, userCode string) {
 	return code, userCode
 }
 
-// poll asks whether a login on another device has happened (RFC 8628, section
+// poll reports whether the user has logged in on another device (RFC 8628, section
 // 3.5).
 func (l *logins) poll(client, code string, enabled bool) (grant, oauthError) {
 	l.mu.Lock()

@@ -14,9 +14,9 @@ import (
 // refreshKey is the one variant of a client message.
 const refreshKey = "RefreshAccessToken"
 
-// parseRefresh reads a client message. What is wrong with it is said as the
-// server says it, which is how serde_json reads an enum with one variant that
-// contains a string; the text becomes the reason of a close frame.
+// parseRefresh parses a client message. Its errors are those of the server, where
+// serde_json parses an enum with one variant that contains a string; they become the
+// reason of a close frame.
 func parseRefresh(b []byte) (token, fault string) {
 	p := &serde{b: b}
 	token, fault = p.refresh()
@@ -28,7 +28,7 @@ func parseRefresh(b []byte) (token, fault string) {
 	return token, fault
 }
 
-// A serde reads JSON and complains as serde_json does.
+// A serde parses JSON with the errors of serde_json.
 type serde struct {
 	b []byte
 	i int
@@ -105,7 +105,7 @@ func (p *serde) space() byte {
 	return 0
 }
 
-// text reads a string; the parser stands at its quotation mark.
+// text parses a string, at its quotation mark.
 func (p *serde) text() (s, fault string) {
 	start := p.i
 	for p.i++; p.i < len(p.b); p.i++ {
@@ -130,7 +130,7 @@ func (p *serde) text() (s, fault string) {
 	return "", p.consumed("EOF while parsing a string")
 }
 
-// mismatch complains about a value that is no string.
+// mismatch returns the error for a value that is not a string.
 func (p *serde) mismatch(expected string) string {
 	literal := func(word, what string) string {
 		for _, c := range []byte(word) {
@@ -179,10 +179,10 @@ func (p *serde) number(expected string) string {
 	return p.consumed(fmt.Sprintf("invalid type: %s `%s`, expected %s", kind, text, expected))
 }
 
-// consumed adds the place up to which the input has been read.
+// consumed adds the position up to which the input has been read.
 func (p *serde) consumed(text string) string { return p.at(text, p.i) }
 
-// peeked adds the place of the byte that comes next.
+// peeked adds the position of the next byte.
 func (p *serde) peeked(text string) string { return p.at(text, min(p.i+1, len(p.b))) }
 
 func (p *serde) at(text string, i int) string {
@@ -191,7 +191,7 @@ func (p *serde) at(text string, i int) string {
 		1+bytes.Count(before, []byte("\n")), len(before)-1-bytes.LastIndexByte(before, '\n'))
 }
 
-// refreshFailed is the close frame of a refresh that was refused.
+// refreshFailed returns the close frame for a refused refresh.
 func refreshFailed(text string) (code int, reason string) {
 	if text == "" {
 		return frame.StatusPolicy, wire.RefreshFailed

@@ -12,9 +12,8 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// The issuer is a minimal OpenID Connect provider with the addresses of
-// Keycloak. Anyone who comes to log in is DrogueUser at once, without a page to fill
-// in.
+// The issuer is a minimal OpenID Connect provider with the addresses of Keycloak. Every
+// login succeeds at once as DrogueUser, without a form.
 
 const (
 	codeLifetime       = time.Minute
@@ -114,8 +113,9 @@ func (i *issuer) keySet() map[string]any {
 	}}}
 }
 
-// redirectAllowed: the usual set-up takes any port of localhost, but not
-// 127.0.0.1 (drogue-cloud-helm-charts, post-install-job.yaml).
+// redirectAllowed reports whether a redirect address is allowed: the usual setup
+// accepts any port of localhost, but not 127.0.0.1 (drogue-cloud-helm-charts,
+// post-install-job.yaml).
 func redirectAllowed(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Scheme == "http" && u.Hostname() == "localhost"
@@ -195,7 +195,7 @@ func (d *server) serveToken(w http.ResponseWriter, r *http.Request) {
 	d.issue(w, r, g)
 }
 
-// issue answers with tokens (RFC 6749, section 5.1).
+// issue responds with tokens (RFC 6749, section 5.1).
 func (d *server) issue(w http.ResponseWriter, r *http.Request, g grant) {
 	now, base := time.Now(), requestBase(r)
 	var roles []string
@@ -259,7 +259,7 @@ func (d *server) serveDeviceLogin(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "Invalid code", http.StatusBadRequest)
 }
 
-// serveUserInfo tells who an access token belongs to.
+// serveUserInfo responds with the user of an access token.
 func (d *server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	who, err := d.bearer(token)
@@ -270,7 +270,7 @@ func (d *server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"sub": who.id, "preferred_username": who.user})
 }
 
-// serveLogout ends a refresh token, whether there is one or not.
+// serveLogout revokes a refresh token, if there is one.
 func (d *server) serveLogout(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	if err := r.ParseForm(); err != nil {

@@ -31,8 +31,8 @@ type Options struct {
 	// Issuer replaces the emulator's own OpenID Connect issuer. Default nil. It has no
 	// flag.
 	Issuer *Issuer
-	// NoDiscovery: the public discovery document leaves the WebSocket
-	// integration out, as before 0.10.
+	// NoDiscovery: the public discovery document omits the WebSocket integration, as
+	// before 0.10.
 	NoDiscovery bool
 	// IssuedLifetime is how long the access tokens of the issuer are valid.
 	// Default 5 min, as in Keycloak.

@@ -15,8 +15,7 @@ func (d *server) Owns(members map[string]json.RawMessage) bool {
 	return members["emit"] == nil && (members["specversion"] != nil || members["data"] != nil || members["data_base64"] != nil)
 }
 
-// Take publishes an event. Its id is kept; without an application it is
-// DemoApplication.
+// Take publishes an event, with its id; the default application is DemoApplication.
 func (d *server) Take(text []byte) error {
 	var e wire.Event
 	if err := json.Unmarshal(text, &e); err != nil {
@@ -48,7 +47,7 @@ func (d *server) Take(text []byte) error {
 	return nil
 }
 
-// setData takes the payload of an event over as a device would have sent it.
+// setData converts the payload of an event to that of a device.
 func (in *input) setData(e wire.Event) (err error) {
 	media, _, _ := mime.ParseMediaType(e.DataContentType)
 	switch text := ""; {

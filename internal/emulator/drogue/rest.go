@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// version is what the version document says.
+// version is the version in the version document.
 const version = "0.11.0"
 
 // serveAPI answers requests to the API: discovery, who am I, access tokens
@@ -47,7 +47,7 @@ func (d *server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// applications are those of a user, as the registry lists them.
+// applications returns the applications of a user, as listed by the registry.
 func (d *server) applications(who identity) []map[string]any {
 	list := []map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(d.apps)) {
@@ -64,8 +64,8 @@ func answer(w http.ResponseWriter, status int, body any) {
 	_, _ = w.Write(emulator.MustJSON(body))
 }
 
-// user identifies a client that must not be anonymous; otherwise it answers and
-// returns nobody.
+// user identifies a client that must not be anonymous; otherwise it sends an error and
+// returns nil.
 func (d *server) user(w http.ResponseWriter, r *http.Request) identity {
 	who, refusal := d.authenticate(r)
 	if refusal == nil && who.user == "" {
@@ -78,7 +78,7 @@ func (d *server) user(w http.ResponseWriter, r *http.Request) identity {
 	return who
 }
 
-// requestBase is the address at which a request has reached the emulator.
+// requestBase returns the address at which a request has reached the emulator.
 func requestBase(r *http.Request) *url.URL {
 	u := &url.URL{Scheme: "http", Host: r.Host}
 	if r.TLS != nil {
@@ -87,7 +87,7 @@ func requestBase(r *http.Request) *url.URL {
 	return u
 }
 
-// endpoints is the discovery document.
+// endpoints returns the discovery document.
 func (d *server) endpoints(r *http.Request, socket bool) wire.Endpoints {
 	base := requestBase(r)
 	e := wire.Endpoints{
@@ -126,8 +126,8 @@ func newAccessTokens(r *rand.Rand) *accessTokens {
 	}}
 }
 
-// owner identifies the user of an access token. One with a wrong checksum is not
-// even looked up, and none carries a role.
+// owner identifies the user of an access token. One with a wrong checksum is not looked
+// up, and none has a role.
 func (t *accessTokens) owner(user, token string) (identity, bool) {
 	if !wire.AccessTokenValid(token) {
 		return identity{}, false
@@ -142,7 +142,7 @@ func (t *accessTokens) owner(user, token string) (identity, bool) {
 	return identity{}, false
 }
 
-// create makes an access token.
+// create creates an access token.
 func (t *accessTokens) create(user, description string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

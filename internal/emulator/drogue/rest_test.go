@@ -99,8 +99,7 @@ func TestDrogueAccessTokens(t *testing.T) {
 	})
 }
 
-// The endpoint of devices: all forms of credentials, and what becomes of a
-// payload.
+// The endpoint for devices: all forms of credentials, and the payload of the event.
 func TestDroguePublish(t *testing.T) {
 	device := basic("dev-1@demo-app", DevicePassword)
 	inBubble(t, quiet(), func(b *bench) {
@@ -150,7 +149,7 @@ func TestDroguePublish(t *testing.T) {
 
 const oidc = realmPath + "/protocol/openid-connect"
 
-// form posts a form and decodes the answer.
+// form posts a form and decodes the response.
 func (b *bench) form(path string, values ...string) (int, map[string]any) {
 	b.T.Helper()
 	form := url.Values{}
@@ -161,7 +160,7 @@ func (b *bench) form(path string, values ...string) (int, map[string]any) {
 	return status, emulatortest.Unmarshal[map[string]any](b.T, body)
 }
 
-// login walks the authorization code grant and returns the answer of the token
+// login performs the authorization code grant and returns the response of the token
 // endpoint.
 func (b *bench) login(scope string) map[string]any {
 	b.T.Helper()
@@ -200,7 +199,7 @@ func (b *bench) login(scope string) map[string]any {
 	return answer
 }
 
-// Drogue checklist 10: the issuer, whose tokens the sockets take.
+// Drogue checklist 10: the issuer, whose tokens the sockets accept.
 func TestDrogueIssuer(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		_, body := b.Do("GET", realmPath+"/.well-known/openid-configuration", "")
@@ -214,7 +213,7 @@ func TestDrogueIssuer(t *testing.T) {
 			t.Errorf("%v", answer)
 		}
 		client := b.Dial("/drogue/demo-app", "Authorization: Bearer "+answer["access_token"].(string))
-		// The claims can be checked with what the key set says alone.
+		// The claims can be verified with the key set alone.
 		_, body = b.Do("GET", oidc+"/certs", "")
 		key := emulatortest.Unmarshal[struct {
 			Keys []struct{ Kid, N, E, Alg string }
@@ -314,7 +313,7 @@ func TestDrogueIssuerRefusals(t *testing.T) {
 	})
 }
 
-// The device authorization grant, where it is switched on.
+// The device authorization grant, if enabled.
 func TestDrogueDeviceFlow(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.DeviceFlow = true
@@ -361,7 +360,7 @@ func TestDrogueDeviceFlow(t *testing.T) {
 	})
 }
 
-// Another issuer may take the place of the emulator's own.
+// Another issuer can replace the emulator's own.
 func TestDrogueOtherIssuer(t *testing.T) {
 	opts := quiet()
 	opts.Drogue.Issuer = &Issuer{URL: "https://sso.example.com", Verify: func(token string) (string, time.Time, error) {
@@ -383,7 +382,7 @@ func TestDrogueOtherIssuer(t *testing.T) {
 	})
 }
 
-// Tokens that are not quite right are refused without a panic.
+// Invalid tokens are refused without a panic.
 func FuzzVerify(f *testing.F) {
 	i, err := newIssuer()
 	if err != nil {

@@ -18,13 +18,13 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// demoKey signs the tokens of every emulator. It is public and protects
-// nothing; a fixed key saves the time to make one and keeps runs repeatable.
+// demoKey signs the tokens of every emulator. It is public and protects nothing; a
+// fixed key saves the time to generate one and makes runs repeatable.
 //
 //go:embed demo-key.der
 var demoKey []byte
 
-// keyID names the key in tokens and in the key set.
+// keyID is the id of the key in tokens and in the key set.
 const keyID = "hark-emulator"
 
 // An issuer signs and checks JSON Web Tokens (RFC 7519) with RS256.
@@ -38,7 +38,7 @@ func newIssuer() (*issuer, error) {
 	return &issuer{key}, nil
 }
 
-// claims are those of an access token of Keycloak that matter here.
+// claims are the relevant claims of an access token of Keycloak.
 type claims struct {
 	Issuer         string               `json:"iss"`
 	Audience       audience             `json:"aud"`
@@ -68,7 +68,7 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(a))
 }
 
-// sign makes a token of the claims.
+// sign returns a token with the claims.
 func (i *issuer) sign(c any) (string, error) {
 	enc := base64.RawURLEncoding
 	head := enc.EncodeToString(emulator.MustJSON(map[string]string{"alg": "RS256", "typ": "JWT", "kid": keyID}))
@@ -81,7 +81,7 @@ func (i *issuer) sign(c any) (string, error) {
 	return text + "." + enc.EncodeToString(sig), nil
 }
 
-// verify checks form and signature of a token and reads its claims.
+// verify checks the format and signature of a token and returns its claims.
 func (i *issuer) verify(token string, c any) error {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -114,7 +114,7 @@ func (i *issuer) verify(token string, c any) error {
 	return nil
 }
 
-// clients are the OAuth clients whose tokens the services accept.
+// clients are the OAuth clients whose tokens are accepted.
 func clients() []string { return []string{wire.ClientID, ServiceClient} }
 
 // validate applies the rules for access tokens (drogue-bazaar,

@@ -1,5 +1,5 @@
-// Package emulatortest has what tests of emulators share: an emulator on an in-memory
-// network, and a client that shows every byte.
+// Package emulatortest contains what tests of emulators share: an emulator on an
+// in-memory network, and a client that shows every byte.
 package emulatortest
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A Bench is an emulator on an in-memory network, with a client that knows no
-// WebSocket library: tests see every byte.
+// A Bench is an emulator on an in-memory network, with a client that uses no WebSocket
+// library: tests see every byte.
 type Bench struct {
 	T    *testing.T
 	E    *emulator.Emulator
@@ -53,7 +53,7 @@ func Run(t *testing.T, opts emulator.Options, services emulator.Services, f func
 	})
 }
 
-// RunService is Run with one service, whose handler f gets, too. It must be an H.
+// RunService is Run with one service, whose handler, an H, is passed to f, too.
 func RunService[H emulator.Handler](t *testing.T, opts emulator.Options, s emulator.Service, f func(*Bench, H)) {
 	t.Helper()
 	var handler H
@@ -68,7 +68,7 @@ func RunService[H emulator.Handler](t *testing.T, opts emulator.Options, s emula
 	Run(t, opts, emulator.Services{s}, func(b *Bench) { f(b, handler) })
 }
 
-// NewBench is a bench with an emulator that the caller closes.
+// NewBench returns a bench with an emulator that the caller must close.
 func NewBench(t *testing.T, e *emulator.Emulator, n *emulator.Network) *Bench {
 	return &Bench{t, e, n, &http.Client{
 		Transport:     &http.Transport{DialContext: n.DialContext},
@@ -76,7 +76,7 @@ func NewBench(t *testing.T, e *emulator.Emulator, n *emulator.Network) *Bench {
 	}}
 }
 
-// Do makes a request and returns status and body; headers are "Name: value".
+// Do sends a request and returns status and body; headers are "Name: value".
 func (b *Bench) Do(method, path, body string, headers ...string) (int, []byte) {
 	b.T.Helper()
 	res := b.Request(method, path, body, headers...)
@@ -88,7 +88,7 @@ func (b *Bench) Do(method, path, body string, headers ...string) (int, []byte) {
 	return res.StatusCode, data
 }
 
-// Request makes a request; headers are "Name: value".
+// Request sends a request; headers are "Name: value".
 func (b *Bench) Request(method, path, body string, headers ...string) *http.Response {
 	b.T.Helper()
 	req, err := http.NewRequest(method, emulator.Base+path, strings.NewReader(body))
@@ -113,8 +113,8 @@ type Client struct {
 	Br   *bufio.Reader
 }
 
-// Upgrade sends an upgrade request and returns the answer; the client is nil
-// unless the status is 101.
+// Upgrade sends an upgrade request and returns the response; the client is nil unless
+// the status is 101.
 func (b *Bench) Upgrade(path string, headers ...string) (*Client, *http.Response) {
 	b.T.Helper()
 	conn, err := b.Net.DialContext(b.T.Context(), "tcp", "")
@@ -174,7 +174,7 @@ func (c *Client) write(b []byte) {
 	}
 }
 
-// FrameOf encodes a masked frame.
+// FrameOf returns a masked frame.
 func FrameOf(h frame.Header, payload string) []byte {
 	h.Masked, h.Mask, h.Length = true, [4]byte{1, 2, 3, 4}, uint64(len(payload))
 	body := []byte(payload)
@@ -209,11 +209,11 @@ func (c *Client) Read() (frame.Opcode, []byte, error) {
 	}
 }
 
-// Text returns the next text message, answering pings. What does not come within
-// ten minutes does not come.
+// Text returns the next text message, answering pings. It fails the test after ten
+// minutes.
 func (c *Client) Text() string {
 	c.T.Helper()
-	// The server may be gone already, and what it has sent still be here.
+	// The server may have closed already, and its data still be unread.
 	_ = c.Conn.SetReadDeadline(time.Now().Add(10 * time.Minute))
 	defer func() { _ = c.Conn.SetReadDeadline(time.Time{}) }()
 	for {
@@ -231,7 +231,7 @@ func (c *Client) Text() string {
 	}
 }
 
-// WantText fails unless the next message says the same JSON.
+// WantText fails unless the next message is the same JSON.
 func (c *Client) WantText(want string) {
 	c.T.Helper()
 	if got := c.Text(); !SameJSON(c.T, got, want) {
@@ -239,7 +239,7 @@ func (c *Client) WantText(want string) {
 	}
 }
 
-// WantClose fails unless the next frame but pings is this close frame, with
+// WantClose fails unless the next frame, apart from pings, is this close frame, with
 // nothing after it.
 func (c *Client) WantClose(code int, reason string) {
 	c.T.Helper()
@@ -280,7 +280,7 @@ func (c *Client) WantDrop() {
 	}
 }
 
-// Ending reads to the end of the connection and says how it ended.
+// Ending reads to the end of the connection and describes how it ended.
 func (c *Client) Ending() string {
 	for {
 		op, payload, err := c.Read()
@@ -296,7 +296,7 @@ func (c *Client) Ending() string {
 	}
 }
 
-// WantQuiet fails if a frame other than a ping comes within d.
+// WantQuiet fails if a frame other than a ping arrives within d.
 func (c *Client) WantQuiet(d time.Duration) {
 	c.T.Helper()
 	if err := c.Conn.SetReadDeadline(time.Now().Add(d)); err != nil {
@@ -346,7 +346,7 @@ func (c *Client) Datum() string {
 	return string(Unmarshal[wire.Event](c.T, []byte(c.Text())).Data)
 }
 
-// Data collects the payloads of events until none comes for a second.
+// Data collects the payloads of events until none arrives for a second.
 func (c *Client) Data() (got []string) {
 	c.T.Helper()
 	for {

@@ -9,7 +9,7 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// An trouble is what only Octave's faults do.
+// A trouble is the state of the faults of Octave.
 type trouble struct {
 	ackDelay       time.Duration
 	ackAfter       int
@@ -32,7 +32,7 @@ func faults() []emulator.Fault {
 	}
 }
 
-// acknowledge sends an acknowledgment, at the time that the faults want.
+// acknowledge sends an acknowledgment, at the time set by the faults.
 func (c *conn) acknowledge(ack []byte, success bool) (over bool) {
 	switch {
 	case c.trouble.ackAfter > c.sent && success:
@@ -45,7 +45,7 @@ func (c *conn) acknowledge(ack []byte, success bool) (over bool) {
 	return c.socket.Send(frame.OpText, ack) != nil
 }
 
-// eventSent queues the acknowledgments that wait for so many events.
+// eventSent queues the acknowledgments that wait for that number of events.
 func (c *conn) eventSent(n int) {
 	c.sent = n
 	if c.trouble.ackAfter > 0 && n == c.trouble.ackAfter {
@@ -56,7 +56,7 @@ func (c *conn) eventSent(n int) {
 	}
 }
 
-// withoutOptional leaves everything out of an event of Octave that may be absent.
+// withoutOptional removes all optional members of an event.
 func withoutOptional(payload []byte) []byte {
 	var m wire.Message
 	var e wire.Event

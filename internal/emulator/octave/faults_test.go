@@ -10,8 +10,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// The faults of acknowledgments and sessions of "octave", asked for on the
-// session request.
+// The faults of acknowledgments and sessions of "octave", set on the session request.
 func TestFaultOctave(t *testing.T) {
 	session := func(b *bench, spec string) *emulatortest.Client {
 		return b.Dial(b.session(append(masterHeaders(), emulator.FaultHeader+": "+spec)...))

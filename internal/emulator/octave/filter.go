@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// The filter language of Octave's REST interface, as far as it is common:
-// comparison, &&, ||, parentheses, NOT, EXISTS, =~ and IN (flowthings.io
-// documentation, "Filter Language"; Octave documentation, "Octave.Event.find").
-// Other parts of the language are refused by name.
+// The filter language of Octave's REST interface, as far as it is common: comparison,
+// &&, ||, parentheses, NOT, EXISTS, =~ and IN (flowthings.io documentation, "Filter
+// Language"; Octave documentation, "Octave.Event.find"). Other parts of the language
+// are refused with their names.
 
-// A filter reports whether an object passes.
+// A filter reports whether an object matches.
 type filter func(o object) bool
 
-// filterDepth bounds the nesting of a filter.
+// filterDepth is the maximum nesting of a filter.
 const filterDepth = 100
 
-// parseFilter compiles an expression. An empty one passes everything.
+// parseFilter compiles an expression. An empty one matches everything.
 func parseFilter(text string) (filter, error) {
 	if strings.TrimSpace(text) == "" {
 		return func(object) bool { return true }, nil
@@ -62,7 +62,7 @@ func (p *filterParser) unexpected() error {
 	return fmt.Errorf("filter: unexpected %s at character %d", p.token, p.pos-len(p.token)+1)
 }
 
-// next reads a token.
+// next scans a token.
 func (p *filterParser) next() error {
 	rest := strings.TrimLeft(p.text[p.pos:], " \t\r\n")
 	p.pos = len(p.text) - len(rest)
@@ -118,7 +118,7 @@ func span(s string, ok func(byte) bool) int {
 	return n
 }
 
-// quoted reads a string in either quotation mark, with backslash escapes.
+// quoted scans a string in either quotation mark, with backslash escapes.
 func (p *filterParser) quoted(rest string) error {
 	var b strings.Builder
 	for i := 1; i < len(rest); i++ {
@@ -137,7 +137,7 @@ func (p *filterParser) quoted(rest string) error {
 	return fmt.Errorf("filter: string without an end")
 }
 
-// regexp reads /expression/flags.
+// regexp scans /expression/flags.
 func (p *filterParser) regexp(rest string) error {
 	end := 1
 	for end < len(rest) && rest[end] != '/' {
@@ -164,7 +164,7 @@ func (p *filterParser) regexp(rest string) error {
 	return nil
 }
 
-// accept takes a symbol or keyword if it comes next.
+// accept consumes a symbol or keyword if it is next.
 func (p *filterParser) accept(token string) (bool, error) {
 	if p.kind != symbolToken && p.kind != wordToken || p.token != token {
 		return false, nil
@@ -291,12 +291,13 @@ func (p *filterParser) comparison() (filter, error) {
 		if !okA || !okB {
 			return op == "!=" && okA != okB
 		}
-		return holds(op, a, b)
+		return compareBy(op, a, b)
 	}, err
 }
 
-// holds applies a comparison. Values of different kinds are only unequal.
-func holds(op string, a, b any) bool {
+// compareBy evaluates a comparison. Values of different types are unequal, and not
+// ordered.
+func compareBy(op string, a, b any) bool {
 	n, ok := compareValues(a, b)
 	switch op {
 	case "==":
@@ -355,7 +356,7 @@ func (p *filterParser) in(left filterOperand) (filter, error) {
 	return func(o object) bool {
 		v, ok := left.of(o)
 		for _, w := range list {
-			if ok && holds("==", v, w) {
+			if ok && compareBy("==", v, w) {
 				return true
 			}
 		}

@@ -24,13 +24,13 @@ const (
 	// Token is the master token. It may read everything but
 	// DemoPrivateStream.
 	Token = "DemoMasterTokenOfTheHarkEmulator"
-	// RestrictedToken comes without X-Auth-User, and may read DemoStream
-	// and the streams of the devices.
+	// RestrictedToken is sent without X-Auth-User, and may read DemoStream and the
+	// streams of the devices.
 	RestrictedToken = "DemoRestrictedTokenOfHarkEmu"
 )
 
-// Streams of the demo company. Every observation of a device comes in its own
-// stream, /demo/devices/DEVICE/OBSERVATION, and also in DemoStream.
+// Streams of the demo company. Every observation of a device is in its own stream,
+// /demo/devices/DEVICE/OBSERVATION, and also in DemoStream.
 const (
 	DemoStream        = "/demo/stream"
 	DemoPrivateStream = "/demo/private" // which no user may read
@@ -41,7 +41,7 @@ const (
 // devices are the devices of the demo company.
 func devices() []string { return []string{"pump_01", "pump_02", "tank_01"} }
 
-// server is the session service, the sockets and the REST interface.
+// server implements the session service, the sockets and the REST interface.
 type server struct {
 	host  *emulator.Host
 	opts  Options
@@ -55,19 +55,19 @@ type server struct {
 	observed int
 }
 
-// An session is what a session id stands for. It is guarded by octave.mu.
+// A session is the session of a session id. It is guarded by octave.mu.
 type session struct {
 	access  access
 	sockets int
-	// expires is when a session without a socket ends; zero is never.
+	// expires is when a session without a socket expires; zero for never.
 	expires time.Time
 	// faults are those of the session request, for its socket.
 	faults emulator.Plan
-	// parked is what the last socket left, when sessions outlive sockets.
+	// parked is the state left by the last socket, if sessions outlive sockets.
 	parked *subscriber
 }
 
-// access is what credentials allow.
+// access is what credentials permit.
 type access struct{ restricted bool }
 
 func (a access) mayRead(st *stream) bool {
@@ -77,7 +77,7 @@ func (a access) mayRead(st *stream) bool {
 	return !a.restricted || st.Path == DemoStream || strings.HasPrefix(st.Path, "/"+Company+"/devices/")
 }
 
-// Service is the emulator of Octave with these options.
+// Service returns the emulator of Octave with these options.
 func Service(opts Options) emulator.Service {
 	return emulator.Service{
 		Name:   "octave",
@@ -132,8 +132,8 @@ func (o *server) Environ(base *url.URL) ([]string, error) {
 	}, nil
 }
 
-// Tick makes one observation. The devices take turns, and after each round comes
-// the next kind of observation.
+// Tick generates one observation. The devices take turns, and each round has the next
+// kind of observation.
 func (o *server) Tick() {
 	devices, names := devices(), emulator.Observations()
 	device := devices[o.observed%len(devices)]
@@ -197,7 +197,7 @@ func (o *server) serveSession(w http.ResponseWriter, r *http.Request) {
 	answer(w, wire.Head{OK: true, Status: http.StatusCreated, Errors: []string{}}, wire.Session{ID: id})
 }
 
-// authenticate looks at the three headers. refusal is empty when they are good.
+// authenticate checks the three headers. refusal is "" if they are valid.
 func (o *server) authenticate(r *http.Request, company string) (got access, refusal string) {
 	user := r.Header.Get(wire.HeaderUser)
 	switch token := r.Header.Get(wire.HeaderToken); {
@@ -218,8 +218,8 @@ func (o *server) authenticate(r *http.Request, company string) (got access, refu
 	return got, ""
 }
 
-// sessionID has the form of the ids in the documentation: 8 and 24 bytes in
-// URL-safe base64.
+// sessionID returns an id in the form of the documentation: 8 and 24 bytes in URL-safe
+// base64.
 func (o *server) sessionID() string {
 	b := make([]byte, 32)
 	for i := range b {
@@ -228,7 +228,7 @@ func (o *server) sessionID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:8]) + "." + base64.RawURLEncoding.EncodeToString(b[8:])
 }
 
-// wait gives a session without a socket a time to live; 0 is for ever.
+// wait sets how long a session without a socket is valid; 0 for no limit.
 func (s *session) wait(d time.Duration) {
 	s.expires = time.Time{}
 	if d > 0 {
@@ -236,7 +236,7 @@ func (s *session) wait(d time.Duration) {
 	}
 }
 
-// forget ends the sessions that have waited too long.
+// forget removes expired sessions.
 func (o *server) forget() {
 	now := time.Now()
 	for id, s := range o.sessions {
@@ -253,7 +253,7 @@ func (o *server) end(id string, s *session) {
 	}
 }
 
-// answer writes an answer of the session service or the REST interface.
+// answer writes a response of the session service or the REST interface.
 func answer(w http.ResponseWriter, head wire.Head, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(head.Status)

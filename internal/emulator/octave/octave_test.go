@@ -15,7 +15,7 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// masterHeaders are good credentials.
+// masterHeaders are valid credentials.
 func masterHeaders() []string {
 	return []string{"X-Auth-User: " + User, "X-Auth-Company: " + Company, "X-Auth-Token: " + Token}
 }
@@ -24,7 +24,7 @@ func restrictedHeaders() []string {
 	return []string{"X-Auth-Company: " + Company, "X-Auth-Token: " + RestrictedToken}
 }
 
-// session asks for a session and returns the path of its socket.
+// session requests a session and returns the path of its socket.
 func (b *bench) session(headers ...string) string {
 	b.T.Helper()
 	status, body := b.Do("POST", "/octave/session", "", headers...)
@@ -46,8 +46,8 @@ func subscribeTo(path string) string {
 
 const octaveOK = `{"head":{"msgId":"m","ok":true,"errors":[],"messages":["Your request has been processed successfully."]},"body":{}}`
 
-// Octave documentation: the answer is 201 with head{ok,status,errors} and an id
-// of 11, a dot and 32 characters.
+// Octave documentation: the response is 201 with head{ok,status,errors} and an id of
+// 11, a dot and 32 characters.
 func TestOctaveSession(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		status, body := b.Do("POST", "/octave/session", "", masterHeaders()...)
@@ -109,7 +109,7 @@ func TestOctaveSessionLifetime(t *testing.T) {
 		path := b.session(masterHeaders()...)
 		time.Sleep(29 * time.Second)
 		c := b.Dial(path)
-		time.Sleep(40 * time.Second) // longer than an unused session lives
+		time.Sleep(40 * time.Second) // longer than the lifetime of an unused session
 		c.Send(frame.OpText, subscribeTo(DemoStream))
 		c.WantText(octaveOK)
 		c.Send(frame.OpClose, string(frame.ClosePayload(1000, "")))
@@ -133,7 +133,7 @@ func TestOctaveSessionLifetime(t *testing.T) {
 	})
 }
 
-// With a grace period a session outlives its socket, and keeps the events.
+// With a grace period a session outlives its socket, and stores the events.
 func TestOctaveGrace(t *testing.T) {
 	opts := quiet()
 	opts.Octave.Grace = 5 * time.Second
@@ -203,7 +203,7 @@ func TestOctaveRequests(t *testing.T) {
 	})
 }
 
-// Only events after the subscription come, once for each stream however it was
+// Only events after the subscription are sent, once per stream however it was
 // subscribed, with the id as resource, and none after unsubscribing.
 func TestOctaveEvents(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
@@ -233,8 +233,8 @@ func TestOctaveEvents(t *testing.T) {
 	})
 }
 
-// Heartbeats are taken without a reply and keep the connection; without anything
-// from the client it is closed after 60 s.
+// Heartbeats have no reply and keep the connection open; if the client sends nothing it
+// is closed after 60 s.
 func TestOctaveHeartbeat(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		c := b.Dial(b.session(masterHeaders()...))
@@ -300,7 +300,7 @@ func TestOctaveStrict(t *testing.T) {
 	})
 }
 
-// What is generated: every kind of value within the first events, each also in the
+// Generated events: every kind of value within the first events, each also in the
 // stream of its device, and the same for the same seed.
 func TestOctaveGenerated(t *testing.T) {
 	run := func(seed uint64) (all []string) {

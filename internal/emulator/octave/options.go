@@ -12,8 +12,8 @@ import (
 
 // Options configure behavior that Octave does not document.
 type Options struct {
-	// RefusedStatus is the HTTP status for bad credentials; the ancestor of
-	// Octave answers 400 to a session request. Default 403.
+	// RefusedStatus is the HTTP status for invalid credentials; the predecessor of
+	// Octave responds with 400 to a session request. Default 403.
 	RefusedStatus int
 	// IgnoreUser: a restricted token is accepted even with X-Auth-User.
 	IgnoreUser bool

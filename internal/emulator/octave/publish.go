@@ -16,8 +16,7 @@ func (o *server) Owns(members map[string]json.RawMessage) bool {
 	return members["elems"] != nil || members["value"] != nil
 }
 
-// Take publishes an event. A stream that does not exist is made; without a path it is
-// DemoStream.
+// Take publishes an event. A missing stream is created; the default is DemoStream.
 func (o *server) Take(text []byte) error {
 	var m struct {
 		wire.Message
@@ -48,7 +47,7 @@ func (o *server) Take(text []byte) error {
 		if !strings.HasPrefix(path, "/") {
 			return fmt.Errorf("octave event: path %q does not begin with /", path)
 		}
-		// Someone else may make it at the same time.
+		// It may have been created concurrently.
 		o.store.create(path, "", wire.CapacityDefault)
 		st = o.store.find("", path)
 	}

@@ -18,7 +18,7 @@ import (
 // An object is an event, a stream or a device, for filter and sort.
 type object map[string]any
 
-// member finds a member by a dotted path; elems. may be left out.
+// member returns a member by a dotted path; the prefix elems. is optional.
 func (o object) member(path string) (any, bool) {
 	if v, ok := dotted(map[string]any(o), path); ok {
 		return v, true
@@ -39,8 +39,8 @@ func dotted(v any, path string) (any, bool) {
 	return v, true
 }
 
-// compareValues orders two values of the same kind; ok is false when they cannot
-// be compared.
+// compareValues compares two values of the same type; ok is false if they cannot be
+// compared.
 func compareValues(a, b any) (n int, ok bool) {
 	switch a := a.(type) {
 	case json.Number:
@@ -76,8 +76,8 @@ func compareNumbers(a, b json.Number) int {
 	return x.Cmp(y)
 }
 
-// An query is what the query parameters of a listing say (Octave
-// documentation, "Octave.Event.find").
+// A query has the query parameters of a listing (Octave documentation,
+// "Octave.Event.find").
 type query struct {
 	filter       filter
 	start, limit int
@@ -118,8 +118,8 @@ func parseQuery(q url.Values) (query, error) {
 	return o, err
 }
 
-// apply selects, sorts and pages objects, which come oldest first. Objects
-// without the member to sort by come first in ascending order.
+// apply filters, sorts and pages objects, which are ordered from the oldest. Objects
+// without the member to sort by are first in ascending order.
 func (q query) apply(all []json.RawMessage) ([]json.RawMessage, error) {
 	type row struct {
 		object object
@@ -164,7 +164,7 @@ func (q query) apply(all []json.RawMessage) ([]json.RawMessage, error) {
 	return texts, nil
 }
 
-// rank orders values of different kinds.
+// rank orders values of different types.
 func rank(v any, ok bool) int {
 	switch v.(type) {
 	case nil:
@@ -182,7 +182,7 @@ func rank(v any, ok bool) int {
 	return 5
 }
 
-// pick returns the object with nothing but the named members.
+// pick returns the object with only the named members.
 func (o object) pick(names []string) json.RawMessage {
 	picked := make(map[string]any)
 	for _, path := range names {

@@ -14,10 +14,10 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// apiPath is where the REST interface lives; the company follows.
+// apiPath is the path of the REST interface, followed by the company.
 const apiPath = "/v5.0"
 
-// octaveIdentity is who the master token belongs to.
+// octaveIdentity is the user of the master token.
 const companyID = "c5d873b00aa11bb22cc33dd01"
 
 // A restCall is one request to the REST interface.
@@ -68,7 +68,7 @@ func (c *restCall) bad(format string, args ...any) {
 	refuse(c.w, http.StatusBadRequest, fmt.Sprintf(format, args...))
 }
 
-// ok answers with a body: 200, or 201 when something was made.
+// ok responds with a body: 200, or 201 if something was created.
 func (c *restCall) ok(status int, body any) {
 	text := wire.Processed
 	if status == http.StatusCreated {
@@ -79,7 +79,7 @@ func (c *restCall) ok(status int, body any) {
 	}, body)
 }
 
-// method refuses other methods than these.
+// method refuses methods other than these.
 func (c *restCall) method(allowed ...string) bool {
 	if slices.Contains(allowed, c.r.Method) {
 		return true
@@ -88,7 +88,7 @@ func (c *restCall) method(allowed ...string) bool {
 	return false
 }
 
-// list answers with the objects that the query parameters choose.
+// list responds with the objects selected by the query parameters.
 func (c *restCall) list(objects []json.RawMessage) {
 	q, err := parseQuery(c.r.URL.Query())
 	if err != nil {
@@ -181,7 +181,7 @@ func (c *restCall) createStream() {
 	}
 }
 
-// stream finds a stream that may be read, or answers that there is none.
+// stream returns a stream that may be read, or responds with an error.
 func (c *restCall) stream(id, path string) *stream {
 	st := c.store.find(id, path)
 	switch {
@@ -224,7 +224,7 @@ func (c *restCall) createEvent(id string) {
 		return
 	}
 	if id == "" && body.Path == "" {
-		// One edition of the documentation puts the path among the elems.
+		// One edition of the documentation has the path in elems.
 		var among struct {
 			Path string `json:"path"`
 		}
@@ -245,8 +245,8 @@ func (c *restCall) createEvent(id string) {
 	}
 }
 
-// created publishes an event and answers with it. Unlike a stored event the
-// answer has a version, and none of the members that are null.
+// created publishes an event and responds with it. Unlike a stored event the response
+// has a version, and no members that are null.
 func (c *restCall) created(st *stream, elems json.RawMessage, hash *string) {
 	e := c.store.publish(st, input{elems: elems, hash: hash, origin: byREST})
 	c.ok(http.StatusCreated, wire.Event{
@@ -286,8 +286,8 @@ func (c *restCall) devices(path string) {
 	c.list(texts)
 }
 
-// device describes a device. Octave tells when it was last seen, not whether it
-// is online.
+// device describes a device. Octave returns when it was last seen, not whether it is
+// online.
 func (c *restCall) device(name string) map[string]any {
 	path := "/" + Company + "/devices/" + name
 	return map[string]any{

@@ -16,7 +16,7 @@ import (
 
 const octaveAPI = "/octave/v5.0"
 
-// rest makes a REST request with the master token and returns the answer.
+// rest sends a REST request with the master token and returns the response.
 func (b *bench) rest(method, path, body string, headers ...string) (int, wire.Answer) {
 	b.T.Helper()
 	if headers == nil {
@@ -95,7 +95,7 @@ func TestOctaveStreams(t *testing.T) {
 	})
 }
 
-// Octave checklist: who may do what through REST.
+// Octave checklist: permissions in the REST interface.
 func TestOctaveRESTRights(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		id := b.octave.store.find("", DemoPrivateStream).ID
@@ -138,8 +138,8 @@ func TestOctaveRESTRights(t *testing.T) {
 	})
 }
 
-// Octave checklist: events are created by id and by path, answered with 201 and
-// the event, pushed to the socket and listed.
+// Octave checklist: events are created by id and by path, with the response 201 and the
+// event, pushed to the socket and listed.
 func TestOctavePublish(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		id := b.octave.store.find("", DemoStream).ID
@@ -216,8 +216,8 @@ func TestOctaveListing(t *testing.T) {
 	})
 }
 
-// Octave checklist: paging by moving the filter on creationDate gives every
-// event once, although others come and go meanwhile.
+// Octave checklist: paging with a filter on creationDate returns every event once,
+// although others are added and evicted meanwhile.
 func TestOctaveKeyset(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		b.publishNumbers(DemoStream, 1, 50)
@@ -256,8 +256,8 @@ func TestOctaveKeyset(t *testing.T) {
 	})
 }
 
-// Octave checklist: beyond its capacity a stream loses its oldest events; 0
-// keeps nothing, 1 overwrites the same event.
+// Octave checklist: beyond its capacity a stream loses its oldest events; 0 stores
+// nothing, 1 overwrites the same event.
 func TestOctaveCapacity(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		if status, _ := b.rest("POST", "/demo/stream", `{"path":"/demo/five","capacity":5}`); status != 201 {
@@ -320,8 +320,8 @@ func TestOctaveDevices(t *testing.T) {
 	})
 }
 
-// Octave checklist: ids carry the second of creation; the system makes the
-// events of devices; a command has no generatedDate.
+// Octave checklist: ids contain the second of creation; the system creates the events
+// of devices; a command has no generatedDate.
 func TestOctaveEventMembers(t *testing.T) {
 	inBubble(t, byDefault(), func(b *bench) {
 		b.octave.host.Listening() // as the first listener does
@@ -344,7 +344,7 @@ func TestOctaveEventMembers(t *testing.T) {
 	})
 }
 
-// Lists that answer nothing are lists all the same.
+// Empty results are lists, too.
 func TestOctaveEmptyList(t *testing.T) {
 	inBubble(t, quiet(), func(b *bench) {
 		if _, a := b.rest("GET", "/demo/event?path=/demo/stream", ""); string(a.Body) != "[]" {

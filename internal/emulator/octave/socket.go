@@ -40,8 +40,7 @@ func (o *server) serveSocket(w http.ResponseWriter, r *http.Request, id string) 
 	c.run()
 }
 
-// attach counts a socket in its session, or returns nil when the id is not, or
-// no longer, valid.
+// attach adds a socket to its session, or returns nil if the id is invalid or expired.
 func (o *server) attach(id string) (*session, *subscriber) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,7 +58,7 @@ func (o *server) attach(id string) (*session, *subscriber) {
 	return s, sub
 }
 
-// detach ends the session with its last socket, or lets it wait for another.
+// detach removes a socket. With the last one the session ends, or waits for another.
 func (o *server) detach(id string, s *session, sub *subscriber) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -76,7 +75,7 @@ func (o *server) detach(id string, s *session, sub *subscriber) {
 	}
 }
 
-// An conn is one socket.
+// A conn is one socket.
 type conn struct {
 	*server
 	socket *emulator.Socket
@@ -114,7 +113,7 @@ func (c *conn) run() {
 	}
 }
 
-// push sends what has been published.
+// push sends published events.
 func (c *conn) push() (over bool) {
 	events, ok := c.sub.box.Take()
 	if !ok {
@@ -139,7 +138,7 @@ func (c *conn) receive(f emulator.ClientFrame) (over bool) {
 		}
 		return c.socket.Send(frame.OpText, []byte(c.opts.HeartbeatReply)) != nil
 	}
-	// A member of the wrong kind still leaves a msgId to answer to.
+	// A member of the wrong type still leaves a msgId for the response.
 	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !ok {
 		return c.ack(req, http.StatusBadRequest, "the message is not JSON")
 	}
@@ -158,7 +157,7 @@ func isSubscription(req wire.Request) bool {
 		(req.Type == wire.TypeSubscribe || req.Type == wire.TypeUnsubscribe)
 }
 
-// subscription handles subscribe and unsubscribe, and refuses the rest.
+// subscription handles subscribe and unsubscribe, and refuses other requests.
 func (c *conn) subscription(req wire.Request) (over bool) {
 	switch {
 	case !isSubscription(req):

@@ -16,7 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// Identities that make events (public samples of Octave show the first).
+// Identities that create events (public samples of Octave show the first).
 const (
 	systemID = "i000000000000000000000001"
 	demoID   = "i5d873b00aa11bb22cc33dd44"
@@ -34,7 +34,7 @@ type store struct {
 	counter uint32 // the last part of event ids
 }
 
-// An stream is guarded by its store.
+// A stream is guarded by its store.
 type stream struct {
 	wire.Stream
 	private     bool
@@ -42,7 +42,7 @@ type stream struct {
 	subscribers map[*subscriber]struct{}
 }
 
-// An subscriber gets the events of the streams that it is entered in.
+// A subscriber gets the events of the streams that it is subscribed to.
 type subscriber struct {
 	box     *emulator.Mailbox
 	streams map[*stream]struct{} // guarded by the store
@@ -56,14 +56,14 @@ func newStore(r *rand.Rand) *store {
 	return &store{made: time.Now(), rand: r, byID: make(map[string]*stream), byPath: make(map[string]*stream)}
 }
 
-// streamID makes the id of a stream. It follows from the path, so that it is the
-// same in every emulator; its beginning stands for a second of creation.
+// streamID returns the id of a stream. It is derived from the path, so that it is the
+// same in every emulator; it begins with the second of creation.
 func streamID(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return "s6671a0f0" + hex.EncodeToString(sum[:8])
 }
 
-// create makes a stream, or returns nil when there is one of that path.
+// create creates a stream, or returns nil if there is one with that path.
 func (s *store) create(path, description string, capacity int) *stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (s *store) create(path, description string, capacity int) *stream {
 	return st
 }
 
-// find looks a stream up by id or by path, whichever is not empty.
+// find returns a stream by id or by path, whichever is not empty.
 func (s *store) find(id, path string) *stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *store) find(id, path string) *stream {
 	return s.byPath[path]
 }
 
-// subscribe enters sub once, however often it is called; unsubscribe ends it.
+// subscribe adds sub once, however often it is called; unsubscribe removes it.
 func (s *store) subscribe(sub *subscriber, st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,7 @@ func (s *store) leave(sub *subscriber) {
 	clear(sub.streams)
 }
 
-// An origin says who made an event, and how.
+// An origin is who created an event, and how.
 type origin int
 
 const (
@@ -132,14 +132,14 @@ const (
 	byDashboard               // a command: no generatedDate
 )
 
-// An input is what someone writes into a stream.
+// An input is an event to store in a stream.
 type input struct {
 	elems  json.RawMessage
 	hash   *string
 	origin origin
 }
 
-// publish stores an event and gives it to all who are subscribed to its stream.
+// publish stores an event and passes it to all subscribers of its stream.
 func (s *store) publish(st *stream, in input) wire.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,46 +179,46 @@ func (s *store) publish(st *stream, in input) wire.Event {
 	return e
 }
 
-// keep stores e as the capacity of the stream demands: 0 stores nothing, 1
-// overwrites the one event, more evicts the oldest.
+// keep stores e within the capacity of the stream: 0 stores nothing, 1 overwrites the
+// one event, more evicts the oldest.
 func (s *store) keep(st *stream, e *wire.Event) {
 	switch {
 	case st.Capacity == 0:
 		return
 	case st.Capacity == 1 && len(st.events) == 1:
-		// The same event, edited. That it keeps its id is an assumption.
+		// The same event, edited. That its id does not change is an assumption.
 		e.ID = st.events[0].ID
 		e.LastEditDate, e.LastEditorID = emulator.RawInt(e.CreationDate), e.CreatorID
 		st.events[0] = *e
 		return
 	}
 	st.events = append(st.events, *e)
-	// Not at each event: the rest moves down.
+	// Not at each event, because the rest is moved.
 	if over := len(st.events) - st.Capacity; over > st.Capacity/4 {
 		st.events = slices.Delete(st.events, 0, over)
 	}
 }
 
-// kept are the events within the capacity, oldest first.
+// kept returns the events within the capacity, oldest first.
 func (st *stream) kept() []wire.Event {
 	return st.events[max(0, len(st.events)-st.Capacity):]
 }
 
-// eventID begins with the second of the creation, as the form of MongoDB that it
-// has wants it, and grows within it.
+// eventID returns an id in the form of MongoDB: it begins with the second of creation,
+// and increases within it.
 func (s *store) eventID(now time.Time) string {
 	s.counter++
 	return fmt.Sprintf("e%08x%s%06x", uint32(now.Unix()), emulator.RandomHex(s.rand, 10), s.counter&0xFFFFFF)
 }
 
-// describe returns what the REST interface says of a stream.
+// describe returns the description of a stream in the REST interface.
 func (s *store) describe(st *stream) wire.Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return st.Stream
 }
 
-// events returns what a stream keeps, oldest first.
+// events returns the stored events of a stream, oldest first.
 func (s *store) events(st *stream) []json.RawMessage {
 	s.mu.Lock()
 	kept := slices.Clone(st.kept())
@@ -251,7 +251,7 @@ func (s *store) eventsBelow(prefix string, may func(*stream) bool) []json.RawMes
 	return encodeEvents(all)
 }
 
-// lastSeen is when the last event below prefix was stored, or unless.
+// lastSeen returns when the last event below prefix was stored, or unless.
 func (s *store) lastSeen(prefix string, unless time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator/emulatortest"
 )
 
-// A world says how an emulator for a test behaves.
+// A world is the configuration of an emulator for a test.
 type world struct {
 	emulator.Options
 	Octave Options
@@ -23,13 +23,13 @@ func quiet() world {
 	return w
 }
 
-// A bench is a bench with an emulator of the service alone.
+// A bench is a test bench with an emulator of this service only.
 type bench struct {
 	*emulatortest.Bench
 	octave *server
 }
 
-// inBubble runs f in a bubble of its own.
+// inBubble runs f in a synctest bubble.
 func inBubble(t *testing.T, w world, f func(b *bench)) {
 	t.Helper()
 	emulatortest.RunService(t, w.Options, Service(w.Octave), func(b *emulatortest.Bench, s *server) { f(&bench{b, s}) })
