@@ -102,6 +102,8 @@ func arrows() []arrow {
 		{"proto/recipe", []string{"proto", "proto/frame", "internal/jq", "internal/eventjson", "internal/netdial", "internal/tomlfile"}, []string{"proto/prototest"},
 			"a service that is read from a file: TOML, whose expressions are jq"},
 		{"proto/plain", []string{"proto"}, []string{"proto/prototest"}, service},
+		{"output/destination", []string{"proto"}, []string{"output/destination/*"}, "it knows no destination"},
+		{"output/destination/*", []string{"output/destination", "internal/netdial", "internal/process"}, nil, "a destination knows no other one, and no flags"},
 		{"proto/rpc", []string{"internal/jq", "internal/eventjson"}, nil, "it has the messages of calls, and knows no connection"},
 		{"proto/prototest", []string{"proto", "internal/vectors", "internal/emulator", "internal/secret"}, nil, "it is for tests of services"},
 		{"proto/frame", nil, nil, "a leaf: client and servers share the framing of RFC 6455"},
