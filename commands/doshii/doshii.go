@@ -123,7 +123,7 @@ func (o *account) clientFlags(secretUse string) []*cmdline.Flag {
 
 func (o *account) emulatorFlag() *cmdline.Flag {
 	return &cmdline.Flag{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-		Usage: "use the built-in emulator instead of the real service"}
+		Usage: "use the built-in emulator instead of the service"}
 }
 
 func listen(p *program.Program) *stream.Streaming {

@@ -124,7 +124,7 @@ func (o *account) flags(use string) []*cmdline.Flag {
 			Usage: "send no credentials", Detail: ", not even those of the stored login"},
 		tokenStoreFlag(&o.store),
 		&cmdline.Flag{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-			Usage: "use the built-in emulator instead of the real service"},
+			Usage: "use the built-in emulator instead of the service"},
 	)
 }
 

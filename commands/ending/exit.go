@@ -17,6 +17,7 @@ import (
 	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/internal/replay"
 	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/output/destination"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
 )
@@ -25,15 +26,16 @@ import (
 // exit-codes" have the same table.
 const (
 	OK          = 0
-	Internal    = 1 // internal error, or output could not be written
-	Usage       = 2 // flag, argument, jq expression
-	Unreachable = 3 // no connection: dns, tcp, proxy, tls, or an answer that is no upgrade
-	Assertion   = 4 // an assertion failed
-	Credentials = 5 // credentials refused
-	Refused     = 6 // the service refused the request, or broke the protocol
-	TimedOut    = 7 // a time limit passed before everything expected had happened
-	Lost        = 8 // connection lost, and retrying is off or used up
-	Missed      = 9 // events were lost, and the policy says that this is fatal
+	Internal    = 1  // internal error, or output could not be written
+	Usage       = 2  // flag, argument, jq expression
+	Unreachable = 3  // no connection: dns, tcp, proxy, tls, or an answer that is no upgrade
+	Assertion   = 4  // an assertion failed
+	Credentials = 5  // credentials refused
+	Refused     = 6  // the service refused the request, or broke the protocol
+	TimedOut    = 7  // a time limit passed before everything expected had happened
+	Lost        = 8  // connection lost, and retrying is off or used up
+	Missed      = 9  // events were lost, and the policy says that this is fatal
+	Undelivered = 10 // events could not be delivered to the destination of --to
 )
 
 // ErrMaxTime ends a stream at --max-time.
@@ -125,6 +127,8 @@ func exitCode(err error) (code int, silent bool) {
 		return e.Code, true
 	case Is[*output.WriteError](err):
 		return Internal, false
+	case Is[*destination.NotDeliveredError](err):
+		return Undelivered, false
 	case Is[*proto.OverflowError](err):
 		return Missed, false
 	case Is[*output.Failed](err), Is[*replay.Deviation](err):

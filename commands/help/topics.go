@@ -31,6 +31,7 @@ func Topics(all stream.Services) []cmdline.Topic {
   7      a time limit passed before everything expected was seen
   8      connection lost, and retries are off or exhausted
   9      events were lost: --on-gap fail, --overflow fail
+  10     events could not be delivered to the destination of --to
   128+n  signal n
 
 4 stands for --fail-if, and for an --expect that matched nothing when --max-time, -n, --until or a normal close by the server ended the stream. When --idle ended it, or --max-time passed before the stream was ready, the code is 7. When the connection was lost for good it is 8; unmet assertions are listed on stderr.
@@ -248,11 +249,13 @@ If known, records have address, without credentials; error, a message; http_stat
   unconfirmed     messages that hark had sent when the connection ended may not
                   have arrived: at most as many as the member messages
   dropped         events were dropped for a slow reader of stdout; dropped_now since the last such record
+  delivering, delivery-failed, delivery-resumed
+                  of --to; destination, and the error and delay_seconds of a retry
   warning, note   text; notes only with -v
   counters        the process received the signal USR1
   ended           the last record
 
-dropped, counters and ended have the counters of the run: events received, events printed, bytes written to stdout, reconnects, gaps that were not filled, and events dropped. ended also has exit_code; condition, which ended the stream: count, until, idle, max-time, ready-only, recording-end, linger, hold, quit, stdout-closed, answered (all calls of hark call), signal or closed (by the server), or the name of another flag; there is none after a failure; and hint, advice on the error.
+dropped, counters and ended have the counters of the run: events received, events printed, bytes written to stdout, reconnects, gaps that were not filled, and events dropped; with --to, records delivered, in_flight, retried and dead. ended also has exit_code; condition, which ended the stream: count, until, idle, max-time, ready-only, recording-end, linger, hold, quit, stdout-closed, answered (all calls of hark call), signal or closed (by the server), or the name of another flag; there is none after a failure; and hint, advice on the error.
 
   hark drogue tail --emulator demo-app -n 2 --status json >/dev/null
   hark doshii listen --emulator -n 2 --status-file status.ndjson

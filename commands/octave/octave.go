@@ -99,7 +99,7 @@ func (o *options) account() []*cmdline.Flag {
 		&cmdline.Flag{Name: "token", Secret: true, Group: program.CatService, Value: cmdline.String(&o.token),
 			Usage: "master or restricted token, `SECRET`", Detail: credential.Forms},
 		&cmdline.Flag{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-			Usage: "use the built-in emulator instead of the real service"},
+			Usage: "use the built-in emulator instead of the service"},
 	)
 }
 

@@ -9,13 +9,14 @@ import (
 
 // Headings of flags in help texts.
 const (
-	CatEnd     = "When to end"
-	CatOutput  = "Output"
-	CatLink    = "Connection"
-	CatService = "Service"
-	CatStatus  = "Status"
-	CatReady   = "When it is ready"
-	CatPrompt  = "Prompt"
+	CatEnd      = "When to end"
+	CatOutput   = "Output"
+	CatDelivery = "Delivery"
+	CatLink     = "Connection"
+	CatService  = "Service"
+	CatStatus   = "Status"
+	CatReady    = "When it is ready"
+	CatPrompt   = "Prompt"
 )
 
 // CatProxy is the heading of flags about proxies.

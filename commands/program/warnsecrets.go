@@ -28,6 +28,10 @@ func (p *Program) Observe(line *cmdline.Line) {
 		switch s.Flag.Name {
 		case "header":
 			instead = "-H @FILE, or set " + s.Flag.Variable()
+		case "to":
+			instead = "--to-user or --to-header @FILE, or set " + s.Flag.Variable()
+		case "to-header":
+			instead = "--to-header @FILE, or set " + s.Flag.Variable()
 		case "subprotocol":
 			instead = "env:NAME, file:PATH, cmd:COMMAND or keyring:SERVICE/NAME"
 		case "proxy":
@@ -72,13 +76,15 @@ func (p *Program) Warn(format string, args ...any) {
 // reference to one.
 func showsSecret(s cmdline.Setting) bool {
 	switch name := s.Flag.Name; {
-	case name == "header":
+	case name == "header" || name == "to-header":
 		name, value, _ := strings.Cut(s.Value, ":")
 		return credential.Header(strings.TrimSpace(name)) && strings.TrimSpace(value) != ""
 	case name == "subprotocol":
 		return !credential.IsReference(s.Value) && len(credential.Subprotocols([]string{s.Value})) > 0
 	case !s.Flag.Secret:
 		return false
+	case name == "to":
+		return strings.Contains(s.Value, "://") && len(credential.AddressParts(s.Value)) > 0
 	case name == "proxy":
 		proxy, err := netdial.ParseProxy(s.Value)
 		return err == nil && proxy != nil && proxy.Password != ""

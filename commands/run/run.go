@@ -121,7 +121,7 @@ func newStream(p *program.Program, file *recipes.File, r *recipe.Recipe) *stream
 	f := stream.NewFlags()
 	o := &options{recipe: r, ackTimeout: 10 * time.Second, flags: make(map[string]*given)}
 	flags := []*cmdline.Flag{{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-		Usage: "use an emulator that plays the transcript of the recipe instead of the real service"}, {Name: "ack-timeout", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.ackTimeout),
+		Usage: "use the built-in emulator instead of the service"}, {Name: "ack-timeout", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.ackTimeout),
 		Usage: "wait at most `D` until a connection is ready"}}
 	for i := range r.Params {
 		if q := &r.Params[i]; !q.Arg {

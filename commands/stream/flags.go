@@ -19,30 +19,37 @@ type Flags struct {
 	recordingFlags
 	promptFlags
 	watchFlags
+	deliverFlags
 }
 
 // NewFlags returns flags as they are by default.
 func NewFlags() *Flags {
 	return &Flags{
 		OutputFlags: newOutputFlags(), LinkFlags: newLinkFlags(), StatusFlags: newStatusFlags(),
-		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(),
+		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(), deliverFlags: newDeliverFlags(),
 	}
 }
 
 // Flags declares them. Their values are read from the struct.
 func (f *Flags) Flags() []*cmdline.Flag {
 	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.recordingFlags.flags(),
-		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags())
+		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.deliverFlags.flags())
 }
 
 // Check finds values that make no sense.
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, check := range []func(context.Context, *cmdline.Line) error{
 		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.recordingFlags.check, f.StatusFlags.Check, f.LinkFlags.check,
-		f.promptFlags.check, f.watchFlags.check,
+		f.promptFlags.check, f.watchFlags.check, f.deliverFlags.check,
 	} {
 		if err := check(ctx, line); err != nil {
 			return err
+		}
+	}
+	if f.kind != nil {
+		f.Auto = false
+		if f.Interactive {
+			return cmdline.FlagErrorf(line.GivenAs("interactive"), " cannot be used with --to")
 		}
 	}
 	return nil

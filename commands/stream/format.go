@@ -161,6 +161,10 @@ func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 	if o.Conditions, err = s.Flags.conditions(vars); err != nil {
 		return nil, err
 	}
+	if s.delivering != nil {
+		o.Null, o.Style = true, output.Style{}
+		return output.New(&s.delivering.records, o), nil
+	}
 	return output.New(s.Stdout, o), nil
 }
 

@@ -10,21 +10,21 @@ import (
 // handshakeHeaders belong to the handshake itself (RFC 6455, section 4.1).
 var handshakeHeaders = pattern.Lazy(`(?i)^(connection|upgrade|sec-websocket-(key|version|extensions|protocol|accept))$`)
 
-// header takes NAME: VALUE apart. The message of an error leaves the value out.
-func header(text string) (name, value string, err error) {
+// header takes NAME: VALUE apart, as flag has it. The message of an error leaves the value out.
+func header(flag, text string) (name, value string, err error) {
 	name, value, ok := strings.Cut(text, ":")
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 	switch {
 	case !ok || !HeaderToken(name):
 		before, _, found := strings.Cut(text, " ")
 		if before = strings.TrimSuffix(before, ":"); !found && !ok || !headerName(before) {
-			return "", "", cmdline.FlagErrorf("--header", ": expected 'NAME: VALUE'") // it may be a credential
+			return "", "", cmdline.FlagErrorf(flag, ": expected 'NAME: VALUE'") // it may be a credential
 		}
-		return "", "", cmdline.ValueErrorf("--header", cmdline.Cut(before, 16), "expected 'NAME: VALUE'")
+		return "", "", cmdline.ValueErrorf(flag, cmdline.Cut(before, 16), "expected 'NAME: VALUE'")
 	case !HeaderValue(value):
-		return "", "", cmdline.FlagErrorf("--header", " %s: the value has a control character in it", name)
+		return "", "", cmdline.FlagErrorf(flag, " %s: the value has a control character in it", name)
 	case handshakeHeaders().MatchString(name):
-		e := cmdline.FlagErrorf("--header", " %s: the handshake sets this header by itself", name)
+		e := cmdline.FlagErrorf(flag, " %s: the handshake sets this header by itself", name)
 		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
 			e.Advice = "use --subprotocol"
 		}

@@ -27,6 +27,7 @@ type statusRecord struct {
 	Attempt int       `json:"attempt"`
 
 	Address     string `json:"address,omitempty"`
+	Destination string `json:"destination,omitempty"`
 	Error       string `json:"error,omitempty"`
 	HTTPStatus  int    `json:"http_status,omitempty"`
 	CloseCode   int    `json:"close_code,omitempty"`
@@ -59,11 +60,17 @@ type statusCounters struct {
 	Reconnects int    `json:"reconnects"`
 	Gaps       int    `json:"gaps"`
 	Dropped    uint64 `json:"dropped"` // because stdout was too slow
+
+	*deliveryCount // nil without a destination
 }
 
 func (c *statusCounters) String() string {
-	return fmt.Sprintf("%s, %d printed, %s, %s, %s, %d dropped", program.Plural(int(c.Events), "event"), c.Printed,
-		program.Plural(int(c.Bytes), "byte"), program.Plural(c.Reconnects, "reconnect"), program.Plural(c.Gaps, "gap"), c.Dropped)
+	done := fmt.Sprintf("%d printed, %s", c.Printed, program.Plural(int(c.Bytes), "byte"))
+	if d := c.deliveryCount; d != nil {
+		done = fmt.Sprintf("%d delivered, %d in flight, %d retried, %d dead", d.Delivered, d.InFlight, d.Retried, d.Dead)
+	}
+	return fmt.Sprintf("%s, %s, %s, %s, %d dropped", program.Plural(int(c.Events), "event"), done,
+		program.Plural(c.Reconnects, "reconnect"), program.Plural(c.Gaps, "gap"), c.Dropped)
 }
 
 // statusEnd is how a stream ended.
@@ -79,6 +86,8 @@ type journal struct {
 	service string
 	redact  func([]byte) []byte
 	written func() output.Counts
+	// delivered returns the counters of the destination; nil without one.
+	delivered func() *deliveryCount
 
 	mu       sync.Mutex
 	outs     []io.Writer
@@ -177,7 +186,26 @@ func (r *statusRecord) fail(err error) {
 func (j *journal) count() *statusCounters {
 	c, w := j.counters, j.written()
 	c.Events, c.Printed, c.Bytes = w.Events, w.Printed, w.Bytes
+	if j.delivered != nil {
+		c.deliveryCount = j.delivered()
+	}
 	return &c
+}
+
+// delivery writes a turn in the life of the destination.
+func (j *journal) delivery(status, name string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.write(statusRecord{Time: time.Now(), Status: status, Destination: name, statusCounters: j.count()})
+}
+
+// deliveryFailed writes that the destination is tried again after delay.
+func (j *journal) deliveryFailed(name string, err error, delay time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := statusRecord{Time: time.Now(), Status: "delivery-failed", Destination: name, Delay: delay.Seconds(), statusCounters: j.count()}
+	r.fail(err)
+	j.write(r)
 }
 
 // counts returns the counters as they are now.

@@ -138,28 +138,39 @@ func (f *NetworkFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	return nil
 }
 
-// checkHeaders reads the headers.
-func (f *NetworkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *program.Program) error {
-	f.Header, f.spelled = http.Header{}, make(map[string]string)
-	for _, text := range f.headers {
+// readHeaders reads the values of a flag: 'NAME: VALUE', or @FILE with one on each line.
+// Credentials in them are withheld from now on. spelled are the names as they were typed,
+// by their canonical form.
+func readHeaders(ctx context.Context, p *program.Program, flag string, values []string) (h http.Header, spelled map[string]string, err error) {
+	h, spelled = http.Header{}, make(map[string]string)
+	for _, text := range values {
 		lines := []string{text}
 		if file, ok := strings.CutPrefix(text, "@"); ok {
-			b, err := p.ReadNamed(ctx, "--header", file, bounded.Headers)
+			b, err := p.ReadNamed(ctx, flag, file, bounded.Headers)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			lines = fileHeaders(string(b))
 		}
 		for _, line := range lines {
-			name, value, err := header(line)
+			name, value, err := header(flag, line)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
-			f.Header.Add(name, value)
-			f.spelled[http.CanonicalHeaderKey(name)] = name
+			h.Add(name, value)
+			spelled[http.CanonicalHeaderKey(name)] = name
 		}
 	}
-	p.Say.Add(credential.HeaderValues(f.Header)...)
+	p.Say.Add(credential.HeaderValues(h)...)
+	return h, spelled, nil
+}
+
+// checkHeaders reads the headers.
+func (f *NetworkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *program.Program) error {
+	var err error
+	if f.Header, f.spelled, err = readHeaders(ctx, p, "--header", f.headers); err != nil {
+		return err
+	}
 	for _, h := range []struct{ flag, name, value string }{{"origin", "Origin", f.origin}, {"user-agent", "User-Agent", f.agent}} {
 		as := line.GivenAs(h.flag)
 		switch {

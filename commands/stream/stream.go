@@ -29,28 +29,29 @@ import (
 // of them have, and where the two meet.
 type Stream struct {
 	*program.Program
-	Flags     *Flags
-	transport *netdial.Transport
-	Emulated  *Emulated                                 // nil when the service is the real one
-	route     func(http.RoundTripper) http.RoundTripper // of EmulateAll; nil without
-	stdin     bool                                      // messages come from stdin, and nobody was told yet that they are not sent again
-	live      bool                                      // the stream was live at least once
-	ready     bool                                      // the stream was ready at least once
-	readyFile *readyFile                                // nil without --ready-file
-	describe  func(proto.Message) proto.Description
-	place     string    // of what is opened
-	names     []string  // in it
-	recipe    string    // that it was made of
-	params    []byte    // of the recipe
-	RunID     string    // in front of the numbers of events, in ids
-	plaintext sync.Once // warns of credentials without encryption
-	Watched   bool      // someone wants to see what happens
-	journal   *journal
-	recording *recorder     // nil when nothing is recorded
-	command   *readyCommand // nil until it is started
-	cancel    context.CancelCauseFunc
-	Wrap      func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
-	screen    *prompt.Screen              // what a prompt on a terminal shows; nil without one
+	Flags      *Flags
+	transport  *netdial.Transport
+	Emulated   *Emulated                                 // nil when the service is the real one
+	route      func(http.RoundTripper) http.RoundTripper // of EmulateAll; nil without
+	stdin      bool                                      // messages come from stdin, and nobody was told yet that they are not sent again
+	live       bool                                      // the stream was live at least once
+	ready      bool                                      // the stream was ready at least once
+	readyFile  *readyFile                                // nil without --ready-file
+	describe   func(proto.Message) proto.Description
+	place      string    // of what is opened
+	names      []string  // in it
+	recipe     string    // that it was made of
+	params     []byte    // of the recipe
+	RunID      string    // in front of the numbers of events, in ids
+	plaintext  sync.Once // warns of credentials without encryption
+	Watched    bool      // someone wants to see what happens
+	journal    *journal
+	recording  *recorder     // nil when nothing is recorded
+	delivering *delivering   // nil when events are printed
+	command    *readyCommand // nil until it is started
+	cancel     context.CancelCauseFunc
+	Wrap       func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
+	screen     *prompt.Screen              // what a prompt on a terminal shows; nil without one
 	// valuesLimit is how much memory the values of an event may take, in bytes; 0 when
 	// there is no limit for messages either, in a recording of the user's.
 	valuesLimit int
@@ -135,6 +136,9 @@ func (s *Stream) base() http.RoundTripper {
 // Close ends what New and emulate have started.
 func (s *Stream) Close() {
 	s.transport.CloseIdleConnections()
+	if s.delivering != nil {
+		_ = s.delivering.delivery.Finish(0, nil) // it has been finished, unless nothing began
+	}
 	if s.Emulated != nil {
 		s.Emulated.close()
 	}
@@ -145,6 +149,9 @@ func (s *Stream) Close() {
 // it dials.
 func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
 	s.valuesLimit = s.Flags.valuesLimit()
+	if err := s.OpenDelivery(); err != nil {
+		return err
+	}
 	if s.talks() && s.Editor != nil && len(s.Flags.Execute) == 0 {
 		s.capture()
 	}
@@ -155,9 +162,10 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		if s.talks() {
 			return s.converse(ctx, svc, o, w)
 		}
-		var sink proto.Sink = w
+		defer s.expireDelivery(ctx)()
+		sink := s.Sink(w)
 		if s.Wrap != nil {
-			sink = s.Wrap(w)
+			sink = s.Wrap(sink)
 		}
 		if l := s.Lingering; l != nil {
 			o.InputWritten, sink = l.from(ctx, s.cancel), &lingeringSink{sink, l}
@@ -165,6 +173,7 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		s.mentionStdin()
 		err := proto.Run(ctx, svc, sink, o)
 		s.mentionStdin()
+		err = s.Delivered(err)
 		return ending.WithHint(err, s.Flags.TLSFlags.Hint(err))
 	})
 }
@@ -324,6 +333,9 @@ func (s *Stream) recordingHead(service string) proto.RecordingHead {
 // keep begins the journal of the stream.
 func (s *Stream) keep(service string, w *output.Writer) error {
 	s.journal = &journal{service: service, redact: s.Say.Bytes, written: w.Counts}
+	if s.delivering != nil {
+		s.journal.delivered = s.delivering.counts
+	}
 	asJSON := s.Flags.status == "json"
 	if asJSON {
 		s.journal.outs = append(s.journal.outs, s.Queue)

@@ -1,0 +1,205 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/hark-cli/hark/internal/cmdline"
+	"github.com/hark-cli/hark/internal/eventjson"
+	"github.com/hark-cli/hark/internal/process"
+	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/output/destination"
+	"github.com/hark-cli/hark/proto"
+)
+
+// A delivering is a stream whose events go to the destination of --to.
+type delivering struct {
+	s        *Stream
+	delivery *destination.Delivery
+	name     string       // of the destination, for messages
+	records  bytes.Buffer // of the event at hand, each with NUL at its end
+	letters  *os.File     // of --dead-letter, or nil
+}
+
+// deliverBackoff is the wait between two attempts to deliver.
+var deliverBackoff = proto.Backoff{Base: 500 * time.Millisecond, Max: 30 * time.Second}
+
+// OpenDelivery opens the destination of --to, if there is one. Everything that the
+// user can get wrong is found before anything is dialed.
+func (s *Stream) OpenDelivery() error {
+	f := &s.Flags.deliverFlags
+	if f.kind == nil {
+		return nil
+	}
+	scheme, rest := splitDestination(f.to)
+	d, name, err := f.kind.open(s, scheme, rest)
+	if err != nil {
+		return err
+	}
+	v := &delivering{s: s, name: name}
+	o := destination.Options{
+		Name: name, InFlight: f.inFlight, RetryTime: f.retryTime, Backoff: deliverBackoff,
+		Retrying: func(err error, delay time.Duration) {
+			s.journal.deliveryFailed(name, err, delay)
+			s.Warn("%s: %v; retrying in %s", name, err, delay.Round(100*time.Millisecond))
+		},
+		Resumed: func() {
+			s.journal.delivery("delivery-resumed", name)
+			s.Tell("%s: delivering again", name)
+		},
+		Failed: func(err error) { s.cancel(err) },
+	}
+	if f.deadLetter != "" {
+		if v.letters, err = os.OpenFile(f.deadLetter, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
+			return errors.Join(cmdline.FlagErrorf("--dead-letter", ": %v", err), d.Close())
+		}
+		o.DeadLetter = v.deadLetter
+	}
+	v.delivery = destination.New(d, o)
+	s.delivering = v
+	return nil
+}
+
+// splitDestination takes the value of --to apart.
+func splitDestination(to string) (scheme, rest string) {
+	i := bytes.IndexByte([]byte(to), ':')
+	return to[:i], to[i+1:]
+}
+
+// deadLetter keeps a record that cannot be delivered.
+func (v *delivering) deadLetter(r destination.Record, why error) error {
+	letter := struct {
+		Time   time.Time       `json:"time"`
+		ID     string          `json:"id,omitempty"`
+		Reason string          `json:"reason"`
+		Data   json.RawMessage `json:"data"`
+	}{time.Now().UTC(), r.ID, v.s.Say.String(why.Error()), r.Data}
+	if ok, _ := eventjson.Valid(r.Data); !ok {
+		letter.Data = eventjson.AppendText(nil, r.Data)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(letter); err != nil {
+		return err
+	}
+	if _, err := v.letters.Write(b.Bytes()); err != nil {
+		return err
+	}
+	v.s.Warn("%s: an event was not delivered, and is in %s: %v", v.name, v.s.Flags.deadLetter, why)
+	return nil
+}
+
+// Sink returns what takes the events of the stream: w, or what delivers what w makes of
+// them.
+func (s *Stream) Sink(w *output.Writer) proto.Sink {
+	if s.delivering == nil {
+		return w
+	}
+	s.journal.delivery("delivering", s.delivering.name)
+	s.Tell("delivering to %s", s.delivering.name)
+	return &deliveringSink{s.delivering, w}
+}
+
+// A deliveringSink delivers what a Writer makes of events.
+type deliveringSink struct {
+	*delivering
+	w *output.Writer
+}
+
+// Event implements proto.Sink.
+func (v *deliveringSink) Event(ev *proto.Event) error {
+	err := v.w.Event(ev)
+	if ferr := v.w.Flush(); err == nil {
+		err = ferr
+	}
+	r := destination.Record{Received: ev.Time}
+	if v.records.Len() > 0 {
+		r.ID, r.Type = v.s.identify(ev.Message)
+	}
+	for v.records.Len() > 0 {
+		data, rerr := v.records.ReadBytes(0)
+		if rerr != nil { // it is not complete: what failed has said so
+			break
+		}
+		r.Data = bytes.Clone(data[:len(data)-1])
+		if v.s.Flags.print {
+			if _, perr := v.s.Stdout.Write(append(data[:len(data)-1], '\n')); perr != nil {
+				return &output.WriteError{Err: perr}
+			}
+		}
+		if derr := v.delivery.Submit(r); derr != nil {
+			return derr
+		}
+	}
+	v.records.Reset()
+	return err
+}
+
+// identify returns id and CloudEvents type of an event, "" where it has none.
+func (s *Stream) identify(m proto.Message) (id, kind string) {
+	var event struct{ SpecVersion, ID, Type string }
+	if json.Unmarshal(m.Data, &event) == nil && event.SpecVersion == "1.0" {
+		return event.ID, event.Type
+	}
+	if s.describe == nil {
+		return "", ""
+	}
+	d := s.describe(m)
+	return d.ID, d.Type
+}
+
+// Flush implements proto.Sink.
+func (v *deliveringSink) Flush() error { return v.w.Flush() }
+
+// expireDelivery limits what is left of the delivery when ctx has ended.
+func (s *Stream) expireDelivery(ctx context.Context) (stop func() bool) {
+	if s.delivering == nil {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(ctx, func() { s.delivering.delivery.Expire(s.Flags.flushTime) })
+}
+
+// Delivered waits for what is in flight when the stream has ended with err, and returns
+// how the stream ended.
+func (s *Stream) Delivered(err error) error {
+	v := s.delivering
+	if v == nil {
+		return err
+	}
+	failed := v.delivery.Finish(s.Flags.flushTime, s.Kill)
+	if v.letters != nil {
+		if cerr := v.letters.Close(); failed == nil && cerr != nil {
+			failed = &destination.NotDeliveredError{Destination: "--dead-letter " + s.Flags.deadLetter, Err: cerr}
+		}
+	}
+	if u, ok := errors.AsType[*proto.UnwrittenError](err); ok && failed == nil {
+		failed = &destination.NotDeliveredError{Destination: v.name, Err: u}
+	}
+	if failed == nil {
+		return err
+	}
+	if signal, ok := errors.AsType[*process.SignalError](err); ok {
+		s.Warn("%v", failed)
+		return signal
+	}
+	return failed
+}
+
+// A deliveryCount are the counters of a destination.
+type deliveryCount struct {
+	Delivered uint64 `json:"delivered"` // records that the destination has acknowledged
+	InFlight  int    `json:"in_flight"` // those that it has not yet
+	Retried   uint64 `json:"retried"`   // attempts
+	Dead      uint64 `json:"dead"`      // records in the file of --dead-letter
+}
+
+// counts returns the counters as they are now.
+func (v *delivering) counts() *deliveryCount {
+	c := v.delivery.Counts()
+	return &deliveryCount{c.Delivered, c.InFlight, c.Retried, c.Dead}
+}
