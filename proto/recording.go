@@ -222,18 +222,28 @@ type RecordingReader struct {
 	// End is nil until the last line has been read, and if there is none: the recorded
 	// command was killed, or is still running.
 	End *RecordingEnd
+	// Plain: it is not a recording, but a file of messages, one a line.
+	Plain bool
 
 	r     *bufio.Reader
 	line  int
 	long  []byte // a line that is longer than the reader's buffer
+	text  []byte // of the last message
 	first *FrameRecord
+	now   time.Time // when a plain file was last read
 	err   error
 }
 
 var errNoRecording = errors.New("the file is not a recording")
 
 // NewRecordingReader reads the head of the recording in r.
-func NewRecordingReader(r io.Reader) (*RecordingReader, error) {
+func NewRecordingReader(r io.Reader) (*RecordingReader, error) { return newReader(r, false) }
+
+// NewMessageReader is NewRecordingReader for a file that may be a plain one as well, whose
+// first line is a JSON value. Its messages have the time at which they were read.
+func NewMessageReader(r io.Reader) (*RecordingReader, error) { return newReader(r, true) }
+
+func newReader(r io.Reader, plain bool) (*RecordingReader, error) {
 	t := &RecordingReader{r: bufio.NewReaderSize(r, 64<<10)}
 	if err := t.begin(); err != nil {
 		return nil, err
@@ -244,6 +254,11 @@ func NewRecordingReader(r io.Reader) (*RecordingReader, error) {
 		return nil, &RecordingError{0, errors.New("the file is empty, and not a recording")}
 	case err != nil:
 		return nil, err
+	case plain && isPlain(b):
+		t.Plain, t.now = true, time.Now()
+		first := t.plain(b)
+		t.first = &first
+		return t, nil
 	}
 	l, err := parseRecordingLine(b)
 	switch {
@@ -325,6 +340,13 @@ func (t *RecordingReader) read() (FrameRecord, error) {
 		if err != nil {
 			return FrameRecord{}, err
 		}
+		if t.Plain {
+			return t.plain(b), nil
+		}
+		if r, ok := t.textRecord(b); ok {
+			t.End = nil
+			return r, nil
+		}
 		l, err := parseRecordingLine(b)
 		if err != nil && t.atEnd(b) {
 			return FrameRecord{}, ErrRecordingCut
@@ -372,6 +394,9 @@ func (t *RecordingReader) next() ([]byte, error) {
 }
 
 func (t *RecordingReader) readLine() ([]byte, error) {
+	if t.Plain && t.r.Buffered() == 0 {
+		defer func() { t.now = time.Now() }()
+	}
 	b, err := t.r.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
 		t.long = t.long[:0]

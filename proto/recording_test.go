@@ -99,6 +99,7 @@ func readRecording(r io.Reader) (RecordingHead, []FrameRecord, error) {
 		if err != nil {
 			return t.Head, all, err
 		}
+		rec.Payload = bytes.Clone(rec.Payload) // it is valid until the next one
 		all = append(all, rec)
 	}
 	return t.Head, all, nil

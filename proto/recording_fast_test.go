@@ -1,0 +1,82 @@
+package proto
+
+import (
+	"strings"
+	"testing"
+)
+
+// What is read the fast way is what is read in any case.
+func FuzzTextRecord(f *testing.F) {
+	for _, tt := range recordingTable() {
+		f.Add(tt.line + "\n")
+		f.Add(tt.line)
+	}
+	const start = `{"time":"2026-03-01T12:00:00.123456789Z","dir":"in","op":"text","text":`
+	for _, s := range []string{
+		start + `"a\"\u00e9\ud83d\ude00\n"}`, start + `"\ud800"}` + "\r\n", start + `""}`, start + `"a" }`, start + `"a","withheld":true}`, start + `"a"}}`, start + `"a`, start + "\"\xff\"}", start + `1}`,
+		strings.Replace(start, "Z", "+02:00", 1) + `"a"}`, strings.Replace(start, "2026", "26", 1) + `"a"}`, strings.Replace(start, "T", " ", 1) + `"a"}`, strings.Replace(start, "Z", "", 1) + `"a"}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		var reader RecordingReader
+		got, ok := reader.textRecord([]byte(line))
+		if !ok {
+			return
+		}
+		l, err := parseRecordingLine([]byte(line))
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		want, err := l.record()
+		if err != nil || !sameRecord(got, want) || got.Time != want.Time {
+			t.Fatalf("%q: %+v, want %+v, %v", line, got, want, err)
+		}
+	})
+}
+
+// Nearly all lines are read that way.
+func TestTextRecord(t *testing.T) {
+	read := 0
+	for _, tt := range recordingTable() {
+		var reader RecordingReader
+		if _, ok := reader.textRecord([]byte(tt.line + "\n")); ok {
+			read++
+		}
+	}
+	if read < 3 {
+		t.Errorf("%d", read)
+	}
+}
+
+func TestPlainFiles(t *testing.T) {
+	for _, tt := range []struct {
+		text  string
+		plain bool
+	}{
+		{`{"a":1}`, true}, {`[1]` + "\n" + `x`, true}, {`"text"`, true}, {`{"op":"text"}`, true}, {`{"dir":"in","op":1}`, true}, {`{"format":"x","version":1}`, true}, {"\ufeff{}\r\n", true},
+		{`{"format":"hark-tape","version":1}`, false}, {`{"format":"hark-tape","version":1}` + "\n{}", false}, {`{"time":"2026-03-01T12:00:00Z","dir":"in","op":"text","text":"x"}`, false},
+		{`text`, false}, {`{"a":`, false}, {"", false}, {"\n", false}, {"1 2", false},
+	} {
+		r, err := NewMessageReader(strings.NewReader(tt.text))
+		if got := err == nil && r.Plain; got != tt.plain {
+			t.Errorf("%q: %v, %v", tt.text, got, err)
+		}
+		if !tt.plain {
+			continue
+		}
+		if _, err := NewRecordingReader(strings.NewReader(tt.text)); err == nil {
+			t.Errorf("%q is a recording", tt.text)
+		}
+		want := strings.FieldsFunc(strings.TrimPrefix(tt.text, "\ufeff"), func(c rune) bool { return c == '\n' || c == '\r' })
+		for m, err := range r.Records() {
+			if err != nil || len(want) == 0 || string(m.Payload) != want[0] || m.Time.IsZero() {
+				t.Fatalf("%q: %q, %v, want %q", tt.text, m.Payload, err, want)
+			}
+			want = want[1:]
+		}
+		if len(want) > 0 {
+			t.Errorf("%q: %q is missing", tt.text, want)
+		}
+	}
+}
