@@ -31,10 +31,12 @@ func Command(p *program.Program, all stream.Services, made Maker) *cmdline.Comma
 		Usage: "apply filters and conditions to a recording, offline",
 		Examples: `hark drogue tail --emulator demo-app -n 5 --record day.tape && hark play day.tape --jq .data
 hark play day.tape --until '.subject == "alarm"' --status json
+hark play events.ndjson --jq 'select(.level == "error")'
 xz -dc day.tape.xz | hark play - --as connect`,
-		Args: "RECORDING\nRECORDING\ta file written by --record; - for stdin",
+		Args: "RECORDING\nRECORDING\ta file written by --record, or one with a JSON value per line; - for stdin",
 		Description: "Prints what the recorded command would have printed with these flags, as fast as " +
-			"possible. Times are those of the recording, for --idle and --max-time too.",
+			"possible. Times are those of the recording, for --idle and --max-time too. Each line of a file " +
+			"that is not a recording is an event of hark connect, with the time at which it is read.",
 		Flags: slices.Concat([]*cmdline.Flag{
 			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "the service in the recording",
 				Usage: "read the recording as one of the service `" + strings.Join(all.Names(), "|") + "`"},
@@ -73,20 +75,29 @@ func openRecording(ctx context.Context, p *program.Program, path string) (io.Rea
 	return f, nil
 }
 
+// plainService is the service whose events are its messages, those of a plain file.
+const plainService = "connect"
+
 // play runs a recording through everything that is behind the connection.
 func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Services, made Maker) error {
-	file, err := openRecording(ctx, s.Program, path)
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	file, err := openRecording(reading, s.Program, path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	in := &lazyReader{Reader: file}
-	recording, err := proto.NewRecordingReader(in)
+	recording, err := proto.NewMessageReader(in)
 	if err != nil {
 		return recordingError(path, err)
 	}
 	var player proto.Player
-	if as == "" {
+	switch {
+	case as != "":
+	case recording.Plain:
+		as = plainService
+	default:
 		as = recording.Head.Service
 		if recording.Head.Recipe != "" {
 			if player, err = made(recording.Head); err != nil {
@@ -113,8 +124,13 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	limit := s.Flags.MaxTime
 	s.Flags.MaxTime = 0 // which is about the clock on the wall
 	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
-		in.before = func() { _ = w.Flush() } // and the next event learns of a failure
-		err := proto.Play(ctx, player, until(recording.Records(), limit), w, o)
+		a := newAhead()
+		in.before = a.pass
+		go a.read(until(recording.Records(), limit))
+		idle := func() { _ = w.Flush() } // and the next event learns of a failure
+		err := proto.Play(ctx, player, a.records(idle), w, o)
+		stop() // a read of stdin
+		a.close()
 		if errors.Is(err, proto.ErrRecordingEnd) {
 			err = recordedEnd(s, path, recording, as, w)
 		}
