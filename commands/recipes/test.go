@@ -22,7 +22,7 @@ import (
 
 // The limits of a test are those that a stream has by default.
 const (
-	testAckTimeout = 20 * time.Second
+	testAckTimeout = 10 * time.Second
 	testJQTimeout  = 10 * time.Second
 	testMaxMessage = 64 << 20
 	// testRandom is $random.
@@ -104,9 +104,14 @@ func testCase(ctx context.Context, r *recipe.Recipe, script *transcript.File, c 
 			}
 			return svc, nil
 		},
-		Separator: r.Separator(),
-		ExitCode:  func(err error) int { return ending.Of(err).Code },
+		Framing:  Framing(r),
+		ExitCode: func(err error) int { return ending.Of(err).Code },
 	})
+}
+
+// Framing is how the messages of a recipe lie in WebSocket messages.
+func Framing(r *recipe.Recipe) transcript.Framing {
+	return transcript.Framing{Text: r.Texts(), Separator: r.Separator()}
 }
 
 // CaseOptions are what the user of a case gives. All values are taken as they are.

@@ -21,7 +21,7 @@ func (o *options) emulate(ctx context.Context, file *recipes.File, s *stream.Str
 	if script == nil {
 		return cmdline.FlagErrorf("--emulator", ": there is no transcript %s", strings.TrimSuffix(file.Path, ".toml")+".txt")
 	}
-	service, err := emulated.Service(o.recipe.Name, script, o.recipe.Separator())
+	service, err := emulated.Service(o.recipe.Name, script, recipes.Framing(o.recipe))
 	if err != nil {
 		return cmdline.FlagErrorf("--emulator", ": %v", err)
 	}

@@ -23,8 +23,7 @@ type Options struct {
 	// Service makes the service, which makes its requests with client and whose time is
 	// that of now.
 	Service func(client *http.Client, now func() time.Time) (proto.Service, error)
-	// Separator is what the service puts behind each message in a text frame.
-	Separator string
+	Framing transcript.Framing
 	// ExitCode is the exit code for the end of a run.
 	ExitCode func(error) int
 }
@@ -272,10 +271,7 @@ func (c *client) work(w proto.Work) {
 
 // receive passes a message of the server on.
 func (c *client) receive(data []byte, binary bool) {
-	if !binary && c.o.Separator != "" {
-		data = append(bytes.Clone(data), c.o.Separator...)
-	}
-	m := proto.Message{Data: data, Binary: binary, Time: c.now}
+	m := proto.Message{Data: c.o.Framing.Frame(data, binary), Binary: binary, Time: c.now}
 	event, effects, err := c.session.Decode(m)
 	var events, held []proto.Message
 	if event {
@@ -401,11 +397,10 @@ func (c *client) send(f proto.Frame) {
 	if f.Opcode.Control() {
 		return
 	}
-	data := f.Payload
-	if f.Opcode == frame.OpText && c.o.Separator != "" {
-		data = bytes.TrimSuffix(data, []byte(c.o.Separator))
+	binary := f.Opcode == frame.OpBinary
+	for _, data := range c.o.Framing.Split(f.Payload, binary) {
+		c.said = append(c.said, did(transcript.Send, c.o.Framing.Value(data, binary)))
 	}
-	c.said = append(c.said, did(transcript.Send, transcript.Value(data, f.Opcode == frame.OpBinary)))
 }
 
 // nowReady takes note that the stream is ready.

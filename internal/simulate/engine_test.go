@@ -41,7 +41,7 @@ func TestEngine(t *testing.T) {
 					Service: func(client *http.Client, now func() time.Time) (proto.Service, error) {
 						return serviceOf(r, c, client, now)
 					},
-					Separator: r.Separator(), ExitCode: exitCode,
+					Framing: framingOf(r), ExitCode: exitCode,
 				})
 				if err != nil {
 					t.Errorf("simulation: %v", err)
@@ -54,6 +54,10 @@ func TestEngine(t *testing.T) {
 			})
 		}
 	}
+}
+
+func framingOf(r *recipe.Recipe) transcript.Framing {
+	return transcript.Framing{Text: r.Texts(), Separator: r.Separator()}
 }
 
 // serviceOf makes the service of a recipe with what a case gives.
@@ -92,9 +96,9 @@ func exitCode(err error) int {
 
 // An engine is a run of the engine, as a player sees it.
 type engine struct {
-	t         *testing.T
-	separator string
-	start     func()
+	t       *testing.T
+	framing transcript.Framing
+	start   func()
 
 	acts     acts
 	requests chan answer // for the request that waits
@@ -112,7 +116,7 @@ type answer struct {
 
 // runEngine runs a case in the engine.
 func runEngine(t *testing.T, r *recipe.Recipe, f *transcript.File, c *transcript.Case) error {
-	e := &engine{t: t, separator: r.Separator(), requests: make(chan answer)}
+	e := &engine{t: t, framing: framingOf(r), requests: make(chan answer)}
 	n := emulator.NewNetwork(e)
 	transport := &http.Transport{DialContext: n.DialContext}
 	client := &http.Client{Transport: addressed{transport}}
@@ -213,7 +217,10 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 			_ = conn.Flush(time.Second)
 			return
 		case frame.OpText, frame.OpBinary:
-			e.did(did(transcript.Send, transcript.Value(m.Payload, m.Opcode == frame.OpBinary)))
+			binary := m.Opcode == frame.OpBinary
+			for _, data := range e.framing.Split(m.Payload, binary) {
+				e.did(did(transcript.Send, e.framing.Value(data, binary)))
+			}
 		}
 	}
 }
@@ -309,7 +316,7 @@ func (e *engine) receive(data []byte, binary bool) {
 		e.write(frame.OpBinary, data)
 		return
 	}
-	e.write(frame.OpText, append([]byte(nil), string(data)+e.separator...))
+	e.write(frame.OpText, e.framing.Frame(data, false))
 }
 
 func (e *engine) closed(code int, reason string) {

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -8,7 +9,39 @@ import (
 	"github.com/hark-cli/hark/internal/eventjson"
 )
 
-// Value returns a message as the predicates see it, with the types of eventjson.Decoder:
+// A Framing says how messages lie in WebSocket messages.
+type Framing struct {
+	// Text: they are texts, even if they look like JSON.
+	Text bool
+	// Separator is behind each message in a text frame; empty if a frame is a message.
+	Separator string
+}
+
+// Split returns the messages in a frame.
+func (f Framing) Split(data []byte, binary bool) [][]byte {
+	if f.Separator == "" || binary {
+		return [][]byte{data}
+	}
+	return bytes.Split(bytes.TrimSuffix(data, []byte(f.Separator)), []byte(f.Separator))
+}
+
+// Frame returns a message as it is sent.
+func (f Framing) Frame(data []byte, binary bool) []byte {
+	if f.Separator == "" || binary {
+		return data
+	}
+	return append(bytes.Clone(data), f.Separator...)
+}
+
+// Value returns a message as the predicates see it.
+func (f Framing) Value(data []byte, binary bool) any {
+	if f.Text && !binary {
+		return strings.ToValidUTF8(string(data), "\uFFFD")
+	}
+	return Value(data, binary)
+}
+
+// Value returns an event as the predicates see it, with the types of eventjson.Decoder:
 // the value of its JSON, its text, or {"data_base64":…}.
 func Value(data []byte, binary bool) any {
 	var d eventjson.Decoder // of its own: its maps live as long as the value

@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -144,16 +143,11 @@ func (c *conn) tick() (over bool) {
 		c.turn = (c.turn + 1) % len(c.repeat)
 		if step.Binary {
 			c.socket.Queue(frame.OpBinary, step.Data)
-		} else if c.socket.Event(c.framed(step)) {
+		} else if c.socket.Event(c.framing.Frame(step.Data, false)) {
 			return true
 		}
 	}
 	return c.socket.Flush() != nil
-}
-
-// framed is a text message as it goes out.
-func (c *conn) framed(step *transcript.Step) []byte {
-	return append(bytes.Clone(step.Data), c.separator...)
 }
 
 // serve sends a message.
@@ -161,7 +155,7 @@ func (c *conn) serve(step *transcript.Step) (over bool) {
 	if step.Binary {
 		return c.socket.Send(frame.OpBinary, step.Data) != nil
 	}
-	return c.socket.Send(frame.OpText, c.framed(step)) != nil
+	return c.socket.Send(frame.OpText, c.framing.Frame(step.Data, false)) != nil
 }
 
 // receive looks at what the client sends.
@@ -169,12 +163,9 @@ func (c *conn) receive(f emulator.ClientFrame) (over bool) {
 	if f.Opcode.Control() {
 		return c.socket.Control(f)
 	}
-	messages := [][]byte{f.Payload}
-	if c.separator != "" && f.Opcode == frame.OpText {
-		messages = bytes.Split(bytes.TrimSuffix(f.Payload, []byte(c.separator)), []byte(c.separator))
-	}
-	for _, m := range messages {
-		if c.message(transcript.Value(m, f.Opcode == frame.OpBinary)) {
+	binary := f.Opcode == frame.OpBinary
+	for _, m := range c.framing.Split(f.Payload, binary) {
+		if c.message(c.framing.Value(m, binary)) {
 			return true
 		}
 	}

@@ -32,9 +32,8 @@ const addressHeader = "X-Emulated-Address"
 // ErrNoLive is the error for a transcript that cannot be played.
 var ErrNoLive = errors.New("no case of the transcript has # live")
 
-// Service is the emulator for a transcript. separator is what ends each message in a
-// text frame of the service.
-func Service(name string, f *transcript.File, separator string) (emulator.Service, error) {
+// Service is the emulator for a transcript.
+func Service(name string, f *transcript.File, framing transcript.Framing) (emulator.Service, error) {
 	live := f.Live()
 	if live == nil {
 		return emulator.Service{}, ErrNoLive
@@ -43,7 +42,7 @@ func Service(name string, f *transcript.File, separator string) (emulator.Servic
 		Name:  name,
 		Flags: func(*flag.FlagSet) {},
 		Start: func(h *emulator.Host) (emulator.Handler, error) {
-			return &server{host: h, file: f, live: live, separator: separator, conns: make(map[*conn]struct{})}, nil
+			return &server{host: h, file: f, live: live, framing: framing, conns: make(map[*conn]struct{})}, nil
 		},
 	}, nil
 }
@@ -72,10 +71,10 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // server is the emulator.
 type server struct {
-	host      *emulator.Host
-	file      *transcript.File
-	live      *transcript.Case
-	separator string
+	host    *emulator.Host
+	file    *transcript.File
+	live    *transcript.Case
+	framing transcript.Framing
 
 	mu    sync.Mutex
 	conns map[*conn]struct{} // that are live

@@ -43,13 +43,13 @@ const sample = `# case other
 = exit 0
 `
 
-func run(t *testing.T, text, separator string, rate float64, f func(b *emulatortest.Bench)) {
+func run(t *testing.T, text string, framing transcript.Framing, rate float64, f func(b *emulatortest.Bench)) {
 	t.Helper()
 	file, err := transcript.Parse("x.txt", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Service("sample", file, separator)
+	s, err := Service("sample", file, framing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func run(t *testing.T, text, separator string, rate float64, f func(b *emulatort
 // The case is played up to # live at once, in the order of the client, and then again
 // and again at the rate.
 func TestPlay(t *testing.T) {
-	run(t, sample, "", 1, func(b *emulatortest.Bench) {
+	run(t, sample, transcript.Framing{}, 1, func(b *emulatortest.Bench) {
 		c := b.Dial("/recipe/", "Sec-WebSocket-Protocol: p, q")
 		c.WantText(`"hello"`)
 		c.Send(frame.OpText, `{"b":1}`)
@@ -89,7 +89,7 @@ func TestPlay(t *testing.T) {
 
 // What no line awaits is an error that says so.
 func TestUnknownMessage(t *testing.T) {
-	run(t, sample, "", 0, func(b *emulatortest.Bench) {
+	run(t, sample, transcript.Framing{}, 0, func(b *emulatortest.Bench) {
 		c := b.Dial("/recipe/")
 		c.WantText(`"hello"`)
 		c.Send(frame.OpText, `no JSON`)
@@ -110,7 +110,7 @@ func TestUnknownMessage(t *testing.T) {
 
 // A message in a text frame ends with the separator, in both directions.
 func TestSeparator(t *testing.T) {
-	run(t, sample, "\x1e", 1, func(b *emulatortest.Bench) {
+	run(t, sample, transcript.Framing{Separator: "\x1e"}, 1, func(b *emulatortest.Bench) {
 		c := b.Dial("/recipe/")
 		if got := c.Text(); got != "\"hello\"\x1e" {
 			t.Errorf("%q", got)
@@ -128,7 +128,7 @@ func TestSeparator(t *testing.T) {
 
 // Requests are answered by the first line that is true of them, whatever their address.
 func TestRequests(t *testing.T) {
-	run(t, sample, "", 0, func(b *emulatortest.Bench) {
+	run(t, sample, transcript.Framing{}, 0, func(b *emulatortest.Bench) {
 		client := &http.Client{Transport: Transport(b.HTTP.Transport)}
 		for _, tt := range []struct {
 			method, url, body string
@@ -157,10 +157,10 @@ func TestRequests(t *testing.T) {
 
 // Faults happen as with all emulators, and an end of the case is one of the connection.
 func TestFaults(t *testing.T) {
-	run(t, "# case a\n# open\n! close 4000 x\n< 1\n# live\n< 2\n", "", 1, func(b *emulatortest.Bench) {
+	run(t, "# case a\n# open\n! close 4000 x\n< 1\n# live\n< 2\n", transcript.Framing{}, 1, func(b *emulatortest.Bench) {
 		b.Dial("/recipe/").WantClose(4000, "x")
 	})
-	run(t, "# case a\n# open\n# live\n< 2\n", "", 1, func(b *emulatortest.Bench) {
+	run(t, "# case a\n# open\n# live\n< 2\n", transcript.Framing{}, 1, func(b *emulatortest.Bench) {
 		c := b.Dial("/recipe/", "X-Emulate: after=1 close=4001:y")
 		c.WantText("2")
 		c.WantClose(4001, "y")
@@ -168,7 +168,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s", res.Status)
 		}
 	})
-	if _, err := Service("x", &transcript.File{}, ""); err != ErrNoLive {
+	if _, err := Service("x", &transcript.File{}, transcript.Framing{}); err != ErrNoLive {
 		t.Errorf("%v", err)
 	}
 }
@@ -177,6 +177,6 @@ func TestFaults(t *testing.T) {
 func TestBuiltIn(t *testing.T) {
 	for _, name := range recipes.Names() {
 		text, _ := recipes.Transcript(name)
-		run(t, string(text), "", 1, func(b *emulatortest.Bench) { b.Dial("/recipe/") })
+		run(t, string(text), transcript.Framing{}, 1, func(b *emulatortest.Bench) { b.Dial("/recipe/") })
 	}
 }
