@@ -20,7 +20,8 @@ import (
 // pages show. The blocks of a page are run one after the other in the same folder,
 // empty at first, each in a shell of its own; what it leaves in the background is
 // ended. A block that needs an account is written as ```sh, or has the line
-// <!-- needs an account --> above it. Generated pages have no blocks.
+// <!-- needs an account --> above it. A block of another kind with the line
+// <!-- file: NAME --> above it is written into this file. Generated pages have no blocks.
 
 func TestDocs(t *testing.T) {
 	t.Parallel()
@@ -80,8 +81,9 @@ type step struct {
 // with the programs in bin, and returns what is not as the page says.
 func checkPage(markdown, bin, folder string) (ran int, problems []string) {
 	const none, console, other = 0, 1, 2
-	kind, account := none, false
+	kind, account, file := none, false, ""
 	var steps []step
+	var content strings.Builder // of file
 	n := 0
 	for line := range strings.Lines(markdown) {
 		n++
@@ -92,12 +94,18 @@ func checkPage(markdown, bin, folder string) (ran int, problems []string) {
 			kind, steps = console, nil
 		case fence && kind == none:
 			kind = other
+			content.Reset()
 		case fence:
 			if kind == console && !account {
 				problems = append(problems, runBlock(steps, bin, folder)...)
 				ran++
 			}
-			kind, account = none, false
+			if kind == other && file != "" {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte(content.String()), 0o600); err != nil {
+					problems = append(problems, err.Error())
+				}
+			}
+			kind, account, file = none, false, ""
 		case kind == console:
 			var err error
 			if steps, err = addLine(steps, n, line); err != nil {
@@ -105,8 +113,14 @@ func checkPage(markdown, bin, folder string) (ran int, problems []string) {
 			}
 		case kind == other && strings.HasPrefix(line, "$ hark "):
 			problems = append(problems, fmt.Sprintf("line %d: a block of commands and what they print begins with ```console", n))
+		case kind == other:
+			content.WriteString(line + "\n")
 		case kind == none && line != "":
 			account = line == "<!-- needs an account -->"
+			file = ""
+			if name, ok := strings.CutPrefix(line, "<!-- file: "); ok {
+				file = strings.TrimSuffix(name, " -->")
+			}
 		}
 	}
 	if kind != none {
@@ -232,6 +246,7 @@ func TestCheckPage(t *testing.T) {
 		{"each step counts", "```console\n$ true\n$ echo b\nc\n```\n", "line 3"},
 		{"the shell ends early", "```console\n$ exit 7\n$ echo b\nb\n```\n", "exit status 7"},
 		{"a syntax error", "```console\n$ echo 'x\n```\n", "line 2"},
+		{"a file", "<!-- file: f -->\n```toml\na\n\nb\n```\n```toml\nc\n```\n```console\n$ cat f; ls\na\n\nb\nf\n```\n", ""},
 		{"no command", "```console\nx\n```\n", "line 2"},
 		{"another language", "```\n$ hark x\n```\n", "```console"},
 		{"no end", "```console\n$ true\n", "no end"},
