@@ -28,6 +28,7 @@ const (
 	wscat    = "wscat"
 	uwsc     = "uwsc"
 	bare     = "floor"
+	harkRun  = "hark run"
 )
 
 // clients looks for the programs: peers in deps first, where peers.sh puts them.
@@ -54,6 +55,10 @@ func clients(harkPath, deps string) []client {
 			argv: func(path, url string, c testCase) []string { return []string{path, "-c", url} }},
 		{name: uwsc, path: look("uwsc"), share: 0.05, prefix: "\b\b",
 			argv: func(path, url string, c testCase) []string { return []string{path, "-q", "-i", url} }},
+		{name: harkRun, path: look(harkPath), share: 1,
+			argv: func(path, url string, c testCase) []string {
+				return []string{path, "run", "bench/recipe.toml", url, "--retries", "0"}
+			}},
 		{name: bare, path: self, share: 4, tls: true,
 			argv: func(path, url string, c testCase) []string { return []string{path, "floor", url} }},
 	}
@@ -76,10 +81,10 @@ func (p client) can(c testCase) bool {
 	switch {
 	case p.path == "" || c.secure && !p.tls || c.deflated && !p.deflate:
 		return false
-	case c.filter != "":
+	case c.filter != "" && len(c.only) == 0:
 		return p.name == hark || p.name == websocat
 	case len(c.only) == 0:
-		return true
+		return p.name != harkRun
 	}
 	return slices.Contains(c.only, p.name)
 }
@@ -87,7 +92,7 @@ func (p client) can(c testCase) bool {
 // stages are the processes for a case. hark filters by itself.
 func (p client) stages(url string, c testCase) [][]string {
 	stages := [][]string{p.argv(p.path, url, c)}
-	if c.filter != "" && p.name != hark {
+	if c.filter != "" && p.name != hark && p.name != harkRun {
 		stages = append(stages, []string{"jq", "-c", c.filter})
 	}
 	return stages

@@ -28,6 +28,7 @@ func testCases() []testCase {
 		{name: "64 KiB", size: 64 << 10, events: 20_000, only: []string{hark, websocat, bare}},
 		{name: "select", size: 250, events: 250_000, filter: `select(.data.value > 21)`},
 		{name: "object", size: 250, events: 250_000, filter: `{id, v: .data.value}`},
+		{name: "member", size: 250, events: 500_000, filter: `.data`, only: []string{hark, harkRun}},
 		{name: "TLS, 250 B", size: 250, events: 1_000_000, secure: true, only: []string{hark, websocat, bare}},
 		{name: "deflate, 250 B", size: 250, events: 200_000, deflated: true, only: []string{hark, wscat}},
 	}
@@ -152,6 +153,16 @@ func cycle(messages [][]byte, n int) [][]byte {
 func filtered(filter string, messages [][]byte) ([][]byte, error) {
 	var out [][]byte
 	for _, m := range messages {
+		if filter == ".data" {
+			var event struct {
+				Data json.RawMessage `json:"data"`
+			}
+			if err := json.Unmarshal(m, &event); err != nil {
+				return nil, err
+			}
+			out = append(out, event.Data)
+			continue
+		}
 		var event struct {
 			ID   string `json:"id"`
 			Data struct {

@@ -191,3 +191,12 @@ func quickMember(of quick, name string) quick {
 		return nil, false
 	}
 }
+
+// One is Run for an expression whose only output is found without a run; ok is false for
+// every other. The output may be a part of v.
+func (p *Program) One(v any) (out any, ok bool) {
+	if p.quick == nil {
+		return nil, false
+	}
+	return p.quick(v)
+}

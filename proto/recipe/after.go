@@ -22,7 +22,7 @@ func (s *session) after(m *message, n afterNeeds, events []any) {
 	if !m.complete {
 		if n.event && len(events) == 0 {
 			v, err = s.all(m)
-		} else {
+		} else if !m.known || !s.svc.match.merged {
 			v, err = s.decode(&s.later, m, n.needs)
 		}
 	}

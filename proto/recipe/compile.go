@@ -116,5 +116,8 @@ func (e *expr) run(v any, vars []any) ([]any, error) {
 	if e.program == nil {
 		return []any{e.constant}, nil
 	}
+	if out, ok := e.program.One(v); ok {
+		return []any{out}, nil
+	}
 	return e.program.Run(context.Background(), v, vars...)
 }

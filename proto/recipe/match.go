@@ -9,7 +9,10 @@ import (
 // A matcher knows what the expressions of a recipe look at in a message, so that no more
 // of it is decoded.
 type matcher struct {
-	conditions *eventjson.Selection // of all rules, and replies to heartbeats; nil for all
+	// conditions are what those of all rules and the replies to heartbeats look at; nil
+	// for all. When merged is true, it is what all expressions look at.
+	conditions *eventjson.Selection
+	merged     bool
 	rules      []ruleNeeds
 	unhandled  afterNeeds // for a message that is an event although no rule takes it
 }
@@ -47,6 +50,7 @@ func newMatcher(r *Recipe) *matcher {
 		after.event = after.event || e != nil && e.program != nil && e.program.Uses("event")
 	}
 	m.unhandled = after
+	every, merged := append(conditions, later...), true
 	for i := range r.rules {
 		u := &r.rules[i]
 		n := ruleNeeds{after: after, note: proto.Note("message for " + ruleName(u.when.name))}
@@ -62,6 +66,13 @@ func newMatcher(r *Recipe) *matcher {
 		n.nothing = programs(all...) == nil
 		n.needs = needsOf(all...)
 		m.rules = append(m.rules, n)
+		every = append(every, all...)
+		merged = merged && !(n.identity && plain)
+	}
+	// To decode a message once is faster than to decode two parts of it, unless there are
+	// messages that are passed on as they are.
+	if union := needsOf(every...); merged && union != nil {
+		m.conditions, m.merged = union, true
 	}
 	return m
 }

@@ -140,7 +140,7 @@ func (s *session) all(m *message) (any, error) {
 func (s *session) forRule(m *message, i int) (any, error) {
 	r := &s.svc.match.rules[i]
 	switch {
-	case m.known && m.complete, r.nothing:
+	case m.known && (m.complete || s.svc.match.merged), r.nothing:
 		return m.value, nil
 	case r.needs == nil:
 		return s.all(m)
@@ -247,7 +247,8 @@ type outcome struct {
 	ready    bool
 	resumed  bool
 	event    bool // the message as it came
-	events   []any
+	made     bool  // events
+	events   []any // those, for what comes after them
 	failure  *failure
 	redirect string
 }
@@ -288,7 +289,7 @@ func (s *session) apply(i int, m *message) (event bool, err error) {
 	if o.changed {
 		s.restartTimers()
 	}
-	if o.event || len(o.events) > 0 {
+	if o.event || o.made {
 		s.after(m, s.svc.match.rules[i].after, o.events)
 	} else if o.failure == nil {
 		s.add(s.svc.match.rules[i].note)
@@ -400,6 +401,18 @@ func (s *session) events(i int, v any, m *message, o *outcome) error {
 		}
 		v = all
 	}
+	if p := u.event.program; p != nil {
+		if out, ok := p.One(v); ok { // most rules: a member
+			if out == nil {
+				return nil
+			}
+			o.made = true
+			if s.svc.match.rules[i].after.any {
+				o.events = append(o.events, out)
+			}
+			return s.produce(out)
+		}
+	}
 	outputs, err := s.eval(u.event, v)
 	if err != nil {
 		return err
@@ -413,7 +426,7 @@ func (s *session) events(i int, v any, m *message, o *outcome) error {
 			s.produced, s.buffer = s.produced[:made], s.buffer[:start]
 			return err
 		}
-		o.events = append(o.events, v)
+		o.events, o.made = append(o.events, v), true
 	}
 	return nil
 }

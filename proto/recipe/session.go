@@ -72,6 +72,9 @@ func (s *session) eval(e *expr, in any) ([]any, error) {
 	if e.program == nil {
 		return []any{e.constant}, nil
 	}
+	if out, ok := e.program.One(in); ok { // which needs no variables
+		return []any{out}, nil
+	}
 	return e.run(in, s.vars())
 }
 
