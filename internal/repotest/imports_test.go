@@ -99,7 +99,7 @@ func arrows() []arrow {
 		{"proto", []string{"internal/netdial", "internal/wsconn", "proto/frame", "internal/secret", "internal/eventjson"},
 			[]string{"proto/octave", "proto/drogue", "proto/doshii", "proto/plain", "proto/prototest", "internal/emulator", "internal/emulator/doshii", "internal/emulator/drogue", "internal/emulator/octave", "internal/freeport", "internal/wsserver"},
 			"the engine knows no service; what is printed, and to whom, is decided outside it"},
-		{"proto/recipe", []string{"proto", "proto/frame", "internal/jq", "internal/eventjson", "internal/netdial", "internal/tomlfile"}, []string{"proto/prototest"},
+		{"proto/recipe", []string{"proto", "proto/frame", "internal/jq", "internal/eventjson", "internal/netdial", "internal/tomlfile"}, []string{"proto/prototest", "proto/doshii", "proto/doshii/wire", "internal/emulator", "internal/emulator/doshii", "internal/secret", "internal/vectors", "internal/wsserver"},
 			"a service that is read from a file: TOML, whose expressions are jq"},
 		{"proto/plain", []string{"proto"}, []string{"proto/prototest"}, service},
 		{"output/destination", []string{"proto"}, []string{"output/destination/*"}, "it knows no destination"},

@@ -246,7 +246,7 @@ type outcome struct {
 	calls    []call
 	ready    bool
 	resumed  bool
-	event    bool // the message as it came
+	event    bool  // the message as it came
 	made     bool  // events
 	events   []any // those, for what comes after them
 	failure  *failure
