@@ -12,9 +12,9 @@ import (
 	"github.com/hark-cli/hark/internal/secret"
 )
 
-// crashHark is hark with mistakes in it. With $CRASH it panics when it prints, with
-// what that says. At the prompt, the line "crash" is one for the goroutine that takes
-// lines, and completing it one for the editor's.
+// crashHark is hark with bugs. With $CRASH it panics when it prints, with that text. At
+// the prompt, the line "crash" panics in the goroutine that reads lines, and completing
+// it in the editor's.
 func crashHark(args []string) int {
 	env := program.System()
 	if how := os.Getenv("CRASH"); how != "" {

@@ -24,16 +24,16 @@ import (
 	"github.com/hark-cli/hark/recipes"
 )
 
-// A canaryCase says how a command is driven with a canary in each of its flags that
-// take a credential.
+// A canaryCase describes how to run a command with a canary in each of its flags for
+// credentials.
 type canaryCase struct {
 	args []string // behind the path of the command
-	// none says why there is nothing to drive; args are not needed then.
+	// none is why there is nothing to run; args are not needed then.
 	none string
 }
 
-// canaryCases are those of the commands that are of no service; that of a new one must be
-// added here. For the prompt see canary_tty_test.go, for crashes crash.txtar.
+// canaryCases are the cases of commands that do not belong to a service; a new command
+// must be added here. For the prompt see canary_tty_test.go, for crashes crash.txtar.
 var canaryCases = map[string]canaryCase{
 	"connect":        {args: []string{"URL", "--reconnect"}},
 	"doctor connect": {args: []string{"URL"}},
@@ -58,7 +58,7 @@ var canaryCases = map[string]canaryCase{
 	"replay":      {none: "it takes no credential; what is on a recording is without"},
 }
 
-// canaryCasesOfServices are those of the services, and with them all others. A line of
+// canaryCasesOfServices returns the cases of the services, and all others. A line of
 // commands/SERVICE/testdata/canary is a command, a colon and its arguments.
 func canaryCasesOfServices(t *testing.T) map[string]canaryCase {
 	cases := maps.Clone(canaryCases)
@@ -80,7 +80,7 @@ func canaryCasesOfServices(t *testing.T) map[string]canaryCase {
 
 const canary = "s3cret/+=&canary2?~"
 
-// A canaryWorld is where commands run.
+// A canaryWorld is the environment of the commands.
 type canaryWorld struct {
 	t       *testing.T
 	folder  string
@@ -90,8 +90,8 @@ type canaryWorld struct {
 }
 
 // TestCanary drives a canary through every flag of every command that takes a
-// credential, as it is, from the environment and by reference, to a service that
-// refuses it and to one that is not there, and looks for it in all that comes out.
+// credential, literally, from the environment and by reference, to a service that
+// refuses it and to one that is unreachable, and searches all output for it.
 func TestCanary(t *testing.T) {
 	e, err := services().Emulators().New(emulator.DefaultOptions())
 	if err != nil {
@@ -143,7 +143,7 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// canaryOptions are the flags of a command that take a credential.
+// canaryOptions returns the flags of a command for credentials.
 func canaryOptions(n *cmdline.Command) (found []*cmdline.Flag) {
 	for _, o := range n.Flags {
 		if o.Secret || o.Name == "header" {
@@ -193,7 +193,7 @@ func canaryValues(o *cmdline.Flag) (values []string) {
 	return []string{canary, "env:CANARY", "file:FOLDER/canary", "cmd:printf %s \"$CANARY\"; printf %s \"$CANARY\" >&2", "cmd:echo \"$CANARY\" >&2; exit 1"}
 }
 
-// run runs a command once and looks at what comes out.
+// run runs a command once and checks its output.
 func (w *canaryWorld) run(n *cmdline.Command, path []string, c canaryCase, dead bool, extra []string, environ map[string]string) {
 	w.t.Helper()
 	w.prepare()
@@ -255,7 +255,7 @@ func (w *canaryWorld) run(n *cmdline.Command, path []string, c canaryCase, dead 
 	}
 }
 
-// prepare makes a folder with the files that hold a canary.
+// prepare creates a folder with the files that contain a canary.
 func (w *canaryWorld) prepare() {
 	w.folder = w.t.TempDir()
 	var config strings.Builder
@@ -295,7 +295,7 @@ func (w *canaryWorld) look(args []string, where string, text []byte) {
 	}
 }
 
-// canaryKey is a key that needs a passphrase, which no test knows.
+// canaryKey is a key encrypted with a passphrase that no test knows.
 const canaryKey = `-----BEGIN RSA PRIVATE KEY-----
 Proc-Type: 4,ENCRYPTED
 DEK-Info: AES-128-CBC,2B32A8C0D1C7BB0C26D24C1B6E3F9A01

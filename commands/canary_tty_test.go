@@ -42,7 +42,7 @@ func needlessly(s string) string {
 	return b.String()
 }
 
-// betrays looks for canaries, in any disguise and the first letters of them.
+// betrays searches for canaries, in any encoding, and for their first letters.
 func betrays(t *testing.T, where, text string, canaries ...string) {
 	t.Helper()
 	for _, c := range canaries {
@@ -55,7 +55,7 @@ func betrays(t *testing.T, where, text string, canaries ...string) {
 	}
 }
 
-// files looks for canaries in all that hark has written.
+// files searches all files that hark has written for canaries.
 func (x *tty) files(canaries ...string) {
 	x.t.Helper()
 	err := filepath.WalkDir(x.home, func(path string, d fs.DirEntry, err error) error {
@@ -75,8 +75,8 @@ func (x *tty) files(canaries ...string) {
 // with messages of the server, which are shown as they are.
 var typedOrReceived = regexp.MustCompile(`(?m)^((\(closed\) )?[<>]|…) .*$`)
 
-// said looks for canaries in what hark itself says on the screen, when it has carried
-// out what was typed so far.
+// said searches the output of hark on the screen for canaries, after it has run all
+// lines typed so far.
 func (x *tty) said(after string, canaries ...string) {
 	x.t.Helper()
 	x.keys("/done-" + after + "\r")
@@ -86,8 +86,8 @@ func (x *tty) said(after string, canaries ...string) {
 	betrays(x.t, "the screen after "+after, strings.ReplaceAll(text, "\n", ""), canaries...)
 }
 
-// A person types and is sent what hark knows to be a credential: it is in no file,
-// and not in what hark says.
+// Credentials that hark knows are typed and received: they are in no file, and not in
+// the output of hark.
 func TestCanaryPrompt(t *testing.T) {
 	all := []string{shortCanary}
 	var script strings.Builder
@@ -144,8 +144,8 @@ func TestCanaryPrompt(t *testing.T) {
 	x.files(all...)
 }
 
-// The rest of a JSON value is not kept in the history when its beginning looks like
-// a credential that hark does not know.
+// The rest of a JSON value is not stored in the history if its beginning looks like a
+// credential that hark does not know.
 func TestCanaryTypedOverLines(t *testing.T) {
 	x := startTTY(t, plainPrompt)
 	x.ready()
@@ -164,7 +164,7 @@ func TestCanaryTypedOverLines(t *testing.T) {
 	}
 }
 
-// A session id is a credential from the moment at which the service makes it up.
+// A session id is a credential from the moment at which the service issues it.
 func TestCanaryPromptSession(t *testing.T) {
 	e, err := services().Emulators().New(emulator.DefaultOptions())
 	if err != nil {

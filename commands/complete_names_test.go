@@ -108,7 +108,7 @@ func TestCompleteStreams(t *testing.T) {
 	}
 }
 
-// Failures are silent, and the service is left alone for a while.
+// Failures are silent, and the service is not queried for a while.
 func TestCompleteStreamsFails(t *testing.T) {
 	b := newCompletionBench(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	for range 3 {
@@ -134,7 +134,7 @@ func TestCompleteStreamsGivesUp(t *testing.T) {
 	}
 }
 
-// A credential that someone could be asked for is not looked up.
+// A credential that could require asking the user is not looked up.
 func TestCompleteAsksNobody(t *testing.T) {
 	b := newCompletionBench(t, streams)
 	witness := filepath.Join(t.TempDir(), "ran")

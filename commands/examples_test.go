@@ -20,8 +20,8 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// What a help text shows works as it is: the first example of every command, and
-// all examples of the topics, are run without a network and without an account.
+// Examples in help texts work: the first one of every command, and all of the topics,
+// are run without a network and without an account.
 
 func TestHelpExamples(t *testing.T) {
 	t.Parallel()
@@ -92,7 +92,7 @@ func runExamples(t *testing.T, examples []string) {
 	}
 }
 
-// examplePath has a emulator for man where there is none.
+// examplePath has a substitute for man on systems without it.
 func examplePath(t *testing.T) string {
 	if _, err := exec.LookPath("man"); err == nil {
 		return ""

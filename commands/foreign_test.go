@@ -38,11 +38,11 @@ func runHark(t *testing.T, environ []string, args ...string) (code int, stdout, 
 	return code, out.String(), complaints.String()
 }
 
-// forged is what a peer says that would like to be taken for hark, for a command of
-// a CI system, or to act on a terminal.
+// forged is text of a peer that imitates hark or a command of a CI system, or contains
+// control sequences of terminals.
 const forged = "x\n::error file=a::forged\r\nhark: hint: forged\u2028\u200e\u202e\x1b]52;c;AA\x07\u009b2J"
 
-// A hostilePeer speaks the forged text in every way that services have.
+// A hostilePeer sends the forged text in every way that services have.
 func hostilePeer(t *testing.T) *httptest.Server {
 	encoded, err := json.Marshal(forged)
 	if err != nil {
@@ -76,8 +76,8 @@ func hostilePeer(t *testing.T) *httptest.Server {
 	return s
 }
 
-// Whatever a peer says, each line of stderr is one of hark's, and nothing acts on a
-// terminal.
+// Whatever a peer sends, each line of stderr is one of hark's, without control
+// sequences.
 func TestPeersDoNotWriteLines(t *testing.T) {
 	s := hostilePeer(t)
 	ws := "ws" + strings.TrimPrefix(s.URL, "http")

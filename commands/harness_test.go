@@ -12,7 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The commands of the scripts must themselves be able to pass and to fail.
+// The commands of the scripts themselves can pass and fail.
 
 func TestHarness(t *testing.T) {
 	for _, name := range []string{"HARK_COUNT", "NO_COLOR", "HTTPS_PROXY", "XDG_CONFIG_HOME"} {
@@ -67,7 +67,7 @@ func TestHarnessNotices(t *testing.T) {
 	}
 }
 
-// A scriptRecorder stands in for the T of a script that is meant to fail.
+// A scriptRecorder replaces the T of a script that is expected to fail.
 type scriptRecorder struct {
 	log    strings.Builder
 	failed bool

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// withHangingKeyring runs hark with a keyring that gives no answer, in a process of its
-// own: what waits for the keyring then does not outlive the test.
+// withHangingKeyring runs hark with a keyring that does not answer, in a separate
+// process, so that no goroutine waiting for the keyring outlives the test.
 func withHangingKeyring(t *testing.T, line string) (code int, stderr string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -54,7 +54,7 @@ func TestHangingKeyring(t *testing.T) {
 	}
 }
 
-// Its time is part of an attempt to connect, as that of a service that gives a token is.
+// Its time is part of a connection attempt, like that of a token service.
 func TestHangingKeyringConnectTimeout(t *testing.T) {
 	for _, line := range []string{
 		"octave subscribe /x --company c --token keyring:x/y --endpoint http://127.0.0.1:1 --connect-timeout 50ms --retries 0",

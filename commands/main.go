@@ -23,11 +23,11 @@ import (
 	"github.com/hark-cli/hark/internal/process"
 )
 
-// System is the world of a process, for Main.
+// System returns the environment of the process, for Main.
 func System() program.Env { return program.System() }
 
-// Main runs the command line args, without the name of the program, and returns
-// the exit code. At the second signal it returns at once, whatever is stuck.
+// Main runs the command line args, without the name of the program, and returns the
+// exit code. At the second signal it returns at once, whatever is blocked.
 func Main(args []string, env program.Env) int {
 	stderr := console.NewQueue(env.Stderr, func(lines int) []byte {
 		return []byte("hark: warning: " + program.Unwritten("stderr", lines) + "\n")
@@ -65,7 +65,7 @@ func main(ctx context.Context, p *program.Program, args []string) (code int) {
 	return p.Report(p.App(p).Run(p.Within(ctx), args))
 }
 
-// app is the tree of commands.
+// app returns the tree of commands.
 func app(p *program.Program) *cmdline.App {
 	info, _ := debug.ReadBuildInfo()
 	columns, rows := p.Screen()

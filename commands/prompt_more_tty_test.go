@@ -12,8 +12,7 @@ import (
 	"testing"
 )
 
-// A mistake of ours that crashes hark leaves the terminal as it was, whichever
-// goroutine it is in.
+// A crash of hark in any goroutine leaves the terminal in its original mode.
 func TestPromptPanic(t *testing.T) {
 	for keys, text := range map[string]string{"crash\r": "asked for by a line", "crash\t": "asked for in completion"} {
 		t.Run(text, func(t *testing.T) {
@@ -101,7 +100,7 @@ func TestPromptManyLines(t *testing.T) {
 	x.ended(0)
 }
 
-// Commands that are not wanted are messages.
+// With --slash=false, lines with a slash are messages.
 func TestPromptWithoutSlash(t *testing.T) {
 	x := startTTY(t, `exec $HARK connect $URL -q --slash=false`)
 	x.ready()
@@ -112,7 +111,7 @@ func TestPromptWithoutSlash(t *testing.T) {
 	x.ended(0)
 }
 
-// A recording has what was typed while it ran, also when that was typed at once.
+// A recording has the messages typed during it, also if they were typed at once.
 func TestPromptRecord(t *testing.T) {
 	x := startTTY(t, `cd $HOME; exec $HARK connect $URL -q`)
 	x.ready()
@@ -137,7 +136,7 @@ func TestPromptRecord(t *testing.T) {
 	x.ended(0)
 }
 
-// All frames can be looked at for a while.
+// All frames can be shown for a while.
 func TestPromptFrames(t *testing.T) {
 	x := startTTY(t, plainPrompt)
 	x.ready()
@@ -190,8 +189,8 @@ func TestServePrompt(t *testing.T) {
 	x.ended(0)
 }
 
-// On a terminal that is not for editing, lines go out all the same, and a mistake is
-// not the end.
+// On a terminal without line editing, lines are sent too, and an error does not end the
+// stream.
 func TestPromptPlainTerminal(t *testing.T) {
 	x := startTTY(t, `TERM=dumb exec $HARK connect $URL -q`)
 	x.ready()

@@ -18,7 +18,7 @@ import (
 	"github.com/hark-cli/hark/internal/hub"
 )
 
-// A piped is hark -i between pipes, with a server that it talks to.
+// A piped is hark -i between pipes, with a server.
 type piped struct {
 	t        *testing.T
 	cmd      *exec.Cmd
@@ -95,7 +95,7 @@ func startPiped(t *testing.T, args ...string) *piped {
 	return p
 }
 
-// types writes lines to stdin, and a ping whose pong tells that they were run.
+// types writes lines to stdin, and a ping whose pong shows that they were run.
 func (p *piped) types(lines ...string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.stdin, strings.Join(lines, "\n")+"\n/ping\n"); err != nil {
@@ -115,7 +115,7 @@ func (p *piped) says(text string) string {
 	}
 }
 
-// prints has the server send a message, and reads what hark makes of it.
+// prints has the server send a message, and returns what hark prints.
 func (p *piped) prints(message string, want ...string) {
 	p.t.Helper()
 	if err := p.hub.Send(0, false, []byte(message)); err != nil {
@@ -142,7 +142,7 @@ func (p *piped) ended(code int) {
 	}
 }
 
-// next is the next line of a channel.
+// next returns the next line of a channel.
 func next(t *testing.T, from chan string, awaited string) string {
 	t.Helper()
 	select {
@@ -157,7 +157,7 @@ func next(t *testing.T, from chan string, awaited string) string {
 	return ""
 }
 
-// What shapes the output at the prompt does so without a terminal, line by line.
+// Commands for the output work without a terminal, line by line.
 func TestPromptPipedShapes(t *testing.T) {
 	p := startPiped(t)
 	p.types("hello")
@@ -196,7 +196,7 @@ func TestPromptPipedShapes(t *testing.T) {
 	p.ended(0)
 }
 
-// With -r /time stands in front of lines that are no JSON anyway.
+// With -r, /time prefixes lines that are not JSON anyway.
 func TestPromptPipedTime(t *testing.T) {
 	p := startPiped(t, "--jq", ".a", "-r")
 	p.types("/time")
@@ -210,7 +210,7 @@ func TestPromptPipedTime(t *testing.T) {
 	p.ended(0)
 }
 
-// /save works line by line too, and what it writes runs.
+// /save works line by line too, and its script runs.
 func TestPromptPipedSave(t *testing.T) {
 	p := startPiped(t)
 	p.types("hello")
@@ -239,8 +239,8 @@ func TestPromptPipedSave(t *testing.T) {
 	}
 }
 
-// A thousand lines, the first of them from before the connection is there, go out in
-// their order, and every answer is waited for.
+// A thousand lines, the first of them from before the connection is open, are sent in
+// order, and hark waits for every answer.
 func TestPromptPipedLines(t *testing.T) {
 	p := startPiped(t, "-n", "1000")
 	var lines strings.Builder
@@ -264,8 +264,8 @@ func TestPromptPipedLines(t *testing.T) {
 	}
 }
 
-// What /save writes about the events of a service runs, and passes against the same
-// emulator, whose events have other ids and times then.
+// The script of /save for the events of a service passes against the same emulator,
+// whose events then have other ids and times.
 func TestPromptPipedSaveServices(t *testing.T) {
 	for _, words := range [][]string{
 		{"octave", "subscribe", "/demo/stream"}, {"drogue", "tail", "demo-app"}, {"doshii", "listen"},

@@ -25,7 +25,7 @@ func TestPromptTalks(t *testing.T) {
 	x.until("< hello\n< {\"type\":\"order\",\"x-y\":1}\n< evil ␛[2J␇ text\n  of two lines\n< [2 bytes] 00 ff\n> half a")
 	x.keys(" line\r")
 	x.sent("half a line")
-	// Keys and names that were seen complete.
+	// Keys and names in messages are completed.
 	x.keys("\"ord\t\r")
 	x.sent(`"order"`)
 	x.keys("/jq .ty\t\r/pretty\r")
@@ -78,8 +78,8 @@ func TestPromptEnds(t *testing.T) {
 	}
 }
 
-// A terminal that hangs up is no wish to end: neither at the prompt, whose input ends
-// then, nor for a stream that prints there, and not where the signal is ignored either.
+// A hangup of the terminal is not a normal end: neither at the prompt, whose input ends
+// then, nor for a stream that prints there, even if the signal is ignored.
 func TestTerminalHangsUp(t *testing.T) {
 	for name, script := range map[string]string{
 		"prompt":                      plainPrompt,
@@ -104,7 +104,7 @@ func TestTerminalHangsUp(t *testing.T) {
 	}
 }
 
-// Whatever ends hark, the terminal is as it was.
+// However hark ends, the terminal is in its original mode.
 func TestPromptCrash(t *testing.T) {
 	x := startTTY(t, `sh -c 'echo $$ >$HOME/pid; exec $HARK connect $URL -q'; echo crashed; read line; echo "shell has $line"`)
 	x.ready()
@@ -127,14 +127,14 @@ func TestPromptCrash(t *testing.T) {
 	x.ended(0)
 }
 
-// Nobody there is a failure, not a prompt.
+// A server that cannot be reached is an error, not a prompt.
 func TestPromptNobodyThere(t *testing.T) {
 	x := startTTY(t, `exec $HARK connect ws://127.0.0.1:1/`)
 	x.ended(3)
 }
 
-// The server closes while a line is being typed: the line stays, and goes out on
-// the next connection.
+// The server closes while a line is being typed: the line stays, and is sent on the
+// next connection.
 func TestPromptPeerCloses(t *testing.T) {
 	x := startTTY(t, plainPrompt)
 	x.ready()
@@ -259,7 +259,7 @@ func TestPromptHistory(t *testing.T) {
 	}
 }
 
-// What /save writes runs, and passes against the same server.
+// The script of /save passes against the same server.
 func TestPromptSave(t *testing.T) {
 	x := startTTY(t, `cd $HOME; $HARK connect $URL -q; PATH=$HOME:$PATH; export PATH; sh smoke.txt; echo "smoke test: $?"`)
 	x.ready()

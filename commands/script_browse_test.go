@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// browse is the browser of the scripts: it follows an address to where it leads.
+// browse is the browser of the scripts: it opens an address and follows redirects.
 func browse(address string) int {
 	resp, err := http.Get(address)
 	if err != nil {

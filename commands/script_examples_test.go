@@ -20,9 +20,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// webhook is a server for the scripts: "webhook PORT FILE STATUS…" appends what is
-// posted to FILE and answers with one STATUS after the other, then with 204. What it
-// refuses goes to FILE.refused.
+// webhook is a server for the scripts: "webhook PORT FILE STATUS…" appends posted
+// bodies to FILE and responds with one STATUS after the other, then with 204. Refused
+// bodies are appended to FILE.refused.
 func webhook(args []string) int {
 	listener, err := net.Listen("tcp", "127.0.0.1:"+args[0])
 	if err != nil {
@@ -62,13 +62,13 @@ func appendFrom(name string, r io.Reader) error {
 	return errors.Join(err, file.Close())
 }
 
-// A ciStep is what a CI system gives to a shell.
+// A ciStep is a step that a CI system runs in a shell.
 type ciStep struct {
 	run    string
 	always bool // also after a step that has failed
 }
 
-// A workflow is what the examples use of a file for GitHub Actions.
+// A workflow has the parts of a file for GitHub Actions that the examples use.
 type workflow struct {
 	Name        string
 	On          map[string]yaml.Node
@@ -83,7 +83,7 @@ type workflow struct {
 	}
 }
 
-// A gitlabJob is what the examples use of a job for GitLab CI.
+// A gitlabJob has the parts of a job for GitLab CI that the examples use.
 type gitlabJob struct {
 	Image, Timeout string
 	Before         []string `yaml:"before_script"`
@@ -94,8 +94,8 @@ type gitlabJob struct {
 	}
 }
 
-// ciSteps takes a file for GitHub Actions or GitLab CI with one job apart. A key
-// that the examples have no use for is an error, so that a misspelt one is found.
+// ciSteps parses a file for GitHub Actions or GitLab CI with one job. A key that the
+// examples do not use is an error, so that a misspelled one is found.
 func ciSteps(data []byte) ([]ciStep, error) {
 	strict := func(to any) error {
 		d := yaml.NewDecoder(bytes.NewReader(data))
@@ -139,8 +139,8 @@ func ciSteps(data []byte) ([]ciStep, error) {
 	return steps, nil
 }
 
-// runCI runs what a CI system would: "ci-job FILE". The installation of hark
-// is left out: the hark of the tests is there.
+// runCI runs the steps of a CI system: "ci-job FILE". It skips the installation of hark
+// and uses that of the tests.
 func runCI(file string) int {
 	const install = "go install github.com/hark-cli/hark@latest"
 	data, err := os.ReadFile(file)

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptHark is the program as scripts run it.
+// scriptHark is the program for scripts.
 func scriptHark(args []string) int { return Main(args, program.System()) }
 
 // setupEmulators starts the emulators in the test process, fifty events a second,

@@ -8,8 +8,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptWithoutRace sets $HARK to the program as users have it, because the race
-// detector takes several times the memory.
+// scriptWithoutRace sets $HARK to the program without -race, because the race detector
+// needs several times the memory.
 func scriptWithoutRace(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: without-race")

@@ -12,8 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptOnTerminal runs a command with a terminal as stdout. What it printed is
-// there for what follows, without the carriage returns that a terminal adds.
+// scriptOnTerminal runs a command with a terminal as stdout. Its output is available to
+// the following commands, without the carriage returns that a terminal adds.
 func scriptOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	scriptUse(ts, neg, args, 2, "on-terminal CODE CMD…")
 	cmd := scriptCommand(ts, args[1:])
@@ -25,7 +25,7 @@ func scriptOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	err = cmd.Start()
 	terminal.Close()
 	ts.Check(err)
-	// The end of it is an error: nobody holds the terminal any more.
+	// The end is an error: no process has the terminal open any more.
 	text, _ := io.ReadAll(master)
 	err = cmd.Wait()
 	fmt.Fprint(ts.Stdout(), strings.ReplaceAll(string(text), "\r\n", "\n"))

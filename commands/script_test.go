@@ -27,10 +27,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Scripts test hark as its users meet it: the test binary runs as the command
-// "hark", in a process of its own, and scripts look at what it prints, how it ends
-// and what it leaves behind. "go doc testscript" explains their language. Besides
-// its commands there are:
+// Scripts test hark like users run it: the test binary runs as the command "hark", in a
+// separate process, and scripts check its output, exit code and files. "go doc
+// testscript" explains their language. Additional commands are:
 //
 //	exits CODE CMD…         CMD ends with exactly that exit code, 128+n for signal n;
 //	                        stdout and stderr are there for what follows
@@ -46,18 +45,18 @@ import (
 //	                        neither $SECRET nor X is there, in no encoding
 //	without-race            $HARK is a hark that the race detector does not slow down
 //
-// the conditions [have:COMMAND], [node:PACKAGE] and [python:PACKAGE], which say in the
-// list of what was skipped that something is missing, and [race], and the program
-// "script-memory MIB CMD…", which ends as CMD does, or with 1 when it needs more memory, which
-// is not asked of a hark with -race. $EMULATOR is where the emulators are, and $FREE_PORT
-// and $FREE_PORT2 are ports for a server that wants to be told.
+// the conditions [have:COMMAND], [node:PACKAGE] and [python:PACKAGE], which add missing
+// programs to the list of skipped tests, and [race], and the program "script-memory MIB
+// CMD…", which exits like CMD, or with 1 if that needs more memory, except for a hark
+// with -race. $EMULATOR is the address of the emulators, and $FREE_PORT and $FREE_PORT2
+// are free ports for servers.
 //
 // FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to
 // rewrite what cmp compares with.
 
-// scriptPatience is how long a test waits for something that must come, so that it can
-// say what has not. It is no measure of speed: nothing but a broken program makes a
-// test wait so long.
+// scriptPatience is how long a test waits for something that must happen, so that it
+// can report what has not. It does not measure speed: only a broken program makes a
+// test wait that long.
 const scriptPatience = 5 * time.Minute
 
 // scriptSecret is a credential that looks different in every encoding.
@@ -79,8 +78,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// heedSignals lets programs that are started get signals that this process ignores, as
-// behind nohup: what ignores a signal starts others that do, and what catches it does not.
+// heedSignals lets started programs get signals that this process ignores, as under
+// nohup: ignored signals are inherited, caught ones are not.
 func heedSignals() {
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		if signal.Ignored(s) {
@@ -136,8 +135,8 @@ func scriptParams(folder string) testscript.Params {
 }
 
 // scriptCondition knows [have:COMMAND]: it is in PATH; [node:PACKAGE] and
-// [python:PACKAGE]: the language is there, and "make test" has installed the package;
-// and [race].
+// [python:PACKAGE]: the language is installed, and "make test" has installed the
+// package; and [race].
 func scriptCondition(cond string) (bool, error) {
 	kind, name, _ := strings.Cut(cond, ":")
 	switch kind {
@@ -162,7 +161,7 @@ func installed(language, folder, pattern, name string) bool {
 	return found(err == nil && globErr == nil && len(matches) > 0, name+" for "+strings.TrimSuffix(language, "3")+" is missing")
 }
 
-// found returns ok. If it is false, a part of a script is left out, which "make test"
+// found returns ok. If it is false, a part of a script is skipped, which "make test"
 // lists.
 func found(ok bool, missing string) bool {
 	if !ok {
@@ -171,8 +170,8 @@ func found(ok bool, missing string) bool {
 	return ok
 }
 
-// setupScript makes the environment boring: what testscript grants, a home inside
-// the work folder, and nothing of the machine.
+// setupScript makes the environment independent of the machine: that of testscript,
+// with a home inside the work folder.
 func setupScript(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
 	if err := os.MkdirAll(home, 0o700); err != nil {
@@ -210,7 +209,7 @@ func setupScript(env *testscript.Env) error {
 
 type startedKey struct{}
 
-// A startedCommand is one that runs alongside its script.
+// A startedCommand is a background command of a script.
 type startedCommand struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -229,7 +228,7 @@ func find(ts *testscript.TestScript, name string) *startedCommand {
 	return s
 }
 
-// scriptUse ends the script unless the arguments are as many as usage shows.
+// scriptUse fails the script unless the number of arguments matches usage.
 func scriptUse(ts *testscript.TestScript, neg bool, args []string, least int, usage string) {
 	if neg {
 		ts.Fatalf("unsupported: ! %s", usage)
@@ -286,7 +285,7 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 
 // scriptCommand is a command of a script that testscript does not run itself.
 func scriptCommand(ts *testscript.TestScript, args []string) *exec.Cmd {
-	// The script's environment is not to be had otherwise.
+	// The script's environment is not available otherwise.
 	file := ts.MkAbs(".environ")
 	ts.Check(ts.Exec("sh", "-c", `env -0 >"$0"`, file))
 	environ := strings.Split(strings.TrimSuffix(ts.ReadFile(file), "\x00"), "\x00")
@@ -311,8 +310,8 @@ func lookPath(ts *testscript.TestScript, name string) string {
 	return ""
 }
 
-// scriptSignal sends a signal. Of two that wait at the same time either may come first, so
-// a script waits for what the first one does.
+// scriptSignal sends a signal. Two pending signals may be delivered in any order, so a
+// script waits for the effect of the first one.
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
 	scriptUse(ts, neg, args, 2, "signal NAME INT|TERM|HUP|QUIT|USR1")
 	sig, ok := map[string]syscall.Signal{
@@ -321,7 +320,7 @@ func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok {
 		ts.Fatalf("unknown signal %s", args[1])
 	}
-	// What has ended by itself meanwhile is for "ended" to judge.
+	// If it has exited meanwhile, "ended" checks how.
 	if err := find(ts, args[0]).cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
 		ts.Check(err)
 	}
@@ -340,9 +339,9 @@ func scriptEnded(ts *testscript.TestScript, neg bool, args []string) {
 	checkExit(ts, args[0], args[1], s.err)
 }
 
-// boundMemory runs a command and fails when it has held more than so many MiB. It is
-// a process of its own because the system counts what a process held before it
-// became the command.
+// boundMemory runs a command and fails if it has used more than a number of MiB. It is
+// a separate process because the system counts the memory that a process has used
+// before exec.
 func boundMemory(args []string) int {
 	limit, err := strconv.Atoi(args[0])
 	cmd := exec.Command(args[1], args[2:]...)
@@ -449,7 +448,7 @@ func scriptNoSecret(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// disguises lists what a secret looks like in URLs, JSON, Go strings, and in the
+// disguises returns the encodings of a secret in URLs, JSON, Go strings, and in the
 // base64 of a longer text that ends with it, such as Basic credentials.
 func disguises(secret string) []string {
 	inJSON, _ := json.Marshal(secret)
@@ -460,7 +459,7 @@ func disguises(secret string) []string {
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for before := range 3 {
 			text := encoding.EncodeToString([]byte("..."[:before] + secret))
-			// The letters at both ends also depend on what stands alongside.
+			// The letters at both ends also depend on the adjacent text.
 			forms = append(forms, text[(before*8+5)/6:len(text)-1])
 		}
 	}

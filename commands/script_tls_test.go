@@ -27,7 +27,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// certificate makes a certificate, signed by a, or by itself when a is nil.
+// certificate returns a certificate, signed by a, or self-signed if a is nil.
 func (a *authority) certificate(name string, change func(*x509.Certificate)) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -111,7 +111,7 @@ func makeCertificates() (map[string]*authority, error) {
 }
 
 // serveTLS is the command tls-server of scripts: emulators behind TLS, one for each
-// kind of trouble, on ports that it prints as NAME=PORT.
+// kind of failure, on ports that it prints as NAME=PORT.
 func serveTLS() int {
 	made, err := makeCertificates()
 	if err != nil {
@@ -153,7 +153,8 @@ func serveTLS() int {
 		go func() { failed <- (&http.Server{Handler: e, ErrorLog: log.New(os.Stderr, "", 0)}).Serve(l) }()
 		fmt.Printf("%s=%d\n", s.name, l.Addr().(*net.TCPAddr).Port)
 	}
-	// Nobody ever answers there: the system takes connections on the listener's behalf.
+	// There is never a response there: the system accepts connections on behalf of the
+	// listener.
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Print(err)

@@ -8,8 +8,8 @@ import (
 	"github.com/hark-cli/hark/commands/stream"
 )
 
-// services is the list of services, the only one: to add a service is to add a line
-// here. What has to do with all of them ranges over it.
+// services is the list of services. A new service is added here only; all code for
+// several services ranges over the list.
 func services() stream.Services {
 	return stream.Services{octave.Service(), drogue.Service(), doshii.Service(), connect.Service()}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator"
 )
 
-// What is promised of every service holds for each of the list.
+// Requirements of every service in the list.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	for _, sv := range services() {
@@ -89,8 +89,8 @@ func testConfigInit(t *testing.T, sv stream.Service) {
 	}
 }
 
-// testEmulatorVariables looks for the flag of each variable that emulate prints, those
-// with names to try aside.
+// testEmulatorVariables checks that each variable that emulate prints is that of a
+// flag, except HARK_DEMO_….
 func testEmulatorVariables(t *testing.T, sv stream.Service) {
 	known := make(map[string]bool)
 	Tree(io.Discard).Root().Walk(func(c *cmdline.Command) {

@@ -11,8 +11,8 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 )
 
-// Nobody reads stderr, and everything that is told goes there. Events are printed all
-// the same, time limits hold, and the program ends.
+// With a stderr that is not read, and verbose output on it, events are printed, time
+// limits apply, and the program ends.
 func TestStderrThatNobodyReads(t *testing.T) {
 	for _, status := range []string{"text", "json"} {
 		t.Run(status, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/hark-cli/hark/internal/console"
 )
 
-// Tree is the command line of a program without an environment, which prints to stdout:
-// for what is made of the tree of commands.
+// Tree returns the command line of a program without an environment, for generating the
+// manual and the documentation.
 func Tree(stdout io.Writer) *cmdline.App {
 	p := &program.Program{Env: program.Env{
 		Stdin: strings.NewReader(""), Stdout: stdout, Stderr: io.Discard,
@@ -22,7 +22,8 @@ func Tree(stdout io.Writer) *cmdline.App {
 	return app(p)
 }
 
-// A Guide says of a service how its stream is typed. Its page is docs/NAME.md.
+// A Guide is a service with a page in the documentation, docs/NAME.md, and the synopsis
+// of its stream.
 type Guide struct{ Name, Title, Usage string }
 
 // Guides lists the services that have a page.

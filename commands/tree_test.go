@@ -94,7 +94,7 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%q: %q, want %q", tt.words, have, tt.want)
 		}
 	}
-	// Nothing makes it fail: a shell would print it into the line being typed.
+	// It never fails: a shell would print the error into the line being typed.
 	for _, words := range [][]string{nil, {""}, {"-"}, {"--"}, {"--="}, {"drogue", "tail", "-", "--x="}} {
 		if err := Tree(new(bytes.Buffer)).Run(t.Context(), append([]string{"__complete"}, words...)); err != nil {
 			t.Errorf("%q: %v", words, err)

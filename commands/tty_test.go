@@ -23,8 +23,7 @@ import (
 	"golang.org/x/term"
 )
 
-// A tty is hark at work on a pseudo-terminal, with a model of its screen and a
-// server that it talks to.
+// A tty is hark running on a pseudo-terminal, with a model of its screen and a server.
 type tty struct {
 	t      *testing.T
 	far    *os.File
@@ -36,19 +35,19 @@ type tty struct {
 	url    string
 	home   string
 	got    chan hub.Event // messages that hark has sent
-	news   chan struct{}  // something has come to the terminal or to the server
+	news   chan struct{}  // output on the terminal, or an event of the server
 	exited chan struct{}  // closed when the script has ended
 	over   chan struct{}  // closed then, when all that it has left behind was read
 	read   chan struct{}  // closed at the end of the reader
-	left   atomic.Bool    // the reader is to end
+	left   atomic.Bool    // the reader must end
 	mu     sync.Mutex
 	raw    []byte
 	open   int // connections
 }
 
 // ttyStall is how long a test waits without anything new on the terminal or at the
-// server. It is no measure of speed: nothing but a hanging program is silent for so
-// long while a test waits for it.
+// server. It does not measure speed: only a hanging program is silent for that long
+// while a test waits for it.
 const ttyStall = time.Minute
 
 // ttyEnd is what the test writes to the terminal when the script has ended, a title of
@@ -109,7 +108,7 @@ func startTTY(t *testing.T, script string) *tty {
 	return x
 }
 
-// event takes what the server reports.
+// event handles an event of the server.
 func (x *tty) event(e hub.Event) {
 	x.mu.Lock()
 	switch e.Kind {
@@ -126,7 +125,7 @@ func (x *tty) event(e hub.Event) {
 	x.tell()
 }
 
-// tell has await look again.
+// notify makes await check again.
 func (x *tty) tell() {
 	select {
 	case x.news <- struct{}{}:
@@ -134,7 +133,7 @@ func (x *tty) tell() {
 	}
 }
 
-// readAll reads what comes to the terminal.
+// readAll reads the output to the terminal.
 func (x *tty) readAll() {
 	defer close(x.read)
 	buf := make([]byte, 8192)
@@ -153,7 +152,7 @@ func (x *tty) readAll() {
 	}
 }
 
-// waitForEnd waits for the end of the script, and for what it has written and sent.
+// waitForEnd waits for the end of the script, and for its output and messages.
 func (x *tty) waitForEnd() {
 	x.cmd.Wait()
 	close(x.exited)
@@ -172,13 +171,13 @@ func (x *tty) waitForEnd() {
 	close(x.over)
 }
 
-// await waits until ok reports true. The test fails when that has not come true and
-// the script has ended, or nothing has happened for ttyStall.
+// await waits until ok reports true. The test fails if it has not and the script has
+// ended, or nothing has happened for ttyStall.
 func (x *tty) await(what string, ok func() bool) {
 	x.t.Helper()
 	stalled := time.NewTimer(ttyStall)
 	defer stalled.Stop()
-	look := time.NewTicker(20 * time.Millisecond) // at files and modes, of which nobody tells
+	look := time.NewTicker(20 * time.Millisecond) // polls files and modes
 	defer look.Stop()
 	for !ok() {
 		select {
@@ -197,7 +196,7 @@ func (x *tty) await(what string, ok func() bool) {
 	}
 }
 
-// shown is the screen, and the last of what made it so.
+// shown returns the screen, and the last output before it.
 func (x *tty) shown() string {
 	x.mu.Lock()
 	raw := x.raw[max(0, len(x.raw)-2000):]
@@ -205,8 +204,8 @@ func (x *tty) shown() string {
 	return fmt.Sprintf("the screen is\n%s\nthe last bytes are %q", x.screen(), raw)
 }
 
-// goroutines has each hark on the terminal say where its goroutines are, which ends it.
-// SIGABRT is answered by the runtime, before hark tidies up.
+// goroutines makes each hark on the terminal print the stacks of its goroutines, which
+// ends it. The runtime handles SIGABRT, before hark restores anything.
 func (x *tty) goroutines() string {
 	x.mu.Lock()
 	from := len(x.raw)
@@ -226,7 +225,7 @@ func (x *tty) goroutines() string {
 	return strings.ReplaceAll(string(x.raw[from:]), "\r", "")
 }
 
-// harks are the processes of hark on the terminal that run.
+// harks returns the running processes of hark on the terminal.
 func (x *tty) harks() (pids []int) {
 	self, err := os.Executable()
 	if err != nil {
@@ -254,7 +253,7 @@ func (x *tty) harks() (pids []int) {
 	return pids
 }
 
-// resize changes the size of the terminal; the system tells hark with SIGWINCH.
+// resize changes the size of the terminal; the system sends SIGWINCH.
 func (x *tty) resize(columns, rows int) {
 	x.t.Helper()
 	x.vt.Resize(columns, rows)
@@ -263,10 +262,10 @@ func (x *tty) resize(columns, rows int) {
 	}
 }
 
-// hangUp closes the terminal, as that of a window or of ssh.
+// hangUp closes the terminal, like closing its window or ssh connection.
 func (x *tty) hangUp() {
 	x.left.Store(true)
-	x.near.WriteString("\n") // a read that waits keeps it open
+	x.near.WriteString("\n") // a blocked read keeps it open
 	<-x.read
 	x.near.Close()
 	x.far.Close()
@@ -310,7 +309,7 @@ func (x *tty) shows(text string) {
 	x.await("the screen does not show "+text, func() bool { return strings.Contains(x.screen(), text) })
 }
 
-// listening is the address that hark serve tells.
+// listening returns the address that hark serve prints.
 func (x *tty) listening() (url string) {
 	x.t.Helper()
 	x.await("the screen shows no address", func() (ok bool) {
@@ -360,8 +359,8 @@ func (x *tty) exits(code int) {
 	}
 }
 
-// restored waits until the modes of the terminal are what they were: where hark was
-// ended at once, its guard does it, a moment later.
+// restored waits until the terminal has its original modes: if hark was killed, its
+// guard restores them, a moment later.
 func (x *tty) restored() {
 	x.t.Helper()
 	for end := time.Now().Add(ttyStall); ; time.Sleep(5 * time.Millisecond) {

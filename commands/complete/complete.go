@@ -1,4 +1,4 @@
-// Package complete knows names of what there is at a service, for completion.
+// Package complete provides names of the resources of a service, for completion.
 package complete
 
 import (
@@ -22,26 +22,25 @@ import (
 	"github.com/hark-cli/hark/internal/credential"
 )
 
-// What completion knows besides the tree of commands: names of profiles, and of
-// what there is at a service. A service is asked with what the line being typed, the
-// environment and the configuration say, at most for nameLimit, and what it says is
-// kept in the cache for nameLife. Whatever goes wrong, there is nothing to offer:
-// nobody has asked to hear about it.
+// Completion of names of profiles, and of resources of a service. A service is queried
+// with the settings of the line being typed, the environment and the configuration, for
+// at most nameLimit, and the result is cached for nameLife. Errors are ignored, because
+// completion must not print anything else.
 //
-// Nothing is done that could make someone ask for a password: credentials of cmd:
-// and keyring: are not looked up.
+// Credentials of cmd: and keyring: are not looked up, because they could ask for a
+// password.
 
 const (
 	nameLimit = 2 * time.Second
 	nameLife  = 5 * time.Minute
-	// failureLife is how long a service that gave no answer is left alone.
+	// failureLife is how long a service is not queried after a failure.
 	failureLife = 30 * time.Second
-	// maxNames is how many names are kept.
+	// maxNames is the maximum number of cached names.
 	maxNames = 10000
 )
 
-// Asked is what a command prints, from the cache if it is not old. The flags of
-// line that the command has too are given to it.
+// Asked returns what a command prints, from the cache if it is recent. The command gets
+// the flags of line that it has.
 func Asked(ctx context.Context, p *program.Program, line *cmdline.Line, command ...string) []string {
 	if line == nil {
 		return nil
@@ -93,7 +92,7 @@ func ask(ctx context.Context, p *program.Program, argv []string) (names []string
 		if err != nil {
 			return nil, false
 		}
-	case <-ctx.Done(): // also when something does not listen to it
+	case <-ctx.Done(): // also if the command does not observe it
 		return nil, false
 	}
 	for name := range strings.Lines(out.String()) {
@@ -104,8 +103,8 @@ func ask(ctx context.Context, p *program.Program, argv []string) (names []string
 	return names, true
 }
 
-// namesPath is the file of the cache for what a service says to this account, "" if
-// there is no place for it. No credential has a part in it.
+// namesPath returns the cache file for a service and account, "" if there is no cache
+// folder. It does not depend on credentials.
 func namesPath(ctx context.Context, p *program.Program, asked *cmdline.Command, line *cmdline.Line, service string) string {
 	folder := ""
 	for _, base := range []struct{ variable, folder string }{
@@ -163,8 +162,8 @@ func readNames(path string) ([]string, bool) {
 	return f.Names, age >= 0 && age < life
 }
 
-// writeNames replaces the file, which only its owner may read, in one piece: other
-// shells read it meanwhile.
+// writeNames replaces the file, which only its owner may read, atomically, because
+// other shells may read it.
 func writeNames(path string, names []string, ok bool) {
 	if path == "" {
 		return

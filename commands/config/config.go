@@ -100,8 +100,8 @@ func configEditCommand(p *program.Program, all stream.Services) *cmdline.Command
 	}
 }
 
-// shownValue is a value as it may be shown: of a credential only where it comes
-// from. A setting that is not known may be a credential whose name is misspelled.
+// shownValue returns a value for output; for a credential, only a reference. An unknown
+// setting may be a credential with a misspelled name.
 func shownValue(o *cmdline.Flag, v string) string {
 	switch {
 	case credential.IsReference(v):
@@ -161,8 +161,8 @@ func configCheck(ctx context.Context, p *program.Program, root *cmdline.Command,
 	return nil
 }
 
-// checkUse has each command check the settings of the file, of each of its profiles, as
-// it does when it is used, up to where it would begin. Nothing is run or asked.
+// checkUse has each command check the settings of the file, for each profile, as before
+// a run. Nothing is run, and no credential is looked up.
 func checkUse(ctx context.Context, p *program.Program, f *config.File, all stream.Services) error {
 	q := &program.Program{
 		Env: p.Env, Say: console.NewPrinter(io.Discard), Rescues: p.Rescues, Reference: placeholder,
@@ -178,8 +178,7 @@ func checkUse(ctx context.Context, p *program.Program, f *config.File, all strea
 		}
 		return p.LookupEnv(name)
 	}
-	// What is wrong with a setting of all commands is a mistake in connect, not in some
-	// service.
+	// An error in a setting of all commands is reported for connect, not for a service.
 	general := func(s stream.Service) int { return min(1, len(s.Settings)) }
 	order := slices.SortedStableFunc(slices.Values(all), func(a, b stream.Service) int { return general(a) - general(b) })
 	for _, profile := range append([]string{""}, f.Profiles...) {
@@ -203,7 +202,7 @@ func checkUse(ctx context.Context, p *program.Program, f *config.File, all strea
 	return nil
 }
 
-// placeholder stands for a credential that is elsewhere: its value is not the file's.
+// placeholder replaces a credential from elsewhere: its value is not in the file.
 func placeholder(flag, _ string) (program.Getter, bool, error) {
 	value := "x"
 	if strings.HasSuffix(flag, "user") || strings.HasSuffix(flag, "-u") || strings.HasSuffix(flag, "-U") {
@@ -212,8 +211,8 @@ func placeholder(flag, _ string) (program.Getter, bool, error) {
 	return func(context.Context) (string, error) { return value, nil }, false, nil
 }
 
-// ofFile returns u, with its line, if it is about a setting of the file. What the file
-// leaves out may be set elsewhere.
+// ofFile returns u, with its line, if it is about a setting of the file. Missing
+// settings may be set elsewhere.
 func ofFile(u *cmdline.UsageError, f *config.File, profile string) error {
 	for _, s := range f.Settings {
 		switch {
@@ -227,7 +226,7 @@ func ofFile(u *cmdline.UsageError, f *config.File, profile string) error {
 	return nil
 }
 
-// tryProfile has the command of a service that streams check the settings of a profile.
+// tryProfile has the streaming command of a service check the settings of a profile.
 func tryProfile(ctx context.Context, p *program.Program, sv stream.Service, f *config.File, profile string) error {
 	v := sv.Stream(p)
 	words := sv.Words(v)
@@ -262,8 +261,8 @@ func literalSecret(root *cmdline.Command, f *config.File) bool {
 	return found
 }
 
-// configExplain prints, for each flag of a command, its value and who set it, when
-// the command is given these flags.
+// configExplain prints, for each flag of a command with the given flags, its value and
+// its source.
 func configExplain(ctx context.Context, p *program.Program, line *cmdline.Line, words, flags []string) error {
 	n := line.Command.Root()
 	for _, word := range words {
@@ -312,7 +311,7 @@ func configExplain(ctx context.Context, p *program.Program, line *cmdline.Line, 
 	return program.Flushed(w)
 }
 
-// configEdit opens the editor on the file, makes it if there is none, and checks
+// configEdit opens the file in the editor, creates it if it does not exist, and checks
 // it afterwards.
 func configEdit(ctx context.Context, p *program.Program, line *cmdline.Line, all stream.Services) error {
 	path, err := settings.Path(p)
@@ -328,7 +327,7 @@ func configEdit(ctx context.Context, p *program.Program, line *cmdline.Line, all
 			editor = v
 		}
 	}
-	// An editor may have arguments of its own, so the shell takes it apart.
+	// $EDITOR may contain arguments, so it is run by the shell.
 	cmd := process.Shell(ctx, editor+` "$HARK_CONFIG_FILE"`)
 	cmd.Env = append(p.Environ(), "HARK_CONFIG_FILE="+path)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, program.Inherited(p.Stdout), p.Stderr
@@ -338,7 +337,7 @@ func configEdit(ctx context.Context, p *program.Program, line *cmdline.Line, all
 	return configCheck(ctx, p, line.Command.Root(), all)
 }
 
-// makeConfig makes the file, which only its owner may read, unless it is there.
+// makeConfig creates the file, which only its owner may read, if it does not exist.
 func makeConfig(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// What config show and config explain print of a setting.
+// The output of config show and config explain for a setting.
 func TestShownValue(t *testing.T) {
 	header, endpoint := &cmdline.Flag{Name: "header"}, &cmdline.Flag{Name: "endpoint"}
 	token := &cmdline.Flag{Name: "token", Secret: true}

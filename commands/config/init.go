@@ -23,8 +23,8 @@ import (
 	"github.com/hark-cli/hark/internal/tomlfile"
 )
 
-// configInit is "config init": it collects the settings of a service, lets doctor
-// try them, and adds them to the file.
+// configInit is "config init": it collects the settings of a service, tries them with
+// doctor, and adds them to the file.
 func configInit(p *program.Program, all stream.Services) *cmdline.Command {
 	names := all.Configurable().Names()
 	var try string
@@ -82,10 +82,10 @@ type setup struct {
 	file *config.File // as it was
 	old  string       // its text
 	text string       // its text with the settings
-	keys []string     // the settings that are written
+	keys []string     // the written settings
 }
 
-// collect makes the new text of the file.
+// collect returns the new text of the file.
 func (s *setup) collect(ctx context.Context, given []string) error {
 	if err := s.read(ctx); err != nil {
 		return err
@@ -130,7 +130,7 @@ func (s *setup) collect(ctx context.Context, given []string) error {
 	return nil
 }
 
-// read takes the file as it is, without settings of the service in this place.
+// read reads the file, which must not have settings of the service in this table yet.
 func (s *setup) read(ctx context.Context) (err error) {
 	if s.file, err = settings.Read(ctx, s.Program); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (s *setup) read(ctx context.Context) (err error) {
 	return nil
 }
 
-// given takes what --set says.
+// given parses the values of --set.
 func (s *setup) given(pairs []string) (map[string]string, error) {
 	values := make(map[string]string)
 	for _, pair := range pairs {
@@ -177,7 +177,7 @@ func (s *setup) given(pairs []string) (map[string]string, error) {
 	return values, nil
 }
 
-// withhold makes the credentials in the value of a setting known to the printer.
+// withhold registers the credentials in the value of a setting with the printer.
 func (s *setup) withhold(o *cmdline.Flag, value string) {
 	if o != nil && o.Secret && !credential.IsReference(value) {
 		s.Say.Add(value)
@@ -185,7 +185,7 @@ func (s *setup) withhold(o *cmdline.Flag, value string) {
 	s.Say.Add(credential.AddressParts(value)...)
 }
 
-// setting finds a flag of the service by its name; names are those that there are.
+// setting returns a flag of the service by its name; names are the valid names.
 func (s *setup) setting(key string) (found *cmdline.Flag, names []string) {
 	s.root.Walk(func(n *cmdline.Command) {
 		for _, o := range n.Flags {
@@ -228,7 +228,7 @@ func (s *setup) answer(ctx context.Context, q stream.Question) (string, error) {
 	return s.Prompt(ctx, prompt+": ")
 }
 
-// check lets doctor try the file as it will be.
+// check tries the new file with doctor.
 func (s *setup) check(ctx context.Context) error {
 	if what := s.service.Tried; what != "" && s.try == "" {
 		name, err := s.Prompt(ctx, what+" to try it with (empty for none; it is not written): ")
@@ -256,8 +256,8 @@ func (s *setup) check(ctx context.Context) error {
 	return err
 }
 
-// doctor has doctor examine the service with the file as it will be. What it prints is
-// for the person who answers. Variables that would hide the settings do not count.
+// doctor runs hark doctor for the service with the new file. Its output goes to stderr.
+// Variables that would override the settings are ignored.
 func (s *setup) doctor(ctx context.Context) error {
 	f, err := config.Parse(s.file.Path, s.text)
 	if err != nil {
@@ -280,9 +280,9 @@ func (s *setup) doctor(ctx context.Context) error {
 	return doctor.Try(ctx, q, s.service, f, s.profile, args)
 }
 
-// hides lists the variables that would hide what is written: those of the settings,
-// and when one of them is a credential, those of all credentials of the service,
-// which may not be used together.
+// hides returns the variables that would override the written settings: those of the
+// settings and, if one of them is a credential, those of all credentials of the
+// service, which may not be used together.
 func (s *setup) hides() []string {
 	var names []string
 	secret := false
@@ -303,7 +303,7 @@ func (s *setup) hides() []string {
 	return names
 }
 
-// write puts the new text instead of the old one, all or nothing.
+// write replaces the file atomically.
 func (s *setup) write() error {
 	path := s.file.Path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

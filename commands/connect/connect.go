@@ -20,7 +20,7 @@ import (
 	"github.com/hark-cli/hark/proto/plain"
 )
 
-// options are what the flags of connect say.
+// options are the flags of connect.
 type options struct {
 	url       string
 	send      []string
@@ -30,12 +30,12 @@ type options struct {
 	stream.SocketFlags
 	wscatOptions
 
-	// What check has made of them.
+	// Set by check.
 	plain *plain.Service
 	stdin bool // it is read for messages
 }
 
-// Service is any WebSocket, as the list of services has it.
+// Service returns the entry for any WebSocket in the list of services.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "connect", Title: "any WebSocket",
@@ -119,7 +119,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 	}
 }
 
-// check makes the service of the options, and looks up its credentials.
+// check validates the options, and looks up credentials.
 func (o *options) check(ctx context.Context, line *cmdline.Line, p *program.Program, f *stream.Flags) error {
 	svc, stdin, err := o.service(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ func (o *options) check(ctx context.Context, line *cmdline.Line, p *program.Prog
 	return nil
 }
 
-// target is the address: the argument, or that of --connect.
+// target returns the address: the argument, or the value of --connect.
 func (o *options) target(argument string) error {
 	switch {
 	case o.address != "" && argument != "":
@@ -158,10 +158,11 @@ func (o *options) target(argument string) error {
 	return nil
 }
 
-// sendFileLimit bounds a message out of a file, which is in memory as a whole, in bytes.
+// sendFileLimit is the maximum size of a file for --send-file, which is read into
+// memory, in bytes.
 const sendFileLimit = 64 << 20
 
-// service makes the service of the options; stdin tells that --send - was given.
+// service returns the service of the options; stdin means that --send - was given.
 func (o *options) service(ctx context.Context) (svc *plain.Service, stdin bool, err error) {
 	svc = &plain.Service{Header: http.Header{}}
 	if svc.URL, err = stream.CheckEndpoint(o.url); err != nil {
@@ -184,8 +185,8 @@ func (o *options) service(ctx context.Context) (svc *plain.Service, stdin bool, 
 	return svc, stdin, nil
 }
 
-// lines gives each line of stdin as a text message. Its goroutine cannot be
-// joined: nothing can interrupt a read of stdin.
+// lines sends each line of stdin as a text message to a channel. Its goroutine cannot
+// be joined, because a read of stdin cannot be interrupted.
 func lines(ctx context.Context, p *program.Program) <-chan proto.Frame {
 	out := make(chan proto.Frame)
 	go func() {

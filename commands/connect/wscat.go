@@ -11,8 +11,8 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// wscatOptions are flags of wscat (github.com/websockets/wscat) that hark has no
-// other use for.
+// wscatOptions are flags of wscat (github.com/websockets/wscat) that hark accepts only
+// for compatibility.
 type wscatOptions struct {
 	host     string
 	noColor  bool
@@ -20,7 +20,7 @@ type wscatOptions struct {
 	listen   string
 }
 
-// wscatNames are wscat's names of flags that hark has too.
+// wscatNames are wscat's names of flags of hark.
 func wscatNames() map[string][]string {
 	return map[string][]string{
 		"origin":     {"o"},
@@ -33,8 +33,8 @@ func wscatNames() map[string][]string {
 	}
 }
 
-// wscatFlags adds the flags of wscat to those of connect. What is not shown in the
-// help of connect is in that of the topic.
+// wscatFlags adds the flags of wscat to those of connect. Hidden ones are documented in
+// the topic wscat.
 func wscatFlags(o *options, flags []*cmdline.Flag) []*cmdline.Flag {
 	for name, aliases := range wscatNames() {
 		f := cmdline.Find(flags, name)
@@ -53,8 +53,8 @@ func wscatFlags(o *options, flags []*cmdline.Flag) []*cmdline.Flag {
 	)
 }
 
-// checkWscat runs what only wscat has, and finds what means something else
-// here.
+// checkWscat applies the flags of wscat, and returns an error for those with another
+// meaning in hark.
 func (o *options) checkWscat(line *cmdline.Line, f *stream.Flags) error {
 	if as := line.GivenAs("listen"); as != "" {
 		e := cmdline.FlagErrorf(as, ": hark connect does not listen")

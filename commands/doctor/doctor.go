@@ -24,7 +24,7 @@ import (
 
 // Command returns "hark doctor". Its commands are made from the streaming commands, so
 // they connect to a service in exactly the same way. recipe finds the service of a
-// recipe; nil if there are none.
+// recipe; it may be nil.
 func Command(p *program.Program, all stream.Services, recipe Finder) *cmdline.Command {
 	c := &cmdline.Command{
 		Name:  "doctor",
@@ -77,7 +77,7 @@ func Try(ctx context.Context, p *program.Program, sv stream.Service, f *config.F
 	return a.Run(p.Within(ctx), append([]string{"doctor", sv.Name}, args...))
 }
 
-// examine turns a command that streams into one that examines.
+// examine turns a streaming command into one of doctor.
 func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 	v := sv.Stream(p)
 	c := v.Command
@@ -120,7 +120,7 @@ func examine(p *program.Program, sv stream.Service) *cmdline.Command {
 	return c
 }
 
-// irrelevant tells flags apart that say nothing about the way to a service.
+// irrelevant reports whether a flag does not affect the connection to a service.
 func irrelevant(f *cmdline.Flag) bool {
 	if f.Name == "verbose" || f.Name == "quiet" {
 		return false
@@ -141,10 +141,10 @@ var doctorStages = []netdial.Stage{
 	stageAuth, stageSubscribe, stageEvent,
 }
 
-// errExamined ends a stream of which enough has been seen.
+// errExamined ends a stream when the examination is complete.
 var errExamined = errors.New("examined")
 
-// examine connects to a service once and records how it goes.
+// examine connects to a service once and records the result of each stage.
 func (e *examination) examine(ctx context.Context, s *stream.Stream, svc *stream.Opened) error {
 	e.begin(s)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -179,7 +179,7 @@ func (e *examination) examine(ctx context.Context, s *stream.Stream, svc *stream
 	return ending.WithHint(err, s.Flags.TLSFlags.Hint(err))
 }
 
-// status follows the life of the connection.
+// status records changes of state of the connection.
 func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
 	switch st.State.(type) {
 	case proto.Connecting:
@@ -215,7 +215,7 @@ func (e *examination) limit(d time.Duration, cancel context.CancelCauseFunc, ove
 	})
 }
 
-// Event implements proto.Sink: the first one is enough, if it is awaited at all.
+// Event implements proto.Sink: with --wait, the first event ends the examination.
 func (e *examination) Event(ev *proto.Event) error {
 	if e.wait <= 0 {
 		return nil
@@ -230,7 +230,7 @@ func (e *examination) Event(ev *proto.Event) error {
 // Flush implements proto.Sink.
 func (e *examination) Flush() error { return nil }
 
-// examTransport looks at the answers to opening handshakes.
+// examTransport observes the responses to opening handshakes.
 type examTransport struct {
 	base http.RoundTripper
 	e    *examination

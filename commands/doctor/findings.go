@@ -21,15 +21,15 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// An examination is what doctor finds out.
+// An examination contains the findings of doctor.
 type examination struct {
 	*program.Program
 	service stream.Service
 	wait    time.Duration
-	// readyTimeout bounds the wait for what the service calls ready.
+	// readyTimeout is the time limit for the stream to be ready.
 	readyTimeout time.Duration
 
-	// Owned by the goroutine that called Run.
+	// Used by the goroutine that called Run only.
 	connected, ready   bool
 	nothingToSubscribe bool
 	inProcess          bool
@@ -55,11 +55,11 @@ const (
 	stateNever   = "not reached"
 )
 
-// A finding is what is known of one stage.
+// A finding is the result of one stage.
 type finding struct {
 	Stage netdial.Stage `json:"stage"`
 	State string        `json:"state"`
-	// MS is how long it took, in milliseconds; absent when it is not known.
+	// MS is how long it took, in milliseconds; absent if unknown.
 	MS     *float64      `json:"ms,omitempty"`
 	Detail string        `json:"detail,omitempty"`
 	TLS    string        `json:"tls_version,omitempty"`
@@ -82,7 +82,7 @@ func (e *examination) begin(s *stream.Stream) {
 	s.Flags.Network.Report = e.report
 }
 
-// report takes what the network says of a step. It may come from any goroutine.
+// report records a report of the network. It may be called on any goroutine.
 func (e *examination) report(r netdial.Report) {
 	f := &finding{Stage: r.Stage, State: stateOK, MS: milliseconds(r.Took)}
 	switch {
@@ -112,7 +112,7 @@ func (e *examination) report(r netdial.Report) {
 	}
 }
 
-// way returns the findings of a stage below HTTP. e.mu is held.
+// way returns the findings of a stage below HTTP. e.mu must be held.
 func (e *examination) way(stage netdial.Stage) (list []*finding) {
 	for _, f := range e.ways {
 		if f.Stage == stage {
@@ -122,7 +122,8 @@ func (e *examination) way(stage netdial.Stage) (list []*finding) {
 	return list
 }
 
-// expiresSoon is when a certificate is worth a warning, in days.
+// expiresSoon is the remaining validity below which a certificate gets a warning, in
+// days.
 const expiresSoon = 14
 
 // chain describes TLS and its certificates.
@@ -174,7 +175,7 @@ func (e *examination) done(stage netdial.Stage, took time.Duration, detail strin
 	e.found[stage] = &finding{Stage: stage, State: stateOK, MS: milliseconds(took), Detail: detail}
 }
 
-// networkTime is how long the stages below HTTP took so far.
+// networkTime returns how long the stages below HTTP have taken.
 func (e *examination) networkTime() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -185,7 +186,7 @@ func (e *examination) networkTime() time.Duration {
 	return time.Duration(sum * float64(time.Millisecond))
 }
 
-// failedStage is where err happened.
+// failedStage returns the stage of err.
 func (e *examination) failedStage(err error) netdial.Stage {
 	class := proto.Unknown
 	if f, ok := errors.AsType[*proto.Failure](err); ok {
@@ -197,7 +198,7 @@ func (e *examination) failedStage(err error) netdial.Stage {
 		return h.Stage
 	case ok && (h.Stage == proto.StageSession || h.Stage == proto.StageToken):
 		return stageAuth
-	case class == proto.Credentials, class == proto.Refused && ok && h.Status != 0: // no right to what was asked for
+	case class == proto.Credentials, class == proto.Refused && ok && h.Status != 0: // no permission
 		return stageAuth
 	case ok:
 		return netdial.StageUpgrade
@@ -207,7 +208,7 @@ func (e *examination) failedStage(err error) netdial.Stage {
 	return stageEvent
 }
 
-// findings are the stages in their order, when err was the end.
+// findings returns the stages in order, for a run that ended with err.
 func (e *examination) findings(err error) (all []*finding, failed netdial.Stage) {
 	took := max(0, time.Since(e.start)-e.networkTime())
 	e.mu.Lock()
@@ -246,7 +247,7 @@ func (e *examination) findings(err error) (all []*finding, failed netdial.Stage)
 				f = &finding{Stage: stage, State: stateNever}
 			case f == nil:
 				f = &finding{Stage: stage, State: stateSkipped, Detail: e.whyNot(stage)}
-			case f.State == stateFailed: // of an address that another one stood in for
+			case f.State == stateFailed: // for one of several addresses
 				f.State = stateWarning
 			}
 			all = append(all, f)
@@ -255,7 +256,7 @@ func (e *examination) findings(err error) (all []*finding, failed netdial.Stage)
 	return all, failed
 }
 
-// whyNot says why a stage was left out.
+// whyNot returns why a stage was skipped.
 func (e *examination) whyNot(stage netdial.Stage) string {
 	switch stage {
 	case netdial.StageDNS:
@@ -277,7 +278,7 @@ func (e *examination) whyNot(stage netdial.Stage) string {
 	return ""
 }
 
-// print shows the findings on stdout, and returns how the program ends.
+// print prints the findings to stdout, and returns the error for the exit code.
 func (e *examination) print(err error, asJSON bool) error {
 	all, failed := e.findings(err)
 	end := ending.Of(err)
@@ -317,7 +318,7 @@ func (e *examination) print(err error, asJSON bool) error {
 	return nil
 }
 
-// findingsText is the table for people.
+// findingsText returns the findings as a table.
 func findingsText(all []*finding, address, advice string) string {
 	var b strings.Builder
 	if address != "" {

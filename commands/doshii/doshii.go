@@ -1,5 +1,4 @@
-// Package doshii has the commands of Doshii, and what the program knows of it apart from its
-// codec.
+// Package doshii has the commands of Doshii, and its entry in the list of services.
 package doshii
 
 import (
@@ -27,7 +26,7 @@ import (
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
-// account are the flags that say which environment is meant and who asks.
+// account has the flags for the environment and the credentials.
 type account struct {
 	endpoint     string
 	api          string
@@ -39,10 +38,10 @@ type account struct {
 	rivals       func(one, other string, drop func(name string)) error
 }
 
-// readFrom has the options know where their flags were set.
+// readFrom records where the flags were set.
 func (o *account) readFrom(line *cmdline.Line) { o.typed, o.rivals = line.Typed, line.Rivals }
 
-// options are what the flags of "doshii listen" say.
+// options are the flags of "doshii listen".
 type options struct {
 	account
 	path          string
@@ -57,7 +56,7 @@ type options struct {
 	events        []string
 }
 
-// Service is Doshii, as the list of services has it.
+// Service returns the entry of Doshii in the list of services.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "doshii", Title: "Doshii",
@@ -95,7 +94,7 @@ hark doshii listen --client-id env:DOSHII_CLIENT_ID`,
 	}
 }
 
-// presets are the names that --path has for the sockets.
+// presets are the paths of sockets by the names for --path.
 var presets = map[string]string{
 	"app-v3": wire.PathAppV3,
 	"app":    wire.PathApp,
@@ -103,7 +102,7 @@ var presets = map[string]string{
 	"vendor": wire.PathVendor,
 }
 
-// hostStyles are the names that --host-style has for the generations of host names.
+// hostStyles are the generations of host names by the names for --host-style.
 var hostStyles = map[string]string{
 	"current": wire.HostCurrent, "middle": wire.HostMiddle, "oldest": wire.HostOldest,
 }
@@ -237,8 +236,8 @@ func (o *options) check() error {
 	return err
 }
 
-// choosePath resolves --path. Without it, the credentials tell: those that were
-// typed rather than those of the environment, which may have several.
+// choosePath resolves --path. The default depends on the credentials, first those on
+// the command line, then those of the environment, which may have several.
 func (o *options) choosePath() error {
 	switch path := o.path; {
 	case strings.HasPrefix(path, "/"):
@@ -275,15 +274,15 @@ func (o *options) token() bool {
 	case wire.PathAppV3, wire.PathApp:
 		return false
 	}
-	return o.typed("location-token") || o.typed("vendor") // a path of the user's own
+	return o.typed("location-token") || o.typed("vendor") // a custom path
 }
 
-// asVendor tells which of the tokens it is.
+// asVendor reports whether the token is that of a vendor.
 func (o *options) asVendor() bool {
 	return o.path == wire.PathVendor || o.path != wire.PathPOS && o.typed("vendor")
 }
 
-// open makes the service of the options.
+// open returns the service of the options.
 func open(s *stream.Stream, o *options) (*doshii.Service, error) {
 	if o.emulator {
 		err := s.Emulate(emulated(), o.typed, &o.endpoint,
@@ -293,7 +292,7 @@ func open(s *stream.Stream, o *options) (*doshii.Service, error) {
 		}
 		demoCredentials(s, o)
 	}
-	// What was typed wins over an endpoint of the environment.
+	// Flags on the command line take precedence over an endpoint of the environment.
 	if o.endpoint == "" || o.typed("env") || o.typed("host-style") {
 		o.endpoint = wire.Endpoint(o.env, hostStyles[o.hostStyle])
 	}
@@ -317,8 +316,8 @@ func open(s *stream.Stream, o *options) (*doshii.Service, error) {
 	return d, err
 }
 
-// demoCredentials fills in what --emulator needs for the sockets of points of sale
-// and vendors.
+// demoCredentials sets the demo credentials for the sockets of points of sale and
+// vendors.
 func demoCredentials(s *stream.Stream, o *options) {
 	for _, d := range []stream.Demo{
 		{Flag: "location-token", Variable: "HARK_DOSHII_LOCATION_TOKEN", Setting: &o.locationToken},
@@ -331,7 +330,7 @@ func demoCredentials(s *stream.Stream, o *options) {
 	}
 }
 
-// locationToken is the source of the token of a point of sale.
+// locationToken returns the source of the token of a point of sale.
 func locationToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	src, _, err := s.Source("--location-token", o.locationToken)
 	if err == nil && src == nil {
@@ -342,8 +341,8 @@ func locationToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	return src, err
 }
 
-// vendorToken is the source of a vendor's token, signed anew each time: it is valid
-// for ten minutes.
+// vendorToken returns the source of a vendor's token, which is signed for each
+// connection: it is valid for ten minutes.
 func vendorToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	if o.vendor == "" {
 		return nil, cmdline.Usagef("required flag not set: --vendor, for --path vendor")
@@ -366,8 +365,8 @@ func vendorToken(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	}, nil
 }
 
-// quietHint says what must be true for events to come, once, unless some have come
-// on an earlier connection.
+// quietHint returns a function that prints, once, the requirements for receiving
+// events, unless some have been received on an earlier connection.
 func quietHint(s *stream.Stream, o *options) func() {
 	var events atomic.Bool
 	s.Wrap = func(next proto.Sink) proto.Sink { return &eventSeen{next, &events} }
@@ -381,7 +380,7 @@ func quietHint(s *stream.Stream, o *options) func() {
 	}
 }
 
-// eventSeen is a sink that remembers whether it has got an event.
+// eventSeen is a sink that records whether it has received an event.
 type eventSeen struct {
 	proto.Sink
 	seen *atomic.Bool
@@ -406,7 +405,7 @@ func (o *options) quietText() string {
 	return text
 }
 
-// auth is the source of the auth parameter.
+// auth returns the source of the auth parameter.
 func auth(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	if o.authToken != "" {
 		src, _, err := s.Source("--auth-token", o.authToken)
@@ -425,8 +424,8 @@ func auth(s *stream.Stream, o *options) (proto.TokenSource, error) {
 	}, nil
 }
 
-// clientID is the source of the client id. needed names the flags that would
-// do.
+// clientID returns the source of the client id. needed lists the flags that can provide
+// it.
 func clientID(s *stream.Stream, ref, needed string) (proto.TokenSource, error) {
 	id, _, err := s.Source("--client-id", ref)
 	if err != nil {
@@ -446,7 +445,7 @@ func clientID(s *stream.Stream, ref, needed string) (proto.TokenSource, error) {
 		}
 		return v, err
 	}
-	// What is at hand can be checked before anything is dialed.
+	// A literal can be checked before connecting.
 	if kind, _, _ := strings.Cut(ref, ":"); kind != "cmd" {
 		if _, err := checked(context.Background()); ending.Is[*cmdline.UsageError](err) {
 			return nil, err
@@ -457,7 +456,7 @@ func clientID(s *stream.Stream, ref, needed string) (proto.TokenSource, error) {
 	return checked, nil
 }
 
-// hint is the advice for Doshii's own failures.
+// hint returns the hint for Doshii's own failures.
 func (o *options) hint(err error) string {
 	h, ok := errors.AsType[*proto.HandshakeError](err)
 	if !ok || h.Stage != netdial.StageUpgrade {

@@ -13,8 +13,8 @@ import (
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
-// Which socket is meant: --path, or else the credentials that were typed, or else
-// those of the environment, where an app comes first.
+// The socket is selected by --path, the credentials on the command line, or those of
+// the environment, where an app takes precedence.
 func TestDoshiiPath(t *testing.T) {
 	all := options{account: account{clientID: "c"}, locationToken: "l", vendor: "v"}
 	with := func(path string) options { o := all; o.path = path; return o }
@@ -75,7 +75,7 @@ func TestDoshiiHosts(t *testing.T) {
 	}
 }
 
-// The hint comes once, and not when an event has come before.
+// The hint is printed once, and not after an event.
 func TestQuietHint(t *testing.T) {
 	o := &options{deviceID: "d", path: wire.PathAppV3}
 	var stderr bytes.Buffer
@@ -105,7 +105,7 @@ type discard struct{}
 func (discard) Event(*proto.Event) error { return nil }
 func (discard) Flush() error             { return nil }
 
-// testStream is a stream whose stderr is the buffer.
+// testStream returns a stream whose stderr is the buffer.
 func testStream(stderr *bytes.Buffer) *stream.Stream {
 	p := &program.Program{Env: program.Env{Stderr: stderr}, Say: console.NewPrinter(stderr)}
 	return stream.New(p, stream.NewFlags())

@@ -16,7 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto/doshii/wire"
 )
 
-// rest are the flags of the commands that set things up through REST.
+// rest has the flags of the commands that use the REST interface.
 type rest struct {
 	account
 	stream *stream.Flags
@@ -35,7 +35,7 @@ func (o *rest) flags(more ...*cmdline.Flag) []*cmdline.Flag {
 		[]*cmdline.Flag{o.emulatorFlag()}, more)...), stream.RequestFlags(o.stream)...)
 }
 
-// call is the Run of a command that makes one request and prints lines.
+// call is the Run of a command that sends one request and prints lines.
 func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line, *doshii.API) ([][]byte, error)) func(context.Context, *cmdline.Line) error {
 	return func(ctx context.Context, line *cmdline.Line) error {
 		o.readFrom(line)
@@ -55,7 +55,7 @@ func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line,
 		for _, l := range lines {
 			line, ok := eventjson.AppendLine(nil, l)
 			if !ok {
-				line = eventjson.AppendString(nil, l) // every line is one JSON value
+				line = eventjson.AppendString(nil, l) // every line is a JSON value
 			}
 			if err := program.WriteLine(s.Stdout, line); err != nil {
 				return err
@@ -65,7 +65,7 @@ func call(p *program.Program, o *rest, call func(context.Context, *cmdline.Line,
 	}
 }
 
-// api is the REST interface of the options.
+// api returns the REST interface of the options.
 func api(s *stream.Stream, o *rest) (*doshii.API, error) {
 	if err := o.check(); err != nil {
 		return nil, err

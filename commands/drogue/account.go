@@ -19,7 +19,7 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// site are the flags that say which installation of Drogue Cloud is meant.
+// site has the flags for the installation of Drogue Cloud.
 type site struct {
 	endpoint string
 	api      string
@@ -28,10 +28,10 @@ type site struct {
 	rivals   func(one, other string, drop func(name string)) error
 }
 
-// readFrom has the options know where their flags were set.
+// readFrom records where the flags were set.
 func (o *site) readFrom(line *cmdline.Line) { o.typed, o.rivals = line.Typed, line.Rivals }
 
-// flags declares them; use says what the endpoint is for.
+// flags declares them; use is the usage of --endpoint.
 func (o *site) flags(use string) []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "endpoint", Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.API, Usage: use},
@@ -40,9 +40,9 @@ func (o *site) flags(use string) []*cmdline.Flag {
 	}
 }
 
-// addresses finds out which addresses count: the base of the API, and that of the
-// socket if it is named and need not be asked for. The one whose source has
-// precedence counts: the other may be about another installation.
+// addresses returns the base of the API, and that of the socket if it is set. If their
+// sources differ, only the one with the higher precedence is used, because the other
+// may belong to another installation.
 func (o *site) addresses() (api, socket string, err error) {
 	endpoint, api := o.endpoint, o.api
 	if endpoint != "" && api != "" {
@@ -79,7 +79,7 @@ func (o *site) addresses() (api, socket string, err error) {
 	return api, endpoint, nil
 }
 
-// needAPI is addresses for commands that need the API.
+// needAPI is addresses for commands that require the API.
 func (o *site) needAPI(command string) (string, error) {
 	api, _, err := o.addresses()
 	if err == nil && api == "" {
@@ -90,8 +90,8 @@ func (o *site) needAPI(command string) (string, error) {
 	return api, err
 }
 
-// loginKey names the login of an API in the store: other ways to write the address
-// mean the same one.
+// loginKey returns the key of the login of an API in the store, which is the same for
+// all spellings of the address.
 func loginKey(api string) string {
 	if u, err := url.Parse(api); err == nil {
 		u.Scheme, u.Host, u.User = strings.ToLower(u.Scheme), strings.ToLower(u.Host), nil
@@ -100,7 +100,7 @@ func loginKey(api string) string {
 	return "drogue " + strings.TrimRight(api, "/")
 }
 
-// account are the flags that say who asks.
+// account has the flags for credentials.
 type account struct {
 	site
 	token       string
@@ -133,8 +133,8 @@ func tokenStoreFlag(store *string) *cmdline.Flag {
 		Usage: "where logins are stored: `auto|keyring|file`", Detail: "; auto uses the file if there is no keyring"}
 }
 
-// check finds credentials that cannot be used together: the server refuses two forms
-// at once.
+// check returns an error for credentials that cannot be used together: the server
+// refuses two forms at once.
 func (o *account) check() error {
 	if o.token != "" && o.accessToken != "" {
 		if err := o.rivals("token", "access-token", o.drop); err != nil {
@@ -157,7 +157,7 @@ func (o *account) check() error {
 	return checkTokenStore(o.store)
 }
 
-// drop forgets the credential of a flag.
+// drop removes the credential of a flag.
 func (o *account) drop(flag string) {
 	if flag == "token" {
 		o.token = ""
@@ -174,8 +174,7 @@ func checkTokenStore(store string) error {
 	return cmdline.ValueErrorf("--token-store", cmdline.Cut(store, 24), "expected auto, keyring or file")
 }
 
-// credentials are where the credentials of a run come from; all of it is nil
-// for nobody.
+// credentials are the sources of the credentials of a run; all nil for none.
 type credentials struct {
 	token       proto.TokenSource
 	renewable   bool // token may give another one the next time
@@ -184,8 +183,8 @@ type credentials struct {
 	stored      bool // token is that of the stored login
 }
 
-// lookUp are those of the flags or else, for an installation whose API is
-// known, those of the stored login.
+// lookUp returns those of the flags or else, for an installation whose API is known,
+// those of the stored login.
 func lookUp(ctx context.Context, s *stream.Stream, o *account, api string) (c credentials, err error) {
 	if o.anonymous {
 		return c, nil
@@ -226,7 +225,7 @@ func loginError(err error) error {
 	return err
 }
 
-// credential asks for the credential itself.
+// credential returns the credential itself.
 func (c *credentials) credential(ctx context.Context) (d drogue.Credential, err error) {
 	d.User = c.user
 	switch {
@@ -238,7 +237,7 @@ func (c *credentials) credential(ctx context.Context) (d drogue.Credential, err 
 	return d, err
 }
 
-// keeper keeps the login of an API.
+// keeper returns the login.Keeper of an API.
 func keeper(s *stream.Stream, store, api string) (*login.Keeper, error) {
 	folder, err := s.StateFolder()
 	if err != nil {
@@ -251,7 +250,7 @@ func keeper(s *stream.Stream, store, api string) (*login.Keeper, error) {
 	}, nil
 }
 
-// emulate puts the built-in emulator instead of the installation.
+// emulate replaces the installation by the built-in emulator.
 func emulate(s *stream.Stream, o *account) error {
 	if !o.emulator {
 		return nil

@@ -47,7 +47,7 @@ hark drogue apps --endpoint https://api.example.com --jq .metadata.name -r`,
 	}
 }
 
-// applications asks the registry.
+// applications requests the applications from the registry.
 func applications(ctx context.Context, s *stream.Stream, o *account) ([]json.RawMessage, error) {
 	api, c, err := access(ctx, s, o, "apps")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package drogue has the commands of Drogue Cloud, and what the program knows of it apart from
-// its codec.
+// Package drogue has the commands of Drogue Cloud, and its entry in the list of
+// services.
 package drogue
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// options are what the flags of "drogue tail" say.
+// options are the flags of "drogue tail".
 type options struct {
 	account
 	inQuery     bool
@@ -34,7 +34,7 @@ type options struct {
 	channel     string
 }
 
-// Service is Drogue Cloud, as the list of services has it.
+// Service returns the entry of Drogue Cloud in the list of services.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "drogue", Title: "Drogue Cloud",
@@ -48,7 +48,7 @@ func Service() stream.Service {
 		},
 		Ready: "after the first ping or event of Drogue Cloud, whose broker takes some seconds to assign the stream",
 		Tried: "application",
-		// Renewed tokens are all that a client has to say.
+		// A client sends only renewed tokens.
 		Clocked: func([]byte) bool { return true },
 	}
 }
@@ -73,8 +73,8 @@ hark drogue tail --endpoint https://api.example.com example-app`,
 
 func tail(p *program.Program) *stream.Streaming {
 	o, f := &options{account: *newAccount()}, stream.NewFlags()
-	// The server hears only pings and pongs and hangs up after 10 s without any.
-	// While the buffer is full our pings are all that it hears.
+	// The server closes a connection after 10 s without pings and pongs. While the
+	// buffer is full hark sends only pings.
 	f.PingInterval, f.PingTimeout = wire.Ping-wire.Ping/5, wire.Ping+wire.Timeout
 	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
 		Name: "tail", Usual: true,
@@ -128,7 +128,7 @@ Without --group nothing is replayed: events sent while the connection is down ar
 	}
 }
 
-// address takes APP[/CHANNEL] apart. A channel may itself have slashes.
+// address splits APP[/CHANNEL]. A channel may contain slashes.
 func (o *options) address(arg string) error {
 	app, channel, slash := strings.Cut(arg, "/")
 	if app == "" || slash && channel == "" {
@@ -138,7 +138,7 @@ func (o *options) address(arg string) error {
 	return nil
 }
 
-// open makes the service of the options.
+// open returns the service of the options.
 func open(ctx context.Context, s *stream.Stream, o *options) (*drogue.Service, error) {
 	if err := emulate(s, &o.account); err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func open(ctx context.Context, s *stream.Stream, o *options) (*drogue.Service, e
 	}, nil
 }
 
-// A decoder is a sink that decodes text on its way to the next one.
+// A decoder is a sink that decodes text for the next one.
 type decoder struct{ proto.Sink }
 
 // Event implements proto.Sink.
@@ -192,8 +192,8 @@ const (
 		"a member that filters it out is lost to the others"
 )
 
-// adviseOnGroups says what can be lost. That nothing is replayed is said at once to
-// those who watch, and otherwise when the stream has been interrupted.
+// adviseOnGroups warns about events that can be lost. That nothing is replayed is
+// reported at once on a terminal, otherwise when the stream has been interrupted.
 func adviseOnGroups(s *stream.Stream, svc *drogue.Service, o *options) proto.Service {
 	switch {
 	case o.group != "" && s.Watched && (o.channel != "" || o.filter != (drogue.Filter{})):
@@ -207,7 +207,7 @@ func adviseOnGroups(s *stream.Stream, svc *drogue.Service, o *options) proto.Ser
 	return svc
 }
 
-// interrupted is a service that tells when a connection follows another one.
+// interrupted is a service that reports when a connection follows another one.
 type interrupted struct {
 	*drogue.Service
 	again func()
@@ -224,7 +224,7 @@ func (i *interrupted) Start() proto.Source {
 	})
 }
 
-// hint is the advice for Drogue Cloud's own failures.
+// hint returns the hint for Drogue Cloud's own failures.
 func hint(err error) string {
 	if ending.Is[*proto.CredentialError](err) {
 		return "log in with 'hark drogue login', or give --token or --access-token"
@@ -263,7 +263,7 @@ func hint(err error) string {
 	return ""
 }
 
-// discoveryHint is the advice when the API does not say where things are.
+// discoveryHint returns the hint for a failed discovery.
 func discoveryHint(h *proto.HandshakeError) string {
 	switch {
 	case h.Status == http.StatusUnauthorized || h.Status == http.StatusForbidden:

@@ -76,8 +76,8 @@ func testStream(stderr *bytes.Buffer) *stream.Stream {
 	return stream.New(p, stream.NewFlags())
 }
 
-// When nobody watches, what can be lost is said when the stream was interrupted,
-// once.
+// Without a terminal, the warning about lost events is printed once, when the stream
+// was interrupted.
 func TestAdviceOnGroups(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -118,7 +118,7 @@ func TestAdviceOnGroups(t *testing.T) {
 	}
 }
 
-// Which installation was asked is said.
+// The error contains the installation.
 func TestHints(t *testing.T) {
 	h := &proto.HandshakeError{Stage: netdial.StageDNS, Address: wire.API + "/.well-known/drogue-endpoints", Err: errors.New("no such host")}
 	if got := hint(h); !strings.Contains(got, "HARK_DROGUE_ENDPOINT") {

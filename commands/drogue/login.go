@@ -21,7 +21,7 @@ import (
 	"github.com/hark-cli/hark/proto/drogue/wire"
 )
 
-// loginOptions are what the flags of "drogue login" say.
+// loginOptions are the flags of "drogue login".
 type loginOptions struct {
 	site
 	store      string
@@ -86,7 +86,7 @@ func (o *loginOptions) check() error {
 	return checkTokenStore(o.store)
 }
 
-// loginHint is the advice when a login fails.
+// loginHint returns the hint for a failed login.
 func loginHint(err error) string {
 	if errors.Is(err, login.ErrNoDeviceFlow) {
 		return "log in without --device-flow; with --no-browser the address can be opened by hand"
@@ -94,7 +94,7 @@ func loginHint(err error) string {
 	return hint(err)
 }
 
-// logIn lets the user log in and stores the login.
+// logIn has the user log in and stores the login.
 func logIn(ctx context.Context, s *stream.Stream, o *loginOptions) error {
 	api, err := o.needAPI("login")
 	if err != nil {
@@ -131,7 +131,7 @@ func logIn(ctx context.Context, s *stream.Stream, o *loginOptions) error {
 	return nil
 }
 
-// flow finds out where to log in.
+// flow discovers the provider.
 func flow(ctx context.Context, s *stream.Stream, api string) (*login.Flow, error) {
 	a := drogue.API{Base: api, Client: s.Client()}
 	doc, _, err := a.Endpoints(ctx)
@@ -177,7 +177,7 @@ func showCode(s *stream.Stream, address, complete, code string) {
 	s.Say.Plain([]string{address})
 }
 
-// loginFailure says what the failure of a login means.
+// loginFailure classifies the failure of a login.
 func loginFailure(err error) error {
 	class := proto.Unreachable
 	switch r, refused := errors.AsType[*login.RefusedError](err); {
@@ -276,7 +276,7 @@ curl -H "Authorization: Bearer $(hark drogue whoami -t)" https://api.example.com
 	}
 }
 
-// whoami is what "drogue whoami" prints.
+// whoami returns the output of "drogue whoami".
 func whoami(ctx context.Context, s *stream.Stream, o *account, token bool) ([]byte, error) {
 	api, c, err := access(ctx, s, o, "whoami")
 	if err != nil {
@@ -307,7 +307,7 @@ func whoami(ctx context.Context, s *stream.Stream, o *account, token bool) ([]by
 	})
 }
 
-// access finds the API and the credentials of a command that needs both.
+// access returns the API and the credentials of a command that requires both.
 func access(ctx context.Context, s *stream.Stream, o *account, command string) (api string, c credentials, err error) {
 	if err := emulate(s, o); err != nil {
 		return "", c, err
@@ -348,7 +348,7 @@ hark drogue endpoints --endpoint https://api.example.com | jq -r .websocket_inte
 	}
 }
 
-// endpoints is what "drogue endpoints" prints.
+// endpoints returns the output of "drogue endpoints".
 func endpoints(ctx context.Context, s *stream.Stream, o *account) ([]byte, error) {
 	api, c, err := access(ctx, s, o, "endpoints")
 	if err != nil {

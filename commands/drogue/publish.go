@@ -16,7 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto/drogue"
 )
 
-// publishOptions are what the flags of "drogue publish" say.
+// publishOptions are the flags of "drogue publish".
 type publishOptions struct {
 	site
 	httpEndpoint string
@@ -97,7 +97,7 @@ func (o *publishOptions) check(arg string) error {
 	return nil
 }
 
-// publisher finds the HTTP endpoint.
+// publisher discovers the HTTP endpoint.
 func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*drogue.Publisher, error) {
 	password, _, err := s.Source("--password", o.password)
 	if err != nil {
@@ -107,7 +107,8 @@ func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*drogu
 		Application: o.application, Channel: o.channel, Device: o.device, As: o.as,
 		Password: password, Username: o.username, Client: s.Client(),
 	}
-	// An address of the environment is not about the installation that was typed.
+	// An address of the environment does not belong to the installation on the command
+	// line.
 	if o.httpEndpoint != "" && (o.typed("http") || !o.typed("endpoint") && !o.typed("api")) {
 		p.Endpoint, err = stream.ServiceEndpoint(o.httpEndpoint)
 		if err == nil && !stream.IsHTTP(p.Endpoint) {

@@ -19,7 +19,7 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// emulateOptions are what the flags of emulate say.
+// emulateOptions are the flags of emulate.
 type emulateOptions struct {
 	services  []string
 	listen    string

@@ -1,5 +1,6 @@
-// Package ending says how commands end. It is the only place where errors become exit
-// codes; an Ending is concluded once, and handed to all who tell of it.
+// Package ending maps errors to exit codes, messages and hints. No other package does;
+// an Ending is made once per run, for stderr, the report, the recording and the
+// journal.
 package ending
 
 import (
@@ -19,13 +20,13 @@ var (
 	ErrHold   = errors.New("the time of --hold is over")
 )
 
-// A codedError knows the exit code of a command that ends with it.
+// A codedError has its own exit code.
 type codedError interface {
 	error
 	Exit() int
 }
 
-// A linesError has lines of its own below the one that says what failed.
+// A linesError has further lines below its message.
 type linesError interface {
 	error
 	Lines() (text string, below []string)
@@ -37,7 +38,7 @@ type closedError interface {
 	Closed() bool
 }
 
-// Condition names what ended a stream, "" when that was a failure.
+// Condition returns the condition that ended a stream, "" for a failure.
 func Condition(err error) string {
 	if e, ok := errors.AsType[output.Ended](err); ok {
 		return e.Condition
@@ -74,7 +75,7 @@ func closed(err error) bool {
 	return ok && e.Closed()
 }
 
-// A CrashError is a mistake of hark's own.
+// A CrashError reports a bug of hark.
 type CrashError struct {
 	Value any
 	Stack []byte
@@ -82,13 +83,13 @@ type CrashError struct {
 
 func (e *CrashError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
 
-// Lines have where it happened.
+// Lines returns the message and the stack.
 func (e *CrashError) Lines() (text string, below []string) {
 	return e.Error(), strings.Split(strings.TrimSpace(string(e.Stack)), "\n")
 }
 
-// A CommandExit is the end of a command that was run on the user's behalf, with
-// its exit code. Whatever there is to say, it has said itself.
+// A CommandExit is the end of a command of the user, with its exit code. Nothing else
+// is printed.
 type CommandExit struct{ Code int }
 
 func (e *CommandExit) Error() string { return fmt.Sprintf("exit status %d", e.Code) }

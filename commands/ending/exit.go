@@ -22,26 +22,26 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// Exit codes. They are a promise to scripts; the README and "hark help
-// exit-codes" have the same table.
+// Exit codes. Scripts depend on them; the README and "hark help exit-codes" have the
+// same table.
 const (
 	OK          = 0
 	Internal    = 1  // internal error, or output could not be written
 	Usage       = 2  // flag, argument, jq expression
-	Unreachable = 3  // no connection: dns, tcp, proxy, tls, or an answer that is no upgrade
+	Unreachable = 3  // no connection: dns, tcp, proxy, tls, or a response that is not an upgrade
 	Assertion   = 4  // an assertion failed
 	Credentials = 5  // credentials refused
 	Refused     = 6  // the service refused the request, or broke the protocol
 	TimedOut    = 7  // a time limit passed before everything expected had happened
-	Lost        = 8  // connection lost, and retrying is off or used up
-	Missed      = 9  // events were lost, and the policy says that this is fatal
+	Lost        = 8  // connection lost, and retries are off or exhausted
+	Missed      = 9  // events were lost, and --on-gap or --overflow is fail
 	Undelivered = 10 // events could not be delivered to the destination of --to
 )
 
 // ErrMaxTime ends a stream at --max-time.
 var ErrMaxTime = errors.New("time limit of --max-time reached")
 
-// A hintError is an error with advice for the user.
+// A hintError is an error with a hint.
 type hintError struct {
 	error
 	hint string
@@ -49,7 +49,7 @@ type hintError struct {
 
 func (e *hintError) Unwrap() error { return e.error }
 
-// WithHint adds advice to err, unless there is none or err has some already.
+// WithHint adds a hint to err, unless the hint is "" or err has one already.
 func WithHint(err error, hint string) error {
 	if err == nil || hint == "" || hintOf(err) != "" {
 		return err
@@ -64,23 +64,22 @@ func hintOf(err error) string {
 	return ""
 }
 
-// An Ending is how a command ended, concluded from its error once, and handed to all who
-// tell of it: printer, journal, report and recording.
+// An Ending is how a command ended, for the printer, the journal, the report and the
+// recording.
 type Ending struct {
 	Err    error
 	Code   int
-	Silent bool // it is no news to the user
-	// Text is the line that says what failed, which may have line feeds of someone else
-	// in it; below are lines of ours that belong below it. Both are empty for the end that
-	// was asked for.
+	Silent bool // it is not printed
+	// Text is the error message, which may contain line feeds from outside; Below are
+	// further lines of hark. Both are empty for a normal end.
 	Text  string
 	Below []string
 	Hint  string // what to do about it
-	// Condition names what ended a stream, "" when that was a failure.
+	// Condition returns the condition that ended a stream, "" for a failure.
 	Condition string
 }
 
-// Of is the only place where errors become exit codes.
+// Of returns the Ending of an error.
 func Of(err error) Ending {
 	e := Ending{Err: err, Condition: Condition(err)}
 	e.Code, e.Silent = exitCode(err)
@@ -91,14 +90,14 @@ func Of(err error) Ending {
 	return e
 }
 
-// Record is how an ending stands in records and reports: one line, which nothing acts
-// upon, and the lines of ours that belong below.
+// Record returns the text for records and reports: one line without control characters,
+// and the lines below.
 func (e Ending) Record() string {
 	return strings.Join(append([]string{console.Line(e.Text)}, e.Below...), "\n")
 }
 
-// Message returns the line that says what failed, which may have line feeds of
-// someone else in it, and the lines of ours that belong below.
+// Message returns the message of an error, which may contain line feeds from outside,
+// and further lines of hark.
 func Message(err error) (text string, below []string) {
 	if e, ok := errors.AsType[linesError](err); ok {
 		return e.Lines()
@@ -112,7 +111,7 @@ func Message(err error) (text string, below []string) {
 	return err.Error(), below
 }
 
-// exitCode maps an error to the exit code; silent errors are no news to the user.
+// exitCode maps an error to the exit code; silent errors are not printed.
 func exitCode(err error) (code int, silent bool) {
 	c, coded := errors.AsType[codedError](err)
 	switch {
@@ -149,7 +148,7 @@ func exitCode(err error) (code int, silent bool) {
 	return Internal, false
 }
 
-// FailureCode is the exit code for a failure of the engine.
+// FailureCode returns the exit code for a failure of the engine.
 func FailureCode(f *proto.Failure) int {
 	switch f.Class {
 	case proto.Credentials:
@@ -167,7 +166,7 @@ func FailureCode(f *proto.Failure) int {
 	return Unreachable
 }
 
-// Hint is the advice for failures that every service has.
+// Hint returns the hint for failures common to all services.
 func Hint(err error) string {
 	if h := hintOf(err); h != "" {
 		return h
@@ -198,7 +197,7 @@ func Hint(err error) string {
 	return ""
 }
 
-// closeHint is the advice for a status of a close frame (RFC 6455, section 7.4.1).
+// closeHint returns the hint for a status of a close frame (RFC 6455, section 7.4.1).
 func closeHint(code int) string {
 	switch code {
 	case frame.StatusProtocol:
@@ -257,8 +256,7 @@ func handshakeHint(h *proto.HandshakeError) string {
 	return ""
 }
 
-// statusHints are the advice for statuses that say more than their hundred (RFC 9110,
-// section 15).
+// statusHints are the hints for particular HTTP statuses (RFC 9110, section 15).
 func statusHints() map[int]string {
 	return map[int]string{
 		400: "the server did not understand the handshake: check the path, --subprotocol and the headers; a TLS port needs wss://",
@@ -295,8 +293,8 @@ func proxyHint(h *proto.HandshakeError) string {
 	return "check --proxy, or the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; NO_PROXY lists hosts to reach directly"
 }
 
-// proxyRefusedHint is the advice when a proxy did not accept the credentials, or
-// there were none.
+// proxyRefusedHint returns the hint for a proxy that did not accept the credentials, or
+// requires some.
 func proxyRefusedHint(p *netdial.ProxyError) string {
 	basic := slices.ContainsFunc(p.Offers, func(s string) bool { return strings.EqualFold(s, "Basic") })
 	switch {

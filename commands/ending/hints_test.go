@@ -10,7 +10,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// The advice of each status says what that status is about.
+// The hint of each status matches its meaning.
 func TestStatusHints(t *testing.T) {
 	for status, want := range map[int]string{
 		302: "-L", 400: "wss://", 401: "credentials", 402: "account", 403: "credentials", 404: "path", 405: "GET",
@@ -30,7 +30,7 @@ func TestStatusHints(t *testing.T) {
 	}
 }
 
-// What the server takes is said.
+// The schemes that the server accepts are shown.
 func TestHintsNameTheServersWords(t *testing.T) {
 	h := &proto.HandshakeError{Stage: netdial.StageUpgrade, Address: "ws://a", Status: 401, Challenge: []string{"Basic", "Bearer"}}
 	if got := Hint(h); got != "check the credentials; the server takes Basic, Bearer" {

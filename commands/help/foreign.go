@@ -2,8 +2,7 @@ package help
 
 import "github.com/hark-cli/hark/internal/cmdline"
 
-// foreignFlags are flags of other tools, and what does the same here: a flag, where
-// there is one.
+// foreignFlags are flags of other tools, and their equivalents in hark.
 func foreignFlags() map[string]foreignFlag {
 	limits := foreignFlag{[]string{"max-time"}, "--max-time (-m) limits the whole run, --connect-timeout an attempt to connect, --idle the wait for an event"}
 	count := foreignFlag{[]string{"count"}, "-n (--count) exits after that many events"}
@@ -25,14 +24,13 @@ func foreignFlags() map[string]foreignFlag {
 	}
 }
 
-// A foreignFlag says what does here what a flag of another tool does there.
+// A foreignFlag is the equivalent of a flag of another tool.
 type foreignFlag struct {
-	ours   []string // flags that the advice is about: without them it is none
+	ours   []string // flags that the command must have
 	advice string
 }
 
-// ForeignAdvice is what to use at n instead of a flag of another tool; "" when nothing
-// is known.
+// ForeignAdvice returns the equivalent for n of a flag of another tool; "" if unknown.
 func ForeignAdvice(n *cmdline.Command, name string) string {
 	f, ok := foreignFlags()[name]
 	if !ok {

@@ -1,5 +1,5 @@
-// Package help has the help topics, the manual and the completion scripts, and what the
-// help of commands makes of their flags.
+// Package help contains the help topics, the commands help, man and completion, and the
+// grouping of flags in help texts.
 package help
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/internal/emulator"
 )
 
-// Topics are what "hark help TOPIC" explains.
+// Topics returns the topics of "hark help TOPIC".
 func Topics(all stream.Services) []cmdline.Topic {
 	var ofServices []cmdline.Topic
 	for _, s := range all {
@@ -311,7 +311,7 @@ See also 'hark help wscat'.
 	})
 }
 
-// faultsText is the table of faults of the emulator.
+// faultsText returns the table of faults of the emulators.
 func faultsText(all emulator.Services) string {
 	var b strings.Builder
 	b.WriteString("'hark emulate SERVICE --fault FAULT' makes an emulator misbehave, on every connection. A client that " +
@@ -324,7 +324,7 @@ func faultsText(all emulator.Services) string {
 	return b.String()
 }
 
-// attributesTable is the table of where the attributes of CloudEvents come from.
+// attributesTable returns the table of the sources of CloudEvents attributes.
 func attributesTable(all stream.Services) string {
 	type column struct {
 		cells [][]string // lines, by row
@@ -367,7 +367,7 @@ func attributesTable(all stream.Services) string {
 	return b.String()
 }
 
-// readyText says when streams are ready.
+// readyText describes when streams are ready.
 func readyText(all stream.Services) string {
 	var parts []string
 	for _, s := range all {

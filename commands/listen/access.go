@@ -1,4 +1,4 @@
-// Package listen has what the commands share that are servers.
+// Package listen contains the flags that commands with a server share.
 package listen
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/hark-cli/hark/internal/wsserver"
 )
 
-// Flags say whose requests a server of hark's serves.
+// Flags decide whose requests a server serves.
 type Flags struct{ origins, hosts []string }
 
 // Flags declares them.
@@ -24,7 +24,7 @@ func (f *Flags) Flags() []*cmdline.Flag {
 	}
 }
 
-// Check finds values that make no sense.
+// Check returns an error for an invalid value.
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, o := range f.origins {
 		if !wsserver.ValidOrigin(o) {
@@ -39,8 +39,8 @@ func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	return nil
 }
 
-// Guard puts the check of origin and host before h, of a server that listens on l, and
-// warns when it refuses.
+// Guard returns h with a check of origin and host, for a server that listens on l, and
+// warns about refused requests.
 func (f *Flags) Guard(p *program.Program, l net.Listener, address string, h http.Handler) http.Handler {
 	g := wsserver.NewGuard(l.Addr(), address, f.origins, f.hosts)
 	g.Refused = func(err *wsserver.RefusedError) {

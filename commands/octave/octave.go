@@ -1,5 +1,4 @@
-// Package octave has the commands of Octave, and what the program knows of it apart from its
-// codec.
+// Package octave has the commands of Octave, and its entry in the list of services.
 package octave
 
 import (
@@ -24,7 +23,7 @@ import (
 	"github.com/hark-cli/hark/proto/octave/wire"
 )
 
-// options are what the flags of the Octave commands say.
+// options are the flags of the Octave commands.
 type options struct {
 	endpoint      string
 	api           string
@@ -44,7 +43,7 @@ type options struct {
 	typed         func(flag string) bool
 }
 
-// Service is Octave, as the list of services has it.
+// Service returns the entry of Octave in the list of services.
 func Service() stream.Service {
 	return stream.Service{
 		Name: "octave", Title: "Sierra Wireless Octave",
@@ -85,7 +84,7 @@ hark octave session --emulator`,
 	}
 }
 
-// account are the flags that say where the service is and who asks.
+// account returns the flags for the addresses and the credentials.
 func (o *options) account() []*cmdline.Flag {
 	return cmdline.Own("octave",
 		&cmdline.Flag{Name: "endpoint", Rare: true, Group: program.CatService, Value: cmdline.String(&o.endpoint), Default: wire.Endpoint,
@@ -191,7 +190,7 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 	}
 }
 
-// check finds what is wrong with the flags and arguments of "octave subscribe".
+// check returns an error for invalid flags and arguments of "octave subscribe".
 func (o *options) check(line *cmdline.Line) error {
 	if o.ackTimeout <= 0 {
 		return cmdline.ValueErrorf("--ack-timeout", o.ackTimeout.String(), "must be positive")
@@ -211,7 +210,7 @@ func (o *options) check(line *cmdline.Line) error {
 	return nil
 }
 
-// checkStream finds what can be neither an id nor a path.
+// checkStream returns an error for an argument that is neither an id nor a path.
 func checkStream(s string) error {
 	switch {
 	case s == "" || strings.TrimSpace(s) != s:
@@ -224,7 +223,7 @@ func checkStream(s string) error {
 	return nil
 }
 
-// unique leaves out what was said before: the service would send its events twice.
+// unique removes duplicates: the service would send their events twice.
 func unique(words []string) []string {
 	var out []string
 	seen := make(map[string]bool)
@@ -237,7 +236,7 @@ func unique(words []string) []string {
 	return out
 }
 
-// open makes the service of the options.
+// open returns the service of the options.
 func open(s *stream.Stream, o *options) (*octave.Service, error) {
 	if o.emulator {
 		err := s.Emulate(emulated(), o.typed, &o.endpoint,
@@ -284,7 +283,7 @@ func open(s *stream.Stream, o *options) (*octave.Service, error) {
 	}, nil
 }
 
-// printSession asks for a session and prints it.
+// printSession requests a session and prints it.
 func printSession(ctx context.Context, s *stream.Stream, svc *octave.Service) error {
 	ctx, cancel := proto.WithConnectTimeout(ctx, s.Flags.ConnectTimeout)
 	defer cancel()
@@ -306,7 +305,7 @@ func printSession(ctx context.Context, s *stream.Stream, svc *octave.Service) er
 	return program.WriteLine(s.Stdout, line)
 }
 
-// hint is the advice for Octave's own failures.
+// hint returns the hint for Octave's own failures.
 func hint(err error) string {
 	if r, ok := errors.AsType[*proto.RefusedError](err); ok {
 		switch r.Status {
@@ -332,8 +331,8 @@ func clocked(message []byte) bool {
 	return json.Unmarshal(message, &m) == nil && m.Type == wire.TypeHeartbeat
 }
 
-// answer answers a request for a session as Octave does: recordings contain no
-// sessions, which are credentials.
+// answer answers a request for a session like Octave: recordings contain no sessions,
+// which are credentials.
 func answer(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, wire.SessionPath) {
 		return false

@@ -90,7 +90,7 @@ printf '{"n":%d}\n' 1 2 3 | hark octave publish --company acme --user alice --to
 	}
 }
 
-// request prepares a command that speaks to the REST interface alone.
+// request prepares a command that uses the REST interface only.
 func request(ctx context.Context, p *program.Program, line *cmdline.Line, o *options, f *stream.Flags) (*stream.Stream, *octave.Service, *output.Writer, error) {
 	o.typed = line.Typed
 	s := stream.New(p, f)
@@ -109,8 +109,8 @@ func request(ctx context.Context, p *program.Program, line *cmdline.Line, o *opt
 	return s, svc, w, nil
 }
 
-// apiBase is the address of the REST interface, or "" when nobody said where that
-// of another installation is: the vendor's must not get its credentials.
+// apiBase returns the address of the REST interface, or "" if --endpoint is another
+// installation and --api is not set: the vendor must not get its credentials.
 func (o *options) apiBase(endpoint string) (string, error) {
 	switch {
 	case o.api == "" && endpoint == wire.Endpoint:
@@ -129,15 +129,15 @@ func (o *options) apiBase(endpoint string) (string, error) {
 	return base, err
 }
 
-// noAPI is the error of what requires the REST interface.
+// noAPI returns the error for a feature that requires the REST interface.
 func (o *options) noAPI(what string) error {
 	e := cmdline.Usagef("%s requires the REST interface", what)
 	e.Advice = "set --api or " + cmdline.VariableName("octave", "api") + " to its address, as --endpoint is not the vendor's"
 	return e
 }
 
-// checkStreams takes the arguments of subscribe, and finds names that cannot be.
-// needed: there must be one.
+// checkStreams validates the arguments of subscribe. If needed is true, there must be
+// one.
 func (o *options) checkStreams(args []string) error {
 	o.streams = unique(args)
 	for _, st := range o.streams {
@@ -158,7 +158,7 @@ func (o *options) checkStreams(args []string) error {
 	return nil
 }
 
-// complete finds that nothing is to be subscribed to.
+// complete returns an error if there is nothing to subscribe to.
 func (o *options) complete() error {
 	if len(o.streams)+len(o.devices)+len(o.prefixes) == 0 {
 		e := cmdline.Usagef("missing argument: STREAM")
@@ -196,7 +196,7 @@ func findStreams(ctx context.Context, s *stream.Stream, o *options, svc *octave.
 	return nil
 }
 
-// lookBack gives the service what it needs to look at stored events.
+// lookBack configures the service for fetching stored events.
 func (o *options) lookBack(svc *octave.Service) {
 	backfill := o.backfill && !o.noBackfill
 	if svc.API.Base != "" && (backfill || o.since.given()) {
@@ -260,7 +260,7 @@ func listStreams(ctx context.Context, s *stream.Stream, svc *octave.Service, w *
 	return w.Flush()
 }
 
-// checkElems finds what cannot be the payload of an event.
+// checkElems returns an error for an invalid payload of an event.
 func checkElems(payload []byte) error {
 	var elems map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &elems); err != nil {
@@ -272,8 +272,8 @@ func checkElems(payload []byte) error {
 	return nil
 }
 
-// publishEvent creates an event and prints it. at adds to an error where the
-// payload came from.
+// publishEvent creates an event and prints it. at adds the source of the payload to an
+// error.
 func publishEvent(
 	ctx context.Context, s *stream.Stream, svc *octave.Service, w *output.Writer, to string, payload []byte, at func(error) error,
 ) error {
@@ -287,7 +287,7 @@ func publishEvent(
 	return w.Flush()
 }
 
-// publishLines creates an event of each line of stdin.
+// publishLines creates an event from each line of stdin.
 func publishLines(ctx context.Context, s *stream.Stream, svc *octave.Service, w *output.Writer, to string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -320,8 +320,8 @@ func publishLines(ctx context.Context, s *stream.Stream, svc *octave.Service, w 
 	}
 }
 
-// refusal is a request to the REST interface that failed. Its 403 does not
-// tell bad credentials from a missing right, but the session service does.
+// refusal returns the error of a failed REST request. Its 403 does not distinguish
+// invalid credentials from a missing permission, but the session service does.
 func refusal(ctx context.Context, s *stream.Stream, svc *octave.Service, err error) error {
 	if sig, ok := errors.AsType[*process.SignalError](context.Cause(ctx)); ok {
 		return sig

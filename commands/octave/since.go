@@ -48,7 +48,7 @@ func (s *since) setDuration(text string) bool {
 	return err == nil
 }
 
-// setTime reads a time; without a zone it is in the zone of the machine.
+// setTime parses a time; without a zone it is in the local zone.
 func (s *since) setTime(text string) bool {
 	if ms, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) >= 12 && len(text) <= 14 {
 		s.at = time.UnixMilli(ms)

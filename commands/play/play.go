@@ -1,4 +1,4 @@
-// Package play has the commands that take a recording: "hark play" and "hark replay".
+// Package play contains the commands for recordings: "hark play" and "hark replay".
 package play
 
 import (
@@ -60,7 +60,7 @@ xz -dc day.tape.xz | hark play - --as connect`,
 // A Maker makes what reads a recording of the service of a recipe, which is in the head.
 type Maker func(head proto.RecordingHead) (proto.Player, error)
 
-// openRecording opens the recording of that path.
+// openRecording opens the recording at a path.
 func openRecording(ctx context.Context, p *program.Program, path string) (io.ReadCloser, error) {
 	if path == "-" {
 		return bounded.Reader(ctx, p.Stdin), nil
@@ -78,7 +78,7 @@ func openRecording(ctx context.Context, p *program.Program, path string) (io.Rea
 // plainService is the service whose events are its messages, those of a plain file.
 const plainService = "connect"
 
-// play runs a recording through everything that is behind the connection.
+// play runs a recording through all stages after the connection.
 func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Services, made Maker) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -122,12 +122,12 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	}
 	s.RunID = recording.Head.Run
 	limit := s.Flags.MaxTime
-	s.Flags.MaxTime = 0 // which is about the clock on the wall
+	s.Flags.MaxTime = 0 // which is by the local clock
 	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		a := newAhead()
 		in.before = a.pass
 		go a.read(until(recording.Records(), limit))
-		idle := func() { _ = w.Flush() } // and the next event learns of a failure
+		idle := func() { _ = w.Flush() } // the next event reports a failure
 		err := proto.Play(ctx, player, a.records(idle), w, o)
 		stop() // a read of stdin
 		a.close()
@@ -138,11 +138,11 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	})
 }
 
-// A playedService is a service on a recording, whose events come from where they came
-// when it was recorded.
+// A playedService is the service of a recording, with the recorded source of its
+// events.
 type playedService struct {
 	proto.Player
-	source string // "" when the recording does not say
+	source string // "" if unknown
 }
 
 // Describe implements proto.Describer.
@@ -152,13 +152,13 @@ func (s *playedService) Describe(m proto.Message) proto.Description {
 		return proto.Description{Source: s.source}
 	}
 	out := d.Describe(m)
-	if s.source != "" && out.Source == d.Describe(proto.Message{}).Source { // it is not the event's own
+	if s.source != "" && out.Source == d.Describe(proto.Message{}).Source { // it is not in the event
 		out.Source = s.source
 	}
 	return out
 }
 
-// recordedEnd is the error for the end of a recording.
+// recordedEnd returns the error for the end of a recording.
 func recordedEnd(s *stream.Stream, path string, recording *proto.RecordingReader, as string, w *output.Writer) error {
 	if as != recording.Head.Service && recording.Head.Service != "" && w.Counts().Events == 0 {
 		s.Warn("%s is a recording of %s; read as one of %s, it contains no events", path, cmdline.Cut(recording.Head.Service, 24), as)
@@ -166,7 +166,7 @@ func recordedEnd(s *stream.Stream, path string, recording *proto.RecordingReader
 	switch {
 	case recording.Head.Service == "":
 		return proto.ErrRecordingEnd // frames, as --format frames prints them
-	case recording.End == nil && recording.Cut(): // which was said
+	case recording.End == nil && recording.Cut(): // which has been reported
 	case recording.End == nil:
 		s.Warn("%s is truncated: the command that recorded it was killed, or is still running", path)
 		return proto.ErrRecordingEnd
@@ -176,7 +176,7 @@ func recordedEnd(s *stream.Stream, path string, recording *proto.RecordingReader
 	return proto.ErrRecordingEnd
 }
 
-// recordingError is err with the name of the recording, if that is what it is about.
+// recordingError returns err, with the name of the recording if it is about that.
 func recordingError(path string, err error) error {
 	if e, ok := errors.AsType[*proto.RecordingError](err); ok {
 		if e.Line == 0 {
@@ -187,7 +187,7 @@ func recordingError(path string, err error) error {
 	return err
 }
 
-// until ends a recording after so much time on it; 0 means never.
+// until ends a recording after a time by its clock; 0 means never.
 func until(recording iter.Seq2[proto.FrameRecord, error], limit time.Duration) iter.Seq2[proto.FrameRecord, error] {
 	if limit == 0 {
 		return recording
@@ -209,7 +209,7 @@ func until(recording iter.Seq2[proto.FrameRecord, error], limit time.Duration) i
 	}
 }
 
-// A lazyReader calls before when it is asked to read, which may take its time.
+// A lazyReader calls before in front of each read, which may block.
 type lazyReader struct {
 	io.Reader
 	before func()

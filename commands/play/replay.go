@@ -17,7 +17,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// replayOptions are what the flags of replay say.
+// replayOptions are the flags of replay.
 type replayOptions struct {
 	listen string
 	speed  speed
@@ -63,7 +63,8 @@ hark replay day.tape --listen 127.0.0.1:8080 --speed 10 --strict`,
 	}
 }
 
-// A speed is how much faster than recorded a recording goes; 0 means without any pause.
+// A speed is the factor by which a recording is served faster than recorded; 0 means
+// without delays.
 type speed float64
 
 // Set implements flag.Value.
@@ -88,7 +89,7 @@ func (s *speed) String() string {
 	return strconv.FormatFloat(float64(*s), 'g', -1, 64)
 }
 
-// serve serves the recording until it is over or ctx ends.
+// serve serves the recording until its end or until ctx is done.
 func serve(ctx context.Context, p *program.Program, path string, o *replayOptions, all stream.Services) error {
 	file, err := openRecording(ctx, p, path)
 	if err != nil {

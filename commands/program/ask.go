@@ -13,7 +13,7 @@ import (
 	"github.com/hark-cli/hark/internal/terminal"
 )
 
-// PromptUnseen is prompt for what nobody may see on the screen.
+// PromptUnseen is Prompt without echo.
 func (p *Program) PromptUnseen(ctx context.Context, prompt string) (string, error) {
 	if !p.Person() {
 		return p.Prompt(ctx, prompt)
@@ -24,8 +24,8 @@ func (p *Program) PromptUnseen(ctx context.Context, prompt string) (string, erro
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
 	defer before.Set(stdin)
-	// Not with term.ReadPassword, which would show what is typed before it is called, and
-	// hide what is typed for good when it is called late, after an interruption.
+	// Not with term.ReadPassword, which would echo what is typed before it is called,
+	// and disable echo permanently if it is called after an interruption.
 	if err := terminal.HideInput(stdin); err != nil {
 		return "", fmt.Errorf("the terminal: %w", err)
 	}
@@ -34,8 +34,8 @@ func (p *Program) PromptUnseen(ctx context.Context, prompt string) (string, erro
 	return answered(ctx, func() (string, error) { return readLine(p.Stdin) })
 }
 
-// Prompt reads a line from stdin, after a prompt if a person is there; "" at the
-// end of stdin.
+// Prompt reads a line from stdin, after a prompt if stdin is a terminal; "" at the end
+// of stdin.
 func (p *Program) Prompt(ctx context.Context, prompt string) (string, error) {
 	if p.Person() {
 		fmt.Fprint(p.Stderr, prompt)
@@ -43,7 +43,7 @@ func (p *Program) Prompt(ctx context.Context, prompt string) (string, error) {
 	return answered(ctx, func() (string, error) { return readLine(p.Stdin) })
 }
 
-// answered waits for read, without the white space around it, or for the end of ctx.
+// answered waits for read, whose result it trims, or until ctx is done.
 func answered(ctx context.Context, read func() (string, error)) (string, error) {
 	type result struct {
 		line string
@@ -68,7 +68,7 @@ func (p *Program) Person() bool {
 	return ok && terminal.Is(f)
 }
 
-// readLine reads a line and not a byte more, which may be for someone else.
+// readLine reads a line and not a byte more, which may be for another program.
 func readLine(r io.Reader) (string, error) {
 	var line []byte
 	b := make([]byte, 1)

@@ -1,7 +1,7 @@
 package program
 
-// Colored decides about color. NO_COLOR (no-color.org) weighs more than
-// CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors), and a flag more than any.
+// Colored reports whether to use color. The flag takes precedence over NO_COLOR
+// (no-color.org), and that over CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors).
 func (p *Program) Colored(flag string) bool {
 	if flag != "auto" {
 		return flag == "always"

@@ -14,12 +14,13 @@ import (
 	"github.com/hark-cli/hark/internal/process"
 )
 
-// commandEnd is how long a command may take to end after a signal.
+// commandEnd is the time limit for a command to exit after a signal.
 const commandEnd = 5 * time.Second
 
-// RunCommand runs a command in the foreground with more environment. The signal that
-// ends hark ends it, with all that it has started, and gives the exit code. On a
-// terminal, which sends INT to all by itself, the command shares hark's process group.
+// RunCommand runs a command in the foreground with additional environment variables. A
+// signal that ends hark is sent to it and its descendants, and determines the exit
+// code. On a terminal, which sends INT to all processes itself, the command shares
+// hark's process group.
 func (p *Program) RunCommand(ctx context.Context, argv, environ []string) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Stdin, Inherited(p.Stdout), p.Stderr
@@ -37,7 +38,7 @@ func (p *Program) RunCommand(ctx context.Context, argv, environ []string) error 
 			return s.Signal
 		},
 	})
-	if ctx.Err() != nil { // a signal, or a failure of ours: the command was ended by it
+	if ctx.Err() != nil { // a signal or an error has ended the command
 		return context.Cause(ctx)
 	}
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -52,8 +53,8 @@ func (p *Program) RunCommand(ctx context.Context, argv, environ []string) error 
 	return nil
 }
 
-// OpenBrowser opens an address: with $BROWSER, or as the desktop does. It does not
-// wait for the browser; false when there is none.
+// OpenBrowser opens an address with $BROWSER or the desktop's browser, without waiting
+// for it. It returns false if there is no browser.
 func (p *Program) OpenBrowser(address string) bool {
 	var argv []string
 	if browser, ok := p.LookupEnv("BROWSER"); ok && strings.TrimSpace(browser) != "" {

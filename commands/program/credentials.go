@@ -17,9 +17,8 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// Source makes a source of a credential or a reference to one, which is the value of
-// flag; nil for an empty one. renewable reports whether it may give another value the
-// next time.
+// Source returns a source of the credential, or reference to one, in the value of flag;
+// nil for an empty one. renewable reports whether it may return a new value later.
 func (p *Program) Source(flag string, ref string) (src proto.TokenSource, renewable bool, err error) {
 	if ref == "" {
 		return nil, false, nil
@@ -48,7 +47,7 @@ func (p *Program) Source(flag string, ref string) (src proto.TokenSource, renewa
 	}, renewable, nil
 }
 
-// A Getter gets a credential, as often as it is called.
+// A Getter returns a credential. It may be called repeatedly.
 type Getter = func(context.Context) (string, error)
 
 // OpenReference opens the value of a flag: a credential, or a reference to one.
@@ -72,7 +71,7 @@ func (p *Program) references() *credential.References {
 	}
 }
 
-// keyringHint adds the advice to a failure of the keyring.
+// keyringHint adds a hint to a failure of the keyring.
 func keyringHint(err error) error {
 	e, missing := errors.AsType[*credential.NoEntryError](err)
 	switch {
@@ -84,7 +83,7 @@ func keyringHint(err error) error {
 	return err
 }
 
-// UserPassword reads a user name and a password with a colon between them. The
+// UserPassword parses a user name and a password with a colon between them. The
 // password, or both, may be a reference.
 func (p *Program) UserPassword(ctx context.Context, flag, text string) (user, password string, err error) {
 	resolve := func(ref string) (string, error) {
@@ -115,8 +114,8 @@ func (p *Program) UserPassword(ctx context.Context, flag, text string) (user, pa
 	return user, password, nil
 }
 
-// CredentialFailure makes the failure to get a credential before there is a stream the
-// one that it is later: the exit code does not depend on the flag.
+// CredentialFailure converts a failure to get a credential before the stream starts to
+// that of a stream, so that the exit code is the same.
 func CredentialFailure(err error) error {
 	if ending.Is[*cmdline.UsageError](err) || ending.Is[*process.SignalError](err) || ending.Is[*proto.Failure](err) {
 		return err

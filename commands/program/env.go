@@ -15,56 +15,55 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// An Env is the world of the program as it uses it, so that tests can make
-// another one. All fields but Editor, Quit and HungUp are required.
+// An Env is the environment of the program, which tests can replace. All fields but
+// Editor, Quit and HungUp are required.
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// LookupEnv reads an environment variable, as os.LookupEnv does; Environ
-	// lists all of them.
+	// LookupEnv looks up an environment variable, like os.LookupEnv; Environ lists all
+	// of them.
 	LookupEnv func(name string) (string, bool)
 	Environ   func() []string
-	// Signals delivers what ends the program: the first politely, the second at
-	// once.
+	// Signals delivers the signals that end the program: the first one gracefully, the
+	// second one at once.
 	Signals <-chan os.Signal
-	// Quit delivers the signal that ends the program at once and asks where it is.
+	// Quit delivers the signal that ends the program at once and prints stacks.
 	Quit <-chan os.Signal
-	// Questions delivers a signal whenever someone wants to know how far the
-	// program has come.
+	// Questions delivers a signal to print the counters.
 	Questions <-chan os.Signal
-	// StderrTerminal: someone is watching.
+	// StderrTerminal: stderr is a terminal.
 	StderrTerminal bool
-	// Screen is the size of the terminal that stdout is, in columns and rows; 0, 0
-	// when it is none.
+	// Screen returns the size of the terminal of stdout, in columns and rows; 0, 0 if
+	// it is not one.
 	Screen func() (columns, rows int)
-	// StdoutTerminal: what is printed is for someone to read.
+	// StdoutTerminal: stdout is a terminal.
 	StdoutTerminal bool
-	// Editor takes over the terminal that stdin and stdout are; nil when they are none,
-	// or one on which lines cannot be edited. In and Out are filled in.
+	// Editor opens the line editor on the terminal of stdin and stdout; nil if they are
+	// not one, or it does not support line editing. It sets In and Out.
 	Editor func(lineedit.Config) (lineedit.Editor, error)
-	// StdinTerminal: lines of stdin are typed by someone, not data of a program.
+	// StdinTerminal: stdin is a terminal.
 	StdinTerminal bool
-	// PlainTerminal: stdin and stdout are a terminal on which lines cannot be edited by
-	// us, only as the system does it.
+	// PlainTerminal: stdin and stdout are a terminal without support for the line
+	// editor.
 	PlainTerminal bool
-	// Pending reports whether stdin is a pipe or a file with data that nobody has read
-	// yet; it reads nothing. nil: not known.
+	// Pending reports whether stdin is a pipe or a file with unread data, without
+	// reading it. nil: unknown.
 	Pending func() bool
-	// Hangup calls gone, once, when nobody will ever read stdout again, until ctx
-	// ends.
+	// Hangup calls gone, once, when the reader of stdout has closed it, until ctx is
+	// done.
 	Hangup func(ctx context.Context, gone func())
-	// HungUp reports whether the terminal that stdout is has hung up; nil never does.
+	// HungUp reports whether the terminal of stdout has hung up; it may be nil.
 	HungUp func() bool
 }
 
-// System is the world of a process.
+// System returns the Env of the process.
 func System() Env {
-	// net/http logs what servers send out of turn, which is not for stderr.
+	// net/http logs unsolicited responses of servers, which do not belong on stderr.
 	log.SetOutput(io.Discard)
 	signals := make(chan os.Signal, 2)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		// nohup, and a shell that starts a job in the background, have the
-		// program ignore one of them, and mean it.
+		// nohup, and shells for background jobs, make the program ignore one of them,
+		// which must stay ignored.
 		if !signal.Ignored(s) {
 			signal.Notify(signals, s)
 		}
@@ -73,10 +72,9 @@ func System() Env {
 	if !signal.Ignored(syscall.SIGQUIT) {
 		signal.Notify(quit, syscall.SIGQUIT)
 	}
-	// A write to a pipe that nobody reads, or beyond a limit of the system for the
-	// size of a file, must come back as an error instead of
-	// ending the process; unlike a signal that is ignored, one that is caught is
-	// not ignored by the commands that we start.
+	// A write to a closed pipe, or beyond a limit of the file size, must return an
+	// error instead of ending the process. The signals are caught rather than ignored,
+	// because started commands would inherit ignored signals.
 	signal.Notify(make(chan os.Signal, 1), process.DeadWrites()...)
 	editor := systemEditor()
 	shown := terminal.Shows(os.Stdout)
@@ -103,8 +101,8 @@ func System() Env {
 	}
 }
 
-// systemStdout is the stdout of the process. A pipe may be that of several processes,
-// whose lines are to stay whole, and its reader may go away.
+// systemStdout is the stdout of the process. A pipe may be shared by several processes,
+// whose lines must not be interleaved, and its reader may close it.
 func systemStdout() io.Writer {
 	if info, err := os.Stdout.Stat(); err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
 		return output.NewPipe(os.Stdout)
@@ -112,8 +110,7 @@ func systemStdout() io.Writer {
 	return os.Stdout
 }
 
-// Inherited is w as a command gets it that is started: a pipe itself, not what
-// we do to write to it.
+// Inherited returns w for a command: the pipe itself, without hark's wrapper.
 func Inherited(w io.Writer) io.Writer {
 	if p, ok := w.(*output.Pipe); ok {
 		return p.File()

@@ -11,7 +11,7 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// Readable looks for what is wrong with a file before it is read; - is stdin.
+// Readable returns an error for a file that cannot be read; - is stdin.
 func Readable(name string) error {
 	if name == "-" {
 		return nil
@@ -23,7 +23,7 @@ func Readable(name string) error {
 	if info.IsDir() {
 		return fmt.Errorf("%s is a directory", name)
 	}
-	if !info.Mode().IsRegular() { // opening it may have to wait
+	if !info.Mode().IsRegular() { // opening it may block
 		return nil
 	}
 	f, err := os.Open(name)
@@ -57,8 +57,8 @@ func Flushed(w *bufio.Writer) error {
 	return nil
 }
 
-// StateFolder is where what hark remembers is kept: $XDG_STATE_HOME/hark or, when
-// this is not set, the folder for configuration.
+// StateFolder returns the folder for state: $XDG_STATE_HOME/hark or, if that is not
+// set, the configuration folder.
 func (p *Program) StateFolder() (string, error) {
 	if dir, ok := p.LookupEnv("XDG_STATE_HOME"); ok && filepath.IsAbs(dir) {
 		return filepath.Join(dir, "hark"), nil
@@ -70,8 +70,8 @@ func (p *Program) StateFolder() (string, error) {
 	return filepath.Join(dir, "hark"), nil
 }
 
-// Append opens a file to add to it, which only its owner may read. It stays open for the
-// life of the program.
+// Append opens a file for appending, which only its owner may read. It stays open until
+// the program ends.
 func (p *Program) Append(path string) (io.Writer, error) {
 	if p.AddTo != nil {
 		return p.AddTo(path)

@@ -25,7 +25,8 @@ const CatProxy = "Proxy"
 // CatTLS is the heading of flags about TLS.
 const CatTLS = "TLS"
 
-// CheckDuration finds a duration that is negative, or 0 where that is not allowed.
+// CheckDuration returns an error for a duration that is negative, or 0 where that is
+// not allowed.
 func CheckDuration(line *cmdline.Line, flag string, d time.Duration, zero bool) error {
 	if as := line.GivenAs(flag); as != "" && (d < 0 || d == 0 && !zero) {
 		return cmdline.ValueErrorf(as, d.String(), "must be positive")
@@ -33,7 +34,7 @@ func CheckDuration(line *cmdline.Line, flag string, d time.Duration, zero bool) 
 	return nil
 }
 
-// WordsOf completes one of some words.
+// WordsOf returns a completion of words.
 func WordsOf(words []string) cmdline.Completion {
 	return func(context.Context, *cmdline.Line) []cmdline.Candidate { return cmdline.Words(words...) }
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/hark-cli/hark/internal/pattern"
 )
 
-// PlainName is a name that can stand in the line of any shell as it is. Names come
-// from a server, which must not have the shell do anything.
+// PlainName matches names without special characters for any shell. Names come from a
+// server, which must not be able to run shell commands.
 var PlainName = pattern.Lazy(`^[A-Za-z0-9_./:@%+,-]+$`)
 
-// PlainNames are the candidates among names.
+// PlainNames returns candidates for those names that match PlainName.
 func PlainNames(names []string) []cmdline.Candidate {
 	return cmdline.Words(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !PlainName().MatchString(n) })...)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// Page prints a help text. On a terminal that it does not fit, it goes through
-// $HARK_PAGER, or $PAGER, if one is set. How the pager ends is the user's affair,
-// unless there is none.
+// Page prints a help text. If it does not fit the terminal, it is shown with
+// $HARK_PAGER, or $PAGER, if set. The exit code of the pager is ignored, unless it
+// cannot be run.
 func (p *Program) Page(text string, rows int) error {
 	pager := ""
 	for _, name := range []string{"PAGER", "HARK_PAGER"} {
@@ -26,7 +26,7 @@ func (p *Program) Page(text string, rows int) error {
 		cmd.Env = append(p.Environ(), "LESS=FRX")
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), Inherited(p.Stdout), p.Stderr
 		exit, ended := errors.AsType[*exec.ExitError](cmd.Run())
-		if !ended || exit.ExitCode() != 126 && exit.ExitCode() != 127 { // as the shell has it
+		if !ended || exit.ExitCode() != 126 && exit.ExitCode() != 127 { // as in the shell
 			return nil
 		}
 	}

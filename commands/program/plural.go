@@ -2,7 +2,7 @@ package program
 
 import "fmt"
 
-// Plural is a number of things: "1 line", "2 lines".
+// Plural returns a number of things: "1 line", "2 lines".
 func Plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

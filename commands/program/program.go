@@ -1,5 +1,5 @@
-// Package program is one run of hark: its environment, what it says on stderr, its
-// signals, and what commands of every kind do with them. It is the only home of isatty.
+// Package program contains the state of one run of hark: its environment, stderr,
+// signals, and credentials. It is the only package that imports isatty.
 package program
 
 import (
@@ -19,28 +19,30 @@ import (
 type Program struct {
 	Env
 	Say *console.Printer
-	// Queue is Env.Stderr for lines of our own: anyone who writes them must not be held
-	// up by its reader. Commands that are started get Env.Stderr itself.
+	// Queue is Env.Stderr for hark's own lines, so that a slow reader does not block
+	// hark. Started commands get Env.Stderr itself.
 	Queue *console.Queue
 	// App is the tree of commands, for one that runs another.
 	App  func(*Program) *cmdline.App
 	Kill <-chan struct{} // closed by the second signal
-	// Rescues give back what is ours when nothing else can.
+	// Rescues restores the terminal and other state when the program exits at once.
 	Rescues *process.Rescues
-	// MaxTime is that of --max-time, which counts before there is a stream, too; 0 is none.
+	// MaxTime is the value of --max-time, which also applies before the stream starts;
+	// 0 for none.
 	MaxTime time.Duration
-	// quiet: warnings are not wanted.
+	// quiet: print no warnings.
 	quiet bool
-	// Reference opens the value of a flag that is a reference to a credential; nil is
-	// OpenReference.
+	// Reference opens the value of a flag that is a reference to a credential; nil
+	// means OpenReference.
 	Reference func(flag, ref string) (get Getter, renewable bool, err error)
-	// AddTo opens a file to add to it; nil is as os.OpenFile does.
+	// AddTo opens a file for appending; nil means os.OpenFile.
 	AddTo func(path string) (io.Writer, error)
-	// warnedFiles are files with credentials that others can read.
+	// warnedFiles are the files with credentials for which a warning has been printed.
 	warnedFiles sync.Map
 }
 
-// Version is how hark names itself to servers: "devel" or the module's version.
+// Version returns the version in the User-Agent header: "devel" or the module's
+// version.
 func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
@@ -48,11 +50,11 @@ func Version() string {
 	return "devel"
 }
 
-// FlushTimeout is how long the end of the program waits for a reader of stderr that
-// takes nothing.
+// FlushTimeout is how long the program waits at its end for a reader of stderr that
+// does not read.
 const FlushTimeout = 2 * time.Second
 
-// Unwritten says that lines of a file were dropped.
+// Unwritten returns the message for dropped lines of a file.
 func Unwritten(file string, lines int) string {
 	if lines == 1 {
 		return "1 line was not written to " + file + ", which was not read in time"
@@ -62,12 +64,12 @@ func Unwritten(file string, lines int) string {
 
 type programKey struct{}
 
-// Within is a context in which Of finds the program.
+// Within returns a context with the program, for Of.
 func (p *Program) Within(ctx context.Context) context.Context {
 	return context.WithValue(ctx, programKey{}, p)
 }
 
-// Of is the program that runs an Action, from its context.
+// Of returns the program of a context.
 func Of(ctx context.Context) *Program {
 	p, _ := ctx.Value(programKey{}).(*Program)
 	return p

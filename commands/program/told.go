@@ -10,8 +10,7 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// Report prints how the program ended, if there is anything to say, and returns its
-// exit code.
+// Report prints the error of the program, if any, and returns its exit code.
 func (p *Program) Report(err error) int {
 	p.Say.Release()
 	told, ok := errors.AsType[*ToldError](err)
@@ -32,19 +31,19 @@ func (p *Program) Report(err error) int {
 	return p.journalFailed(told.Failed, e.Code)
 }
 
-// Conclude is conclude for an end that may be that of the terminal.
+// Conclude returns the Ending of an error, which may be a hangup of the terminal.
 func (p *Program) Conclude(err error) ending.Ending {
 	e := ending.Of(err)
 	if (e.Code == ending.OK || ending.Is[*output.WriteError](err)) && p.HungUp != nil && p.HungUp() {
-		// The signal that says so may come later than the end of stdin, and the failure
-		// of a write, that come of it.
+		// The signal for it may arrive after the end of stdin and the failure of a
+		// write.
 		return ending.Of(&process.SignalError{Signal: syscall.SIGHUP})
 	}
 	return e
 }
 
-// journalFailed reports that a file that was asked for could not be written, which is
-// a failure where there is no other.
+// journalFailed prints that a requested file could not be written, which is an error if
+// there is no other.
 func (p *Program) journalFailed(failed error, code int) int {
 	if failed == nil {
 		return code
@@ -56,11 +55,11 @@ func (p *Program) journalFailed(failed error, code int) int {
 	return code
 }
 
-// A ToldError is the end of a command of which a journal has told.
+// A ToldError is the end of a command that a journal has reported.
 type ToldError struct {
 	ending.Ending
-	Told   bool  // there is nothing more to print
-	Failed error // what went wrong with the journal
+	Told   bool  // it has been printed
+	Failed error // the error of the journal
 }
 
 func (e *ToldError) Error() string { return e.Err.Error() }

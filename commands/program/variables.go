@@ -6,11 +6,11 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// otherVariables are variables of hark's that no flag has.
+// otherVariables are variables of hark that do not belong to a flag.
 var otherVariables = []string{"HARK_CONFIG", "HARK_PAGER"}
 
-// warnVariables warns of variables that are nearly one of hark's, which nothing reads.
-// Others that begin with HARK_ are those of someone else.
+// warnVariables warns of variables with a misspelled name of hark's. Others that begin
+// with HARK_ may belong to the user.
 func (p *Program) warnVariables(line *cmdline.Line) {
 	if p.quiet {
 		return
@@ -32,7 +32,7 @@ func (p *Program) warnVariables(line *cmdline.Line) {
 		}
 	}
 	if len(strange) == 0 {
-		return // the usual case, in which not all commands need be made
+		return // the usual case, in which not all commands are built
 	}
 	line.Command.Root().Walk(func(n *cmdline.Command) {
 		for _, o := range n.Flags {
@@ -49,8 +49,8 @@ func (p *Program) warnVariables(line *cmdline.Line) {
 	}
 }
 
-// nearVariable is the variable that name is at most two letters away from, and no more
-// than one in three of what follows HARK_; "" if there is none.
+// nearVariable returns the variable that differs from name in at most two letters, and
+// at most one in three after HARK_; "" if there is none.
 func nearVariable(name string, known map[string]bool) string {
 	best, least := "", min(2, (len(name)-len("HARK_"))/3)+1
 	for k := range known {

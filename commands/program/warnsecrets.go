@@ -8,13 +8,13 @@ import (
 	"github.com/hark-cli/hark/internal/netdial"
 )
 
-// Observe looks at a command line before it is run: whether warnings are
-// wanted, and whether a credential stands on it for everybody to see.
+// Observe checks a command line before it is run: whether warnings are disabled, and
+// whether it contains a credential.
 func (p *Program) Observe(line *cmdline.Line) {
 	p.quiet = line.IsSet("quiet")
 	p.MaxTime = MaxTimeOf(line)
 	if line.Value("status") == "json" {
-		p.Say.Hold() // stderr will be for records only
+		p.Say.Hold() // stderr will have records only
 	}
 	p.warnVariables(line)
 	if line.IsSet("no-warn-secrets") {
@@ -65,7 +65,7 @@ func (p *Program) WarnSecret(where, instead string) {
 		"(--no-warn-secrets silences this)", where, instead)
 }
 
-// Warn prints a warning, unless warnings are not wanted.
+// Warn prints a warning, unless warnings are disabled.
 func (p *Program) Warn(format string, args ...any) {
 	if !p.quiet {
 		p.Say.Warning(format, args...)

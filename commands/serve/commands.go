@@ -16,7 +16,7 @@ import (
 
 // read runs lines until there are none.
 func (s *serving) read(ctx context.Context, next func() (string, error)) {
-	said := "" // the complaint about the line before
+	said := "" // the error of the line before
 	var whole prompt.Composed
 	for n := 1; ; n++ {
 		text, err := next()
@@ -65,7 +65,7 @@ func (s *serving) read(ctx context.Context, next func() (string, error)) {
 	}
 }
 
-// serveCommands are what lines with a slash can ask for.
+// serveCommands are the commands of lines with a slash.
 func serveCommands() [][2]string {
 	return [][2]string{
 		{"/to N TEXT", "send TEXT to client N alone; TEXT may be /binary HEX"},
@@ -80,7 +80,7 @@ func serveCommands() [][2]string {
 	}
 }
 
-// complete finds commands.
+// complete returns candidates for commands.
 func (s *serving) complete(line []rune, pos int) (int, []string) {
 	var all []string
 	for _, c := range serveCommands() {
@@ -97,8 +97,8 @@ func (s *serving) complete(line []rune, pos int) (int, []string) {
 	return 0, prompt.Fitting(all, string(line[:pos]))
 }
 
-// take sends a line, or runs it where it is a command: what comes through a pipe may
-// be the words of someone else.
+// take sends a line, or runs it if it is a command, which lines of a pipe are not by
+// default: they may come from someone else.
 func (s *serving) take(text string) error {
 	if s.ed == nil && !s.StdinTerminal && !s.o.commands {
 		return s.hub.Send(0, false, prompt.ToUTF8([]byte(text)))
@@ -162,8 +162,8 @@ func (s *serving) answer(text, none string) {
 	s.Say.Notes(strings.Split(text, "\n")...)
 }
 
-// clientNumber takes the number of a client off the front of a text; 0 when there
-// is none and none is needed.
+// clientNumber cuts the number of a client off the start of a text; 0 if there is none
+// and none is required.
 func clientNumber(text string, needed bool) (number int, rest string, err error) {
 	word, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	if word == "" && !needed {

@@ -29,7 +29,7 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// serveOptions are what the flags of serve say.
+// serveOptions are the flags of serve.
 type serveOptions struct {
 	address      string
 	echo         bool
@@ -98,7 +98,7 @@ tail -f events.ndjson | hark serve 8080`,
 	}
 }
 
-// listen opens the socket of an address as users write it, and tells the URL of it.
+// listen listens on an address given by the user, and returns its URL.
 func (o *serveOptions) listen(ctx context.Context, p *program.Program) (net.Listener, string, error) {
 	network, address, scheme := "tcp", o.address, "ws"
 	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
@@ -142,7 +142,7 @@ func (o *serveOptions) listen(ctx context.Context, p *program.Program) (net.List
 	return l, where, nil
 }
 
-// cannotListen is the error for an address that cannot be had.
+// cannotListen returns the error for an address that cannot be listened on.
 func (o *serveOptions) cannotListen(err error) error {
 	cause, advice := err, "expected a port such as 8080, HOST:PORT or unix:PATH"
 	if op, ok := errors.AsType[*net.OpError](err); ok {
@@ -168,19 +168,19 @@ type serving struct {
 	o       *serveOptions
 	hub     *hub.Hub
 	ed      lineedit.Editor // nil without a terminal
-	rescued func()          // ed is not to be rescued any more
+	rescued func()          // removes the rescue of ed
 	color   bool
 	watched bool
 	end     context.CancelCauseFunc
 
-	// Of event, which is called by one at a time.
+	// Used by event, which is not called concurrently.
 	line  []byte
 	count uint64
-	first chan struct{} // closed when the first client is there
+	first chan struct{} // closed when the first client has connected
 	there bool
 }
 
-// run serves clients until ctx ends, or a condition does.
+// run serves clients until ctx is done or a condition is met.
 func run(ctx context.Context, p *program.Program, o *serveOptions) error {
 	l, where, err := o.listen(ctx, p)
 	if err != nil {
@@ -227,7 +227,7 @@ func run(ctx context.Context, p *program.Program, o *serveOptions) error {
 	return nil
 }
 
-// open takes the terminal over, shut gives it back.
+// open opens the terminal, shut restores it.
 func (s *serving) open() error {
 	var err error
 	s.ed, err = s.Editor(lineedit.Config{Prompt: s.promptText(false), Complete: s.complete})
@@ -241,7 +241,7 @@ func (s *serving) open() error {
 	return nil
 }
 
-// promptText is what stands before the line; more tells that it goes on.
+// promptText returns the prompt; more means that the message continues.
 func (s *serving) promptText(more bool) string {
 	return prompt.Paint(s.color, prompt.Sent, map[bool]string{false: "> ", true: "… "}[more])
 }
@@ -254,8 +254,8 @@ func (s *serving) shut() {
 	}
 }
 
-// errors is where the HTTP server complains: handshakes that failed are news for
-// those who watch.
+// errors is the error log of the HTTP server: failed handshakes are printed on a
+// terminal.
 func (s *serving) errors() io.Writer {
 	return logWriter(func(b []byte) (int, error) {
 		if s.watched {
@@ -270,7 +270,7 @@ type logWriter func([]byte) (int, error)
 // Write implements io.Writer.
 func (f logWriter) Write(b []byte) (int, error) { return f(b) }
 
-// event prints what a client does.
+// event prints an event of a client.
 func (s *serving) event(e hub.Event) {
 	switch e.Kind {
 	case hub.Connected:

@@ -1,5 +1,4 @@
-// Package settings adds the configuration file to command lines, and looks for mistakes
-// in it.
+// Package settings adds the configuration file to command lines, and checks it.
 package settings
 
 import (
@@ -14,8 +13,8 @@ import (
 	"github.com/hark-cli/hark/internal/config"
 )
 
-// Path is where the configuration file is: $HARK_CONFIG, or
-// hark/config.toml in $XDG_CONFIG_HOME or ~/.config (%AppData% on Windows).
+// Path returns the path of the configuration file: $HARK_CONFIG, or hark/config.toml in
+// $XDG_CONFIG_HOME or ~/.config (%AppData% on Windows).
 func Path(p *program.Program) (string, error) {
 	if path, ok := p.LookupEnv("HARK_CONFIG"); ok && path != "" {
 		return path, nil
@@ -30,11 +29,11 @@ func Path(p *program.Program) (string, error) {
 	return "", cmdline.Usagef("no place for the configuration file: neither HARK_CONFIG nor XDG_CONFIG_HOME nor HOME is set")
 }
 
-// Add adds the settings of the configuration file to a command line: those
-// of the profile, then those that hold without one. A flag or a variable wins.
+// Add adds the settings of the configuration file to a command line: those of the
+// profile, then all others. Flags and variables take precedence.
 func Add(ctx context.Context, p *program.Program, l *cmdline.Line) error {
 	if l.Command.Parent() == nil || strings.HasPrefix(l.Command.Path(), "hark config") {
-		return nil // it must work on a file with mistakes
+		return nil // it must work on a file with errors
 	}
 	profile := l.Value("profile")
 	path, err := Path(p)
@@ -60,8 +59,7 @@ func Add(ctx context.Context, p *program.Program, l *cmdline.Line) error {
 	return AddFile(l, f, profile)
 }
 
-// AddFile adds what the file says about the flags of the command that are not
-// set yet.
+// AddFile adds the settings of the file for flags of the command that are not set yet.
 func AddFile(l *cmdline.Line, f *config.File, profile string) error {
 	if profile != "" && !slices.Contains(f.Profiles, profile) {
 		e := cmdline.Usagef("there is no profile %q in %s", cmdline.Cut(profile, 24), f.Path)
@@ -94,12 +92,12 @@ func AddFile(l *cmdline.Line, f *config.File, profile string) error {
 	return nil
 }
 
-// Origin says where a setting stands, for messages.
+// Origin returns the position of a setting, for messages.
 func Origin(f *config.File, s config.Setting) string {
 	return fmt.Sprintf("%s:%d: %s", f.Path, s.Line, s.Key())
 }
 
-// Named finds the flag that a setting is about, at n or above it.
+// Named returns the flag of a setting, at n or above it.
 func Named(n *cmdline.Command, s config.Setting) (*cmdline.Flag, *cmdline.Command) {
 	opt, at := n.Lookup(s.Name)
 	if opt == nil || opt.Variable() != cmdline.VariableName(s.Service, s.Name) {
@@ -108,7 +106,7 @@ func Named(n *cmdline.Command, s config.Setting) (*cmdline.Flag, *cmdline.Comman
 	return opt, at
 }
 
-// Check finds settings that no command has, and values of a wrong type.
+// Check returns an error for a setting that no command has, or a value of a wrong type.
 func Check(root *cmdline.Command, f *config.File) error {
 	for _, s := range f.Settings {
 		var opt *cmdline.Flag
@@ -144,7 +142,7 @@ func Check(root *cmdline.Command, f *config.File) error {
 	return nil
 }
 
-// accepts tries the values of a setting on a flag that nobody uses.
+// accepts tries the values of a setting on an unused flag.
 func accepts(o *cmdline.Flag, s config.Setting, f *config.File, root *cmdline.Command) error {
 	if len(s.Values) > 1 && !o.Repeats() {
 		return &cmdline.UsageError{Message: fmt.Sprintf("%s: expected one value", Origin(f, s))}
@@ -170,8 +168,8 @@ func Read(ctx context.Context, p *program.Program) (*config.File, error) {
 	return f, nil
 }
 
-// Readable is the configuration file, or nil when it cannot be read: for what can
-// do without it.
+// Readable returns the configuration file, or nil if it cannot be read, for optional
+// uses.
 func Readable(ctx context.Context, p *program.Program) *config.File {
 	path, err := Path(p)
 	if err != nil {
@@ -184,7 +182,7 @@ func Readable(ctx context.Context, p *program.Program) *config.File {
 	return f
 }
 
-// profileNames completes the name of a profile.
+// profileNames returns candidates for the name of a profile.
 func profileNames(ctx context.Context, p *program.Program, _ *cmdline.Line) []cmdline.Candidate {
 	if f := Readable(ctx, p); f != nil {
 		return program.PlainNames(f.Profiles)
@@ -192,7 +190,7 @@ func profileNames(ctx context.Context, p *program.Program, _ *cmdline.Line) []cm
 	return nil
 }
 
-// Global are those of every command. They are read from the Line.
+// Global returns the flags of every command. They are read from the Line.
 func Global(p *program.Program) []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "profile", Value: cmdline.String(new(string)), Complete: func(ctx context.Context, line *cmdline.Line) []cmdline.Candidate { return profileNames(ctx, p, line) },

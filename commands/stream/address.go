@@ -8,8 +8,8 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// ServiceEndpoint reads the address of a service, to which a path is added. It
-// returns it without a slash at its end.
+// ServiceEndpoint parses the address of a service, to which a path is added. It returns
+// it without a trailing slash.
 func ServiceEndpoint(address string) (string, error) {
 	if strings.Contains(address, "?") {
 		return "", cmdline.FlagErrorf("--endpoint", " has a query (?…); give the address up to it")
@@ -18,7 +18,7 @@ func ServiceEndpoint(address string) (string, error) {
 	return strings.TrimRight(address, "/"), err
 }
 
-// CheckEndpoint reads an address. Its messages leave out what may be a credential.
+// CheckEndpoint parses an address. Its errors do not contain possible credentials.
 func CheckEndpoint(address string) (string, error) {
 	u, err := url.Parse(address)
 	switch {
@@ -29,7 +29,7 @@ func CheckEndpoint(address string) (string, error) {
 		}
 		return "", e
 	case err != nil:
-		// The reason would quote a part of the address.
+		// The error would quote a part of the address.
 		e := cmdline.Usagef("address cannot be read")
 		e.Advice = "check host and port; in user names, passwords and paths, special characters are written as %XX"
 		return "", e
@@ -45,14 +45,14 @@ func CheckEndpoint(address string) (string, error) {
 	return address, nil
 }
 
-// validPort reports whether a port, which url.Parse has found to be digits, is one of
-// TCP; none is.
+// validPort reports whether a port, which url.Parse has found to be digits, is valid
+// for TCP; "" is.
 func validPort(port string) bool {
 	n, err := strconv.Atoi(port)
 	return port == "" || err == nil && n > 0 && n < 1<<16
 }
 
-// schemeAdvice is what an address without a scheme may have been meant to be.
+// schemeAdvice returns the hint for an address without a scheme.
 func schemeAdvice(address string) string {
 	for _, scheme := range []string{"wss", "ws", "https", "http"} {
 		rest, found := strings.CutPrefix(address, scheme)
@@ -75,7 +75,7 @@ func schemeAdvice(address string) string {
 	return "did you mean ws://" + address + " or wss://" + address + "?"
 }
 
-// IsHTTP reports whether an address is one of HTTP.
+// IsHTTP reports whether an address has the scheme http or https.
 func IsHTTP(address string) bool {
 	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")
 }

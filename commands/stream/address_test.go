@@ -7,7 +7,7 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// An address that is nearly one is known.
+// Almost valid addresses get a hint.
 func TestAddressHints(t *testing.T) {
 	for address, want := range map[string]string{
 		"ws:host:1":        "did you mean ws://host:1?",

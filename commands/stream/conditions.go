@@ -16,7 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// EndFlags say when a stream ends.
+// EndFlags define when a stream ends.
 type EndFlags struct {
 	count   uint64
 	until   []string
@@ -44,7 +44,7 @@ func (f *EndFlags) Flags() []*cmdline.Flag {
 	}
 }
 
-// Check finds values that make no sense.
+// Check returns an error for an invalid value.
 func (f *EndFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if as := line.GivenAs("count"); as != "" && f.count == 0 {
 		return cmdline.ValueErrorf(as, "0", "must be at least 1")
@@ -55,8 +55,8 @@ func (f *EndFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	return program.CheckDuration(line, "max-time", f.MaxTime, false)
 }
 
-// conditions are what the flags ask for, the weightiest first: by one event, a
-// failure beats a success.
+// conditions returns the conditions of the flags by precedence: for one event, a
+// failure takes precedence over a success.
 func (f *EndFlags) conditions(vars jq.Vars) ([]output.Condition, error) {
 	var all []output.Condition
 	for _, list := range []struct {
@@ -91,7 +91,7 @@ func (f *EndFlags) conditions(vars jq.Vars) ([]output.Condition, error) {
 
 // An unmetError is the end of a stream before everything expected of it has happened.
 type unmetError struct {
-	Err     error    // why it ended; nil when the server closed it
+	Err     error    // why it ended; nil if the server closed it
 	Stream  []string // what was expected of the stream itself
 	Unmet   []output.Outcome
 	expects int // number of assertions by --expect

@@ -36,7 +36,7 @@ type deliverFlags struct {
 	cacert     string
 	insecure   bool
 
-	// What check has made of them.
+	// Set by Check.
 	kind   *destinationKind // nil without --to
 	header http.Header
 	key    []byte

@@ -198,7 +198,7 @@ type deliveryCount struct {
 	Dead      uint64 `json:"dead"`      // records in the file of --dead-letter
 }
 
-// counts returns the counters as they are now.
+// counts returns the current counters.
 func (v *delivering) counts() *deliveryCount {
 	c := v.delivery.Counts()
 	return &deliveryCount{c.Delivered, c.InFlight, c.Retried, c.Dead}

@@ -7,9 +7,8 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 )
 
-// Flags are the flags of every command that streams, by what they are about.
-// Each group declares its flags, checks them, and hands its settings over to the
-// part of the program that acts on them.
+// Flags are the flags of every streaming command, in groups. Each group declares its
+// flags, checks them, and passes its settings to the code that uses them.
 type Flags struct {
 	EndFlags
 	OutputFlags
@@ -22,7 +21,7 @@ type Flags struct {
 	deliverFlags
 }
 
-// NewFlags returns flags as they are by default.
+// NewFlags returns flags with their defaults.
 func NewFlags() *Flags {
 	return &Flags{
 		OutputFlags: newOutputFlags(), LinkFlags: newLinkFlags(), StatusFlags: newStatusFlags(),
@@ -36,7 +35,7 @@ func (f *Flags) Flags() []*cmdline.Flag {
 		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.deliverFlags.flags())
 }
 
-// Check finds values that make no sense.
+// Check returns an error for an invalid value.
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, check := range []func(context.Context, *cmdline.Line) error{
 		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.recordingFlags.check, f.StatusFlags.Check, f.LinkFlags.check,

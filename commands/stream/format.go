@@ -13,14 +13,14 @@ import (
 	"github.com/hark-cli/hark/output"
 )
 
-// OutputFlags say what a stream prints.
+// OutputFlags define what a stream prints.
 type OutputFlags struct {
 	prompt.Shape
 	args  []string
 	jsons []string
 	null  bool
 	Color string
-	// timeTyped: --time stands on the command line; otherwise it is for terminals.
+	// timeTyped: --time is on the command line; otherwise it applies to terminals only.
 	timeTyped bool
 	jqError   string
 	reports   []string
@@ -64,7 +64,7 @@ func (f *OutputFlags) Flags() []*cmdline.Flag {
 	}
 }
 
-// Check finds values that make no sense.
+// Check returns an error for an invalid value.
 func (f *OutputFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if f.jqError != "continue" && f.jqError != "fail" {
 		return cmdline.ValueErrorf(line.GivenAs("jq-error"), cmdline.Cut(f.jqError, 24), "expected continue or fail")
@@ -84,7 +84,7 @@ func (f *OutputFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	return nil
 }
 
-// variables are what --arg and --argjson define.
+// variables returns the variables of --arg and --argjson.
 func (f *OutputFlags) variables() ([]jq.Var, error) {
 	var out []jq.Var
 	for _, list := range []struct {
@@ -107,8 +107,8 @@ func (f *OutputFlags) variables() ([]jq.Var, error) {
 	return out, nil
 }
 
-// TryExpressions compiles what a stream compiles when it begins, and looks at the forms
-// of its reports, whose files it does not touch.
+// TryExpressions compiles the expressions of a stream, and checks the flags of its
+// reports without touching their files.
 func (f *Flags) TryExpressions(p *program.Program) error {
 	named, err := f.variables()
 	if err != nil {
@@ -131,7 +131,7 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 	return nil
 }
 
-// style is how records are shown.
+// style returns the style of records.
 func style(p *program.Program, f *OutputFlags) (output.Style, error) {
 	if f.Time && !f.Raw && !p.StdoutTerminal && !f.timeTyped {
 		f.Time = false
@@ -150,9 +150,9 @@ func style(p *program.Program, f *OutputFlags) (output.Style, error) {
 	}, nil
 }
 
-// Writer is the end of the stream: filter, conditions, stdout. ctx ends an
-// expression that runs too long; it is not the context of the stream, whose last
-// events are still to be filtered when it has ended.
+// Writer returns the sink of the stream: filter, conditions, stdout. ctx cancels a
+// running expression; it is not the context of the stream, because its last events are
+// filtered after that is done.
 func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 	o, vars, err := s.outputOptions(ctx)
 	if err != nil {
@@ -168,8 +168,8 @@ func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 	return output.New(s.Stdout, o), nil
 }
 
-// outputOptions are what the flags say about what is printed, without conditions,
-// and the variables of expressions.
+// outputOptions returns the output options of the flags, without conditions, and the
+// variables of expressions.
 func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.Vars, err error) {
 	f := s.Flags
 	named, err := f.variables()
@@ -201,10 +201,10 @@ func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.V
 	return o, vars, err
 }
 
-// watchFlags bound what an expression may cost.
+// watchFlags limit the cost of expressions.
 type watchFlags struct{ jqTimeout time.Duration }
 
-// JQTimeout is how long an expression may take for one event; 0 for any time.
+// JQTimeout is how long an expression may take for one event; 0 for no limit.
 func (f *watchFlags) JQTimeout() time.Duration { return f.jqTimeout }
 
 func newWatchFlags() watchFlags { return watchFlags{jqTimeout: 10 * time.Second} }

@@ -33,17 +33,17 @@ func header(flag, text string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// headerName reports whether s looks like the name of a header, and not like a value.
+// headerName reports whether s looks like the name of a header rather than a value.
 func headerName(s string) bool {
 	return s != "" && len(s) <= longestHeaderName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
 }
 
-// longestHeaderName is the length in bytes of names that are shown where a mistake may
-// have put a value in their place.
+// longestHeaderName is the maximum length, in bytes, of names in errors, because a
+// value may have been given instead.
 const longestHeaderName = 40
 
-// HeaderToken reports whether s is a token, as the names of headers and of
-// subprotocols are (RFC 9110, section 5.6.2).
+// HeaderToken reports whether s is a token, such as the name of a header or a
+// subprotocol (RFC 9110, section 5.6.2).
 func HeaderToken(s string) bool {
 	for _, c := range []byte(s) {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
@@ -59,7 +59,8 @@ func HeaderValue(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
 }
 
-// BadSubprotocol is the error for the nth value of --subprotocol, which is not shown.
+// BadSubprotocol returns the error for the nth value of --subprotocol, without the
+// value.
 func BadSubprotocol(n int) error {
 	return cmdline.FlagErrorf("--subprotocol", ": value %d is not valid: expected a name without spaces and separators", n)
 }

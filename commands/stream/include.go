@@ -15,7 +15,7 @@ import (
 type includer struct {
 	base http.RoundTripper
 	say  *console.Printer
-	name func(string) string // how a header is written on the wire
+	name func(string) string // the spelling of a header name
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -33,7 +33,7 @@ func (i includer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// headerLines are the lines of a header, sorted, with Mask for credentials.
+// headerLines returns the lines of a header, sorted, with Mask for credentials.
 func headerLines(mark string, header http.Header, as func(string) string) []string {
 	var lines []string
 	for name, values := range header {

@@ -18,7 +18,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A statusRecord is one line of --status json and of --status-file. The help topic
+// A statusRecord is one line of --status json and --status-file. The help topic
 // "status" explains its members.
 type statusRecord struct {
 	Time    time.Time `json:"time"`
@@ -52,9 +52,9 @@ type statusRecord struct {
 	*statusEnd
 }
 
-// statusCounters are what a stream has done.
+// statusCounters are the counters of a stream.
 type statusCounters struct {
-	Events     uint64 `json:"events"`  // that came
+	Events     uint64 `json:"events"`  // received
 	Printed    uint64 `json:"printed"` // of which something was printed
 	Bytes      uint64 `json:"bytes"`   // written to stdout
 	Reconnects int    `json:"reconnects"`
@@ -80,8 +80,8 @@ type statusEnd struct {
 	Hint      string `json:"hint,omitempty"`
 }
 
-// A journal counts what happens to a stream and writes it down as JSON, where that
-// is wanted. It may be used by several goroutines.
+// A journal counts events of a stream and, if requested, writes status records as JSON.
+// It may be used concurrently.
 type journal struct {
 	service string
 	redact  func([]byte) []byte
@@ -93,7 +93,7 @@ type journal struct {
 	outs     []io.Writer
 	file     *os.File       // of --status-file, or nil
 	fileOut  io.Writer      // for file, one of outs
-	queue    *console.Queue // fileOut, when file may block; or nil
+	queue    *console.Queue // fileOut, if file may block; or nil
 	failed   error          // of writing to file
 	attempt  int
 	counters statusCounters
@@ -108,14 +108,14 @@ func (j *journal) open(path string) error {
 	}
 	j.file, j.fileOut = f, f
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		j.queue = console.NewQueue(f, j.lost("--status-file")) // a FIFO has a reader, which may stop
+		j.queue = console.NewQueue(f, j.lost("--status-file")) // the reader of a FIFO may stop
 		j.fileOut = j.queue
 	}
 	j.outs = append(j.outs, j.fileOut)
 	return nil
 }
 
-// close ends the file. It returns what went wrong with it.
+// close closes the file. It returns the first error of it.
 func (j *journal) close() error {
 	flushed := j.queue == nil || j.queue.Flush(program.FlushTimeout)
 	j.mu.Lock()
@@ -134,7 +134,7 @@ func (j *journal) close() error {
 	return err
 }
 
-// status writes a turn in the life of the connection.
+// status writes a change of state of the connection.
 func (j *journal) status(st proto.Status) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -168,7 +168,7 @@ func (j *journal) status(st proto.Status) {
 	j.write(r)
 }
 
-// fail takes the facts from an error.
+// fail sets the members for an error.
 func (r *statusRecord) fail(err error) {
 	if err == nil {
 		return
@@ -182,7 +182,7 @@ func (r *statusRecord) fail(err error) {
 	}
 }
 
-// count returns the counters as they are now. j.mu is held.
+// count returns the current counters. j.mu must be held.
 func (j *journal) count() *statusCounters {
 	c, w := j.counters, j.written()
 	c.Events, c.Printed, c.Bytes = w.Events, w.Printed, w.Bytes
@@ -208,21 +208,21 @@ func (j *journal) deliveryFailed(name string, err error, delay time.Duration) {
 	j.write(r)
 }
 
-// counts returns the counters as they are now.
+// counts returns the current counters.
 func (j *journal) counts() *statusCounters {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.count()
 }
 
-// text writes something that was said: a note, a warning.
+// text writes a note or a warning.
 func (j *journal) text(kind, text string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.write(statusRecord{Time: time.Now(), Status: kind, Text: text})
 }
 
-// asked writes the counters because someone wants to see them.
+// asked writes the counters on request.
 func (j *journal) asked() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -243,7 +243,7 @@ func (j *journal) ended(e ending.Ending) {
 	j.write(r)
 }
 
-// lost makes the record that says how many others were dropped.
+// lost returns a function for the record about dropped records.
 func (j *journal) lost(file string) func(lines int) []byte {
 	return func(lines int) []byte {
 		j.mu.Lock()
@@ -252,7 +252,7 @@ func (j *journal) lost(file string) func(lines int) []byte {
 	}
 }
 
-// write writes a record. j.mu is held.
+// write writes a record. j.mu must be held.
 func (j *journal) write(r statusRecord) {
 	if len(j.outs) == 0 {
 		return
@@ -265,23 +265,23 @@ func (j *journal) write(r statusRecord) {
 	}
 }
 
-// line is a record as it is written. j.mu is held.
+// line returns the line of a record. j.mu must be held.
 func (j *journal) line(r statusRecord) []byte {
 	r.Time, r.Service, r.Attempt = r.Time.UTC(), j.service, j.attempt
 	for _, s := range []*string{&r.CloseReason, &r.Reason, &r.Text} {
 		*s = console.Line(*s)
 	}
-	r.Error = console.Lines(r.Error) // one line, and those of a mistake in an expression
+	r.Error = console.Lines(r.Error) // one line, and those of an error in an expression
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(r); err != nil {
-		panic(err) // strings and numbers always have an encoding
+		panic(err) // strings and numbers can always be encoded
 	}
 	return j.redact(b.Bytes())
 }
 
-// A statusFileError says that the file of --status-file is not complete.
+// A statusFileError reports that the file of --status-file is incomplete.
 type statusFileError struct{ err error }
 
 func (e *statusFileError) Error() string {

@@ -22,7 +22,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// documentedRecord is a status record as the help topic "status" has it.
+// documentedRecord is a status record as documented in the help topic "status".
 type documentedRecord struct {
 	Time        *time.Time `json:"time"`
 	Status      *string    `json:"status"`
@@ -55,7 +55,7 @@ type documentedRecord struct {
 	Hint        *string    `json:"hint"`
 }
 
-// members lists the members of a record that are there, by their JSON names.
+// members returns the JSON names of the members of a record.
 func (r documentedRecord) members() []string {
 	var names []string
 	v := reflect.ValueOf(r)
@@ -148,7 +148,7 @@ func TestStatusRecords(t *testing.T) {
 	if c := j.counts(); *c != (statusCounters{Events: 10, Printed: 9, Bytes: 800, Reconnects: 1, Gaps: 1, Dropped: 7}) {
 		t.Errorf("counters %+v", c)
 	}
-	// Each member was seen, and stands in the manual.
+	// Each member occurs, and is in the manual.
 	b2, err := os.ReadFile("../help/topics.go")
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,8 @@ func TestStatusRecords(t *testing.T) {
 	}
 }
 
-// A file that takes no more is one warning at the end, and does not stop the rest.
+// A file that cannot be written causes one warning at the end, and does not end the
+// stream.
 func TestStatusFileIsFull(t *testing.T) {
 	j := &journal{redact: func(b []byte) []byte { return b }, written: func() output.Counts { return output.Counts{} }}
 	if err := j.open(t.TempDir() + "/no/file"); !ending.Is[*cmdline.UsageError](err) {
@@ -212,8 +213,8 @@ func TestEndedBy(t *testing.T) {
 	}
 }
 
-// An error has one form, a line, in each record and in a report, whatever a peer has
-// put in it.
+// An error is one line, the same in each record and in a report, whatever a peer has
+// sent.
 func TestErrorsInRecords(t *testing.T) {
 	err := &proto.Failure{Err: errors.New("status 1011: one\ntwo"), Connected: true}
 	var b bytes.Buffer
@@ -232,7 +233,7 @@ func TestErrorsInRecords(t *testing.T) {
 	}
 }
 
-// With --status json, what is said about lost lines is a record like the others.
+// With --status json, the message about dropped lines is a record, too.
 func TestLostRecordsAreARecord(t *testing.T) {
 	j := &journal{service: "connect", redact: func(b []byte) []byte { return b }, written: func() output.Counts { return output.Counts{} }}
 	for lines, want := range map[int]string{

@@ -13,15 +13,15 @@ import (
 // and --hold with --send -.
 type lingering struct {
 	limit time.Duration
-	hold  bool // counts from the last line, whatever comes
+	hold  bool // counts from the last line, regardless of events
 	over  error
 
 	mu   sync.Mutex
-	last time.Time // that counts
+	last time.Time // start of the time limit
 }
 
-// Lingers is what --linger and --hold ask for, nil when neither was given or when
-// they never end the stream.
+// Lingers returns the lingering of --linger or --hold, nil if neither was given or if
+// it never ends the stream.
 func (f *promptFlags) Lingers() *lingering {
 	l := &lingering{limit: time.Duration(f.linger), over: ending.ErrLinger}
 	if f.holds {
@@ -33,8 +33,8 @@ func (f *promptFlags) Lingers() *lingering {
 	return l
 }
 
-// from returns what begins the time, after which the stream ends: when the last line
-// is not only read but written, because a large one may take long.
+// from returns the function that starts the time limit: when the last line has not only
+// been read but written, because a large one may take long.
 func (l *lingering) from(ctx context.Context, end func(error)) (written func()) {
 	return func() {
 		l.note(time.Now())
@@ -48,7 +48,7 @@ func (l *lingering) note(now time.Time) {
 	l.last = now
 }
 
-// wait ends the stream when the time is over.
+// wait ends the stream after the time limit.
 func (l *lingering) wait(ctx context.Context, end func(error)) {
 	for {
 		l.mu.Lock()
@@ -68,7 +68,7 @@ func (l *lingering) wait(ctx context.Context, end func(error)) {
 	}
 }
 
-// A lingeringSink tells a lingering of each event.
+// A lingeringSink notifies a lingering of each event.
 type lingeringSink struct {
 	proto.Sink
 	l *lingering

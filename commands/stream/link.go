@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// LinkFlags say how a connection is made and kept.
+// LinkFlags configure connections and reconnecting.
 type LinkFlags struct {
 	ConnectTimeout time.Duration
 	Retries        int
@@ -26,7 +26,7 @@ type LinkFlags struct {
 	NetworkFlags
 }
 
-// newLinkFlags has the defaults of the engine.
+// newLinkFlags returns the defaults of the engine.
 func newLinkFlags() LinkFlags {
 	d := proto.DefaultOptions()
 	return LinkFlags{
@@ -99,21 +99,20 @@ func (f *LinkFlags) Engine(o *proto.Options) {
 	o.Buffer, o.Overflow = int(f.buffer), proto.Overflow(f.overflow)
 }
 
-// leastMemory is what the collector is left in any case, in bytes.
+// leastMemory is the minimum memory limit, in bytes.
 const leastMemory = 32 << 20
 
-// growth is how much of what is in use may be garbage before it is collected, in
-// percent. A stream needs little, and half of what is usual takes no time that could
-// be measured.
+// growth is the garbage collection target percentage. A stream needs little memory, and
+// half of the default has no measurable cost.
 const growth = 50
 
-// Worthwhile is how much garbage is worth a collection at once, in bytes: the collector
-// would begin too late with what a giant leaves behind.
+// Worthwhile is the amount of garbage that triggers a collection, in bytes: after a
+// very large message the collector would start too late.
 const Worthwhile = 16 << 20
 
-// boundMemory has the collector keep the program below what a stream may hold: the
-// buffer, and twice the largest message, while one is read and grows. Without it,
-// garbage may be as much again. GOMEMLIMIT and GOGC, which the user sets, win.
+// boundMemory sets a memory limit for what a stream may need: the buffer, and twice the
+// largest message, while one is read and grows. Without it, garbage may double that.
+// GOMEMLIMIT and GOGC of the user take precedence.
 func (s *Stream) boundMemory(buffer int, message int64) {
 	if _, ok := s.LookupEnv("GOGC"); !ok {
 		debug.SetGCPercent(growth)
@@ -121,7 +120,7 @@ func (s *Stream) boundMemory(buffer int, message int64) {
 	if _, ok := s.LookupEnv("GOMEMLIMIT"); ok {
 		return
 	}
-	// It begins late, and a part of the memory is not its own.
+	// The collector starts late, and not all memory is subject to it.
 	margin := min(message/2, leastMemory)
 	debug.SetMemoryLimit(max(int64(buffer)+2*message-margin, leastMemory))
 }
@@ -129,10 +128,10 @@ func (s *Stream) boundMemory(buffer int, message int64) {
 // MaxMessage is the size of the largest message, in bytes.
 func (f *LinkFlags) MaxMessage() int { return int(min(f.maxMessage, math.MaxInt/2)) }
 
-// valuesLimit is how much memory the values of an event may take, in bytes: as much as
-// the largest message, so that one that is a single text can be looked at whatever its
-// size is. When the next message is read whether there is room for it or not, there is
-// less for this one.
+// valuesLimit returns how much memory the values of an event may need, in bytes: as
+// much as the largest message, so that a message that is a single string can always be
+// filtered. If the next message is read whether there is room for it or not, the limit
+// is lower.
 func (f *LinkFlags) valuesLimit() int {
 	limit := int(min(f.maxMessage, math.MaxInt/2))
 	if f.overflow != overflow(proto.OverflowBlock) {

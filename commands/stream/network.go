@@ -16,8 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// NetworkFlags say how a connection is opened; the names are curl's. check makes
-// the network of them.
+// NetworkFlags configure how a connection is opened; the names are curl's.
 type NetworkFlags struct {
 	headers     []string
 	agent       string
@@ -35,7 +34,7 @@ type NetworkFlags struct {
 	proxyFlags
 	TLSFlags
 
-	// What check has made of them.
+	// Set by Check.
 	Header    http.Header
 	spelled   map[string]string // names of headers as they were typed, by their canonical form
 	NoAgent   bool              // the header User-Agent is not sent
@@ -110,7 +109,7 @@ func (f *NetworkFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	if f.location {
 		f.redirects = f.maxRedirs
 	}
-	// One more request per connection is rare, and header bombs are not.
+	// The default limit of net/http for headers is too large for a small client.
 	n := &netdial.Network{Socket: f.unixSocket, MaxHeader: 256 << 10, HeaderNames: f.spelled}
 	switch {
 	case f.ipv4:
@@ -165,7 +164,7 @@ func readHeaders(ctx context.Context, p *program.Program, flag string, values []
 	return h, spelled, nil
 }
 
-// checkHeaders reads the headers.
+// checkHeaders parses the headers.
 func (f *NetworkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *program.Program) error {
 	var err error
 	if f.Header, f.spelled, err = readHeaders(ctx, p, "--header", f.headers); err != nil {
@@ -187,10 +186,10 @@ func (f *NetworkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *
 	return nil
 }
 
-// fileHeaders are the lines of a file that are headers: neither comments, which begin
-// with #, nor empty.
+// fileHeaders returns the lines of a file that are headers: neither comments, which
+// begin with #, nor empty.
 func fileHeaders(text string) (lines []string) {
-	text = strings.TrimPrefix(text, "\ufeff") // as Windows editors begin files
+	text = strings.TrimPrefix(text, "\ufeff") // which Windows editors write
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			lines = append(lines, line)
@@ -199,12 +198,12 @@ func fileHeaders(text string) (lines []string) {
 	return lines
 }
 
-// Dial are the wishes of the flags for the opening handshake.
+// Dial returns the settings of the flags for the opening handshake.
 func (f *NetworkFlags) Dial() proto.DialOptions {
 	return proto.DialOptions{Header: f.Header, Compression: f.compression == "on", MaxRedirects: f.redirects, InsecureRedirects: f.insecure}
 }
 
-// badItem is the usage error for an item of a list, which flag was given.
+// badItem returns the usage error for an item of a list given to flag.
 func badItem(flag string, err error) error {
 	if e, ok := errors.AsType[*netdial.ItemError](err); ok {
 		e.Item, e.Part = cmdline.Cut(e.Item, 60), cmdline.Cut(e.Part, 40)

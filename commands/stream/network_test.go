@@ -88,8 +88,8 @@ func TestKeyringSecret(t *testing.T) {
 	}
 }
 
-// A proxy that refuses is not asked for credentials that it got, nor with a scheme
-// that hark does not have.
+// The hint for a refusing proxy does not suggest credentials that were sent, nor a
+// scheme that hark does not support.
 func TestProxyRefusedHint(t *testing.T) {
 	for _, tt := range []struct {
 		refusal netdial.ProxyError

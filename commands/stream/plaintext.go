@@ -10,7 +10,7 @@ import (
 )
 
 // A plaintextGuard is a RoundTripper that warns, once, when credentials leave this
-// machine without encryption: a request that finds no connection sends none.
+// machine without encryption; it does not if no connection could be opened.
 type plaintextGuard struct {
 	base http.RoundTripper
 	s    *Stream

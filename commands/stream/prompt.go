@@ -16,7 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// promptFlags are about someone who talks back, at a prompt or from a pipe.
+// promptFlags are the flags of the interactive mode.
 type promptFlags struct {
 	Interactive bool
 	linger      linger
@@ -24,10 +24,10 @@ type promptFlags struct {
 	pings       bool
 	slash       bool
 	files       bool // --allow-files
-	holds       bool // hold counts instead of linger
+	holds       bool // hold applies instead of linger
 	lingerGiven bool
 
-	Auto    bool     // on a terminal, the prompt opens by itself
+	Auto    bool     // on a terminal, open the prompt without -i
 	Execute []string // lines to run instead of stdin
 }
 
@@ -61,7 +61,7 @@ func (f *promptFlags) check(ctx context.Context, line *cmdline.Line) error {
 		return cmdline.FlagErrorf(linger, " cannot be used with %s: one counts from the last answer, the other from the last line", hold)
 	}
 	f.lingerGiven = linger != ""
-	f.holds = hold != "" && !strings.HasPrefix(linger, "-") // what was typed counts
+	f.holds = hold != "" && !strings.HasPrefix(linger, "-") // the flag on the command line applies
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (f *promptFlags) check(ctx context.Context, line *cmdline.Line) error {
 // for ever.
 type linger time.Duration
 
-// forever is the linger that does not end.
+// forever is the linger without a limit.
 const forever linger = -1
 
 // Set implements flag.Value.
@@ -97,13 +97,13 @@ func (l *linger) String() string {
 	return time.Duration(*l).String()
 }
 
-// talks reports whether someone talks back on this stream.
+// talks reports whether the stream is interactive.
 func (s *Stream) talks() bool {
 	f := &s.Flags.promptFlags
 	return f.Interactive || len(f.Execute) > 0 || f.Auto && (s.Editor != nil || s.PlainTerminal)
 }
 
-// capture has what the stream prints go to a view, which shows it in its own way.
+// capture passes the output of the stream to a view.
 func (s *Stream) capture() {
 	f := s.Flags
 	s.screen = &prompt.Screen{Color: s.Colored(f.Color), Pretty: f.Pretty, Time: f.Time}
@@ -111,7 +111,7 @@ func (s *Stream) capture() {
 	s.Stdout, s.StdoutTerminal = s.screen, false
 }
 
-// converse has someone talk back.
+// converse runs the stream interactively.
 func (s *Stream) converse(ctx context.Context, svc proto.Service, o proto.Options, w *output.Writer) error {
 	f := s.Flags
 	c := prompt.Config{
@@ -139,8 +139,8 @@ func (s *Stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 	return prompt.Converse(ctx, c, o, w)
 }
 
-// macroTexts are the macros of the configuration file; a file with mistakes was
-// found before.
+// macroTexts returns the macros of the configuration file; errors in the file have been
+// reported before.
 func macroTexts(ctx context.Context, p *program.Program) map[string]string {
 	if f := settings.Readable(ctx, p); f != nil {
 		return f.Macros

@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// proxyFlags say which proxy is used for what.
+// proxyFlags select the proxy.
 type proxyFlags struct {
 	Proxy         string
 	proxyUser     string
@@ -36,7 +36,7 @@ func (f *proxyFlags) flags() []*cmdline.Flag {
 	}
 }
 
-// choose makes the function that chooses the proxy: --proxy, or the environment.
+// choose returns the function that chooses the proxy: --proxy, or the environment.
 func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program.Program) (func(secure bool, host, port string) (*netdial.Proxy, error), error) {
 	bypass := f.noProxy
 	if line.GivenAs("noproxy") == "" {
@@ -62,8 +62,8 @@ func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program.
 		}
 		return netdial.Through(with(proxy), bypass), nil
 	}
-	// Which variables matter is known when an address is; all are read now, so
-	// that a mistake is found now, if it can matter.
+	// Which variables apply depends on the address; all are read now, so that an error
+	// is found early, if it can matter.
 	var found [2]*netdial.Proxy
 	for i, name := range []string{"http_proxy", "https_proxy"} {
 		value := netdial.ProxyVariable(p.LookupEnv, name)
@@ -80,8 +80,8 @@ func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program.
 	return netdial.ThroughEither(found[0], found[1], bypass), nil
 }
 
-// parseProxy reads the address of a proxy, as it was given by a flag or variable;
-// nil for an empty one.
+// parseProxy parses the address of a proxy, given by a flag or variable; nil for an
+// empty one.
 func parseProxy(as, text string) (*netdial.Proxy, error) {
 	proxy, err := netdial.ParseProxy(text)
 	if errors.Is(err, netdial.ErrProxyAddress) {
@@ -96,7 +96,7 @@ func parseProxy(as, text string) (*netdial.Proxy, error) {
 	return proxy, nil
 }
 
-// credentials are those of --proxy-user.
+// credentials returns the credentials of --proxy-user.
 func (f *proxyFlags) credentials(ctx context.Context, line *cmdline.Line, p *program.Program) (user, password string, err error) {
 	if f.proxyUser == "" {
 		return "", "", nil
@@ -106,7 +106,7 @@ func (f *proxyFlags) credentials(ctx context.Context, line *cmdline.Line, p *pro
 	return p.UserPassword(ctx, line.GivenAs("proxy-user"), f.proxyUser)
 }
 
-// proxyTLS are the TLS settings for an https proxy.
+// proxyTLS returns the TLS settings for an https proxy.
 func (f *proxyFlags) proxyTLS(ctx context.Context, p *program.Program) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.proxyInsecure}
 	if f.proxyCA != "" {

@@ -18,8 +18,8 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// readyFlags say what happens when the stream is ready: when an event that
-// happens from then on will be printed.
+// readyFlags define actions for when the stream is ready: when events that happen from
+// then on will be printed.
 type readyFlags struct {
 	onReady    string
 	readyFile  string
@@ -73,7 +73,7 @@ func (f *readyFlags) waiting() string {
 	return ""
 }
 
-// An onReadyError is a failure of the command of --on-ready.
+// An onReadyError reports a failure of the command of --on-ready.
 type onReadyError struct{ err error }
 
 // Exit returns the exit code of a failed assertion.
@@ -82,7 +82,7 @@ func (e *onReadyError) Exit() int { return ending.Assertion }
 func (e *onReadyError) Error() string { return "the command of --on-ready failed: " + e.err.Error() }
 func (e *onReadyError) Unwrap() error { return e.err }
 
-// whenReady does what is to be done when the stream is ready for the first time.
+// whenReady is called when the stream is ready for the first time.
 func (s *Stream) whenReady(st proto.Status) {
 	if s.readyFile != nil {
 		if err := s.readyFile.write(st); err != nil {
@@ -99,7 +99,7 @@ func (s *Stream) whenReady(st proto.Status) {
 	}
 }
 
-// readyFileStart is how a file of --ready-file begins.
+// readyFileStart is the start of a file of --ready-file.
 const readyFileStart = `{"status":"ready",`
 
 // A readyFile is the file of --ready-file.
@@ -108,10 +108,10 @@ type readyFile struct {
 
 	mu   sync.Mutex
 	made bool
-	over bool // it is not made any more
+	over bool // it must not be created any more
 }
 
-// remove removes the file, if it is ours.
+// remove removes the file, if hark has created it.
 func (r *readyFile) remove() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,14 +121,14 @@ func (r *readyFile) remove() {
 	}
 }
 
-// write makes the file appear with its whole content.
+// write creates the file atomically.
 func (r *readyFile) write(st proto.Status) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over {
 		return nil
 	}
-	r.made = true // what is there was not ours, and was removed at the start
+	r.made = true // any older file was removed at the start
 	return writeReadyFile(r.path, st)
 }
 
@@ -153,8 +153,8 @@ func writeReadyFile(path string, st proto.Status) error {
 	return nil
 }
 
-// removeStaleReadyFile takes a file away that a killed hark has left behind, so that
-// nobody takes it for a sign of this one. Any other file is not touched.
+// removeStaleReadyFile removes the file of a killed hark, so that it is not mistaken
+// for that of this run. Any other file is an error.
 func removeStaleReadyFile(path string) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -177,10 +177,10 @@ func removeStaleReadyFile(path string) error {
 // A readyCommand is the command of --on-ready while it runs.
 type readyCommand struct {
 	stop context.CancelFunc
-	done chan error // gets what became of it; nil also when it was stopped
+	done chan error // gets its error; nil also if it was stopped
 }
 
-// startReadyCommand runs the command of --on-ready alongside the stream. What it prints
+// startReadyCommand runs the command of --on-ready alongside the stream. Its output
 // goes to stderr, because stdout is used for events, and it gets no stdin.
 func (s *Stream) startReadyCommand() {
 	ctx, stop := context.WithCancel(context.Background())
@@ -198,12 +198,12 @@ func (s *Stream) startReadyCommand() {
 	}()
 }
 
-// commandGrace is how long the command of --on-ready may go on after the stream.
+// commandGrace is how long the command of --on-ready may run after the stream.
 const commandGrace = 2 * time.Second
 
-// finishReadyCommand waits a moment for the command of --on-ready, which is often
-// just about to end, and then ends it. Its failure is the stream's, unless that has
-// one of its own.
+// finishReadyCommand waits a moment for the command of --on-ready, which is often about
+// to exit, and then ends it. Its failure is that of the stream, unless the stream has
+// one.
 func (s *Stream) finishReadyCommand(err error) error {
 	if s.command == nil {
 		return err

@@ -22,7 +22,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// recordingFlags say whether a stream is recorded.
+// recordingFlags define whether a stream is recorded.
 type recordingFlags struct {
 	record    string
 	noClobber bool
@@ -49,38 +49,37 @@ func (f *recordingFlags) check(ctx context.Context, line *cmdline.Line) error {
 	return nil
 }
 
-// recordLimit is how many bytes may wait to be written before the connection has to
-// wait too.
+// recordLimit is how many bytes may wait to be written before the connection must wait,
+// too.
 const recordLimit = 16 << 20
 
-// A record with more than recordLarge bytes of payload is written in pieces, so that
-// it is not held as a whole in the form that it has in a recording: of that, no more than
-// about recordPart waits then, and the connection waits for the disk.
+// A record with more than recordLarge bytes of payload is encoded and written in pieces
+// of about recordPart, to limit memory, and the connection waits for the disk.
 const (
 	recordLarge = 1 << 20
 	recordPart  = 512 << 10
 )
 
-// A recorder writes a recording. Its goroutine writes whatever has come since it last
-// wrote, so the connection need not wait for the disk, and a batch of frames costs
-// one write.
+// A recorder writes a recording. Its goroutine writes all records added since its last
+// write, so the connection need not wait for the disk, and a batch of frames costs one
+// write.
 type recorder struct {
 	path    string
 	file    *os.File
 	secrets *secret.Redactor
-	fail    func(error) // called once, when the recording can be written no more
+	fail    func(error) // called once, when writing has failed
 	done    chan struct{}
 
 	mu      sync.Mutex
 	changed sync.Cond
 	buf     []byte
-	inside  bool // a record, of which there is more to come
+	inside  bool // within a record
 	closed  bool
 	err     error
 }
 
-// record begins a recording. One that is there is overwritten, and that is said, or is
-// left alone.
+// record starts a recording. An existing file is overwritten with a warning, or an
+// error with --no-clobber.
 func (s *Stream) record(path string, service string, fail func(error)) (*recorder, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 && !s.Flags.noClobber {
 		s.Warn("--record: overwriting %s", path)
@@ -88,8 +87,8 @@ func (s *Stream) record(path string, service string, fail func(error)) (*recorde
 	return newRecorder(path, s.Flags.noClobber, s.recordingHead(service), &s.Say.Redactor, fail)
 }
 
-// newRecorder creates the recording, which only its owner can read; keep fails when there
-// is one.
+// newRecorder creates the recording, which only its owner can read; keep means failing
+// if the file exists.
 func newRecorder(path string, keep bool, head proto.RecordingHead, secrets *secret.Redactor, fail func(error)) (*recorder, error) {
 	how := os.O_TRUNC
 	if keep {
@@ -105,7 +104,7 @@ func newRecorder(path string, keep bool, head proto.RecordingHead, secrets *secr
 		return nil, cmdline.FlagErrorf("--record", ": %v", err)
 	}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		if err := f.Chmod(0o600); err != nil { // it was there before
+		if err := f.Chmod(0o600); err != nil { // it may have existed
 			f.Close()
 			return nil, cmdline.FlagErrorf("--record", ": %v", err)
 		}
@@ -117,7 +116,7 @@ func newRecorder(path string, keep bool, head proto.RecordingHead, secrets *secr
 	return r, nil
 }
 
-// frame records a frame. Credentials that are known by now are not recorded.
+// frame records a frame, without the credentials known so far.
 func (r *recorder) frame(f proto.FrameRecord) {
 	if f.Direction == proto.Out && f.Opcode == frame.OpText && len(f.Payload) <= prompt.SaidLimit && credential.Contains(string(f.Payload)) {
 		f.Payload = []byte(credential.Mask(string(f.Payload), secret.Mask))
@@ -148,8 +147,8 @@ func (r *recorder) frame(f proto.FrameRecord) {
 	r.changed.Broadcast()
 }
 
-// wait waits until no more than limit bytes are to be written, or none can be. The
-// lock is held before and after.
+// wait waits until no more than limit bytes are to be written, or writing has failed.
+// The lock must be held; it is released while waiting.
 func (r *recorder) wait(limit int) error {
 	for len(r.buf) > limit && r.err == nil {
 		r.changed.Wait()
@@ -157,8 +156,8 @@ func (r *recorder) wait(limit int) error {
 	return r.err
 }
 
-// close writes what is left, and how the command ended. It returns what went
-// wrong with the recording.
+// close writes the remaining records, and how the command ended. It returns the error
+// of the recording.
 func (r *recorder) close(e ending.Ending) error {
 	end := proto.RecordingEnd{Time: time.Now(), Reason: e.Condition, ExitCode: e.Code}
 	if e.Code != ending.OK {
@@ -181,7 +180,7 @@ func (r *recorder) close(e ending.Ending) error {
 func (r *recorder) write() {
 	defer close(r.done)
 	var spare []byte
-	var size, whole int64 // of what is in the recording, and of the whole records there
+	var size, whole int64 // of the recording, and of its complete records
 	for {
 		r.mu.Lock()
 		for len(r.buf) == 0 && (!r.closed || r.inside) {
@@ -203,7 +202,7 @@ func (r *recorder) write() {
 		}
 		size += int64(n)
 		if err != nil {
-			_ = r.file.Truncate(whole) // not every file can be
+			_ = r.file.Truncate(whole) // not possible for every file
 			r.file.Close()
 			r.failed(err)
 			return
@@ -214,7 +213,7 @@ func (r *recorder) write() {
 	}
 }
 
-// failed notes why the recording can be written no more.
+// failed records why the recording cannot be written.
 func (r *recorder) failed(err error) {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
@@ -227,7 +226,7 @@ func (r *recorder) failed(err error) {
 	r.fail(err)
 }
 
-// A RecordedFailure is the end of a recording that was made by a command that failed.
+// A RecordedFailure is the end of a recording of a command that failed.
 type RecordedFailure struct{ End *proto.RecordingEnd }
 
 func (e *RecordedFailure) Error() string {
@@ -237,7 +236,7 @@ func (e *RecordedFailure) Error() string {
 	return "recorded: " + e.End.Error
 }
 
-// Exit is the code that the recorded command ended with.
+// Exit returns the exit code of the recorded command.
 func (e *RecordedFailure) Exit() int { return e.End.ExitCode }
 
 // Unwrap makes it the end of a recording, so that unmet conditions take precedence.

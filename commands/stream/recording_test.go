@@ -15,7 +15,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// recorded is the recording that records make, after its head.
+// recorded returns the recording of records, after its head.
 func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameRecord) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.tape")
@@ -27,7 +27,7 @@ func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameReco
 		payload := bytes.Clone(f.Payload)
 		f.Payload = payload
 		r.frame(f)
-		for i := range payload { // it must not have been kept
+		for i := range payload { // it must not have been retained
 			payload[i] = '#'
 		}
 	}
@@ -47,7 +47,8 @@ func recorded(t *testing.T, secrets *secret.Redactor, records ...proto.FrameReco
 	return recording
 }
 
-// Large records, which are written in pieces, stand in the recording as they would at once.
+// Large records, which are written in pieces, are the same in the recording as if
+// written at once.
 func TestRecordLarge(t *testing.T) {
 	var records []proto.FrameRecord
 	var want []byte
@@ -65,16 +66,16 @@ func TestRecordLarge(t *testing.T) {
 	}
 }
 
-// Wherever a credential stands in a large message, it is not in the recording: at each
-// place where a piece may end.
+// Wherever a credential is in a large message, it is not in the recording: at each
+// position where a piece may end.
 func TestRecordLargeSecrets(t *testing.T) {
 	t.Parallel()
 	const token = "s3cret-hunter2-s3cret"
 	secrets := new(secret.Redactor)
 	secrets.Add(token)
 	for i, filling := range []string{"x", "\x01", "\xff", "漢"} {
-		// A piece ends where these are full; the credential comes around all of them. With
-		// each filling every fourth place is tried, with all of them each place.
+		// Pieces end at these sizes; the credential is placed around all of them. Each
+		// filling tests every fourth position, all together each position.
 		for offset := i; offset < len(token); offset += 4 {
 			gap := strings.Repeat(filling, (1<<10-len(token))/len(filling))
 			payload := strings.Repeat(filling, offset+1) + strings.Repeat(token+gap, 1100)
@@ -85,17 +86,17 @@ func TestRecordLargeSecrets(t *testing.T) {
 			got := recorded(t, secrets, f)
 			f.Payload = []byte(strings.ReplaceAll(payload, token, secret.Mask))
 			if want := string(proto.AppendRecord(nil, f)); got != want {
-				t.Fatalf("%q, %d: something else is on the tape", filling, offset)
+				t.Fatalf("%q, %d: something else is in the recording", filling, offset)
 			}
 			if secrets.String(got) != got || strings.Contains(got, "hunter2") {
-				t.Fatalf("%q, %d: the credential is on the tape", filling, offset)
+				t.Fatalf("%q, %d: the credential is in the recording", filling, offset)
 			}
 		}
 	}
 }
 
-// A recording that is closed while a large record is on its way ends with all of it, or
-// before it.
+// A recording that is closed while a large record is being written ends after all of
+// it, or before it.
 func TestRecordCloseMeanwhile(t *testing.T) {
 	t.Parallel()
 	for range 5 {
@@ -116,7 +117,7 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 			started = r.inside
 			r.mu.Unlock()
 			select {
-			case <-over: // too fast for this
+			case <-over: // too fast for this test
 				started = true
 			default:
 			}

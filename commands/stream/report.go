@@ -17,7 +17,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// reportedEvents is how many of the last events a report shows.
+// reportedEvents is how many of the last events a report has.
 const reportedEvents = 5
 
 // reports are those of one run.
@@ -28,7 +28,7 @@ type reports struct {
 	targets []report.Target
 }
 
-// openReports finds files that cannot be written before anything is dialed.
+// openReports returns an error for files that cannot be written, before connecting.
 func (s *Stream) openReports(service string) (*reports, error) {
 	r := &reports{Stream: s, service: service, start: time.Now()}
 	taken := make(map[string]bool)
@@ -51,7 +51,7 @@ func (s *Stream) openReports(service string) (*reports, error) {
 	return r, nil
 }
 
-// reportTarget reads the value of --report.
+// reportTarget parses the value of --report.
 func reportTarget(text string) (report.Target, error) {
 	target, err := report.ParseTarget(text)
 	if err != nil {
@@ -60,8 +60,8 @@ func reportTarget(text string) (report.Target, error) {
 	return target, nil
 }
 
-// write writes the reports of a run. A report that cannot be written is an error when
-// nothing else was wrong.
+// write writes the reports of a run. A failure to write one is an error unless there is
+// another.
 func (r *reports) write(e ending.Ending, w *output.Writer) (err error) {
 	if len(r.targets) == 0 {
 		return nil
@@ -82,7 +82,7 @@ func (r *reports) write(e ending.Ending, w *output.Writer) (err error) {
 	return err
 }
 
-// report puts the report together, without credentials.
+// report returns the report, without credentials.
 func (r *reports) report(e ending.Ending, w *output.Writer) *report.Run {
 	counts := w.Counts()
 	out := &report.Run{
@@ -101,13 +101,13 @@ func (r *reports) report(e ending.Ending, w *output.Writer) *report.Run {
 	return out
 }
 
-// safe makes a text fit to be shown.
+// safe removes credentials and control characters from a text.
 func (r *reports) safe(text string) string {
 	return console.Lines(r.Say.String(text))
 }
 
-// cases are the stream itself, each condition in the order of the outcomes, and the
-// limits of time. None has failed if and only if the exit code is 0.
+// cases returns the stream itself, each condition in the order of the outcomes, and the
+// time limits. All pass if and only if the exit code is 0.
 func (r *reports) cases(err error, w *output.Writer, run *report.Run) []report.Case {
 	all := []report.Case{r.streamCase(err, run)}
 	for _, o := range w.Outcomes() {
@@ -137,7 +137,8 @@ func (r *reports) cases(err error, w *output.Writer, run *report.Run) []report.C
 	return all
 }
 
-// streamCase is the connection, and all that is no condition.
+// streamCase returns the case of the stream: the connection, and everything that is not
+// a condition.
 func (r *reports) streamCase(err error, run *report.Run) report.Case {
 	c := report.Case{Name: "stream", Condition: "stream", Status: report.Passed, Seconds: run.Seconds}
 	a, unmet := errors.AsType[*unmetError](err)

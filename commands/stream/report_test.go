@@ -22,8 +22,8 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// reportOf runs events through a stream with such flags and reports an end of it
-// by the cause, unless a condition ends it.
+// reportOf runs events through a stream with these flags and returns its report for an
+// end by the cause, unless a condition ends it.
 func reportOf(t *testing.T, f *Flags, live bool, cause error, events ...string) (*report.Run, error) {
 	t.Helper()
 	p := &program.Program{Say: console.NewPrinter(io.Discard)}
@@ -49,8 +49,8 @@ func reportOf(t *testing.T, f *Flags, live bool, cause error, events ...string) 
 	return (&reports{Stream: s, service: "test", start: start}).report(ending.Of(err), w), err
 }
 
-// For each way in which a stream ends: the exit code, and what the report says. A
-// case has failed if and only if the exit code is not 0.
+// For each end of a stream: the exit code, and the report. A case has failed if and
+// only if the exit code is not 0.
 func TestReports(t *testing.T) {
 	lost := &proto.Failure{Class: proto.Transient, Connected: true, Err: &proto.LostError{Err: io.ErrUnexpectedEOF}}
 	refused := &proto.Failure{Class: proto.Credentials, Err: errors.New("HTTP 403")}
@@ -60,7 +60,7 @@ func TestReports(t *testing.T) {
 	tests := []struct {
 		name   string
 		flags  EndFlags
-		dead   bool // it was never live
+		dead   bool // the stream was never live
 		cause  error
 		events []string
 		code   int
@@ -109,7 +109,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// written returns a report in one form.
+// written returns a report in one format.
 func written(t *testing.T, r *report.Run, kind string) string {
 	t.Helper()
 	target := report.Target{Kind: kind, Path: filepath.Join(t.TempDir(), "report")}
@@ -123,8 +123,7 @@ func written(t *testing.T, r *report.Run, kind string) string {
 	return string(text)
 }
 
-// What a server sent may hold credentials, and what would break the form of a
-// report or act on a terminal.
+// Text of a server may contain credentials, markup and control characters.
 func TestReportsAreSafe(t *testing.T) {
 	nasty := "{\"a\":\"\u009b31m ]]> <x>&\uFFFF hunter2 # SKIP \u202e\\\"\"}"
 	f := &Flags{EndFlags: EndFlags{expect: []string{`.a # SKIP`, ".b ==\n\"x\\u0007\"", `.a == "hunter2"`}, MaxTime: 1}}

@@ -17,7 +17,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// RequestFlags are the flags of commands that make requests and open no socket.
+// RequestFlags returns the flags of commands that send requests and open no socket.
 func RequestFlags(f *Flags) []*cmdline.Flag {
 	socket := []string{"compression", "location", "max-redirs", "allow-insecure-redirect", "include", "origin"}
 	return append([]*cmdline.Flag{
@@ -26,29 +26,28 @@ func RequestFlags(f *Flags) []*cmdline.Flag {
 	}, slices.DeleteFunc(f.NetworkFlags.flags(), func(g *cmdline.Flag) bool { return slices.Contains(socket, g.Name) })...)
 }
 
-// pick chooses flags by name.
+// pick selects flags by name.
 func pick(flags []*cmdline.Flag, names ...string) []*cmdline.Flag {
 	return slices.DeleteFunc(flags, func(f *cmdline.Flag) bool { return !slices.Contains(names, f.Name) })
 }
 
-// Without are the flags of streams, but for some by name.
+// Without returns the flags of streams, except some by name.
 func (f *Flags) Without(names ...string) []*cmdline.Flag {
 	return slices.DeleteFunc(f.Flags(), func(g *cmdline.Flag) bool { return slices.Contains(names, g.Name) })
 }
 
-// RestFlags are those of the flags of streams that make sense for a request and
-// its answer.
+// RestFlags returns the flags of streams that apply to a request and its response.
 func (f *Flags) RestFlags(more ...string) []*cmdline.Flag {
 	return append(pick(f.Flags(), append(more, "jq", "arg", "argjson", "raw-output", "jq-error", "verbose", "quiet")...),
 		RequestFlags(f)...)
 }
 
-// Print gives one record to the writer of the stream.
+// Print passes one record to the writer of the stream.
 func (s *Stream) Print(w *output.Writer, seq uint64, record []byte) error {
 	return w.Event(&proto.Event{Message: proto.Message{Data: record, Time: time.Now()}, Seq: seq})
 }
 
-// Within gives f the time of --connect-timeout, and says what its failure means.
+// Within calls f with the time limit of --connect-timeout, and classifies its failure.
 func Within[T any](ctx context.Context, s *Stream, f func(context.Context) (T, error)) (T, error) {
 	rctx, cancel := proto.WithConnectTimeout(ctx, s.Flags.ConnectTimeout)
 	defer cancel()
@@ -62,15 +61,15 @@ func Within[T any](ctx context.Context, s *Stream, f func(context.Context) (T, e
 	return v, proto.RequestFailure(err)
 }
 
-// An inputLine is a line of stdin, without its end.
+// An inputLine is a line of stdin, without its line ending.
 type inputLine struct {
 	Number int
 	Text   []byte
 }
 
-// InputLines gives the lines of r that are not empty, and then the error that ended
-// them, nil for the end of r. Its goroutine cannot be joined: nothing can interrupt
-// a read of stdin.
+// InputLines returns channels of the lines of r, except empty ones, and of the final
+// error, nil at the end of r. Its goroutine cannot be joined, because a read of stdin
+// cannot be interrupted.
 func InputLines(ctx context.Context, r io.Reader) (<-chan inputLine, <-chan error) {
 	lines, failed := make(chan inputLine), make(chan error, 1)
 	go func() {
@@ -98,7 +97,7 @@ func InputLines(ctx context.Context, r io.Reader) (<-chan inputLine, <-chan erro
 	return lines, failed
 }
 
-// A LineError is the failure of what one line of stdin asked for.
+// A LineError reports the failure of one line of stdin.
 type LineError struct {
 	Line, Before int
 	Err          error
@@ -110,7 +109,7 @@ func (e *LineError) Error() string {
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// NameList reads the value of a flag that takes NAME,NAME.
+// NameList parses the value of a flag for NAME,NAME.
 func NameList(flag, text string) ([]string, error) {
 	if text == "" {
 		return nil, nil

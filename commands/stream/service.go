@@ -10,58 +10,60 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A Service is what the program knows of a service apart from its codec.
+// A Service describes a service to all commands: everything except its codec.
 type Service struct {
-	// Name is that of its command, of its table in the configuration file, of its
+	// Name is the name of its command, of its table in the configuration file, of its
 	// emulator and of its recordings.
 	Name  string
 	Title string
-	// Command is what is typed for it.
+	// Command returns its command.
 	Command func(p *program.Program) *cmdline.Command
-	// Stream is its command that streams: command itself, or one below it.
+	// Stream is its streaming command: Command itself, or one below it.
 	Stream func(p *program.Program) *Streaming
-	// Arguments are some that stream takes without complaint.
+	// Arguments are valid arguments of Stream.
 	Arguments []string
 	// Player reads its recordings.
 	Player proto.Player
 
-	// Emulator is its emulator, with its options as they are by default; nil if there is
-	// none. demo are arguments with which stream, with --emulator, has events.
+	// Emulator is its emulator, with default options; nil if there is none. Demo are
+	// arguments with which Stream has events with --emulator.
 	Emulator func() emulator.Service
 	Demo     []string
-	// Topics are help topics that are about it alone.
+	// Topics are help topics about this service only.
 	Topics []cmdline.Topic
-	// Attributes say in the help topic "output" where the attributes of its CloudEvents
-	// come from; nil when its events are CloudEvents as they come.
+	// Attributes are the sources of the attributes of its CloudEvents for the help
+	// topic "output"; nil if its events are CloudEvents.
 	Attributes *Attributes
-	// Ready says in the help topic "status" when its stream is ready: "with …".
+	// Ready is the text in the help topic "status" on when its stream is ready: "after
+	// …".
 	Ready string
 
-	// Settings are what config init asks for; without any it does not know the service.
+	// Settings are what config init asks for; without any it does not support the
+	// service.
 	Settings []Question
-	// Tried is what the settings can be tried with, such as an application; empty if
-	// they need nothing.
+	// Tried is what the settings are tried with, such as an application; "" for
+	// nothing.
 	Tried string
 
-	// Examples are those of doctor; empty for one with the emulator.
+	// Examples are the examples of doctor; "" for one with the emulator.
 	Examples string
-	// Synopsis is that of doctor's arguments; empty for those of stream.
+	// Synopsis is the synopsis of doctor's arguments; "" for that of Stream.
 	Synopsis string
-	// AsksFirst: the credentials count in a request before the handshake.
+	// AsksFirst: the credentials are checked in a request before the handshake.
 	AsksFirst bool
 
-	// Clocked reports whether a message of the client depends on the clock, so that
-	// no other client can be held to it; nil for never.
+	// Clocked reports whether a message of the client depends on the clock, so that it
+	// is not required of other clients; it may be nil.
 	Clocked func(message []byte) bool
-	// Answer answers a request to a recording that is no handshake, and reports
-	// whether it has; nil answers none.
+	// Answer, if not nil, answers a request to a recording that is not a handshake, and
+	// reports whether it has.
 	Answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// Services are services, in their order.
+// Services is a list of services, in order.
 type Services []Service
 
-// Find finds a service by its name; nil if there is none.
+// Find returns a service by its name; nil if there is none.
 func (all Services) Find(name string) *Service {
 	for _, s := range all {
 		if s.Name == name {
@@ -71,7 +73,7 @@ func (all Services) Find(name string) *Service {
 	return nil
 }
 
-// that returns the services that are like that.
+// that returns the services that match.
 func (all Services) that(is func(s Service) bool) Services {
 	var some Services
 	for _, s := range all {
@@ -91,17 +93,17 @@ func (all Services) Names() []string {
 	return names
 }
 
-// Emulated are those that have an emulator, configurable those that config init knows.
+// Emulated returns the services with an emulator.
 func (all Services) Emulated() Services {
 	return all.that(func(s Service) bool { return s.Emulator != nil })
 }
 
-// Configurable are those that config init knows.
+// Configurable returns the services that config init supports.
 func (all Services) Configurable() Services {
 	return all.that(func(s Service) bool { return len(s.Settings) > 0 })
 }
 
-// Emulators are the emulators that there are.
+// Emulators returns the emulators of the services.
 func (all Services) Emulators() (list emulator.Services) {
 	for _, s := range all.Emulated() {
 		list = append(list, s.Emulator())
@@ -109,7 +111,7 @@ func (all Services) Emulators() (list emulator.Services) {
 	return list
 }
 
-// OneOf writes names as a choice: "octave, drogue or doshii".
+// OneOf returns names as a choice: "octave, drogue or doshii".
 func OneOf(names []string) string {
 	last := len(names) - 1
 	if last < 1 {
@@ -118,14 +120,15 @@ func OneOf(names []string) string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// UnknownService is the error for a service that is not among names.
+// UnknownService returns the error for a service that is not in names.
 func UnknownService(name string, names []string) error {
 	e := cmdline.Usagef("unknown service%s: expected %s", cmdline.Mention(name), strings.Join(names, ", "))
 	e.Suggestion = cmdline.Nearest(name, names)
 	return e
 }
 
-// Words are what is typed to stream, without the name of the program.
+// Words returns the words of Stream on the command line, without the name of the
+// program.
 func (s Service) Words(v *Streaming) []string {
 	if v.Command.Name == s.Name {
 		return []string{s.Name}
@@ -133,15 +136,15 @@ func (s Service) Words(v *Streaming) []string {
 	return []string{s.Name, v.Command.Name}
 }
 
-// Attributes are those of a CloudEvent: where each comes from. A line feed begins a new
-// line of the table.
+// Attributes are the sources of the attributes of a CloudEvent. A line feed begins a
+// new line of the table.
 type Attributes struct{ ID, Source, Kind, Subject, Time, Data string }
 
-// A Question is what init asks for one setting.
+// A Question is a question of config init for one setting.
 type Question struct {
 	Name, Ask, Default string
 	Needed             bool
-	// With is a setting without which there is no point in asking.
+	// With is a setting that the question depends on.
 	With string
 }
 

@@ -12,10 +12,10 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// StatusFlags say who is told about the life of the connection, and what becomes
-// of events that were missed.
+// StatusFlags define how the connection status is reported, and the policy for missed
+// events.
 type StatusFlags struct {
-	status     string // "" means text, and only what people need who watch
+	status     string // "" means text, without details
 	statusFile string
 	onGap      string
 }
@@ -34,7 +34,7 @@ func (f *StatusFlags) Flags() []*cmdline.Flag {
 	}
 }
 
-// Check finds values that make no sense.
+// Check returns an error for an invalid value.
 func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, choice := range []struct {
 		name, value, words string
@@ -58,7 +58,7 @@ func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
 // An overflow is the value of --overflow.
 type overflow proto.Overflow
 
-// overflows are the words for it, by number.
+// overflows are its names, by value.
 var overflows = []string{proto.OverflowBlock: "block", proto.OverflowDropOldest: "drop-oldest", proto.OverflowFail: "fail"}
 
 // Set implements flag.Value.
@@ -80,7 +80,7 @@ type gapError struct {
 	why      string
 }
 
-// Exit is the code for a policy by which lost events are fatal.
+// Exit returns the exit code for lost events.
 func (e *gapError) Exit() int { return ending.Missed }
 
 func (e *gapError) Error() string {
@@ -91,14 +91,14 @@ func (e *gapError) Error() string {
 		e.to.Format(time.RFC3339) + " may have been lost"
 }
 
-// Warn prints a warning, unless warnings are not wanted.
+// Warn prints a warning, unless warnings are disabled.
 func (s *Stream) Warn(format string, args ...any) {
 	if !s.Flags.Quiet {
 		s.Say.Warning(format, args...)
 	}
 }
 
-// trace tells people what happens to the connection.
+// trace returns the trace that reports the connection status.
 func (s *Stream) trace() proto.Trace {
 	t := proto.Trace{
 		Status:  s.status,
@@ -114,9 +114,9 @@ func (s *Stream) trace() proto.Trace {
 	return t
 }
 
-// status takes note of a turn in the life of the connection and tells about it.
+// status records and reports a change of state of the connection.
 func (s *Stream) status(st proto.Status) {
-	if _, ok := st.State.(proto.Live); ok { // which is for us
+	if _, ok := st.State.(proto.Live); ok { // which is internal
 		s.live = true
 		return
 	}
@@ -134,7 +134,7 @@ func (s *Stream) status(st proto.Status) {
 		if state.Earlier == 0 || !s.stdin {
 			return
 		}
-		s.stdin = false // once is enough
+		s.stdin = false // report it once
 		s.Warn("lines of stdin are not sent again after a reconnect: use --send TEXT for messages that the server needs on each connection, such as a subscription")
 	case proto.Gap:
 		if !state.Filled && s.Flags.onGap == "fail" {
@@ -143,7 +143,7 @@ func (s *Stream) status(st proto.Status) {
 	}
 }
 
-// statusText prints a turn for people: what they need, and the rest with -v.
+// statusText prints a change of state as text; minor ones with -v only.
 func (s *Stream) statusText(st proto.Status) {
 	switch state := st.State.(type) {
 	case proto.Ready:
@@ -175,21 +175,21 @@ func (s *Stream) statusText(st proto.Status) {
 	}
 }
 
-// Tell prints a line for those who watch.
+// Tell prints a line if stderr is a terminal or with -v.
 func (s *Stream) Tell(format string, args ...any) {
 	if s.Watched {
 		s.Say.Note(format, args...)
 	}
 }
 
-// Detail prints a line for those who asked for more.
+// Detail prints a line with -v.
 func (s *Stream) Detail(format string, args ...any) {
 	if s.Flags.Verbose {
 		s.Say.Note(format, args...)
 	}
 }
 
-// endedBy says how a stream ended, for people.
+// endedBy returns how a stream ended, as text.
 func endedBy(condition string) string {
 	if condition != "" {
 		return "ended by " + condition

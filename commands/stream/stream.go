@@ -1,6 +1,5 @@
-// Package stream has what all commands share that stream: their flags, by what they are
-// about, how a stream is opened, runs and is concluded, the prompt, and what a service
-// says of itself.
+// Package stream contains what all streaming commands share: their flags, how a stream
+// is opened, run and concluded, the prompt, and the description of services.
 package stream
 
 import (
@@ -25,15 +24,15 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A Stream is one run of a command that streams: a service, the flags that all
-// of them have, and where the two meet.
+// A Stream is one run of a streaming command: a service, and the flags of all streaming
+// commands.
 type Stream struct {
 	*program.Program
 	Flags      *Flags
 	transport  *netdial.Transport
-	Emulated   *Emulated                                 // nil when the service is the real one
+	Emulated   *Emulated                                 // nil for the real service
 	route      func(http.RoundTripper) http.RoundTripper // of EmulateAll; nil without
-	stdin      bool                                      // messages come from stdin, and nobody was told yet that they are not sent again
+	stdin      bool                                      // messages come from stdin, and the warning that they are not sent again is due
 	live       bool                                      // the stream was live at least once
 	ready      bool                                      // the stream was ready at least once
 	readyFile  *readyFile                                // nil without --ready-file
@@ -42,28 +41,28 @@ type Stream struct {
 	names      []string  // in it
 	recipe     string    // that it was made of
 	params     []byte    // of the recipe
-	RunID      string    // in front of the numbers of events, in ids
+	RunID      string    // prefix of the numbers of events in ids
 	plaintext  sync.Once // warns of credentials without encryption
-	Watched    bool      // someone wants to see what happens
+	Watched    bool      // report the connection status
 	journal    *journal
-	recording  *recorder     // nil when nothing is recorded
+	recording  *recorder     // nil if nothing is recorded
 	delivering *delivering   // nil when events are printed
 	command    *readyCommand // nil until it is started
 	cancel     context.CancelCauseFunc
-	Wrap       func(proto.Sink) proto.Sink // changes events on their way to the output; nil for nothing
-	screen     *prompt.Screen              // what a prompt on a terminal shows; nil without one
-	// valuesLimit is how much memory the values of an event may take, in bytes; 0 when
-	// there is no limit for messages either, in a recording of the user's.
+	Wrap       func(proto.Sink) proto.Sink // wraps the output; may be nil
+	screen     *prompt.Screen              // output of a prompt on a terminal; nil without one
+	// valuesLimit is how much memory the values of an event may need, in bytes; 0 for
+	// no limit, in a recording.
 	valuesLimit int
-	// Lingering ends the stream after the last line of stdin; or nil.
+	// Lingering, if not nil, ends the stream after the last line of stdin.
 	Lingering *lingering
-	// advice is that for failures of the service; or nil.
+	// advice, if not nil, returns the hint for failures of the service.
 	advice func(err error) string
-	// Sendable: lines of stdin could be sent, and are not.
+	// Sendable: lines of stdin could be sent with --send -, but are not.
 	Sendable bool
 }
 
-// New makes a stream, which must be closed.
+// New returns a stream. The caller must Close it.
 func New(p *program.Program, f *Flags) *Stream {
 	if f.Network == nil {
 		f.Network = &netdial.Network{}
@@ -82,17 +81,16 @@ func (s *Stream) Client() *http.Client {
 	}
 }
 
-// A Demo names the variable with the emulator's value for a setting.
+// A Demo is a setting for which the emulator has a demo value, and its variable.
 type Demo struct {
 	Flag     string // of the setting: "token"
 	Variable string // "HARK_DROGUE_TOKEN"
 	Setting  *string
 }
 
-// Emulate puts the built-in emulator instead of the service. Endpoint and
-// credentials become the demo's, whatever the environment says, which is about the
-// real service; but credentials that were typed stay, to see what happens. close
-// ends the emulator.
+// Emulate replaces the service by the built-in emulator. Endpoint and credentials are
+// set to those of the demo, instead of those in the environment for the real service;
+// credentials on the command line are kept, for tests. Close stops the emulator.
 func (s *Stream) Emulate(service emulator.Service, typed func(flag string) bool, endpoint *string, credentials ...Demo) error {
 	if typed("endpoint") {
 		return cmdline.FlagErrorf("--endpoint", " cannot be used with --emulator")
@@ -125,7 +123,7 @@ func (s *Stream) EmulateAll(service emulator.Service, route func(http.RoundTripp
 	return nil
 }
 
-// base is the transport of all requests, below what looks at them.
+// base returns the transport of all requests, without observers.
 func (s *Stream) base() http.RoundTripper {
 	if s.route != nil {
 		return s.route(s.transport)
@@ -133,7 +131,7 @@ func (s *Stream) base() http.RoundTripper {
 	return s.transport
 }
 
-// Close ends what New and emulate have started.
+// Close releases the resources of New and Emulate.
 func (s *Stream) Close() {
 	s.transport.CloseIdleConnections()
 	if s.delivering != nil {
@@ -144,9 +142,8 @@ func (s *Stream) Close() {
 	}
 }
 
-// run streams the events of svc to stdout until a condition, a signal or a
-// failure ends it. Everything that the user can get wrong has been found when
-// it dials.
+// run streams the events of svc to stdout until a condition, a signal or a failure ends
+// it. All usage errors are found before it connects.
 func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
 	s.valuesLimit = s.Flags.valuesLimit()
 	if err := s.OpenDelivery(); err != nil {
@@ -187,8 +184,8 @@ func (s *Stream) Engine(o *proto.Options) {
 	o.Kill = s.Kill
 }
 
-// mentionStdin says, once, that nobody reads what waits on stdin, where it could be
-// sent. A loop that reads the same stdin loses nothing by it.
+// mentionStdin warns, once, that data on stdin is not read although it could be sent.
+// It does not read any.
 func (s *Stream) mentionStdin() {
 	if s.Sendable && s.Pending != nil && s.Pending() {
 		s.Sendable = false
@@ -196,7 +193,7 @@ func (s *Stream) mentionStdin() {
 	}
 }
 
-// Handshakes is the transport of opening handshakes.
+// Handshakes returns the transport of opening handshakes.
 func (s *Stream) Handshakes() http.RoundTripper {
 	if s.Flags.include {
 		return includer{plaintextGuard{s.base(), s}, s.Say, s.Flags.Network.HeaderName}
@@ -204,8 +201,7 @@ func (s *Stream) Handshakes() http.RoundTripper {
 	return plaintextGuard{s.base(), s}
 }
 
-// Follow lets events come, from wherever, with everything around them that the
-// flags ask for.
+// Follow runs a source of events with everything that the flags require.
 func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(context.Context, *output.Writer, proto.Options) error) (err error) {
 	dead, bury := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer bury(nil)
@@ -240,7 +236,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 	if err := s.keep(svc.Name(), w); err != nil {
 		return err
 	}
-	var e *ending.Ending // as it is concluded
+	var e *ending.Ending // set at the end
 	defer func() {
 		if r := recover(); r != nil {
 			e, err = nil, &ending.CrashError{Value: r, Stack: debug.Stack()}
@@ -280,7 +276,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 	o.Trace = s.trace()
 	err = events(ctx, w, o)
 	if late, ok := errors.AsType[*jq.TimeoutError](err); ok {
-		err = late // if it hangs, that is what events wait for
+		err = late // if it hangs, report the events that wait for it
 	} else {
 		err = s.ending(err, w)
 	}
@@ -296,7 +292,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 	return nil
 }
 
-// end concludes how the stream ended.
+// end returns the Ending of the stream.
 func (s *Stream) end(ctx context.Context, err error) *ending.Ending {
 	if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Command == "" {
 		u.Command = cmdline.LineOf(ctx).Command.Path()
@@ -307,7 +303,7 @@ func (s *Stream) end(ctx context.Context, err error) *ending.Ending {
 	return new(s.Conclude(err))
 }
 
-// tellEnd has the journal tell how the stream ended.
+// tellEnd writes the end of the stream to the journal.
 func (s *Stream) tellEnd(e ending.Ending) error {
 	s.Detail("%s: %s", endedBy(e.Condition), s.journal.counts())
 	s.journal.ended(e)
@@ -318,7 +314,7 @@ func (s *Stream) tellEnd(e ending.Ending) error {
 	return told
 }
 
-// recordingHead is the first line of a recording of this stream.
+// recordingHead returns the first line of a recording of this stream.
 func (s *Stream) recordingHead(service string) proto.RecordingHead {
 	h := proto.RecordingHead{Time: time.Now(), Service: service, Run: s.RunID, Recipe: s.Say.String(s.recipe)}
 	if len(s.params) > 0 {
@@ -330,7 +326,7 @@ func (s *Stream) recordingHead(service string) proto.RecordingHead {
 	return h
 }
 
-// keep begins the journal of the stream.
+// keep starts the journal of the stream.
 func (s *Stream) keep(service string, w *output.Writer) error {
 	s.journal = &journal{service: service, redact: s.Say.Bytes, written: w.Counts}
 	if s.delivering != nil {
@@ -346,13 +342,13 @@ func (s *Stream) keep(service string, w *output.Writer) error {
 			return err
 		}
 	}
-	if asJSON { // then stderr is for records only
+	if asJSON { // then stderr has records only
 		s.Say.Divert(s.journal.text)
 	}
 	return nil
 }
 
-// answerQuestions prints the counters when someone asks for them with a signal.
+// answerQuestions prints the counters on a signal.
 func (s *Stream) answerQuestions(ctx context.Context) {
 	for {
 		select {
@@ -368,7 +364,7 @@ func (s *Stream) answerQuestions(ctx context.Context) {
 	}
 }
 
-// An idleError is ErrIdle with the time that it was.
+// An idleError is ErrIdle with the time limit.
 type idleError struct{ limit time.Duration }
 
 func (e *idleError) Error() string { return fmt.Sprintf("no event for %s", e.limit) }

@@ -9,47 +9,48 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// A Streaming is a command that streams, taken apart: what its flags say is checked,
-// the service that they describe is opened, and then it is the business of anyone who
-// has it. The command streams, doctor examines, and config check stops in time.
+// A Streaming is a streaming command in parts: it checks its flags, and opens the
+// service that they describe. The command then streams, doctor examines the connection,
+// and config check stops before.
 type Streaming struct {
-	// Command is how it is typed. It has no Run.
+	// Command is the command, without Run.
 	Command *cmdline.Command
 	Flags   *Flags
-	// LaterFlags are flags of the service's own about what is done on a connection.
+	// LaterFlags are flags of the service that apply after connecting.
 	LaterFlags []string
-	// Check finds what is wrong on the command line. It starts nothing and dials nothing.
+	// Check returns an error for an invalid command line. It does not connect.
 	Check func(ctx context.Context, line *cmdline.Line) error
-	// Complete finds what is left out that only a stream needs; nil finds nothing.
+	// Complete, if not nil, returns an error for a missing argument that only streaming
+	// requires.
 	Complete func() error
-	// Open makes the service, after check.
+	// Open returns the service, after Check.
 	Open func(ctx context.Context, line *cmdline.Line, s *Stream) (*Opened, error)
-	// Hint is the advice for the service's own failures.
+	// Hint returns the hint for the service's own failures.
 	Hint func(line *cmdline.Line, err error) string
 }
 
-// An Opened is a service that is ready to be connected to.
+// An Opened is a configured service.
 type Opened struct {
 	proto.Service
-	// Place is where and what it is, for what is kept of it: an address, and what is
-	// asked for there.
+	// Place identifies the endpoint, for the history: an address, and what is requested
+	// there.
 	Place string
-	// Names are completed at the prompt before they were seen.
+	// Names are candidates for completion at the prompt from the start.
 	Names []string
-	// Input is what is sent besides; nil for nothing.
+	// Input delivers frames to send; it may be nil.
 	Input <-chan proto.Frame
-	// Begin is called when a stream begins; nil does nothing.
+	// Begin, if not nil, is called when a stream starts.
 	Begin func()
 	// Recipe is the text of the recipe that the service was made of, for a recording, and
 	// Params its parameters as a JSON object, without credentials; empty for a service of
 	// another kind.
 	Recipe string
 	Params json.RawMessage
-	// Nothing: it subscribes to nothing, so it will not become ready.
+	// Nothing: it has no subscriptions, so it does not become ready.
 	Nothing bool
 }
 
-// Run has the command stream.
+// Run returns the command with a Run that streams.
 func (v *Streaming) Run(p *program.Program) *cmdline.Command {
 	v.Command.Run = func(ctx context.Context, line *cmdline.Line) error {
 		s, o, err := v.begin(ctx, line, p, v.Complete)
@@ -65,8 +66,8 @@ func (v *Streaming) Run(p *program.Program) *cmdline.Command {
 	return v.Command
 }
 
-// Begin opens what a command line describes, for the command, for doctor, and for anyone who
-// else examines it. The stream must be closed.
+// Begin opens the service that a command line describes, for the command and for
+// doctor. The caller must Close the stream.
 func (v *Streaming) Begin(ctx context.Context, line *cmdline.Line, p *program.Program) (*Stream, *Opened, error) {
 	return v.begin(ctx, line, p, nil)
 }
@@ -93,7 +94,7 @@ func (v *Streaming) begin(ctx context.Context, line *cmdline.Line, p *program.Pr
 	return s, o, nil
 }
 
-// Tried has the command check its line, and then call next.
+// Tried returns the command with a Run that checks its line, and then calls next.
 func (v *Streaming) Tried(next func()) *cmdline.Command {
 	v.Command.Run = func(ctx context.Context, line *cmdline.Line) error {
 		if err := v.Check(ctx, line); err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// TLSFlags say what is expected of a server's certificate, and which one we show.
+// TLSFlags configure the check of the server's certificate, and the client certificate.
 type TLSFlags struct {
 	insecure bool
 	cacert   string
@@ -28,7 +28,7 @@ type TLSFlags struct {
 	pin      string
 	min      string
 	keylog   bool
-	// asked: a server has asked for a client certificate.
+	// asked: a server has requested a client certificate.
 	asked *atomic.Bool
 }
 
@@ -55,7 +55,7 @@ func (f *TLSFlags) flags() []*cmdline.Flag {
 	}
 }
 
-// configure makes the TLS settings of n.
+// configure sets the TLS settings of n.
 func (f *TLSFlags) configure(ctx context.Context, line *cmdline.Line, p *program.Program, n *netdial.Network) error {
 	version, ok := netdial.TLSVersion(f.min)
 	if !ok {
@@ -104,7 +104,7 @@ func authorities(ctx context.Context, p *program.Program, as, path string) (*x50
 	return pool, nil
 }
 
-// clientCertificate reads what --cert, --key and --pass name.
+// clientCertificate reads the certificate of --cert, --key and --pass.
 func (f *TLSFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p *program.Program, config *tls.Config) error {
 	if f.cert == "" {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -158,13 +158,13 @@ func (f *TLSFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
 		p.Warn("the client certificate of --cert expired on %s", pair.Leaf.NotAfter.Format(time.DateOnly))
 	}
-	// It is shown in any case: a server that does not want it says more than one
-	// that gets none.
+	// It is always sent: the error of a server that rejects it is clearer than that of
+	// one that gets none.
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return nil
 }
 
-// readPins reads hashes, or the hash of a public key in a file.
+// readPins parses hashes, or reads the hash of a public key in a file.
 func readPins(ctx context.Context, p *program.Program, as, text string) ([]netdial.Pin, error) {
 	if netdial.IsPin(text) {
 		pins, err := netdial.ParsePins(text)
@@ -189,20 +189,20 @@ func readPins(ctx context.Context, p *program.Program, as, text string) ([]netdi
 	return []netdial.Pin{pin}, nil
 }
 
-// Hint is the advice for a failure of TLS.
+// Hint returns the hint for a failure of TLS.
 func (f *TLSFlags) Hint(err error) string {
 	h, ok := errors.AsType[*proto.HandshakeError](err)
 	if !ok {
 		return ""
 	}
-	if h.Status == 400 && strings.Contains(h.Body, "SSL certificate") { // as nginx says it
+	if h.Status == 400 && strings.Contains(h.Body, "SSL certificate") { // the message of nginx
 		if f.cert == "" {
 			return "the server requires a client certificate: --cert FILE --key FILE"
 		}
 		return "the server did not accept the client certificate of --cert"
 	}
 	if h.Status == 0 && h.Stage == netdial.StageUpgrade && f.asked.Load() {
-		// With TLS 1.3 the refusal comes after the handshake, and can get lost.
+		// With TLS 1.3 the refusal is sent after the handshake, and can get lost.
 		return "the server asked for a client certificate: --cert FILE --key FILE"
 	}
 	if h.Stage != netdial.StageTLS {

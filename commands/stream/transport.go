@@ -8,8 +8,8 @@ import (
 	"github.com/hark-cli/hark/internal/emulator"
 )
 
-// UserAgent is a RoundTripper that says who we are, unless the request does or it
-// is not to be said.
+// UserAgent is a RoundTripper that adds the User-Agent header, unless the request has
+// one or it is disabled.
 type UserAgent struct {
 	Base http.RoundTripper
 	None bool
@@ -21,14 +21,14 @@ func (u UserAgent) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = req.Clone(req.Context())
 		req.Header.Set("User-Agent", "hark/"+program.Version())
 		if u.None {
-			req.Header["User-Agent"] = []string{""} // net/http would name itself
+			req.Header["User-Agent"] = []string{""} // otherwise net/http sends its own
 		}
 	}
 	return u.Base.RoundTrip(req)
 }
 
-// moreHeaders is a RoundTripper that adds the headers that the user wants to the
-// service's own requests, except those that the request has.
+// moreHeaders is a RoundTripper that adds the user's headers to the service's own
+// requests, except those that the request has.
 type moreHeaders struct {
 	base   http.RoundTripper
 	header http.Header
@@ -47,12 +47,11 @@ func (m moreHeaders) RoundTrip(req *http.Request) (*http.Response, error) {
 	return m.base.RoundTrip(req)
 }
 
-// A Emulated is the emulator of one service in this process.
+// An Emulated is the emulator of one service in this process.
 type Emulated struct {
 	emulator *emulator.Emulator
 	network  *emulator.Network
-	// Demo are the variables that point a client at it, endpoint and
-	// credentials.
+	// Demo are the variables for clients: endpoint and credentials.
 	Demo map[string]string
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // same reports whether a client has sent what is in the recording: the same JSON value,
-// whatever its white space and order, or else the same bytes. What was withheld
-// from the recording may be anything.
+// whatever its white space and order, or else the same bytes. What was withheld from
+// the recording matches anything.
 func same(recording, got []byte) bool {
 	if bytes.Equal(recording, got) || masked(string(recording), string(got)) {
 		return true
@@ -27,7 +27,7 @@ func decode(b []byte, v *any) bool {
 	return d.Decode(v) == nil && !d.More()
 }
 
-// masked reports whether got is recording with something instead of each mask.
+// masked reports whether got equals recording with any text instead of each mask.
 func masked(recording, got string) bool {
 	parts := strings.Split(recording, secret.Mask)
 	if len(parts) == 1 || !strings.HasPrefix(got, parts[0]) {

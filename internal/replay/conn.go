@@ -11,17 +11,16 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A conn is one connection that is being served. A goroutine reads; all else
-// belongs to the handler.
+// A conn is a connection being served. One goroutine reads; the handler does all else.
 type conn struct {
 	*Server
 	ws     *socket
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	got    chan wsserver.Message // closed when the client has gone
+	got    chan wsserver.Message // closed when the client has disconnected
 
-	waiting []wsserver.Message // that the client has sent and the recording has not come to
+	waiting []wsserver.Message // received and not yet compared
 	gone    bool               // got is closed
 	at      time.Time          // when the last record was served
 	on      time.Time          // its time in the recording
@@ -49,7 +48,7 @@ func (c *conn) read() {
 	}
 }
 
-// close ends the connection as it is.
+// close closes the connection without a close frame.
 func (c *conn) close() {
 	c.cancel()
 	c.ws.Close()
@@ -58,14 +57,14 @@ func (c *conn) close() {
 
 // play serves the records of this connection.
 func (c *conn) play() error {
-	var ended *proto.FrameRecord // the close frame that came first
+	var ended *proto.FrameRecord // the first close frame
 	for {
 		r, ok := c.take()
 		if !ok {
 			break
 		}
 		if ended != nil {
-			continue // what was on its way then
+			continue // sent before it arrived
 		}
 		due := c.due(r.Time)
 		switch {
@@ -86,14 +85,14 @@ func (c *conn) play() error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	if c.last != nil && ended == nil { // a broken recording
+	if c.last != nil && ended == nil { // a recording with errors
 		c.hangUp(frame.ClosePayload(frame.StatusGoingAway, "the recording ends here"))
 		return nil
 	}
 	return c.finish(ended)
 }
 
-// due is when a record is to be served.
+// due returns when a record is to be served.
 func (c *conn) due(on time.Time) time.Time {
 	if c.o.Speed > 0 && on.After(c.on) {
 		c.at = c.at.Add(time.Duration(float64(on.Sub(c.on)) / c.o.Speed))
@@ -104,13 +103,13 @@ func (c *conn) due(on time.Time) time.Time {
 	return c.at
 }
 
-// sleep waits until the time has come or the client has gone. What the client
-// sends meanwhile is kept.
+// sleep waits until a time, or until the client has disconnected. Messages of the
+// client are queued meanwhile.
 func (c *conn) sleep(until time.Time) {
 	c.wait(until, func() bool { return false })
 }
 
-// wait waits for enough to be true, which is asked after each message.
+// wait waits for enough to return true; it is called after each message.
 func (c *conn) wait(until time.Time, enough func() bool) {
 	d := time.Until(until)
 	if d <= 0 || c.gone {
@@ -141,7 +140,7 @@ func (c *conn) wait(until time.Time, enough func() bool) {
 	}
 }
 
-// expect waits for what the client in the recording has sent.
+// expect waits for the message of the recorded client.
 func (c *conn) expect(r proto.FrameRecord) error {
 	if c.clocked(r.Payload) {
 		return nil
@@ -174,7 +173,7 @@ func (c *conn) deviation(format string, args ...any) error {
 	return d
 }
 
-// send sends what the server in the recording has sent.
+// send sends the message of the recorded server.
 func (c *conn) send(r proto.FrameRecord) {
 	if c.gone {
 		return
@@ -184,7 +183,7 @@ func (c *conn) send(r proto.FrameRecord) {
 	}
 }
 
-// finish ends the connection as it ended in the recording.
+// finish ends the connection like in the recording.
 func (c *conn) finish(ended *proto.FrameRecord) error {
 	_, more := c.peek()
 	switch {
@@ -201,7 +200,7 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 	default:
 		c.hangUp(frame.ClosePayload(frame.StatusNormal, "end of the recording"))
 	}
-	if !c.gone { // it was left to break off
+	if !c.gone { // the client waits for it
 		return nil
 	}
 	if c.o.Strict && len(c.waiting) > 0 {
@@ -210,7 +209,7 @@ func (c *conn) finish(ended *proto.FrameRecord) error {
 	return nil
 }
 
-// hangUp makes the closing handshake and takes what the client still sends.
+// hangUp performs the closing handshake and reads what the client still sends.
 func (c *conn) hangUp(payload []byte) {
 	if c.gone {
 		return
@@ -221,8 +220,8 @@ func (c *conn) hangUp(payload []byte) {
 	}
 }
 
-// drop ends the connection without a closing handshake, but so that the client gets
-// all that came before.
+// drop ends the connection without a closing handshake, after sending all that precedes
+// it.
 func (c *conn) drop() {
 	if c.gone || c.ws.flush() != nil {
 		return
@@ -232,7 +231,7 @@ func (c *conn) drop() {
 	}
 }
 
-// drain takes what the client still sends.
+// drain reads what the client still sends.
 func (c *conn) drain() {
 	_ = c.ws.NetConn().SetReadDeadline(time.Now().Add(closeTimeout))
 	for m := range c.got {

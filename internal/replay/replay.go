@@ -1,5 +1,6 @@
-// Package replay serves a recording to WebSocket clients: it says what the server said
-// when the recording was recorded, and can hold the client to what the client said then.
+// Package replay serves a recording to WebSocket clients: it sends what the recorded
+// server has sent, and can check that the client sends what the recorded client has
+// sent.
 package replay
 
 import (
@@ -16,26 +17,26 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// Options say how a recording is served.
+// Options configure how a recording is served.
 type Options struct {
-	// Speed is how much faster than recorded it goes; 0 means without any pause.
+	// Speed is the factor by which it is faster than recorded; 0 means without delays.
 	Speed float64
-	// Strict ends it with a *Deviation when a client does not send what the client
-	// in the recording has sent. Heartbeats and renewed tokens, which depend on the
-	// clock, and control frames may differ.
+	// Strict ends it with a *Deviation if a client does not send what the recorded
+	// client has sent. Heartbeats and renewed tokens, which depend on the clock, and
+	// control frames may differ.
 	Strict bool
-	// Patience is how long a message of the client is awaited before the recording goes
-	// on without it or, with Strict, ends.
+	// Patience is how long to wait for a message of the client before the recording
+	// continues without it or, with Strict, ends.
 	Patience time.Duration
-	// Clocked reports whether a message of the client depends on the clock, so that no
-	// other client can be held to it; nil for never.
+	// Clocked reports whether a message of the client depends on the clock, so that it
+	// is not required of other clients; it may be nil.
 	Clocked func(message []byte) bool
-	// Answer answers a request that is no handshake, and reports whether it has; nil
-	// answers none.
+	// Answer, if not nil, answers a request that is not a handshake, and reports
+	// whether it has.
 	Answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// A Deviation is a client that does not do what the client in the recording did.
+// A Deviation reports a client that does not do what the recorded client did.
 type Deviation struct {
 	Connection int // in the recording, from 1
 	Text       string
@@ -45,12 +46,12 @@ func (d *Deviation) Error() string {
 	return fmt.Sprintf("connection %d: %s", d.Connection, d.Text)
 }
 
-// A Server serves the connections of a recording one after the other: the first client
-// gets the first one, and when that is over, the next client gets the next.
+// A Server serves the connections of a recording one after the other, each to the next
+// client.
 type Server struct {
 	o    Options
 	ctx  context.Context
-	turn chan struct{} // held by the handler of the connection that is served
+	turn chan struct{} // acquired by the handler of the connection being served
 	over chan struct{} // closed when the recording has ended, with err
 	once sync.Once
 	err  error
@@ -64,7 +65,8 @@ type Server struct {
 	connection int
 }
 
-// New returns a server of the recording. Close must be called. ctx ends its connections.
+// New returns a server of the recording. The caller must Close it. Canceling ctx ends
+// its connections.
 func New(ctx context.Context, recording *proto.RecordingReader, o Options) *Server {
 	s := &Server{o: o, ctx: ctx, turn: make(chan struct{}, 1), over: make(chan struct{})}
 	s.next, s.stop = iter.Pull2(recording.Records())
@@ -74,12 +76,12 @@ func New(ctx context.Context, recording *proto.RecordingReader, o Options) *Serv
 // Done is closed when the recording has ended.
 func (s *Server) Done() <-chan struct{} { return s.over }
 
-// Err says what ended the recording, when Done is closed: a *Deviation, an error of
-// reading, proto.ErrRecordingCut; nil when all of it was served.
+// Err returns what ended the recording, after Done is closed: a *Deviation, a read
+// error, proto.ErrRecordingCut; nil if all of it was served.
 func (s *Server) Err() error { return s.err }
 
-// Close waits for the connection that is being served, which must be about to end,
-// and ends the reading of the recording.
+// Close waits for the connection being served, which must be ending, and stops reading
+// the recording.
 func (s *Server) Close() {
 	s.turn <- struct{}{}
 	s.stop()
@@ -129,7 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // clocked reports whether a message depends on the clock.
 func (s *Server) clocked(message []byte) bool { return s.o.Clocked != nil && s.o.Clocked(message) }
 
-// peek returns the next record without taking it. It is valid until take.
+// peek returns the next record without consuming it. It is valid until take.
 func (s *Server) peek() (*proto.FrameRecord, bool) {
 	if s.peeked == nil && !s.through {
 		if r, err, ok := s.next(); !ok || err != nil {
@@ -141,7 +143,7 @@ func (s *Server) peek() (*proto.FrameRecord, bool) {
 	return s.peeked, s.peeked != nil
 }
 
-// take returns the next record of this connection; false when there is none.
+// take returns the next record of this connection; false if there is none.
 func (s *Server) take() (proto.FrameRecord, bool) {
 	r, ok := s.peek()
 	if !ok || r.Handshake != nil {
@@ -163,7 +165,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 			subprotocol = h.ResponseHeader.Get("Sec-Websocket-Protocol")
 		case 0:
 			if raw, _, err := http.NewResponseController(w).Hijack(); err == nil {
-				raw.Close() // no answer
+				raw.Close() // no response
 			}
 			return nil
 		default:
@@ -173,14 +175,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	ws, err := upgrade(w, r, subprotocol)
 	if err != nil {
-		return nil // the client has been told, or is gone
+		return nil // the client has got a response, or has disconnected
 	}
 	c := newConn(s, ws, start)
 	defer c.close()
 	return c.play()
 }
 
-// refuse answers as the server in the recording did.
+// refuse responds like the recorded server.
 func refuse(w http.ResponseWriter, h *proto.HandshakeRecord) {
 	for _, name := range []string{"Content-Type", "Retry-After", "Location"} {
 		if v := h.ResponseHeader.Get(name); v != "" {

@@ -16,7 +16,7 @@ const (
 	closeTimeout = 5 * time.Second
 	// maxMessage is the largest message of a client, in bytes.
 	maxMessage = 64 << 20
-	// bufferSize is how many bytes of frames go out in one write.
+	// bufferSize is the size of one write of frames, in bytes.
 	bufferSize = 64 << 10
 )
 
@@ -26,7 +26,7 @@ type socket struct {
 	*wsserver.Conn
 
 	mu     sync.Mutex
-	closed bool // a close frame is queued, or has gone out
+	closed bool // a close frame has been queued
 }
 
 // upgrade answers an opening handshake (RFC 6455, section 4.2).
@@ -48,8 +48,8 @@ func upgrade(w http.ResponseWriter, r *http.Request, subprotocol string) (*socke
 	return s, nil
 }
 
-// queue adds a frame to what goes out with the next flush, which it makes itself
-// when there is much. Nothing goes out after a close frame.
+// queue adds a frame to the next flush, and flushes if the buffer is large. Nothing is
+// sent after a close frame.
 func (s *socket) queue(op frame.Opcode, payload []byte) error {
 	s.mu.Lock()
 	if s.closed {
@@ -75,8 +75,8 @@ func (s *socket) send(op frame.Opcode, payload []byte) error {
 	return s.flush()
 }
 
-// read returns the next message of the client. It answers pings. At the end of the
-// connection there is an error; a close frame has been answered then.
+// read returns the next message of the client. It answers pings, and a close frame
+// before returning the error at the end of the connection.
 func (s *socket) read() (wsserver.Message, error) {
 	for {
 		m, err := s.Read()
@@ -91,7 +91,7 @@ func (s *socket) read() (wsserver.Message, error) {
 				return m, err
 			}
 		case m.Opcode == frame.OpClose:
-			_ = s.send(frame.OpClose, m.Payload) // unless it is itself the answer
+			_ = s.send(frame.OpClose, m.Payload) // unless it is itself an answer
 			return m, io.EOF
 		case !m.Opcode.Control():
 			return m, nil

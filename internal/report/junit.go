@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// The form of JUnit reports is what two schemas have in common: that of Apache
-// Ant's tasks junit and junitreport (windyroad/JUnit-Schema, JUnit.xsd) and that of
-// Jenkins (xunit-plugin, junit-10.xsd). A case has no output of its own there, so
-// the events that matched stand in the output of the suite.
+// JUnit reports conform to both of two schemas: that of Apache Ant's tasks junit and
+// junitreport (windyroad/JUnit-Schema, JUnit.xsd) and that of Jenkins (xunit-plugin,
+// junit-10.xsd). A case has no output there, so the events that matched are in the
+// output of the suite.
 type junitSuites struct {
 	XMLName xml.Name   `xml:"testsuites"`
 	Suite   junitSuite `xml:"testsuite"`
@@ -110,13 +110,13 @@ func junitOf(c Case, r *Run) junitCase {
 	return out
 }
 
-// xmlText takes out what XML cannot have in a CDATA section, where the encoder does
-// not (XML 1.0, section 2.2); control characters are gone already.
+// xmlText removes characters that XML does not allow in a CDATA section and the encoder
+// does not remove (XML 1.0, section 2.2); control characters have been removed already.
 func xmlText(text string) string {
 	return strings.NewReplacer("\uFFFE", "\uFFFD", "\uFFFF", "\uFFFD").Replace(text)
 }
 
-// lastEvents lists the last events for people.
+// lastEvents returns the last events as text.
 func (r *Run) lastEvents() string {
 	if len(r.Last) == 0 {
 		return "no event came\n"

@@ -1,5 +1,6 @@
-// Package report writes the result of a stream for CI systems: as JUnit XML, in the Test
-// Anything Protocol, and as JSON. It gets texts that are fit to be shown.
+// Package report writes the result of a stream for CI systems: as JUnit XML, in the
+// Test Anything Protocol, and as JSON. Its input must not contain credentials or
+// control characters.
 package report
 
 import "time"
@@ -34,7 +35,7 @@ type Case struct {
 	Near    *Near   `json:"near,omitempty"`
 }
 
-// A Near is the value that came nearest to what was expected.
+// A Near is the value nearest to the expected one.
 type Near struct {
 	Path  string `json:"path"`
 	Value string `json:"value"`
@@ -47,22 +48,22 @@ type Event struct {
 	Text    string  `json:"text"`
 }
 
-// A Status is the verdict on a Case.
+// A Status is the result of a Case.
 type Status string
 
 const (
 	Passed  Status = "passed"
 	Failed  Status = "failed"
-	Broken  Status = "error" // something else than a condition ended the stream
+	Broken  Status = "error" // an error ended the stream
 	Skipped Status = "skipped"
 )
 
-// last reports whether the last events belong to a case: they say why it failed.
+// last reports whether the last events are written for a case: it has failed.
 func (c *Case) last() bool {
 	return (c.Status == Failed || c.Status == Broken) && c.Condition != "max-time" && c.Condition != "idle"
 }
 
-// Count counts the cases with a status.
+// Count returns the number of cases with a status.
 func (r *Run) Count(status Status) int {
 	n := 0
 	for _, c := range r.Cases {
@@ -73,5 +74,5 @@ func (r *Run) Count(status Status) int {
 	return n
 }
 
-// Seconds returns a time as reports have it, to the millisecond.
+// Seconds returns a duration in seconds, rounded to milliseconds.
 func Seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// A Target is a report in one form, and the file for it.
+// A Target is the format of a report, and its file.
 type Target struct{ Kind, Path string }
 
-// ErrTarget means that the text for ParseTarget is of another form.
+// ErrTarget is returned by ParseTarget for an invalid text.
 var ErrTarget = errors.New("expected junit=FILE, tap=FILE or json=FILE")
 
-// ParseTarget reads a Target of the form KIND=FILE. The error is ErrTarget.
+// ParseTarget parses a Target of the form KIND=FILE. The error is ErrTarget.
 func ParseTarget(text string) (Target, error) {
 	kind, path, ok := strings.Cut(text, "=")
 	if !ok || encoder(kind) == nil || path == "" {
@@ -24,7 +24,8 @@ func ParseTarget(text string) (Target, error) {
 	return Target{kind, path}, nil
 }
 
-// Resolved returns t with the file that its path leads to, so that a link stays one.
+// Resolved returns t with symbolic links resolved, so that writing does not replace a
+// link.
 func (t Target) Resolved() Target {
 	if link, err := filepath.EvalSymlinks(t.Path); err == nil && !device(t.Path) {
 		t.Path = link
@@ -32,7 +33,7 @@ func (t Target) Resolved() Target {
 	return t
 }
 
-// Write writes the report so that it is there in full or not at all.
+// Write writes the report completely or not at all.
 func (t Target) Write(r *Run) error {
 	var b bytes.Buffer
 	if err := encoder(t.Kind)(&b, r); err != nil {
@@ -41,7 +42,7 @@ func (t Target) Write(r *Run) error {
 	return writeFile(t.Path, b.Bytes())
 }
 
-// encoder returns what writes a report of a kind, nil for an unknown one.
+// encoder returns the function that writes a kind of report, nil for an unknown one.
 func encoder(kind string) func(io.Writer, *Run) error {
 	switch kind {
 	case "junit":
@@ -54,14 +55,15 @@ func encoder(kind string) func(io.Writer, *Run) error {
 	return nil
 }
 
-// device reports whether path names something of the system, as /dev/stderr does: it
-// is written to, also when a regular file is behind it.
+// device reports whether path is special, such as /dev/stderr: it is written to
+// directly, even if it is redirected to a regular file.
 func device(path string) bool {
 	path, err := filepath.Abs(path)
 	return err == nil && (strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/"))
 }
 
-// replaceable reports whether path can be made anew: a device or a pipe cannot.
+// replaceable reports whether path can be replaced by a rename, unlike a device or a
+// pipe.
 func replaceable(path string) (bool, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -77,14 +79,14 @@ func replaceable(path string) (bool, error) {
 	return info.Mode().IsRegular(), nil
 }
 
-// Check finds out whether the file can be written, and leaves nothing behind.
+// Check returns an error if the file cannot be written. It leaves no file.
 func (t Target) Check() error {
 	path := t.Path
 	replace, err := replaceable(path)
 	if err != nil || !replace {
 		return err
 	}
-	f, err := besides(path)
+	f, err := temporary(path)
 	if err != nil {
 		return err
 	}
@@ -92,8 +94,8 @@ func (t Target) Check() error {
 	return os.Remove(f.Name())
 }
 
-// besides makes a file in the folder of path, for a rename to path.
-func besides(path string) (*os.File, error) {
+// temporary creates a file in the folder of path, for a rename to path.
+func temporary(path string) (*os.File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		if e, ok := errors.AsType[*os.PathError](err); ok {
@@ -104,8 +106,8 @@ func besides(path string) (*os.File, error) {
 	return f, nil
 }
 
-// writeFile writes a file so that it is there in full or not at all, readable for
-// all: other programs collect reports.
+// writeFile writes a file completely or not at all, readable by all users, because
+// other programs collect reports.
 func writeFile(path string, data []byte) error {
 	replace, err := replaceable(path)
 	if err != nil {
@@ -119,7 +121,7 @@ func writeFile(path string, data []byte) error {
 		_, err = f.Write(data)
 		return errors.Join(err, f.Close())
 	}
-	f, err := besides(path)
+	f, err := temporary(path)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func writeTAP(w io.Writer, r *Run) error {
 	return err
 }
 
-// tapText keeps a text on one line and out of the way of directives.
+// tapText returns a text as one line without directives.
 func tapText(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "#", `\#`, "\n", " ").Replace(text)
 }
@@ -59,13 +59,13 @@ func tapDetails(b *strings.Builder, c Case, r *Run) {
 	b.WriteString("  ...\n")
 }
 
-// tapString is a string of YAML, in the form that JSON has too.
+// tapString returns a YAML string in the syntax of JSON.
 func tapString(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(s); err != nil {
-		panic(err) // a string always has a form
+		panic(err) // a string can always be encoded
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

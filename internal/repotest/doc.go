@@ -1,3 +1,3 @@
-// Package repotest tests the repository itself: which package may import which, and
-// what the README, the pages in docs and the recording show.
+// Package repotest tests the repository itself: the imports of packages, and the
+// examples in the README, in docs and in the recording.
 package repotest

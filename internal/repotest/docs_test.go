@@ -18,10 +18,10 @@ import (
 
 // The console blocks of the README and of the pages in docs are run, and print what the
 // pages show. The blocks of a page are run one after the other in the same folder,
-// empty at first, each in a shell of its own; what it leaves in the background is
-// ended. A block that needs an account is written as ```sh, or has the line
-// <!-- needs an account --> above it. A block of another kind with the line
-// <!-- file: NAME --> above it is written into this file. Generated pages have no blocks.
+// empty at first, each in its own shell; its background processes are killed. A block
+// that needs an account is written as ```sh, or has the line <!-- needs an account -->
+// above it. A block of another kind with the line <!-- file: NAME --> above it is
+// written into this file. Generated pages have no blocks.
 
 func TestDocs(t *testing.T) {
 	t.Parallel()
@@ -70,15 +70,15 @@ func buildHark(t *testing.T) string {
 	return bin
 }
 
-// A step is a command in a console block with the output that the reader is shown.
+// A step is a command in a console block with its output.
 type step struct {
 	line    int
 	command string
 	want    []string
 }
 
-// checkPage runs the console blocks of a page, of which there are so many, in a folder
-// with the programs in bin, and returns what is not as the page says.
+// checkPage runs the console blocks of a page, whose number it checks, in a folder with
+// the programs in bin, and returns the differences.
 func checkPage(markdown, bin, folder string) (ran int, problems []string) {
 	const none, console, other = 0, 1, 2
 	kind, account, file := none, false, ""
@@ -129,8 +129,8 @@ func checkPage(markdown, bin, folder string) (ran int, problems []string) {
 	return ran, problems
 }
 
-// addLine adds a line of a console block: a command, "$ …", what goes on with one, after
-// a backslash, ">" or "> ", or output.
+// addLine adds a line of a console block: a command, "$ …", its continuation after a
+// backslash, ">" or "> ", or output.
 func addLine(steps []step, n int, line string) ([]step, error) {
 	if command, ok := strings.CutPrefix(line, "$ "); ok {
 		return append(steps, step{line: n, command: command}), nil
@@ -175,7 +175,7 @@ func runBlock(steps []step, bin, folder string) (problems []string) {
 
 // runShell runs shell text and returns what it prints, on stdout and stderr.
 func runShell(text, bin, folder string) (string, error) {
-	// Nothing but a program that hangs takes so long.
+	// Only a program that hangs takes that long.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	home, err := os.MkdirTemp("", "docs")
@@ -189,8 +189,8 @@ func runShell(text, bin, folder string) (string, error) {
 		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"HOME=" + home, "TMPDIR=" + home, "TERM=dumb", "TZ=UTC", "LANG=C",
 	}
-	// A group of its own, to end also what the shell has left in the background, and a
-	// file for the output: a pipe would be waited for until all those have closed it.
+	// Its own process group, to kill background processes of the shell too, and a file
+	// for the output, because waiting for a pipe would wait for those.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	file, err := os.Create(filepath.Join(home, "output"))
@@ -209,9 +209,8 @@ func runShell(text, bin, folder string) (string, error) {
 
 var dots = regexp.MustCompile(`…|\.\.\.`)
 
-// matches reports whether output is what the reader was shown. "…" or "..." stand for
-// anything within a line, alone on a line for any number of lines. Spaces at the end of
-// lines do not count.
+// matches reports whether output matches a page. "…" or "..." match anything within a
+// line or, alone on a line, any number of lines. Trailing spaces are ignored.
 func matches(want []string, output string) bool {
 	var pattern strings.Builder
 	pattern.WriteString(`\A`)

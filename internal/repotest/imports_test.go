@@ -17,18 +17,18 @@ import (
 
 const module = "github.com/hark-cli/hark"
 
-// An arrow says which packages of the module a package may import.
+// An arrow lists the packages of the module that a package may import.
 type arrow struct {
-	// pkg is the folder of the package, "." for the program. A * in it stands for a name,
-	// and stands for the same name in the others; packages with a row of their own do not
-	// have that one.
+	// pkg is the folder of the package, "." for the program. A * in it matches a name,
+	// and stands for the same name in the other fields; packages with their own row are
+	// excluded.
 	pkg    string
 	may    []string // folders of the packages that it may import; * is any name
-	tests  []string // those that its test files may import besides
+	tests  []string // packages that its test files may import in addition
 	reason string
 }
 
-// arrows is the picture of the house as a table. A new package needs a row.
+// arrows is the table of allowed imports. A new package requires a row.
 func arrows() []arrow {
 	const (
 		service = "a service knows the engine and its own shapes, and neither other services nor flags"
@@ -40,7 +40,7 @@ func arrows() []arrow {
 			"the program hands its arguments over and does nothing else"},
 		{"commands", []string{"commands/*", "internal/cmdline", "internal/console", "internal/process"}, []string{"internal/emulator", "internal/emulator/drogue", "internal/freeport", "internal/hub", "internal/lineedit", "internal/secret", "recipes"},
 			"commands puts everything together, so nothing may need it"},
-		// A service is a folder in each of these; * stands for its name.
+		// A service has a folder in each of these; * stands for its name.
 		{"commands/*", []string{
 			"commands/complete", "commands/ending", "commands/program", "commands/stream",
 			"internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/emulator", "internal/emulator/*",
@@ -149,8 +149,8 @@ func arrows() []arrow {
 	}
 }
 
-// A home is the one package that may import a third-party module, so that what the
-// library does, says and gets wrong is dealt with in one place.
+// A home is the only package that may import a third-party module, so that its
+// behavior, messages and bugs are handled in one place.
 type home struct {
 	module string
 	pkg    string // folder of the package; "" if only tests import it
@@ -203,7 +203,7 @@ type listed struct {
 // TestImports checks what each package imports, as built on three systems, against the
 // tables.
 func TestImports(t *testing.T) {
-	found := make(map[string]bool) // packages, and homes that are lived in
+	found := make(map[string]bool) // used rows of arrows and homes
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
 		cmd.Dir = "../.."
@@ -252,8 +252,8 @@ func report(t *testing.T, pkg, to string, inTest bool, found map[string]bool) {
 	}
 }
 
-// offense returns the row of homes for an import, if there is one, and what is wrong
-// with it, or "".
+// offense returns the row of homes for an import, if there is one, and the problem, or
+// "".
 func offense(pkg, to string, inTest bool) (home, problem string) {
 	first, _, _ := strings.Cut(to, "/")
 	switch {
@@ -285,7 +285,7 @@ func arrowOffense(pkg, to string, inTest bool) string {
 	return fmt.Sprintf("%s must not import %s: %s", pkg, to, a.reason)
 }
 
-// arrowOf is the row of a package.
+// arrowOf returns the row of a package.
 func arrowOf(pkg string) (arrow, bool) {
 	var other *arrow
 	for _, a := range arrows() {
@@ -302,7 +302,7 @@ func arrowOf(pkg string) (arrow, bool) {
 	return *other, true
 }
 
-// allows reports whether one of the folders is that of to, when pkg imports it.
+// allows reports whether one of the folders matches to, as imported by pkg.
 func (a arrow) allows(folders []string, pkg, to string) bool {
 	name := "*"
 	if before, _, ok := strings.Cut(a.pkg, "*"); ok {
@@ -311,7 +311,7 @@ func (a arrow) allows(folders []string, pkg, to string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool { return fits(strings.ReplaceAll(f, "*", name), to) })
 }
 
-// fits reports whether a folder is one of a pattern.
+// fits reports whether a folder matches a pattern.
 func fits(pattern, folder string) bool {
 	ok, err := path.Match(pattern, folder)
 	return ok && err == nil

@@ -1,7 +1,6 @@
-// Package secret keeps credentials out of everything that people and files get
-// to see. A Value prints as stars however it is formatted, and a Redactor takes
-// the values that it knows out of any text, whatever form they travel in. It is
-// a leaf: standard library only.
+// Package secret removes credentials from output. A Value prints as stars however it is
+// formatted, and a Redactor removes known values from any text, in all usual encodings.
+// It imports only the standard library.
 package secret
 
 import (
@@ -19,14 +18,14 @@ import (
 	"sync"
 )
 
-// Mask stands instead of a credential.
+// Mask replaces a credential.
 const Mask = "***"
 
-// A Value is a credential: a token, a session id, a client id. Only Reveal
-// gives it away.
+// A Value is a credential, such as a token, a session id or a client id. Only Reveal
+// returns its text.
 type Value string
 
-// Reveal returns the credential itself, to be sent and for nothing else.
+// Reveal returns the credential itself. It must only be used to send it.
 func (v Value) Reveal() string { return string(v) }
 
 // String returns Mask, or "" for the empty value.
@@ -37,33 +36,32 @@ func (v Value) String() string {
 	return Mask
 }
 
-// GoString keeps the value out of %#v.
+// GoString returns Mask for %#v.
 func (v Value) GoString() string { return `secret.Value("` + v.String() + `")` }
 
-// Format keeps the value out of every other verb, %x and %q included.
+// Format prints Mask for every other verb, including %x and %q.
 func (v Value) Format(s fmt.State, verb rune) { fmt.Fprint(s, v.String()) }
 
-// MarshalText keeps the value out of JSON and other encodings.
+// MarshalText returns Mask for JSON and other encodings.
 func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// LogValue keeps the value out of structured logs.
+// LogValue returns Mask for structured logs.
 func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
-// shortest is the length below which a value is not looked for: replacing each
-// "1" of a text would hide more than the credential.
+// shortest is the length below which a value is not replaced: replacing each "1" of a
+// text would remove more than the credential.
 const shortest = 4
 
-// A Redactor replaces the credentials that it has been told of. The zero value
-// knows none. It may be used by several goroutines.
+// A Redactor replaces the credentials added to it. The zero value has none. It may be
+// used concurrently.
 type Redactor struct {
 	mu    sync.RWMutex
-	forms [][]byte // longest first, so that a form is not broken by a part of it
+	forms [][]byte // longest first, so that no form is replaced in part
 }
 
-// Add makes the redactor know a credential in the forms in which it travels: as
-// it is, percent-encoded for a user, a path and a query, as JSON and as Go string,
-// in hexadecimal, and in base64 of both alphabets, also inside the base64 of a
-// longer text.
+// Add adds a credential in all encodings: plain, percent-encoded for a user, a path and
+// a query, as a JSON and as a Go string, in hexadecimal, and in base64 of both
+// alphabets, also within the base64 of a longer text.
 func (r *Redactor) Add(values ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,13 +78,12 @@ func (r *Redactor) Add(values ...string) {
 	slices.SortStableFunc(r.forms, func(a, b []byte) int { return len(b) - len(a) })
 }
 
-// AddPair makes the redactor know a password, and the pair as Basic
-// authentication sends it (RFC 7617).
+// AddPair adds a password, and the pair as encoded for Basic authentication (RFC 7617).
 func (r *Redactor) AddPair(user, password string) { r.Add(password, user+":"+password) }
 
 func forms(v string) []string {
 	quoted := fmt.Sprintf("%q", v)
-	inJSON, _ := json.Marshal(v) // a string has an encoding
+	inJSON, _ := json.Marshal(v) // a string can always be encoded
 	out := []string{
 		v,
 		quoted[1 : len(quoted)-1],
@@ -104,7 +101,7 @@ func forms(v string) []string {
 	for _, alphabet := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		out = append(out, alphabet.EncodeToString([]byte(v)), alphabet.WithPadding(base64.NoPadding).EncodeToString([]byte(v)))
 		for before := range 3 {
-			// The letters at both ends also depend on what stands alongside.
+			// The letters at both ends also depend on the adjacent text.
 			text := alphabet.WithPadding(base64.NoPadding).EncodeToString([]byte("..."[:before] + v))
 			if core := text[(before*8+5)/6 : (before+len(v))*8/6]; len(core) >= shortestCore {
 				out = append(out, core)
@@ -115,7 +112,7 @@ func forms(v string) []string {
 }
 
 // shortestCore is the length below which the inner part of a base64 text is not
-// looked for.
+// replaced.
 const shortestCore = 8
 
 var escapes = regexp.MustCompile("%[0-9A-F]{2}")
@@ -133,12 +130,11 @@ func (r *Redactor) String(s string) string {
 	return s
 }
 
-// gcThreshold is how much garbage is worth a collection at once, in bytes.
+// gcThreshold is the amount of garbage, in bytes, that triggers a collection.
 const gcThreshold = 16 << 20
 
-// maskAll puts the mask instead of each f in b, the first of which is at i. It
-// works in b itself, which may be a copy of many mebibytes: no f is shorter than the
-// mask.
+// maskAll replaces each f in b, the first of which is at i, by the mask. It does so in
+// place, because b may be many mebibytes: no f is shorter than the mask.
 func maskAll(b, f []byte, i int) []byte {
 	out := b[:0]
 	for ; i >= 0; i = bytes.Index(b, f) {
@@ -148,7 +144,7 @@ func maskAll(b, f []byte, i int) []byte {
 	return append(out, b...)
 }
 
-// Bytes is String for bytes; b itself is returned when there is nothing to hide.
+// Bytes is String for bytes; it returns b itself if there is nothing to replace.
 func (r *Redactor) Bytes(b []byte) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -160,7 +156,7 @@ func (r *Redactor) Bytes(b []byte) []byte {
 		}
 		if !owned {
 			if len(b) >= gcThreshold {
-				// The last copy, of a message like this, may not have been collected.
+				// The last copy of a large message may not have been collected.
 				debug.FreeOSMemory()
 			}
 			b, owned = bytes.Clone(b), true

@@ -12,7 +12,7 @@ import (
 
 const canary = "s3cret/+=&hunter2?~\"\\é"
 
-// However a Value is formatted, encoded or logged, it does not show.
+// However a Value is formatted, encoded or logged, it is not shown.
 func TestValue(t *testing.T) {
 	v := Value(canary)
 	type holder struct {
@@ -48,7 +48,7 @@ func TestValue(t *testing.T) {
 func TestRedactor(t *testing.T) {
 	var r Redactor
 	r.AddPair("alice", canary)
-	r.Add("abc") // too short to be looked for
+	r.Add("abc") // too short to be replaced
 	u := &url.URL{Scheme: "wss", Host: "h", User: url.UserPassword("alice", canary), Path: "/" + canary, RawQuery: url.Values{"t": {canary}}.Encode()}
 	inJSON, err := json.Marshal(map[string]string{"t": canary})
 	if err != nil {

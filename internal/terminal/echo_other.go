@@ -4,5 +4,5 @@ package terminal
 
 import "os"
 
-// HideInput does nothing where there are no terminals.
+// HideInput does nothing on systems without terminals.
 func HideInput(*os.File) error { return nil }

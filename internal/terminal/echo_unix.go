@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HideInput makes a terminal give lines and not show what is typed, until it is
-// set to another mode. It must be called before a question is printed: anyone who
-// answers at once would see the answer otherwise.
+// HideInput sets a terminal to line mode without echo, until it is set to another mode.
+// It must be called before a question is printed, because an immediate answer would be
+// echoed otherwise.
 func HideInput(f *os.File) error {
 	fd := int(f.Fd())
 	state, err := unix.IoctlGetTermios(fd, ioctlGetTermios)

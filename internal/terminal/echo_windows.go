@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// HideInput makes a console give lines and not show what is typed, until it is
-// set to another mode. It must be called before a question is printed: anyone who
-// answers at once would see the answer otherwise.
+// HideInput sets a console to line mode without echo, until it is set to another mode.
+// It must be called before a question is printed, because an immediate answer would be
+// echoed otherwise.
 func HideInput(f *os.File) error {
 	fd := f.Fd()
 	var mode uint32

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// WatchHangup does nothing where there is no poll: the next write finds out.
+// WatchHangup does nothing on systems without poll: the next write fails.
 func WatchHangup(context.Context, *os.File, func()) {}
 
-// HungUp is for systems on which a window that is closed ends its programs.
+// HungUp returns false: closing the window ends the program.
 func HungUp(*os.File) bool { return false }

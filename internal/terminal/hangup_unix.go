@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WatchHangup calls gone when the reader of a pipe or socket has gone away,
-// which a program that writes nothing would not notice. It returns then, or when
-// ctx ends.
+// WatchHangup calls gone when the reader of a pipe or socket has closed it, which a
+// program that does not write would not notice. It returns then, or when ctx is done.
 func WatchHangup(ctx context.Context, f *os.File, gone func()) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return // then the next write finds out
+		return // then the next write fails
 	}
 	defer r.Close()
 	stop := context.AfterFunc(ctx, func() { w.Close() })
@@ -24,7 +23,7 @@ func WatchHangup(ctx context.Context, f *os.File, gone func()) {
 			w.Close()
 		}
 	}()
-	// No event is asked for: POLLERR and POLLHUP are reported anyway.
+	// No event is requested: POLLERR and POLLHUP are always reported.
 	fds := []unix.PollFd{{Fd: int32(f.Fd())}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(fds, -1)

@@ -4,5 +4,5 @@ package terminal
 
 import "os"
 
-// Pending cannot be known where there is no poll.
+// Pending returns false on systems without poll.
 func Pending(*os.File) bool { return false }

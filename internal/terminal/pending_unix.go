@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pending reports whether a pipe, a socket or a file has data that can be read now.
-// It reads nothing.
+// Pending reports whether a pipe, a socket or a file has data that can be read now. It
+// does not read.
 func Pending(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {

@@ -4,5 +4,5 @@ package terminal
 
 import "os"
 
-// Unread is of use on Linux only: other systems keep Ctrl-D as it was typed.
+// Unread returns 0: it is only needed on Linux.
 func Unread(*os.File) int { return 0 }

@@ -5,7 +5,8 @@ package terminal
 import "golang.org/x/sys/unix"
 
 // Wait waits until one of two descriptors can be read or has hung up, and returns which
-// of them can or has. After some milliseconds, which are -1 for ever, it is neither.
+// of them can or has. After a number of milliseconds, -1 for no limit, it returns
+// neither.
 func Wait(one, two, milliseconds int) (first, second bool, err error) {
 	fds := []unix.PollFd{{Fd: int32(one), Events: unix.POLLIN}, {Fd: int32(two), Events: unix.POLLIN}}
 	if _, err := unix.Poll(fds, milliseconds); err != nil {

@@ -4,6 +4,6 @@ package tokenstore
 
 import "os"
 
-// tryLock always succeeds: here processes do not wait for each other. Two that
-// renew a login in the same moment may have to try again.
+// tryLock always succeeds: processes are not synchronized on this system. Two that
+// renew a login at the same time may have to retry.
 func tryLock(*os.File) (bool, error) { return true, nil }

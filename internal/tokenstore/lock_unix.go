@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// tryLock takes the lock of an open file, which ends with the file or the process;
-// false when another process holds it.
+// tryLock acquires the lock of an open file, which is released with the file or the
+// process; it returns false if another process has it.
 func tryLock(f *os.File) (bool, error) {
 	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
 	case err == nil:

@@ -7,8 +7,8 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// A keyring that is locked is not one that is missing, however the Secret Service, or
-// macOS, says so.
+// A locked keyring is not a missing one, for all messages of the Secret Service and
+// macOS.
 func TestLocked(t *testing.T) {
 	for text, want := range map[string]bool{
 		"failed to unlock correct collection '/org/freedesktop/secrets/aliases/default'": true,

@@ -1,5 +1,5 @@
-// Package tokenstore keeps logins: in the keyring of the desktop or, where there is
-// none, in a file that only its owner can read. What is kept is opaque to it.
+// Package tokenstore stores logins: in the keyring of the desktop or, without one, in a
+// file that only its owner can read. It does not interpret the stored values.
 package tokenstore
 
 import (
@@ -17,19 +17,19 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// A Place says where logins are kept.
+// A Place is where logins are stored.
 type Place string
 
 const (
-	Auto    Place = "auto" // the keyring, or the file where there is no keyring
+	Auto    Place = "auto" // the keyring, or the file without a keyring
 	Keyring Place = "keyring"
 	File    Place = "file"
 )
 
-// ErrNone is what Get returns when there is nothing under the key.
+// ErrNone is returned by Get if there is no value for the key.
 var ErrNone = errors.New("nothing is stored")
 
-// A Store keeps values under keys. It may be used by several processes at once.
+// A Store stores values by key. It may be used by several processes at the same time.
 type Store struct {
 	folder string
 	place  Place
@@ -48,7 +48,7 @@ type ring interface {
 	remove(key string) error
 }
 
-// service is how hark's entries are named in the keyring.
+// service is the service name of hark's entries in the keyring.
 const service = "hark"
 
 type systemRing struct{}
@@ -57,17 +57,17 @@ func (systemRing) get(key string) (string, error) { return keyring.Get(service, 
 func (systemRing) set(key, value string) error    { return keyring.Set(service, key, value) }
 func (systemRing) remove(key string) error        { return keyring.Delete(service, key) }
 
-// patiently calls f, of the keyring, which may ask the user for a password, or hang,
-// and cannot be interrupted.
+// patiently calls a function of the keyring, which may ask the user for a password, or
+// hang, and cannot be interrupted.
 func patiently(ctx context.Context, f func() error) error {
 	_, err := bounded.Call(ctx, "the keyring", func() (struct{}, error) { return struct{}{}, f() })
 	return explain(err)
 }
 
-// ErrLocked is a keyring that is there, and that nobody has unlocked.
+// ErrLocked is returned for a locked keyring.
 var ErrLocked = errors.New("the keyring is locked")
 
-// explain recognizes a locked keyring in the words of the Secret Service.
+// explain recognizes a locked keyring by the messages of the Secret Service.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -81,7 +81,7 @@ func explain(err error) error {
 	return err
 }
 
-// Get returns what is stored under key, or ErrNone.
+// Get returns the value for key, or ErrNone.
 func (s *Store) Get(ctx context.Context, key string) (json.RawMessage, error) {
 	// A value in the file is newer than one in the keyring: storing in the keyring
 	// removes it from the file.
@@ -111,7 +111,7 @@ func (s *Store) Get(ctx context.Context, key string) (json.RawMessage, error) {
 	return nil, fmt.Errorf("keyring: %w", err)
 }
 
-// Put stores value under key and says where: "the keyring" or the name of the file.
+// Put stores value for key and returns where: "the keyring" or the name of the file.
 func (s *Store) Put(ctx context.Context, key string, value json.RawMessage) (where string, err error) {
 	if s.place != File {
 		err := patiently(ctx, func() error { return s.ring.set(key, string(value)) })
@@ -129,8 +129,8 @@ func (s *Store) Put(ctx context.Context, key string, value json.RawMessage) (whe
 	return s.path(), s.change(ctx, func(all map[string]json.RawMessage) { all[key] = value })
 }
 
-// Delete removes what is stored under key, wherever it is. found reports whether
-// there was something.
+// Delete removes the value for key, wherever it is. found reports whether there was
+// one.
 func (s *Store) Delete(ctx context.Context, key string) (found bool, err error) {
 	if s.place != File {
 		err := patiently(ctx, func() error { return s.ring.remove(key) })
@@ -152,7 +152,7 @@ func (s *Store) Delete(ctx context.Context, key string) (found bool, err error) 
 
 func (s *Store) path() string { return filepath.Join(s.folder, "logins.json") }
 
-// read reads the file; one that does not exist is empty.
+// read reads the file; a missing one is empty.
 func (s *Store) read(ctx context.Context) (map[string]json.RawMessage, error) {
 	b, err := bounded.File(ctx, s.path(), bounded.Certificates)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -168,8 +168,8 @@ func (s *Store) read(ctx context.Context) (map[string]json.RawMessage, error) {
 	return all, nil
 }
 
-// change changes the file, unless there is nothing to change: the new one takes the
-// place of the old one in one step, and nobody but the owner can read either.
+// change replaces the file atomically, unless there is nothing to change. Only its
+// owner can read it.
 func (s *Store) change(ctx context.Context, f func(map[string]json.RawMessage)) error {
 	if _, err := os.Stat(s.path()); errors.Is(err, fs.ErrNotExist) {
 		all := make(map[string]json.RawMessage)
@@ -211,8 +211,8 @@ func (s *Store) change(ctx context.Context, f func(map[string]json.RawMessage)) 
 	return err
 }
 
-// Lock waits until no other process holds the lock of that name, and takes it. It
-// is for what must not happen twice at once, such as using up a refresh token.
+// Lock acquires the lock of that name, waiting for other processes. It is for actions
+// that must not run concurrently, such as redeeming a refresh token.
 func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error
 	for {
 		ok, err := tryLock(f)
 		if ok {
-			return func() { f.Close() }, nil // which gives the lock back
+			return func() { f.Close() }, nil // which releases the lock
 		}
 		if err != nil {
 			f.Close()
@@ -239,12 +239,12 @@ func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error
 	}
 }
 
-// ErrNoEntry says that the keyring has no such entry.
+// ErrNoEntry is returned if the keyring has no such entry.
 var ErrNoEntry = keyring.ErrNotFound
 
-// Lookup reads an entry of the system's keyring that someone else has made there.
-// The error is ErrNoEntry, ErrLocked, a *bounded.TimeoutError, the cause of ctx, or that
-// there is no keyring.
+// Lookup returns an entry of the system's keyring that is not hark's. The error is
+// ErrNoEntry, ErrLocked, a *bounded.TimeoutError, the cause of ctx, or that of a
+// missing keyring.
 func Lookup(ctx context.Context, service, name string) (value string, err error) {
 	value, err = bounded.Call(ctx, "the keyring", func() (string, error) { return keyring.Get(service, name) })
 	return value, explain(err)

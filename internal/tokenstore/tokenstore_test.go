@@ -16,7 +16,7 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// fakeRing is a keyring, or one that is not there.
+// fakeRing is a keyring, or a missing one.
 type fakeRing struct {
 	values map[string]string
 	broken error
@@ -110,8 +110,8 @@ func sameJSON(a, b string) bool {
 	return strings.Join(strings.Fields(a), "") == strings.Join(strings.Fields(b), "")
 }
 
-// Without a keyring, and for what does not fit into it, there is the file, which
-// nobody else can read. What was stored last is what counts, wherever.
+// Without a keyring, and for values that do not fit into it, the file is used, which
+// only its owner can read. The value stored last is returned, wherever it is.
 func TestFallback(t *testing.T) {
 	ctx := t.Context()
 	r := &fakeRing{values: map[string]string{}}
@@ -157,7 +157,7 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// A keyring that hangs is as good as none.
+// A keyring that hangs is treated as missing.
 func TestHangingKeyring(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &fakeRing{hangs: make(chan struct{})}
@@ -190,7 +190,7 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// Many writers lose nothing of each other's.
+// Concurrent writers lose nothing.
 func TestConcurrentWriters(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("processes do not wait for each other")

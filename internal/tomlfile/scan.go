@@ -8,8 +8,8 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// A scanner notes where the keys of a text stand that the library has read, so it is
-// TOML: what a scanner does not expect it passes over.
+// A scanner records the positions of the keys of a text that the library has parsed, so
+// it is valid TOML: the scanner skips what it does not expect.
 type scanner struct {
 	text   string
 	at     int // in text
@@ -35,7 +35,7 @@ func (s *scanner) document() {
 	}
 }
 
-// header reads [a.b] or [[a.b]], and returns the path of the table that it begins.
+// header scans [a.b] or [[a.b]], and returns the path of its table.
 func (s *scanner) header() []string {
 	here := s.position()
 	s.at++
@@ -59,7 +59,7 @@ func (s *scanner) header() []string {
 	return table
 }
 
-// member reads a key with its value, in a table.
+// member scans a key with its value, in a table.
 func (s *scanner) member(table []string) {
 	here := s.position()
 	for _, key := range s.keys() {
@@ -72,7 +72,7 @@ func (s *scanner) member(table []string) {
 	}
 }
 
-// value passes over a value, which a path leads to, and notes the keys in it.
+// value skips the value of a path, and records the keys in it.
 func (s *scanner) value(table []string) {
 	s.blank()
 	if s.at >= len(s.text) {
@@ -105,8 +105,8 @@ func (s *scanner) value(table []string) {
 	}
 }
 
-// more reports whether there is another element before the end of a list or table,
-// which it takes.
+// more reports whether there is another element before the end of a list or table, and
+// skips that end.
 func (s *scanner) more(end byte) bool {
 	before := s.at
 	for s.space(); s.take(','); s.space() {
@@ -114,11 +114,11 @@ func (s *scanner) more(end byte) bool {
 	if s.at >= len(s.text) || s.take(end) {
 		return false
 	}
-	// Something is between the last element and this one: a comma, or the beginning.
+	// There was a comma since the last element, or it is the first one.
 	return s.at > before || strings.IndexByte("[{", s.text[before-1]) >= 0
 }
 
-// keys reads a key with dots.
+// keys scans a dotted key.
 func (s *scanner) keys() (all []string) {
 	for {
 		s.blank()
@@ -155,7 +155,7 @@ func unquoted(quoted string) string {
 	return quoted
 }
 
-// quoted passes over a string.
+// quoted skips a string.
 func (s *scanner) quoted() {
 	quote := s.text[s.at : s.at+1]
 	if strings.HasPrefix(s.text[s.at:], strings.Repeat(quote, 3)) {
@@ -176,7 +176,7 @@ func (s *scanner) quoted() {
 	}
 }
 
-// space passes over white space, line feeds and comments.
+// space skips white space, line feeds and comments.
 func (s *scanner) space() {
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
@@ -192,13 +192,13 @@ func (s *scanner) space() {
 	}
 }
 
-// blank passes over white space within a line.
+// blank skips white space within a line.
 func (s *scanner) blank() {
 	for s.take(' ') || s.take('\t') {
 	}
 }
 
-// next passes over a byte.
+// next skips a byte.
 func (s *scanner) next() {
 	s.at++
 	if s.text[s.at-1] == '\n' {
@@ -218,7 +218,7 @@ func (s *scanner) position() Position {
 	return Position{s.line, utf8.RuneCountInString(s.text[s.start:s.at]) + 1}
 }
 
-// note notes where a path stands, unless it is known.
+// note records the position of a path, unless it is known.
 func (s *scanner) note(keys []string, at Position) {
 	if _, known := s.found[path(keys)]; !known {
 		s.found[path(keys)] = at

@@ -1,6 +1,6 @@
-// Package tomlfile reads and writes TOML (toml.io, version 1.0). It is the only home of
-// the library that does, and knows where each key of a text stands, which the library
-// does not tell.
+// Package tomlfile reads and writes TOML (toml.io, version 1.0). It is the only package
+// that imports the library for it, and provides the position of each key, which the
+// library does not.
 package tomlfile
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// A Position is a place in a text. The zero value means that it is not known.
+// A Position is a position in a text. The zero value means unknown.
 type Position struct {
 	Line   int // from 1
 	Column int // in characters, from 1
 }
 
-// An Error is a text that is not TOML.
+// An Error reports a text that is not valid TOML.
 type Error struct {
 	Position Position
 	Msg      string
@@ -31,7 +31,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d: %s", e.Position.Line, e.Msg)
 }
 
-// A Document is a text that has been read.
+// A Document is a parsed text.
 type Document struct {
 	// Tree has the values: string, int64, float64, bool, time.Time, []any,
 	// map[string]any for a table and []map[string]any for a list of tables.
@@ -41,8 +41,8 @@ type Document struct {
 	values    map[string]int      // where its value begins in text, in bytes
 }
 
-// Parse reads a text. A byte order mark, which some editors put at the beginning, is no
-// part of it. The error is an *Error.
+// Parse parses a text. It skips a byte order mark, which some editors write. The error
+// is an *Error.
 func Parse(text string) (*Document, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	d := &Document{text: text, positions: make(map[string]Position), values: make(map[string]int)}
@@ -57,13 +57,13 @@ func Parse(text string) (*Document, error) {
 	return d, nil
 }
 
-// Position returns where the key of a table stands: the first time that it, or a header
-// of its table, is written. The path has the keys of the tables around it first; an
-// element of a list is the text of its index, from 0.
+// Position returns the first position of a key, or of a header of its table. The path
+// begins with the keys of the enclosing tables; an element of a list is its index as
+// text, from 0.
 func (d *Document) Position(keys ...string) Position { return d.positions[path(keys)] }
 
-// Value returns where the value of a key begins, or Position when it has none of its
-// own: a table under a header.
+// Value returns the position of the value of a key, or Position for a table with a
+// header.
 func (d *Document) Value(keys ...string) Position {
 	at, ok := d.values[path(keys)]
 	if !ok {
@@ -72,8 +72,8 @@ func (d *Document) Value(keys ...string) Position {
 	return d.at(at)
 }
 
-// Within returns where the byte at offset of value is written, which is the string that
-// a key has. The offset may be len(value).
+// Within returns the position of the byte at offset of value, the string value of a
+// key. The offset may be len(value).
 func (d *Document) Within(value string, offset int, keys ...string) Position {
 	at, ok := d.values[path(keys)]
 	if !ok {
@@ -102,8 +102,8 @@ func (d *Document) at(offset int) Position {
 	return Position{strings.Count(d.text[:start], "\n") + 1, utf8.RuneCountInString(d.text[start:offset]) + 1}
 }
 
-// written returns where in text, which begins with a string as it is written, the byte
-// at offset of its value is.
+// written returns the index in text, which begins with a quoted string, of the byte at
+// offset of its value.
 func written(text, value string, offset int) int {
 	if text == "" || text[0] != '"' && text[0] != '\'' {
 		return 0
@@ -113,7 +113,7 @@ func written(text, value string, offset int) int {
 	if strings.HasPrefix(text, strings.Repeat(quote, 3)) {
 		i = 3
 		if rest := strings.TrimPrefix(text[i:], "\r"); strings.HasPrefix(rest, "\n") {
-			i = len(text) - len(rest) + 1 // the first line break is no part of it
+			i = len(text) - len(rest) + 1 // the first line break does not belong to it
 		}
 	}
 	for v := 0; v < offset && i < len(text); {
@@ -127,7 +127,7 @@ func written(text, value string, offset int) int {
 				n, size = 6, runeSize(value[v:])
 			case 'U':
 				n, size = 10, runeSize(value[v:])
-			case ' ', '\t', '\r', '\n': // the line goes on after white space
+			case ' ', '\t', '\r', '\n': // the line continues after white space
 				n, size = len(text[i+1:])-len(strings.TrimLeft(text[i+1:], " \t\r\n"))+1, 0
 			}
 			i, v = i+n, v+size
@@ -140,16 +140,16 @@ func written(text, value string, offset int) int {
 	return min(i, len(text))
 }
 
-// runeSize returns how many bytes the first character of s takes.
+// runeSize returns the size of the first character of s in bytes.
 func runeSize(s string) int {
 	_, size := utf8.DecodeRuneInString(s)
 	return max(size, 1)
 }
 
-// path is the key of a map for a path.
+// path returns the map key for a path.
 func path(keys []string) string { return strings.Join(keys, "\x00") }
 
-// Key writes the key of a table.
+// Key returns the key of a table, quoted if required.
 func Key(s string) string {
 	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !bare(r) }) < 0 {
 		return s
@@ -157,12 +157,12 @@ func Key(s string) string {
 	return String(s)
 }
 
-// bare reports whether r may stand in a key without quotes.
+// bare reports whether r may occur in a key without quotes.
 func bare(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
 }
 
-// String writes a string.
+// String returns a quoted string.
 func String(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

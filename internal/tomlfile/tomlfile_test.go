@@ -107,7 +107,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// What is written is read again as it was.
+// Written text parses to the same value.
 func TestWriting(t *testing.T) {
 	for _, text := range []string{"", "plain", "a b", "a.b", `q"u'o\te`, "line\nfeed\x7f\t", "é"} {
 		d, err := Parse(Key(text) + " = " + String(text))
@@ -121,7 +121,7 @@ func TestWriting(t *testing.T) {
 	}
 }
 
-// Each key of each text that is TOML has a position, one that is there.
+// Each key of each valid text has a valid position.
 func FuzzParse(f *testing.F) {
 	f.Add(sample)
 	f.Add("a.b = {c = [{d = 1}, 'x'], e = {}}\n[[f.g]]\n[f.g.h]\n[[f.g.i]]\nj = '''\nk'''\n")

@@ -1,6 +1,5 @@
-// Package vectors reads the messages of the vendors' documents and of their public code,
-// for tests: archives of package txtar, one folder a service, each of which cites its
-// source.
+// Package vectors reads messages from the vendors' documents and public code, for
+// tests: txtar archives, one folder per service, each of which cites its source.
 package vectors
 
 import (
@@ -46,8 +45,8 @@ type Shape struct {
 	Value  any
 }
 
-// RoundTrip checks that every message of a folder survives its shape, which is the
-// first that fits: what it says when decoded and encoded again is the same JSON.
+// RoundTrip checks that every message of a folder is the same JSON when it is decoded
+// and encoded again, with the first Shape that matches its name.
 func RoundTrip(t *testing.T, dir string, shapes ...Shape) {
 	for name, data := range Files(t, dir) {
 		if filepath.Ext(name) != ".json" {
@@ -79,7 +78,7 @@ func roundTrip(t *testing.T, data []byte, shape any) {
 	}
 }
 
-// decode reads any JSON value, numbers as they are written.
+// decode decodes any JSON value, with numbers as json.Number.
 func decode(t *testing.T, b []byte) (v any) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()

@@ -8,36 +8,36 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// BatchSize is how many bytes of messages are handed over at once when messages
-// come faster than they are looked at. It is what a pipe holds.
+// BatchSize is how many bytes of messages are passed on at once when messages arrive
+// faster than they are handled. It is the capacity of a pipe.
 const BatchSize = 64 << 10
 
-// batchSlack is room beyond it, so that a message of that size does not make the
-// batch grow; batchRest is how little of the room makes a batch full.
+// batchSlack is additional room, so that a message of that size does not make the batch
+// grow; a batch with less than batchRest of room is full.
 const (
 	batchSlack = 8 << 10
 	batchRest  = 512
 )
 
-// batchEntries is how many messages are handed over at once, and maxEntries how
-// many entries a batch may have: within a message, control frames cannot be handed
-// over by themselves, and of a flood of them, nobody gets more than that.
+// batchEntries is the maximum number of messages of a batch, and maxEntries that of
+// entries: control frames within a message wait for its end, and of a flood of them
+// only that many are recorded.
 const (
 	batchEntries = 4 << 10
 	maxEntries   = 16 << 10
 )
 
-// A Batch is what the reader hands over in one go: messages one after the
-// other in one buffer, and the control frames that came between them.
+// A Batch is what the reader passes on at once: messages in one buffer, and the control
+// frames between them.
 type Batch struct {
 	Data    []byte
 	Entries []Entry
-	// Refused: the Budget has no room for it, or, when it has no entries, for a large
+	// Refused: the Budget has no room for it or, if it has no entries, for a large
 	// message that is not read.
 	Refused bool
 
-	// For anyone who takes the batch: how many entries are events, and what it counts for
-	// in the Budget, in bytes.
+	// For the receiver of the batch: how many entries are events, and its weight in the
+	// Budget, in bytes.
 	Events, Weight int
 }
 
@@ -49,11 +49,11 @@ type Entry struct {
 	Op         frame.Opcode
 	Out        bool // it was sent
 
-	// For anyone who takes the batch.
+	// For the receiver of the batch.
 	Event, Secret bool
 }
 
-// Payload is the payload of an entry, valid as long as the batch.
+// Payload returns the payload of an entry, which is valid as long as the batch.
 func (b *Batch) Payload(e *Entry) []byte {
 	if e.Own != nil {
 		return e.Own
@@ -66,16 +66,16 @@ func (b *Batch) control() bool {
 	return len(b.Data) == 0 && !slices.ContainsFunc(b.Entries, func(e Entry) bool { return !e.Op.Control() })
 }
 
-// Cost is what the batch counts for, in bytes: its messages, and what is noted of
-// them, which is more than the messages when they are short.
+// Cost returns the weight of the batch, in bytes: its messages and its entries, which
+// are larger than short messages.
 func (b *Batch) Cost() int { return len(b.Data) + len(b.Entries)*int(unsafe.Sizeof(Entry{})) }
 
-// Room is the memory that the batch takes, in bytes.
+// Room returns the memory that the batch occupies, in bytes.
 func (b *Batch) Room() int { return cap(b.Data) + cap(b.Entries)*int(unsafe.Sizeof(Entry{})) }
 
-// Merge takes over what is in c, unless that would cost more than most, and reports
-// whether there was room for it. A batch has room for much more than the one message
-// that it often carries, and many of them may wait.
+// Merge appends the content of c, unless that would cost more than most, and reports
+// whether it has. A batch often contains one message but has room for many, and many
+// batches may wait.
 func (b *Batch) Merge(c *Batch, most int) bool {
 	size := len(b.Data) + len(c.Data)
 	if size > cap(b.Data) || b.Cost()+c.Cost() > most || len(b.Entries)+len(c.Entries) > batchEntries {
@@ -91,18 +91,18 @@ func (b *Batch) Merge(c *Batch, most int) bool {
 	return true
 }
 
-// recycle is the largest buffer that is used again, in bytes: one giant message
-// must not keep its memory for good.
+// recycle is the largest buffer that is reused, in bytes, so that one large message
+// does not occupy memory permanently.
 const recycle = 1 << 20
 
-// A Pool keeps a few batches for use in turn. It belongs to a run, not to the
-// process, so that nothing outlives it.
+// A Pool retains a few batches for reuse. It belongs to a run, not to the process, so
+// that no memory outlives the run.
 type Pool struct {
 	batches chan *Batch
 	large   bufferCache // their data
 }
 
-// NewPool makes a pool that keeps n batches.
+// NewPool returns a pool that retains n batches.
 func NewPool(n int) *Pool { return &Pool{batches: make(chan *Batch, n)} }
 
 // Get returns an empty batch. like is one that was filled last: a new one gets room
@@ -117,7 +117,7 @@ func (p *Pool) Get(like *Batch) *Batch {
 	}
 }
 
-// Put takes back a batch that nobody needs any more.
+// Put returns a batch that is no longer used.
 func (p *Pool) Put(b *Batch) {
 	if cap(b.Data) > recycle {
 		p.large.put(b.Data)
@@ -131,5 +131,5 @@ func (p *Pool) Put(b *Batch) {
 	}
 }
 
-// Close lets go of what the pool keeps.
+// Close releases the batches of the pool.
 func (p *Pool) Close() { p.large.end() }

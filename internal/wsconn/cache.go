@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// A bufferCache keeps the buffers of the last large messages for the next ones, for a
-// short while: one giant message must not keep its memory for good, and a stream of
-// them must not leave one behind each time.
+// A bufferCache retains the buffers of large messages for a short time, so that one
+// large message does not occupy memory permanently, and a stream of them does not
+// allocate a buffer each.
 type bufferCache struct {
 	mu     sync.Mutex
 	cached [][]byte
-	lost   int // bytes of buffers that were let go and may not have been collected
+	lost   int // bytes of dropped buffers that may not have been collected
 	timer  *time.Timer
 	ended  bool
 }
 
-// gcThreshold is how much garbage is worth a collection at once, in bytes.
+// gcThreshold is the amount of garbage, in bytes, that triggers a collection.
 const gcThreshold = 16 << 20
 
-// cacheTime is how long a buffer waits to be used again, and cacheSize is how many may
-// wait: one to be read to, while another is written.
+// cacheTime is how long a buffer is retained, and cacheSize how many are: one for
+// reading, while another is written.
 const (
 	cacheTime = time.Second
 	cacheSize = 2
 )
 
-// put keeps a buffer that nobody needs any more.
+// put retains a buffer that is no longer used.
 func (c *bufferCache) put(b []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,8 +46,8 @@ func (c *bufferCache) put(b []byte) {
 	}
 }
 
-// get returns an empty buffer for at least size bytes: one that was kept, or a new
-// one of fresh bytes. Those that are too small are no longer worth their memory.
+// get returns an empty buffer for at least size bytes: a retained one, or a new one for
+// fresh bytes. Smaller retained buffers are dropped.
 func (c *bufferCache) get(size, fresh int) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,15 +61,15 @@ func (c *bufferCache) get(size, fresh int) []byte {
 		c.lost += cap(b)
 	}
 	if c.lost >= gcThreshold {
-		// The collector would begin too late, or be too slow on a busy machine, for
-		// memory that is used up by a single allocation.
+		// The collector would start too late, or be too slow on a busy machine, for
+		// such large allocations.
 		debug.FreeOSMemory()
 		c.lost = 0
 	}
 	return make([]byte, 0, fresh)
 }
 
-// end is drop when nothing is to be kept any more.
+// end is drop at the end of the connection.
 func (c *bufferCache) end() {
 	c.mu.Lock()
 	c.ended = true
@@ -80,7 +80,7 @@ func (c *bufferCache) end() {
 	c.drop()
 }
 
-// drop gives all buffers back.
+// drop releases all buffers.
 func (c *bufferCache) drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Buffers of large messages are kept for a short time, and none after the end.
+// Buffers of large messages are retained for a short time, and none after the end.
 func TestBufferCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s bufferCache
@@ -18,7 +18,7 @@ func TestBufferCache(t *testing.T) {
 		}
 		s.put(make([]byte, 0, 1<<20))
 		if b := s.get(1000, 1000); cap(b) != 1<<20 {
-			t.Errorf("a new buffer of %d bytes in place of the one that was kept", cap(b))
+			t.Errorf("a new buffer of %d bytes instead of the retained one", cap(b))
 		}
 		s.put(make([]byte, 0, 1<<20))
 		time.Sleep(cacheTime / 2)

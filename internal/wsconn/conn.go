@@ -12,66 +12,65 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A Conn is one open connection: the library's connection and the tap below it,
-// with a goroutine that reads and one that writes. One goroutine owns it.
+// A Conn is one open connection: the library's connection and the tap below it, with a
+// reader and a writer goroutine. It must be used by one goroutine.
 //
-// Contexts never reach the library: canceling a read or a write would cut the
-// connection before a close frame could go out. Closing the tap unblocks both.
+// Contexts are not passed to the library: canceling a read or a write would close the
+// connection before a close frame could be sent. Closing the tap unblocks both.
 type Conn struct {
 	Config
 	ws  *websocket.Conn
 	tap *tap
 
-	// batches is closed when the reader has ended; end says why.
+	// batches is closed when the reader has ended; end is why.
 	batches chan *Batch
 	end     End
-	stop    chan struct{} // closed by Close: the reader need not hand over any more
+	stop    chan struct{} // closed by Close, which stops the reader
 
 	out    outbox
 	writer frameWriter
 	wg     sync.WaitGroup
 	tickAt time.Time // of the meter
 
-	// Owned by the reader.
+	// Used by the reader only.
 	cur    *Batch
 	start  int  // of the message being read, in cur.Data
 	inside bool // a message is being read into cur
-	last   int  // what the last large message needed, in bytes
-	// reserved is what is booked in the Budget for the message being read, in bytes; 0
-	// when it is small so far.
+	last   int  // size of the last large message, in bytes
+	// reserved is the reservation in the Budget for the message being read, in bytes; 0
+	// while it is small.
 	reserved int
 }
 
-// A Config says how a connection is to be used.
+// A Config configures a connection.
 type Config struct {
-	MaxMessage int64 // the largest message that is taken, in bytes
-	MaxFrame   int   // how much of a message a frame carries at most, in bytes
+	MaxMessage int64 // the largest message that is accepted, in bytes
+	MaxFrame   int   // the largest frame that is sent, in bytes
 	Budget     Budget
 	Pool       *Pool
-	// Collect: pings, pongs and close frames of both directions are wanted in batches.
-	// Without it, there are those of the server, except close frames.
+	// Collect includes pings, pongs and close frames of both directions in batches.
+	// Otherwise batches include those of the server, except close frames.
 	Collect bool
 	// Queued reports whether control frames count in the Budget, as messages do.
 	Queued func() bool
-	// NoFastPath sends all messages through the library, for tests to compare.
+	// NoFastPath reads all messages with the library, for comparison in tests.
 	NoFastPath bool
 }
 
-// A Budget decides how much memory may be taken for what is read. See the queue of
-// package proto.
+// A Budget limits the memory for messages. See the queue of package proto.
 type Budget interface {
-	// Reserve books n bytes instead of have that were booked before. It may wait until
-	// stop is closed. When it reports false, there is not even room for least bytes, and
-	// have stays booked.
+	// Reserve reserves n bytes instead of have bytes reserved before. It may wait until
+	// stop is closed. It returns false if there is not even room for least bytes; the
+	// reservation then stays at have.
 	Reserve(have, n, least int, stop <-chan struct{}) bool
-	// Release gives back what was booked.
+	// Release releases reserved bytes.
 	Release(n int)
 }
 
-// An End is why a connection has ended, from the reader's side.
+// An End is why the reader has ended.
 type End struct {
 	Kind   EndKind
-	Code   int    // of Closed; frame.StatusNone when the close frame had none
+	Code   int    // of Closed; frame.StatusNone if the close frame had none
 	Reason string // of Closed
 	Limit  int64  // of TooBig
 	Err    error  // of the other kinds
@@ -85,7 +84,7 @@ const (
 	Lost EndKind = iota
 	// Closed: the server has sent a close frame.
 	Closed
-	// Violated: the server broke a rule of RFC 6455.
+	// Violated: the server violated RFC 6455.
 	Violated
 	// TooBig: a message was larger than Config.MaxMessage.
 	TooBig
@@ -93,7 +92,7 @@ const (
 	Panicked
 )
 
-// newConn makes a connection and starts its goroutines.
+// newConn returns a connection and starts its goroutines.
 func newConn(ws *websocket.Conn, t *tap, config Config) *Conn {
 	c := &Conn{
 		Config: config, ws: ws, tap: t,
@@ -112,7 +111,7 @@ func newConn(ws *websocket.Conn, t *tap, config Config) *Conn {
 	c.wg.Go(func() {
 		defer close(c.out.done)
 		if err := c.write(); err != nil {
-			// The reader goes on: what has arrived is worth as much as before.
+			// The reader continues, to read what has arrived.
 			c.out.fail(err)
 			c.tap.leave()
 		}
@@ -120,68 +119,67 @@ func newConn(ws *websocket.Conn, t *tap, config Config) *Conn {
 	return c
 }
 
-// Batches yields what is read. It is closed when no more comes; then End says why.
+// Batches delivers the messages. It is closed at the end; then End returns why.
 func (c *Conn) Batches() <-chan *Batch { return c.batches }
 
-// End is why the connection has ended, once Batches is closed.
+// End returns why the connection has ended, after Batches is closed.
 func (c *Conn) End() End { return c.end }
 
-// Send has a frame go out, and reports false if nothing does any more: after a close
-// frame, or when a write has failed. With confirm, Written says when it has gone out; at
-// most one such frame may be on its way. It never blocks.
+// Send queues a frame, and returns false if nothing can be sent any more: after a close
+// frame, or when a write has failed. With confirm, Written receives when it has been
+// sent; at most one such frame may be queued. Send does not block.
 func (c *Conn) Send(op frame.Opcode, payload []byte, confirm bool) bool {
 	return c.out.put(op, payload, confirm)
 }
 
-// SendClose has a close frame go out, after which nothing does (RFC 6455, section
-// 5.5.1). Messages that were sent before have until by. It reports whether there was
-// no close frame yet.
+// SendClose queues a close frame, after which nothing is sent (RFC 6455, section
+// 5.5.1). Messages queued before are sent until by. It reports whether this is the
+// first close frame.
 func (c *Conn) SendClose(payload []byte, by time.Time) bool { return c.out.close(payload, by) }
 
-// Written receives when a frame has gone out that was sent with confirm.
+// Written receives when a frame queued with confirm has been sent.
 func (c *Conn) Written() <-chan struct{} { return c.out.wrote }
 
 // Writable receives when State.Full has ended.
 func (c *Conn) Writable() <-chan struct{} { return c.out.room }
 
-// Answered is called when the last ping was answered, and Heard when a message has
-// come: they show what of the confirmed frames the server has read.
+// Answered is called when the last ping was answered, and Heard when a message has been
+// received: they show which of the confirmed frames the server has read.
 func (c *Conn) Answered() { c.out.answered() }
 
-// Heard is called when a message has come.
+// Heard is called when a message has been received.
 func (c *Conn) Heard() { c.out.heard() }
 
-// Sent is how many messages with confirm have gone out, and how many of them the
-// server may not have read. normal says that it has ended the conversation as one that
-// is over.
+// Sent returns how many messages with confirm have been sent, and how many of them the
+// server may not have read. normal means that it has closed the connection normally.
 func (c *Conn) Sent(normal bool) (written, unconfirmed int) {
 	return c.out.written(), c.out.unconfirmed(normal)
 }
 
-// A State is what is known of a connection at some time.
+// A State is the state of a connection at some time.
 type State struct {
-	// Full: the server does not take what is sent; anyone who reads Batches should stop, so
-	// that a server that asks for answers finds an end to that.
+	// Full: the server does not read; the receiver of Batches should stop, so that a
+	// server cannot request unlimited replies.
 	Full bool
-	// StuckAt is when the server will have taken nothing for StuckTime; zero while not
+	// StuckAt is when the server will have read nothing for StuckTime; zero while not
 	// Full.
 	StuckAt time.Time
-	// Stalled: nothing is being read for some time, for whatever reason, and Resumed is
-	// when reading went on after it had stalled; zero if it never did.
+	// Stalled: nothing has been read for some time, for whatever reason. Resumed is
+	// when reads last resumed after that; zero for never.
 	Stalled bool
 	Resumed time.Time
-	// Unread: no read waits for data, so that some of what has arrived may not be read.
+	// Unread: no read waits for data, so data that has arrived may be unread.
 	Unread bool
-	// Drained is the last moment at which all that had arrived is known to have been
+	// Drained is the last time at which all data that had arrived is known to have been
 	// read.
 	Drained time.Time
-	// Heard is when the last bytes came, PingSent when the last ping went out.
+	// Heard is when the last bytes were received, PingSent when the last ping was sent.
 	Heard, PingSent time.Time
-	// Next is when State wants to be called again.
+	// Next is when State must be called again.
 	Next time.Time
 }
 
-// State looks at the connection. It must be called at State.Next.
+// State returns the state of the connection. It must be called again at State.Next.
 func (c *Conn) State(now time.Time) State {
 	s := State{
 		Heard:    c.tap.lastHeard(),
@@ -197,7 +195,7 @@ func (c *Conn) State(now time.Time) State {
 	return s
 }
 
-// Close ends the connection at once and waits for its goroutines.
+// Close closes the connection at once and waits for its goroutines.
 func (c *Conn) Close() {
 	close(c.stop)
 	c.out.end()
@@ -215,13 +213,13 @@ func (c *Conn) write() (err error) {
 	return c.writer.run()
 }
 
-// reader reads, and at the end answers what has ended it.
+// reader reads messages, and at the end queues the close frame for what has ended it.
 func (c *Conn) reader() {
 	defer close(c.batches)
 	if c.end = c.read(); c.end.Kind == Panicked {
 		return
 	}
-	if c.inside { // a part of a message is no message
+	if c.inside { // an incomplete message
 		c.cur.Data, c.inside = c.cur.Data[:c.start], false
 	}
 	v := c.tap.failed
@@ -244,7 +242,7 @@ func (c *Conn) reader() {
 	}
 }
 
-// answer puts the close frame that answers what has ended the reader.
+// answer queues the close frame for what has ended the reader.
 func (c *Conn) answer(v *violation) {
 	if v.closed != nil && c.Collect {
 		c.control(false, frame.OpClose, v.closed)
@@ -266,7 +264,7 @@ func (c *Conn) ping(p []byte) {
 	}
 }
 
-// read reads messages until the connection ends, and says why it did.
+// read reads messages until the connection ends, and returns why.
 func (c *Conn) read() (end End) {
 	var panicked error
 	defer func() {
@@ -301,13 +299,13 @@ func (c *Conn) read() (end End) {
 	}
 }
 
-// fail ends the reader with a violation that was found after the tap.
+// fail ends the reader with a violation that the tap has not found.
 func (c *Conn) fail(v *violation) *violation {
 	c.tap.failed = v
 	return v
 }
 
-// ended says what an error of the reader means.
+// ended returns the End for an error of the reader.
 func (c *Conn) ended(err error) End {
 	if v := c.tap.failed; v != nil {
 		return v.end
@@ -327,20 +325,20 @@ func (c *Conn) ended(err error) End {
 	if broken(err) {
 		return End{Err: innermost(err)}
 	}
-	// Nothing else is left that the tap does not check.
+	// Everything else is checked by the tap.
 	return c.fail(breach(frame.StatusProtocol, "compressed message", "the server sent a compressed message that cannot be decompressed")).end
 }
 
 var errEnd = errors.New("connection closed without a close frame")
 
-// broken tells a failure of the network from one of the protocol.
+// broken reports whether an error is one of the network rather than of the protocol.
 func broken(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// innermost is the innermost error: what the library wraps around it repeats the
-// address of the request.
+// innermost returns the innermost error, because the messages of the library's wrappers
+// contain the address of the request.
 func innermost(err error) error {
 	for {
 		inner := errors.Unwrap(err)

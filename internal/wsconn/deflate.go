@@ -2,11 +2,11 @@ package wsconn
 
 import "compress/flate"
 
-// compressFrom is the size from which on a message is compressed, in bytes.
+// compressFrom is the minimum size of messages that are compressed, in bytes.
 const compressFrom = 128
 
-// deflateTail ends what flate.Writer.Flush writes, and is not sent (RFC 7692,
-// section 7.2.1).
+// deflateTail is the end of the output of flate.Writer.Flush, and is not sent (RFC
+// 7692, section 7.2.1).
 const deflateTail = "\x00\x00\xff\xff"
 
 // A compressor compresses one message after the other.
@@ -30,7 +30,7 @@ func (z *deflater) Write(p []byte) (int, error) {
 func (z *compressor) begin() {
 	switch {
 	case z.flate == nil:
-		z.flate, _ = flate.NewWriter(&z.deflater, flate.BestSpeed) // a level that there is
+		z.flate, _ = flate.NewWriter(&z.deflater, flate.BestSpeed) // a valid level
 	case z.forget:
 		z.flate.Reset(&z.deflater)
 	}
@@ -49,8 +49,8 @@ func (z *compressor) finish() error {
 	return nil
 }
 
-// take takes the first n bytes of what is compressed. They are valid until the next
-// call.
+// take removes and returns the first n bytes of compressed data. They are valid until
+// the next call.
 func (z *compressor) take(n int) []byte {
 	z.taken = append(z.taken[:0], z.out[:n]...)
 	z.out = z.out[:copy(z.out, z.out[n:])]

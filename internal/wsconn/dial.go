@@ -22,18 +22,18 @@ type Request struct {
 	Compression bool
 }
 
-// An Exchange is what went over in an opening handshake.
+// An Exchange contains the request and response of an opening handshake.
 type Exchange struct {
 	Asked  http.Header    // of the request, nil if there was none
 	Answer *http.Response // nil if there was none; its body is not to be read
-	Body   []byte         // the start of it, when the status is not 101
+	Body   []byte         // the start of it, if the status is not 101
 }
 
-// ErrRefused is an answer with another status than 101.
+// ErrRefused is returned for a response with another status than 101.
 var ErrRefused = errors.New("the server did not open a WebSocket")
 
-// Dial makes an opening handshake, which ctx bounds, without following redirects. The
-// error is ErrRefused, an *UpgradeError, or what rt has returned, in wrappers of net/http.
+// Dial performs an opening handshake, limited by ctx, without following redirects. The
+// error is ErrRefused, an *UpgradeError, or that of rt, wrapped by net/http.
 func Dial(ctx context.Context, rt http.RoundTripper, req *Request, config Config) (*Conn, *Exchange, error) {
 	t := &tapper{base: rt}
 	compression := websocket.CompressionDisabled
@@ -43,7 +43,7 @@ func Dial(ctx context.Context, rt http.RoundTripper, req *Request, config Config
 	ws, _, err := websocket.Dial(ctx, req.URL, &websocket.DialOptions{
 		HTTPClient: &http.Client{
 			Transport: t,
-			// net/http would take headers with secrets along.
+			// net/http would send headers with secrets to the new address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		HTTPHeader:      req.Header,
@@ -52,7 +52,7 @@ func Dial(ctx context.Context, rt http.RoundTripper, req *Request, config Config
 		CompressionMode: compression,
 		OnPingReceived: func(ctx context.Context, p []byte) bool {
 			t.tap.onPing(p)
-			return false // the answer goes out with all else, see frameWriter
+			return false // frameWriter sends the answer
 		},
 		OnPongReceived: func(ctx context.Context, p []byte) { t.tap.onPong(p) },
 	})
@@ -69,19 +69,18 @@ func Dial(ctx context.Context, rt http.RoundTripper, req *Request, config Config
 	return nil, &t.Exchange, err
 }
 
-// errNoUpgrade is an answer that was checked and that the WebSocket library does not
-// take all the same.
+// errNoUpgrade is returned for a valid response that the WebSocket library rejects.
 var errNoUpgrade = &UpgradeError{"the server's answer to the opening handshake is not valid"}
 
-// A tapper is the RoundTripper of one opening handshake: it puts a tap into the
-// body of a 101 answer and keeps the start of any other.
+// A tapper is the RoundTripper of one opening handshake: it replaces the body of a 101
+// response by a tap, and stores the start of any other.
 type tapper struct {
 	Exchange
 	base http.RoundTripper
 	tap  *tap
 }
 
-// bodyExcerpt is how much of a refusal's body is read, in bytes.
+// bodyExcerpt is how much of the body of a refusal is read, in bytes.
 const bodyExcerpt = 4 << 10
 
 // RoundTrip implements http.RoundTripper.
@@ -95,7 +94,7 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	t.Answer = resp
-	if resp.Request != nil { // what was added on the way, too
+	if resp.Request != nil { // with the headers added by transports
 		t.Asked = resp.Request.Header
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
@@ -112,7 +111,7 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errNoUpgrade
 	}
 	t.tap = newTap(rwc, m)
-	if ext := resp.Header.Values("Sec-Websocket-Extensions"); len(ext) > 0 { // no other was offered
+	if ext := resp.Header.Values("Sec-Websocket-Extensions"); len(ext) > 0 { // only one was offered
 		t.tap.in.deflate = true
 		t.tap.zip = &compressor{forget: strings.Contains(strings.ToLower(strings.Join(ext, ";")), "client_no_context_takeover")}
 	}
@@ -121,11 +120,11 @@ func (t *tapper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// RefusalTime bounds the wait for the body of a refusal. The body is only there to
-// explain the status, which is known already.
+// RefusalTime is the time limit for the body of a refusal, which only explains the
+// status.
 const RefusalTime = 500 * time.Millisecond
 
-// ReadRefusal reads at most limit bytes of the body of a refusal, as far as they come
+// ReadRefusal reads at most limit bytes of the body of a refusal, as far as they arrive
 // in time, and closes it.
 func ReadRefusal(body io.ReadCloser, limit int64) []byte {
 	late := time.AfterFunc(RefusalTime, func() { body.Close() })

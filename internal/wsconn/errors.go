@@ -13,7 +13,7 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// rescue puts a panic of the calling goroutine into err. It is for defer.
+// rescue stores a panic of the calling goroutine in err. It must be deferred.
 func rescue(err *error) {
 	if r := recover(); r != nil {
 		*err = &PanicError{Value: r, Stack: debug.Stack()}

@@ -6,15 +6,14 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// The fast path is the short way of the common message: one frame that lies in the
-// tap's buffer. The library has nothing to add to such a message, and would spend
-// more time on its locks than all other parts of the way together. Everything
-// else goes through the library: control frames, fragments, whatever breaks a
-// rule. It gets no byte beyond the frame that it is reading, so that between two
-// messages it holds nothing back. With an extension there is no fast path.
+// The fast path is for the common message: one complete frame in the tap's buffer. The
+// library would spend more time on its locks for such a message than all other code
+// together. The library reads everything else: control frames, fragments, and
+// violations. It gets no byte beyond the frame that it is reading, so that it buffers
+// nothing between two messages. With an extension there is no fast path.
 
-// readFast takes messages past the library until one is next that is for it, or
-// that is too long for the tap's buffer.
+// readFast reads messages without the library until the next one is for the library, or
+// too long for the tap's buffer.
 func (c *Conn) readFast() *violation {
 	for c.tap.fast {
 		op, payload, ok := c.tap.nextFrame()
@@ -22,7 +21,7 @@ func (c *Conn) readFast() *violation {
 			break
 		}
 		if len(c.cur.Data)+len(payload) > cap(c.cur.Data) {
-			c.handOver() // rather than grow
+			c.handOver() // instead of growing
 		}
 		c.start = len(c.cur.Data)
 		c.cur.Data = append(c.cur.Data, payload...)
@@ -33,8 +32,9 @@ func (c *Conn) readFast() *violation {
 	return nil
 }
 
-// nextFrame returns the message that is next if the fast path is for it, and reads it if it
-// must. payload is valid until the next call. It is for use between two messages.
+// nextFrame returns the next message if it is eligible for the fast path, reading more
+// if required. payload is valid until the next call. It must be called between two
+// messages.
 func (t *tap) nextFrame() (op frame.Opcode, payload []byte, ok bool) {
 	for t.in.boundary() {
 		h, n := frame.ParseHeader(t.buf[t.r:t.w])
@@ -57,17 +57,17 @@ func (t *tap) nextFrame() (op frame.Opcode, payload []byte, ok bool) {
 	return 0, nil, false
 }
 
-// eligible reports whether the frame with that head, of n bytes, is a message by itself
-// that needs neither treatment nor complaint.
+// eligible reports whether the frame with that header, of n bytes, is a complete,
+// uncompressed and valid message.
 func (t *tap) eligible(h frame.Header, n int) bool {
 	return h.Fin && h.RSV == 0 && (h.Opcode == frame.OpText || h.Opcode == frame.OpBinary) && !h.Masked &&
 		(n == 2 || n == 4 && h.Length >= 126 || n == 10 && h.Length > 0xFFFF) && h.Length <= uint64(t.in.limit)
 }
 
-// maxHead is the length of the longest head of a frame.
+// maxHead is the maximum length of the header of a frame.
 const maxHead = 14
 
-// fill reads more behind what is buffered, which is to become need bytes.
+// fill reads until need bytes are buffered.
 func (t *tap) fill(need int) {
 	if t.r == t.w || t.r+need > len(t.buf) {
 		t.w = copy(t.buf, t.buf[t.r:t.w])
@@ -81,8 +81,8 @@ func (t *tap) fill(need int) {
 	t.readErr = err
 }
 
-// open takes the head of the frame that is next, if that is a message for the fast path
-// which did not fit into the buffer. The tap is its reader then.
+// open consumes the header of the next frame, if that is a message for the fast path
+// that does not fit into the buffer. The tap then reads its payload.
 func (t *tap) open() (op frame.Opcode, r io.Reader, ok bool) {
 	if !t.fast || !t.in.boundary() {
 		return 0, nil, false
@@ -108,7 +108,7 @@ func (f *frameReader) Read(p []byte) (int, error) {
 	return t.Read(p[:min(uint64(len(p)), t.in.left)])
 }
 
-// share is how many of the buffered bytes the library may have: those up to the
+// share returns how many of the buffered bytes the library may read: those up to the
 // end of the frame that it is reading.
 func (t *tap) share() int {
 	have := t.w - t.r
@@ -118,7 +118,7 @@ func (t *tap) share() int {
 	case t.in.left > 0:
 		return int(min(uint64(have), t.in.left))
 	case t.in.have > 0:
-		return min(have, 1) // the rest of a head, whose length is not known yet
+		return min(have, 1) // the rest of a header of unknown length
 	}
 	h, n := frame.ParseHeader(t.buf[t.r:t.w])
 	if n == 0 {

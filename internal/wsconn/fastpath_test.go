@@ -15,8 +15,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A script is the client's side of a connection to a server that sends fixed
-// bytes in reads of random size, whatever it is told.
+// A script is the client's side of a connection to a server that sends fixed bytes in
+// reads of random size, whatever the client sends.
 type script struct {
 	rest   []byte
 	random *rand.Rand
@@ -58,8 +58,8 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// told is what the client has written, frame by frame.
-func (s *script) told(t *testing.T) (frames []string) {
+// clientFrames returns the frames that the client has written.
+func (s *script) clientFrames(t *testing.T) (frames []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for b := s.written; len(b) > 0; {
@@ -76,12 +76,12 @@ func (s *script) told(t *testing.T) (frames []string) {
 	return frames
 }
 
-// An outcome is all that can be seen of a connection, except times.
+// An outcome is everything observable of a connection, except times.
 type outcome struct {
 	End      string
 	Messages []string
-	Frames   []string // with control frames, as they were handed over
-	Told     []string // what the server was told
+	Frames   []string // with control frames, as passed on
+	Told     []string // what the client has sent
 }
 
 // A boundless budget has room for everything.
@@ -90,7 +90,7 @@ type boundless struct{}
 func (boundless) Reserve(_, _, _ int, _ <-chan struct{}) bool { return true }
 func (boundless) Release(int)                                 {}
 
-// outcomeOf lets a server send stream in reads of at most so many bytes.
+// outcomeOf lets a server send stream in reads of at most the given size.
 func outcomeOf(t *testing.T, stream []byte, most int, seed uint64, limit int64, collect, library bool) (o outcome) {
 	t.Helper()
 	s := &script{rest: stream, random: rand.New(rand.NewPCG(seed, 1)), most: most}
@@ -115,8 +115,8 @@ func outcomeOf(t *testing.T, stream []byte, most int, seed uint64, limit int64, 
 	}
 	end := c.End()
 	c.Close()
-	o.Told = s.told(t)
-	if end.Kind == Lost { // nobody waits for pongs to go out
+	o.Told = s.clientFrames(t)
+	if end.Kind == Lost { // pongs may not have been sent
 		o.Told = slices.DeleteFunc(o.Told, func(s string) bool { return strings.HasPrefix(s, "pong ") })
 	}
 	if len(o.Told) == 0 {
@@ -126,11 +126,11 @@ func outcomeOf(t *testing.T, stream []byte, most int, seed uint64, limit int64, 
 	return o
 }
 
-// compareWays checks that a stream comes out the same with the fast path as without it,
-// however it is cut.
+// compareWays checks that a stream has the same result with and without the fast path,
+// however it is split.
 func compareWays(t *testing.T, stream []byte, most int, seed uint64, limit int64, frames bool) {
 	t.Helper()
-	piece := 1 // so that the tap is not ahead of the library, which may see another breach first
+	piece := 1 // so that the tap is not ahead of the library, which may find another violation first
 	if len(stream) > 1<<16 {
 		piece = readBuffer
 	}
@@ -140,7 +140,7 @@ func compareWays(t *testing.T, stream []byte, most int, seed uint64, limit int64
 	}
 }
 
-// mixedStream makes a stream of messages of all kinds, which ends with a close frame.
+// mixedStream returns a stream of messages of all kinds, which ends with a close frame.
 func mixedStream(n int) []byte {
 	var stream []byte
 	add := func(h frame.Header, payload string) {
@@ -174,8 +174,8 @@ func mixedStream(n int) []byte {
 	return append(stream, frameBytes(frame.OpText, "too late")...)
 }
 
-// However the bytes are cut into reads, the messages are the same, whether they
-// take the fast path or go through the library.
+// However the bytes are split into reads, the messages are the same with the fast path
+// and the library.
 func TestFastPath(t *testing.T) {
 	long, short := mixedStream(12), mixedStream(3)
 	for _, most := range []int{1, 2, 5, 127, 1000, 4096, readBuffer - 1, readBuffer, 3 * readBuffer} {
@@ -193,7 +193,7 @@ func TestFastPath(t *testing.T) {
 	}
 }
 
-// hostileStreams are pieces of streams that break a rule, or may seem to.
+// hostileStreams are pieces of streams that are violations, or look like ones.
 func hostileStreams() map[string][]byte {
 	head := func(h frame.Header, payload string) []byte {
 		h.Length = uint64(len(payload))
@@ -241,8 +241,8 @@ func hostileStreams() map[string][]byte {
 	}
 }
 
-// What is wrong, or goes beyond the limit, does not slip through, alone or behind
-// other messages and within them, and ends in the same way with the same code.
+// Violations, and messages beyond the limit, are detected alone, after other messages
+// and within them, and end in the same way with the same code.
 func TestFastPathKeepsTheRules(t *testing.T) {
 	before := [][]byte{
 		nil,
@@ -264,7 +264,7 @@ func TestFastPathKeepsTheRules(t *testing.T) {
 	}
 }
 
-// FuzzFastPath compares both ways for whatever stream, cut in whatever way.
+// FuzzFastPath compares both ways for any stream, split in any way.
 func FuzzFastPath(f *testing.F) {
 	for _, b := range hostileStreams() {
 		f.Add(b, uint16(0), uint64(1), false)

@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// A meter knows since when what has arrived may be unread. It watches the reads of a
-// connection below TLS, because a read above it says little of the socket.
+// A meter tracks since when data that has arrived may be unread. It observes the reads
+// of a connection below TLS, because a read above TLS shows little about the socket.
 //
-// A read that waits began when nothing had arrived, and one that brings less than it
-// could take has emptied the socket. Either shows that all that had arrived when it
-// began is read, but the second only if the connection was still open then: the end
-// of it may come right behind. The time at which a read returns shows nothing,
-// because the process may have been stopped before it.
+// A read that waits began when the socket was empty, and one that returns less than its
+// buffer has emptied it. Either shows that all data that had arrived when it began has
+// been read, but the second only if the connection was still open then: its end may
+// follow directly. The time at which a read returns shows nothing, because the process
+// may have been stopped before.
 //
-// When nothing was read for some time, the peer's socket is full, too, and an empty
-// one on our side shows nothing until that has caught up: a read has waited for long,
-// or catchUp is over, or more has come than all buffers on the way can hold.
+// If nothing was read for some time, the peer's socket is full, too, and an empty local
+// one shows nothing until the peer has caught up: a read has waited long, or catchUp
+// has passed, or more has arrived than the capacity of all buffers between.
 type meter struct {
 	mu      sync.Mutex
-	began   time.Time // of the read that is under way; zero between two
+	began   time.Time // of the current read; zero between reads
 	ended   time.Time // of the last one
 	short   time.Time // when the last one began, if it did not fill its buffer
 	drained time.Time
 	ticked  time.Time // of the last tick
-	resumed time.Time // when a long time without a read was over
-	bytes   int       // read, in all
+	resumed time.Time // when a stall ended
+	bytes   int       // read in total
 	stall   mark      // the oldest that has not caught up
 }
 
@@ -36,25 +36,25 @@ type mark struct {
 	bytes int
 }
 
-// TickInterval is the time between two looks at a connection: see State.Next.
+// TickInterval is the interval of ticks of a connection: see State.Next.
 const TickInterval = time.Second
 
 const (
-	// waited is how long a read takes at least that has waited for data.
+	// waited is the minimum duration of a read that has waited for data.
 	waited = 20 * time.Millisecond
-	// prompt is how long a read takes at most that finds something.
+	// prompt is the maximum duration of a read that finds data.
 	prompt = time.Millisecond
-	// stallTime is how long nothing may be read before it counts.
+	// stallTime is how long nothing must be read for a stall.
 	stallTime = 250 * time.Millisecond
-	// catchUp is the time, and onTheWay the number of bytes, after which what the
-	// peer had in its socket when reading stalled has arrived.
+	// catchUp is the time, and onTheWay the number of bytes, after which the data that
+	// the peer had in its socket during a stall has arrived.
 	catchUp  = 5 * time.Second
 	onTheWay = 64 << 20
 )
 
 func newMeter(now time.Time) *meter { return &meter{ended: now, drained: now, ticked: now} }
 
-// begin is called before a read, and end after it: it brought n bytes of size.
+// begin is called before a read, and end after it: it returned n of size bytes.
 func (m *meter) begin(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -64,7 +64,7 @@ func (m *meter) begin(now time.Time) {
 	m.began = now
 }
 
-// resume notes that reading goes on, after a stall that began at from.
+// resume records that reads resume, after a stall that began at from.
 func (m *meter) resume(from, now time.Time) {
 	m.resumed, m.short = now, time.Time{}
 	if m.stall.at.IsZero() {
@@ -100,7 +100,7 @@ func (m *meter) end(now time.Time, n, size int) {
 	m.began, m.ended = time.Time{}, now
 }
 
-// drain notes that all is read that had arrived at a time.
+// drain records that all data that had arrived at a time has been read.
 func (m *meter) drain(at time.Time) {
 	if at.After(m.drained) {
 		m.drained = at
@@ -109,7 +109,7 @@ func (m *meter) drain(at time.Time) {
 }
 
 // tick is called about every TickInterval while the process runs: a read that has
-// waited since the last time had nothing to read then.
+// waited since the last tick had nothing to read then.
 func (m *meter) tick(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +119,7 @@ func (m *meter) tick(now time.Time) {
 	m.ticked = now
 }
 
-// read sets what of s the meter knows.
+// read sets the fields of s that the meter tracks.
 func (m *meter) read(now time.Time, s *State) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -134,7 +134,7 @@ type meteredConn struct {
 	*meter
 }
 
-// Metered puts a meter onto a connection below TLS, which Dial finds there.
+// Metered adds a meter to a connection below TLS, where Dial finds it.
 func Metered(conn net.Conn) net.Conn { return &meteredConn{conn, newMeter(time.Now())} }
 
 // Read implements net.Conn.

@@ -7,10 +7,10 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// An outbox contains what is to go out, for the writer: messages in their order, pings
-// and pongs, which go ahead of them, and at last the close frame. Putting never
-// blocks; while the outbox is full, nothing more is read from the server, so that one
-// that asks for answers and does not take them finds an end to that.
+// An outbox contains the frames for the writer: messages in order, pings and pongs,
+// which are sent before them, and at last the close frame. Putting does not block;
+// while the outbox is full, nothing more is read from the server, so that a server that
+// does not read replies cannot request more of them.
 type outbox struct {
 	wake  chan struct{}
 	wrote chan struct{} // a frame that asked for it has been written
@@ -24,24 +24,24 @@ type outbox struct {
 	count    int        // not yet written
 	bytes    int
 	since    time.Time // full without a frame having been written
-	current  bool      // the last message that was taken came from the user
+	current  bool      // the last message taken is of the user
 	closing  *closeFrame
-	over     bool // the writer is to end, or has ended
+	over     bool // the writer must end, or has ended
 	err      error
 	proof    proof
 }
 
-// A closeFrame is the one that ends what goes out. Messages that were put before
-// go first until by, and no longer: then it goes between the fragments of one.
+// A closeFrame is the last frame. Messages put before are sent first until by; after
+// that it is sent between the fragments of one.
 type closeFrame struct {
 	payload []byte
 	by      time.Time
 	taken   bool // by the writer
 }
 
-// A proof is what is known of the messages that the user sent: an answer to a ping
-// shows that all messages before it have been read. A message from the server shows
-// that less surely.
+// A proof tracks which messages of the user are known to have been read: an answer to a
+// ping shows that all messages before it have been read. A message from the server is a
+// weaker proof.
 type proof struct {
 	taken   int // messages, by the writer
 	written int // messages
@@ -50,11 +50,11 @@ type proof struct {
 	heard   int // written before the last message of the server
 }
 
-// StuckTime is how long a full outbox may stay so without a frame being written.
+// StuckTime is how long an outbox may be full without a frame being written.
 const StuckTime = 30 * time.Second
 
-// The outbox is full with so many frames or bytes. Of the pongs that wait, maxPongs are
-// kept: the last ones (RFC 6455, section 5.5.3).
+// The limits of the outbox in frames and bytes. Of waiting pongs, the last maxPongs are
+// kept (RFC 6455, section 5.5.3).
 const (
 	outboxFrames = 4096
 	outboxBytes  = 1 << 20
@@ -64,7 +64,7 @@ const (
 type outgoing struct {
 	op      frame.Opcode
 	payload []byte
-	confirm bool // it came from the user, one at a time
+	confirm bool // of the user, one at a time
 }
 
 func newOutbox() outbox {
@@ -74,7 +74,7 @@ func newOutbox() outbox {
 	}
 }
 
-// put adds a frame, and reports whether it may still go out: nothing does after a
+// put adds a frame, and reports whether it may still be sent: nothing is sent after a
 // close frame (RFC 6455, section 5.5.1).
 func (o *outbox) put(op frame.Opcode, payload []byte, confirm bool) bool {
 	o.mu.Lock()
@@ -109,9 +109,8 @@ func (o *outbox) putControl(f outgoing) {
 	o.control = append(o.control, f)
 }
 
-// close puts the close frame that ends the conversation. Messages before it have
-// until by to go out; with the zero time, none goes first. It reports whether there
-// was no close frame yet.
+// close puts the close frame. Messages before it are sent until by; with the zero time,
+// none is. It reports whether this is the first close frame.
 func (o *outbox) close(payload []byte, by time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -119,7 +118,7 @@ func (o *outbox) close(payload []byte, by time.Time) bool {
 	switch {
 	case o.over:
 		return false
-	case o.closing != nil: // the server is closing, too: there is no time to wait for
+	case o.closing != nil: // the server is closing, too: do not wait
 		o.closing.by = by
 		return false
 	}
@@ -127,9 +126,9 @@ func (o *outbox) close(payload []byte, by time.Time) bool {
 	return true
 }
 
-// add counts a frame that is to go out, and remove one that has. o.mu is held.
+// add counts a queued frame, and remove a sent one. o.mu must be held.
 func (o *outbox) add(f *outgoing) {
-	if f.confirm { // as the user wants
+	if f.confirm { // with confirmation
 		return
 	}
 	o.count++
@@ -158,9 +157,9 @@ func (o *outbox) isFull() bool {
 	return !o.over && (o.count >= outboxFrames || o.bytes >= outboxBytes)
 }
 
-// next takes what is to be written next, and reports false when there is nothing now.
-// ended says that there will be nothing any more. Within a message, only what may
-// come between its fragments is taken.
+// next returns the next frame to write, and false if there is none now. ended means
+// that there will be no more. Within a message, it returns only frames that may be
+// between its fragments.
 func (o *outbox) next(within bool) (f outgoing, ok, ended bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -215,8 +214,8 @@ func (o *outbox) sent(frames []outgoing) {
 	}
 }
 
-// answered is called when the last ping was answered, and closeAnswered when our close
-// frame was, if it is out.
+// answered is called when the last ping was answered, and closeAnswered when the close
+// frame was, if it has been sent.
 func (o *outbox) answered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -231,23 +230,23 @@ func (o *outbox) closeAnswered() {
 	}
 }
 
-// heard is called when a message has come.
+// heard is called when a message has been received.
 func (o *outbox) heard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.proof.heard = o.proof.taken
 }
 
-// written is how many messages of the user went out.
+// written returns how many messages of the user were sent.
 func (o *outbox) written() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.proof.written
 }
 
-// unconfirmed is how many messages of the user went out that the server may not have
-// read. When it has ended the conversation as one that is over, its last message
-// counts as an answer to what went before.
+// unconfirmed returns how many sent messages of the user the server may not have read.
+// If it has closed the connection normally, its last message counts as an answer to
+// those before it.
 func (o *outbox) unconfirmed(normal bool) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -257,7 +256,7 @@ func (o *outbox) unconfirmed(normal bool) int {
 	return max(o.proof.written-o.proof.proven, 0)
 }
 
-// full reports whether the outbox is full, and when it will have been so for too long.
+// full reports whether the outbox is full, and when that will have lasted too long.
 func (o *outbox) full() (full bool, stuck time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -267,7 +266,7 @@ func (o *outbox) full() (full bool, stuck time.Time) {
 	return true, o.since.Add(StuckTime)
 }
 
-// end has the writer end at once.
+// end ends the writer at once.
 func (o *outbox) end() { o.fail(nil) }
 
 // fail ends the outbox because of an error of the writer.

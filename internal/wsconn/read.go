@@ -9,7 +9,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// complete makes an entry of the message that stands at the end of the batch.
+// complete adds an entry for the message at the end of the batch.
 func (c *Conn) complete(op frame.Opcode) *violation {
 	b := c.cur
 	if op == frame.OpText && !utf8.Valid(b.Data[c.start:]) {
@@ -23,8 +23,8 @@ func (c *Conn) complete(op frame.Opcode) *violation {
 	return nil
 }
 
-// full reports whether the batch is to be handed over. On the fast path the size of the
-// next message is known before it goes into the batch, which need not grow for it.
+// full reports whether the batch is to be passed on. On the fast path the size of the
+// next message is known in advance, so the batch need not grow for it.
 func (c *Conn) full() bool {
 	n, rest := len(c.cur.Data), cap(c.cur.Data)-len(c.cur.Data)
 	return n >= BatchSize && (!c.tap.fast || rest < batchRest || n > BatchSize+batchSlack)
@@ -37,14 +37,14 @@ func (c *Conn) readMessage(r io.Reader) error {
 		if cap(b.Data)-len(b.Data) < batchRest {
 			b.Data = c.grow(b.Data)
 		}
-		// While this read waits, handOver may take the complete messages away,
-		// but it leaves the buffer where it is.
+		// While this read waits, handOver may pass on complete messages, but it does
+		// not move the buffer.
 		n, err := r.Read(b.Data[len(b.Data):cap(b.Data)])
 		b.Data = b.Data[:len(b.Data)+n]
 		if err == io.EOF {
 			if c.tap.ended {
-				// The library takes the end of the connection for that of the
-				// message when it comes behind a head or a fragment (v1.8.15).
+				// The library mistakes the end of the connection for that of the
+				// message if it follows a header or a fragment (v1.8.15).
 				return io.ErrUnexpectedEOF
 			}
 			c.settle()
@@ -59,14 +59,14 @@ func (c *Conn) readMessage(r io.Reader) error {
 	}
 }
 
-// atOnce is how much memory is taken for a message before it is there, in bytes.
+// atOnce is how much memory is allocated for a message in advance, in bytes.
 const atOnce = 64 << 20
 
-// grow makes more room: as much as the frame says that is to come, or twice as much,
-// because a large message comes in thousands of reads. Beyond atOnce, it grows with
-// what comes, whatever the server says and the limit allows.
+// grow makes more room: as much as the frame requires, or twice as much, because a
+// large message is read in thousands of reads. Beyond atOnce, the room grows with the
+// data received, whatever the frame header and the limit are.
 func (c *Conn) grow(b []byte) []byte {
-	const ahead = 8 << 10 // what the library may have read already, and some
+	const ahead = 8 << 10 // what the library may have read already, and a margin
 	size := max(2*cap(b), BatchSize)
 	most := math.MaxInt
 	if limit := c.MaxMessage; limit < math.MaxInt/2 {
@@ -77,9 +77,9 @@ func (c *Conn) grow(b []byte) []byte {
 	if known {
 		size = max(size, len(b)+int(min(left, atOnce))+ahead)
 	} else if size > recycle {
-		// Nobody says how much is to come, of a compressed message or one in
-		// fragments. To grow twice would take more memory than the largest message
-		// needs at once: of that, only what is written to becomes real.
+		// The size of a compressed or fragmented message is not known in advance.
+		// Growing twice would need more memory than allocating the largest size at
+		// once, of which only the used part becomes resident.
 		size = max(size, min(most, atOnce))
 		if len(b) < c.last {
 			size = c.last
@@ -91,16 +91,17 @@ func (c *Conn) grow(b []byte) []byte {
 	if size <= recycle {
 		return append(make([]byte, 0, size), b...)
 	}
-	const alike = 2 * readBuffer // so that it will do for the next one, too
+	const alike = 2 * readBuffer // so that it suffices for the next one, too
 	if known {
 		c.reserveRoom(size, size)
 	} else {
-		c.reserveRoom(4*recycle, recycle) // more when more of it is there
+		c.reserveRoom(4*recycle, recycle) // more when more of it has arrived
 	}
 	return append(c.Pool.large.get(size, size+alike), b...)
 }
 
-// settle moves a message that was given room for a much larger one out of it.
+// settle moves a message to a smaller buffer if its buffer was made for a much larger
+// one.
 func (c *Conn) settle() {
 	const alike = 2 * readBuffer
 	b := c.cur
@@ -117,16 +118,16 @@ func (c *Conn) settle() {
 	}
 }
 
-// handOver gives the complete messages away. It runs when the next read would block,
-// when a batch is full, and at the end; it blocks while there is no room for more.
+// handOver passes on the complete messages. It is called when the next read would
+// block, when a batch is full, and at the end; it blocks while there is no room for
+// more.
 func (c *Conn) handOver() {
 	b := c.cur
 	if len(b.Entries) == 0 {
 		return
 	}
 	if c.inside {
-		// The message's bytes stay where they are being read to: hand over a
-		// copy of what is complete.
+		// The incomplete message is not moved: pass on a copy of the complete ones.
 		whole := c.Pool.Get(b)
 		whole.Data = append(whole.Data, b.Data[:c.start]...)
 		whole.Entries = append(whole.Entries, b.Entries...)
@@ -137,12 +138,13 @@ func (c *Conn) handOver() {
 		c.cur = c.Pool.Get(b)
 	}
 	have := 0
-	if !c.inside { // it is in the batch, if it was reserved for
+	if !c.inside { // it is in the batch, with its reservation
 		have, c.reserved = c.reserved, 0
 	}
 	switch cost := b.Cost(); {
 	case b.control() && !c.Queued():
-		// Nothing for the Budget, which must not keep the reader from the next ping.
+		// It does not count in the Budget, which must not block the reader before the
+		// next ping.
 		c.Budget.Release(have)
 	case c.Budget.Reserve(have+c.reserved, cost+c.reserved, 1+c.reserved, c.stop):
 		b.Weight = cost
@@ -161,9 +163,9 @@ func (c *Conn) send(b *Batch) {
 	}
 }
 
-// reserveRoom makes sure that there is room for size bytes of the message that is being
-// read, of which least will be needed in any case. It is not read before that: it
-// would take the memory in addition to the one that the sink has in hand.
+// reserveRoom ensures that there is room for size bytes of the message being read, of
+// which least will be needed in any case. The message is not read before that, because
+// it would need memory in addition to the one that the sink is processing.
 func (c *Conn) reserveRoom(size, least int) {
 	c.handOver()
 	if c.Budget.Reserve(c.reserved, size, least, c.stop) {
@@ -179,7 +181,7 @@ func (c *Conn) discard(b *Batch) {
 	c.Pool.Put(b)
 }
 
-// control makes an entry of a control frame.
+// control adds an entry for a control frame.
 func (c *Conn) control(out bool, op frame.Opcode, p []byte) {
 	if len(c.cur.Entries) >= maxEntries && op != frame.OpClose {
 		return

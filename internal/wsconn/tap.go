@@ -8,24 +8,23 @@ import (
 	"time"
 )
 
-// readBuffer is what one read from the network may bring, in bytes. The
-// library's own buffer is 4 KiB and fixed; with 64 KiB below it, a burst costs a
-// sixteenth of the system calls.
+// readBuffer is the size of one read from the network, in bytes. The library's own
+// buffer is 4 KiB and fixed; with 64 KiB below it, a burst costs a sixteenth of the
+// system calls.
 const readBuffer = 64 << 10
 
-// A tap sits between the WebSocket library and the network. It is the body of
-// the 101 answer as the library sees it, so it works above TLS. It reads in large
-// pieces, tells when a read is about to block, and checks every frame before the
-// library gets it: of close frames, and of what breaks a rule, the library sees
-// nothing. What the library writes goes nowhere; see writer.go.
+// A tap is between the WebSocket library and the network. It replaces the body of the
+// 101 response, so it is above TLS. It reads in large pieces, reports when a read is
+// about to block, and checks every frame before the library gets it: the library gets
+// no close frames and no violations. Writes of the library are dropped; see writer.go.
 type tap struct {
 	rwc io.ReadWriteCloser
 
-	// Owned by the reading goroutine.
+	// Used by the reader goroutine only.
 	buf     []byte
 	r, w    int
 	readErr error
-	ended   bool      // the library has been told that there is no more
+	ended   bool      // the library has got io.EOF
 	readAt  time.Time // of the last bytes
 	in      tracker
 	fast    bool // messages may take the fast path
@@ -37,21 +36,22 @@ type tap struct {
 	onPing, onPong func(payload []byte)
 
 	meter *meter // of the connection below TLS
-	above bool   // there is none below: rwc is what the meter is for
+	above bool   // the meter is that of rwc
 
 	start  time.Time
 	heard  atomic.Int64 // of the last bytes, nanoseconds after start
 	closed sync.Once
 
-	// Of the time after the writer has failed, guarded by mu: what has arrived is
-	// read, but nothing is waited for.
+	// For the time after the writer has failed, guarded by mu: data that has arrived is
+	// read without waiting.
 	mu      sync.Mutex
 	leaving bool
-	reading bool        // a read of the network is under way
+	reading bool        // a read of the network is active
 	patient *time.Timer // ends it
 }
 
-// newTap makes a tap above rwc. m is the meter of the connection; with nil, rwc gets one.
+// newTap returns a tap above rwc. m is the meter of the connection; if it is nil, rwc
+// gets one.
 func newTap(rwc io.ReadWriteCloser, m *meter) *tap {
 	now := time.Now()
 	above := m == nil
@@ -70,12 +70,12 @@ func newTap(rwc io.ReadWriteCloser, m *meter) *tap {
 	}
 }
 
-// Write implements io.Writer for the library, which has nothing to say: it answers
-// no ping, sees no close frame and nothing that breaks a rule, except a message that
-// is too large when it is decompressed, and the reader knows of that.
+// Write implements io.Writer for the library, whose writes are dropped: it does not
+// answer pings, and gets no close frames and no violations, except a message that is
+// too large when it is decompressed, which the reader handles.
 func (t *tap) Write(p []byte) (int, error) { return len(p), nil }
 
-// A libraryConn is a tap as the library has it: what it closes is still ours.
+// A libraryConn is a tap for the library, which must not close it.
 type libraryConn struct{ *tap }
 
 // Close implements io.Closer for the library.
@@ -100,7 +100,7 @@ func (t *tap) read(p []byte) (int, error) {
 	if t.waiting != nil && !t.inControl() {
 		t.waiting()
 	}
-	if len(p) >= len(t.buf) { // part of a large message: no detour
+	if len(p) >= len(t.buf) { // part of a large message: read it directly
 		n, err := t.receive(p)
 		t.readErr = err
 		if n == 0 {
@@ -145,8 +145,8 @@ func (t *tap) receive(p []byte) (int, error) {
 	return n, err
 }
 
-// leave is called when the writer has failed: a connection that cannot be written to
-// is over when all that has arrived is read.
+// leave is called when the writer has failed: the connection then ends when all data
+// that has arrived is read.
 func (t *tap) leave() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,7 +154,7 @@ func (t *tap) leave() {
 	t.hasten()
 }
 
-// hasten ends a read of the network that waits, if that is the last one. t.mu is held.
+// hasten ends a waiting read of the network, if it is the last one. t.mu must be held.
 func (t *tap) hasten() {
 	switch {
 	case !t.leaving || !t.reading:
@@ -165,12 +165,12 @@ func (t *tap) hasten() {
 	}
 }
 
-// inControl: the library is inside a control frame. It gives such a frame 5 s to
-// arrive and then drops the connection, so this is no place to wait for room.
+// inControl: the library is reading a control frame. Its time limit for that is 5 s,
+// after which it drops the connection, so the reader must not wait for room here.
 func (t *tap) inControl() bool { return t.in.left > 0 && t.in.h.Opcode.Control() }
 
-// saw looks at what the library is about to get. Of what ends the connection, it
-// gets those bytes that come before.
+// saw checks the bytes that the library is about to get, and returns how many precede
+// the end of the connection.
 func (t *tap) saw(p []byte) (int, error) {
 	n, v := t.in.feed(p)
 	if v == nil {
@@ -184,15 +184,15 @@ func (t *tap) saw(p []byte) (int, error) {
 	return 0, errViolation
 }
 
-// errViolation ends the library's reads; tap.failed says what it stands for.
+// errViolation ends the library's reads; tap.failed is the violation.
 var errViolation = errors.New("violation")
 
-// failTimeout bounds what is still done for a connection that has failed.
+// failTimeout is the time limit for closing a connection that has failed.
 const failTimeout = time.Second
 
-// linger reads on, for nothing, until the server has closed its side: if the
-// connection were closed with data unread, TCP would reset it, and the server
-// could lose our close frame. It is for the reading goroutine.
+// linger reads and discards data until the server has closed its side: if the
+// connection were closed with unread data, TCP would reset it, and the server might not
+// receive the close frame. It must be called on the reader goroutine.
 func (t *tap) linger() {
 	stop := time.AfterFunc(failTimeout, func() { t.Close() })
 	defer stop.Stop()
@@ -203,10 +203,10 @@ func (t *tap) linger() {
 	}
 }
 
-// lastHeard is when bytes last came in.
+// lastHeard returns when bytes were last received.
 func (t *tap) lastHeard() time.Time { return t.start.Add(time.Duration(t.heard.Load())) }
 
-// Close ends the connection at once and unblocks all who read or write.
+// Close closes the connection at once and unblocks reads and writes.
 func (t *tap) Close() error {
 	var err error
 	t.closed.Do(func() { err = t.rwc.Close() })

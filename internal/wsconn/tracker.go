@@ -9,10 +9,10 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A violation ends a connection from the reader's side: a rule that the server
-// broke, or its close frame.
+// A violation ends the reader: a violation of the protocol by the server, or its close
+// frame.
 type violation struct {
-	// answer is the payload of the close frame that the server gets.
+	// answer is the payload of the close frame to send.
 	answer []byte
 	end    End
 	// closed is the payload of the server's own close frame; nil without one.
@@ -23,14 +23,14 @@ func breach(code int, reason, text string) *violation {
 	return &violation{answer: frame.ClosePayload(code, reason), end: End{Kind: Violated, Err: errors.New(text)}}
 }
 
-// A tracker follows what a server sends from frame to frame, and finds what RFC 6455
-// does not allow. The library checks some of that, too, in its own words.
+// A tracker checks the frames of a server against RFC 6455. The library checks some of
+// that, too, with its own messages.
 type tracker struct {
 	limit   int64 // of a message, in bytes
 	deflate bool  // permessage-deflate was negotiated
 
 	head    [maxHead]byte
-	have    int // bytes of head
+	have    int // bytes of the header
 	h       frame.Header
 	left    uint64 // bytes of the payload still to come
 	payload []byte // of a close frame
@@ -40,11 +40,11 @@ type tracker struct {
 	size       uint64
 }
 
-// boundary reports whether the stream stands between two frames.
+// boundary reports whether the position is between two frames.
 func (t *tracker) boundary() bool { return t.have == 0 && t.left == 0 }
 
-// feed takes the next bytes. When they end the connection, good is how many come
-// before that.
+// feed checks the next bytes. If they end the connection, good is how many precede
+// that.
 func (t *tracker) feed(p []byte) (good int, v *violation) {
 	size := len(p)
 	for len(p) > 0 {
@@ -100,7 +100,7 @@ func (t *tracker) begin(h frame.Header, size int) *violation {
 	return nil
 }
 
-// check finds what is wrong with a head of that size.
+// check checks a header of that size.
 func (t *tracker) check(h frame.Header, size int) *violation {
 	control := h.Opcode.Control()
 	bad := func(reason, format string, args ...any) *violation {
@@ -129,9 +129,8 @@ func (t *tracker) check(h frame.Header, size int) *violation {
 	return t.tooLarge(h)
 }
 
-// tooLarge finds a message that goes beyond the limit by what its frames say. The
-// size of a compressed one is known when it is decompressed, but what is compressed
-// is hardly ever larger than that.
+// tooLarge checks the size of a message by its frame headers. The size of a compressed
+// one is known when it is decompressed, but is rarely smaller than the compressed size.
 func (t *tracker) tooLarge(h frame.Header) *violation {
 	limit := uint64(max(t.limit, 0))
 	if h.RSV != 0 || h.Opcode == frame.OpContinuation && t.compressed {
@@ -154,9 +153,9 @@ func tooBig(limit int64) *violation {
 	}
 }
 
-// closing looks at a close frame, as soon as all of it is there that may be. One
-// that is too long breaks a rule, and is answered so. But it says why the server goes,
-// and what is cut off is only for people: it is judged by its code.
+// closing handles a close frame as soon as its allowed length has arrived. One that is
+// too long is a violation, and is answered as such; but its code is valid, so it ends
+// the connection like any other.
 func (t *tracker) closing() *violation {
 	if t.h.Opcode != frame.OpClose || t.left > 0 && len(t.payload) < frame.MaxControlPayload {
 		return nil
@@ -180,7 +179,7 @@ func (t *tracker) closing() *violation {
 	return &violation{answer: answer, closed: p, end: End{Kind: Closed, Code: code, Reason: reason}}
 }
 
-// cutRune takes off a part of a character at the end.
+// cutRune removes an incomplete character at the end.
 func cutRune(p []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
 		if b := p[len(p)-i]; utf8.RuneStart(b) {

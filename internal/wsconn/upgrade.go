@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// An UpgradeError is an answer with the status 101 that is not valid.
+// An UpgradeError reports an invalid response with the status 101.
 type UpgradeError struct{ text string }
 
 func (e *UpgradeError) Error() string { return e.text }
 
-// checkUpgrade checks an answer with the status 101 (RFC 6455, section 4.1): that it
-// is meant for this request, and that the server has granted nothing that was not
-// asked for. The WebSocket library checks most of it as well, but then waits 3 s
-// before it says so.
+// checkUpgrade checks a response with the status 101 (RFC 6455, section 4.1): that it
+// belongs to this request, and that the server has selected nothing that was not
+// offered. The WebSocket library checks most of it as well, but waits 3 s before it
+// returns the error.
 func checkUpgrade(req *http.Request, resp *http.Response) error {
 	if !listed(resp.Header.Values("Connection"), "Upgrade") || !listed(resp.Header.Values("Upgrade"), "websocket") {
 		return violated("the server's answer has the status 101, but does not say Upgrade: websocket")
@@ -41,16 +41,16 @@ func checkUpgrade(req *http.Request, resp *http.Response) error {
 	return checkExtensions(req.Header.Values("Sec-Websocket-Extensions"), resp.Header.Values("Sec-Websocket-Extensions"))
 }
 
-// acceptFor is the value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455,
-// section 4.2.2).
+// acceptFor returns the value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC
+// 6455, section 4.2.2).
 func acceptFor(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // checkExtensions checks the extensions that the server uses. The only one that is
-// ever offered is permessage-deflate, without parameters that allow the server to
-// bound our window.
+// offered is permessage-deflate, without parameters that allow the server to limit the
+// client's window.
 func checkExtensions(offered, used []string) error {
 	var names []string
 	for _, line := range used {
@@ -74,7 +74,7 @@ func checkExtensions(offered, used []string) error {
 	return nil
 }
 
-// checkDeflate checks the parameters of permessage-deflate in an answer (RFC 7692,
+// checkDeflate checks the parameters of permessage-deflate in a response (RFC 7692,
 // section 7.1).
 func checkDeflate(parameters string) error {
 	var seen []string

@@ -10,31 +10,30 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// DefaultMaxFrame is how much of a message a frame carries at most, in bytes, when
-// nothing else is asked for.
+// DefaultMaxFrame is the default of Config.MaxFrame, in bytes.
 const DefaultMaxFrame = 64 << 10
 
-// A frameWriter writes all frames of a connection. A message that is larger than
-// one frame may be goes out in fragments (RFC 6455, section 5.4), each in a write
-// of its own, so that pings, pongs and the close frame can get in between: a server
-// that reads slowly still hears from us.
+// A frameWriter writes all frames of a connection. A message that is larger than a
+// frame may be is sent in fragments (RFC 6455, section 5.4), each in a separate write,
+// so that pings, pongs and the close frame can be sent between them, even if the server
+// reads slowly.
 type frameWriter struct {
 	w    io.Writer
 	out  *outbox
 	most int // payload of a frame, in bytes
 	zip  *compressor
 
-	pinged atomic.Int64 // when the last ping went out, nanoseconds after start
+	pinged atomic.Int64 // when the last ping was sent, nanoseconds after start
 	start  time.Time
 
-	buf     []byte     // frames that are to go out in one write
+	buf     []byte     // frames for one write
 	pending []outgoing // those of buf that are complete with it
 }
 
-// coalesced is how many bytes of small frames go out in one write.
+// coalesced is how many bytes of small frames are sent in one write.
 const coalesced = 16 << 10
 
-// run writes until the close frame is out or the outbox has ended.
+// run writes until the close frame has been sent or the outbox has ended.
 func (w *frameWriter) run() error {
 	for {
 		f, ok, ended := w.out.next(false)
@@ -54,8 +53,8 @@ func (w *frameWriter) run() error {
 	}
 }
 
-// write writes one frame, or one message with what comes between its fragments.
-// over reports that this was the end.
+// write writes one frame, or one message with the frames between its fragments. over
+// means that this was the end.
 func (w *frameWriter) write(f *outgoing) (over bool, err error) {
 	switch {
 	case f.op.Control():
@@ -80,7 +79,7 @@ func (w *frameWriter) write(f *outgoing) (over bool, err error) {
 // control writes a control frame.
 func (w *frameWriter) control(f *outgoing) (over bool, err error) {
 	if f.op == frame.OpPing {
-		// Before the write: the answer may be here before it returns.
+		// Before the write, because the answer may arrive before it returns.
 		w.pinged.Store(int64(time.Since(w.start)))
 	}
 	w.append(frame.Header{Fin: true, Opcode: f.op}, f.payload)
@@ -90,7 +89,7 @@ func (w *frameWriter) control(f *outgoing) (over bool, err error) {
 	return false, w.complete(f)
 }
 
-// between writes a fragment, and then what may come between it and the next one.
+// between writes a fragment, and then the frames that may precede the next one.
 func (w *frameWriter) between() (over bool, err error) {
 	for {
 		if err := w.flush(); err != nil {
@@ -143,7 +142,7 @@ func (w *frameWriter) compressed(f *outgoing) (over bool, err error) {
 	return false, w.complete(f)
 }
 
-// append adds a frame to what goes out next.
+// append adds a frame to the next write.
 func (w *frameWriter) append(h frame.Header, payload []byte) {
 	h.Masked, h.Length = true, uint64(len(payload))
 	rand.Read(h.Mask[:])
@@ -153,7 +152,7 @@ func (w *frameWriter) append(h frame.Header, payload []byte) {
 	frame.Mask(w.buf[n:], h.Mask, 0)
 }
 
-// complete notes that the buffer has all of f.
+// complete records that the buffer has all of f.
 func (w *frameWriter) complete(f *outgoing) error {
 	w.pending = append(w.pending, *f)
 	if len(w.buf) < coalesced {

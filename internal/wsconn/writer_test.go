@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A rawFrame is one frame as it went over the connection, unmasked.
+// A rawFrame is one frame as sent over the connection, unmasked.
 type rawFrame struct {
 	frame.Header
 	payload string
@@ -24,7 +24,7 @@ func (f rawFrame) String() string {
 	return fmt.Sprintf("%s fin=%t rsv=%d %d", f.Opcode, f.Fin, f.RSV, len(f.payload))
 }
 
-// rawFrames takes apart what a client has written.
+// rawFrames splits what a client has written into frames.
 func rawFrames(t *testing.T, b []byte) (frames []rawFrame) {
 	t.Helper()
 	for len(b) > 0 {
@@ -40,7 +40,7 @@ func rawFrames(t *testing.T, b []byte) (frames []rawFrame) {
 	return frames
 }
 
-// messagesOf puts the messages together again, and checks the rules on the way.
+// messagesOf joins the messages, and checks the frames against the protocol.
 func messagesOf(t *testing.T, frames []rawFrame, most int, takeover bool) (messages []string) {
 	t.Helper()
 	var whole, dict []byte
@@ -78,8 +78,7 @@ func messagesOf(t *testing.T, frames []rawFrame, most int, takeover bool) (messa
 	return messages
 }
 
-// What goes out in fragments comes out as it was, compressed or not, whatever the
-// size of a frame.
+// Fragmented messages arrive unchanged, compressed or not, for any size of frames.
 func TestFragments(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 300_000)
@@ -131,8 +130,9 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// Pings, pongs and an answer to a close frame go between the fragments of a message,
-// also of a compressed one; our own close frame waits for it for a while.
+// Pings, pongs and an answer to a close frame are sent between the fragments of a
+// message, also of a compressed one; the client's own close frame waits for it for a
+// while.
 func TestControlFramesBetweenFragments(t *testing.T) {
 	big := make([]byte, 1<<20)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -187,7 +187,7 @@ func TestControlFramesBetweenFragments(t *testing.T) {
 	}
 }
 
-// Of a flood of pings, the last are answered.
+// Of a flood of pings, the last ones are answered.
 func TestPongsAreBounded(t *testing.T) {
 	out := newOutbox()
 	for i := range 10_000 {

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Accept is Upgrade for a request that was not checked (RFC 6455, section 4.2.1). Of
-// the subprotocols, it agrees to the first that the client offers. What is no opening
-// handshake gets an answer that says so, and an error of *HandshakeError.
+// Accept is Upgrade for a request that was not checked (RFC 6455, section 4.2.1). It
+// accepts the first subprotocol that the client offers and that is in subprotocols. For
+// a request that is not an opening handshake it sends an error response and returns a
+// *HandshakeError.
 func Accept(w http.ResponseWriter, r *http.Request, subprotocols []string, rules Rules) (*Conn, error) {
 	if e := checkHandshake(r); e != nil {
 		switch e.Status {
@@ -24,8 +25,8 @@ func Accept(w http.ResponseWriter, r *http.Request, subprotocols []string, rules
 	return Upgrade(w, r, agreed(r.Header, subprotocols), rules)
 }
 
-// A HandshakeError is a request that is no opening handshake, with the status of the
-// answer to it.
+// A HandshakeError reports a request that is not an opening handshake, with the status
+// of the response.
 type HandshakeError struct {
 	Status int
 	Text   string

@@ -15,25 +15,25 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// WriteTimeout is how long a client may leave unread what was sent to it, unless a
-// server has a limit of its own.
+// WriteTimeout is the time limit for writes to a client that does not read, unless a
+// server has its own limit.
 const WriteTimeout = time.Minute
 
-// maxSpare is how large the memory for what goes out may be to be kept, in bytes.
+// maxSpare is the largest write buffer that is retained, in bytes.
 const maxSpare = 1 << 20
 
-// Rules say what a client may send. The zero value takes what RFC 6455 does.
+// Rules configure what a client may send. The zero value is RFC 6455.
 type Rules struct {
-	// MaxMessage is the size of the largest message, in bytes; 0 is no limit.
+	// MaxMessage is the size of the largest message, in bytes; 0 for no limit.
 	MaxMessage uint64
 	// Unfragmented: messages of several frames are refused.
 	Unfragmented bool
-	// Reserved: bits that no extension has defined are not looked at.
+	// Reserved: reserved bits are ignored.
 	Reserved bool
 }
 
-// A Violation is a frame that the Rules do not allow, with the status code for a close
-// frame about it.
+// A Violation reports a frame that the Rules do not allow, with the status code for the
+// close frame.
 type Violation struct {
 	Code int
 	Text string
@@ -48,20 +48,20 @@ type Message struct {
 }
 
 // A Conn is the server's end of a WebSocket connection (RFC 6455), without extensions.
-// It sends nothing by itself, so pings and close frames are its user's to answer. One
-// goroutine may read while others write.
+// It does not answer pings and close frames; the caller must. One goroutine may read
+// while others write.
 type Conn struct {
 	conn    net.Conn
 	br      *bufio.Reader
 	rules   Rules
-	message Message // as far as it has come
+	message Message // as far as received
 
 	mu  sync.Mutex // of what follows
-	out []byte     // frames that wait for Flush
+	out []byte     // queued frames
 }
 
 // NewConn returns the Conn of a connection after its opening handshake. br, if not nil,
-// holds what was read of it already.
+// contains data read from it already.
 func NewConn(conn net.Conn, br *bufio.Reader, rules Rules) *Conn {
 	if br == nil {
 		br = bufio.NewReader(conn)
@@ -69,9 +69,9 @@ func NewConn(conn net.Conn, br *bufio.Reader, rules Rules) *Conn {
 	return &Conn{conn: conn, br: br, rules: rules}
 }
 
-// Upgrade takes the connection of a request over from the HTTP server, and queues the
-// answer to the opening handshake, which the caller has checked; subprotocol may be
-// empty. When there is an error, the client has been answered, or is gone.
+// Upgrade hijacks the connection of a request, and queues the response to the opening
+// handshake, which the caller has checked; subprotocol may be "". If it returns an
+// error, the client has got a response, or has disconnected.
 func Upgrade(w http.ResponseWriter, r *http.Request, subprotocol string, rules Rules) (*Conn, error) {
 	conn, br, err := Hijack(w)
 	if err != nil {
@@ -86,8 +86,8 @@ func Upgrade(w http.ResponseWriter, r *http.Request, subprotocol string, rules R
 	return c, nil
 }
 
-// Answer returns the answer to an opening handshake (RFC 6455, section 4.2.2). header
-// has more lines of its header, each with its end.
+// Answer returns the response to an opening handshake (RFC 6455, section 4.2.2). header
+// has further header lines, with line endings.
 func Answer(r *http.Request, header string) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: %s\r\n%s\r\n", AcceptKey(r.Header.Get("Sec-WebSocket-Key")), header)
@@ -99,7 +99,7 @@ func AcceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Hijack takes the connection of a request over from the HTTP server, without deadlines.
+// Hijack hijacks the connection of a request from the HTTP server, without deadlines.
 func Hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -113,11 +113,11 @@ func Hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, error) {
 	return conn, rw.Reader, nil
 }
 
-// NetConn returns the connection below.
+// NetConn returns the underlying connection.
 func (c *Conn) NetConn() net.Conn { return c.conn }
 
-// Read returns the next message or control frame. The error may be a *Violation, which
-// the client can be told of.
+// Read returns the next message or control frame. The error may be a *Violation, for a
+// close frame.
 func (c *Conn) Read() (Message, error) {
 	for {
 		h, payload, err := c.ReadFrame()
@@ -149,7 +149,7 @@ func (c *Conn) Read() (Message, error) {
 	}
 }
 
-// ReadFrame returns the next frame, unmasked. It is for who does not use Read.
+// ReadFrame returns the next frame, unmasked. It must not be mixed with Read.
 func (c *Conn) ReadFrame() (frame.Header, []byte, error) {
 	h, err := c.readHeader()
 	if err != nil {
@@ -175,7 +175,7 @@ func (c *Conn) ReadFrame() (frame.Header, []byte, error) {
 	return h, payload, nil
 }
 
-// readPayload reads n bytes. It does not believe in a large n before so much is there.
+// readPayload reads n bytes. For a large n it allocates memory as the data arrives.
 func (c *Conn) readPayload(n uint64) ([]byte, error) {
 	const believed = 1 << 20
 	payload := make([]byte, min(n, believed))
@@ -204,14 +204,13 @@ func (c *Conn) readHeader() (frame.Header, error) {
 	}
 }
 
-// Queue adds a frame to what goes out with the next Flush, and returns how much waits,
-// in bytes.
+// Queue adds a frame to the next Flush, and returns how many bytes are queued.
 func (c *Conn) Queue(op frame.Opcode, payload []byte) (waits int) {
 	return c.QueueFrame(frame.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}, payload)
 }
 
-// QueueFrame is Queue for a frame with any header, which it writes as it is; payload may
-// be a part of what the header announces.
+// QueueFrame is Queue for a frame with any header, which is written unchanged; payload
+// may be a part of the payload.
 func (c *Conn) QueueFrame(h frame.Header, payload []byte) (waits int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,21 +218,21 @@ func (c *Conn) QueueFrame(h frame.Header, payload []byte) (waits int) {
 	return len(c.out)
 }
 
-// QueueBytes adds bytes to what goes out with the next Flush.
+// QueueBytes adds bytes to the next Flush.
 func (c *Conn) QueueBytes(b []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = append(c.out, b...)
 }
 
-// Unqueue drops what is queued.
+// Unqueue drops the queued data.
 func (c *Conn) Unqueue() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = c.out[:0]
 }
 
-// Flush writes what is queued. It waits for a slow client as long as limit.
+// Flush writes the queued data. It waits for a slow client for at most limit.
 func (c *Conn) Flush(limit time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -250,10 +249,10 @@ func (c *Conn) Flush(limit time.Duration) error {
 	return err
 }
 
-// CloseWrite tells the client that nothing more comes, where the connection can do so,
-// and gives it d to end its side. If a connection were closed with data unread, TCP
-// would reset it, and what was sent last could be lost; so the caller reads on. It
-// reports whether the connection can do so.
+// CloseWrite closes the connection for writing, if supported, and sets a deadline of d
+// for reading. If a connection were closed with unread data, TCP would reset it, and
+// the data sent last could be lost; so the caller must continue to read. CloseWrite
+// reports whether the connection supports it.
 func (c *Conn) CloseWrite(d time.Duration) bool {
 	half, ok := c.conn.(interface{ CloseWrite() error })
 	if ok {
@@ -263,5 +262,5 @@ func (c *Conn) CloseWrite(d time.Duration) bool {
 	return ok
 }
 
-// Close ends the connection as it is.
+// Close closes the connection without a close frame.
 func (c *Conn) Close() error { return c.conn.Close() }

@@ -14,7 +14,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A readConn is a connection from which some bytes come.
+// A readConn is a connection from which fixed bytes are read.
 type readConn struct {
 	net.Conn
 	io.Reader
@@ -22,7 +22,7 @@ type readConn struct {
 
 func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 
-// sent returns a frame as a client sends it.
+// sent returns a client's frame.
 func sent(h frame.Header, payload string) string {
 	h.Masked, h.Mask, h.Length = true, [4]byte{1, 2, 3, 4}, uint64(len(payload))
 	b := []byte(payload)
@@ -102,7 +102,7 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, reading it ends, and what is read keeps the rules.
+// Reading terminates whatever a client sends, and its results obey the rules.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(text("a") + sent(frame.Header{Opcode: frame.OpText}, "h") + sent(frame.Header{Fin: true, Opcode: frame.OpContinuation}, "i")))
 	f.Add([]byte("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00x"))

@@ -1,8 +1,8 @@
-// Package wsserver is what the servers of the program share: a socket, and whom to
-// serve. A Conn is the server's end of a WebSocket connection; emulators, replays, hark
-// serve, benchmarks and tests have what they do with one on top of it. A server of a
-// developer listens on a machine that also runs a browser, and every page that is open
-// there can send requests to it; see Guard.
+// Package wsserver contains what the servers of the program share: Conn, the server's
+// end of a WebSocket connection, on which emulators, replays, hark serve, benchmarks
+// and tests are built; and Guard, which refuses requests of foreign pages: a
+// developer's machine also runs a browser, and every page there can send requests to a
+// local server.
 package wsserver
 
 import (
@@ -16,17 +16,17 @@ import (
 	"sync"
 )
 
-// A Guard decides whose requests are served. Without options, those of programs, which
-// name no origin, and of pages of this machine. A server that listens on a loopback
-// address also looks at the name that it is called by: a page can have the name of its
-// own server lead there (DNS rebinding).
+// A Guard decides whose requests are served: by default those of programs, which send
+// no origin, and of pages of localhost. A server that listens on a loopback address
+// also checks the Host header, because a page can make the name of its own server
+// resolve to it (DNS rebinding).
 type Guard struct {
 	origins, hosts []string
 	anyOrigin      bool
 	anyHost        bool
-	listens        string // the host that was to be listened on, lower case; "" if none
+	listens        string // the host to listen on, in lower case; "" for none
 
-	// Refused is called for the first request of each reason that is refused, if not nil.
+	// Refused, if not nil, is called for the first refused request of each reason.
 	Refused func(err *RefusedError)
 
 	mu   sync.Mutex
@@ -39,8 +39,8 @@ var (
 	ErrHost   = errors.New("the host name is not allowed")
 )
 
-// A RefusedError is a request that was refused: Err is ErrOrigin or ErrHost, Value the
-// header as the client sent it.
+// A RefusedError reports a refused request: Err is ErrOrigin or ErrHost, Value the
+// header sent by the client.
 type RefusedError struct {
 	Err   error
 	Value string
@@ -49,9 +49,9 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return e.Err.Error() + ": " + e.Value }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// NewGuard makes the guard of a server that listens at addr, which the user wrote as
-// address. origins are allowed besides those of this machine: SCHEME://HOST[:PORT],
-// null, or * for all; hosts are names that it may be called by, or *.
+// NewGuard returns the guard of a server that listens on addr, given by the user as
+// address. origins are allowed in addition to those of localhost: SCHEME://HOST[:PORT],
+// null, or * for all; hosts are allowed host names, or *.
 func NewGuard(addr net.Addr, address string, origins, hosts []string) *Guard {
 	g := &Guard{anyHost: true}
 	if a, ok := addr.(*net.TCPAddr); ok && a.IP.IsLoopback() {
@@ -71,7 +71,7 @@ func NewGuard(addr net.Addr, address string, origins, hosts []string) *Guard {
 	return g
 }
 
-// ValidOrigin reports whether origin can be given to NewGuard.
+// ValidOrigin reports whether origin is valid for NewGuard.
 func ValidOrigin(origin string) bool {
 	if origin == "*" || origin == "null" {
 		return true
@@ -81,8 +81,8 @@ func ValidOrigin(origin string) bool {
 		strings.TrimSuffix(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
-// ValidHost reports whether host can be given to NewGuard: a name or an address,
-// without a port.
+// ValidHost reports whether host is valid for NewGuard: a name or an address, without a
+// port.
 func ValidHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil || host == "*" {
 		return true
@@ -90,7 +90,8 @@ func ValidHost(host string) bool {
 	return host != "" && !strings.ContainsAny(host, ":/@?#[] ")
 }
 
-// Wrap answers the requests that the guard refuses with 403, and gives the others to h.
+// Wrap returns a handler that answers refused requests with 403, and passes the others
+// to h.
 func (g *Guard) Wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := g.check(r)
@@ -116,7 +117,7 @@ func (g *Guard) Wrap(h http.Handler) http.Handler {
 	})
 }
 
-// check returns nil for a request that is to be served.
+// check returns nil for an allowed request.
 func (g *Guard) check(r *http.Request) *RefusedError {
 	for _, origin := range r.Header.Values("Origin") {
 		if !g.originAllowed(origin) {
@@ -152,8 +153,8 @@ func canonicalOrigin(origin string) string {
 // canonicalHost returns a host name in lower case, without the dot of the root.
 func canonicalHost(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }
 
-// hostAllowed looks at the name alone: the port may be that of a tunnel. A request
-// without a name is not a browser's.
+// hostAllowed checks only the name: the port may be that of a tunnel. A request without
+// a name is not from a browser.
 func (g *Guard) hostAllowed(hostport string) bool {
 	if g.anyHost || hostport == "" {
 		return true
@@ -166,7 +167,7 @@ func (g *Guard) hostAllowed(hostport string) bool {
 	return loopback(host) || host != "" && (host == g.listens || slices.Contains(g.hosts, host))
 }
 
-// loopback reports whether a host name is always this machine: localhost and the names
+// loopback reports whether a host name is always localhost: localhost and the names
 // below it (RFC 6761, section 6.3), and the addresses.
 func loopback(host string) bool {
 	host = canonicalHost(host)

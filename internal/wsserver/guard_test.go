@@ -75,7 +75,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// One allowed origin does not open the door for a second header.
+// An allowed origin does not permit a second header.
 func TestGuardReadsEachOrigin(t *testing.T) {
 	g := NewGuard(&net.TCPAddr{IP: net.IPv6loopback}, "[::1]:1", nil, nil)
 	r := httptest.NewRequest("GET", "http://[::1]:1/", nil)

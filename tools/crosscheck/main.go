@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// check returns what is wrong with the packages of a module on a system.
+// check returns the errors of the packages of a module on a system.
 func check(root, system string) (problems []string, err error) {
 	folder, err := filepath.Abs(root)
 	if err != nil {
@@ -79,8 +79,7 @@ func check(root, system string) (problems []string, err error) {
 	return problems, nil
 }
 
-// forget removes the bodies of functions. Those of other modules have been checked by
-// others.
+// forget removes the bodies of functions, which need not be checked in other modules.
 func forget(f *ast.File) {
 	for _, d := range f.Decls {
 		if d, ok := d.(*ast.FuncDecl); ok {

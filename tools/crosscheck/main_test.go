@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What is wrong on one system only is found there, also in a test, and nowhere else.
+// An error on one system only is found there, also in a test, and nowhere else.
 func TestCheck(t *testing.T) {
 	folder := t.TempDir()
 	for name, text := range map[string]string{

@@ -42,7 +42,7 @@ func main() {
 	jobs := flag.Int("j", runtime.GOMAXPROCS(0), "how many mutants are tested at the same time")
 	only := flag.String("run", "", "test only mutants whose description or file matches this regular expression")
 	timeout := flag.Duration("timeout", defaultTimeout, "a mutant whose tests take longer counts as killed")
-	check := flag.Bool("check", false, "test nothing, only tell whether each mistake can be made")
+	check := flag.Bool("check", false, "run no tests, only check that each mistake can be made")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: mutants [FLAGS] FILE...")
 		flag.PrintDefaults()
@@ -72,7 +72,7 @@ func main() {
 
 // A mutant is a mistake in one file of the program.
 type mutant struct {
-	about string // what is wrong then
+	about string // what the mistake is
 	where string // FILE:LINE of its description
 	file  string // slashes, below the working directory
 	tests string // folder of the package with the tests, or ""
@@ -269,7 +269,7 @@ func applicable(all []*mutant) error {
 	return errors.Join(failed...)
 }
 
-// run tests the mutants and prints what became of each; survivors are an error.
+// run tests the mutants and prints the result of each; survivors are an error.
 func run(all []*mutant, jobs int, timeout time.Duration) error {
 	folder, err := os.MkdirTemp("", "mutants")
 	if err != nil {

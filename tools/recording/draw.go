@@ -19,7 +19,7 @@ const (
 	cellHeight = 19.0
 	margin     = 14.0
 
-	// Changes that follow each other so fast are one step of the film.
+	// Changes within this time are one step of the animation.
 	stepTime = 80 * time.Millisecond
 )
 
@@ -43,7 +43,7 @@ type frame struct {
 	rows [height]int
 }
 
-// A film is what is drawn: different rows once, frames of them, and its length.
+// A film is the animation: distinct rows, frames of them, and its length.
 type film struct {
 	rows   []string
 	index  map[string]int
@@ -51,7 +51,7 @@ type film struct {
 	length time.Duration
 }
 
-// newFilm plays events on a terminal and keeps what is on it after each step.
+// newFilm plays events on a terminal and records its content after each step.
 func newFilm(events []event) *film {
 	f := &film{rows: []string{""}, index: map[string]int{"": 0}}
 	terminal := vt10x.New(vt10x.WithSize(width, height))
@@ -75,7 +75,7 @@ func (f *film) lastAt() time.Duration {
 	return f.frames[len(f.frames)-1].at
 }
 
-// add adds what is on the terminal, unless nothing has changed.
+// add adds the content of the terminal, unless nothing has changed.
 func (f *film) add(at time.Duration, terminal vt10x.Terminal) {
 	next := frame{at: at}
 	for y := range height {
@@ -120,7 +120,7 @@ func drawRow(terminal vt10x.Terminal, y int) string {
 
 func isSpace(g vt10x.Glyph) bool { return g.Char == ' ' || g.Char == 0 }
 
-// styleOf is how a character looks, as attributes of SVG.
+// styleOf returns the style of a character as SVG attributes.
 func styleOf(g vt10x.Glyph) string {
 	if isSpace(g) {
 		return ""
@@ -135,9 +135,8 @@ func styleOf(g vt10x.Glyph) string {
 	return style
 }
 
-// draw draws events as SVG: a strip of frames that moves past a window. Where
-// nothing moves, by the reader's wish or because a program draws no animations, the
-// last frame is shown.
+// draw draws events as SVG: a strip of frames that moves past a window. If animations
+// are disabled or not supported, the last frame is shown.
 func draw(events []event) []byte {
 	f := newFilm(events)
 	w, h := width*cellWidth+2*margin, height*cellHeight+2*margin

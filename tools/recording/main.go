@@ -2,8 +2,8 @@
 // session.txt, runs them with the real program in a pseudo-terminal, writes what
 // appears as an asciicast (version 2), and draws that as an animated SVG.
 //
-// Nothing of the machine gets into the picture: commands run in an empty home with
-// an environment of their own, and the prompt is a bare dollar.
+// The picture does not depend on the machine: commands run in an empty home with a
+// fixed environment, and the prompt is a dollar sign.
 package main
 
 import (
@@ -109,7 +109,7 @@ func record(hark string, commands []string) ([]event, error) {
 	return events, nil
 }
 
-// runInTerminal runs a command in a pseudo-terminal and hands over what appears.
+// runInTerminal runs a command in a pseudo-terminal and passes on its output.
 func runInTerminal(home, command string, show func([]byte)) error {
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir = home

@@ -68,8 +68,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// What is typed in the recording that the README shows is what session.txt has, and is
-// in the picture.
+// The commands in the recording of the README are those of session.txt, and are in the
+// picture.
 func TestRecordingIsUpToDate(t *testing.T) {
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join("..", "..", name))

@@ -1,3 +1,3 @@
-// Package release has the tests of .goreleaser.yaml and of the Dockerfile, and go.mod
-// the tools that make a release: "make dist".
+// Package release contains the tests of .goreleaser.yaml and of the Dockerfile; its
+// go.mod has the tools for "make dist".
 package release

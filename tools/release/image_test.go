@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// What the Dockerfile builds runs where there is nothing but itself and the
-// certificates, and nobody is root: its command builds the binary, and a chroot
-// takes the place of the image.
+// The binary of the Dockerfile runs with nothing but the certificates, and not as root:
+// the test builds it with the command of the Dockerfile, and uses a chroot instead of
+// the image.
 func TestImage(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("chroot needs root")

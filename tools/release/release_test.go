@@ -33,7 +33,7 @@ func goreleaser(t *testing.T, args ...string) {
 	}
 }
 
-// slow skips what needs GoReleaser, unless "make test-release" runs it: to build
+// slow skips what needs GoReleaser, unless "make test-release" runs it: building
 // GoReleaser takes as long as all other tests.
 func slow(t *testing.T) {
 	if os.Getenv("HARK_TEST_RELEASE") != "1" {
@@ -66,14 +66,14 @@ func TestConfiguration(t *testing.T) {
 	goreleaser(t, "check")
 }
 
-// snapshot makes what a release has for this machine alone, and returns its folder.
+// snapshot builds the release for this system only, and returns its folder.
 func snapshot(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, ".goreleaser.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The SBOM is made by a tool of this module, which is found from within it only.
+	// The SBOM is made by a tool of this module, which is only found in its folder.
 	if err := os.MkdirAll(filepath.Join(root, "dist"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +112,8 @@ func only(t *testing.T, folder, pattern string) string {
 	return found[0]
 }
 
-// The same commit makes the same bytes: archives, packages and the lists of what is in
-// them. The package is installed, runs, and leaves nothing behind when it is removed.
+// Builds of a commit are reproducible: archives, packages and SBOMs. The package can be
+// installed, runs, and is removed completely.
 func TestSnapshot(t *testing.T) {
 	slow(t)
 	if runtime.GOOS != "linux" {
@@ -239,7 +239,7 @@ func install(t *testing.T, deb string) {
 	}
 	for _, path := range []string{"/usr/share/man/man1/hark.1", "/usr/share/bash-completion/completions/hark"} {
 		if _, err := os.Stat(path); err != nil {
-			// A minimal system leaves manuals out by a rule of dpkg.
+			// A minimal system excludes manuals by a rule of dpkg.
 			t.Logf("not installed: %v", err)
 		}
 	}

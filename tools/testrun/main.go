@@ -3,10 +3,9 @@
 //
 //	testrun -root FOLDER -test '-race -timeout=10m' MODULE...
 //
-// A test is skipped with its message as the reason. A test that leaves out only a part
-// of itself says so with a line "skipped: REASON" in its output. With
-// HARK_TEST_STRICT=1 in the environment, whatever was skipped is a failure, except for
-// the reasons that -may-skip matches.
+// A test is skipped with its message as the reason. A test that skips only a part of
+// itself prints a line "skipped: REASON". With HARK_TEST_STRICT=1 in the environment,
+// anything skipped is a failure, except for the reasons that -may-skip matches.
 package main
 
 import (
@@ -160,7 +159,7 @@ func (r *report) skipped(reason string, t test) {
 	}
 }
 
-// finish prints what was skipped. When that is strictly a failure, it returns an error.
+// finish prints what was skipped. With HARK_TEST_STRICT, that is an error.
 func (r *report) finish(strict bool, may *regexp.Regexp) error {
 	for t, output := range r.output { // the process ended before they did
 		fmt.Fprintf(r.out, "%s %s has not ended:\n%s", t.pkg, t.name, strings.Join(output, ""))
