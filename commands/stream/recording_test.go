@@ -117,7 +117,7 @@ func TestRecordCloseMeanwhile(t *testing.T) {
 			started = r.inside
 			r.mu.Unlock()
 			select {
-			case <-over: // too fast for this test
+			case <-over: // too fast for this test test test test
 				started = true
 			default:
 			}
