@@ -122,11 +122,11 @@ func (x *tty) event(e hub.Event) {
 		e.Data = append([]byte(nil), e.Data...)
 		x.got <- e
 	}
-	x.tell()
+	x.notify()
 }
 
 // notify makes await check again.
-func (x *tty) tell() {
+func (x *tty) notify() {
 	select {
 	case x.news <- struct{}{}:
 	default:
@@ -144,7 +144,7 @@ func (x *tty) readAll() {
 			x.raw = append(x.raw, buf[:n]...)
 			x.mu.Unlock()
 			x.vt.Write(buf[:n])
-			x.tell()
+			x.notify()
 		}
 		if err != nil || x.left.Load() {
 			return
@@ -156,7 +156,7 @@ func (x *tty) readAll() {
 func (x *tty) waitForEnd() {
 	x.cmd.Wait()
 	close(x.exited)
-	x.tell()
+	x.notify()
 	_, err := x.near.WriteString(ttyEnd)
 	for all := false; !all; {
 		x.mu.Lock()
