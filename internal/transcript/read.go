@@ -265,11 +265,11 @@ func (r *reader) match(s *Step, expr string, at int) error {
 	if strings.TrimSpace(expr) == "" {
 		return r.fail(at, "expected a jq expression")
 	}
-	f, err := jq.CompileCondition("", expr, jq.Vars{})
+	p, err := newPredicate(expr)
 	if e, ok := errors.AsType[*jq.Error](err); ok {
 		return r.fail(at+max(e.Offset, 0), "%s", e.Msg)
 	}
-	s.Match = f
+	s.Match = p
 	return err
 }
 

@@ -112,6 +112,8 @@ func TestMistakes(t *testing.T) {
 		{open + "> ", "3:3", "expected a jq expression"},
 		{open + "> nothing", "3:3", "function not defined"},
 		{open + "> .a == \"é\" + nothing", "3:15", "function not defined"},
+		{open + "> .a == env.HOME", "3:9", "env"},
+		{open + "> input", "3:3", "input"},
 		{open + "= redy", "3:3", `unknown outcome "redy"`},
 		{open + "= ready now", "3:9", "no arguments"},
 		{open + "= event {\"é\": x}", "3:15", ""},
@@ -143,7 +145,7 @@ func TestLive(t *testing.T) {
 		{Kind: Pass, Line: 6, Text: "+ 1s", Duration: time.Second},
 		{Kind: Serve, Line: 7, Text: "< x", Data: []byte("x")},
 	}}
-	if diff := cmp.Diff(want, f.Live(), cmpopts.IgnoreUnexported(jq.Filter{})); diff != "" {
+	if diff := cmp.Diff(want, f.Live(), cmpopts.IgnoreUnexported(Predicate{})); diff != "" {
 		t.Error(diff)
 	}
 	f, err = Parse("x.txt", []byte("# case a\n# open\n"))

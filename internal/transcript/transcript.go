@@ -20,11 +20,7 @@
 // order; everything else must happen in the order of the lines, and nothing else may.
 package transcript
 
-import (
-	"time"
-
-	"github.com/hark-cli/hark/internal/jq"
-)
+import "time"
 
 // A File is a transcript.
 type File struct {
@@ -72,7 +68,7 @@ type Step struct {
 	// Match is true of what the client does: for Open of an object with url, header and
 	// subprotocol, for Request of one with method, url, header and body, for Send of the
 	// message. nil matches everything.
-	Match *jq.Filter
+	Match *Predicate
 	// Status is what the server answers, 101 for a socket, with Data as its body.
 	Status int
 	// Data is a message or the body of an answer, Binary the kind of the message.
