@@ -4,9 +4,9 @@
 #     examples/alert.sh 30 'logger -t tank "$1 has $2"' octave subscribe /acme/devices/tank/level
 #     hark emulate octave -- examples/alert.sh 20 'echo "$1 has $2"' octave subscribe /demo/stream
 #
-# VALUE and NAME are jq expressions: what is compared, and what tells one sensor from
-# another. A command that fails is said, and tried again with the next high value.
-# Ends with the exit code of hark.
+# VALUE and NAME are jq expressions: the compared value, and what distinguishes one
+# sensor from another. A command that fails is said, and tried again with the next high
+# value. Ends with the exit code of hark.
 set -euo pipefail
 
 usage='usage: alert.sh LIMIT COMMAND octave|drogue|… ARGUMENTS OF HARK'

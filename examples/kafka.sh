@@ -3,11 +3,11 @@
 #
 #     examples/kafka.sh broker1:9092,broker2:9092 events drogue tail my-app --group kafka
 #
-# Brokers may be away for TIMEOUT milliseconds, by default as long as it takes; kcat
-# and hark keep what comes meanwhile. What has not been sent by then is said, and the
+# Brokers may be unavailable for TIMEOUT milliseconds, by default as long as it takes;
+# kcat and hark buffer events meanwhile. What has not been sent by then is said, and the
 # script ends with kcat's 1, otherwise with the exit code of hark. After a signal kcat
-# still sends what has come; a second one ends it too. For anything but the addresses
-# of the brokers there is ~/.config/kcat.conf.
+# still sends what has come; a second one ends it too. For anything but the addresses of
+# the brokers there is ~/.config/kcat.conf.
 set -euo pipefail
 
 usage='usage: kafka.sh BROKERS TOPIC octave|drogue|… ARGUMENTS OF HARK'

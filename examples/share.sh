@@ -4,8 +4,8 @@
 #     examples/share.sh 2 hark drogue tail my-app --group workers
 #     examples/share.sh 4 examples/webhook.sh https://example.com/hook drogue tail my-app --group hook
 #
-# When one fails, that is said, and the others take over what was its part. A signal
-# goes to all. Ends when all have ended, with the first exit code that is not 0.
+# When one fails, that is reported, and the others take over its events. A signal goes
+# to all. Ends when all have ended, with the first exit code that is not 0.
 set -euo pipefail
 
 count=${1:?usage: share.sh COUNT COMMAND ARGUMENT…}

@@ -1,13 +1,13 @@
 #!/bin/sh
-# A smoke test of everything between a device and those who listen to it: one
-# reading goes in as a device sends it, and has to come out of the stream.
+# A smoke test of everything between a device and those who listen to it: one reading
+# goes in as a device sends it, and must be received from the stream.
 #
 #     hark emulate drogue --rate 0 -- examples/smoke-test.sh
 #
-# The device speaks when the stream is ready, neither before nor on a guess; with
-# Drogue Cloud, which says nothing, that is its first ping, after 5 s. The exit code
-# is 0 when the reading came, and 4 when another one did or none; a CI system reads
-# why in smoke-test.xml.
+# The device speaks when the stream is ready, neither before nor on a guess; with Drogue
+# Cloud, which says nothing, that is its first ping, after 5 s. The exit code is 0 if
+# the reading was received, and 4 if another one was or none; a CI system reads why in
+# smoke-test.xml.
 #
 # With an installation of your own, set HARK_DROGUE_ENDPOINT and HARK_DROGUE_TOKEN
 # to reach its stream, HARK_DROGUE_PASSWORD to reach it as a device, and APP and

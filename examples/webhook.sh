@@ -4,9 +4,10 @@
 #     examples/webhook.sh https://example.com/hook doshii listen --client-id env:DOSHII_CLIENT_ID
 #     hark emulate doshii -- examples/webhook.sh http://localhost:8080/ doshii listen -n 5
 #
-# curl tries again when nobody answers, and after 408, 429 and 5xx, for RETRY_TIME
-# seconds; hark keeps what comes meanwhile. What is not taken then goes to MISSED, and
-# that is said; the script ends with 1 then, otherwise with the exit code of hark.
+# curl retries if there is no response, and after 408, 429 and 5xx, for RETRY_TIME
+# seconds; hark buffers events meanwhile. Events that are not accepted then are appended
+# to MISSED, and that is said; the script ends with 1 then, otherwise with the exit code
+# of hark.
 set -euo pipefail
 
 usage='usage: webhook.sh URL octave|drogue|… ARGUMENTS OF HARK'

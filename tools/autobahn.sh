@@ -12,7 +12,7 @@ here=$PWD/.deps/autobahn
 program() {
 	cat >"$here/serve.new" <<'EOF'
 #!/bin/sh
-# serve SPEC: the fuzzing server, as the specification in a file wants it.
+# serve SPEC: the fuzzing server, as configured by a specification file.
 here=$(cd "$(dirname "$0")" && pwd)
 LD_LIBRARY_PATH=$(echo "$here"/debian/usr/lib/*-linux-*) PYTHONPATH=$here/site PYTHONDONTWRITEBYTECODE=1
 export LD_LIBRARY_PATH PYTHONPATH PYTHONDONTWRITEBYTECODE
@@ -100,7 +100,7 @@ Acquire::Languages "none";
 EOF
 APT_CONFIG=$PWD/conf
 export APT_CONFIG
-{ apt-get update -qq && apt-get download -qq pypy pypy-lib pypy-dev libffi7 libssl1.1; } >log 2>&1 || missing 'PyPy 2.7 cannot be had'
+{ apt-get update -qq && apt-get download -qq pypy pypy-lib pypy-dev libffi7 libssl1.1; } >log 2>&1 || missing 'PyPy 2.7 cannot be downloaded'
 for package in *.deb; do
 	dpkg -x "$package" "$here/debian"
 done
@@ -114,12 +114,12 @@ PIP_NO_PYTHON_VERSION_WARNING=1
 LD_LIBRARY_PATH=$(echo "$here"/debian/usr/lib/*-linux-*)
 export TMPDIR PIP_DISABLE_PIP_VERSION_CHECK PIP_NO_PYTHON_VERSION_WARNING
 env LD_LIBRARY_PATH= python3 -m pip download -q --no-deps --python-version 27 --only-binary :all: -d . \
-	pip==20.3.4 setuptools==44.0.0 >log 2>&1 || missing 'pip for Python 2 cannot be had'
+	pip==20.3.4 setuptools==44.0.0 >log 2>&1 || missing 'pip for Python 2 cannot be installed'
 PYTHONPATH=$here/site:$PWD/pip-20.3.4-py2.py3-none-any.whl:$PWD/setuptools-44.0.0-py2.py3-none-any.whl
 export LD_LIBRARY_PATH PYTHONPATH
 python2() {
 	env -u PIP_FIND_LINKS "$here/debian/usr/bin/pypy" -m pip install -q --no-deps --no-build-isolation --no-compile \
-		--no-cache-dir --target "$here/site" "$@" >log 2>&1 || missing "Python packages cannot be had ($(tail -1 log))"
+		--no-cache-dir --target "$here/site" "$@" >log 2>&1 || missing "Python packages cannot be installed ($(tail -1 log))"
 }
 python2 setuptools==44.0.0 wheel==0.37.1 incremental==17.5.0 attrs==21.4.0 six==1.16.0
 python2 txaio==2.1.0 autobahn==0.10.9 zope.interface==4.6.0 Twisted==19.10.0 constantly==15.1.0 hyperlink==21.0.0 \

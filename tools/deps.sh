@@ -1,8 +1,8 @@
 #!/bin/sh
-# Puts what the tests need besides Go into .deps, in fixed versions, and on Debian,
-# as root, installs what comes from its packages. Does nothing when it is there
-# already. It says first what it is about to install and what it cannot install; the
-# tests that need the latter are skipped, and "make test" lists them at its end.
+# Puts what the tests need besides Go into .deps, in fixed versions, and on Debian, as
+# root, installs its packages. Does nothing if they are installed already. It says first
+# what it is about to install and what it cannot install; the tests that need the latter
+# are skipped, and "make test" lists them at its end.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .deps

@@ -33,7 +33,7 @@ type seaRun struct {
 	token   string
 	headers []string
 	limit   limit
-	colour  colour
+	color   color
 	verbose counter
 	profile string
 }
@@ -52,11 +52,11 @@ func (l *limit) Set(s string) error {
 }
 
 // A color is a boolean flag that may have a value.
-type colour string
+type color string
 
-func (c *colour) String() string     { return string(*c) }
-func (c *colour) Set(s string) error { *c = colour(s); return nil }
-func (c *colour) IsBoolFlag() bool   { return true }
+func (c *color) String() string     { return string(*c) }
+func (c *color) Set(s string) error { *c = color(s); return nil }
+func (c *color) IsBoolFlag() bool   { return true }
 
 // An endpoint quotes an invalid value in its error, as url.Parse does.
 type endpoint string
@@ -100,7 +100,7 @@ func newSea(r *seaRun, env map[string]string) *App {
 			{Name: "jq", Value: String(&r.expr), Usage: "shape each fish with `EXPR`"},
 			{Name: "raw", Aliases: []string{"r"}, Value: Bool(&r.raw), Usage: "print strings as they are"},
 			{Name: "header", Aliases: []string{"H"}, Value: Strings(&r.headers), Usage: "send `HEADER`"},
-			{Name: "color", Value: &r.colour, Usage: "colour `WHEN` always, never or auto"},
+			{Name: "color", Value: &r.color, Usage: "color `WHEN` always, never or auto"},
 			{Name: "secret-door", Hidden: true, Value: String(new(string))},
 		}
 	}
@@ -162,7 +162,7 @@ func newSea(r *seaRun, env map[string]string) *App {
 // A codedError has an exit code in the way of the library.
 type codedError int
 
-func (e codedError) Error() string { return "sunk" }
+func (e codedError) Error() string { return "failed" }
 func (e codedError) ExitCode() int { return int(e) }
 
 // sea runs the test program; variables are "NAME=VALUE".
@@ -269,11 +269,11 @@ func TestDefaultsAndOwnValues(t *testing.T) {
 		t.Errorf("without flags: max-time %v, token %q", r.wait, r.token)
 	}
 	r = sea(t, []string{"sea", "fish", "cod", "--limit", "20m", "--color"}, "HARK_SEA_TOKEN=t", "HARK_TOKEN=x", "HARK_MAX_TIME=3s")
-	if r.err != nil || r.limit != "20m" || r.token != "t" || r.wait != 3*time.Second || r.colour != "true" {
-		t.Errorf("limit %q, token %q, max-time %v, colour %q, error %v", r.limit, r.token, r.wait, r.colour, r.err)
+	if r.err != nil || r.limit != "20m" || r.token != "t" || r.wait != 3*time.Second || r.color != "true" {
+		t.Errorf("limit %q, token %q, max-time %v, color %q, error %v", r.limit, r.token, r.wait, r.color, r.err)
 	}
-	if r = sea(t, []string{"connect", "u", "--color=never", "always"}); r.colour != "never" || !slices.Equal(r.args, []string{"u", "always"}) {
-		t.Errorf("colour %q, arguments %q", r.colour, r.args)
+	if r = sea(t, []string{"connect", "u", "--color=never", "always"}); r.color != "never" || !slices.Equal(r.args, []string{"u", "always"}) {
+		t.Errorf("color %q, arguments %q", r.color, r.args)
 	}
 }
 

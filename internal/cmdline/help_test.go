@@ -31,7 +31,7 @@ Flags:
       --jq EXPR        shape each fish with EXPR [HARK_JQ]
   -r, --raw            print strings as they are [HARK_RAW]
   -H, --header HEADER  send HEADER [repeatable, HARK_HEADER]
-      --color[=WHEN]   colour WHEN always, never or auto [HARK_COLOR]
+      --color[=WHEN]   color WHEN always, never or auto [HARK_COLOR]
 
 Ending:
   -n, --count N        stop after N fish [HARK_COUNT]

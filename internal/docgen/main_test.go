@@ -30,7 +30,7 @@ func TestFilesAreUpToDate(t *testing.T) {
 
 func TestManualIsSound(t *testing.T) {
 	if _, err := exec.LookPath("mandoc"); err != nil {
-		t.Log("there is no mandoc: the manual was not checked by it")
+		t.Log("mandoc is not installed: the manual was not checked by it")
 		return
 	}
 	out, err := exec.Command("mandoc", "-T", "lint", "../../man/hark.1").CombinedOutput()
