@@ -24,7 +24,7 @@ kcat -P -E -b "$brokers" -t "$topic" \
 	-X enable.idempotence=true -X message.timeout.ms="${TIMEOUT:-0}" <&3 &
 kcat=$!
 set +m
-exec 3<&- # when kcat ends first, nobody reads any more, and hark ends too
+exec 3<&- # when kcat ends first, the pipe has no reader, and hark ends too
 
 while kill -0 "$kcat" 2>/dev/null; do # a signal ends the wait, not kcat
 	wait "$kcat" || :

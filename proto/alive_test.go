@@ -12,8 +12,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A sink that is stuck must cost neither the connection nor an event: pings are
-// answered, our own go out, heartbeats go on.
+// A blocked sink must not lose the connection or an event: pings are answered, and
+// pings and heartbeats are sent.
 func TestBlockedSinkKeepsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const events = 200
@@ -52,8 +52,8 @@ func TestBlockedSinkKeepsTheConnection(t *testing.T) {
 	})
 }
 
-// With a full buffer nothing more is read, and nothing is lost; pings of ours go
-// on, and the silence is not taken for the peer's.
+// With a full buffer nothing more is read, and nothing is lost; the client still sends
+// pings, and does not consider the peer silent.
 func TestFullBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const events = 100
@@ -92,7 +92,7 @@ func TestFullBuffer(t *testing.T) {
 	})
 }
 
-// The time without an event does not count while events may lie unread.
+// The idle time is suspended while events may be unread.
 func TestIdleWithAFullBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const events = 100
@@ -118,7 +118,7 @@ func TestIdleWithAFullBuffer(t *testing.T) {
 }
 
 // The library gives a control frame five seconds: while it waits for the rest of one,
-// nothing else may be waited for.
+// the reader must not wait for anything else.
 func TestHalfAPingWhileTheBufferIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ping := frameBytes(frame.OpPing, "are you there")
@@ -146,8 +146,8 @@ func TestHalfAPingWhileTheBufferIsFull(t *testing.T) {
 	})
 }
 
-// A server that broke a rule has time to read why it is left: a connection that is
-// closed while data are unread is reset, and what was written before may be lost.
+// A server that violated the protocol has time to read the close frame: a connection
+// that is closed with unread data is reset, and data written before may be lost.
 func TestLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
@@ -174,7 +174,7 @@ func TestLinger(t *testing.T) {
 	})
 }
 
-// Nobody answers: neither data nor a pong within the limit.
+// The peer does not answer: neither data nor a pong within the limit.
 func TestDeadPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t}
@@ -206,7 +206,7 @@ func TestDeadPeer(t *testing.T) {
 	})
 }
 
-// A peer that answers pings is alive for as long as it likes.
+// A peer that answers pings is never considered lost.
 func TestQuietPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {

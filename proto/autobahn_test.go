@@ -141,8 +141,8 @@ func (echo) Decode(m Message) (event bool, _ []Effect, _ error) {
 
 func (echo) OnClose() []Frame { return nil }
 
-// The test itself is tested against a small server that plays the part: the
-// second of its two cases is one that hark cannot pass.
+// The test itself is tested against a small server in its role: the second of its two
+// cases is one that hark cannot pass.
 func TestAutobahnHarness(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

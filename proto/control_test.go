@@ -13,7 +13,7 @@ import (
 var errDone = errors.New("done")
 
 // A close frame of Input closes the connection with its code, the run waits, and
-// goes on when it is asked to.
+// continues on request.
 func TestSteering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(n int, p *peer) {
@@ -73,7 +73,7 @@ func TestSteering(t *testing.T) {
 	})
 }
 
-// A wait for a retry is cut short, and used-up retries are there again.
+// A wait for a retry is interrupted, and the retries are reset.
 func TestSteeringOutOfAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(n int, p *peer) {}}

@@ -14,8 +14,8 @@ import (
 	"github.com/hark-cli/hark/internal/netdial"
 )
 
-// No words of a library reach a user: every failure that servers can cause here is
-// made for real.
+// No message of a library reaches a user: every failure that servers can cause is
+// produced.
 func TestNoWordsOfLibraries(t *testing.T) {
 	answer := func(text string) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -67,7 +67,7 @@ func TestNoWordsOfLibraries(t *testing.T) {
 	}
 }
 
-// An attempt that is cut short says where.
+// An interrupted attempt reports its stage.
 func TestTimeoutNamesTheStage(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A frameSink keeps every frame as a line of a recording, without the time.
+// A frameSink records every frame as a line of a recording, without the time.
 type frameSink struct{ lines []string }
 
 func (s *frameSink) Event(ev *Event) error {
@@ -26,8 +26,7 @@ func (s *frameSink) Event(ev *Event) error {
 
 func (s *frameSink) Flush() error { return nil }
 
-// With Frames the sink gets what went by in both directions, in order, and no
-// credential.
+// With Frames the sink gets the frames of both directions, in order, and no credential.
 func TestFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
@@ -94,8 +93,8 @@ func (s sessionService) Start() Source {
 	})
 }
 
-// Answers come after the message that they answer, although several were read at once,
-// and what the session adds comes after all of those.
+// Answers follow the message that they answer, although several were read at once, and
+// added events follow all of those.
 func TestFramesOfAnswers(t *testing.T) {
 	for _, frames := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -136,7 +135,7 @@ func TestFramesOfAnswers(t *testing.T) {
 	}
 }
 
-// A recording has the whole of the closing handshake, anyone who ends the run.
+// A recording has the complete closing handshake, whoever ends the run.
 func TestRecordingHasTheEnd(t *testing.T) {
 	for _, ends := range []string{"sink", "context"} {
 		synctest.Test(t, func(t *testing.T) {

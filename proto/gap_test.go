@@ -43,7 +43,7 @@ func TestInterruption(t *testing.T) {
 		t.Errorf("gap %+v, %t", gap, ok)
 	}
 
-	// One that is being filled when the connection is lost goes on.
+	// A gap that is being filled when the connection is lost stays open.
 	i.lost(at(20), lost)
 	i.connected()
 	i.fill(at(25))

@@ -23,9 +23,9 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// FuzzConnection gives a connection whatever bytes, in pieces of whatever size:
-// it ends, without a panic, and what it yields are the messages that a naive reader
-// finds, as far as there is nothing wrong.
+// FuzzConnection fuzzes the bytes of a connection, and the size of pieces: it ends
+// without a panic, and yields the messages that a naive reader finds, up to the first
+// error.
 func FuzzConnection(f *testing.F) {
 	for _, seed := range [][]byte{
 		frameBytes(frame.OpText, `{"a":1}`),
@@ -76,7 +76,7 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// naive reads the messages of a stream up to the first thing that is wrong with it.
+// naive reads the messages of a stream up to the first error.
 func naive(b []byte, limit int, compression bool) (messages []string) {
 	var whole, dict []byte
 	var op frame.Opcode // of the message that is not complete; 0 for none
@@ -127,7 +127,7 @@ func naive(b []byte, limit int, compression bool) (messages []string) {
 	}
 }
 
-// FuzzHandshake gives an opening handshake whatever answer.
+// FuzzHandshake fuzzes the response to an opening handshake.
 func FuzzHandshake(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 302 Found\r\nLocation: ws://[::1\r\nContent-Length: 0\r\n\r\n"))
@@ -160,7 +160,8 @@ func FuzzHandshake(f *testing.F) {
 	})
 }
 
-// Two thousand times: connect, stream, be cut off. Nothing is left behind.
+// Two thousand times: connect, stream, lose the connection. No goroutine or memory
+// leaks.
 func TestNothingIsLeftBehind(t *testing.T) {
 	cycles := 2000
 	if testing.Short() {

@@ -53,8 +53,8 @@ func (f *filler) Tick(now time.Time) (Work, error) {
 
 func told(text string) Message { return Message{Data: []byte(text), Time: noon} }
 
-// What a session adds goes to the sink with its own time, and the session is
-// asked what is due while it is being fetched.
+// Events added by a session have their own time, and Tick is called while they are
+// fetched.
 func TestInject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("pushed"); p.untilClose() }}
@@ -84,7 +84,7 @@ func TestInject(t *testing.T) {
 	})
 }
 
-// What brings many events waits for the sink, and for nothing else.
+// Bulk work waits for the sink, and for nothing else.
 func TestBulkWaitsForTheSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("0123456789"); p.untilClose() }}
@@ -122,8 +122,8 @@ func gapsOf(d *traceRecorder, start time.Time) (out []string) {
 	return out
 }
 
-// A gap is reported when the session knows what has become of it, and it goes on
-// when the connection breaks before.
+// A gap is reported when the session reports its result, and stays open if the
+// connection is lost before.
 func TestGapReports(t *testing.T) {
 	run := func(t *testing.T, report []GapReport, work time.Duration) []string {
 		var got []string
@@ -188,7 +188,7 @@ func TestGapReports(t *testing.T) {
 	}
 }
 
-// What a session adds is subject to OverflowDropOldest as well.
+// Events added by a session are subject to OverflowDropOldest as well.
 func TestInjectedEventsOverflow(t *testing.T) {
 	var r runner
 	r.o = &Options{Overflow: OverflowDropOldest}

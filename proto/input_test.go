@@ -11,8 +11,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A frame is taken when the one before it is written, and one that was not written is
-// taken again on the next connection.
+// A frame is received when the one before it is written, and one that was not written
+// is sent again on the next connection.
 func TestInputOrder(t *testing.T) {
 	frames := make(chan Frame, 2)
 	frames <- Text([]byte("a"))
@@ -52,7 +52,7 @@ func TestInputOrder(t *testing.T) {
 	}
 }
 
-// Input goes out in order, and the end of the input is not the end of the run.
+// Input is sent in order, and its end is not the end of the run.
 func TestInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := make(chan string, 10)
@@ -86,8 +86,8 @@ func TestInput(t *testing.T) {
 	})
 }
 
-// A frame of Input whose connection ends while the loop is busy has been written, and is
-// not written again. Which of the two the loop learns first is chance.
+// A frame of Input whose connection ends while the loop is busy has been written, and
+// is not written again. Which of the two the loop handles first is random.
 func TestInputWrittenLate(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -178,8 +178,8 @@ func TestInputThatCouldNotBeWritten(t *testing.T) {
 	}
 }
 
-// What was sent since the server last answered a ping may be lost with the connection.
-// A close frame answers what went before, and so does any message before a normal end.
+// Messages sent since the server last answered a ping may be lost with the connection.
+// A close frame confirms those before it, and so does any message before a normal end.
 func TestUnconfirmed(t *testing.T) {
 	for _, tt := range []struct {
 		name string

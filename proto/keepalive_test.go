@@ -19,7 +19,7 @@ func TestKeepAlive(t *testing.T) {
 	if p := k.ping(read, false, at(20)); string(p) != "hark 1" {
 		t.Errorf("the first ping is %q", p)
 	}
-	// The writer has not sent it yet, which is no silence of the server's.
+	// The writer has not sent it yet, so the server is not silent.
 	if k.overdue(state(5, -100), false, at(39)) {
 		t.Error("the answer to a ping that was not sent is overdue")
 	}
@@ -48,7 +48,7 @@ func TestKeepAlive(t *testing.T) {
 	if p := k.ping(read, false, at(100)); string(p) != "hark 3" {
 		t.Errorf("then the ping is %q", p)
 	}
-	// Anything that comes is a sign of life; the round trip is known by the pong only.
+	// Any data is a sign of life; only the pong gives the round-trip time.
 	if k.overdue(state(101, 100), false, at(111)) || k.asked([]byte("hark 2")) || !k.asked([]byte("hark 3")) {
 		t.Error("a message is no sign of life, or a pong is for another ping")
 	}
@@ -64,8 +64,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// A ping waits for what has arrived to be read, half an interval or five seconds at
-// most.
+// A ping waits for unread data, half an interval or five seconds at most.
 func TestKeepAliveWaits(t *testing.T) {
 	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	unread := wsconn.State{Unread: true}

@@ -12,7 +12,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A makingSession does what messages say.
+// A makingSession returns the effects in its messages.
 type makingSession struct{ rawSession }
 
 func (makingSession) OnOpen(time.Time) []Effect { return nil }
@@ -50,7 +50,7 @@ type limitedSession struct{ makingSession }
 
 func (limitedSession) SendLimit() (int, time.Duration) { return 2, time.Minute }
 
-// A makingService takes "done" for the end.
+// A makingService treats "done" as the end.
 type makingService struct{ sessionService }
 
 func (makingService) Classify(err error) Verdict {
@@ -92,7 +92,7 @@ func TestMadeEvents(t *testing.T) {
 	}
 }
 
-// What a message tells is withheld where it is shown, also in that message.
+// A credential in a message is removed from output, also in that message.
 func TestSecretsComeFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
@@ -156,7 +156,7 @@ func TestResumedWithoutGap(t *testing.T) {
 	})
 }
 
-// Of what a session sends, no more goes out than its service allows, urgent frames first.
+// A session sends no more frames than its service allows, urgent ones first.
 func TestSendLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -187,7 +187,7 @@ func TestSendLimit(t *testing.T) {
 	})
 }
 
-// A server that has a client send ever more is left.
+// A server that makes a client send without limit is disconnected.
 func TestSendLimitFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {

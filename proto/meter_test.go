@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// What is lost while nothing is read lies in the gap: it begins when reading stopped,
-// not with the last bytes that were read.
+// A gap begins when reads were paused, not with the last bytes that were read, so it
+// includes events lost meanwhile.
 func TestGapCoversWhatWasNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -54,7 +54,7 @@ func TestGapCoversWhatWasNotRead(t *testing.T) {
 	})
 }
 
-// A socket keeps what comes until it is read.
+// A socket buffers data until it is read.
 type socket struct {
 	io.ReadWriteCloser
 

@@ -41,7 +41,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// Zero switches a limit off.
+// Zero disables a limit.
 func TestZeroOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {
@@ -66,7 +66,7 @@ func TestZeroOptions(t *testing.T) {
 	})
 }
 
-// A limit that means "none" takes no memory for what does not come.
+// An unlimited size does not allocate memory in advance.
 func TestHugeLimit(t *testing.T) {
 	for _, limit := range []int64{40 << 30, math.MaxInt64} {
 		for _, way := range []string{"fragments", "one frame", "promised"} {
@@ -108,8 +108,8 @@ func TestHugeLimit(t *testing.T) {
 	}
 }
 
-// A panic, of whatever part, is an error of the run and not the end of the program,
-// and it is blamed on nobody.
+// A panic in any part is an error of the run, not the end of the program, and is not
+// blamed on the peer.
 func TestPanics(t *testing.T) {
 	boom := func() { panic("boom") }
 	for name, setup := range map[string]func(o *Options) (Service, Sink){

@@ -13,7 +13,7 @@ import (
 )
 
 // flood sends events of a kilobyte, one every second, and closes. It ends when the
-// client has gone.
+// client has disconnected.
 func flood(n int) func(int, *peer) {
 	return func(_ int, p *peer) {
 		for i := range n {
@@ -59,7 +59,7 @@ func TestOverflowDropsTheOldest(t *testing.T) {
 		if total == 0 || int(total)+len(sink.events) != 100 {
 			t.Errorf("%d events and %d dropped, want 100 in all", len(sink.events), total)
 		}
-		// The first one was with the sink; then come the newest of those that waited.
+		// The sink had the first one; the newest of those that waited follow.
 		if len(sink.events) != 58 || sink.events[0][:3] != "000" || sink.events[1][:3] != "043" || sink.events[57][:3] != "099" {
 			t.Errorf("%d events, from %.3s and %.3s", len(sink.events), sink.events[0], sink.events[1])
 		}
@@ -115,7 +115,7 @@ func TestOverflowFails(t *testing.T) {
 	})
 }
 
-// An event that is larger than the buffer is no overflow when nothing waits.
+// An event that is larger than the buffer is not an overflow if nothing waits.
 func TestOneLargeEventIsNoOverflow(t *testing.T) {
 	for _, overflow := range []Overflow{OverflowBlock, OverflowDropOldest, OverflowFail} {
 		synctest.Test(t, func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestOneLargeEventIsNoOverflow(t *testing.T) {
 	}
 }
 
-// A server that only wants to know whether we are alive is told so, however long the
-// sink is stuck, also while a recording is made.
+// Pings of the server are answered, however long the sink is blocked, also with a
+// recording.
 func TestPingsAreAnsweredWhileTheBufferIsFull(t *testing.T) {
 	for _, recording := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestPingsAreAnsweredWhileTheBufferIsFull(t *testing.T) {
 	}
 }
 
-// A watchingSession is slow to look at control frames.
+// A watchingSession is slow to handle control frames.
 type watchingSession struct {
 	rawSession
 	seen int
@@ -175,7 +175,7 @@ func (s *watchingSession) Control(frame.Opcode, time.Time) []Effect {
 	return nil
 }
 
-// Every control frame reaches a session that watches them, however fast they come and
+// Every control frame reaches a session that watches them, however fast they arrive and
 // whatever the sink does.
 func TestWatchedControlFramesAreNotDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -28,7 +28,7 @@ type peer struct {
 }
 
 // A network is a RoundTripper that answers every request by calling serve in a
-// goroutine, with an open WebSocket, unless refuse has something else to say.
+// goroutine, with an open WebSocket, unless refuse returns another response.
 type network struct {
 	t      *testing.T
 	serve  func(n int, p *peer)                                   // n counts connections from 1
@@ -80,7 +80,7 @@ func answer(status int, header http.Header, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// read takes the client's frames until the connection ends.
+// read reads the client's frames until the connection ends.
 func (p *peer) read() {
 	defer close(p.in)
 	c := wsserver.NewConn(p.conn, nil, wsserver.Rules{Reserved: true})
@@ -100,7 +100,7 @@ func frameBytes(op frame.Opcode, payload string) []byte {
 	return append(frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}), payload...)
 }
 
-// send writes one frame; false when the client is gone.
+// send writes one frame; false if the client has disconnected.
 func (p *peer) send(op frame.Opcode, payload string) bool {
 	_, err := p.conn.Write(frameBytes(op, payload))
 	return err == nil
@@ -112,7 +112,7 @@ func (p *peer) text(payload ...string) {
 	}
 }
 
-// next is the next frame of the client with that opcode.
+// next returns the next frame of the client with that opcode.
 func (p *peer) next(op frame.Opcode) (string, bool) {
 	for f := range p.in {
 		if f.Opcode == op {
@@ -123,7 +123,7 @@ func (p *peer) next(op frame.Opcode) (string, bool) {
 }
 
 // untilClose waits for the client's close frame, echoes it, and returns the text
-// messages that came before it.
+// messages before it.
 func (p *peer) untilClose() (texts []string, code int) {
 	for f := range p.in {
 		switch f.Opcode {
@@ -138,7 +138,7 @@ func (p *peer) untilClose() (texts []string, code int) {
 	return texts, frame.StatusAbnormal
 }
 
-// A recorder is a sink that keeps what it gets.
+// A recorder is a sink that stores events.
 type recorder struct {
 	mu     sync.Mutex
 	events []string
@@ -229,8 +229,8 @@ func testOptions(nw *network) Options {
 	return o
 }
 
-// A rawService is any WebSocket: every message is an event. It is what the service of
-// package plain is, which cannot be imported here.
+// A rawService is any WebSocket: every message is an event. It is the same as that of
+// package plain, which cannot be imported here.
 type rawService struct {
 	URL          string
 	Header       http.Header
@@ -285,8 +285,8 @@ func runTest(t *testing.T, nw *network, sink Sink, o Options) error {
 	return Run(testContext(t), testService, sink, o)
 }
 
-// testContext ends what would go on for ever in the fake time of synctest, where nothing
-// else ends it: no test takes a week.
+// testContext ends runs that would never end in the fake time of synctest: no test
+// takes a week.
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 7*24*time.Hour, errors.New("the test has not ended within a week"))
 	t.Cleanup(cancel)

@@ -11,8 +11,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A record that is begun and written in pieces is the same line as at once, and says
-// the same when it is read.
+// A record that is begun and written in pieces is the same line as at once, and parses
+// to the same record.
 func TestRecordInPieces(t *testing.T) {
 	for name, filling := range map[string]string{
 		"ascii": "x", "wide": "é漢😀", "control": "\x00\x01\x1f\x7f", "escapes": "\"\\\n", "separators": "a\u2028\u2029",
@@ -46,7 +46,7 @@ func TestRecordInPieces(t *testing.T) {
 			}
 		}
 	}
-	// What is secret is left out, however long it is.
+	// Secret payloads are omitted, however long they are.
 	r := FrameRecord{Time: recordingTime, Direction: Out, Opcode: frame.OpText, Secret: true, Payload: bytes.Repeat([]byte("hunter2"), 10_000)}
 	if line, rest := BeginRecord(nil, r); !rest.Done() || strings.Contains(string(line), "hunter2") {
 		t.Errorf("%.200s", line)

@@ -25,8 +25,8 @@ func play(t *testing.T, svc Player, recording []byte, sink Sink, o Options) erro
 	return Play(t.Context(), svc, r.Records(), sink, o)
 }
 
-// What was recorded plays as it ran: the same events at the same times, the same
-// turns, the same notes.
+// A recording plays like the run: the same events at the same times, the same statuses,
+// the same notes.
 func TestPlayIsLikeRun(t *testing.T) {
 	svc := talkative{&rawService{URL: "ws://test/?secret-auth"}}
 	recording := AppendHead(nil, RecordingHead{Service: svc.Name()})
@@ -93,7 +93,7 @@ func TestPlayIsLikeRun(t *testing.T) {
 	}
 }
 
-// talkative is a service with heartbeats in text messages, which are no events.
+// talkative is a service with heartbeats in text messages, which are not events.
 type talkative struct{ *rawService }
 
 func (s talkative) Start() Source {

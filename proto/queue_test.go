@@ -76,7 +76,7 @@ func check(t *testing.T, b *wsconn.Batch, want *[]string) {
 	}
 }
 
-// Messages without content take memory too, and count.
+// Empty messages need memory too, and count.
 func TestQueueCountsEmptyMessages(t *testing.T) {
 	free := wsconn.NewPool(1)
 	q := newQueue(1<<20, OverflowBlock, free)
@@ -95,8 +95,7 @@ func TestQueueCountsEmptyMessages(t *testing.T) {
 	}
 }
 
-// A batch is rarely filled to the brim. What is left over takes memory too, and
-// the buffer is a promise about memory.
+// A batch is rarely full. Its unused rest is memory too, which the buffer limits.
 func TestQueueCountsRoom(t *testing.T) {
 	free := wsconn.NewPool(1)
 	q := newQueue(8<<20, OverflowBlock, free)

@@ -7,8 +7,8 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// What cannot be heard is not missed: while nothing is read, shortly after that, and
-// after a time in which the process stood.
+// No answer is missed while reads are paused, shortly after that, and after the process
+// was stopped.
 func TestReading(t *testing.T) {
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	for _, tt := range []struct {

@@ -128,8 +128,8 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
-// A gap reaches from the end of what was last ready to the next time that it is,
-// however many connections lie between.
+// A gap lasts from the end of the last ready stream to the next one, however many
+// connections are between.
 func TestGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

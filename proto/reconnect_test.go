@@ -37,8 +37,8 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// A connectionLife is one attempt as the policy sees it: how long the connection
-// was open, how long of that its stream was ready, and what comes of its end.
+// A connectionLife is one attempt as the policy sees it: how long the connection was
+// open, how long of that its stream was ready, and the result of its end.
 type connectionLife struct {
 	open, ready time.Duration // open 0: the attempt failed; ready 0: it never was
 	events      bool
@@ -139,8 +139,8 @@ func TestAcceptAndDrop(t *testing.T) {
 	}
 }
 
-// A server that takes what a service has to show and then says that it is no good is
-// asked again once for free, and then as any other that is lost.
+// A server that accepts credentials and then reports them as expired is retried once
+// for free, and then like any other lost connection.
 func TestExpiredForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(n int, p *peer) {
@@ -161,8 +161,8 @@ func TestExpiredForEver(t *testing.T) {
 	})
 }
 
-// A server that asks for more time than the window of retries is not waited for, and
-// one that asks for more than can be counted asks for more than that.
+// A server that requests a longer wait than the window of retries is not retried, nor
+// is one that requests a wait beyond the range of a duration.
 func TestLongRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"299": 299 * time.Second, "301": 0, "86400": 0, "9223372036": 0, "9223372037": 0, "18446744074": 0, "99999999999999999999": 0,
@@ -205,7 +205,7 @@ func TestReconnect(t *testing.T) {
 				p.text("end")
 				p.untilClose()
 			}
-			// Otherwise the connection just breaks.
+			// Otherwise the connection is lost.
 		}}
 		o := testOptions(nw)
 		var d traceRecorder
@@ -255,8 +255,8 @@ func TestRetriesAreLimited(t *testing.T) {
 	})
 }
 
-// The budget is a sliding window: a connection that breaks now and then is
-// redone for ever.
+// The budget is a sliding window: a connection that is lost now and then is reopened
+// without limit.
 func TestRetriesComeBackWithTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(n int, p *peer) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is read the fast way is what is read in any case.
+// The fast way of reading has the same results as the other.
 func FuzzTextRecord(f *testing.F) {
 	for _, tt := range recordingTable() {
 		f.Add(tt.line + "\n")
@@ -35,7 +35,7 @@ func FuzzTextRecord(f *testing.F) {
 	})
 }
 
-// Nearly all lines are read that way.
+// Almost all lines are read that way.
 func TestTextRecord(t *testing.T) {
 	read := 0
 	for _, tt := range recordingTable() {

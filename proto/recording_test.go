@@ -75,7 +75,7 @@ func TestRecording(t *testing.T) {
 		}
 		want = append(want, tt.record)
 	}
-	// Whatever the pieces are that it comes in.
+	// For all sizes of pieces.
 	for name, r := range map[string]io.Reader{
 		"whole": bytes.NewReader(recording), "bytes": iotest.OneByteReader(bytes.NewReader(recording)), "no last break": bytes.NewReader(recording[:len(recording)-1]),
 	} {
@@ -132,8 +132,8 @@ func TestRecordingEnd(t *testing.T) {
 	}
 }
 
-// A file that is none is known by a small part of it, also without any line break; a
-// large message may be in the first line of a recording without a head.
+// A file that is not a recording is recognized by a small part of it, also without any
+// line break; a large message may be in the first line of a recording without a head.
 func TestRecordingFirstLine(t *testing.T) {
 	endless := &endlessReader{}
 	_, err := NewRecordingReader(endless)
@@ -146,7 +146,7 @@ func TestRecordingFirstLine(t *testing.T) {
 	}
 }
 
-// An endlessReader gives zeros, and counts them.
+// An endlessReader returns zeros, and counts them.
 type endlessReader struct{ n int }
 
 func (r *endlessReader) Read(p []byte) (int, error) {
@@ -206,7 +206,7 @@ func TestRecordingErrors(t *testing.T) {
 	}
 }
 
-// A payload is only good until the next record; anyone who stops goes on there.
+// A payload is only valid until the next record; a stopped iteration can be resumed.
 func TestRecordingInParts(t *testing.T) {
 	line := AppendRecord(nil, FrameRecord{Time: recordingTime, Direction: In, Opcode: frame.OpText, Payload: bytes.Repeat([]byte("long "), 40_000)})
 	r, err := NewRecordingReader(bytes.NewReader(bytes.Repeat(line, 5)))
@@ -229,7 +229,7 @@ func TestRecordingInParts(t *testing.T) {
 	}
 }
 
-// What was recorded is read back as it was; and no file makes the reader panic.
+// A recording is read unchanged; and no file makes the reader panic.
 func FuzzRecording(f *testing.F) {
 	for _, tt := range recordingTable() {
 		f.Add([]byte(tt.line), byte(tt.record.Opcode), tt.record.Payload)

@@ -20,7 +20,7 @@ func newQueueTest(t *testing.T, limit int, overflow Overflow) *queueTest {
 	return &queueTest{t, newQueue(limit, overflow, newPool()), make(chan struct{})}
 }
 
-// oneEvent is a batch of one event that counts for n bytes.
+// oneEvent returns a batch of one event with a weight of n bytes.
 func oneEvent(n int) *wsconn.Batch {
 	b := &wsconn.Batch{Entries: []wsconn.Entry{{Op: frame.OpText, Event: true}}, Events: 1}
 	b.Data = make([]byte, n-b.Cost())
@@ -39,7 +39,7 @@ func (q *queueTest) add(n int) {
 	q.put(b)
 }
 
-// remove takes a batch; done says whether it is finished at once.
+// remove takes a batch; done means that it is finished at once.
 func (q *queueTest) remove(done bool) *wsconn.Batch {
 	q.Helper()
 	b, _ := q.take()
@@ -52,7 +52,7 @@ func (q *queueTest) remove(done bool) *wsconn.Batch {
 	return b
 }
 
-// reserving starts to reserve, and returns what tells how that has ended.
+// reserving starts a Reserve, and returns a channel for its result.
 func (q *queueTest) reserving(have, n, least int) (ended func() (ok, ended bool)) {
 	c := make(chan bool, 1)
 	go func() { c <- q.Reserve(have, n, least, q.stop) }()
@@ -96,7 +96,7 @@ func TestReserveBlocks(t *testing.T) {
 		if ok, ended := large(); !ok || !ended {
 			t.Error("the reader was not woken")
 		}
-		// It grows, with what it has, although it exceeds the limit, when it is alone.
+		// It grows, with its reservation, beyond the limit, if it is alone.
 		more := q.reserving(150<<10, 400<<10, 200<<10)
 		if _, ended := more(); ended || !q.waiting() {
 			t.Error("100 KiB of another leave room for 400 in 300")
@@ -111,7 +111,7 @@ func TestReserveBlocks(t *testing.T) {
 	})
 }
 
-// A small batch may be the only one that waits, so that what comes behind it is read.
+// A small batch may be the only one that waits, so that data after it is read.
 func TestReserveForASmallBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueueTest(t, 1000, OverflowBlock)
@@ -126,7 +126,7 @@ func TestReserveForASmallBatch(t *testing.T) {
 		}
 		q.Release(200)
 		if _, ended := q.reserving(0, wsconn.BatchSize+1, 1)(); ended {
-			t.Error("a large batch got room beside the one that the sink has in hand")
+			t.Error("a large batch got room in addition to the one that the sink is processing")
 		}
 		close(q.stop)
 		synctest.Wait()
@@ -140,7 +140,7 @@ func TestReserveForASmallBatch(t *testing.T) {
 	})
 }
 
-// Nobody waits for a sink that has ended, nor for one that is behind when the
+// Reserve does not wait for a sink that has ended, nor for one that lags when the
 // connection is to be closed.
 func TestReserveEnds(t *testing.T) {
 	for name, end := range map[string]func(q *queueTest){
@@ -200,7 +200,7 @@ func TestReserveEnds(t *testing.T) {
 	})
 }
 
-// A reader that is ahead of the sink goes on when the sink has caught up, or after a
+// A reader that is ahead of the sink continues when the sink has caught up, or after a
 // while, and no faster than the buffer may fill.
 func TestReservePaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestReservePaces(t *testing.T) {
 	})
 }
 
-// With OverflowDropOldest, room is made by dropping what waits, and every event is
+// With OverflowDropOldest, room is made by dropping waiting events, and every one is
 // counted.
 func TestReserveDropsTheOldest(t *testing.T) {
 	q := newQueueTest(t, 10_000, OverflowDropOldest)
@@ -244,14 +244,14 @@ func TestReserveDropsTheOldest(t *testing.T) {
 	if n := q.drops(); n != 3 || q.bytes != 1000+6*1000+2500 {
 		t.Errorf("%d dropped, %d bytes", n, q.bytes)
 	}
-	// A large one that is not there yet takes the room of all that waits, but not that
-	// of what the sink has in hand.
+	// A large one that has not arrived yet takes the room of all waiting events, but
+	// not that of those the sink is processing.
 	if !q.Reserve(0, 20_000, 20_000, q.stop) || q.drops() != 10 || q.bytes != 21_000 {
 		t.Errorf("%d dropped, %d bytes", q.drops(), q.bytes)
 	}
 	q.done(inHand.Weight, inHand.Events)
 	q.Release(20_000)
-	// What is put without having been reserved, by a session, drops what is older.
+	// Events put without a reservation, by a session, drop older ones.
 	for range 20 {
 		q.put(oneEvent(6000))
 	}
@@ -260,8 +260,8 @@ func TestReserveDropsTheOldest(t *testing.T) {
 	}
 }
 
-// With OverflowFail, there is no room when what waits does not leave any, and nothing
-// of what waits is lost.
+// With OverflowFail, there is no room if waiting events do not leave any, and none of
+// them is lost.
 func TestReserveFails(t *testing.T) {
 	q := newQueueTest(t, 10_000, OverflowFail)
 	q.add(20_000) // the only one
@@ -292,7 +292,7 @@ func TestReserveFails(t *testing.T) {
 	}
 }
 
-// What is handed on without being put gives its room back.
+// A batch that is not put releases its reservation.
 func TestDiscardGivesRoomBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueueTest(t, 1000, OverflowBlock)

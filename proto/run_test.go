@@ -55,7 +55,7 @@ func TestEventsArriveInOrder(t *testing.T) {
 	})
 }
 
-// What is complete must not wait for what is not.
+// Complete messages must not wait for incomplete ones.
 func TestCompleteMessagesDoNotWaitForAPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		big := strings.Repeat("x", 300_000)
@@ -118,7 +118,7 @@ func TestFinalFailures(t *testing.T) {
 				if !ok || h.Stage != tt.stage || h.Status != tt.status || h.Address != "ws://test/stream" {
 					t.Fatalf("Run: %#v, want status %d at %v", h, tt.status, tt.stage)
 				}
-				// What it shows of the body is one line that does nothing to a terminal.
+				// The excerpt of the body is one line without control characters.
 				if text := err.Error(); strings.ContainsAny(text, "\x1b\n") || strings.Contains(text, "nothing here") != (tt.body != "") {
 					t.Errorf("error %q", text)
 				}
@@ -130,7 +130,7 @@ func TestFinalFailures(t *testing.T) {
 	}
 }
 
-// The address may hold a credential; net/http puts it into its errors.
+// The address may contain a credential, and net/http includes it in its errors.
 func TestErrorsHideTheAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, refuse: func(int, *http.Request) (*http.Response, error) { return nil, errors.New("broken") }}

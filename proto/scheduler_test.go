@@ -15,7 +15,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// Sessions get their time, and their blocking work runs alongside the connection.
+// Tick is called, and blocking work runs concurrently with the connection.
 type keeperService struct{ *rawService }
 
 type scheduledSession struct {
@@ -75,7 +75,7 @@ func TestKeeper(t *testing.T) {
 	})
 }
 
-// A strictSession wants a message at least every two seconds.
+// A strictSession requires a message at least every two seconds.
 type strictSession struct {
 	rawSession
 	heard time.Time
@@ -98,8 +98,8 @@ func (s *strictSession) Tick(now time.Time) (Work, error) {
 	return Work{Next: now.Add(time.Second)}, nil
 }
 
-// What a session misses while nothing is read may be there unread, whatever keeps the
-// reader: a full buffer, or a message that does not fit into the rest of it.
+// A message that a session misses while reads are paused may be unread, whatever blocks
+// the reader: a full buffer, or a message that does not fit into the rest of it.
 func TestNothingIsMissedWhileNothingIsRead(t *testing.T) {
 	for _, size := range []int{1000, 3 << 20} {
 		for _, takes := range []time.Duration{3 * time.Second, 20 * time.Second} {
@@ -147,7 +147,7 @@ func TestNothingIsMissedWhileNothingIsRead(t *testing.T) {
 	}
 }
 
-// A session that misses something when everything is read is right.
+// A session that misses a message when everything is read ends the connection.
 func TestMissedHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("event number 1"); p.untilClose() }}

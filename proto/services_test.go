@@ -185,9 +185,9 @@ func TestDrogueTokenIsRenewed(t *testing.T) {
 	})
 }
 
-// The server cuts after 10 s without a ping or pong, whatever the reader of the
-// output does. When hark's own buffer is full too, what comes waits in those of
-// the network, and hark's pings are all that the server hears.
+// The server disconnects after 10 s without a ping or pong, whatever the reader of the
+// output does. If hark's own buffer is full too, data waits in those of the network,
+// and the server receives only hark's pings.
 func TestDrogueSurvivesABlockedOutput(t *testing.T) {
 	for name, buffer := range map[string]int{"buffered": 64 << 20, "full": 2000} {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,8 @@ func TestDrogueSurvivesABlockedOutput(t *testing.T) {
 	}
 }
 
-// A session that nobody uses in time is replaced by a new one, at no cost.
+// A session that has expired before it is used is replaced by a new one, without a
+// retry.
 func TestOctaveSessionExpires(t *testing.T) {
 	inWorld(t, "octave", byDefault(), func(w *world) {
 		o := octaveOf(w, "/demo/stream")
@@ -228,8 +229,8 @@ func TestOctaveSessionExpires(t *testing.T) {
 	})
 }
 
-// A command that asks a vault for the token, and its user for a finger, takes its time,
-// which is none of the network's. That still has no more than it is given.
+// The time of a command for the token, which may ask the user, does not count towards
+// the time limit of the connection, which still applies.
 func TestSlowTokenIsNoSlowConnection(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
@@ -274,8 +275,8 @@ func TestSlowTokenIsNoSlowConnection(t *testing.T) {
 	}
 }
 
-// Without heartbeats the services cut the connection; that we stay connected shows
-// nothing if they did not.
+// Without heartbeats the services close the connection; otherwise staying connected
+// would prove nothing.
 func TestHeartbeatsMatter(t *testing.T) {
 	inWorld(t, "octave", byDefault(), func(w *world) {
 		o := octaveOf(w, "/demo/devices/nothing-ever")

@@ -15,8 +15,8 @@ import (
 
 var errSignal = errors.New("signal")
 
-// The first signal says goodbye properly, and what the server still sends is not
-// lost.
+// After the first signal the connection is closed with a closing handshake, and what
+// the server still sends is not lost.
 func TestFirstSignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := make(chan int, 1)
@@ -48,7 +48,7 @@ func TestFirstSignal(t *testing.T) {
 	})
 }
 
-// A peer that never answers costs the close time-out and no more.
+// A peer that never answers delays the end by the close timeout and no more.
 func TestFirstSignalToAMutePeer(t *testing.T) {
 	for _, unread := range []bool{false, true} {
 		t.Run(fmt.Sprintf("unread=%t", unread), func(t *testing.T) {
@@ -71,8 +71,8 @@ func TestFirstSignalToAMutePeer(t *testing.T) {
 	}
 }
 
-// A time that the user has set is not exceeded by more than promptClose, whatever the
-// peer does with our close frame.
+// A time limit of the user is not exceeded by more than promptClose, however the peer
+// handles the close frame.
 func TestEndOfATimeLimit(t *testing.T) {
 	for _, unread := range []bool{false, true} {
 		for _, idle := range []bool{false, true} {
@@ -103,7 +103,7 @@ func TestEndOfATimeLimit(t *testing.T) {
 	}
 }
 
-// When the sink wants no more, the peer has a short time to answer our close frame.
+// When the sink has ended, the peer has a short time to answer the close frame.
 func TestEndOfTheSinkAndAMutePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
@@ -166,7 +166,8 @@ func TestSignalWhileWaitingOrConnecting(t *testing.T) {
 	}
 }
 
-// A signal ends the run although the sink is stuck, and says what was not written.
+// A signal ends the run although the sink is blocked, and unwritten events are
+// reported.
 func TestSignalWithABlockedSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {

@@ -26,8 +26,8 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// soakTime is how long each service is soaked: HARK_SOAK, or next to nothing.
-// "make test" sets 20 s, "make soak" an hour.
+// soakTime is how long each service is tested: HARK_SOAK, or very short. "make test"
+// sets 20 s, "make soak" an hour.
 func soakTime(t *testing.T) time.Duration {
 	d, err := time.ParseDuration(os.Getenv("HARK_SOAK"))
 	if err != nil {
@@ -37,8 +37,8 @@ func soakTime(t *testing.T) time.Duration {
 }
 
 // Under random faults from a seed, on real sockets, each numbered event that was
-// published was printed, or happened in a gap that was reported. Octave fills its
-// gaps and prints nothing twice. In the end nothing is left of it all.
+// published was printed, or happened in a reported gap. Octave fills its gaps without
+// duplicates. At the end no resources are leaked.
 func TestSoak(t *testing.T) {
 	d := soakTime(t)
 	goroutines, descriptors := runtime.NumGoroutine(), openFiles()
@@ -60,7 +60,8 @@ func TestSoak(t *testing.T) {
 		runtime.NumGoroutine(), openFiles(), goroutines, descriptors, buf[:runtime.Stack(buf, true)])
 }
 
-// openFiles counts the descriptors of the process, where the system tells.
+// openFiles returns the number of descriptors of the process, if the system provides
+// it.
 func openFiles() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -69,8 +70,8 @@ func openFiles() int {
 	return len(entries)
 }
 
-// A log is what a soak knows: when each event was published, what was printed, and
-// which gaps were reported.
+// A log is the state of a soak test: when each event was published, what was printed,
+// and which gaps were reported.
 type soakLog struct {
 	mu        sync.Mutex
 	published map[int][2]time.Time // before and after the call
@@ -142,7 +143,7 @@ func soak(t *testing.T, service string, d time.Duration) {
 	opts := byDefault()
 	opts.Rate = 0
 	opts.Seed = 7
-	// One fault by chance, and in any case an end after a while.
+	// One random fault, and always an end after a while.
 	opts.Faults = []string{"random=20", "drop=150"}
 	opts.Drogue.Ping = 200 * time.Millisecond
 	e, err := opts.start(service)
@@ -182,7 +183,7 @@ func soak(t *testing.T, service string, d time.Duration) {
 
 	base := server.URL
 	n := soakPublish(t, base, l, service, d)
-	// The last event comes again and again, because it may meet a fault too.
+	// The last event is sent repeatedly, because it may be lost by a fault, too.
 	deadline := time.After(5 * time.Minute)
 	l.mu.Lock()
 	l.final = n
@@ -209,8 +210,8 @@ func soak(t *testing.T, service string, d time.Duration) {
 }
 
 func soakPublish(t *testing.T, base string, l *soakLog, service string, d time.Duration) (n int) {
-	// What happens before the first connection is nobody's loss. Drogue Cloud shows with
-	// its first event at the latest that there is one.
+	// Events before the first connection are not lost. For Drogue Cloud the stream
+	// begins with its first event at the latest.
 	for ready := false; !ready; {
 		soakOne(t, base, l, service, 0)
 		time.Sleep(10 * time.Millisecond)
@@ -279,7 +280,7 @@ func (l *soakLog) judge(t *testing.T, service string) {
 }
 
 // soakLate is how many more events may have been published until the emulator writes an
-// event to a socket: it answers the publisher before, and a busy machine lets it wait.
+// event to a socket: it answers the publisher before, and a busy machine may delay it.
 const soakLate = 5
 
 // near lists the gaps that begin or end within five seconds of a time.

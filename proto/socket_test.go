@@ -78,7 +78,7 @@ func TestTLSFailures(t *testing.T) {
 	}
 }
 
-// A server that takes the connection and says nothing costs the connect time-out.
+// A server that accepts the connection and sends nothing causes the connect timeout.
 func TestSilentServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// What the library lets pass ends the connection with the status that RFC 6455
-// has for it; what came before it, even in the same piece, is an event.
+// Violations that the library accepts end the connection with the status of RFC 6455;
+// messages before them, even in the same piece, are events.
 func TestStrictness(t *testing.T) {
 	long := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Length: 300})
 	long = append(long[:2:2], 0, 5)
@@ -109,8 +109,8 @@ func TestCloseWithinACompressedMessage(t *testing.T) {
 	})
 }
 
-// A close frame that is longer than the rules allow is judged by its code, and its
-// reason is cut between two characters.
+// A close frame that is too long is classified by its code, and its reason is truncated
+// between two characters.
 func TestOversizeCloseFrame(t *testing.T) {
 	for _, tt := range []struct {
 		reason, want string
@@ -156,7 +156,7 @@ func TestOversizeCloseFrame(t *testing.T) {
 	}
 }
 
-// What was not asked for must not be granted.
+// A server must not select what was not offered.
 func TestHandshakeStrictness(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -206,8 +206,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// A server that asks for answers and takes none fills no memory: nothing more is
-// read from it, and in the end it is given up.
+// A server that requests replies and does not read them does not fill memory: nothing
+// more is read from it, and finally it is disconnected.
 func TestAnswersThatNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
@@ -227,7 +227,7 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 			t.Errorf("gave up after %s, want %s", d, wsconn.StuckTime)
 		}
 		nw.wg.Wait()
-		// What was read makes answers for one batch more than the outbox holds.
+		// The data read causes replies for one batch more than fit into the outbox.
 		if limit := 4096 + 4*(64<<10); sent > limit {
 			t.Errorf("%d messages were taken, want at most %d", sent, limit)
 		}
@@ -253,7 +253,7 @@ func (asking) Decode(m Message) (event bool, _ []Effect, _ error) {
 
 func (asking) OnClose() []Frame { return nil }
 
-// A slow reader of stdout, and a server that sends nothing but heads of frames.
+// A slow reader of stdout, and a server that sends only headers of frames.
 func TestFloodOfEmptyMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 100_000
@@ -340,8 +340,8 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// A handshake that comes byte by byte ends with the time for it, and one without
-// end ends with the limit of its size.
+// A handshake that arrives byte by byte ends with its time limit, and an endless one
+// with its size limit.
 func TestHostileHandshakes(t *testing.T) {
 	head := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
 		wsserver.AcceptKey("key") + "\r\n"
@@ -417,8 +417,8 @@ func TestHostileHandshakes(t *testing.T) {
 	}
 }
 
-// A connection that is cut within a message, wherever that is, is lost, and the
-// part that came is no event.
+// A connection that ends within a message is lost, and the incomplete message is not an
+// event.
 func TestCutWithinAMessage(t *testing.T) {
 	whole := frame.AppendHeader(nil, frame.Header{Fin: true, Opcode: frame.OpText, Length: 5000})
 	fragment := func(op frame.Opcode, text string) []byte {

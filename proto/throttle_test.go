@@ -17,9 +17,8 @@ type sinkFunc func(*Event) error
 func (f sinkFunc) Event(ev *Event) error { return f(ev) }
 func (f sinkFunc) Flush() error          { return nil }
 
-// A sink that is slow, but at work, has little waiting for it in memory, however
-// fast the server is; one that stands still has the whole buffer, and soon enough
-// for a server that wants its ping to be answered.
+// For a slow but busy sink little data waits in memory, however fast the server is; a
+// blocked one gets the whole buffer, soon enough for the server's pings to be answered.
 func TestWorkingSinkIsNotFarBehind(t *testing.T) {
 	const size, count, buffer = 10_000, 1000, 5 << 20
 	const room = buffer / 2 // is surely for messages
@@ -82,8 +81,8 @@ func TestWorkingSinkIsNotFarBehind(t *testing.T) {
 	}
 }
 
-// What is still on its way when the run is to end does not keep the answer to our
-// close frame from being read.
+// Unread messages at the end of the run do not prevent reading the answer to the close
+// frame.
 func TestCloseBehindBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text := strings.Repeat("x", 10_000)
@@ -124,9 +123,9 @@ func TestCloseBehindBacklog(t *testing.T) {
 	})
 }
 
-// A large message is read when there is room for it alongside the one that the sink has in
-// hand, whether its size is known before or not; events are dropped for it, or that is
-// the end of the run, where that is wanted.
+// A large message is read when there is room for it in addition to the one that the
+// sink is processing, whether its size is known before or not; depending on the policy,
+// events are dropped for it, or the run ends.
 func TestLargeMessagesWaitForRoom(t *testing.T) {
 	const size, count = 3 << 20, 4
 	for _, tt := range []struct {

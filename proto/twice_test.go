@@ -15,8 +15,8 @@ import (
 	"github.com/hark-cli/hark/proto/prototest"
 )
 
-// A service is a value: it can be run again, also at the same time. What one run has
-// printed is no news to itself only.
+// A service is a value: it can be run again, also at the same time. Only a run itself
+// skips events that it has printed.
 func TestServiceRunsTwice(t *testing.T) {
 	services := map[string]func(*world) proto.Service{
 		"octave": func(w *world) proto.Service {

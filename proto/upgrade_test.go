@@ -13,9 +13,8 @@ import (
 	"github.com/hark-cli/hark/internal/wsconn"
 )
 
-// A refusal is told by its status; its body, which may never end, is an
-// explanation that is not waited for. The status decides the class, not the time
-// limit of the attempt.
+// A refusal is recognized by its status; its body, which may never end, is not waited
+// for. The status decides the class, not the time limit of the attempt.
 func TestRefusalWithoutEndOfBody(t *testing.T) {
 	for _, tt := range []struct {
 		status int
@@ -52,7 +51,7 @@ func TestRefusalWithoutEndOfBody(t *testing.T) {
 	}
 }
 
-// The same holds for the requests of a service.
+// The same applies to the requests of a service.
 func TestRefusedRequestWithoutEndOfBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body, w := io.Pipe()
@@ -72,8 +71,8 @@ func TestRefusedRequestWithoutEndOfBody(t *testing.T) {
 	})
 }
 
-// A wrong answer to the opening handshake is told at once, although the server
-// leaves the connection open and says nothing more.
+// An invalid response to the opening handshake is reported at once, although the server
+// leaves the connection open and sends nothing more.
 func TestWrongUpgradeIsToldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) {

@@ -17,7 +17,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// A ping of the server that comes while a large message goes out slowly is answered,
+// A ping of the server that arrives while a large message is sent slowly is answered,
 // and the message arrives.
 func TestPingDuringASlowUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -82,8 +82,8 @@ func TestPingDuringASlowUpload(t *testing.T) {
 	})
 }
 
-// What the server sent before it went is given to the sink, although our own frames
-// cannot be written any more, and its close frame says why it went.
+// Messages of the server before its end are passed to the sink, although frames cannot
+// be written any more, and its close frame is reported.
 func TestWriteFailureKeepsWhatCame(t *testing.T) {
 	for _, code := range []int{1000, 1008, 0} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestWriteFailureKeepsWhatCame(t *testing.T) {
 	}
 }
 
-// A halfDead connection brings what was sent and takes nothing.
+// A halfDead connection delivers sent data and accepts none.
 type halfDead struct {
 	rest   []byte
 	closed chan struct{}
@@ -167,8 +167,8 @@ func (h *halfDead) Close() error {
 	return nil
 }
 
-// A server that has sent everything, and gone, is not written to while its system still
-// has data for us: that would throw them away.
+// A server that has sent everything and closed its socket is not written to while its
+// system still has data for the client, which would drop it.
 func TestPingWaitsForWhatIsOnTheWay(t *testing.T) {
 	for _, buffer := range []int{10_000, 64 << 20} {
 		t.Run(fmt.Sprint(buffer), func(t *testing.T) {
@@ -192,8 +192,8 @@ func TestPingWaitsForWhatIsOnTheWay(t *testing.T) {
 	}
 }
 
-// An orphan is a connection whose server has gone. Its system sends the rest, as far as
-// the window lets it, until it is written to.
+// An orphan is a connection whose server has closed its socket. Its system sends the
+// rest, as far as the window lets it, until it is written to.
 type orphan struct {
 	halfDead
 

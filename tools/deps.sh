@@ -92,7 +92,7 @@ if [ -n "$packages" ] && [ -n "$as_root" ]; then
 			echo "deps: cannot install $package"
 	done
 fi
-if ! have_npm && have npm; then # all at once: npm removes what it is not told of
+if ! have_npm && have npm; then # all at once: npm removes packages that are not in the command
 	# shellcheck disable=SC2086 # several packages
 	npm install --prefix .deps --no-package-lock --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel=error $node >/dev/null || echo "deps: cannot install $node"

@@ -17,7 +17,7 @@
 //     given, and what follows "--" are known here and nowhere in the library.
 //   - help: examples come first, rare flags are named only, and nothing that was not
 //     asked for goes to stdout.
-//   - suggest: the library suggests what nobody meant, and does not know what other
+//   - suggest: the library has poor suggestions, and does not know what other
 //     programs call a flag.
 //   - complete: one implementation for all shells, which knows values and names, too.
 //   - Commands are made when they are needed, and may be made for a name that is typed

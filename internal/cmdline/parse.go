@@ -21,7 +21,7 @@ import (
 //     so is "-".
 //   - A boolean flag takes a value only as "--flag=false".
 //   - Flags of a command do not stand before its name, because what follows them
-//     could not be told from a command.
+//     could not be distinguished from a command.
 //
 // Of several errors the first is returned. --help takes precedence over all errors but
 // an unknown command. Errors are *UsageError.

@@ -50,7 +50,7 @@ func TestReferences(t *testing.T) {
 		}
 	}
 	if exposed == 0 {
-		t.Error("nobody was told that others can read the file")
+		t.Error("no warning that others can read the file")
 	}
 	for _, bad := range []string{"", "a\nb", "a\x7f"} {
 		if Usable(bad) == nil {

@@ -189,7 +189,7 @@ func TestEnviron(t *testing.T) {
 	for _, v := range environ {
 		m := shape.FindStringSubmatch(v)
 		if m == nil {
-			t.Errorf("%q is no assignment", v)
+			t.Errorf("%q is not an assignment", v)
 			continue
 		}
 		values[m[1]] = m[2]

@@ -74,7 +74,7 @@ func TestCutText(t *testing.T) {
 		}
 	}
 	if at := CutText(bytes.Repeat([]byte{0x80}, 100), 50); at != 50 {
-		t.Errorf("what is no UTF-8 is cut at %d", at)
+		t.Errorf("invalid UTF-8 is cut at %d", at)
 	}
 }
 

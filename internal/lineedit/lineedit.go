@@ -10,7 +10,7 @@
 //     library's own loop; a pump of ours feeds it the keys, and a rune of ours
 //     wakes it up when there is something else to do;
 //
-//   - the library is told that there is no terminal, so that it draws nothing;
+//   - the library gets no terminal, so that it draws nothing;
 //
 //   - a paste in brackets is one insertion, with its line ends folded to spaces.
 //

@@ -285,7 +285,7 @@ func TestDevice(t *testing.T) {
 			t.Errorf("denied: %v", err)
 		}
 		if _, err = s.flow().Device(t.Context(), func(string, string, string) {}); err == nil || !strings.Contains(err.Error(), "expired") {
-			t.Errorf("nobody came: %v", err)
+			t.Errorf("no browser: %v", err)
 		}
 		f := s.flow()
 		f.Provider.Device = ""
@@ -362,7 +362,7 @@ func (u *until) Flush() error { return nil }
 func TestTokenIsRenewedOnce(t *testing.T) {
 	inScene(t, func(t *testing.T, s *scene) {
 		if _, err := s.keeper.Token(t.Context()); !errors.Is(err, ErrNone) {
-			t.Errorf("nobody logged in: %v", err)
+			t.Errorf("no login: %v", err)
 		}
 		if _, err := s.keeper.Save(t.Context(), s.logIn()); err != nil {
 			t.Fatal(err)

@@ -104,7 +104,7 @@ func TestRunOutput(t *testing.T) {
 	endless := Shell(t.Context(), "yes")
 	endless.Stdout = &bounded.Buffer{Limit: 100}
 	if err := Run(t.Context(), endless, Options{Drain: 10 * time.Millisecond}); err == nil {
-		t.Error("endless output is no error")
+		t.Error("endless output is not an error")
 	}
 }
 

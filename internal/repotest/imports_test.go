@@ -81,7 +81,7 @@ func arrows() []arrow {
 		{"commands/recipes", []string{"commands/ending", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/console", "internal/secret", "internal/simulate", "internal/transcript", "proto", "proto/recipe", "recipes"}, nil,
 			"it knows recipes as files; a stream of one is for its service"},
 		{"commands/serve", []string{"commands/ending", "commands/listen", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/hub", "internal/eventjson", "internal/lineedit", "internal/prompt", "output"}, nil,
-			"it serves clients; it is no stream of events"},
+			"it serves clients; it is not a stream of events"},
 		{"commands/settings", []string{"commands/program", "internal/cmdline", "internal/config"}, nil,
 			"it knows flags and their settings, not what they are for"},
 		{"commands/stream", []string{"commands/ending", "commands/program", "commands/settings", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/emulator", "internal/jq", "internal/eventjson", "internal/netdial", "internal/pattern", "internal/process", "internal/prompt", "internal/report", "internal/secret", "output", "output/destination", "output/destination/*", "output/destination", "proto", "proto/frame"}, nil,

@@ -330,7 +330,7 @@ func TestSince(t *testing.T) {
 		stop()
 		l.check(stream, 1, 810)
 		if gaps := gaps(w); len(gaps) != 1 || gaps[0] != "" {
-			t.Errorf("gaps %q, want one that nobody tried to fill", gaps)
+			t.Errorf("gaps %q, want one without an attempt to fill it", gaps)
 		}
 	})
 	inWorld(t, quiet(), func(w *world) {

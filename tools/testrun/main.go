@@ -28,7 +28,7 @@ import (
 func main() {
 	root := flag.String("root", ".", "root folder of the repository")
 	flags := flag.String("test", "", "flags of go test, separated by spaces")
-	may := flag.String("may-skip", "^$", "reasons that are no failures in strict mode, a regular expression")
+	may := flag.String("may-skip", "^$", "reasons that are not failures in strict mode, a regular expression")
 	flag.Parse()
 	r := &report{out: os.Stdout, reasons: make(map[string][]string), output: make(map[test][]string)}
 	// Their tests wait a lot, so all modules are tested at the same time.

@@ -259,7 +259,7 @@ func TestDrogueZombie(t *testing.T) {
 		b.publishEach(1, 3)
 		time.Sleep(9 * time.Second) // ping unanswered at 5 s
 		if got := c.Data(); got != nil {
-			t.Errorf("beside the zombie: %v", got)
+			t.Errorf("with the half-open connection: %v", got)
 		}
 		c.WantQuiet(10 * time.Second)
 		b.publishEach(4, 5)
