@@ -36,6 +36,7 @@ type canaryCase struct {
 // must be added here. For the prompt see canary_tty_test.go, for crashes crash.txtar.
 var canaryCases = map[string]canaryCase{
 	"connect":        {args: []string{"URL", "--reconnect"}},
+	"call":           {args: []string{"URL", "method", "-m", "1s"}},
 	"doctor connect": {args: []string{"URL"}},
 	"config show":    {},
 

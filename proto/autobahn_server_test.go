@@ -24,6 +24,9 @@ const autobahnSubset = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*," +
 	"12.1.1,12.1.4,12.2.1,12.2.4,12.3.1,12.3.4,12.4.1,12.4.4,12.5.1,12.5.4," +
 	"13.1.1,13.1.4,13.2.1,13.2.4,13.3.1,13.4.1,13.5.1,13.6.1,13.7.1,13.7.4"
 
+// serverPatience is how long the fuzzing server may take to listen, on a loaded machine.
+const serverPatience = 5 * time.Minute
+
 // startAutobahn starts the fuzzing server of the Autobahn test suite that "make deps"
 // has installed. verdicts, to be called after the reports are written, logs the number
 // of each verdict and returns the cases that were not closed correctly.
@@ -74,7 +77,7 @@ func startAutobahn(t *testing.T, cases string, patience int) (url string, verdic
 		cmd.Wait()
 	})
 	t.Cleanup(stop)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(serverPatience); ; time.Sleep(100 * time.Millisecond) {
 		if resp, err := http.Get("http://" + address); err == nil {
 			resp.Body.Close()
 			break

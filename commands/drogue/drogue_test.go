@@ -36,7 +36,7 @@ func TestDrogueAddresses(t *testing.T) {
 		{"an API by its own flag over the environment", "wss://s", "https://other", []string{"api"}, "https://other", "", ""},
 		{"two APIs", "https://a", "https://b", []string{"endpoint", "api"}, "", "", "two APIs"},
 		{"the same twice", "https://a/", "https://a", nil, "https://a", "", ""},
-		{"a socket as API", "", "wss://a", []string{"api"}, "", "", "--api takes"},
+		{"a socket as API", "", "wss://a", []string{"api"}, "", "", "--api requires an address"},
 		{"no scheme", "a.example", "", []string{"endpoint"}, "", "", "has no scheme"},
 	}
 	for _, tt := range tests {
