@@ -64,7 +64,7 @@ func (l *connLoop) closeWith(cause end, limit time.Duration, payload []byte) {
 		l.write(f, false)
 	}
 	if l.conn.SendClose(payload, now.Add(limit/2)) {
-		l.saySent(Frame{Opcode: frame.OpClose, Payload: payload})
+		l.traceSent(Frame{Opcode: frame.OpClose, Payload: payload})
 	}
 	l.queue.setClosing(true)
 }

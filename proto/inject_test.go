@@ -51,7 +51,7 @@ func (f *filler) Tick(now time.Time) (Work, error) {
 	return w, nil
 }
 
-func told(text string) Message { return Message{Data: []byte(text), Time: noon} }
+func textMessage(text string) Message { return Message{Data: []byte(text), Time: noon} }
 
 // Events added by a session have their own time, and Tick is called while they are
 // fetched.
@@ -59,14 +59,14 @@ func TestInject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("pushed"); p.untilClose() }}
 		data := []byte("fetched")
-		f := &filler{times: 1, ready: []Effect{StreamReady{}}, held: []Message{told("held")}}
+		f := &filler{times: 1, ready: []Effect{StreamReady{}}, held: []Message{textMessage("held")}}
 		f.do = func(context.Context) Work {
 			before := f.beats.Load()
 			time.Sleep(10*time.Second + time.Millisecond)
 			if n := f.beats.Load() - before; n < 10 {
 				t.Errorf("asked what is due %d times in 10s of work", n)
 			}
-			return Work{Effects: []Effect{Inject{{Data: data, Time: noon}, told("and more")}}}
+			return Work{Effects: []Effect{Inject{{Data: data, Time: noon}, textMessage("and more")}}}
 		}
 		ctx, cancel := canceled(errEnough)
 		go func() { time.Sleep(time.Minute); clear(data); cancel() }()
@@ -90,7 +90,7 @@ func TestBulkWaitsForTheSink(t *testing.T) {
 		nw := &network{t: t, serve: func(_ int, p *peer) { p.text("0123456789"); p.untilClose() }}
 		f := &filler{times: 3, ready: []Effect{StreamReady{}}, bulk: true}
 		f.do = func(context.Context) Work {
-			return Work{Effects: []Effect{Inject{told(fmt.Sprintf("page number %d", f.asked.Load()))}}}
+			return Work{Effects: []Effect{Inject{textMessage(fmt.Sprintf("page number %d", f.asked.Load()))}}}
 		}
 		o := testOptions(nw)
 		o.Buffer = 10
@@ -194,7 +194,7 @@ func TestInjectedEventsOverflow(t *testing.T) {
 	r.o = &Options{Overflow: OverflowDropOldest}
 	r.queue = newQueue(100<<10, OverflowDropOldest, newPool())
 	for range 10 {
-		r.queue.put(batchOf(r.queue.free, []Message{told(string(make([]byte, 60<<10)))}))
+		r.queue.put(batchOf(r.queue.free, []Message{textMessage(string(make([]byte, 60<<10)))}))
 	}
 	_, waiting := r.queue.progress()
 	if waiting != 1 || r.queue.drops() != 9 {

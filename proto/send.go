@@ -57,11 +57,11 @@ func (l *connLoop) write(f Frame, confirm bool) {
 	if !l.conn.Send(f.Opcode, f.Payload, confirm) {
 		return
 	}
-	l.saySent(f)
+	l.traceSent(f)
 }
 
-// saySent reports a sent frame to the trace.
-func (l *connLoop) saySent(f Frame) {
+// traceSent reports a sent frame to the trace.
+func (l *connLoop) traceSent(f Frame) {
 	now := time.Now()
 	l.o.Trace.frame(FrameRecord{Time: now, Direction: Out, Opcode: f.Opcode, Payload: f.Payload, Secret: f.Secret})
 	switch {

@@ -233,7 +233,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 		ctx, stop = context.WithTimeoutCause(ctx, s.Flags.MaxTime, ending.ErrMaxTime)
 		defer stop()
 	}
-	if err := s.keep(svc.Name(), w); err != nil {
+	if err := s.startJournal(svc.Name(), w); err != nil {
 		return err
 	}
 	var e *ending.Ending // set at the end
@@ -245,7 +245,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 		if e == nil {
 			e = s.end(ctx, err)
 		}
-		err = s.tellEnd(*e)
+		err = s.journalEnd(*e)
 	}()
 	if s.Flags.readyFile != "" {
 		if err := removeStaleReadyFile(s.Flags.readyFile); err != nil {
@@ -303,8 +303,8 @@ func (s *Stream) end(ctx context.Context, err error) *ending.Ending {
 	return new(s.Conclude(err))
 }
 
-// tellEnd writes the end of the stream to the journal.
-func (s *Stream) tellEnd(e ending.Ending) error {
+// journalEnd writes the end of the stream to the journal.
+func (s *Stream) journalEnd(e ending.Ending) error {
 	s.Detail("%s: %s", endedBy(e.Condition), s.journal.counts())
 	s.journal.ended(e)
 	told := &program.ToldError{Ending: e, Told: s.Flags.status == "json"}
@@ -326,8 +326,8 @@ func (s *Stream) recordingHead(service string) proto.RecordingHead {
 	return h
 }
 
-// keep starts the journal of the stream.
-func (s *Stream) keep(service string, w *output.Writer) error {
+// startJournal starts the journal of the stream.
+func (s *Stream) startJournal(service string, w *output.Writer) error {
 	s.journal = &journal{service: service, redact: s.Say.Bytes, written: w.Counts}
 	if s.delivering != nil {
 		s.journal.delivered = s.delivering.counts

@@ -144,7 +144,7 @@ func (e *editor) Line() (string, error) {
 	return n.text, n.err
 }
 
-func (e *editor) tell(text string, err error) {
+func (e *editor) deliver(text string, err error) {
 	e.mu.Lock()
 	e.news = append(e.news, event{text, err})
 	e.mu.Unlock()

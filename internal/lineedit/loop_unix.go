@@ -99,7 +99,7 @@ func (l *loop) act() {
 		l.submit("^C", ErrInterrupt)
 	case keyEnd:
 		if len(l.line) == 0 {
-			l.e.tell("", io.EOF)
+			l.e.deliver("", io.EOF)
 			return
 		}
 		l.delete()
@@ -148,7 +148,7 @@ func (l *loop) submit(mark string, err error) {
 	l.write(b)
 	l.set(nil, 0)
 	l.at = len(l.history)
-	l.e.tell(text, err)
+	l.e.deliver(text, err)
 }
 
 // browse shows an entry of the history.

@@ -50,13 +50,13 @@ func (k *Keeper) Load(ctx context.Context) (*Login, error) {
 	if err := json.Unmarshal(b, &l); err != nil {
 		return nil, errors.New("the stored login cannot be read")
 	}
-	k.tell(&l)
+	k.register(&l)
 	return &l, nil
 }
 
 // Save stores a login and returns where.
 func (k *Keeper) Save(ctx context.Context, l *Login) (where string, err error) {
-	k.tell(l)
+	k.register(l)
 	b, err := json.Marshal(l)
 	if err != nil {
 		return "", err
@@ -64,7 +64,7 @@ func (k *Keeper) Save(ctx context.Context, l *Login) (where string, err error) {
 	return k.Store.Put(ctx, k.Key, b)
 }
 
-func (k *Keeper) tell(l *Login) {
+func (k *Keeper) register(l *Login) {
 	if k.Secret != nil {
 		k.Secret(l.AccessToken)
 		k.Secret(l.RefreshToken)

@@ -312,7 +312,7 @@ func (t *talk) commandFailed(err error) {
 		t.quit(e)
 		return
 	}
-	t.tellError(e)
+	t.printError(e)
 }
 
 // macros are those of the configuration file, by name.

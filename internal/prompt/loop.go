@@ -300,11 +300,11 @@ func (t *talk) line(text string) {
 		t.quit(err)
 		return
 	}
-	t.tellError(err)
+	t.printError(err)
 }
 
-// tellError prints the error of a command.
-func (t *talk) tellError(err error) {
+// printError prints the error of a command.
+func (t *talk) printError(err error) {
 	text, below, _ := t.Explain(err)
 	t.Say.Error("%s", text)
 	t.Say.Plain(below)

@@ -84,7 +84,7 @@ func (t *talk) send(f proto.Frame) {
 	if t.held {
 		err := &proto.Failure{Class: proto.Transient, Connected: t.ever, Err: errors.New("not sent, the connection is closed")}
 		if t.typedByHand() {
-			t.tellError(&cmdline.UsageError{Message: err.Error(), Advice: "/reconnect reconnects"})
+			t.printError(&cmdline.UsageError{Message: err.Error(), Advice: "/reconnect reconnects"})
 			return
 		}
 		t.quit(err)

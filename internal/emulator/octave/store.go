@@ -199,8 +199,8 @@ func (s *store) keep(st *stream, e *wire.Event) {
 	}
 }
 
-// kept returns the events within the capacity, oldest first.
-func (st *stream) kept() []wire.Event {
+// stored returns the events within the capacity, oldest first.
+func (st *stream) stored() []wire.Event {
 	return st.events[max(0, len(st.events)-st.Capacity):]
 }
 
@@ -221,7 +221,7 @@ func (s *store) describe(st *stream) wire.Stream {
 // events returns the stored events of a stream, oldest first.
 func (s *store) events(st *stream) []json.RawMessage {
 	s.mu.Lock()
-	kept := slices.Clone(st.kept())
+	kept := slices.Clone(st.stored())
 	s.mu.Unlock()
 	return encodeEvents(kept)
 }
@@ -241,7 +241,7 @@ func (s *store) eventsBelow(prefix string, may func(*stream) bool) []json.RawMes
 	s.mu.Lock()
 	for _, st := range s.streams {
 		if strings.HasPrefix(st.Path, prefix) && may(st) {
-			all = append(all, st.kept()...)
+			all = append(all, st.stored()...)
 		}
 	}
 	s.mu.Unlock()
