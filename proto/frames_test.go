@@ -135,7 +135,7 @@ func TestFramesOfAnswers(t *testing.T) {
 	}
 }
 
-// A recording has the complete closing handshake, whoever ends the run.
+// A recording has the complete closing handshake, however the run ends.
 func TestRecordingHasTheEnd(t *testing.T) {
 	for _, ends := range []string{"sink", "context"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -50,7 +50,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 	// Any data is a sign of life; only the pong gives the round-trip time.
 	if k.overdue(state(101, 100), false, at(111)) || k.asked([]byte("hark 2")) || !k.asked([]byte("hark 3")) {
-		t.Error("a message is no sign of life, or a pong is for another ping")
+		t.Error("a message is not a sign of life, or a pong is for another ping")
 	}
 	if rtt, ok := k.answered(state(101, 100), at(99)); ok {
 		t.Errorf("a pong from before the ping: %s", rtt)

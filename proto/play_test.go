@@ -135,8 +135,8 @@ func TestPlayEnds(t *testing.T) {
 	}{
 		{"at the end", 0, 0, 0, ErrRecordingEnd, "0 2 3"},
 		{"by the sink", 0, 0, 2, errEnough, "0 2"},
-		{"idle, by the clock of the tape", 0, 2 * time.Minute, 0, ErrIdle, "0"},
-		{"a sign of life is no event", 0, time.Minute, 0, ErrIdle, "0"},
+		{"idle, by the clock of the recording", 0, 2 * time.Minute, 0, ErrIdle, "0"},
+		{"a sign of life is not an event", 0, time.Minute, 0, ErrIdle, "0"},
 		{"not idle", 0, 3 * time.Minute, 0, ErrRecordingEnd, "0 2 3"},
 		{"where it is cut off", 5, 0, 0, ErrRecordingEnd, "0 2"},
 	}

@@ -55,7 +55,7 @@ func arrows() []arrow {
 		{"internal/emulator/recipe", []string{"internal/emulator", "internal/transcript", "proto/frame"},
 			[]string{"internal/emulator/emulatortest", "recipes"}, knowing},
 		{"commands/call", []string{"commands/ending", "commands/program", "commands/stream", "internal/cmdline", "internal/console", "internal/credential", "internal/eventjson", "internal/jq", "output", "output/destination", "proto", "proto/plain", "proto/rpc"}, nil,
-			"a call is no stream of a service, and knows none"},
+			"a call is not a stream of a service"},
 		{"commands/complete", []string{"commands/program", "commands/settings", "internal/cmdline", "internal/console", "internal/credential"}, nil,
 			"it knows names at a service, whichever it is"},
 		{"commands/config", []string{"commands/doctor", "commands/ending", "commands/program", "commands/settings", "commands/stream", "internal/cmdline", "internal/config", "internal/console", "internal/credential", "internal/jq", "internal/process", "internal/secret", "internal/tomlfile", "proto"}, nil,

@@ -26,7 +26,7 @@ func TestFilter(t *testing.T) {
 		{"sender", Filter{Sender: "gw1"}, event, true},
 		{"not in the data", Filter{Device: "in the data"}, event, false},
 		{"type", Filter{Type: "io.drogue.event.v1"}, event, true},
-		{"type is no prefix", Filter{Type: "io.drogue.event"}, event, false},
+		{"type is not a prefix", Filter{Type: "io.drogue.event"}, event, false},
 		{"all of them", Filter{Device: "sensor7", Sender: "gw2"}, event, false},
 		{"names have no capitals", Filter{Device: "x"}, `{"Device":"x"}`, false},
 		{"escaped", Filter{Device: "é"}, `{"device":"\u00e9"}`, true},

@@ -27,7 +27,7 @@ func TestSessionAnswers(t *testing.T) {
 		{"ok", 200, `{"body":{"id":"w1"}}`, Session{"w1", "wss://host/base/session/w1/ws", prototest.Noon}, nil},
 		{"side members of other kinds", 201, `{"head":{"status":"201","ok":true,"errors":{},"messages":[{"x":1}]},"body":{"id":"w1","x":1}}`,
 			Session{"w1", "wss://host/base/session/w1/ws", prototest.Noon}, nil},
-		{"notices beside ok", 201, `{"head":{"ok":true,"errors":"a notice"},"body":{"id":"w1"}}`,
+		{"notices with ok", 201, `{"head":{"ok":true,"errors":"a notice"},"body":{"id":"w1"}}`,
 			Session{"w1", "wss://host/base/session/w1/ws", prototest.Noon}, nil},
 		{"no ok", 201, `{"head":{},"body":{"id":"w1"}}`, Session{"w1", "wss://host/base/session/w1/ws", prototest.Noon}, nil},
 		{"errors with a status of success", 201, `{"head":{"errors":["no","never"]},"body":{"id":"w1"}}`,
@@ -37,11 +37,11 @@ func TestSessionAnswers(t *testing.T) {
 		{"credentials with a status of success", 200, `{"head":{"ok":false,"status":"401","errors":[{"why":"token"}]},"body":{}}`,
 			Session{}, &proto.HandshakeError{Status: 401, Body: `{"why":"token"}`}},
 		{"errors", 403, `{"head":{"errors":["no right"]}}`, Session{}, &proto.HandshakeError{Status: 403, Body: "no right"}},
-		{"an error that is no list", 403, `{"head":{"errors":"no right"}}`, Session{}, &proto.HandshakeError{Status: 403, Body: "no right"}},
+		{"an error that is not a list", 403, `{"head":{"errors":"no right"}}`, Session{}, &proto.HandshakeError{Status: 403, Body: "no right"}},
 		{"a page", 502, `<html>`, Session{}, &proto.HandshakeError{Status: 502, Body: "<html>"}},
 		{"another success", 202, `{"body":{"id":"w1"}}`, Session{}, &proto.HandshakeError{Status: 202, Body: `{"body":{"id":"w1"}}`}},
 		{"no id", 201, `{"body":{}}`, Session{}, &proto.HandshakeError{Err: &proto.ProtocolError{Err: errNoSessionID}}},
-		{"an id that is no string", 201, `{"body":{"id":7}}`, Session{}, &proto.HandshakeError{Err: &proto.ProtocolError{Err: errNoSessionID}}},
+		{"an id that is not a string", 201, `{"body":{"id":7}}`, Session{}, &proto.HandshakeError{Err: &proto.ProtocolError{Err: errNoSessionID}}},
 		{"no JSON", 201, `w1`, Session{}, &proto.HandshakeError{Err: &proto.ProtocolError{Err: errNoSessionID}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

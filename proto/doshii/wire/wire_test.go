@@ -23,7 +23,7 @@ func TestHeartbeat(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.Doshii == nil || m.Doshii.Pong == nil || m.Doshii.Ping != nil {
-		t.Errorf("a pong of 0 is no pong: %+v", m.Doshii)
+		t.Errorf("a pong of 0 is not a pong: %+v", m.Doshii)
 	}
 	b, err := json.Marshal(Pong(json.RawMessage("1700000000000"), ""))
 	if want := `{"doshii":{"pong":1700000000000}}`; err != nil || string(b) != want {
