@@ -136,6 +136,14 @@ const (
 	stageEvent     netdial.Stage = "first event"
 )
 
+// stages are those of the examination, in their order.
+func (e *examination) stages() []netdial.Stage {
+	if e.service.Requests {
+		return append([]netdial.Stage{proto.StageRequest}, doctorStages...)
+	}
+	return doctorStages
+}
+
 var doctorStages = []netdial.Stage{
 	netdial.StageDNS, netdial.StageTCP, netdial.StageProxy, netdial.StageTLS, netdial.StageUpgrade,
 	stageAuth, stageSubscribe, stageEvent,
@@ -184,6 +192,9 @@ func (e *examination) status(st proto.Status, cancel context.CancelCauseFunc) {
 	switch st.State.(type) {
 	case proto.Connecting:
 		e.address = st.Address
+		if e.service.Requests {
+			e.done(proto.StageRequest, max(0, st.Time.Sub(e.start)-e.networkTime()), "answered")
+		}
 		if e.service.AsksFirst { // the session request is where the credentials count
 			e.done(stageAuth, max(0, st.Time.Sub(e.start)-e.networkTime()), "a session was granted")
 		}

@@ -194,6 +194,8 @@ func (e *examination) failedStage(err error) netdial.Stage {
 	}
 	h, ok := errors.AsType[*proto.HandshakeError](err)
 	switch {
+	case e.service.Requests && !e.connected && (!ok || h.Stage == proto.StageRequest || strings.HasPrefix(h.Address, "http")):
+		return proto.StageRequest
 	case ok && (h.Stage == netdial.StageDNS || h.Stage == netdial.StageTCP || h.Stage == netdial.StageProxy || h.Stage == netdial.StageTLS):
 		return h.Stage
 	case ok && (h.Stage == proto.StageSession || h.Stage == proto.StageToken):
@@ -225,7 +227,7 @@ func (e *examination) findings(err error) (all []*finding, failed netdial.Stage)
 		e.found[stageAuth] = &finding{Stage: stageAuth, State: stateOK, Detail: "nothing was refused"}
 	}
 	beyond := false
-	for _, stage := range doctorStages {
+	for _, stage := range e.stages() {
 		list := e.way(stage)
 		if f := e.found[stage]; f != nil || len(list) == 0 {
 			list = append(list, f)

@@ -37,7 +37,7 @@ func (p *Program) Observe(line *cmdline.Line) {
 		case "proxy":
 			instead = "--proxy-user, or set " + s.Flag.Variable()
 		}
-		p.WarnSecret(s.As, instead)
+		p.WarnSecret(s.As, strings.TrimSuffix(instead, ", or set ")) // if there is no variable
 		return
 	}
 	var offered []string // of which one may say that the next is a credential

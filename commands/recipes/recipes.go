@@ -189,7 +189,11 @@ func checkCommand(p *program.Program) *cmdline.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := f.Parse(); err != nil {
+			r, err := f.Parse()
+			if err != nil {
+				return err
+			}
+			if err := CheckNames(r, line.Command); err != nil {
 				return err
 			}
 			_, err = f.Script(ctx)

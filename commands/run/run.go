@@ -96,7 +96,7 @@ func service(f *recipes.File, r *recipe.Recipe) *stream.Service {
 		Name: r.Name, Title: cmp.Or(r.About, r.Name),
 		Command: func(p *program.Program) *cmdline.Command { return open(p).Run(p) },
 		Stream:  open,
-		Player:  player,
+		Player:  player, Requests: r.Requests(),
 	}
 }
 

@@ -51,6 +51,8 @@ type Service struct {
 	Synopsis string
 	// AsksFirst: the credentials are checked in a request before the handshake.
 	AsksFirst bool
+	// Requests: there are requests before the handshake.
+	Requests bool
 
 	// Clocked reports whether a message of the client depends on the clock, so that it
 	// is not required of other clients; it may be nil.

@@ -161,6 +161,9 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		}
 		defer s.expireDelivery(ctx)()
 		sink := s.Sink(w)
+		if s.recipe != "" && s.Flags.Format == string(output.FormatFrames) {
+			sink = &maskedFrames{sink, s.Say.Bytes}
+		}
 		if s.Wrap != nil {
 			sink = s.Wrap(sink)
 		}

@@ -121,6 +121,9 @@ func parse(file string, src []byte, limits Limits) (*Recipe, error) {
 	return r, nil
 }
 
+// Requests reports whether the recipe makes requests before an attempt to connect.
+func (r *Recipe) Requests() bool { return len(r.requests) > 0 }
+
 // Mistake returns the error for what is wrong with a key in the opinion of the caller:
 // Mistake(msg, "param", "token").
 func (r *Recipe) Mistake(msg string, keys ...string) *Error {
