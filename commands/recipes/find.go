@@ -52,6 +52,10 @@ func (f *File) Parse() (*recipe.Recipe, error) {
 	return r, err
 }
 
+// Outline reads the name, the texts and the parameters of the recipe, whatever mistakes
+// its expressions have.
+func (f *File) Outline() (*recipe.Recipe, error) { return recipe.Outline(f.Path, f.Source) }
+
 // Script reads the transcript of the recipe, NAME.txt beside NAME.toml; it is nil if there
 // is none. Its error is for the user.
 func (f *File) Script(ctx context.Context) (*transcript.File, error) {

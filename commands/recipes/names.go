@@ -23,6 +23,10 @@ func CheckNames(r *recipe.Recipe, at *cmdline.Command) error {
 		if q.Arg {
 			continue
 		}
+		if len(q.Name) == 1 {
+			errs = append(errs, r.Mistake(fmt.Sprintf("[param.%s]: the name of a flag has two letters at least", q.Name), "param", q.Name))
+			continue
+		}
 		if slices.ContainsFunc(taken, func(f *cmdline.Flag) bool { return f.Name == q.Name || slices.Contains(f.Aliases, q.Name) }) ||
 			slices.Contains(ownFlags, q.Name) {
 			errs = append(errs, r.Mistake(fmt.Sprintf("[param.%s]: --%[1]s is a flag of every stream", q.Name), "param", q.Name))

@@ -34,7 +34,7 @@ hark run ./mine.toml --help`,
 	}
 	c.Commands = func() (list []*cmdline.Command) {
 		for _, f := range recipes.List(p) {
-			if sv, err := Find(p, c, f.Name); err == nil { // help leaves out those with mistakes
+			if sv := listed(p, c, f.Name); sv != nil {
 				list = append(list, sv.Command(p))
 			}
 		}
@@ -51,6 +51,20 @@ hark run ./mine.toml --help`,
 		return sv.Command(p), nil
 	}
 	return c
+}
+
+// listed is the service of a recipe for help, completion and the settings of a file, which
+// leave out one with mistakes; nil for that.
+func listed(p *program.Program, c *cmdline.Command, name string) *stream.Service {
+	f, err := recipes.Find(context.Background(), p, name)
+	if err != nil {
+		return nil
+	}
+	r, err := f.Outline()
+	if err != nil || recipes.CheckNames(r, c) != nil {
+		return nil
+	}
+	return service(f, r)
 }
 
 // Find makes the service of a recipe that is typed as name, for a command of the program;
@@ -91,12 +105,10 @@ func Player(head proto.RecordingHead) (proto.Player, error) {
 // service is a recipe, as a list of services has it.
 func service(f *recipes.File, r *recipe.Recipe) *stream.Service {
 	open := func(p *program.Program) *stream.Streaming { return newStream(p, f, r) }
-	player, _ := r.Service(recipe.Options{}) // which has no limits to be compiled with
 	return &stream.Service{
 		Name: r.Name, Title: cmp.Or(r.About, r.Name),
 		Command: func(p *program.Program) *cmdline.Command { return open(p).Run(p) },
-		Stream:  open,
-		Player:  player, Requests: r.Requests(),
+		Stream:  open, Requests: r.Requests(),
 	}
 }
 

@@ -37,6 +37,8 @@ type compiler struct {
 	r      *Recipe
 	limits Limits
 	vars   []string // without the $
+	// outline: nothing is compiled.
+	outline bool
 }
 
 // variables are those that every expression sees, unless its table says otherwise, in
@@ -65,6 +67,9 @@ func (c compiler) expr(t *table, key string) *expr {
 		e.constant = v
 	case string:
 		e.text = v
+		if c.outline {
+			break
+		}
 		if err := c.compile(e); err != nil {
 			c.mistake(t, key, e, err)
 		}

@@ -92,14 +92,20 @@ const maxSource = 1 << 20
 // Parse reads a recipe. file is the name for messages. The error is Errors: a recipe has
 // every expression compiled, and nothing in it that is not known.
 func Parse(file string, src []byte) (*Recipe, error) {
-	return parse(file, src, Limits{})
+	return parse(file, src, Limits{}, false)
+}
+
+// Outline is Parse without a look at the expressions, which takes most of the time: for
+// the name, the texts and the parameters.
+func Outline(file string, src []byte) (*Recipe, error) {
+	return parse(file, src, Limits{}, true)
 }
 
 // defaultMaxValue is the limit of values when there is none, in bytes.
 const defaultMaxValue = 64 << 20
 
-// parse is Parse with limits for the expressions.
-func parse(file string, src []byte, limits Limits) (*Recipe, error) {
+// parse is Parse with limits for the expressions, or Outline.
+func parse(file string, src []byte, limits Limits, outline bool) (*Recipe, error) {
 	limits.MaxValue = cmp.Or(limits.MaxValue, defaultMaxValue)
 	if limits.Random == nil {
 		limits.Random = rand.Float64
@@ -114,7 +120,7 @@ func parse(file string, src []byte, limits Limits) (*Recipe, error) {
 	rd := &reader{file: file, doc: doc}
 	top := &table{reader: rd, m: doc.Tree}
 	r := &Recipe{File: file, Source: src, doc: doc, maxValue: limits.MaxValue}
-	r.read(top, limits)
+	r.read(top, compiler{r: r, limits: limits, vars: variables, outline: outline})
 	if errs := rd.sorted(); len(errs) > 0 {
 		return nil, errs
 	}
@@ -131,7 +137,7 @@ func (r *Recipe) Mistake(msg string, keys ...string) *Error {
 	return &Error{File: r.File, Position: at, Msg: msg, line: r.doc.Line(at.Line)}
 }
 
-func (r *Recipe) read(top *table, limits Limits) {
+func (r *Recipe) read(top *table, c compiler) {
 	r.Name = top.text("name")
 	if _, ok := top.m["name"]; !ok {
 		top.fault(tomlfile.Position{Line: 1, Column: 1}, "missing key: name")
@@ -146,7 +152,6 @@ func (r *Recipe) read(top *table, limits Limits) {
 	}
 	r.secrets = top.strings("secret")
 	r.readParams(top.sub("param"))
-	c := compiler{r: r, limits: limits, vars: variables}
 	for _, t := range top.list("request") {
 		r.requests = append(r.requests, c.readRequest(t))
 	}

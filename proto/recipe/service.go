@@ -46,7 +46,7 @@ type Service struct {
 // Service makes a service of the recipe.
 func (r *Recipe) Service(o Options) (*Service, error) {
 	if l := o.Limits; l.MaxValue != 0 || l.Timeout != 0 || l.Random != nil {
-		limited, err := parse(r.File, r.Source, o.Limits)
+		limited, err := parse(r.File, r.Source, o.Limits, false)
 		if err != nil {
 			return nil, err
 		}
