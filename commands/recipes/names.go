@@ -39,4 +39,4 @@ func CheckNames(r *recipe.Recipe, at *cmdline.Command) error {
 }
 
 // ownFlags are those of every recipe besides those of streams.
-var ownFlags = []string{"ack-timeout", "emulator", "help", "help-all", "version"}
+var ownFlags = []string{"ack-timeout", "emulator", "help", "help-all", "rate", "version"}

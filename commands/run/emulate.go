@@ -39,5 +39,5 @@ func (o *options) emulate(ctx context.Context, file *recipes.File, s *stream.Str
 			o.secrets[name] = source
 		}
 	}
-	return s.EmulateAll(service, emulated.Transport)
+	return s.EmulateAll(service, o.rate, emulated.Transport)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/config"
 	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/emulator"
 	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/recipe"
@@ -117,6 +118,7 @@ type options struct {
 	recipe     *recipe.Recipe
 	ackTimeout time.Duration
 	emulator   bool
+	rate       float64           // of the emulator, in messages per second
 	flags      map[string]*given // of the parameters, by name
 	values     map[string]any
 	secrets    map[string]proto.TokenSource
@@ -131,9 +133,10 @@ type given struct {
 
 func newStream(p *program.Program, file *recipes.File, r *recipe.Recipe) *stream.Streaming {
 	f := stream.NewFlags()
-	o := &options{recipe: r, ackTimeout: 10 * time.Second, flags: make(map[string]*given)}
+	o := &options{recipe: r, ackTimeout: 10 * time.Second, rate: emulator.DefaultOptions().Rate, flags: make(map[string]*given)}
 	flags := []*cmdline.Flag{{Name: "emulator", Group: program.CatService, Value: cmdline.Bool(&o.emulator),
-		Usage: "use the built-in emulator instead of the service"}, {Name: "ack-timeout", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.ackTimeout),
+		Usage: "use the built-in emulator instead of the service"}, {Name: "rate", Rare: true, Group: program.CatService, Value: cmdline.Float(&o.rate),
+		Usage: "with --emulator, send `N` messages per second"}, {Name: "ack-timeout", Rare: true, Group: program.CatService, Value: cmdline.Duration(&o.ackTimeout),
 		Usage: "wait at most `D` until a connection is ready"}}
 	for i := range r.Params {
 		if q := &r.Params[i]; !q.Arg {

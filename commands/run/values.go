@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strconv"
 	"strings"
 
 	"github.com/hark-cli/hark/commands/program"
@@ -19,6 +20,12 @@ import (
 func (o *options) check(ctx context.Context, p *program.Program, line *cmdline.Line) error {
 	if err := program.CheckDuration(line, "ack-timeout", o.ackTimeout, false); err != nil {
 		return err
+	}
+	switch {
+	case !(o.rate >= 0 && o.rate <= 1e9):
+		return cmdline.ValueErrorf(line.GivenAs("rate"), strconv.FormatFloat(o.rate, 'g', -1, 64), "expected a number of messages per second")
+	case line.GivenAs("rate") != "" && !o.emulator:
+		return cmdline.FlagErrorf(line.GivenAs("rate"), " requires --emulator")
 	}
 	o.values, o.secrets = make(map[string]any), make(map[string]proto.TokenSource)
 	args := line.Args()

@@ -95,7 +95,7 @@ func (s *Stream) Emulate(service emulator.Service, typed func(flag string) bool,
 	if typed("endpoint") {
 		return cmdline.FlagErrorf("--endpoint", " cannot be used with --emulator")
 	}
-	e, err := startEmulator(service)
+	e, err := startEmulator(service, emulator.DefaultOptions().Rate)
 	if err != nil {
 		return err
 	}
@@ -112,9 +112,9 @@ func (s *Stream) Emulate(service emulator.Service, typed func(flag string) bool,
 
 // EmulateAll puts the built-in emulator of a service that has no endpoint of its own in
 // the place of everything that the stream connects to: route makes a transport send all
-// requests there. Close ends the emulator.
-func (s *Stream) EmulateAll(service emulator.Service, route func(http.RoundTripper) http.RoundTripper) error {
-	e, err := startEmulator(service)
+// requests there. It sends so many events per second. Close ends it.
+func (s *Stream) EmulateAll(service emulator.Service, rate float64, route func(http.RoundTripper) http.RoundTripper) error {
+	e, err := startEmulator(service, rate)
 	if err != nil {
 		return err
 	}

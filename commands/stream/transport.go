@@ -55,9 +55,11 @@ type Emulated struct {
 	Demo map[string]string
 }
 
-// startEmulator starts the emulator for a service.
-func startEmulator(service emulator.Service) (*Emulated, error) {
-	e, err := emulator.Services{service}.New(emulator.DefaultOptions())
+// startEmulator starts the emulator for a service, with so many events per second.
+func startEmulator(service emulator.Service, rate float64) (*Emulated, error) {
+	opts := emulator.DefaultOptions()
+	opts.Rate = rate
+	e, err := emulator.Services{service}.New(opts)
 	if err != nil {
 		return nil, err
 	}

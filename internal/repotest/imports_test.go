@@ -76,7 +76,7 @@ func arrows() []arrow {
 			"it ranges over the services, and knows none"},
 		{"commands/program", []string{"commands/ending", "internal/bounded", "internal/cmdline", "internal/console", "internal/credential", "internal/lineedit", "internal/netdial", "internal/pattern", "internal/process", "internal/secret", "internal/terminal", "internal/tokenstore", "output", "output/destination", "proto"}, nil,
 			"every command needs it, so it knows none, and no stream"},
-		{"commands/run", []string{"commands/program", "commands/recipes", "commands/stream", "internal/bounded", "internal/cmdline", "internal/config", "internal/credential", "internal/emulator/recipe", "internal/eventjson", "internal/secret", "proto", "proto/recipe"}, nil,
+		{"commands/run", []string{"commands/program", "commands/recipes", "commands/stream", "internal/bounded", "internal/cmdline", "internal/config", "internal/credential", "internal/emulator", "internal/emulator/recipe", "internal/eventjson", "internal/secret", "proto", "proto/recipe"}, nil,
 			"it is the service of any recipe"},
 		{"commands/recipes", []string{"commands/ending", "commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/console", "internal/secret", "internal/simulate", "internal/transcript", "proto", "proto/recipe", "recipes"}, nil,
 			"it knows recipes as files; a stream of one is for its service"},
