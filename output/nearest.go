@@ -26,14 +26,14 @@ type nearest struct {
 type candidate struct {
 	term     *jq.Term // nil when there is none
 	number   bool
-	distance float64       // of a number from the one that was asked for
-	native   jq.NativeTerm // the term, if it was evaluated natively
-	value    any           // otherwise
+	distance float64        // of a number from the one that was asked for
+	native   *jq.NativeTerm // the term, if it was evaluated natively
+	value    any            // otherwise
 }
 
 // native makes a candidate of a term which was evaluated natively, if there is one.
-func (n *nearest) native(t jq.NativeTerm) {
-	if c := &n.candidate; t.Term != nil {
+func (n *nearest) native(t *jq.NativeTerm) {
+	if c := &n.candidate; t != nil {
 		c.term, c.native = t.Term, t
 		c.distance, c.number = t.Distance()
 	}
@@ -65,12 +65,12 @@ func (n *nearest) note(redact func([]byte) []byte) {
 			}
 		}
 	}
-	*c = candidate{}
+	c.term, c.native, c.value = nil, nil, nil
 }
 
 // json appends the value, or at least its start, as JSON; ok is false when it has none.
 func (c *candidate) json(dst []byte) (out []byte, ok bool) {
-	if c.native.Term != nil {
+	if c.native != nil {
 		b, ok := c.native.JSON()
 		return append(dst, b...), ok
 	}

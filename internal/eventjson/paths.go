@@ -16,10 +16,18 @@ type Paths struct {
 }
 
 type pathNode struct {
-	name     string
-	children []int
-	below    []int // its children, and theirs
+	children []pathChild
+	lengths  uint64 // of their names, a bit for each, the highest for all others
+	below    []int  // its children, and theirs
 }
+
+type pathChild struct {
+	name string
+	path int
+}
+
+// lengthBit is the bit of names of a length.
+func lengthBit(n int) uint64 { return 1 << min(n, 63) }
 
 // A Span is a value within a document.
 type Span struct {
@@ -38,13 +46,15 @@ func (p *Paths) Add(parent int, name string) int {
 		p.nodes = append(p.nodes, pathNode{})
 	}
 	for _, c := range p.nodes[parent].children {
-		if p.nodes[c].name == name {
-			return c
+		if c.name == name {
+			return c.path
 		}
 	}
 	id := len(p.nodes)
-	p.nodes = append(p.nodes, pathNode{name: name})
-	p.nodes[parent].children = append(p.nodes[parent].children, id)
+	p.nodes = append(p.nodes, pathNode{})
+	n := &p.nodes[parent]
+	n.children = append(n.children, pathChild{name, id})
+	n.lengths |= lengthBit(len(name))
 	for i := range p.nodes {
 		p.nodes[i].below = nil
 	}
@@ -56,7 +66,7 @@ func (p *Paths) Add(parent int, name string) int {
 
 func (p *Paths) descendants(all []int, n int) []int {
 	for _, c := range p.nodes[n].children {
-		all = p.descendants(append(all, c), c)
+		all = p.descendants(append(all, c.path), c.path)
 	}
 	return all
 }
@@ -190,9 +200,12 @@ func (p *Paths) child(n *pathNode, t []byte) int {
 		p.name = AppendUnescaped(p.name[:0], t)
 		t = p.name
 	}
-	for _, c := range n.children {
-		if p.nodes[c].name == string(t) {
-			return c
+	if n.lengths&lengthBit(len(t)) == 0 {
+		return 0
+	}
+	for i := range n.children {
+		if n.children[i].name == string(t) {
+			return n.children[i].path
 		}
 	}
 	return 0

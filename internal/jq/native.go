@@ -268,7 +268,13 @@ func (c *nativeCompiler) query(q *gojq.Query, in int) (compiled, bool) {
 	case gojq.OpAnd, gojq.OpOr:
 		return compiled{&logic{l.eval, r.eval, q.Op == gojq.OpOr}, dynamic}, true
 	}
-	return compiled{&comparison{l.eval, r.eval, op}, dynamic}, true
+	e := &comparison{l.eval, r.eval, op}
+	if at, isPath := l.eval.(path); isPath {
+		if k, isConstant := r.eval.(constant); isConstant {
+			return compiled{&pathComparison{*e, at, k.v}, dynamic}, true
+		}
+	}
+	return compiled{e, dynamic}, true
 }
 
 // miscompiled reports whether gojq 0.12.20 may not do what jq does for the pipe q, for a

@@ -74,6 +74,12 @@ type (
 		left, right evaluator
 		holds       orders
 	}
+	// pathComparison is a comparison of a path with a constant.
+	pathComparison struct {
+		comparison
+		path path
+		with value
+	}
 	textTest struct {
 		of    evaluator
 		holds func(text []byte) bool
@@ -182,6 +188,30 @@ func (e *comparison) eval(s *Set, in value) (value, status) {
 	order, ok := s.compare(&l, &r)
 	if !ok {
 		return value{}, unsure
+	}
+	return boolean(e.holds.has(order)), one
+}
+
+func (e *pathComparison) eval(s *Set, in value) (value, status) {
+	sp := s.paths.Span(int(e.path))
+	var order int
+	switch {
+	case sp.Kind == 0:
+		return e.comparison.eval(s, in)
+	case sp.Kind != e.with.kind:
+		order = cmp.Compare(sp.Kind, e.with.kind)
+	case sp.Kind == eventjson.KindNumber:
+		n, ok := parseNumber(s.data[sp.Start:sp.End])
+		if !ok {
+			return value{}, unsure
+		}
+		order = n.compare(e.with.constant.num)
+	case sp.Kind == eventjson.KindString:
+		text := s.data[sp.Start+1 : sp.End-1]
+		if bytes.IndexByte(text, '\\') >= 0 {
+			return e.comparison.eval(s, in)
+		}
+		order = bytes.Compare(text, e.with.constant.text)
 	}
 	return boolean(e.holds.has(order)), one
 }

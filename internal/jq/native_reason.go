@@ -11,6 +11,7 @@ type NativeReason struct {
 	set    *Set
 	reason *Reason
 	terms  []nativeTerm
+	missed NativeTerm
 }
 
 type nativeTerm struct {
@@ -49,9 +50,9 @@ func (s *Set) AddReason(f *Filter, r *Reason) *NativeReason {
 }
 
 // Missed returns the term whose path is the reason that the event did not match, for
-// which Native.Matches has said that it does not; or zero. When ok is false, only
-// Reason.Missed can say it.
-func (n *NativeReason) Missed() (t NativeTerm, ok bool) {
+// which Native.Matches has said that it does not; or nil. It is valid until the next
+// call. When ok is false, only Reason.Missed can say it.
+func (n *NativeReason) Missed() (t *NativeTerm, ok bool) {
 	missed := -1
 	for i := range n.terms {
 		if len(n.terms) == 1 { // it is the expression
@@ -61,25 +62,26 @@ func (n *NativeReason) Missed() (t NativeTerm, ok bool) {
 		v, st := n.terms[i].holds.eval(n.set, value{})
 		switch {
 		case st == unsure:
-			return NativeTerm{}, false
+			return nil, false
 		case st == one && v.truth():
 			continue
 		case missed >= 0:
-			return NativeTerm{}, true // not the only one
+			return nil, true // not the only one
 		}
 		missed = i
 	}
 	if missed < 0 || n.terms[missed].value == nil {
-		return NativeTerm{}, true
+		return nil, true
 	}
 	v, st := n.terms[missed].value.eval(n.set, value{})
 	switch st {
 	case one:
-		return NativeTerm{Term: &n.reason.terms[missed], set: n.set, value: v}, true
+		n.missed = NativeTerm{Term: &n.reason.terms[missed], set: n.set, value: v}
+		return &n.missed, true
 	case unsure:
-		return NativeTerm{}, false
+		return nil, false
 	}
-	return NativeTerm{}, true // there cannot be a value
+	return nil, true // there cannot be a value
 }
 
 // A NativeTerm is a Term, and the value of its path in the event.
