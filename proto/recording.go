@@ -224,14 +224,19 @@ type RecordingReader struct {
 	End *RecordingEnd
 	// Plain: it is not a recording, but a file of messages, one a line.
 	Plain bool
+	// Room, if it is not nil, returns a slice to which the payload of the next record, of
+	// at most n bytes, may be appended; it is valid as long as the slice then. nil stands
+	// for no such slice.
+	Room func(n int) []byte
 
-	r     *bufio.Reader
-	line  int
-	long  []byte // a line that is longer than the reader's buffer
-	text  []byte // of the last message
-	first *FrameRecord
-	now   time.Time // when a plain file was last read
-	err   error
+	r      *bufio.Reader
+	line   int
+	long   []byte // a line that is longer than the reader's buffer
+	text   []byte // of the last message
+	minute minute
+	first  *FrameRecord
+	now    time.Time // when a plain file was last read
+	err    error
 }
 
 var errNoRecording = errors.New("the file is not a recording")

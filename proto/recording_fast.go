@@ -2,6 +2,7 @@ package proto
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto/frame"
@@ -19,7 +20,10 @@ var (
 func (t *RecordingReader) textRecord(b []byte) (r FrameRecord, ok bool) {
 	b, ok = bytes.CutPrefix(b, lineTime)
 	end := bytes.IndexByte(b, '"')
-	if !ok || end < 0 || r.Time.UnmarshalText(b[:end]) != nil {
+	if !ok || end < 0 {
+		return r, false
+	}
+	if r.Time, ok = t.minute.parse(b[:end]); !ok {
 		return r, false
 	}
 	switch b = b[end:]; {
@@ -30,15 +34,71 @@ func (t *RecordingReader) textRecord(b []byte) (r FrameRecord, ok bool) {
 	default:
 		return r, false
 	}
-	text, n := eventjson.AppendUnquoted(t.text[:0], b)
+	var room []byte
+	if t.Room != nil {
+		room = t.Room(len(b))
+	}
+	own := room == nil
+	if own {
+		room = t.text[:0]
+	}
+	text, n := eventjson.AppendUnquoted(room, b)
 	if n == 0 || string(bytes.TrimRight(b[n:], "\r\n")) != "}" {
 		return r, false
 	}
-	if cap(text) <= maxText {
+	if own && cap(text) <= maxText {
 		t.text = text
 	}
-	r.Opcode, r.Payload = frame.OpText, text
+	r.Opcode, r.Payload = frame.OpText, text[len(room):]
 	return r, true
+}
+
+// A minute is the one that the last time was in: most times are in the same.
+type minute struct {
+	text  []byte // 2026-03-01T12:00:
+	start time.Time
+}
+
+// parse parses a time of RFC 3339.
+func (m *minute) parse(b []byte) (t time.Time, ok bool) {
+	const seconds, point = len("2006-01-02T15:04:"), len("2006-01-02T15:04:05")
+	last := len(b) - 1
+	if last < point || b[last] != 'Z' || last-point > len(".123456789") {
+		return t, t.UnmarshalText(b) == nil
+	}
+	if !bytes.Equal(b[:seconds], m.text) {
+		if t.UnmarshalText(b) != nil {
+			return t, false
+		}
+		m.text = append(m.text[:0], b[:seconds]...)
+		m.start = t.Truncate(time.Minute)
+		return t, true
+	}
+	sec, ok := decimal(b[seconds:point])
+	if !ok || sec > 59 {
+		return t, t.UnmarshalText(b) == nil
+	}
+	nanos := 0
+	if point < last {
+		fraction := b[point+1 : last]
+		if nanos, ok = decimal(fraction); !ok || b[point] != '.' || len(fraction) == 0 {
+			return t, t.UnmarshalText(b) == nil
+		}
+		for range 9 - len(fraction) {
+			nanos *= 10
+		}
+	}
+	return m.start.Add(time.Duration(sec)*time.Second + time.Duration(nanos)), true
+}
+
+func decimal(b []byte) (n int, ok bool) {
+	for _, c := range b {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		n = n*10 + int(c)
+	}
+	return n, true
 }
 
 // maxText is how much room for the text of a message is kept, in bytes.

@@ -14,12 +14,14 @@ func FuzzTextRecord(f *testing.F) {
 	const start = `{"time":"2026-03-01T12:00:00.123456789Z","dir":"in","op":"text","text":`
 	for _, s := range []string{
 		start + `"a\"\u00e9\ud83d\ude00\n"}`, start + `"\ud800"}` + "\r\n", start + `""}`, start + `"a" }`, start + `"a","withheld":true}`, start + `"a"}}`, start + `"a`, start + "\"\xff\"}", start + `1}`,
-		strings.Replace(start, "Z", "+02:00", 1) + `"a"}`, strings.Replace(start, "2026", "26", 1) + `"a"}`, strings.Replace(start, "T", " ", 1) + `"a"}`, strings.Replace(start, "Z", "", 1) + `"a"}`,
+		strings.Replace(start, "Z", "+02:00", 1) + `"a"}`, strings.Replace(start, "00.123456789Z", "59Z", 1) + `"a"}`, strings.Replace(start, "00.123456789Z", "60.1Z", 1) + `"a"}`, strings.Replace(start, "00.123456789Z", "07.Z", 1) + `"a"}`,
+		strings.Replace(start, "00.123456789Z", "07,5Z", 1) + `"a"}`, strings.Replace(start, "00.123456789Z", "07.1234567891Z", 1) + `"a"}`, strings.Replace(start, "00.123456789Z", "0a.5Z", 1) + `"a"}`, strings.Replace(start, "2026", "26", 1) + `"a"}`, strings.Replace(start, "T", " ", 1) + `"a"}`, strings.Replace(start, "Z", "", 1) + `"a"}`,
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		var reader RecordingReader
+		reader.textRecord([]byte(start + `"a"}`)) // for the minute
 		got, ok := reader.textRecord([]byte(line))
 		if !ok {
 			return

@@ -54,13 +54,42 @@ func (a *ahead) read(records iter.Seq2[proto.FrameRecord, error]) {
 	a.pass()
 }
 
-func (a *ahead) add(r proto.FrameRecord, err error) bool {
+// take takes a batch to fill, unless there is one. It returns false after close.
+func (a *ahead) take() bool {
 	if a.filling == nil {
 		select {
 		case a.filling = <-a.free:
 		case <-a.stop:
 			return false
 		}
+	}
+	return true
+}
+
+// room is RecordingReader.Room: a payload is best made where it stays.
+func (a *ahead) room(n int) []byte {
+	n += roomSlack
+	if n >= batchBytes || !a.take() {
+		return nil
+	}
+	if b := a.filling; cap(b.bytes)-len(b.bytes) < n && len(b.records) > 0 {
+		if a.pass(); !a.take() {
+			return nil
+		}
+	}
+	b := a.filling
+	if cap(b.bytes)-len(b.bytes) < n {
+		b.bytes = make([]byte, 0, batchBytes)
+	}
+	return b.bytes
+}
+
+// roomSlack is what the one who makes a payload may use beyond its end.
+const roomSlack = 16
+
+func (a *ahead) add(r proto.FrameRecord, err error) bool {
+	if !a.take() {
+		return false
 	}
 	b := a.filling
 	if len(r.Payload) >= batchBytes {
@@ -74,9 +103,13 @@ func (a *ahead) add(r proto.FrameRecord, err error) bool {
 			return false
 		}
 	}
-	if n := len(b.bytes); r.Payload != nil {
-		b.bytes = append(b.bytes, r.Payload...)
-		r.Payload = b.bytes[n:len(b.bytes):len(b.bytes)]
+	if n := len(b.bytes); len(r.Payload) > 0 {
+		if cap(b.bytes)-n >= len(r.Payload) && &b.bytes[:n+1][n] == &r.Payload[0] {
+			b.bytes = b.bytes[:n+len(r.Payload)] // it was made there
+		} else {
+			b.bytes = append(b.bytes, r.Payload...)
+			r.Payload = b.bytes[n:len(b.bytes):len(b.bytes)]
+		}
 	}
 	b.records = append(b.records, read{r, err})
 	if len(b.bytes) >= batchBytes || len(b.records) >= batchRecords {

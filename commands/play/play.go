@@ -125,7 +125,7 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	s.Flags.MaxTime = 0 // which is by the local clock
 	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		a := newAhead()
-		in.before = a.pass
+		in.before, recording.Room = a.pass, a.room
 		go a.read(until(recording.Records(), limit))
 		idle := func() { _ = w.Flush() } // the next event reports a failure
 		err := proto.Play(ctx, player, a.records(idle), w, o)
