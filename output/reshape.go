@@ -58,9 +58,11 @@ func (w *Writer) dress() {
 		w.wants = w.opts.Filter.Needs()
 		w.native = w.set.Add(w.opts.Filter)
 	}
+	w.natively = w.native != nil
 	for _, c := range w.opts.Conditions {
 		for _, x := range c.watches() {
 			x.addTo(w.set)
+			w.natively = w.natively || x.native != nil
 			if !w.sees {
 				w.sees, w.wants = true, x.needs
 			} else {

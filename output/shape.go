@@ -106,7 +106,7 @@ func (w *Writer) event(ev *proto.Event) error {
 	}
 	var err error
 	if w.sees || w.opts.Raw && mayBeString(s.data) {
-		if w.sees && s.rest.Done() && (w.opts.Limit == 0 || len(s.data) <= w.opts.Limit/maxGrowth) {
+		if w.natively && s.rest.Done() && (w.opts.Limit == 0 || len(s.data) <= w.opts.Limit/maxGrowth) {
 			s.native, s.breaks = w.set.Load(s.data)
 		}
 		if err = w.look(s); err == nil {

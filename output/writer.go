@@ -92,6 +92,7 @@ type Writer struct {
 	filter          *jq.Pipeline         // Options.Filter at work
 	set             *jq.Set              // of the expressions that need no values of an event
 	native          *jq.Native           // Options.Filter, if it is one of them
+	natively        bool                 // there are such expressions
 	sight           eventView            // of the event that is being printed
 	sees            bool                 // someone looks at the values of events
 	scratch         []byte               // a record that is no message
