@@ -16,6 +16,8 @@ type client struct {
 	argv func(path, url string, c testCase) []string
 	// prefix is what it puts in front of each message.
 	prefix string
+	// filter is the program that filters what it prints; nil when it does that itself.
+	filter []string
 	// share of the events that it gets, so that slow ones take no longer.
 	share float64
 	// tls and deflate tell what it can do.
@@ -25,6 +27,7 @@ type client struct {
 const (
 	hark     = "hark"
 	websocat = "websocat"
+	withJaq  = "websocat with jaq -c" // for cases with a filter
 	wscat    = "wscat"
 	uwsc     = "uwsc"
 	bare     = "floor"
@@ -34,6 +37,16 @@ const (
 // clients looks for the programs: peers in deps first, where peers.sh puts them.
 func clients(harkPath, deps string) []client {
 	self, _ := os.Executable()
+	websocatPath := look(filepath.Join(deps, "cargo", "bin", "websocat"), "websocat")
+	websocatArgv := func(path, url string, c testCase) []string {
+		// -B: it would cut messages of its buffer's size in two
+		return []string{path, "-t", "-U", "-B", "131072", url}
+	}
+	jaqPath := jaq(deps)
+	withJaqPath := websocatPath
+	if jaqPath == "" {
+		withJaqPath = ""
+	}
 	return []client{
 		{name: hark, path: look(harkPath), share: 1, tls: true, deflate: true,
 			argv: func(path, url string, c testCase) []string {
@@ -46,11 +59,8 @@ func clients(harkPath, deps string) []client {
 				}
 				return argv
 			}},
-		{name: websocat, path: look(filepath.Join(deps, "cargo", "bin", "websocat"), "websocat"), share: 1, tls: true,
-			argv: func(path, url string, c testCase) []string {
-				// -B: it would cut messages of its buffer's size in two
-				return []string{path, "-t", "-U", "-B", "131072", url}
-			}},
+		{name: websocat, path: websocatPath, share: 1, tls: true, filter: []string{"jq", "-c"}, argv: websocatArgv},
+		{name: withJaq, path: withJaqPath, share: 1, filter: []string{jaqPath, "-c"}, argv: websocatArgv},
 		{name: wscat, path: look(filepath.Join(deps, "node_modules", ".bin", "wscat"), "wscat"), share: 0.1, tls: true, deflate: true,
 			argv: func(path, url string, c testCase) []string { return []string{path, "-c", url} }},
 		{name: uwsc, path: look("uwsc"), share: 0.05, prefix: "\b\b",
@@ -63,6 +73,9 @@ func clients(harkPath, deps string) []client {
 			argv: func(path, url string, c testCase) []string { return []string{path, "floor", url} }},
 	}
 }
+
+// jaq is where jaq is, or "".
+func jaq(deps string) string { return look(filepath.Join(deps, "cargo", "bin", "jaq"), "jaq") }
 
 // look returns the first of the programs that is there, or "".
 func look(names ...string) string {
@@ -82,7 +95,9 @@ func (p client) can(c testCase) bool {
 	case p.path == "" || c.secure && !p.tls || c.deflated && !p.deflate:
 		return false
 	case c.filter != "" && len(c.only) == 0:
-		return p.name == hark || p.name == websocat
+		return p.name == hark || p.filter != nil
+	case p.name == withJaq:
+		return false
 	case len(c.only) == 0:
 		return p.name != harkRun
 	}
@@ -92,8 +107,8 @@ func (p client) can(c testCase) bool {
 // stages are the processes for a case. hark filters by itself.
 func (p client) stages(url string, c testCase) [][]string {
 	stages := [][]string{p.argv(p.path, url, c)}
-	if c.filter != "" && p.name != hark && p.name != harkRun {
-		stages = append(stages, []string{"jq", "-c", c.filter})
+	if c.filter != "" && p.filter != nil {
+		stages = append(stages, append(slices.Clone(p.filter), c.filter))
 	}
 	return stages
 }

@@ -56,6 +56,7 @@ func run(args []string) int {
 type bench struct {
 	server  *server
 	clients []client
+	jaq     string // "" when it is not there
 	rounds  int
 	only    string
 	folder  string // for the certificate
@@ -67,7 +68,7 @@ type bench struct {
 }
 
 func newBench(harkPath, deps string, rounds int, only string) (*bench, error) {
-	b := &bench{clients: clients(harkPath, deps), rounds: max(rounds, 1), only: only, loads: map[string]*load{}}
+	b := &bench{clients: clients(harkPath, deps), jaq: jaq(deps), rounds: max(rounds, 1), only: only, loads: map[string]*load{}}
 	if b.clients[0].path == "" {
 		return nil, fmt.Errorf("%s is not there: run make build", harkPath)
 	}

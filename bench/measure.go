@@ -43,6 +43,12 @@ func (b *bench) measure() {
 			b.measureThroughput(c)
 		}
 	}
+	if b.wanted("conditions") {
+		b.measureConditions()
+	}
+	if b.wanted("play") {
+		b.measurePlay()
+	}
 	if b.wanted("start-up") {
 		b.measureStartup()
 	}
@@ -94,7 +100,7 @@ func (b *bench) measureStartup() {
 	samples := map[string][]time.Duration{}
 	for range startups {
 		for _, p := range b.clients {
-			if p.path == "" {
+			if p.path == "" || p.name == withJaq {
 				continue
 			}
 			d, err := b.startup(p)
@@ -106,6 +112,9 @@ func (b *bench) measureStartup() {
 		}
 	}
 	for _, p := range b.clients {
+		if p.name == withJaq {
+			continue
+		}
 		b.say("start-up       %-8s %s", p.name, median(samples[p.name]).Round(10*time.Microsecond))
 	}
 	b.addStartup(samples)

@@ -1,25 +1,34 @@
 #!/bin/sh
-# Gets the programs that hark is measured against: websocat with cargo and wscat
-# with npm into .deps, in fixed versions; jq and uwsc as packages of Debian, which
+# Gets the programs that hark is measured against: websocat and jaq with cargo and
+# wscat with npm into .deps, in fixed versions; jq and uwsc as packages of Debian, which
 # takes root. Does nothing for what is there already, and says what cannot be had.
 set -eu
 cd "$(dirname "$0")/.."
 
 websocat=1.14.1
+jaq=3.1.2
 wscat=6.1.0
 
 missing() { echo "bench: $1 cannot be had: $2"; }
 
 mkdir -p .deps
-if [ ! -x .deps/cargo/bin/websocat ] || [ "$(.deps/cargo/bin/websocat --version)" != "websocat $websocat" ]; then
-	if command -v cargo >/dev/null; then
-		echo "bench: building websocat $websocat into .deps"
-		cargo install websocat --version "$websocat" --locked --features ssl --root .deps/cargo --quiet ||
-			missing websocat "cargo install has failed"
-	else
-		missing websocat "there is no cargo"
+# build NAME VERSION [OPTIONS]: a program of crates.io.
+build() {
+	name=$1 version=$2
+	shift 2
+	if [ -x ".deps/cargo/bin/$name" ] && [ "$(".deps/cargo/bin/$name" --version)" = "$name $version" ]; then
+		return
 	fi
-fi
+	if command -v cargo >/dev/null; then
+		echo "bench: building $name $version into .deps"
+		cargo install "$name" --version "$version" --locked --root .deps/cargo --quiet "$@" ||
+			missing "$name" "cargo install has failed"
+	else
+		missing "$name" "there is no cargo"
+	fi
+}
+build websocat $websocat --features ssl
+build jaq $jaq
 
 have=.deps/node_modules/wscat/package.json
 if [ ! -f "$have" ] || ! grep -q "\"version\": \"$wscat\"" "$have"; then

@@ -50,17 +50,16 @@ func (r row) holds() bool {
 func least(limit float64) *bar             { return &bar{atLeast: true, limit: limit} }
 func most(limit float64, unit string) *bar { return &bar{limit: limit, unit: unit} }
 
-// bars of throughput and CPU time, by case, against websocat.
+// bars of throughput and CPU time, by case, against websocat, with jq where there is a
+// filter.
 func throughputBars(name string) (rate, cpu *bar) {
 	switch name {
 	case "250 B":
 		return least(1.5), most(0.75, "")
 	case "64 KiB":
 		return least(2), nil
-	case "select":
-		return least(3), most(0.4, "")
-	case "object":
-		return least(2.5), most(0.6, "")
+	case "select", "object":
+		return least(8), most(0.2, "")
 	}
 	return nil, nil
 }
@@ -83,7 +82,7 @@ func (b *bench) addThroughput(c testCase, samples map[string][]sample) {
 			continue
 		}
 		name := p.name
-		if c.filter != "" && p.name != harkRun {
+		if c.filter != "" && p.name == websocat {
 			name += " with jq -c"
 		}
 		prate, pcpu, ppeak := values(p.name)
@@ -100,6 +99,9 @@ func (b *bench) addThroughput(c testCase, samples map[string][]sample) {
 				limit = 40
 			}
 			row3.bar, row3.value = most(limit, "MiB"), peak
+		}
+		if p.name == withJaq {
+			row1.bar = least(5)
 		}
 		b.rows = append(b.rows, row1, row2, row3)
 	}
@@ -118,7 +120,7 @@ func count(perSecond float64) string {
 func (b *bench) addStartup(samples map[string][]time.Duration) {
 	own := median(samples[hark])
 	for _, p := range b.clients[1:] {
-		if len(samples[p.name]) == 0 || own == 0 {
+		if len(samples[p.name]) == 0 || own == 0 || p.name == withJaq {
 			continue
 		}
 		d := median(samples[p.name])
@@ -240,6 +242,9 @@ func (b *bench) versions() []string {
 		version(b.client(websocat).path, "--version"),
 		"wscat " + version(b.client(wscat).path, "--version") + ", node " + version(look("node"), "--version"),
 		version(look("jq"), "--version"),
+	}
+	if path := b.jaq; path != "" {
+		out = append(out, version(path, "--version"))
 	}
 	if p := b.client(uwsc); p.path != "" {
 		out = append(out, "uwsc "+version(p.path, "--version"))
