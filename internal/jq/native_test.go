@@ -88,7 +88,7 @@ func TestNative(t *testing.T) {
 		`select(.a and .b)`, `select(.a == .b)`, `select(.)`, `select(.a).b`, `.a | select(.b?)`, `{a, b: .a.b?}`, `{"a", "b"}`, `{"x y": .a, "x y": .b}`, `{b: .a, a: .b}`, `[.a, .b]`, `[.a, select(.b), 1]`, `[]`, `{}`, `[.a | (.b?, 1)]`,
 		`if .a then . else .b end`, `if .a.b? then 1 elif .b then .a end`, `.a // .b`, `.a // empty`, `(.a // .b).b?`, `.a // (.b | length)`, `.a | length`, `.a | type`, `.a | type == "object"`, `.a | (.b? | type), length?`, `. | length`, `{a: 1, b: [2]} | length`,
 		`.a | test("x")?`, `.a | test("X"; "i")?`, `.a | startswith("te")?`, `.a | endswith("t")?`, `.a | contains("ex")?`, `.a | (test("漢")?)`, `.a > .b`, `.a < 1`, `.a >= 100`, `.a == 1e2`, `.b != null`, `"a" < .b`, `.a == "text"`, `.a <= [1]`, `.a == {}`,
-		`.a == .a`, `[.a] == [.a]`, `.a == -0`, `.b == 12345678901234567890`, `.a | . == "漢字"`, `.a and .b or (.c | not)`, `(.a, .b) | length?`, `(.a, .b)`, `try .a.b`, `try .a.b.c`, `empty`, `1, "x", null, true, [1.50], -3, 1e3`, `.a as $x | $x`, `{a: {b: [.a, {c: .b}]}}`, `.a | {b}?`, `{a} | .a`, `{a} | type`, `(.a | length)?`, `.a.b.c // 5`, `[.[] | 1]`,
+		`.a == .a`, `[.a] == [.a]`, `.a == -0`, `(.b > .a.d)?`, `(.a.b > .b)?`, `.b == 12345678901234567890`, `.a | . == "漢字"`, `.a and .b or (.c | not)`, `(.a, .b) | length?`, `(.a, .b)`, `try .a.b`, `try .a.b.c`, `empty`, `1, "x", null, true, [1.50], -3, 1e3`, `.a as $x | $x`, `{a: {b: [.a, {c: .b}]}}`, `.a | {b}?`, `{a} | .a`, `{a} | type`, `(.a | length)?`, `.a.b.c // 5`, `[.[] | 1]`,
 	} {
 		f, err := Compile("--jq", expr, Vars{})
 		if err != nil {
