@@ -154,7 +154,7 @@ func BenchmarkConditions(b *testing.B) {
 		{"until", Options{Conditions: []Condition{Until(expr(native))}}},
 		{"expect", Options{Conditions: []Condition{Expect(expr(native))}}},
 		{"fail-if", Options{Conditions: []Condition{FailIf(expr(native))}}},
-		{"expect 4", Options{Conditions: []Condition{Expect(expr(native), expr(`.data.ok == false`), expr(`.subject == "alarm"`), expr(`.device | startswith("x")`))}}},
+		{"expect 4", Options{Conditions: []Condition{Expect(expr(native), expr(`.subject == "alarm"`), expr(`.data.ok == "no"`), expr(`.source | startswith("x")`))}}},
 		{"gojq select", Options{Filter: expr("select(" + other + ")")}},
 		{"gojq until", Options{Conditions: []Condition{Until(expr(other))}}},
 		{"gojq expect", Options{Conditions: []Condition{Expect(expr(other))}}},

@@ -54,6 +54,7 @@ func (s *Set) Load(data []byte) (ok, breaks bool) {
 type Native struct {
 	set  *Set
 	outs []evaluator
+	test tester // the only one, if it is one
 }
 
 // Add returns the evaluator of f, or nil when f is outside of the subset.
@@ -67,6 +68,9 @@ func (s *Set) Add(f *Filter) *Native {
 	n := &Native{set: s}
 	for _, o := range outs {
 		n.outs = append(n.outs, o.eval)
+	}
+	if len(outs) == 1 {
+		n.test, _ = outs[0].eval.(tester)
 	}
 	return n
 }
@@ -89,6 +93,10 @@ func (s *Set) path(parent int, name string) int {
 // Matches reports what Filter.Matches says of the event. When ok is false, only that
 // can say it.
 func (n *Native) Matches() (matched, ok bool) {
+	if n.test != nil {
+		holds, st := n.test.test(n.set)
+		return holds && st == one, st <= none
+	}
 	for _, e := range n.outs {
 		switch v, st := e.eval(n.set, value{}); {
 		case st > none:
@@ -153,6 +161,11 @@ const (
 	failed        // an error
 	unsure        // what only gojq can say
 )
+
+// A tester is an evaluator whose output is a truth about the event, whatever its input.
+type tester interface {
+	test(s *Set) (holds bool, st status)
+}
 
 // An evaluator is a part of an expression. in is its input; those whose input is a path
 // of the event do not look at it.

@@ -62,13 +62,34 @@ func (c *nativeCompiler) outputs(q *gojq.Query, in int) ([]compiled, bool) {
 				return nil, false
 			}
 			for _, r := range right {
-				all = append(all, compiled{&pipe{l.eval, r.eval}, r.path})
+				all = append(all, piped(l, r))
 			}
 		}
 		return all, true
 	}
 	e, ok := c.query(q, in)
 	return []compiled{e}, ok
+}
+
+// piped is l | r. r alone will do when it begins with what l is.
+func piped(l, r compiled) compiled {
+	if at, pure := l.eval.(path); pure {
+		var of evaluator
+		switch e := r.eval.(type) {
+		case *textTest:
+			of = e.of
+		case *typeOf:
+			of = e.of
+		case *length:
+			of = e.of
+		case *negation:
+			of = e.of
+		}
+		if same, ok := of.(path); ok && same == at {
+			return r
+		}
+	}
+	return compiled{&pipe{l.eval, r.eval}, r.path}
 }
 
 // simple reports whether q defines nothing and binds nothing.
@@ -93,7 +114,10 @@ func (c *nativeCompiler) query(q *gojq.Query, in int) (compiled, bool) {
 			return compiled{}, false
 		}
 		r, ok := c.query(q.Right, l.path)
-		return compiled{&pipe{l.eval, r.eval}, r.path}, ok
+		if !ok {
+			return compiled{}, false
+		}
+		return piped(l, r), true
 	}
 	op, isComparison := comparisons[q.Op]
 	if !isComparison && q.Op != gojq.OpAnd && q.Op != gojq.OpOr && q.Op != gojq.OpAlt {

@@ -161,27 +161,35 @@ func (e *comparison) eval(s *Set, in value) (value, status) {
 }
 
 func (e *pathComparison) eval(s *Set, in value) (value, status) {
+	holds, st := e.test(s)
+	return boolean(holds), st
+}
+
+// test implements tester.
+func (e *pathComparison) test(s *Set) (holds bool, st status) {
 	sp := s.paths.Span(int(e.path))
 	var order int
 	switch {
 	case sp.Kind == 0:
-		return e.comparison.eval(s, in)
+		v, st := e.comparison.eval(s, value{})
+		return v.truth(), st
 	case sp.Kind != e.with.kind:
 		order = cmp.Compare(sp.Kind, e.with.kind)
 	case sp.Kind == eventjson.KindNumber:
 		n, ok := parseNumber(s.data[sp.Start:sp.End])
 		if !ok {
-			return value{}, unsure
+			return false, unsure
 		}
 		order = n.compare(e.with.constant.num)
 	case sp.Kind == eventjson.KindString:
 		text := s.data[sp.Start+1 : sp.End-1]
 		if bytes.IndexByte(text, '\\') >= 0 {
-			return e.comparison.eval(s, in)
+			v, st := e.comparison.eval(s, value{})
+			return v.truth(), st
 		}
 		order = bytes.Compare(text, e.with.constant.text)
 	}
-	return boolean(e.holds.has(order)), one
+	return e.holds.has(order), one
 }
 
 func (e *textTest) eval(s *Set, in value) (value, status) {

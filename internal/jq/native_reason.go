@@ -8,15 +8,14 @@ import (
 
 // A NativeReason is a Reason for the events of a Set.
 type NativeReason struct {
-	set    *Set
-	reason *Reason
-	terms  []nativeTerm
-	missed NativeTerm
+	set   *Set
+	terms []nativeTerm
 }
 
 type nativeTerm struct {
-	holds evaluator
-	value evaluator // of the path; nil when the term has none
+	holds  evaluator
+	value  evaluator // of the path; nil when the term has none
+	missed NativeTerm
 }
 
 // AddReason returns the evaluator of r, which is that of f; nil when a part of it is
@@ -24,14 +23,15 @@ type nativeTerm struct {
 func (s *Set) AddReason(f *Filter, r *Reason) *NativeReason {
 	c := nativeCompiler{f: f, set: s}
 	s.path(eventjson.Root, "")
-	n := &NativeReason{set: s, reason: r}
+	n := &NativeReason{set: s}
 	for i := range r.terms {
 		t := &r.terms[i]
 		holds, ok := c.query(t.query, eventjson.Root)
 		if !ok {
 			return nil
 		}
-		term := nativeTerm{holds: holds.eval}
+		term := nativeTerm{holds: holds.eval, missed: NativeTerm{Term: t, set: s}}
+		term.missed.want, term.missed.numeric = t.wanted()
 		if t.text != "" {
 			at := self(eventjson.Root)
 			for _, key := range t.path {
@@ -73,11 +73,18 @@ func (n *NativeReason) Missed() (t *NativeTerm, ok bool) {
 	if missed < 0 || n.terms[missed].value == nil {
 		return nil, true
 	}
-	v, st := n.terms[missed].value.eval(n.set, value{})
+	m := &n.terms[missed]
+	if at, ok := m.value.(path); ok {
+		if sp := n.set.paths.Span(int(at)); sp.Kind != 0 { // as nearly always
+			m.missed.value.raw, m.missed.value.kind = n.set.data[sp.Start:sp.End], sp.Kind
+			return &m.missed, true
+		}
+	}
+	v, st := m.value.eval(n.set, value{})
 	switch st {
 	case one:
-		n.missed = NativeTerm{Term: &n.reason.terms[missed], set: n.set, value: v}
-		return &n.missed, true
+		m.missed.value = v
+		return &m.missed, true
 	case unsure:
 		return nil, false
 	}
@@ -87,22 +94,23 @@ func (n *NativeReason) Missed() (t *NativeTerm, ok bool) {
 // A NativeTerm is a Term, and the value of its path in the event.
 type NativeTerm struct {
 	*Term
-	set   *Set
-	value value
+	set     *Set
+	want    float64
+	numeric bool // it compares with a number, want
+	value   value
 }
 
 // Distance returns how far the value is from the number that the term compares with; ok
 // is false when it is no number, or not compared with one.
 func (t *NativeTerm) Distance() (d float64, ok bool) {
-	want, ok := t.wanted()
-	if !ok || t.value.kind != eventjson.KindNumber {
+	if !t.numeric || t.value.kind != eventjson.KindNumber {
 		return 0, false
 	}
 	n, ok := t.value.number()
 	if n.isInt {
 		n.float = float64(n.int)
 	}
-	return math.Abs(n.float - want), ok
+	return math.Abs(n.float - t.want), ok
 }
 
 // JSON returns the value as jq writes it; ok is false when it has no JSON form. It is
