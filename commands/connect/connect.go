@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hark-cli/hark/commands/program"
@@ -28,6 +29,7 @@ type options struct {
 	reconnect bool
 	address   string // --connect
 	stream.SocketFlags
+	ruleFlags
 	wscatOptions
 
 	// Set by check.
@@ -55,7 +57,7 @@ func Service() stream.Service {
 }
 
 func newStream(p *program.Program) *stream.Streaming {
-	o, f := &options{}, stream.NewFlags()
+	o, f := &options{ruleFlags: ruleFlags{ackTimeout: 10 * time.Second}}, stream.NewFlags()
 	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
 		Name: "connect", TakesURL: true,
 		Usage: "stream from any WebSocket, or talk to it",
@@ -82,7 +84,7 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 				Usage: "send the content of `FILE` as one message", Detail: ", as --send does and after it; binary when it is not UTF-8"},
 			{Name: "reconnect", Essential: true, Group: program.CatLink, Value: cmdline.Bool(&o.reconnect),
 				Usage: "reconnect when the connection is lost"},
-		}, append(o.SocketFlags.Flags(), f.Flags()...)...)),
+		}, append(append(o.SocketFlags.Flags(), o.ruleFlags.flags()...), f.Flags()...)...)),
 	},
 		LaterFlags: []string{"reconnect"},
 		Check: func(ctx context.Context, line *cmdline.Line) error {
@@ -107,7 +109,18 @@ seq 3 | hark connect ws://localhost:8080/echo --send - -n 3`,
 			}
 			return o.check(ctx, line, p, f)
 		},
+		Complete: func() error { return o.print(p) },
 		Open: func(ctx context.Context, _ *cmdline.Line, s *stream.Stream) (*stream.Opened, error) {
+			if o.recipe != nil {
+				opened, err := o.ruleFlags.open(s)
+				if err != nil {
+					return nil, err
+				}
+				if opened.Place = o.plain.URL; o.stdin {
+					s.Lingering, opened.Input = f.Lingers(), lines(ctx, p)
+				}
+				return opened, nil
+			}
 			if !o.stdin {
 				s.Sendable = true
 				return &stream.Opened{Service: o.plain, Place: o.plain.URL}, nil
@@ -139,7 +152,7 @@ func (o *options) check(ctx context.Context, line *cmdline.Line, p *program.Prog
 		f.Auto = false
 	}
 	o.plain, o.stdin = svc, stdin
-	return nil
+	return o.makeRecipe(ctx, line, p, svc.Subprotocols, svc.Header.Get("Authorization"))
 }
 
 // target returns the address: the argument, or the value of --connect.

@@ -12,6 +12,7 @@ const (
 	CatEnd      = "When to end"
 	CatOutput   = "Output"
 	CatDelivery = "Delivery"
+	CatDialog   = "Dialogue"
 	CatLink     = "Connection"
 	CatService  = "Service"
 	CatStatus   = "Status"

@@ -60,7 +60,7 @@ func arrows() []arrow {
 			"it knows names at a service, whichever it is"},
 		{"commands/config", []string{"commands/doctor", "commands/ending", "commands/program", "commands/settings", "commands/stream", "internal/cmdline", "internal/config", "internal/console", "internal/credential", "internal/jq", "internal/process", "internal/secret", "internal/tomlfile", "proto"}, nil,
 			"it ranges over the services, and knows none"},
-		{"commands/connect", []string{"commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/credential", "internal/netdial", "internal/prompt", "proto", "proto/plain"}, nil,
+		{"commands/connect", []string{"commands/program", "commands/stream", "internal/bounded", "internal/cmdline", "internal/credential", "internal/netdial", "internal/prompt", "proto", "proto/plain", "commands/ending", "internal/jq", "internal/pattern", "internal/secret", "proto/recipe"}, nil,
 			"a service knows no other one"},
 		{"commands/doctor", []string{"commands/ending", "commands/program", "commands/settings", "commands/stream", "internal/cmdline", "internal/config", "internal/console", "internal/netdial", "internal/process", "output", "output/destination", "proto"}, nil,
 			"it ranges over the services, and knows none"},
