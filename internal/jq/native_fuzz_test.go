@@ -1,6 +1,7 @@
 package jq
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -79,18 +80,55 @@ func (g *grower) event() {
 	g.grow(6, `{"a":1}`, `{"a":Ⓥ,"b":Ⓥ}`, `{"a":Ⓥ,"b":Ⓥ,"c":Ⓥ}`, `{"a":{"a":Ⓥ,"b":Ⓥ},"b":Ⓥ,"c":{"c":Ⓥ}}`, `␣{␣"Ⓜ"␣:␣Ⓥ,"Ⓜ":{"Ⓜ":Ⓥ,"Ⓜ":Ⓥ}␣,"Ⓜ":Ⓥ}␣`, `{"a":{"a":{"a":Ⓥ}},"a":Ⓥ}`, `{"a":{"b":Ⓥ},"a":{"c":Ⓥ},"b":{"a":Ⓥ}}`, `{"a":Ⓥ`, `{"a":Ⓥ}}`, `{"a":Ⓥ,}`)
 }
 
-// What is evaluated natively comes out as gojq says it, byte for byte: expressions and
-// events are grown from the input.
-func FuzzNative(f *testing.F) {
+// grownVars are the variables of grown expressions.
+func grownVars(t testing.TB) Vars {
+	t.Helper()
 	x, err := Arg("x", "a\x00\u007fä")
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	y, err := ArgJSON("y", "1.50")
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	vars := Vars{Named: []Var{x, y}}
+	return Vars{Named: []Var{x, y}}
+}
+
+// TestNativeGrown is FuzzNative for a few thousand inputs that are always the same.
+func TestNativeGrown(t *testing.T) {
+	vars, r := grownVars(t), rand.New(rand.NewPCG(1, 2))
+	seed := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(r.IntN(256))
+		}
+		return b
+	}
+	taken := 0
+	for range 5000 {
+		g := grower{left: seed(40)}
+		g.expr(5)
+		f, err := Compile("--jq", g.out.String(), vars)
+		if err != nil {
+			continue
+		}
+		for range 3 {
+			e := grower{left: seed(60)}
+			e.event()
+			if compareNatively(t, f, []byte(e.out.String())) {
+				taken++
+			}
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("%d events were evaluated natively", taken)
+	}
+}
+
+// What is evaluated natively comes out as gojq says it, byte for byte: expressions and
+// events are grown from the input.
+func FuzzNative(f *testing.F) {
+	vars := grownVars(f)
 	for i := range 200 {
 		seed := make([]byte, 40)
 		for j := range seed {
