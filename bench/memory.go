@@ -10,7 +10,7 @@ import (
 // blockedFor is how long stdout is blocked.
 const blockedFor = 20 * time.Second
 
-// blocked returns the peak memory of a client whose stdout nobody reads while the
+// blocked returns the peak memory of a client whose stdout is not read while the
 // server sends as much as it takes.
 func (b *bench) blocked(p client) (int64, error) {
 	r, w, err := os.Pipe()

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Gets the programs that hark is measured against: websocat and jaq with cargo and
 # wscat with npm into .deps, in fixed versions; jq and uwsc as packages of Debian, which
-# takes root. Does nothing for what is there already, and says what cannot be had.
+# takes root. Does nothing for what is there already, and says what cannot be installed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ websocat=1.14.1
 jaq=3.1.2
 wscat=6.1.0
 
-missing() { echo "bench: $1 cannot be had: $2"; }
+missing() { echo "bench: $1 cannot be installed: $2"; }
 
 mkdir -p .deps
 # build NAME VERSION [OPTIONS]: a program of crates.io.

@@ -15,7 +15,7 @@ import (
 )
 
 // A server is the load server: it answers the opening handshake, writes what it is
-// told, and closes. It is a few lines above the socket so that it limits nobody.
+// told, and closes. It is a few lines above the socket so that it limits no client.
 type server struct {
 	plain, secure net.Listener
 	// conns takes the connections that have made their handshake.

@@ -180,7 +180,7 @@ func filtered(filter string, messages [][]byte) ([][]byte, error) {
 		case `{id, v: .data.value}`:
 			out = append(out, fmt.Appendf(nil, `{"id":%q,"v":%s}`, event.ID, event.Data.Value))
 		default:
-			return nil, fmt.Errorf("nobody knows what %q makes of an event", filter)
+			return nil, fmt.Errorf("unknown filter %q", filter)
 		}
 	}
 	return out, nil

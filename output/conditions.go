@@ -26,7 +26,7 @@ type Condition interface {
 	look(w *Writer, s *eventView) error
 	// verdict is nil, or how the stream ends with this event.
 	verdict(s *eventView) error
-	// outcomes says what has come of the condition; any goroutine may call it.
+	// outcomes returns the results of the condition; any goroutine may call it.
 	outcomes() []Outcome
 }
 
@@ -34,18 +34,18 @@ type Condition interface {
 type eventView struct {
 	ev      *proto.Event
 	data    []byte         // what is printed for it when there is no filter
-	rest    eventjson.Tail // of data, when nobody looks at the value
+	rest    eventjson.Tail // of data, when the value is not looked at
 	binary  bool
 	native  bool  // data is in the Writer's jq.Set
 	breaks  bool  // and a CR or LF occurs in it
 	decoded bool  // value, unseen and kind are known
-	value   any   // of data, when someone wants to see it
+	value   any   // of data, when it is looked at
 	unseen  error // why there is no value all the same
 	kind    kind
 	printed bool // the filter left something of it
 }
 
-// An Outcome says what has come of one expression or count.
+// An Outcome is the result of one expression or count.
 type Outcome struct {
 	// Condition is its name: "count", "until", "fail-if", "expect".
 	Condition string
@@ -214,7 +214,7 @@ func (e *expect) outcomes() []Outcome {
 type watch struct {
 	name   string
 	filter *jq.Filter
-	reason *jq.Reason // nil when it cannot be known, or nobody wants to
+	reason *jq.Reason // nil when it cannot be known, or is not asked for
 	needs  *eventjson.Selection
 	run    *jq.Pipeline // nil before the first event
 	met    bool

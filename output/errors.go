@@ -17,8 +17,8 @@ type Ended struct {
 
 func (e Ended) Error() string { return "ended by " + e.Condition }
 
-// ErrStdoutClosed says that nobody reads stdout any more: | head -1. It wraps
-// syscall.EPIPE. No failure: there is nobody left to print for.
+// ErrStdoutClosed says that stdout is no longer read: | head -1. It wraps
+// syscall.EPIPE. It is not a failure: there is no reader left.
 var ErrStdoutClosed = fmt.Errorf("stdout is closed: %w", syscall.EPIPE)
 
 // A WriteError says that output could not be written: a full disk.

@@ -242,7 +242,7 @@ func TestRecent(t *testing.T) {
 	}
 }
 
-// What comes of expressions is there for a report.
+// The results of expressions are available to a report.
 func TestOutcomes(t *testing.T) {
 	f := func(expr string) *jq.Filter { return mustCompile(t, expr, jq.Vars{}) }
 	r := newRig(Options{

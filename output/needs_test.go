@@ -15,7 +15,7 @@ func printed(f *jq.Filter, all bool, data []byte) string {
 	var out bytes.Buffer
 	w := New(&out, Options{Filter: f, Warn: func(s string) { fmt.Fprintln(&out, "warning:", s) }})
 	if all {
-		w.wants = nil
+		w.selection = nil
 	}
 	ev := &proto.Event{Message: proto.Message{Data: data}, Seq: 1}
 	err := w.Event(ev)

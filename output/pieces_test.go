@@ -16,7 +16,7 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// What goes out in pieces is, byte for byte, what is printed when a condition wants to
+// What goes out in pieces is, byte for byte, what is printed when a condition is to
 // see the value of the event, for which it is made as a whole.
 func TestPieces(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))

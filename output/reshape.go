@@ -45,17 +45,17 @@ func (w *Writer) Await(conditions ...Condition) {
 	w.dress()
 }
 
-// maxWants is how many members all expressions together may ask for; with more, to look
+// maxSelection is how many members all expressions together may ask for; with more, to look
 // for them takes longer than to make all of them.
-const maxWants = 32
+const maxSelection = 32
 
 // dress does what follows from the options.
 func (w *Writer) dress() {
 	w.filter = nil // made anew when it is needed
-	w.sees, w.wants = w.opts.Filter != nil, nil
+	w.sees, w.selection = w.opts.Filter != nil, nil
 	w.set, w.native = &jq.Set{}, nil
 	if w.sees {
-		w.wants = w.opts.Filter.Needs()
+		w.selection = w.opts.Filter.Needs()
 		w.native = w.set.Add(w.opts.Filter)
 	}
 	w.natively = w.native != nil
@@ -64,14 +64,14 @@ func (w *Writer) dress() {
 			x.addTo(w.set)
 			w.natively = w.natively || x.native != nil
 			if !w.sees {
-				w.sees, w.wants = true, x.needs
+				w.sees, w.selection = true, x.needs
 			} else {
-				w.wants = w.wants.Union(x.needs)
+				w.selection = w.selection.Union(x.needs)
 			}
 		}
 	}
-	if w.wants.Len() > maxWants {
-		w.wants = nil
+	if w.selection.Len() > maxSelection {
+		w.selection = nil
 	}
 	w.lines.style, w.lines.delim = newStyle(w.opts.Style), '\n'
 	if w.opts.Null {

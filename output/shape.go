@@ -48,7 +48,7 @@ func (w *Writer) value(s *eventView) {
 	if len(s.data) >= giant && w.dec.Limit > 0 && w.opts.Format != FormatMessage {
 		w.dec.Limit = max(w.dec.Limit-len(s.data), 1) // it is there alongside the message
 	}
-	v, err := w.dec.DecodeSelected(s.data, w.wants)
+	v, err := w.dec.DecodeSelected(s.data, w.selection)
 	switch {
 	case err == nil:
 		s.value, s.kind = v, kindJSON

@@ -88,14 +88,14 @@ type Writer struct {
 	opts            Options
 	lines           lineWriter
 	dec             eventjson.Decoder
-	wants           *eventjson.Selection // what of an event is decoded
+	selection       *eventjson.Selection // what of an event is decoded
 	filter          *jq.Pipeline         // Options.Filter at work
 	set             *jq.Set              // of the expressions that need no values of an event
 	native          *jq.Native           // Options.Filter, if it is one of them
 	natively        bool                 // there are such expressions
 	sight           eventView            // of the event that is being printed
 	sees            bool                 // someone looks at the values of events
-	scratch         []byte               // a record that is no message
+	scratch         []byte               // a record that is not a message
 	uris, types     verified
 	memory          memory
 	events, printed uint64
@@ -212,7 +212,7 @@ func (w *Writer) Counts() Counts {
 	}
 }
 
-// Outcomes says what has come of each expression and count, in the order of the
+// Outcomes returns the result of each expression and count, in the order of the
 // conditions. Any goroutine may call it.
 func (w *Writer) Outcomes() []Outcome {
 	var all []Outcome

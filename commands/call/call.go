@@ -161,7 +161,7 @@ func (o *options) run(ctx context.Context, p *program.Program, f *stream.Flags) 
 	})
 }
 
-// A call is one request, and what has come of it.
+// A call is one request and its result.
 type call struct {
 	line   int // of stdin; 0 for the call of the command line
 	id     int

@@ -56,7 +56,7 @@ func (f *File) Parse() (*recipe.Recipe, error) {
 // its expressions have.
 func (f *File) Outline() (*recipe.Recipe, error) { return recipe.Outline(f.Path, f.Source) }
 
-// Script reads the transcript of the recipe, NAME.txt beside NAME.toml; it is nil if there
+// Script reads the transcript of the recipe, NAME.txt alongside NAME.toml; it is nil if there
 // is none. Its error is for the user.
 func (f *File) Script(ctx context.Context) (*transcript.File, error) {
 	path := strings.TrimSuffix(f.Path, ".toml") + ".txt"

@@ -10,7 +10,7 @@ import (
 	emulated "github.com/hark-cli/hark/internal/emulator/recipe"
 )
 
-// emulate puts an emulator that plays the transcript of the recipe in the place of
+// emulate puts an emulator that plays the transcript of the recipe instead of
 // everything that the recipe connects to. Parameters that the user does not give are
 // those of the transcript.
 func (o *options) emulate(ctx context.Context, file *recipes.File, s *stream.Stream) error {

@@ -17,7 +17,7 @@ const (
 )
 
 // Caret returns two lines that show the mistake: the line of the expression that
-// holds it, and a caret under its first character. It is "" when the place of
+// contains it, and a caret under its first character. It is "" when the place of
 // the mistake is not known. There is no line feed at the end.
 func (e *Error) Caret() string {
 	if e.Offset < 0 || e.Offset > len(e.Expr) {

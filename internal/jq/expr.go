@@ -30,7 +30,7 @@ func parseError(flag, expr string, err error) *Error {
 	e := &Error{Flag: flag, Expr: expr, Offset: -1, Msg: console.Brief(err.Error())}
 	if pe, ok := errors.AsType[*gojq.ParseError](err); ok {
 		// gojq says how far it had read, the wrong token included; the token of a
-		// byte that is no UTF-8 is U+FFFD
+		// byte that is not UTF-8 is U+FFFD
 		size := len(pe.Token)
 		if !strings.HasSuffix(expr[:pe.Offset], pe.Token) {
 			size = 1
@@ -98,7 +98,7 @@ type word struct {
 }
 
 // words yields the words of expr that are not part of a string or a comment; the
-// interpolations of a string are no part of it.
+// interpolations of a string are not part of it.
 func words(expr string) iter.Seq[word] {
 	return func(yield func(word) bool) {
 		code, before := masked(expr), ""
@@ -122,7 +122,7 @@ func words(expr string) iter.Seq[word] {
 }
 
 // masked is expr with a quotation mark for each byte of a string and with spaces for
-// each comment. The interpolations of a string are no part of it.
+// each comment. The interpolations of a string are not part of it.
 func masked(expr string) string {
 	code := []byte(expr)
 	var open []int // one for each interpolation around i: parentheses open in it

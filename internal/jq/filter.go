@@ -235,7 +235,7 @@ func (f *Filter) run(ctx context.Context, v any) results {
 }
 
 // next returns the next value; ok is false when there are no more. After an error
-// the run is over, as in the jq command. ErrHalt and interrupted are no failures;
+// the run is over, as in the jq command. ErrHalt and interrupted are not failures;
 // all other errors, that of halt_error too, are about the expression and this
 // input.
 func (r results) next() (v any, ok bool, err error) {

@@ -87,7 +87,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// What a peer says by way of stderr is one line, that is none of hark's and nobody's command.
+// What a peer says by way of stderr is one line, which is not one of hark's own, and not a command.
 func TestStderrIsOneLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\n::error::b":             "a ::error::b",

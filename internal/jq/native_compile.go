@@ -28,7 +28,7 @@ type nativeCompiler struct {
 }
 
 const (
-	// dynamic is the path of what is no value of a path.
+	// dynamic is the path of what is not a value of a path.
 	dynamic = -1
 	// maxOutputs is how many outputs an expression may have.
 	maxOutputs = 32

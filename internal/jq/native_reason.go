@@ -101,7 +101,7 @@ type NativeTerm struct {
 }
 
 // Distance returns how far the value is from the number that the term compares with; ok
-// is false when it is no number, or not compared with one.
+// is false when it is not a number, or not compared with one.
 func (t *NativeTerm) Distance() (d float64, ok bool) {
 	if !t.numeric || t.value.kind != eventjson.KindNumber {
 		return 0, false

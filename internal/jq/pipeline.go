@@ -103,7 +103,7 @@ func (p *Pipeline) Forget() { p.iter, p.value = nil, nil }
 
 // Next returns the next value that the expression yields for the value that Run was
 // given; ok is false when there are no more. After an error the run is over, as in the
-// jq command. ErrHalt and Interrupted are no failures; all other errors, that of
+// jq command. ErrHalt and Interrupted are not failures; all other errors, that of
 // halt_error too, are about the expression and this value.
 func (p *Pipeline) Next() (v any, ok bool, err error) {
 	defer func() {

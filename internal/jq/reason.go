@@ -373,7 +373,7 @@ func (t *Term) Path() string { return t.text }
 func (t *Term) Value(v any) (value any, ok bool) { return lookup(v, t.path) }
 
 // Distance returns how far a value is from the number that t compares with; ok is false
-// when it is no number, or not compared with one.
+// when it is not a number, or not compared with one.
 func (t *Term) Distance(value any) (d float64, ok bool) {
 	got, isNumber := float(value)
 	want, ok := t.wanted()

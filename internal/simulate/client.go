@@ -371,7 +371,7 @@ func (c *client) end(err error) {
 	c.made = append(c.made, act{kind: transcript.Exit, code: c.o.ExitCode(err), err: err})
 }
 
-// apply does what the session wants.
+// apply does what the session asks for.
 func (c *client) apply(effects []proto.Effect) {
 	for _, effect := range effects {
 		switch e := effect.(type) {

@@ -213,7 +213,7 @@ func (p *player) matches(s *transcript.Step, a act) (bool, error) {
 	return s.Match.Matches(p.ctx, a.value)
 }
 
-// said expects that the client says what each of the steps wants, in any order.
+// said expects that the client says what each of the steps requires, in any order.
 func (p *player) said(steps []transcript.Step) error {
 	m := matching{p: p, steps: steps, taken: make(map[int]int)}
 	for range steps {

@@ -16,7 +16,7 @@ import (
 
 // A toy is a service with everything that a transcript can say: it gets a ticket, sends
 // hello with it, is ready at {"ok":…}, sends a heartbeat each 10 s, and refuses
-// {"no":…}. {"ask":…} makes it send a request beside the connection.
+// {"no":…}. {"ask":…} makes it send a request alongside the connection.
 type toy struct {
 	client *http.Client
 	now    func() time.Time
@@ -160,7 +160,7 @@ func TestRun(t *testing.T) {
 		begin + "< ok\n= ready\n! cut\n> request => 200 2\n# open .url == \"wss://a.example/2\"\n> . == 2\n> .hello\n< ok\n= gap\n" +
 			"! close 1001 x\n> request => 200 3\n# open\n> . == 3\n> .hello\n< resumed\n= ready\n",
 		begin + "! cut\n> request => 200 2\n# open\n> . == 2\n> .hello\n< ok\n= ready\n",
-		// Requests beside the connection, while messages go on, and cut off.
+		// Requests alongside the connection, while messages go on, and cut off.
 		begin + "< ask\n> request .url == \"https://a.example/ask\" => 200 {\"b\":1}\n> .b == 1\n",
 		begin + "< ok\n= ready\n< ask\n> request => 200 {\"b\":1}\n> .b\n< ask\n> request => 500\n> request => 200 2\n# open\n> . == 2\n> .hello\n",
 	} {

@@ -111,7 +111,7 @@ func TestRequestFailures(t *testing.T) {
 	}
 }
 
-// Requests of rules are made beside the connection, in order; one that fails ends it.
+// Requests of rules are made alongside the connection, in order; one that fails ends it.
 func TestRuleRequests(t *testing.T) {
 	o := newTicketOffice(t)
 	k := talkOf(t, parsed(t, minimal+`[param.at]

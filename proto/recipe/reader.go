@@ -64,7 +64,7 @@ func (t *table) get(key string) (v any, ok bool) {
 	return v, ok
 }
 
-// done notes the keys that nobody has asked for.
+// done notes the keys that were not read.
 func (t *table) done() {
 	for _, key := range slices.Sorted(maps.Keys(t.m)) {
 		if slices.Contains(t.known, key) {

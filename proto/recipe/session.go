@@ -283,7 +283,7 @@ func duration(v any) (d time.Duration, ok bool) {
 // OnClose implements proto.Session.
 func (s *session) OnClose() []proto.Frame {
 	s.values = nil
-	frames, _ := s.frames(s.svc.recipe.closing.send, nil) // there is nobody to tell any more
+	frames, _ := s.frames(s.svc.recipe.closing.send, nil) // an error cannot be reported any more
 	return frames
 }
 

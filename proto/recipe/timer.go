@@ -173,5 +173,5 @@ func (s *session) nextCall() func(context.Context) func(time.Time) (proto.Work, 
 	}
 }
 
-// callTimeout is how long a request beside the connection may take.
+// callTimeout is how long a request alongside the connection may take.
 const callTimeout = 30 * time.Second

@@ -92,7 +92,7 @@ func TestDaily(t *testing.T) {
 	}
 }
 
-// What is no regular file is written to as it is; a full disk is the end.
+// What is not a regular file is written to as it is; a full disk is the end.
 func TestDevices(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("/dev/full is Linux's")
