@@ -55,7 +55,7 @@ func check(root, system string) (problems []string, err error) {
 		Tests: true,
 		ParseFile: func(files *token.FileSet, name string, source []byte) (*ast.File, error) {
 			f, err := parser.ParseFile(files, name, source, parser.SkipObjectResolution|parser.ParseComments)
-			if f != nil && !strings.HasPrefix(name, folder+string(filepath.Separator)) {
+			if f != nil && !within(name, folder) {
 				forget(f)
 			}
 			return f, err
@@ -70,13 +70,19 @@ func check(root, system string) (problems []string, err error) {
 	seen := make(map[string]bool) // packages come again with their tests
 	packages.Visit(all, nil, func(p *packages.Package) {
 		for _, e := range p.Errors {
-			if !seen[e.Error()] && (e.Kind != packages.TypeError || strings.HasPrefix(e.Pos, folder)) {
+			if !seen[e.Error()] && (e.Kind != packages.TypeError || within(e.Pos, folder)) {
 				seen[e.Error()] = true
 				problems = append(problems, e.Error())
 			}
 		}
 	})
 	return problems, nil
+}
+
+// within reports whether a file is in folder, or below it. Another folder may have a
+// name that begins in the same way.
+func within(file, folder string) bool {
+	return strings.HasPrefix(file, folder+string(filepath.Separator))
 }
 
 // forget removes the bodies of functions, which need not be checked in other modules.
