@@ -35,7 +35,8 @@ func TestHelpExamples(t *testing.T) {
 		})
 	}
 	Tree(io.Discard).Root().Walk(func(n *cmdline.Command) {
-		if !n.Hidden {
+		// A call needs a server that answers, and hark has none: see call.txtar.
+		if !n.Hidden && n.Path() != "hark call" {
 			run(n.Path(), n.Describe().Examples[:min(1, len(n.Describe().Examples))])
 		}
 	})
