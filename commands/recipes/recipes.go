@@ -101,11 +101,7 @@ func showCommand(p *program.Program) *cmdline.Command {
 			"which parameters are credentials. What is printed is a recipe again.",
 		Complete: complete(p),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			f, err := Find(ctx, p, line.Args()[0])
-			if err != nil {
-				return err
-			}
-			r, err := f.Parse()
+			f, r, err := parsed(ctx, p, line)
 			if err != nil {
 				return err
 			}
@@ -120,6 +116,16 @@ func showCommand(p *program.Program) *cmdline.Command {
 			return program.Flushed(w)
 		},
 	}
+}
+
+// parsed returns the recipe that a line names, and the file that it is in.
+func parsed(ctx context.Context, p *program.Program, line *cmdline.Line) (*File, *recipe.Recipe, error) {
+	f, err := Find(ctx, p, line.Arg(0))
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := f.Parse()
+	return f, r, err
 }
 
 // show writes what show prints.
@@ -185,11 +191,7 @@ func checkCommand(p *program.Program) *cmdline.Command {
 			"mine.txt, if there is one.",
 		Complete: complete(p),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			f, err := Find(ctx, p, line.Args()[0])
-			if err != nil {
-				return err
-			}
-			r, err := f.Parse()
+			f, r, err := parsed(ctx, p, line)
 			if err != nil {
 				return err
 			}

@@ -39,11 +39,7 @@ func testCommand(p *program.Program) *cmdline.Command {
 			"exits with 4 if one fails. docs/recipes.md describes transcripts.",
 		Complete: complete(p),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			f, err := Find(ctx, p, line.Args()[0])
-			if err != nil {
-				return err
-			}
-			r, err := f.Parse()
+			f, r, err := parsed(ctx, p, line)
 			if err != nil {
 				return err
 			}
