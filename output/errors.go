@@ -41,8 +41,8 @@ func (e *FilterError) Error() string {
 
 func (e *FilterError) Unwrap() error { return e.Err }
 
-// writeError is the error for one that a write returned, if it is not that already.
-func writeError(err error) error {
+// WriteFailure returns the error for one that a write returned, if it is not that already.
+func WriteFailure(err error) error {
 	if isWriteError(err) {
 		return err
 	}

@@ -76,7 +76,7 @@ func (l *lineWriter) write(b []byte) error {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		return writeError(err)
+		return WriteFailure(err)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ const pipeAtomic = 4096
 func (p *Pipe) Write(b []byte) (int, error) {
 	n, err := p.write(b)
 	if err != nil {
-		err = writeError(err)
+		err = WriteFailure(err)
 	}
 	return n, err
 }

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"slices"
@@ -231,7 +232,9 @@ func (f *ruleFlags) print(p *program.Program) error {
 	if f.recipe == nil || !f.printRecipe {
 		return nil
 	}
-	if _, err := p.Stdout.Write(p.Say.Bytes(f.recipe.Source)); err != nil {
+	w := bufio.NewWriter(p.Stdout)
+	_, _ = w.Write(p.Say.Bytes(f.recipe.Source)) // Flushed has the error
+	if err := program.Flushed(w); err != nil {
 		return err
 	}
 	return &ending.CommandExit{Code: ending.OK}

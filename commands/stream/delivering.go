@@ -129,7 +129,7 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 		r.Data = bytes.Clone(data[:len(data)-1])
 		if v.s.Flags.print {
 			if _, perr := v.s.Stdout.Write(append(data[:len(data)-1], '\n')); perr != nil {
-				return &output.WriteError{Err: perr}
+				return output.WriteFailure(perr)
 			}
 		}
 		if derr := v.delivery.Submit(r); derr != nil {
