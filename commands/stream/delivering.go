@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -117,6 +118,7 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 	if ferr := v.w.Flush(); err == nil {
 		err = ferr
 	}
+	var unprinted error
 	r := destination.Record{Received: ev.Time}
 	if v.records.Len() > 0 {
 		r.ID, r.Type = v.s.identify(ev.Message)
@@ -127,24 +129,42 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 			break
 		}
 		r.Data = bytes.Clone(data[:len(data)-1])
-		if v.s.Flags.print {
-			if _, perr := v.s.Stdout.Write(append(data[:len(data)-1], '\n')); perr != nil {
-				return output.WriteFailure(perr)
-			}
-		}
 		if derr := v.delivery.Submit(r); derr != nil {
 			return derr
 		}
+		// What cannot be printed is delivered all the same.
+		if v.s.Flags.print && unprinted == nil {
+			_, unprinted = v.s.Stdout.Write(append(data[:len(data)-1], '\n'))
+		}
 	}
-	v.records.Reset()
+	if unprinted != nil {
+		err = output.WriteFailure(unprinted)
+	}
+	if v.records.Reset(); v.records.Cap() > largeRecord {
+		v.records = bytes.Buffer{}
+	}
 	return err
 }
 
+// largeRecord is the size in bytes from which a buffer is not kept for the next event.
+const largeRecord = 1 << 20
+
 // identify returns id and CloudEvents type of an event, "" where it has none.
 func (s *Stream) identify(m proto.Message) (id, kind string) {
-	var event struct{ SpecVersion, ID, Type string }
-	if json.Unmarshal(m.Data, &event) == nil && event.SpecVersion == "1.0" {
-		return event.ID, event.Type
+	version := ""
+	eventjson.Members(m.Data, func(name, value []byte) bool {
+		switch string(name) {
+		case "specversion":
+			version, _ = eventjson.String(value)
+		case "id":
+			id, _ = eventjson.String(value)
+		case "type":
+			kind, _ = eventjson.String(value)
+		}
+		return true
+	})
+	if version == "1.0" { // a CloudEvent
+		return id, kind
 	}
 	if s.describe == nil {
 		return "", ""
@@ -177,8 +197,12 @@ func (s *Stream) Delivered(err error) error {
 			failed = &destination.NotDeliveredError{Destination: "--dead-letter " + s.Flags.deadLetter, Err: cerr}
 		}
 	}
-	if u, ok := errors.AsType[*proto.UnwrittenError](err); ok && failed == nil {
-		failed = &destination.NotDeliveredError{Destination: v.name, Err: u}
+	if u, ok := errors.AsType[*proto.UnwrittenError](err); ok {
+		if failed == nil {
+			failed = &destination.NotDeliveredError{Destination: v.name, Err: u}
+		} else {
+			failed = fmt.Errorf("%w; %w", failed, u)
+		}
 	}
 	if failed == nil {
 		return err
