@@ -22,6 +22,7 @@ type Pipe struct {
 	opened bool      // lock is as it will be
 	locked bool
 	held   bool // not to be unlocked after a write
+	grown  bool // the pipe has been made larger
 }
 
 // NewPipe returns a Pipe that writes to f.
@@ -65,7 +66,15 @@ func (p *Pipe) write(b []byte) (int, error) {
 }
 
 // Hold keeps what is written until Release together.
-func (p *Pipe) Hold() { p.held = true }
+func (p *Pipe) Hold() {
+	p.held = true
+	if !p.grown {
+		// A pipe of the usual size holds one full buffer, so that the rest of the record,
+		// often a few bytes, would wait for the reader and wake it once more.
+		p.grown = true
+		growPipe(p.f, 2*bufferSize)
+	}
+}
 
 // Release ends Hold.
 func (p *Pipe) Release() {

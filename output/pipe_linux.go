@@ -40,3 +40,18 @@ func (l *pipeLock) close() { l.f.Close() }
 
 // unlock gives the lock back. It cannot fail while the file is open.
 func (l *pipeLock) unlock() { _ = syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN) }
+
+// Operations of fcntl(2) that package syscall does not name.
+const (
+	setPipeSize = 1031 // F_SETPIPE_SZ
+	getPipeSize = 1032 // F_GETPIPE_SZ
+)
+
+// growPipe makes the pipe f hold at least size bytes, if the system allows that: there
+// is a limit for the pipes of a user. It never makes a pipe smaller.
+func growPipe(f *os.File, size int) {
+	has, _, err := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), getPipeSize, 0)
+	if err == 0 && int(has) < size {
+		_, _, _ = syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), setPipeSize, uintptr(size))
+	}
+}
