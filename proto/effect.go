@@ -1,6 +1,10 @@
 package proto
 
-import "time"
+import (
+	"time"
+
+	"github.com/hark-cli/hark/proto/sequence"
+)
 
 // An Effect is an action that a Session requests, besides passing an event to the sink:
 // one of the types below. Effects are applied in order. The caller must not modify a
@@ -38,6 +42,9 @@ type (
 	// them instead of the message, in this order. Only Decode returns them. Their Data
 	// is copied.
 	Events []Message
+	// Numbers are the numbers of events of the current message, which rise by one within
+	// each sequence; see Options.Number. Only Decode returns them.
+	Numbers []sequence.Number
 	// Resumed: the service confirms that nothing was missed since the last connection, so
 	// that there is no gap. It comes before StreamReady.
 	Resumed struct{}
@@ -76,6 +83,7 @@ func (HeartbeatAnswered) effect() {}
 func (GapReports) effect()        {}
 func (Inject) effect()            {}
 func (Events) effect()            {}
+func (Numbers) effect()           {}
 func (Resumed) effect()           {}
 func (Note) effect()              {}
 func (Answer) effect()            {}

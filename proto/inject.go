@@ -19,11 +19,15 @@ func (l *connLoop) inject(events []Message) {
 	}
 	l.rearmIdle(time.Now())
 	if l.o.frames() {
+		for _, m := range events {
+			l.number(m)
+		}
 		return
 	}
 	if b := batchOf(l.queue.free, events); l.aside.open {
 		l.aside.events = append(l.aside.events, b)
 	} else {
+		l.follow(b)
 		l.queue.put(b)
 	}
 }
@@ -35,7 +39,9 @@ func (r *runner) release() {
 		return
 	}
 	if events := drainer.Drain(); len(events) > 0 {
-		r.queue.put(batchOf(r.queue.free, events))
+		b := batchOf(r.queue.free, events)
+		r.follow(b)
+		r.queue.put(b)
 	}
 }
 

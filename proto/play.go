@@ -8,6 +8,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto/frame"
+	"github.com/hark-cli/hark/proto/sequence"
 )
 
 // A Player is a Service that can decode a recording.
@@ -41,7 +42,9 @@ var ErrRecordingEnd = errors.New("the recording has ended")
 func Play(ctx context.Context, svc Player, recording iter.Seq2[FrameRecord, error], sink Sink, o Options) error {
 	p := &player{svc: svc, sink: sink, o: &o}
 	p.source, _ = svc.Start().(OfflineSource)
+	p.numbers.report, p.numbers.warn = p.report, func(text string) { o.Trace.warning(Warning(text)) }
 	err := p.play(ctx, recording)
+	p.numbers.end(p.heard, false)
 	if ferr := sink.Flush(); ferr != nil {
 		return ferr
 	}
@@ -65,6 +68,7 @@ type player struct {
 	event   time.Time // when the last event was received, or the stream became live
 	ev      Event
 	events  []Message // of the current message
+	numbers numbers
 }
 
 func (p *player) play(ctx context.Context, recording iter.Seq2[FrameRecord, error]) error {
@@ -152,6 +156,7 @@ func (p *player) connected(now time.Time) {
 	p.report(now, Connected{})
 	p.report(now, Live{})
 	p.missed = p.heard
+	p.numbers.lost(p.missed, nil, now)
 	p.apply(p.session.OnOpen(now), now)
 	if p.source == nil {
 		p.reportGap(now)
@@ -160,10 +165,13 @@ func (p *player) connected(now time.Time) {
 
 // reportGap reports that events may have been missed before the connection, once.
 func (p *player) reportGap(now time.Time) {
-	if !p.missed.IsZero() {
-		p.report(now, Gap{From: p.missed, To: now})
-		p.missed = time.Time{}
+	if p.missed.IsZero() {
+		return
 	}
+	if gap := (Gap{From: p.missed, To: now}); !p.numbers.await(gap, now) {
+		p.report(now, gap)
+	}
+	p.missed = time.Time{}
 }
 
 func (p *player) message(m Message) error {
@@ -176,6 +184,13 @@ func (p *player) message(m Message) error {
 	p.events = appendMade(p.events, effects)
 	if len(p.events) > 0 {
 		p.event = m.Time
+	}
+	if p.o.Number != nil {
+		for _, m := range p.events {
+			if n, ok := p.o.Number(m); ok {
+				p.numbers.add([]sequence.Number{n}, m.Time)
+			}
+		}
 	}
 	for _, m := range p.events {
 		if p.o.Frames {
@@ -224,6 +239,10 @@ func (p *player) apply(effects []Effect, now time.Time) {
 			p.o.Trace.warning(e)
 		case HeartbeatAnswered:
 			p.report(now, Heartbeat(e))
+		case Numbers:
+			if p.o.Number == nil {
+				p.numbers.add(e, now)
+			}
 		case Resumed:
 			p.missed = time.Time{}
 		case StreamReady:

@@ -78,7 +78,7 @@ func (l *connLoop) announce(now time.Time) {
 		l.report(time.Now(), l.address, Authenticated{})
 	}
 	l.report(time.Now(), l.address, Ready{Earlier: l.input.earlier})
-	if gap, ok := l.missed.ready(now); ok {
+	if gap, ok := l.missed.ready(now); ok && !l.numbers.await(gap, now) {
 		l.report(now, l.address, gap)
 	}
 }

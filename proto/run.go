@@ -10,6 +10,7 @@ import (
 
 	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
+	"github.com/hark-cli/hark/proto/sequence"
 )
 
 // Options are the settings of a run; see DefaultOptions. A zero duration or count means
@@ -57,8 +58,12 @@ type Options struct {
 	// InputWritten, if not nil, is called when Input has been closed and all frames
 	// have been written.
 	InputWritten func()
-	Control      Control
-	Trace        Trace
+	// Number, if not nil, returns the number of an event. Numbers rise by one within each
+	// sequence, also over connections; ok is false for an event without one. It takes
+	// precedence over Numbers of the session, and is called on the goroutine of Trace.
+	Number  func(Message) (n sequence.Number, ok bool)
+	Control Control
+	Trace   Trace
 	// Kill ends the run at once, without a closing handshake. nil means never.
 	Kill <-chan struct{}
 }
@@ -167,6 +172,8 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		policy:   newReconnectPolicy(&o),
 		input:    input{frames: o.Input, ended: o.InputWritten},
 	}
+	r.numbers.report = func(now time.Time, s State) { r.report(now, "", s) }
+	r.numbers.warn = func(text string) { o.Trace.warning(Warning(text)) }
 	defer r.queue.free.Close()
 	go r.sink(sink)
 	err := r.control(ctx)
@@ -174,6 +181,7 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 		r.reportUnconfirmed(1, "")
 	}
 	r.release()
+	r.numbers.end(time.Now(), r.sinkEnded())
 	r.queue.end()
 	full, overflow := errors.AsType[*OverflowError](err)
 	if overflow { // the sink cannot keep up
@@ -195,6 +203,16 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	return err
 }
 
+// sinkEnded reports whether the sink accepts no more events.
+func (r *runner) sinkEnded() bool {
+	select {
+	case <-r.sinkDone:
+		return true
+	default:
+		return false
+	}
+}
+
 // A runner is one call of Run.
 type runner struct {
 	svc    Service
@@ -209,6 +227,7 @@ type runner struct {
 	attempt   int
 	connected bool
 	missed    interruption
+	numbers   numbers
 	input     input
 	dropped   dropReport
 }

@@ -82,6 +82,7 @@ func (l *connLoop) ended(e end) {
 	if l.stream.reported {
 		l.missed.lost(l.conn.State(now).Drained, e.err)
 	}
+	l.numbers.lost(l.missed.from, e.err, now)
 	if e.kind == stopped {
 		l.unfilled()
 	} else {
@@ -245,6 +246,7 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 	}
 	e := l.pass(b)
 	for _, c := range l.aside.takeEvents() {
+		l.follow(c)
 		l.queue.put(c)
 	}
 	if !e.came() && err != nil {
@@ -269,13 +271,17 @@ func (l *connLoop) pass(b *wsconn.Batch) end {
 
 // message has the session decode a message.
 func (l *connLoop) message(b *wsconn.Batch, e *wsconn.Entry) (event bool, err error) {
-	event, effects, err := l.session.Decode(Message{Data: b.Payload(e), Binary: e.Op == frame.OpBinary, Time: e.Time})
+	m := Message{Data: b.Payload(e), Binary: e.Op == frame.OpBinary, Time: e.Time}
+	event, effects, err := l.session.Decode(m)
 	for _, effect := range effects { // before the message is shown that they came in
 		if secrets, ok := effect.(Secrets); ok {
 			l.apply([]Effect{secrets}, e.Time)
 		}
 	}
 	l.traceEntry(b, e)
+	if event {
+		l.number(m)
+	}
 	l.apply(effects, e.Time)
 	return event, err
 }
@@ -311,7 +317,14 @@ func (l *connLoop) apply(effects []Effect, now time.Time) {
 		case StreamReady:
 			l.nowReady(e, now)
 		case Events:
+			for _, m := range e {
+				l.number(m)
+			}
 			l.aside.make(e, l.o.frames())
+		case Numbers:
+			if l.o.Number == nil {
+				l.numbers.add(e, now)
+			}
 		case Resumed:
 			l.missed.resumed = true
 		case Inject:
@@ -346,6 +359,7 @@ func (l *connLoop) due(now time.Time) end {
 	if err := l.limit.check(l.o.Buffer); err != nil {
 		return lostTo(err)
 	}
+	l.numbers.tick(now)
 	l.sendWaiting(now)
 	if l.scheduler != nil {
 		w, err := l.scheduler.Tick(now)
@@ -386,6 +400,7 @@ func (l *connLoop) wake(now time.Time) time.Duration {
 	sooner(l.stream.due())
 	sooner(l.limit.due())
 	sooner(l.dropsDue())
+	sooner(l.numbers.due())
 	if !l.reading.paused {
 		sooner(l.idle.at)
 	}

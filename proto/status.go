@@ -1,6 +1,10 @@
 package proto
 
-import "time"
+import (
+	"time"
+
+	"github.com/hark-cli/hark/proto/sequence"
+)
 
 // A Status is a change of state of the connection of a run.
 type Status struct {
@@ -57,10 +61,26 @@ type (
 		From, To time.Time
 		// Reason is what interrupted the stream.
 		Reason string
-		// Filled: the events were fetched, so that none is missing.
+		// Filled: none is missing, because the events were fetched, or because the numbers
+		// of the events show it.
 		Filled bool
-		// Unfilled is why the events could not be fetched, if that was tried.
+		// Unfilled is why the events could not be fetched, if that was tried, or why their
+		// numbers do not show what is missing.
 		Unfilled string
+		// Counted: the numbers of the events show how many are missing. Then Missing is
+		// that, and Hole is where, if any is.
+		Counted bool
+		Missing uint64
+		Hole    sequence.Finding
+	}
+	// OutOfSequence: within a connection, the number of an event is not the next one.
+	OutOfSequence struct{ sequence.Finding }
+	// OutOfSequenceSum stands for many OutOfSequence, and for many Gap of sequences, that
+	// were not reported one by one.
+	OutOfSequenceSum struct {
+		From, To                        time.Time // when the first and the last was found
+		Holes, Late, Repeats, StepsBack int
+		Missing                         uint64 // events in the holes
 	}
 	// Dropped: events were dropped because the sink was too slow.
 	Dropped struct {
@@ -90,21 +110,27 @@ func (Disconnected) String() string  { return "disconnected" }
 func (Retrying) String() string      { return "retrying" }
 func (Gap) String() string           { return "gap" }
 func (Dropped) String() string       { return "dropped" }
-func (Unconfirmed) String() string   { return "unconfirmed" }
-func (Held) String() string          { return "held" }
+func (OutOfSequence) String() string { return "out-of-sequence" }
 
-func (Connecting) state()    {}
-func (Connected) state()     {}
-func (Authenticated) state() {}
-func (Live) state()          {}
-func (Ready) state()         {}
-func (Heartbeat) state()     {}
-func (Disconnected) state()  {}
-func (Retrying) state()      {}
-func (Gap) state()           {}
-func (Dropped) state()       {}
-func (Unconfirmed) state()   {}
-func (Held) state()          {}
+// String is that of OutOfSequence.
+func (OutOfSequenceSum) String() string { return "out-of-sequence" }
+func (Unconfirmed) String() string      { return "unconfirmed" }
+func (Held) String() string             { return "held" }
+
+func (Connecting) state()       {}
+func (Connected) state()        {}
+func (Authenticated) state()    {}
+func (Live) state()             {}
+func (Ready) state()            {}
+func (Heartbeat) state()        {}
+func (Disconnected) state()     {}
+func (Retrying) state()         {}
+func (Gap) state()              {}
+func (Dropped) state()          {}
+func (OutOfSequence) state()    {}
+func (OutOfSequenceSum) state() {}
+func (Unconfirmed) state()      {}
+func (Held) state()             {}
 
 func (t *Trace) status(s Status) {
 	if t.Status != nil {

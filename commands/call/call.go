@@ -44,7 +44,7 @@ var programLimits = jq.Options{Timeout: 10 * time.Second, MaxOutputs: 1000, MaxV
 // inapplicable are the flags of streams that a call does not have.
 var inapplicable = []string{
 	"count", "until", "expect", "fail-if", "idle", "max-time", "on-ready", "ready-file", "ready-only", "ready-delay",
-	"format", "time", "report", "on-gap", "retries", "retry-window", "buffer", "overflow",
+	"format", "time", "report", "on-gap", "sequence", "sequence-by", "retries", "retry-window", "buffer", "overflow",
 	"interactive", "linger", "hold", "slash", "allow-files", "show-ping-pong",
 }
 

@@ -123,6 +123,9 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 	if _, err := f.conditions(vars); err != nil {
 		return err
 	}
+	if _, err := f.numbering(nil); err != nil {
+		return err
+	}
 	for _, text := range f.OutputFlags.reports {
 		if _, err := reportTarget(text); err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/sequence"
 )
 
 // A statusRecord is one line of --status json and --status-file. The help topic
@@ -43,6 +44,16 @@ type statusRecord struct {
 	Filled   *bool     `json:"filled,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Unfilled string    `json:"unfilled,omitempty"`
+
+	Problem  string  `json:"problem,omitempty"`
+	Sequence string  `json:"sequence,omitempty"`
+	After    *int64  `json:"after,omitempty"`
+	Number   *int64  `json:"number,omitempty"`
+	Missing  *uint64 `json:"missing,omitempty"`
+	Holes    int     `json:"holes,omitempty"`
+	Late     int     `json:"late,omitempty"`
+	Repeats  int     `json:"repeats,omitempty"`
+	Back     int     `json:"steps_back,omitempty"`
 
 	DroppedNow uint64 `json:"dropped_now,omitempty"`
 	Messages   int    `json:"messages,omitempty"`
@@ -159,6 +170,24 @@ func (j *journal) status(st proto.Status) {
 		}
 		r.From, r.To, r.Filled, r.Reason = state.From.UTC(), state.To.UTC(), &state.Filled, state.Reason
 		r.Unfilled = state.Unfilled
+		if state.Counted {
+			r.Missing = &state.Missing
+		}
+		if f := &state.Hole; f.After != f.Number || f.By != "" {
+			r.Sequence, r.After, r.Number = f.By, &f.After, &f.Number
+		}
+	case proto.OutOfSequence:
+		f := &state.Finding
+		r.From, r.To = f.Since.UTC(), st.Time.UTC()
+		r.Problem, r.Sequence, r.After, r.Number = f.Kind.String(), f.By, &f.After, &f.Number
+		if f.Kind == sequence.Hole {
+			r.Missing = &f.Missing
+			j.counters.Gaps++
+		}
+	case proto.OutOfSequenceSum:
+		r.From, r.To, r.Problem, r.Missing = state.From.UTC(), state.To.UTC(), "several", &state.Missing
+		r.Holes, r.Late, r.Repeats, r.Back = state.Holes, state.Late, state.Repeats, state.StepsBack
+		j.counters.Gaps += state.Holes
 	case proto.Unconfirmed:
 		r.Messages = state.Messages
 	case proto.Dropped:
@@ -268,7 +297,7 @@ func (j *journal) write(r statusRecord) {
 // line returns the line of a record. j.mu must be held.
 func (j *journal) line(r statusRecord) []byte {
 	r.Time, r.Service, r.Attempt = r.Time.UTC(), j.service, j.attempt
-	for _, s := range []*string{&r.CloseReason, &r.Reason, &r.Text} {
+	for _, s := range []*string{&r.CloseReason, &r.Reason, &r.Text, &r.Sequence} {
 		*s = console.Line(*s)
 	}
 	r.Error = console.Lines(r.Error) // one line, and those of an error in an expression

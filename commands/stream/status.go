@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hark-cli/hark/commands/ending"
@@ -18,6 +20,8 @@ type StatusFlags struct {
 	status     string // "" means text, without details
 	statusFile string
 	onGap      string
+	sequence   string // expression
+	sequenceBy string // expression
 }
 
 func newStatusFlags() StatusFlags { return StatusFlags{onGap: "warn"} }
@@ -31,6 +35,10 @@ func (f *StatusFlags) Flags() []*cmdline.Flag {
 			Usage: "write connection status to `FILE`, one JSON record per line"},
 		{Name: "on-gap", Group: program.CatStatus, Value: cmdline.String(&f.onGap),
 			Usage: "when events may have been lost: `warn|fail`"},
+		{Name: "sequence", Group: program.CatStatus, Value: cmdline.String(&f.sequence),
+			Usage: "report events that are missing or repeated in the numbers `EXPR`", Detail: ", which rise by one"},
+		{Name: "sequence-by", Group: program.CatStatus, Value: cmdline.String(&f.sequenceBy),
+			Usage: "each value of `EXPR` has its own --sequence", Detail: ", of at most 10,000 values"},
 	}
 }
 
@@ -46,6 +54,9 @@ func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
 		if !choice.ok {
 			return cmdline.ValueErrorf(line.GivenAs(choice.name), cmdline.Cut(choice.value, 24), "expected %s", choice.words)
 		}
+	}
+	if f.sequence == "" && f.sequenceBy != "" {
+		return cmdline.FlagErrorf(line.GivenAs("sequence-by"), " requires --sequence")
 	}
 	if f.statusFile == "-" {
 		e := cmdline.FlagErrorf(line.GivenAs("status-file"), " -: stdout is used for events")
@@ -75,20 +86,17 @@ func (o *overflow) Set(text string) error {
 func (o *overflow) String() string { return overflows[*o] }
 
 // A gapError ends a stream at the first gap, with --on-gap fail.
-type gapError struct {
-	from, to time.Time
-	why      string
-}
+type gapError struct{ proto.Gap }
 
 // Exit returns the exit code for lost events.
 func (e *gapError) Exit() int { return ending.Missed }
 
 func (e *gapError) Error() string {
-	if e.why != "" {
-		return "events between " + e.from.Format(time.RFC3339) + " and " + e.to.Format(time.RFC3339) + " may have been lost: " + e.why
+	if e.Counted || e.Unfilled != "" {
+		return strings.TrimPrefix(gapText(e.Gap), "reconnected; ")
 	}
-	return "the connection was lost, and events between " + e.from.Format(time.RFC3339) + " and " +
-		e.to.Format(time.RFC3339) + " may have been lost"
+	return "the connection was lost, and events between " + e.From.Format(time.RFC3339) + " and " +
+		e.To.Format(time.RFC3339) + " may have been lost"
 }
 
 // Warn prints a warning, unless warnings are disabled.
@@ -137,9 +145,21 @@ func (s *Stream) status(st proto.Status) {
 		s.stdin = false // report it once
 		s.Warn("lines of stdin are not sent again after a reconnect: use --send TEXT for messages that the server needs on each connection, such as a subscription")
 	case proto.Gap:
-		if !state.Filled && s.Flags.onGap == "fail" {
-			s.cancel(&gapError{state.From, state.To, state.Unfilled})
+		if !state.Filled {
+			s.missing(&gapError{state})
 		}
+	case proto.OutOfSequence:
+		s.missing(&sequenceError{sequenceText(state.Finding)})
+	case proto.OutOfSequenceSum:
+		s.missing(&sequenceError{sumText(state)})
+	}
+}
+
+// missing ends the stream with err, with --on-gap fail.
+func (s *Stream) missing(err error) {
+	if s.Flags.onGap == "fail" {
+		s.missed = cmp.Or(s.missed, err)
+		s.cancel(err)
 	}
 }
 
@@ -159,15 +179,15 @@ func (s *Stream) statusText(st proto.Status) {
 	case proto.Retrying:
 		s.Warn("%v; retrying in %s (%d of %d)", state.Err, state.Delay.Round(100*time.Millisecond), state.Retry, state.Retries)
 	case proto.Gap:
-		from, to := state.From.Format(time.RFC3339), state.To.Format(time.RFC3339)
-		switch {
-		case state.Filled:
-			s.Tell("reconnected; the events between %s and %s were fetched", from, to)
-		case state.Unfilled != "":
-			s.Warn("events between %s and %s may have been lost: %s", from, to, state.Unfilled)
-		default:
-			s.Warn("reconnected; events between %s and %s may have been lost", from, to)
+		if state.Filled {
+			s.Tell("%s", gapText(state))
+		} else {
+			s.Warn("%s", gapText(state))
 		}
+	case proto.OutOfSequence:
+		s.Warn("%s", sequenceText(state.Finding))
+	case proto.OutOfSequenceSum:
+		s.Warn("%s", sumText(state))
 	case proto.Unconfirmed:
 		s.Warn("up to %s that hark sent may not have arrived: the connection ended before the server had answered a ping", program.Plural(state.Messages, "message"))
 	case proto.Dropped:

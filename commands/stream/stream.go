@@ -35,6 +35,7 @@ type Stream struct {
 	stdin      bool                                      // messages come from stdin, and the warning that they are not sent again is due
 	live       bool                                      // the stream was live at least once
 	ready      bool                                      // the stream was ready at least once
+	missed     error                                     // the first gap, with --on-gap fail
 	readyFile  *readyFile                                // nil without --ready-file
 	describe   func(proto.Message) proto.Description
 	place      string    // of what is opened
@@ -223,6 +224,10 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 	if err != nil {
 		return err
 	}
+	numbers, err := s.Flags.numbering(func(text string) { s.Warn("%s", text) })
+	if err != nil {
+		return err
+	}
 	s.RunID = w.Run()
 	reports, err := s.openReports(svc.Name())
 	if err != nil {
@@ -277,6 +282,9 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 	o.Idle = s.Flags.idle
 	o.Frames = s.Flags.Format == string(output.FormatFrames)
 	o.Trace = s.trace()
+	if numbers != nil {
+		o.Number = numbers.number
+	}
 	err = events(ctx, w, o)
 	if late, ok := errors.AsType[*jq.TimeoutError](err); ok {
 		err = late // if it hangs, report the events that wait for it
@@ -284,6 +292,9 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 		err = s.ending(err, w)
 	}
 	e = s.end(ctx, s.finishReadyCommand(err))
+	if s.missed != nil && e.Code == ending.OK { // it was found at the very end
+		e = s.end(ctx, s.missed)
+	}
 	if s.recording != nil {
 		if err := s.recording.close(*e); err != nil {
 			e = s.end(ctx, err)

@@ -54,6 +54,12 @@ type Var struct {
 	value any
 }
 
+// Name returns the name, without the $.
+func (v Var) Name() string { return v.name }
+
+// Value returns the value, of the types of eventjson.Decoder.
+func (v Var) Value() any { return v.value }
+
 // Arg is the variable $name with a string as its value: --arg.
 func Arg(name, value string) (Var, error) {
 	if !validName(name) {

@@ -16,6 +16,7 @@ import (
 	"github.com/hark-cli/hark/internal/transcript"
 	"github.com/hark-cli/hark/proto"
 	"github.com/hark-cli/hark/proto/frame"
+	"github.com/hark-cli/hark/proto/sequence"
 )
 
 // Options are what a simulation needs besides a case.
@@ -47,6 +48,7 @@ type client struct {
 	next      time.Time        // when Tick is due, zero for never
 	ready     bool             // the stream of the connection
 	missed    missed
+	numbers   sequence.Tracker
 
 	calls    chan *call  // requests of the blocking function that runs
 	results  chan func() // its end
@@ -315,6 +317,7 @@ func (c *client) lost(err error) {
 	if c.session != nil && c.ready {
 		c.missed.lost = true
 	}
+	c.numbers.Interrupt()
 	c.session, c.next = nil, time.Time{}
 	c.cancel()
 	c.join()
@@ -387,6 +390,8 @@ func (c *client) apply(effects []proto.Effect) {
 			c.nowReady(e)
 		case proto.GapReports:
 			c.gaps(e)
+		case proto.Numbers:
+			c.follow(e)
 		case proto.Inject:
 			c.events(e)
 		}
@@ -410,8 +415,17 @@ func (c *client) nowReady(r proto.StreamReady) {
 	}
 	c.ready = true
 	c.made = append(c.made, act{kind: transcript.Ready})
-	if c.missed.lost && !r.Filling && !c.missed.resumed {
+	if c.missed.lost && !r.Filling && !c.missed.resumed && c.numbers.Sequences() == 0 {
 		c.made = append(c.made, act{kind: transcript.Gap})
+	}
+}
+
+// follow takes note of numbers of events that are not in order, over a reconnect, too.
+func (c *client) follow(list proto.Numbers) {
+	for _, n := range list {
+		if f := c.numbers.Next(n, c.now); f.Kind != sequence.InOrder {
+			c.made = append(c.made, act{kind: transcript.Gap})
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type Step struct {
 	Events                          []string
 	Resumed                         bool
 	Gaps                            []proto.GapReport
+	Numbers                         []string // with the name of their sequence, if it has one
 }
 
 // StepOf returns the Step of effects.
@@ -47,6 +49,10 @@ func StepOf(effects []proto.Effect) (s Step) {
 			s.Heartbeat, s.RTT = true, e.RTT
 		case proto.GapReports:
 			s.Gaps = append(s.Gaps, e...)
+		case proto.Numbers:
+			for _, n := range e {
+				s.Numbers = append(s.Numbers, strings.TrimSpace(fmt.Sprintf("%d %s", n.Value, n.By)))
+			}
 		case proto.Inject:
 			s.Inject = append(s.Inject, e...)
 		case proto.Events:

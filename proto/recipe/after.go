@@ -2,10 +2,9 @@ package recipe
 
 import (
 	"fmt"
-	"math"
-	"time"
 
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/sequence"
 )
 
 // after does what is to be done after a message that is an event, or from which events
@@ -80,61 +79,39 @@ func (s *session) moveCursor(v, event any) {
 	}
 }
 
-// A sequenceState is the last number of a sequence on a connection.
-type sequenceState struct {
-	value float64
-	at    time.Time
-}
-
-// inSequence looks at the numbers of events, which rise by one.
+// inSequence takes the numbers of events, which rise by one.
 func (s *session) inSequence(v any, events []any) {
 	q := &s.svc.recipe.sequence
 	if q.value == nil {
 		return
 	}
 	for _, event := range events {
-		name := ""
-		if outputs, err := s.evalEvent(q.by, v, event); err != nil {
-			s.warn(q.by, err)
-			return
-		} else if name, err = key(first(outputs)); err != nil {
-			return
+		n := sequence.Number{}
+		if q.by != nil {
+			outputs, err := s.evalEvent(q.by, v, event)
+			if err == nil {
+				n.By, err = sequence.NameOf(first(outputs))
+			}
+			if err != nil {
+				s.warn(q.by, err)
+				continue
+			}
 		}
 		outputs, err := s.evalEvent(q.value, v, event)
 		if err != nil {
 			s.warn(q.value, err)
-			return
-		}
-		n, ok := number(first(outputs))
-		if !ok || n != math.Trunc(n) {
 			continue
 		}
-		s.compare(name, n)
-	}
-}
-
-// compare compares the number of an event with the last one of its sequence.
-func (s *session) compare(name string, n float64) {
-	last, known := s.sequences[name]
-	if s.sequences == nil {
-		s.sequences = make(map[string]sequenceState)
-	}
-	if known || len(s.sequences) < maxSequences {
-		s.sequences[name] = sequenceState{n, s.now}
-	}
-	of := ""
-	if s.svc.recipe.sequence.by != nil {
-		of = " of " + proto.Excerpt([]byte(name))
-	}
-	switch {
-	case !known || n == last.value+1:
-	case n > last.value:
-		reason := fmt.Sprintf("the sequence%s goes from %.0f to %.0f", of, last.value, n)
-		s.add(proto.GapReports{{From: last.at, To: s.now, Reason: reason}})
-	case n == last.value:
-		s.add(proto.Warning(fmt.Sprintf("event %.0f of the sequence%s has come again", n, of)))
-	default:
-		s.add(proto.Warning(fmt.Sprintf("the sequence%s steps back from %.0f to %.0f", of, last.value, n)))
+		number := first(outputs)
+		if number == nil {
+			continue
+		}
+		var ok bool
+		if n.Value, ok = sequence.ValueOf(number); !ok {
+			s.warn(q.value, fmt.Errorf("expected an integer or null, not %s", typeOf(number)))
+			continue
+		}
+		s.add(proto.Numbers{n})
 	}
 }
 

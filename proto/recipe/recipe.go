@@ -37,7 +37,7 @@ type Recipe struct {
 	confirm  *expr
 	closing  closing
 	event    describing
-	sequence sequence
+	sequence numbering
 }
 
 // A request is one [[request]].
@@ -81,7 +81,8 @@ type closing struct {
 
 type describing struct{ id, kind, source, subject, time, data *expr }
 
-type sequence struct{ value, by *expr }
+// A numbering is [sequence].
+type numbering struct{ value, by *expr }
 
 // namePattern is the form of the name of a recipe, which is typed like that of a command.
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
@@ -208,7 +209,7 @@ func (r *Recipe) readRest(top *table, c compiler) {
 		t.done()
 	}
 	if t := top.sub("sequence"); t != nil {
-		r.sequence = sequence{value: withEvent.need(t, "value"), by: withEvent.expr(t, "by")}
+		r.sequence = numbering{value: withEvent.need(t, "value"), by: withEvent.expr(t, "by")}
 		t.done()
 	}
 }

@@ -29,12 +29,8 @@ type run struct {
 	warned  map[string]time.Time
 }
 
-// maxStateKeys is how many keys the state may have, and maxSequences how many sequences
-// are followed.
-const (
-	maxStateKeys = 10_000
-	maxSequences = 10_000
-)
+// maxStateKeys is how many keys the state may have.
+const maxStateKeys = 10_000
 
 // vars are the values of the variables for expressions that are evaluated at a time.
 func (r *run) vars(now time.Time) []any {

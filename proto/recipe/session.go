@@ -22,7 +22,6 @@ type session struct {
 	awaited       map[string]bool // ids that are not acknowledged yet
 	timers        []timerState
 	calls         []call // requests that are still to be made
-	sequences     map[string]sequenceState
 
 	decoder  eventjson.Decoder // of messages
 	whole    eventjson.Decoder // of those that need more than the first look

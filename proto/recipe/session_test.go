@@ -95,8 +95,8 @@ func said(step prototest.Step, err error) string {
 	for _, e := range step.Events {
 		add("event %s", e)
 	}
-	for _, g := range step.Gaps {
-		add("gap %s", g.Reason)
+	for _, n := range step.Numbers {
+		add("number %s", n)
 	}
 	if step.Warning != "" {
 		add("warning %s", step.Warning)
@@ -261,9 +261,12 @@ func TestKeys(t *testing.T) {
 		}},
 		{"a confirmation", on + "event = '.a[]'\n[confirm]\nsend = '{ack: .id, last: $event}'", []string{`{"id":1,"a":[5,6]}`, `> {"ack":1,"last":6}; event 5; event 6`, `{"a":[]}`, ""}},
 		{"a sequence", "\n[sequence]\nvalue = '.n'\nby = '.of'", []string{
-			`{"n":1}`, "event", `{"n":2}`, "event", `{"n":1,"of":"b"}`, "event", `{"n":5}`, "event; gap the sequence of null goes from 2 to 5",
-			`{"n":5}`, "event; warning event 5 of the sequence of null has come again", `{"n":3}`, "event; warning the sequence of null steps back from 5 to 3",
-			`{"n":2,"of":"b"}`, "event", `{}`, "event",
+			`{"n":1}`, "event; number 1 null", `{"n":5,"of":"b"}`, "event; number 5 b", `{}`, "event",
+			`{"n":1.5}`, "event; warning recipe x, [sequence], value: expected an integer or null, not a number",
+			`{"n":9007199254740993,"of":[1]}`, "event; number 9007199254740993 [1]",
+		}},
+		{"numbers of several events", on + "event = '.a[]'\n[sequence]\nvalue = '$event.n'", []string{
+			`{"a":[{"n":1},{"x":1},{"n":2}]}`, `event {"n":1}; event {"x":1}; event {"n":2}; number 1; number 2`,
 		}},
 		{"the position", on + "event = '.a'\nsend = '$cursor'\n[cursor]\nfrom = '$event | select(. > 1)'", []string{`{"a":1}`, "event 1", `{"a":2}`, "event 2", `{"a":1}`, "> 2; event 1"}},
 	}
