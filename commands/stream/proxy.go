@@ -46,6 +46,13 @@ func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program.
 	if err != nil {
 		return nil, err
 	}
+	return chooseProxy(p, line.GivenAs("proxy"), f.Proxy, bypass, user, password)
+}
+
+// chooseProxy returns the function that chooses the proxy: the one at address, if it was
+// given as the flag or variable as, or that of the environment. Hosts in bypass are
+// connected to directly; user and password take precedence over those in the address.
+func chooseProxy(p *program.Program, as, address, bypass, user, password string) (func(secure bool, host, port string) (*netdial.Proxy, error), error) {
 	with := func(proxy *netdial.Proxy) *netdial.Proxy {
 		if proxy != nil && user != "" {
 			proxy.User, proxy.Password = user, password
@@ -55,8 +62,8 @@ func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program.
 		}
 		return proxy
 	}
-	if as := line.GivenAs("proxy"); as != "" {
-		proxy, err := parseProxy(as, f.Proxy)
+	if as != "" {
+		proxy, err := parseProxy(as, address)
 		if err != nil {
 			return nil, err
 		}

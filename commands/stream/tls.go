@@ -118,50 +118,69 @@ func (f *TLSFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 		}
 		return nil
 	}
-	certPEM, err := p.ReadNamed(ctx, "--cert", f.cert, bounded.Certificates)
+	pass, _, err := p.Source("--pass", f.pass)
 	if err != nil {
 		return err
 	}
-	keyFlag, keyFile, keyPEM := "--key", f.key, []byte(nil)
-	if f.key == "" {
-		keyFlag, keyFile, keyPEM = "--cert", f.cert, certPEM
-	} else if keyPEM, err = p.ReadNamed(ctx, "--key", f.key, bounded.Certificates); err != nil {
-		return err
-	}
-	src, _, err := p.Source("--pass", f.pass)
+	c := certificateFiles{certAs: "--cert", cert: f.cert, keyAs: "--key", key: f.key, pass: pass,
+		encrypted: "give its passphrase with --pass: " + credential.Forms}
+	pair, err := c.read(ctx, p)
 	if err != nil {
 		return err
-	}
-	key, err := netdial.PrivateKey(keyPEM, func() ([]byte, error) {
-		if src == nil {
-			return nil, netdial.ErrEncrypted
-		}
-		v, err := src(ctx)
-		return []byte(v.Reveal()), err
-	})
-	if program.Interrupts(err) {
-		return program.CredentialFailure(err)
-	}
-	if err != nil {
-		u := cmdline.FlagErrorf(keyFlag, ": %s: %v", keyFile, err)
-		if errors.Is(err, netdial.ErrEncrypted) {
-			u.Advice = "give its passphrase with --pass: " + credential.Forms
-		} else if errors.Is(err, netdial.ErrNoKey) && f.key == "" {
-			u.Advice = "give the file of the private key with --key"
-		}
-		return u
-	}
-	pair, err := tls.X509KeyPair(certPEM, key)
-	if err != nil {
-		return cmdline.FlagErrorf("--cert", ": %s: %s", f.cert, strings.TrimPrefix(err.Error(), "tls: "))
-	}
-	if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
-		p.Warn("the client certificate of --cert expired on %s", pair.Leaf.NotAfter.Format(time.DateOnly))
 	}
 	// It is always sent: the error of a server that rejects it is clearer than that of
 	// one that gets none.
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }
 	return nil
+}
+
+// certificateFiles are the files of a client certificate, and the flags that name them.
+type certificateFiles struct {
+	certAs, cert string
+	keyAs, key   string            // key is "" if the private key is in the file of the certificate
+	pass         proto.TokenSource // the passphrase of the private key; nil for none
+	encrypted    string            // what to do when a passphrase is missing
+}
+
+// read reads the certificate. An error names the flag.
+func (c certificateFiles) read(ctx context.Context, p *program.Program) (*tls.Certificate, error) {
+	certPEM, err := p.ReadNamed(ctx, c.certAs, c.cert, bounded.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	keyAs, keyFile, keyPEM := c.keyAs, c.key, []byte(nil)
+	if c.key == "" {
+		keyAs, keyFile, keyPEM = c.certAs, c.cert, certPEM
+	} else if keyPEM, err = p.ReadNamed(ctx, c.keyAs, c.key, bounded.Certificates); err != nil {
+		return nil, err
+	}
+	key, err := netdial.PrivateKey(keyPEM, func() ([]byte, error) {
+		if c.pass == nil {
+			return nil, netdial.ErrEncrypted
+		}
+		v, err := c.pass(ctx)
+		return []byte(v.Reveal()), err
+	})
+	if program.Interrupts(err) {
+		return nil, program.CredentialFailure(err)
+	}
+	if err != nil {
+		u := cmdline.FlagErrorf(keyAs, ": %s: %v", keyFile, err)
+		if errors.Is(err, netdial.ErrEncrypted) {
+			u.Advice = c.encrypted
+		} else if errors.Is(err, netdial.ErrNoKey) && c.key == "" {
+			u.Advice = "give the file of the private key with " + c.keyAs
+		}
+		return nil, u
+	}
+	pair, err := tls.X509KeyPair(certPEM, key)
+	if err != nil {
+		return nil, cmdline.FlagErrorf(c.certAs, ": %s: %s", c.cert, strings.TrimPrefix(err.Error(), "tls: "))
+	}
+	if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
+		p.Warn("the client certificate of %s expired on %s", c.certAs, pair.Leaf.NotAfter.Format(time.DateOnly))
+	}
+	return &pair, nil
 }
 
 // readPins parses hashes, or reads the hash of a public key in a file.
