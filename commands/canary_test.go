@@ -5,6 +5,7 @@ package commands
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"io"
 	"io/fs"
 	"maps"
@@ -55,7 +56,7 @@ var canaryCases = map[string]canaryCase{
 	"completion":  {none: "it prints a fixed text"},
 	"man":         {none: "it prints a fixed text"},
 	"help":        {none: "it prints a fixed text"},
-	"play":        {none: "it takes no credential; what is on a recording is without"},
+	"play":        {args: []string{"FOLDER/events.ndjson"}},
 	"replay":      {none: "it takes no credential; what is on a recording is without"},
 }
 
@@ -161,6 +162,11 @@ func (w *canaryWorld) drive(n *cmdline.Command, path []string, c canaryCase, cre
 		if o.Name == "pass" {
 			more = []string{"--cert", "FOLDER/encrypted.pem"}
 		}
+		if strings.HasPrefix(o.Name, "to-") {
+			more = []string{"--to", "http://127.0.0.1:1/", "--to-flush-time", "1ms"}
+		} else if o.Name == "to" {
+			more = []string{"--to-flush-time", "1ms"}
+		}
 		for i, value := range canaryValues(o) {
 			w.run(n, path, c, false, append([]string{"--" + o.Name, value}, more...), nil)
 			if i == 0 {
@@ -185,7 +191,12 @@ func canaryValues(o *cmdline.Flag) (values []string) {
 	switch {
 	case o.Name == "header":
 		return []string{"Authorization: Bearer " + canary, "X-Api-Key: " + canary, "Cookie: session=" + canary}
-	case o.Name == "proxy":
+	case o.Name == "to":
+		return []string{"http://alice:" + escaped + "@127.0.0.1:1/" + escaped, "https://127.0.0.1:1/?token=" + escaped, "nonsense://" + canary, "http://" + escaped, canary}
+	case o.Name == "to-secret":
+		key := base64.StdEncoding.EncodeToString([]byte(canary))
+		return []string{"whsec_" + key, canary, "env:CANARY"}
+	case o.Name == "proxy", o.Name == "to-proxy":
 		return []string{"http://alice:" + escaped + "@127.0.0.1:1", "socks5h://alice:" + escaped + "@127.0.0.1:1",
 			"nonsense://alice:" + escaped + "@host", "http://" + escaped + "@127.0.0.1:1"}
 	case o.Pair:
@@ -269,7 +280,7 @@ func (w *canaryWorld) prepare() {
 		config.WriteString(strings.ReplaceAll(string(table), "CANARY", canary))
 	}
 	for name, text := range map[string]string{
-		"canary": canary + "\n", "config.toml": config.String(), "encrypted.pem": canaryKey,
+		"canary": canary + "\n", "events.ndjson": "{}\n", "config.toml": config.String(), "encrypted.pem": canaryKey,
 	} {
 		if err := os.WriteFile(filepath.Join(w.folder, name), []byte(text), 0o600); err != nil {
 			w.t.Fatal(err)

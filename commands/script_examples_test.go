@@ -20,34 +20,52 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// webhook is a server for the scripts: "webhook PORT FILE STATUS…" appends posted
-// bodies to FILE and responds with one STATUS after the other, then with 204. Refused
-// bodies are appended to FILE.refused.
+// webhook is a server for the scripts: "webhook PORT FILE ANSWER…" appends posted bodies to
+// FILE and gives one ANSWER after the other, then 204. An answer is a status; STATUS/SECONDS
+// with Retry-After; "half" for a body that is cut off, "nothing" for none at all. Bodies
+// that are not accepted are appended to FILE.refused, and headers to FILE.headers.
 func webhook(args []string) int {
 	listener, err := net.Listen("tcp", "127.0.0.1:"+args[0])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	statuses := args[2:]
+	answers := args[2:]
 	var mu sync.Mutex
 	fmt.Println("listening")
 	err = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		status, file := http.StatusNoContent, args[1]
-		if len(statuses) > 0 {
-			status, _ = strconv.Atoi(statuses[0])
-			statuses = statuses[1:]
+		answer, file := "204", args[1]
+		if len(answers) > 0 {
+			answer, answers = answers[0], answers[1:]
 		}
-		if status >= 300 {
+		status, after, _ := strings.Cut(answer, "/")
+		code, _ := strconv.Atoi(status) // 0 for a word
+		if code/100 != 2 {
 			file += ".refused"
 		}
-		if err := appendFrom(file, r.Body); err != nil {
+		var headers bytes.Buffer
+		err := errors.Join(r.Header.Write(&headers), appendFrom(args[1]+".headers", &headers), appendFrom(file, r.Body))
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			status = http.StatusTeapot
+			answer, code = "", http.StatusTeapot
 		}
-		w.WriteHeader(status)
+		switch answer {
+		case "half":
+			w.Header().Set("Content-Length", "100")
+			fmt.Fprint(w, "half")
+			return
+		case "nothing":
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				conn.Close()
+			}
+			return
+		}
+		if after != "" {
+			w.Header().Set("Retry-After", after)
+		}
+		w.WriteHeader(code)
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	return 1

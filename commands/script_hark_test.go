@@ -33,7 +33,7 @@ func setupEmulators(env *testscript.Env) error {
 	environ, err := e.Environ(server.URL)
 	env.Vars = append(env.Vars, environ...)
 	env.Setenv("EMULATOR", server.Listener.Addr().String())
-	for _, name := range []string{"FREE_PORT", "FREE_PORT2"} {
+	for _, name := range []string{"FREE_PORT", "FREE_PORT2", "FREE_PORT3"} {
 		address, err := freeport.Find()
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ import (
 // the conditions [have:COMMAND], [node:PACKAGE] and [python:PACKAGE], which add missing
 // programs to the list of skipped tests, and [race], and the program "script-memory MIB
 // CMD…", which exits like CMD, or with 1 if that needs more memory, except for a hark
-// with -race. $EMULATOR is the address of the emulators, and $FREE_PORT and $FREE_PORT2
+// with -race. $EMULATOR is the address of the emulators; $FREE_PORT, $FREE_PORT2 and $FREE_PORT3
 // are free ports for servers.
 //
 // FILE may be stdout or stderr. Run "go test ./commands -run Script/NAME -update" to

@@ -34,15 +34,15 @@ hark play day.tape --until '.subject == "alarm"' --status json
 hark play events.ndjson --jq 'select(.level == "error")'
 xz -dc day.tape.xz | hark play - --as connect`,
 		Args: "RECORDING\nRECORDING\ta file written by --record, or one with a JSON value per line; - for stdin",
-		Description: "Prints what the recorded command would have printed with these flags, as fast as " +
-			"possible. Times are those of the recording, for --idle and --max-time too. Each line of a file " +
+		Description: "Prints, or delivers with --to, what the recorded command would have printed with these " +
+			"flags, as fast as possible. Times are those of the recording, for --idle and --max-time too. Each line of a file " +
 			"that is not a recording is an event of hark connect, with the time at which it is read.",
 		Flags: slices.Concat([]*cmdline.Flag{
 			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "the service in the recording",
 				Usage: "read the recording as one of the service `" + strings.Join(all.Names(), "|") + "`"},
-		}, f.EndFlags.Flags(), f.OutputFlags.Flags(), f.StatusFlags.Flags()),
+		}, f.EndFlags.Flags(), f.OutputFlags.Flags(), f.StatusFlags.Flags(), f.DeliverFlags.Flags()),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			for _, check := range []func(context.Context, *cmdline.Line) error{f.EndFlags.Check, f.OutputFlags.Check, f.StatusFlags.Check} {
+			for _, check := range []func(context.Context, *cmdline.Line) error{f.EndFlags.Check, f.OutputFlags.Check, f.StatusFlags.Check, f.DeliverFlags.Check} {
 				if err := check(ctx, line); err != nil {
 					return err
 				}
@@ -123,18 +123,23 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	s.RunID = recording.Head.Run
 	limit := s.Flags.MaxTime
 	s.Flags.MaxTime = 0 // which is by the local clock
+	if err := s.OpenDelivery(); err != nil {
+		return err
+	}
 	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		a := newAhead()
 		in.before, recording.Room = a.pass, a.room
 		go a.read(until(recording.Records(), limit))
-		idle := func() { _ = w.Flush() } // the next event reports a failure
-		err := proto.Play(ctx, player, a.records(idle), w, o)
+		defer s.ExpireDelivery(ctx)()
+		sink := s.Sink(w)
+		idle := func() { _ = sink.Flush() } // the next event reports a failure
+		err := proto.Play(ctx, player, a.records(idle), sink, o)
 		stop() // a read of stdin
 		a.close()
 		if errors.Is(err, proto.ErrRecordingEnd) {
 			err = recordedEnd(s, path, recording, as, w)
 		}
-		return recordingError(path, err)
+		return s.Delivered(recordingError(path, err))
 	})
 }
 

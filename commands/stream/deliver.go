@@ -13,7 +13,9 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/netdial"
+	"github.com/hark-cli/hark/internal/pattern"
 	"github.com/hark-cli/hark/output"
 	"github.com/hark-cli/hark/output/destination"
 	"github.com/hark-cli/hark/output/destination/exec"
@@ -21,8 +23,8 @@ import (
 	"github.com/hark-cli/hark/output/destination/webhook"
 )
 
-// deliverFlags say where events are delivered to, instead of being printed.
-type deliverFlags struct {
+// DeliverFlags define where events are delivered to, instead of being printed.
+type DeliverFlags struct {
 	to         string
 	print      bool
 	sync       bool
@@ -34,7 +36,12 @@ type deliverFlags struct {
 	user       string
 	secret     string
 	cacert     string
+	cert       string
+	keyfile    string
 	insecure   bool
+	through    string // --to-proxy
+	id         string
+	gaps       bool
 
 	// Set by Check.
 	kind   *destinationKind // nil without --to
@@ -44,17 +51,21 @@ type deliverFlags struct {
 	proxy  func(secure bool, host, port string) (*netdial.Proxy, error)
 }
 
-func newDeliverFlags() deliverFlags {
-	return deliverFlags{retryTime: 5 * time.Minute, flushTime: 10 * time.Second}
+func newDeliverFlags() DeliverFlags {
+	return DeliverFlags{retryTime: 5 * time.Minute, flushTime: 10 * time.Second}
 }
 
-// flags declares them.
-func (f *deliverFlags) flags() []*cmdline.Flag {
+// Flags declares them.
+func (f *DeliverFlags) Flags() []*cmdline.Flag {
 	return []*cmdline.Flag{
 		{Name: "to", Secret: true, Group: program.CatOutput, Value: cmdline.String(&f.to),
 			Usage: "deliver events to `DEST` instead of printing them", Detail: ": " + destinationForms},
 		{Name: "print", Rare: true, Group: program.CatDelivery, Value: cmdline.Bool(&f.print),
 			Usage: "with --to, also print the events"},
+		{Name: "to-id", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.id),
+			Usage: "the jq expression `EXPR` is the id of an event", Detail: " for DEST, a string or a number; by default the id that the service gives it"},
+		{Name: "to-gaps", Rare: true, Group: program.CatDelivery, Value: cmdline.Bool(&f.gaps),
+			Usage: "also deliver a CloudEvent of type hark.gap when events may have been lost"},
 		{Name: "dead-letter", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.deadLetter),
 			Usage: "append events that cannot be delivered to `FILE`, and go on", Detail: " instead of exiting with 10"},
 		{Name: "sync", Rare: true, Group: program.CatDelivery, Value: cmdline.Bool(&f.sync),
@@ -73,8 +84,14 @@ func (f *deliverFlags) flags() []*cmdline.Flag {
 			Usage: "sign requests with the `SECRET` of Standard Webhooks, whsec_BASE64", Detail: credential.Forms},
 		{Name: "to-cacert", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.cacert),
 			Usage: "trust only the certificate authorities in `FILE` for DEST"},
+		{Name: "to-cert", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.cert),
+			Usage: "client certificate for DEST in `FILE`, PEM"},
+		{Name: "to-keyfile", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.keyfile),
+			Usage: "the private key of --to-cert, `FILE`, PEM; the file of --to-cert may contain it too"},
 		{Name: "to-insecure", Rare: true, Group: program.CatDelivery, Value: cmdline.Bool(&f.insecure),
 			Usage: "do not check the certificate of DEST"},
+		{Name: "to-proxy", Rare: true, Secret: true, Group: program.CatDelivery, Value: cmdline.String(&f.through),
+			Usage: "connect to DEST through the proxy at `URL`", Detail: ", like --proxy; '' for none"},
 	}
 }
 
@@ -100,8 +117,14 @@ func destinationKinds() []*destinationKind {
 	}
 }
 
-// check finds values that make no sense, and looks up what belongs to the destination.
-func (f *deliverFlags) check(ctx context.Context, line *cmdline.Line) error {
+// webFlags are the flags about requests to the destination.
+var webFlags = []string{"to-header", "to-user", "to-secret", "to-cacert", "to-cert", "to-keyfile", "to-insecure", "to-proxy"}
+
+// schemeForm matches what stands in front of the colon of an address.
+var schemeForm = pattern.Lazy(`^[a-z][a-z0-9+.-]{0,15}$`)
+
+// Check finds values that make no sense, and looks up what belongs to the destination.
+func (f *DeliverFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -114,8 +137,8 @@ func (f *deliverFlags) check(ctx context.Context, line *cmdline.Line) error {
 		return cmdline.FlagErrorf(as, " must be at least 1")
 	}
 	if f.to == "" {
-		return f.without(line, "--to", "print", "dead-letter", "sync", "to-inflight", "to-retry-time", "to-flush-time",
-			"to-header", "to-user", "to-secret", "to-cacert", "to-insecure")
+		return f.without(line, "--to", append([]string{"print", "to-id", "to-gaps", "dead-letter", "sync",
+			"to-inflight", "to-retry-time", "to-flush-time"}, webFlags...)...)
 	}
 	for _, name := range []string{"pretty", "time", "null"} { // they are about lines on stdout
 		if as := line.TypedAs(name); as != "" {
@@ -125,16 +148,20 @@ func (f *deliverFlags) check(ctx context.Context, line *cmdline.Line) error {
 	scheme, rest, ok := strings.Cut(f.to, ":")
 	i := slices.IndexFunc(destinationKinds(), func(k *destinationKind) bool { return slices.Contains(k.schemes, scheme) })
 	if !ok || i < 0 || rest == "" {
-		e := cmdline.FlagErrorf(line.GivenAs("to"), ": unknown destination %q", cmdline.Cut(scheme, 24))
-		if i >= 0 {
-			e = cmdline.FlagErrorf(line.GivenAs("to"), ": nothing stands behind %s:", scheme)
+		as := line.GivenAs("to")
+		e := cmdline.FlagErrorf(as, ": unknown destination")
+		switch {
+		case i >= 0 && ok:
+			e = cmdline.FlagErrorf(as, ": nothing stands behind %s:", scheme)
+		case ok && schemeForm().MatchString(scheme): // anything else may be a credential
+			e = cmdline.FlagErrorf(as, ": unknown destination %q", scheme+":")
 		}
 		e.Advice = "expected " + destinationForms
 		return e
 	}
 	f.kind = destinationKinds()[i]
 	if !f.kind.web {
-		if err := f.without(line, "--to http:// or https://", "to-header", "to-user", "to-secret", "to-cacert", "to-insecure"); err != nil {
+		if err := f.without(line, "--to http:// or https://", webFlags...); err != nil {
 			return err
 		}
 	}
@@ -150,7 +177,7 @@ func (f *deliverFlags) check(ctx context.Context, line *cmdline.Line) error {
 }
 
 // without refuses flags that were typed and have no meaning but with what needs says.
-func (f *deliverFlags) without(line *cmdline.Line, needs string, flags ...string) error {
+func (f *DeliverFlags) without(line *cmdline.Line, needs string, flags ...string) error {
 	for _, name := range flags {
 		if as := line.TypedAs(name); as != "" {
 			return cmdline.FlagErrorf(as, " requires %s", needs)
@@ -161,7 +188,7 @@ func (f *deliverFlags) without(line *cmdline.Line, needs string, flags ...string
 
 // web looks up what requests to the destination need. None of it is the stream's, so no
 // credential of the stream reaches the destination.
-func (f *deliverFlags) web(ctx context.Context, line *cmdline.Line, p *program.Program) error {
+func (f *DeliverFlags) web(ctx context.Context, line *cmdline.Line, p *program.Program) error {
 	if u, err := url.Parse(f.to); err != nil || u.Host == "" {
 		return cmdline.FlagErrorf(line.GivenAs("to"), ": the address is not valid: expected %s//HOST[:PORT][/PATH]", f.to[:strings.IndexByte(f.to, ':')+1])
 	}
@@ -195,8 +222,38 @@ func (f *deliverFlags) web(ctx context.Context, line *cmdline.Line, p *program.P
 			return err
 		}
 	}
-	f.proxy, err = new(proxyFlags).choose(ctx, line, p)
+	if err := f.certificate(ctx, line, p); err != nil {
+		return err
+	}
+	f.proxy, err = chooseProxy(p, line.GivenAs("to-proxy"), f.through, netdial.ProxyVariable(p.LookupEnv, "no_proxy"), "", "")
 	return err
+}
+
+// certificate reads the client certificate of --to-cert and --to-keyfile.
+func (f *DeliverFlags) certificate(ctx context.Context, line *cmdline.Line, p *program.Program) error {
+	if f.cert == "" {
+		return f.without(line, "--to-cert", "to-keyfile")
+	}
+	c := certificateFiles{certAs: "--to-cert", cert: f.cert, keyAs: "--to-keyfile", key: f.keyfile,
+		encrypted: "decrypt it first, as with: openssl pkey -in KEY -out PLAIN"}
+	pair, err := c.read(ctx, p)
+	if err != nil {
+		return err
+	}
+	f.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair, nil }
+	return nil
+}
+
+// extractID returns what finds the id of an event with --to-id, nil without.
+func (f *DeliverFlags) extractID(vars jq.Vars) (*output.Extract, error) {
+	if f.id == "" {
+		return nil, nil
+	}
+	filter, err := jq.Compile("--to-id", f.id, vars)
+	if err != nil {
+		return nil, err
+	}
+	return output.NewExtract(filter), nil
 }
 
 func openFile(s *Stream, scheme, path string) (destination.Destination, string, error) {
@@ -217,7 +274,7 @@ func openFile(s *Stream, scheme, path string) (destination.Destination, string, 
 const webhookTimeout = 30 * time.Second
 
 func openWebhook(s *Stream, scheme, rest string) (destination.Destination, string, error) {
-	f := &s.Flags.deliverFlags
+	f := &s.Flags.DeliverFlags
 	n := &netdial.Network{TLS: f.tls, Proxy: f.proxy}
 	address := scheme + ":" + rest
 	u, err := url.Parse(address)
@@ -236,7 +293,7 @@ func openWebhook(s *Stream, scheme, rest string) (destination.Destination, strin
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		Header: header, Key: f.key, Timeout: webhookTimeout,
-		CloudEvents: s.Flags.Format == string(output.FormatCloudEvents),
+		CloudEvents: s.Flags.Format == string(output.FormatCloudEvents), OwnID: f.id != "",
 	}, scheme + "://" + u.Host, nil // paths of webhooks are credentials as often as not
 }
 

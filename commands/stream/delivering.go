@@ -21,9 +21,11 @@ import (
 type delivering struct {
 	s        *Stream
 	delivery *destination.Delivery
-	name     string       // of the destination, for messages
-	records  bytes.Buffer // of the event at hand, each with NUL at its end
-	letters  *os.File     // of --dead-letter, or nil
+	name     string          // of the destination, for messages
+	records  bytes.Buffer    // of the event at hand, each with NUL at its end
+	letters  *os.File        // of --dead-letter, or nil
+	id       *output.Extract // of --to-id, or nil
+	gaps     *gaps           // of --to-gaps, or nil
 }
 
 // deliverBackoff is the wait between two attempts to deliver.
@@ -32,7 +34,7 @@ var deliverBackoff = proto.Backoff{Base: 500 * time.Millisecond, Max: 30 * time.
 // OpenDelivery opens the destination of --to, if there is one. Everything that the
 // user can get wrong is found before anything is dialed.
 func (s *Stream) OpenDelivery() error {
-	f := &s.Flags.deliverFlags
+	f := &s.Flags.DeliverFlags
 	if f.kind == nil {
 		return nil
 	}
@@ -61,6 +63,9 @@ func (s *Stream) OpenDelivery() error {
 		o.DeadLetter = v.deadLetter
 	}
 	v.delivery = destination.New(d, o)
+	if f.gaps {
+		v.gaps = &gaps{v: v}
+	}
 	s.delivering = v
 	return nil
 }
@@ -114,6 +119,9 @@ type deliveringSink struct {
 
 // Event implements proto.Sink.
 func (v *deliveringSink) Event(ev *proto.Event) error {
+	if v.gaps != nil {
+		v.gaps.event(ev.Time)
+	}
 	err := v.w.Event(ev)
 	if ferr := v.w.Flush(); err == nil {
 		err = ferr
@@ -122,6 +130,9 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 	r := destination.Record{Received: ev.Time}
 	if v.records.Len() > 0 {
 		r.ID, r.Type = v.s.identify(ev.Message)
+		if v.id != nil {
+			r.ID = v.id.Text()
+		}
 	}
 	for v.records.Len() > 0 {
 		data, rerr := v.records.ReadBytes(0)
@@ -174,10 +185,15 @@ func (s *Stream) identify(m proto.Message) (id, kind string) {
 }
 
 // Flush implements proto.Sink.
-func (v *deliveringSink) Flush() error { return v.w.Flush() }
+func (v *deliveringSink) Flush() error {
+	if v.gaps != nil {
+		v.gaps.flush()
+	}
+	return v.w.Flush()
+}
 
-// expireDelivery limits what is left of the delivery when ctx has ended.
-func (s *Stream) expireDelivery(ctx context.Context) (stop func() bool) {
+// ExpireDelivery limits what is left of the delivery when ctx has ended.
+func (s *Stream) ExpireDelivery(ctx context.Context) (stop func() bool) {
 	if s.delivering == nil {
 		return func() bool { return true }
 	}
@@ -190,6 +206,9 @@ func (s *Stream) Delivered(err error) error {
 	v := s.delivering
 	if v == nil {
 		return err
+	}
+	if v.gaps != nil {
+		v.gaps.flush()
 	}
 	failed := v.delivery.Finish(s.Flags.flushTime, s.Kill)
 	if v.letters != nil {

@@ -18,28 +18,28 @@ type Flags struct {
 	recordingFlags
 	promptFlags
 	watchFlags
-	deliverFlags
+	DeliverFlags
 }
 
 // NewFlags returns flags with their defaults.
 func NewFlags() *Flags {
 	return &Flags{
 		OutputFlags: newOutputFlags(), LinkFlags: newLinkFlags(), StatusFlags: newStatusFlags(),
-		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(), deliverFlags: newDeliverFlags(),
+		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(), DeliverFlags: newDeliverFlags(),
 	}
 }
 
 // Flags declares them. Their values are read from the struct.
 func (f *Flags) Flags() []*cmdline.Flag {
 	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.recordingFlags.flags(),
-		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.deliverFlags.flags())
+		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.DeliverFlags.Flags())
 }
 
 // Check returns an error for an invalid value.
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, check := range []func(context.Context, *cmdline.Line) error{
 		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.recordingFlags.check, f.StatusFlags.Check, f.LinkFlags.check,
-		f.promptFlags.check, f.watchFlags.check, f.deliverFlags.check,
+		f.promptFlags.check, f.watchFlags.check, f.DeliverFlags.Check,
 	} {
 		if err := check(ctx, line); err != nil {
 			return err

@@ -123,6 +123,9 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 	if _, err := f.conditions(vars); err != nil {
 		return err
 	}
+	if _, err := f.extractID(vars); err != nil {
+		return err
+	}
 	if _, err := f.numbering(nil); err != nil {
 		return err
 	}
@@ -165,6 +168,12 @@ func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 		return nil, err
 	}
 	if s.delivering != nil {
+		if s.delivering.id, err = s.Flags.extractID(vars); err != nil {
+			return nil, err
+		}
+		if x := s.delivering.id; x != nil {
+			o.Conditions = append(o.Conditions, x)
+		}
 		o.Null, o.Style = true, output.Style{}
 		return output.New(&s.delivering.records, o), nil
 	}

@@ -146,6 +146,9 @@ func (s *Stream) status(st proto.Status) {
 		s.Warn("lines of stdin are not sent again after a reconnect: use --send TEXT for messages that the server needs on each connection, such as a subscription")
 	case proto.Gap:
 		if !state.Filled {
+			if v := s.delivering; v != nil && v.gaps != nil {
+				v.gaps.report(state)
+			}
 			s.missing(&gapError{state})
 		}
 	case proto.OutOfSequence:

@@ -160,7 +160,7 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		if s.talks() {
 			return s.converse(ctx, svc, o, w)
 		}
-		defer s.expireDelivery(ctx)()
+		defer s.ExpireDelivery(ctx)()
 		sink := s.Sink(w)
 		if s.recipe != "" && s.Flags.Format == string(output.FormatFrames) {
 			sink = &maskedFrames{sink, s.Say.Bytes}

@@ -96,6 +96,15 @@ func (v *Delivery) Submit(r Record) error {
 	return nil
 }
 
+// Add has a record delivered that is not an event, however many are in flight: it does not
+// wait. It is lost, but counted as in flight, if nothing more is delivered.
+func (v *Delivery) Add(r Record) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pending = append(v.pending, r)
+	v.signal()
+}
+
 // signal wakes the loop. v.mu is held.
 func (v *Delivery) signal() {
 	select {
@@ -205,7 +214,7 @@ func (v *Delivery) run() {
 			failures, since = 0, now
 		}
 		if v.o.RetryTime > 0 && now.Sub(since) >= v.o.RetryTime {
-			why := fmt.Errorf("%w (tried for %s)", retry, now.Sub(since).Round(time.Second))
+			why := fmt.Errorf("%w (tried for %s)", retry, roughly(now.Sub(since)))
 			if err := v.bury(why); err != nil {
 				v.fail(err)
 				return
@@ -220,12 +229,20 @@ func (v *Delivery) run() {
 	}
 }
 
+// roughly rounds a duration for people.
+func roughly(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
+}
+
 // take returns what is to be delivered next, and false when there is nothing more.
 func (v *Delivery) take() ([]Record, bool) {
 	for {
 		v.mu.Lock()
 		n, closing := len(v.pending), v.closing
-		batch := slices.Clone(v.pending)
+		batch := slices.Clone(v.pending[:min(n, v.o.InFlight)])
 		v.mu.Unlock()
 		if n > 0 {
 			return batch, true

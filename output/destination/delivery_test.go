@@ -257,3 +257,41 @@ func TestSubmitToFailedDelivery(t *testing.T) {
 		}
 	})
 }
+
+// What is added beside events does not wait for room, and keeps its place; no more than the
+// limit is given to the destination all the same.
+func TestAdd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := true
+		d := &scripted{inFlight: 2, answer: func(Record, int) error {
+			if away {
+				return errAway
+			}
+			return nil
+		}}
+		v := New(d, Options{Backoff: proto.Backoff{Base: time.Second, Max: time.Second}})
+		for n := range 2 {
+			if err := v.Submit(record(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := 2; n < 10; n++ {
+			v.Add(record(n))
+		}
+		if c := v.Counts(); c.InFlight != 10 {
+			t.Errorf("%+v", c)
+		}
+		d.mu.Lock()
+		away = false
+		d.mu.Unlock()
+		if err := v.Submit(record(10)); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Finish(time.Minute, nil); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}; !slices.Equal(d.got, want) || d.most > 2 {
+			t.Errorf("delivered %v, %d at a time", d.got, d.most)
+		}
+	})
+}

@@ -18,6 +18,8 @@ type Record struct {
 	Received time.Time
 	// Data is the record, without a line feed at its end.
 	Data []byte
+	// CloudEvent says that Data is a CloudEvent in JSON format, whatever other records are.
+	CloudEvent bool
 }
 
 // A Destination takes records and acknowledges them.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/hark-cli/hark/internal/process"
@@ -54,6 +55,9 @@ func (d *Destination) Deliver(ctx context.Context, records []destination.Record,
 // grace is how long a command has to end when there is no more time for it.
 const grace = time.Second
 
+// variable returns text as the value of a variable, which cannot have NUL characters.
+func variable(text string) string { return strings.ReplaceAll(text, "\x00", "\uFFFD") }
+
 func (d *Destination) run(ctx context.Context, r destination.Record) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -61,7 +65,7 @@ func (d *Destination) run(ctx context.Context, r destination.Record) error {
 	cmd := process.Shell(ctx, d.Command)
 	cmd.Stdin = bytes.NewReader(append(bytes.Clone(r.Data), '\n'))
 	cmd.Stdout, cmd.Stderr = d.Output, d.Output
-	cmd.Env = append(d.Environ[:len(d.Environ):len(d.Environ)], "HARK_EVENT_ID="+r.ID, "HARK_EVENT_TYPE="+r.Type)
+	cmd.Env = append(d.Environ[:len(d.Environ):len(d.Environ)], "HARK_EVENT_ID="+variable(r.ID), "HARK_EVENT_TYPE="+variable(r.Type))
 	err := process.Run(ctx, cmd, process.Options{Grace: grace, Rescue: d.Rescue})
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()

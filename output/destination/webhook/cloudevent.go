@@ -10,6 +10,10 @@ import (
 	"strings"
 )
 
+// structuredType is the type of a whole CloudEvent in JSON format (CloudEvents HTTP binding
+// 1.0.2, section 3.2).
+const structuredType = "application/cloudevents+json; charset=utf-8"
+
 // binaryMode takes a CloudEvent apart: its attributes go into header, its data is the
 // body (CloudEvents HTTP binding 1.0.2, section 3.1). What is not a CloudEvent, because an
 // expression has made something else of it, stays as it is.
@@ -26,7 +30,7 @@ func binaryMode(data []byte, header http.Header) (body []byte, contentType strin
 		}
 		text := string(value)
 		if json.Unmarshal(value, &text) != nil && strings.ContainsAny(text[:1], `{[n`) {
-			return data, "application/cloudevents+json; charset=utf-8" // it has no place in a header
+			return data, structuredType // it has no place in a header
 		}
 		if name == "datacontenttype" {
 			contentType = text
@@ -43,7 +47,7 @@ func binaryMode(data []byte, header http.Header) (body []byte, contentType strin
 				break
 			}
 		}
-		return data, "application/cloudevents+json; charset=utf-8"
+		return data, structuredType
 	case value == nil:
 	case isJSON(contentType):
 		body = value

@@ -35,6 +35,9 @@ type Destination struct {
 	// CloudEvents says that records are CloudEvents in JSON format, which are sent in
 	// binary mode (CloudEvents HTTP binding 1.0.2, section 3.1).
 	CloudEvents bool
+	// OwnID says that the id of a record is the user's: it takes the place of the id that a
+	// CloudEvent has in itself.
+	OwnID bool
 	// Timeout limits one request; 0 is no limit.
 	Timeout time.Duration
 }
@@ -82,8 +85,14 @@ func (d *Destination) post(ctx context.Context, r destination.Record) error {
 	}
 	body := r.Data
 	contentType := "application/json"
-	if d.CloudEvents {
+	switch {
+	case d.CloudEvents:
 		body, contentType = binaryMode(r.Data, header)
+		if d.OwnID && r.ID != "" && header.Get("Ce-Id") != "" {
+			header.Set("Ce-Id", printable(r.ID))
+		}
+	case r.CloudEvent:
+		header.Set("Content-Type", structuredType)
 	}
 	if header.Get("Content-Type") == "" && contentType != "" {
 		header.Set("Content-Type", contentType)
@@ -111,7 +120,10 @@ func judge(ctx context.Context, resp *http.Response, err error) error {
 	status := fmt.Errorf("HTTP status %d", resp.StatusCode)
 	switch code := resp.StatusCode; {
 	case code/100 == 2 && err != nil:
-		return &destination.TransientError{Err: fmt.Errorf("%w, but the answer was cut off: %w", status, reason(ctx, err))}
+		if ctx.Err() != nil {
+			return &destination.TransientError{Err: fmt.Errorf("%w, but the rest of the answer did not come: %w", status, context.Cause(ctx))}
+		}
+		return &destination.TransientError{Err: fmt.Errorf("%w, but the answer was cut off", status)}
 	case code/100 == 2:
 		return nil
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code/100 == 5:
