@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -294,9 +296,31 @@ func openWebhook(s *Stream, scheme, rest string) (destination.Destination, strin
 		},
 		Header: header, Key: f.key, Timeout: webhookTimeout,
 		CloudEvents: s.Flags.Format == string(output.FormatCloudEvents), OwnID: f.id != "",
+		Attempted: s.attempted("POST"),
 	}, scheme + "://" + u.Host, nil // paths of webhooks are credentials as often as not
 }
 
+// attempted returns what prints a line for each attempt to deliver an event, for a person
+// who develops the other end; nil if stderr is not a terminal.
+func (s *Stream) attempted(by string) func(destination.Attempt) {
+	if !s.Watched || !s.StderrTerminal {
+		return nil
+	}
+	return func(a destination.Attempt) {
+		s.Say.Note("%s", attemptText(by, a, time.Now()))
+	}
+}
+
+// attemptText is the line for an attempt that has ended.
+func attemptText(by string, a destination.Attempt, now time.Time) string {
+	what := cmp.Or(a.Record.Type, a.Record.ID, "event")
+	took := a.Took.Round(time.Millisecond)
+	if took == 0 {
+		took = a.Took.Round(10 * time.Microsecond)
+	}
+	return fmt.Sprintf("%s %s %s: %s in %s", now.Format(time.TimeOnly), by, cmdline.Cut(what, 60), a.Result, took)
+}
+
 func openExec(s *Stream, _, command string) (destination.Destination, string, error) {
-	return &exec.Destination{Command: command, Environ: s.Environ(), Output: s.Stderr, Rescue: s.Rescues.Add}, "exec", nil
+	return &exec.Destination{Command: command, Environ: s.Environ(), Output: s.Stderr, Rescue: s.Rescues.Add, Attempted: s.attempted("exec")}, "exec", nil
 }

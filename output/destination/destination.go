@@ -36,6 +36,16 @@ type Destination interface {
 	Close() error
 }
 
+// An Attempt is one to deliver one record, where each record has attempts of its own.
+type Attempt struct {
+	Record Record
+	// Result is what the destination answered, such as "200" or "exit code 0", or why there
+	// is no answer.
+	Result string
+	// Took is how long it took.
+	Took time.Duration
+}
+
 // ErrNotTried is the result of a record that has to wait for one before it.
 var ErrNotTried = errors.New("not tried")
 

@@ -30,6 +30,9 @@ type Destination struct {
 	Output io.Writer
 	// Rescue is that of process.Options.
 	Rescue func(kill func()) (done func())
+	// Attempted is told of each command that has ended; nil is told nothing. The next one
+	// waits for it.
+	Attempted func(destination.Attempt)
 }
 
 var _ destination.Destination = (*Destination)(nil)
@@ -66,7 +69,17 @@ func (d *Destination) run(ctx context.Context, r destination.Record) error {
 	cmd.Stdin = bytes.NewReader(append(bytes.Clone(r.Data), '\n'))
 	cmd.Stdout, cmd.Stderr = d.Output, d.Output
 	cmd.Env = append(d.Environ[:len(d.Environ):len(d.Environ)], "HARK_EVENT_ID="+variable(r.ID), "HARK_EVENT_TYPE="+variable(r.Type))
+	begun := time.Now()
 	err := process.Run(ctx, cmd, process.Options{Grace: grace, Rescue: d.Rescue})
+	if d.Attempted != nil {
+		result := "exit code 0"
+		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() >= 0 {
+			result = fmt.Sprintf("exit code %d", e.ExitCode())
+		} else if err != nil {
+			result = err.Error()
+		}
+		d.Attempted(destination.Attempt{Record: r, Result: result, Took: time.Since(begun)})
+	}
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
 	}

@@ -38,6 +38,9 @@ type Destination struct {
 	// OwnID says that the id of a record is the user's: it takes the place of the id that a
 	// CloudEvent has in itself.
 	OwnID bool
+	// Attempted is told of each attempt, on any goroutine; nil is told nothing. The request
+	// waits for it.
+	Attempted func(destination.Attempt)
 	// Timeout limits one request; 0 is no limit.
 	Timeout time.Duration
 }
@@ -74,6 +77,21 @@ func (d *Destination) Deliver(ctx context.Context, records []destination.Record,
 
 // post makes one attempt for one record.
 func (d *Destination) post(ctx context.Context, r destination.Record) error {
+	begun := time.Now()
+	status, err := d.request(ctx, r)
+	if d.Attempted != nil {
+		a := destination.Attempt{Record: r, Result: strconv.Itoa(status), Took: time.Since(begun)}
+		if status == 0 {
+			a.Result = err.Error()
+		}
+		d.Attempted(a)
+	}
+	return err
+}
+
+// request sends a record. status is that of the answer, 0 if there is none; err is as in
+// Deliver.
+func (d *Destination) request(ctx context.Context, r destination.Record) (status int, err error) {
 	if d.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d.Timeout, fmt.Errorf("no answer within %s", d.Timeout))
@@ -102,17 +120,17 @@ func (d *Destination) post(ctx context.Context, r destination.Record) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(body))
 	if err != nil {
-		return &destination.RefusedError{Err: errors.New("the address is not valid")}
+		return 0, &destination.RefusedError{Err: errors.New("the address is not valid")}
 	}
 	req.Header = header
 	resp, err := d.Client.Do(req)
 	if err != nil {
-		return &destination.TransientError{Err: reason(ctx, err)}
+		return 0, &destination.TransientError{Err: reason(ctx, err)}
 	}
 	defer resp.Body.Close()
 	// The connection is used again if its body was read.
 	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-	return judge(ctx, resp, err)
+	return resp.StatusCode, judge(ctx, resp, err)
 }
 
 // judge says what an answer means; err is why its body ended.
