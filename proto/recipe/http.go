@@ -21,9 +21,10 @@ type call struct {
 	method, url string
 	header      http.Header
 	body        any // nil for none
-	// secret: the address is made of a credential, and is withheld.
-	secret  bool
-	secrets []string
+	// secret: the address is made of a credential, and is withheld. private: the address,
+	// the header or the body is, so that no other origin may see them.
+	secret, private bool
+	secrets         []string
 }
 
 // address is the address for messages.
@@ -44,10 +45,6 @@ func (c *call) error(format string, args ...any) error {
 // send sends a request, and returns the status and the value of the answer. With any,
 // every answer is returned; otherwise a status of 300 or above is an error.
 func (s *Service) send(ctx context.Context, c call, any bool) (status int, answer map[string]any, err error) {
-	u, err := url.Parse(c.url)
-	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return 0, nil, c.error("expected an address of the scheme http or https")
-	}
 	body, kind, err := c.content()
 	if err != nil {
 		return 0, nil, c.error("%v", err)
@@ -60,9 +57,99 @@ func (s *Service) send(ctx context.Context, c call, any bool) (status int, answe
 	default:
 		method = http.MethodGet
 	}
+	if kind != "" && c.header.Get("Content-Type") == "" {
+		c.header = c.header.Clone()
+		c.header.Set("Content-Type", kind)
+	}
+	for hop := 0; ; hop++ {
+		resp, text, err := s.exchange(ctx, &c, method, body)
+		if err != nil {
+			return 0, nil, err
+		}
+		if location := resp.Header.Get("Location"); location != "" && redirects(resp.StatusCode) {
+			if hop == maxHops {
+				return 0, nil, c.misled(resp, fmt.Errorf("%d redirects were followed", hop))
+			}
+			if err := s.follow(&c, location); err != nil {
+				return 0, nil, c.misled(resp, err)
+			}
+			if resp.StatusCode == http.StatusSeeOther || resp.StatusCode < http.StatusSeeOther && method == http.MethodPost {
+				if body = nil; method != http.MethodHead {
+					method = http.MethodGet
+				}
+				c.header.Del("Content-Type")
+			}
+			continue
+		}
+		if !any && resp.StatusCode >= http.StatusMultipleChoices {
+			e := proto.AnswerError(stageOfRequests, c.address(), resp)
+			e.Body = c.excerpt(text)
+			return 0, nil, e
+		}
+		return resp.StatusCode, answerValue(resp, text), nil
+	}
+}
+
+// maxHops is how many redirects of a request are followed.
+const maxHops = 10
+
+// redirects reports whether a status leads elsewhere.
+func redirects(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// misled is the error for a redirect that is not followed.
+func (c *call) misled(resp *http.Response, err error) error {
+	e := proto.AnswerError(stageOfRequests, c.address(), resp)
+	e.Err = err
+	return e
+}
+
+// follow leads a request to location: to another origin only if that is allowed, and never
+// with a credential.
+func (s *Service) follow(c *call, location string) error {
+	to, other, err := proto.Redirected(c.url, location, false)
+	if err != nil {
+		return err
+	}
+	to = "http" + strings.TrimPrefix(to, "ws") // wss is https
+	if other {
+		address := ", " + proto.BareAddress(to)
+		if c.secret { // which may be a part of it
+			address = ""
+		}
+		switch {
+		case c.private:
+			return fmt.Errorf("it leads to another origin%s, where the credentials must not go", address)
+		case !s.options.Redirects:
+			return fmt.Errorf("it leads to another origin%s, which only -L allows", address)
+		}
+		harmless := http.Header{}
+		for _, name := range []string{"User-Agent", "Accept", "Accept-Language", "Content-Type"} {
+			if v := c.header.Values(name); len(v) > 0 {
+				harmless[name] = v
+			}
+		}
+		c.header = harmless
+	}
+	c.header = c.header.Clone()
+	c.url = to
+	return nil
+}
+
+// exchange sends a request to the address of a call.
+func (s *Service) exchange(ctx context.Context, c *call, method string, body []byte) (*http.Response, []byte, error) {
+	u, err := url.Parse(c.url)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, nil, c.error("expected an address of the scheme http or https")
+	}
 	req, err := http.NewRequestWithContext(ctx, method, c.url, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, c.error("the request cannot be made")
+		return nil, nil, c.error("the request cannot be made")
 	}
 	if body == nil {
 		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
@@ -72,27 +159,13 @@ func (s *Service) send(ctx context.Context, c call, any bool) (status int, answe
 		req.Host = host
 		req.Header.Del("Host")
 	}
-	if kind != "" && req.Header.Get("Content-Type") == "" {
-		req.Header.Set("Content-Type", kind)
-	}
 	resp, text, err := proto.Exchange(s.options.Client, req, stageOfRequests, c.address(), 0)
-	if err != nil {
-		if c.secret { // the error of the network may name the host
-			if e, ok := errors.AsType[*proto.HandshakeError](err); ok {
-				hidden := *e
-				hidden.Err = errors.New("the request has failed (its address is withheld)")
-				return 0, nil, &hidden
-			}
-		}
-		return 0, nil, err
+	if e, ok := errors.AsType[*proto.HandshakeError](err); ok && c.secret { // the error of the network may name the host
+		hidden := *e
+		hidden.Err = errors.New("the request has failed (its address is withheld)")
+		return nil, nil, &hidden
 	}
-	answer = answerValue(resp, text)
-	if !any && resp.StatusCode >= http.StatusMultipleChoices {
-		e := proto.AnswerError(stageOfRequests, c.address(), resp)
-		e.Body = c.excerpt(text)
-		return 0, nil, e
-	}
-	return resp.StatusCode, answer, nil
+	return resp, text, err
 }
 
 // content is the body as bytes, with its media type: a string as it is, anything else as
@@ -150,7 +223,7 @@ func callOf(e *expr, v any) (call, error) {
 	if !ok {
 		return call{}, fmt.Errorf("expected an object with url, method, header and body, not %s", typeOf(v))
 	}
-	c := call{name: e.name, secret: e.secret, header: http.Header{}}
+	c := call{name: e.name, secret: e.secret, private: e.secret, header: http.Header{}}
 	for name, v := range object {
 		switch name {
 		case "url":

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,5 +153,89 @@ request = '.topics[] as $t | {method: "PUT", url: "\($param.at)/subscribe?t=\($t
 	step, err := k.hear(`{"session":"s","topics":5}`)
 	if got := said(step, err); !strings.Contains(got, "warning recipe x, [[on]] 1, request: ") || !strings.Contains(got, "event") {
 		t.Error(got)
+	}
+}
+
+// A request follows redirects within its origin, and to another one only if that is allowed
+// and no credential goes there.
+func TestRequestRedirects(t *testing.T) {
+	var got []string
+	var other *httptest.Server
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, fmt.Sprintf("%s %s %s %s", r.Method, r.URL.Path, r.Header.Get("X-Own"), body))
+		switch status, to, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); status {
+		case "end":
+			io.WriteString(w, `{"url":"wss://h/end"}`)
+		case "loop":
+			w.Header().Set("Location", "/loop")
+			w.WriteHeader(307)
+		default:
+			n, _ := strconv.Atoi(status)
+			if to == "other" {
+				to = other.URL + "/end"
+			}
+			w.Header().Set("Location", strings.Replace("/"+to, "/http", "http", 1))
+			w.WriteHeader(n)
+		}
+	})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	other = httptest.NewServer(handler)
+	defer other.Close()
+	const file = `
+name = "x"
+[param.at]
+[param.token]
+secret = true
+[[request]]
+method = "POST"
+url    = '$param.at'
+header = '{"X-Own": "1"}'
+body   = '{a: 1}'
+set    = '{url: .body.url}'
+[connect]
+url = '$state.url'
+`
+	for _, tt := range []struct {
+		path   string
+		L      bool
+		secret string // what it is put into
+		want   string // requests, or the error
+	}{
+		{"/end", false, "", `POST /end 1 {"a":1}`},
+		{"/302/end", false, "", `POST /302/end 1 {"a":1}; GET /end 1 `},
+		{"/303/end", false, "", `POST /303/end 1 {"a":1}; GET /end 1 `},
+		{"/307/301/end", false, "", `POST /307/301/end 1 {"a":1}; POST /301/end 1 {"a":1}; GET /end 1 `},
+		{"/308/end", false, "header", `POST /308/end s3cret {"a":1}; POST /end s3cret {"a":1}`},
+		{"/307/other", false, "", "error request SERVER/307/other: HTTP 307 Temporary Redirect: it leads to another origin, OTHER/end, which only -L allows"},
+		{"/307/other", true, "", `POST /307/other 1 {"a":1}; POST /end  {"a":1}`},
+		{"/307/other", true, "header", "error request SERVER/307/other: HTTP 307 Temporary Redirect: it leads to another origin, OTHER/end, where the credentials must not go"},
+		{"/307/other", true, "body", "error request SERVER/307/other: HTTP 307 Temporary Redirect: it leads to another origin, OTHER/end, where the credentials must not go"},
+		{"/307/other", true, "url", "error request (address withheld): HTTP 307 Temporary Redirect: it leads to another origin, where the credentials must not go"},
+		{"/loop", false, "", "error request SERVER/loop: HTTP 307 Temporary Redirect: 10 redirects were followed"},
+		{"/306/end", false, "", "error request SERVER/306/end: HTTP 306"},
+	} {
+		got = nil
+		src := file
+		switch tt.secret {
+		case "header":
+			src = strings.Replace(src, `"X-Own": "1"`, `"X-Own": $param.token`, 1)
+		case "body":
+			src = strings.Replace(src, `{a: 1}`, `{a: $param.token}`, 1)
+		case "url":
+			src = strings.Replace(src, `'$param.at'`, `'$param.at + "?t=" + $param.token'`, 1)
+		}
+		k := talkOf(t, parsed(t, src), map[string]any{"at": server.URL + tt.path, "token": "s3cret"})
+		k.svc.options.Redirects = tt.L
+		text := ""
+		if _, err := k.run.Handshake(t.Context()); err != nil {
+			text = "error " + strings.NewReplacer(server.URL, "SERVER", other.URL, "OTHER", "http://"+strings.TrimPrefix(other.URL, "http://"), "OTHER", "ws://"+strings.TrimPrefix(other.URL, "http://"), "OTHER").Replace(err.Error())
+		} else {
+			text = strings.Join(got, "; ")
+		}
+		if text != tt.want {
+			t.Errorf("%s -L %t %s\ngot:  %s\nwant: %s", tt.path, tt.L, tt.secret, text, tt.want)
+		}
 	}
 }

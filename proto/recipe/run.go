@@ -293,6 +293,9 @@ func (r *run) request(ctx context.Context, q *request) error {
 		return err
 	}
 	c := call{method: q.method, secret: q.url.secret, name: q.url.name}
+	for _, e := range []*expr{q.url, q.header, q.body} {
+		c.private = c.private || e != nil && e.secret
+	}
 	var ok bool
 	if c.url, ok = address.(string); !ok {
 		return handshakeError(q.url, "expected an address, not %s", typeOf(address))

@@ -25,9 +25,9 @@ type Options struct {
 	Secrets map[string]proto.TokenSource
 	// AckTimeout is how long a connection may take until it is ready; 0 for any time.
 	AckTimeout time.Duration
-	// Client sends the requests of the recipe.
+	// Client sends the requests of the recipe. It follows no redirects itself.
 	Client *http.Client
-	// Redirects: a server may lead to another origin.
+	// Redirects: a server may lead to another origin, as long as no credentials go there.
 	Redirects bool
 	Limits    Limits
 	// Now is the clock of a handshake; nil for time.Now.
@@ -56,7 +56,7 @@ func (r *Recipe) Service(o Options) (*Service, error) {
 		o.Now = time.Now
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{}
+		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	s := &Service{recipe: r, options: o, given: make(map[string]any), match: newMatcher(r)}
 	for _, p := range r.Params {
