@@ -94,9 +94,17 @@ var recipeLimits = jq.Options{
 }
 
 // compiles finds mistakes in an expression of a flag.
-func compiles(flag, expr string) error {
-	_, err := jq.CompileProgram(flag, expr, recipeLimits)
-	return err
+func (f *ruleFlags) compiles(flag, expr string) error {
+	p, err := jq.CompileProgram(flag, expr, recipeLimits)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, text := range f.params {
+		name, _, _ := strings.Cut(text, "=")
+		names = append(names, name)
+	}
+	return p.Undeclared("param", names)
 }
 
 // makeRecipe makes the recipe that the flags amount to, if there are any of them.
@@ -131,7 +139,7 @@ func (o *options) makeRecipe(ctx context.Context, line *cmdline.Line, p *program
 		}
 		when, send := strings.TrimSpace(text[:at]), strings.TrimSpace(text[at+2:])
 		for _, expr := range []string{when, send} {
-			if err := compiles("--on", expr); err != nil {
+			if err := f.compiles("--on", expr); err != nil {
 				return err
 			}
 		}
@@ -144,7 +152,7 @@ func (o *options) makeRecipe(ctx context.Context, line *cmdline.Line, p *program
 			return cmdline.ValueErrorf("--every", cmdline.Cut(text, 40), "expected 'D => JQ', such as '30s => {type: \"ping\"}'")
 		}
 		if send = strings.TrimSpace(send); send != "" {
-			if err := compiles("--every", send); err != nil {
+			if err := f.compiles("--every", send); err != nil {
 				return err
 			}
 		}
@@ -154,7 +162,7 @@ func (o *options) makeRecipe(ctx context.Context, line *cmdline.Line, p *program
 		if expr == "" {
 			continue
 		}
-		if err := compiles(flag, expr); err != nil {
+		if err := f.compiles(flag, expr); err != nil {
 			return err
 		}
 	}

@@ -171,18 +171,7 @@ func (p *Program) Run(ctx context.Context, v any, vars ...any) (outputs []any, e
 // names, as in $name.other.
 func (p *Program) Mentions(name, key string) bool {
 	found := false
-	walk(p.query, func(n node) {
-		switch t := n.term; {
-		case t != nil && t.Type == gojq.TermTypeFunc && t.Func.Name == "$"+name:
-			if len(t.SuffixList) == 0 || t.SuffixList[0].Index == nil {
-				found = true
-			} else if other := memberName(t.SuffixList[0].Index); other == "" || other == key {
-				found = true
-			}
-		case n.member != nil && n.member.Val == nil && n.member.Key == "$"+name: // {$name}
-			found = true
-		}
-	})
+	p.lookups(name, func(member string) { found = found || member == "" || member == key })
 	return found
 }
 

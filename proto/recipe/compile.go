@@ -18,6 +18,7 @@ type expr struct {
 	program  *jq.Program // nil for a constant
 	// secret: it looks at a credential, so that what it makes is withheld.
 	secret bool
+	vars   []string // that it sees
 }
 
 // Limits are what an expression may take; see jq.Options.
@@ -91,15 +92,75 @@ func (c compiler) compile(e *expr) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, p := range c.r.Params {
-		e.secret = e.secret || p.Secret && e.program.Mentions("param", p.Name)
+	names := make([]string, len(c.r.Params))
+	for i, p := range c.r.Params {
+		names[i] = p.Name
 	}
-	for _, key := range c.r.secrets {
-		for _, variable := range []string{"state", "cursor"} {
-			e.secret = e.secret || slices.Contains(c.vars, variable) && e.program.Mentions(variable, key)
+	if err := e.program.Undeclared("param", names); err != nil {
+		return err
+	}
+	e.vars = c.vars
+	e.secret = c.r.mentionsSecret(e, e.program)
+	c.r.compiled = append(c.r.compiled, e)
+	return nil
+}
+
+// mentionsSecret reports whether a part of an expression looks at a credential.
+func (r *Recipe) mentionsSecret(e *expr, part interface{ Mentions(name, key string) bool }) bool {
+	for _, p := range r.Params {
+		if p.Secret && part.Mentions("param", p.Name) {
+			return true
 		}
 	}
-	return nil
+	for _, key := range r.secrets {
+		for _, variable := range []string{"state", "cursor"} {
+			if slices.Contains(e.vars, variable) && part.Mentions(variable, key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// set reads a key whose expression makes members of the state or the cursor.
+func (c compiler) set(t *table, key string) *expr {
+	e := c.expr(t, key)
+	if e != nil && e.program != nil {
+		c.r.sets = append(c.r.sets, setting{e, func() {
+			t.wrong(key, "it copies a credential, so its keys must be written out, such as {key: $param.token}")
+		}})
+	}
+	return e
+}
+
+// A setting is an expression that makes members of the state or the cursor.
+type setting struct {
+	*expr
+	wrong func() // notes that it is not known which members get a credential
+}
+
+// taint makes credentials of the keys that credentials are copied into.
+func (r *Recipe) taint() {
+	for more := true; more; {
+		more = false
+		for _, s := range r.sets {
+			keys, _ := s.program.Keys(func(p *jq.Part) bool { return r.mentionsSecret(s.expr, p) })
+			for _, key := range keys {
+				if !slices.Contains(r.secrets, key) {
+					r.secrets, more = append(r.secrets, key), true
+				}
+			}
+		}
+	}
+	for _, e := range r.compiled {
+		e.secret = r.mentionsSecret(e, e.program)
+	}
+	for _, s := range r.sets {
+		if _, ok := s.program.Keys(func(p *jq.Part) bool { return r.mentionsSecret(s.expr, p) }); !ok {
+			s.wrong()
+		}
+	}
+	r.compiled, r.sets = nil, nil
 }
 
 // mistake notes a mistake in an expression where it stands.
@@ -108,6 +169,11 @@ func (c compiler) mistake(t *table, key string, e *expr, err error) {
 	if !ok {
 		t.wrong(key, "%v", err)
 		return
+	}
+	for _, variable := range variables {
+		if m.Msg == "variable not defined: $"+variable && !slices.Contains(c.vars, variable) {
+			m.Msg = "$" + variable + " cannot be used here: the event and $param are all that " + t.title + " sees"
+		}
 	}
 	at := t.doc.Value(t.keys(key)...)
 	if m.Offset >= 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,7 +106,10 @@ func TestMistakes(t *testing.T) {
 		{minimal + "[[on]]\nwhen = '''\n.a and\n  foo'''\n", "x.toml:7:3: [[on]] 1, when: function not defined: foo/0"},
 		{minimal + "[[on]]\nwhen = \".a == \\\"\\u00e9\\\" and $paran.x\"\n", "x.toml:5:30: [[on]] 1, when: variable not defined: $paran"},
 		{minimal + "[[on]]\nwhen = '$event'\n", "x.toml:5:9: [[on]] 1, when: variable not defined: $event"},
-		{minimal + "[cloudevent]\nid = '$state.x'\n", "x.toml:5:7: [cloudevent], id: variable not defined: $state"},
+		{minimal + "[cloudevent]\nid = '$state.x'\n", "x.toml:5:7: [cloudevent], id: $state cannot be used here: the event and $param are all that [cloudevent] sees"},
+		{minimal + "[[on]]\nwhen = '.a == $param.nope'\n", "x.toml:5:15: [[on]] 1, when: $param.nope is not declared"},
+		{minimal + "[param.a]\n[[on]]\nwhen = '\"\\($param.a) $param.x \\($param[\"b-c\"])\"'\n", "x.toml:6:33: [[on]] 1, when: $param.b-c is not declared: expected one of a"},
+		{minimal + "[param.a]\nsecret = true\n[[on]]\nwhen = true\nset = '$param | {x: .a} | with_entries(.)'\n", "x.toml:8:7: [[on]] 1, set: it copies a credential, so its keys must be written out, such as {key: $param.token}"},
 		{minimal + "[[on]]\nwhen = true\nmessage = '.x'\n", "x.toml:6:11: [[on]] 1, message: there is no key fail, whose message it would be"},
 		{minimal + "[limit]\nframes = 0\n", "x.toml:4:1: [limit]: missing key: per\nx.toml:5:10: [limit], frames: expected an integer from 1 to 1000000"},
 		{minimal + "[limit]\nframes = 1\nper = \"week\"\n", "x.toml:6:7: [limit], per: expected a duration"},
@@ -194,4 +198,31 @@ func FuzzParse(f *testing.F) {
 			e.Caret()
 		}
 	})
+}
+
+// What credentials are copied into is a credential, too, and what it is copied into.
+func TestTaint(t *testing.T) {
+	r := parsed(t, minimal+`[param.token]
+secret = true
+[[request]]
+url = '"https://h"'
+set = '{open: .body.x, a: {t: $param.token}, "b": ["\($param.token)"]}'
+[[on]]
+when = true
+set  = 'if .x then {n: (($state.n // 0) + 1), "c": $state.a.t} else ({d: 1} + {e: $state.e}) end, null'
+send = '$state.c'
+[[on]]
+when = true
+set  = '$state.b as $x | {f: 1}'
+send = '$state.n, $state.open, $state.d'
+[cursor]
+from = '{g: ($event.t // $state.c), at: .at}'
+`)
+	slices.Sort(r.secrets)
+	if got := strings.Join(r.secrets, " "); got != "a b c f g" {
+		t.Errorf("secrets: %s", got)
+	}
+	if !r.rules[0].send.secret || r.rules[1].send.secret {
+		t.Error("what is sent is not withheld as it should be")
+	}
 }

@@ -38,6 +38,9 @@ type Recipe struct {
 	closing  closing
 	event    describing
 	sequence numbering
+
+	compiled []*expr   // while it is read
+	sets     []setting // likewise
 }
 
 // A request is one [[request]].
@@ -122,6 +125,7 @@ func parse(file string, src []byte, limits Limits, outline bool) (*Recipe, error
 	top := &table{reader: rd, m: doc.Tree}
 	r := &Recipe{File: file, Source: src, doc: doc, maxValue: limits.MaxValue}
 	r.read(top, compiler{r: r, limits: limits, vars: variables, outline: outline})
+	r.taint()
 	if errs := rd.sorted(); len(errs) > 0 {
 		return nil, errs
 	}
@@ -186,7 +190,10 @@ func (r *Recipe) readRest(top *table, c compiler) {
 	withEvent := c
 	withEvent.vars = append(slices.Clone(variables), "event")
 	if t := top.sub("cursor"); t != nil {
-		r.cursor = withEvent.need(t, "from")
+		r.cursor = withEvent.set(t, "from")
+		if r.cursor == nil {
+			withEvent.need(t, "from")
+		}
 		t.done()
 	}
 	if t := top.sub("confirm"); t != nil {
@@ -220,7 +227,7 @@ func (c compiler) readRequest(t *table) request {
 		t.wrong("method", "expected a method of HTTP, such as POST")
 	}
 	q.url, q.header, q.body = c.need(t, "url"), c.expr(t, "header"), c.expr(t, "body")
-	q.set, q.fail, q.message = c.expr(t, "set"), c.expr(t, "fail"), c.expr(t, "message")
+	q.set, q.fail, q.message = c.set(t, "set"), c.expr(t, "fail"), c.expr(t, "message")
 	t.done()
 	return q
 }
@@ -245,7 +252,7 @@ func (c compiler) readConnect(t *table) connect {
 
 func (c compiler) readRule(t *table) rule {
 	u := rule{
-		when: c.need(t, "when"), set: c.expr(t, "set"), send: c.expr(t, "send"), await: c.expr(t, "await"), ack: c.expr(t, "ack"),
+		when: c.need(t, "when"), set: c.set(t, "set"), send: c.expr(t, "send"), await: c.expr(t, "await"), ack: c.expr(t, "ack"),
 		request: c.expr(t, "request"), ready: c.expr(t, "ready"), event: c.expr(t, "event"), fail: c.expr(t, "fail"),
 		message: c.expr(t, "message"), reconnect: c.expr(t, "reconnect"), resumed: c.expr(t, "resumed"),
 	}
@@ -259,7 +266,7 @@ func (c compiler) readRule(t *table) rule {
 func (c compiler) readTimer(t *table) timer {
 	m := timer{
 		seconds: c.need(t, "seconds"), first: c.expr(t, "first"),
-		set: c.expr(t, "set"), send: c.expr(t, "send"), reply: c.expr(t, "reply"),
+		set: c.set(t, "set"), send: c.expr(t, "send"), reply: c.expr(t, "reply"),
 	}
 	t.done()
 	return m

@@ -413,11 +413,11 @@ subprotocol = '"v1", "t.\($param.token)"'
 // Mistakes at run time are failures of the attempt, which are final.
 func TestHandshakeErrors(t *testing.T) {
 	for src, want := range map[string]string{
-		"url = '$param.x'":       "[connect], url: expected an address, not null",
-		"url = 'empty'":          "[connect], url: expected one output, not 0",
-		"url = '\"nothing\"'":    "[connect], url: the address cannot be read",
-		"url = '\"file://h/x\"'": "[connect], url: the address has none of the schemes",
-		"url = '1/0'":            "[connect], url: cannot divide",
+		"url = '$param[\"x\"[:1]]'":                            "[connect], url: expected an address, not null",
+		"url = 'empty'":                                        "[connect], url: expected one output, not 0",
+		"url = '\"nothing\"'":                                  "[connect], url: the address cannot be read",
+		"url = '\"file://h/x\"'":                               "[connect], url: the address has none of the schemes",
+		"url = '1/0'":                                          "[connect], url: cannot divide",
 		"url = '\"wss://h\"'\nheader = '{\"a b\": 1}'":         "[connect], header: \"a b\" cannot be the name of a header",
 		"url = '\"wss://h\"'\nheader = '{a: \"x\\r\\ny: z\"}'": "[connect], header: the value of the header a contains control characters",
 		"url = '\"wss://h\"'\nsubprotocol = '\"a b\"'":         "[connect], subprotocol: a subprotocol cannot be a string",
