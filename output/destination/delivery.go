@@ -189,6 +189,7 @@ func (v *Delivery) run() {
 	var (
 		failures int       // in a row
 		since    time.Time // of the first of them
+		troubled bool      // Retrying has been told since the last acknowledgment
 	)
 	for {
 		batch, ok := v.take()
@@ -200,7 +201,13 @@ func (v *Delivery) run() {
 		if v.ctx.Err() != nil && !slices.Contains(results, nil) {
 			return
 		}
-		retry, fatal := v.settle(batch, results, failures > 0)
+		retry, fatal := v.settle(batch, results)
+		if slices.Contains(results, nil) && troubled {
+			troubled = false
+			if v.o.Resumed != nil {
+				v.o.Resumed()
+			}
+		}
 		if fatal != nil {
 			v.fail(fatal)
 			return
@@ -222,6 +229,7 @@ func (v *Delivery) run() {
 			failures = 0
 			continue
 		}
+		troubled = true
 		if !v.pause(retry, failures) {
 			return
 		}
@@ -259,16 +267,13 @@ func (v *Delivery) take() ([]Record, bool) {
 }
 
 // settle removes what was acknowledged or refused. retry is the first result that is
-// worth another attempt, fatal why the delivery has failed; resumed says that attempts
-// had failed before.
-func (v *Delivery) settle(batch []Record, results []error, resumed bool) (retry, fatal error) {
+// worth another attempt, fatal why the delivery has failed.
+func (v *Delivery) settle(batch []Record, results []error) (retry, fatal error) {
 	var rest []Record
-	acknowledged := false
 	for i, err := range results {
 		r := batch[i]
 		switch _, refused := errors.AsType[*RefusedError](err); {
 		case err == nil:
-			acknowledged = true
 			v.count(func(c *Counts) { c.Delivered++ })
 		case fatal != nil:
 			rest = append(rest, r)
@@ -290,9 +295,6 @@ func (v *Delivery) settle(batch []Record, results []error, resumed bool) (retry,
 	v.last = retry
 	v.room.Broadcast()
 	v.mu.Unlock()
-	if acknowledged && resumed && v.o.Resumed != nil {
-		v.o.Resumed()
-	}
 	return retry, fatal
 }
 

@@ -128,7 +128,7 @@ func TestDelivery(t *testing.T) {
 				return errAway
 			}
 			return nil
-		}, want: ids(9), dead: []string{"9 away (tried for"}, duration: time.Minute},
+		}, want: ids(9), dead: []string{"9 away (tried for"}, resumed: 1, duration: time.Minute},
 		{name: "a full disk", letters: true, answer: func(r Record, _ int) error {
 			if r.ID == "2" {
 				return &FatalError{errors.New("no space")}
