@@ -11,7 +11,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -53,7 +52,7 @@ func Command(p *program.Program) *cmdline.Command {
 hark serve 8080 --echo
 hark serve :8443 --cert cert.pem --key key.pem
 tail -f events.ndjson | hark serve 8080`,
-		Args: "ADDR\nADDR\tthe address to listen on: PORT (of localhost), :PORT (of all addresses), HOST:PORT, or unix:PATH; port 0 for any free port",
+		Args: "ADDR\nADDR\tthe address to listen on: " + listen.Forms + "; port 0 for any free port",
 		Description: "Each message goes to stdout as one JSON line, with the number of the client: " +
 			`{"client":1,"data":…}; a binary message that is not JSON as {"client":1,"data_base64":"…"}.` + "\n\n" +
 			"Each line of stdin goes to all clients; the first line waits for the first client. At the end of stdin " +
@@ -100,13 +99,7 @@ tail -f events.ndjson | hark serve 8080`,
 
 // listen listens on an address given by the user, and returns its URL.
 func (o *serveOptions) listen(ctx context.Context, p *program.Program) (net.Listener, string, error) {
-	network, address, scheme := "tcp", o.address, "ws"
-	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
-		address = "127.0.0.1:" + address
-	}
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		network, address = "unix", path
-	}
+	scheme := "ws"
 	var config *tls.Config
 	if o.cert != "" {
 		certPEM, err := p.ReadNamed(ctx, "--cert", o.cert, bounded.Certificates)
@@ -123,12 +116,9 @@ func (o *serveOptions) listen(ctx context.Context, p *program.Program) (net.List
 		}
 		scheme, config = "wss", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	}
-	if address == "" || strings.Contains(address, "://") {
-		return nil, "", o.cannotListen(errors.New("not an address to listen on"))
-	}
-	l, err := net.Listen(network, address)
-	if err != nil {
-		return nil, "", o.cannotListen(err)
+	l, failed := listen.On(o.address)
+	if failed != nil {
+		return nil, "", failed
 	}
 	where := scheme + "://" + l.Addr().String()
 	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
@@ -140,26 +130,6 @@ func (o *serveOptions) listen(ctx context.Context, p *program.Program) (net.List
 		l = tls.NewListener(l, config)
 	}
 	return l, where, nil
-}
-
-// cannotListen returns the error for an address that cannot be listened on.
-func (o *serveOptions) cannotListen(err error) error {
-	cause, advice := err, "expected a port such as 8080, HOST:PORT or unix:PATH"
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		cause = op.Err
-	}
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		advice = "another program listens on it; use port 0 for any free port"
-		if path, ok := strings.CutPrefix(o.address, "unix:"); ok {
-			advice = "if no other program listens there, remove " + path
-		}
-	case errors.Is(err, syscall.EACCES):
-		advice = "ports below 1024 require root; use port 0 for any free port"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		advice = "this machine does not have that address; a port alone listens on 127.0.0.1, :PORT on all"
-	}
-	return &cmdline.UsageError{Message: fmt.Sprintf("cannot listen on %q: %v", cmdline.Cut(o.address, 60), cause), Advice: advice}
 }
 
 // A serving is one run of hark serve.
