@@ -2,6 +2,7 @@ package proto
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hark-cli/hark/internal/wsconn"
@@ -305,6 +306,22 @@ func (q *queue) progress() (taken uint64, events int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.taken, q.events
+}
+
+// A Meter tells how much waits for the sink of a run. The zero value tells of a run that
+// has not begun. It may be used concurrently.
+type Meter struct{ queue atomic.Pointer[queue] }
+
+// Bytes returns how many bytes of messages wait for the sink, or are being passed to it;
+// see Options.Buffer.
+func (m *Meter) Bytes() int {
+	q := m.queue.Load()
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
 }
 
 // dropInterval is the time between two reports of dropped events.

@@ -40,6 +40,8 @@ type Options struct {
 	// policy for more.
 	Buffer   int
 	Overflow Overflow
+	// Meter, if not nil, tells how full the buffer is.
+	Meter *Meter
 	// ReadyDelay is the delay before a ready stream is reported.
 	ReadyDelay time.Duration
 	// Idle ends the run when the stream is live and no event has arrived for that time.
@@ -175,6 +177,9 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	r.numbers.report = func(now time.Time, s State) { r.report(now, "", s) }
 	r.numbers.warn = func(text string) { o.Trace.warning(Warning(text)) }
 	defer r.queue.free.Close()
+	if o.Meter != nil {
+		o.Meter.queue.Store(r.queue)
+	}
 	go r.sink(sink)
 	err := r.control(ctx)
 	if r.input.pending != nil {
