@@ -105,6 +105,7 @@ type Writer struct {
 	// what other goroutines may ask for, as of the last write or Flush
 	published struct {
 		events, printed, bytes atomic.Uint64
+		last                   atomic.Int64 // when the last event was received, Unix time in ns; 0 for none
 	}
 }
 
@@ -190,6 +191,9 @@ func (w *Writer) publish() {
 	w.published.events.Store(w.events)
 	w.published.printed.Store(w.printed)
 	w.published.bytes.Store(w.lines.out)
+	if w.events > 0 {
+		w.published.last.Store(w.lines.at.UnixNano())
+	}
 }
 
 // Counts are what a Writer has done.
@@ -210,6 +214,15 @@ func (w *Writer) Counts() Counts {
 		Printed: w.published.printed.Load(),
 		Bytes:   w.published.bytes.Load(),
 	}
+}
+
+// Last returns when the last event was received, the zero time if there was none; as of
+// the time that Counts is of. Any goroutine may call it.
+func (w *Writer) Last() time.Time {
+	if ns := w.published.last.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
 }
 
 // Outcomes returns the result of each expression and count, in the order of the

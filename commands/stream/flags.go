@@ -14,6 +14,7 @@ type Flags struct {
 	OutputFlags
 	LinkFlags
 	StatusFlags
+	healthFlags
 	readyFlags
 	recordingFlags
 	promptFlags
@@ -32,7 +33,7 @@ func NewFlags() *Flags {
 // Flags declares them. Their values are read from the struct.
 func (f *Flags) Flags() []*cmdline.Flag {
 	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.recordingFlags.flags(),
-		f.StatusFlags.Flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.DeliverFlags.Flags())
+		f.StatusFlags.Flags(), f.healthFlags.flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.DeliverFlags.Flags())
 }
 
 // Check returns an error for an invalid value.

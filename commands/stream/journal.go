@@ -99,6 +99,8 @@ type journal struct {
 	written func() output.Counts
 	// delivered returns the counters of the destination; nil without one.
 	delivered func() *deliveryCount
+	// last returns when the last event was received; nil if nobody asks.
+	last func() time.Time
 
 	mu       sync.Mutex
 	outs     []io.Writer
@@ -109,6 +111,8 @@ type journal struct {
 	attempt  int
 	counters statusCounters
 	connects int
+	state    string // of the connection
+	failing  bool   // the destination does not take events
 }
 
 // open makes the journal write to FILE too.
@@ -150,6 +154,10 @@ func (j *journal) status(st proto.Status) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.attempt = st.Attempt
+	switch st.State.(type) {
+	case proto.Connecting, proto.Connected, proto.Authenticated, proto.Ready, proto.Disconnected, proto.Retrying, proto.Held:
+		j.state = st.State.String()
+	}
 	r := statusRecord{
 		Time: st.Time, Status: st.State.String(), Address: st.Address,
 	}
@@ -221,10 +229,11 @@ func (j *journal) count() *statusCounters {
 	return &c
 }
 
-// delivery writes a turn in the life of the destination.
+// delivery writes a turn in the life of the destination, which takes events.
 func (j *journal) delivery(status, name string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.failing = false
 	j.write(statusRecord{Time: time.Now(), Status: status, Destination: name, statusCounters: j.count()})
 }
 
@@ -232,6 +241,7 @@ func (j *journal) delivery(status, name string) {
 func (j *journal) deliveryFailed(name string, err error, delay time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.failing = true
 	r := statusRecord{Time: time.Now(), Status: "delivery-failed", Destination: name, Delay: delay.Seconds(), statusCounters: j.count()}
 	r.fail(err)
 	j.write(r)

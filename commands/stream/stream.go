@@ -147,6 +147,11 @@ func (s *Stream) Close() {
 // it. All usage errors are found before it connects.
 func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.Frame) error {
 	s.valuesLimit = s.Flags.valuesLimit()
+	health, err := s.Flags.healthFlags.listen()
+	if err != nil {
+		return err
+	}
+	defer health.close()
 	if err := s.OpenDelivery(); err != nil {
 		return err
 	}
@@ -157,6 +162,7 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		s.Engine(&o)
 		s.Flags.readyFlags.engine(&o)
 		o.Input, s.stdin = input, input != nil
+		defer health.serve(s, &o)()
 		if s.talks() {
 			return s.converse(ctx, svc, o, w)
 		}
@@ -342,7 +348,7 @@ func (s *Stream) recordingHead(service string) proto.RecordingHead {
 
 // startJournal starts the journal of the stream.
 func (s *Stream) startJournal(service string, w *output.Writer) error {
-	s.journal = &journal{service: service, redact: s.Say.Bytes, written: w.Counts}
+	s.journal = &journal{service: service, redact: s.Say.Bytes, written: w.Counts, last: w.Last}
 	if s.delivering != nil {
 		s.journal.delivered = s.delivering.counts
 	}
