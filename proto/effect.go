@@ -48,6 +48,9 @@ type (
 	// Resumed: the service confirms that nothing was missed since the last connection, so
 	// that there is no gap. It comes before StreamReady.
 	Resumed struct{}
+	// Moved is a position: of the message, or of the last event that was made of it, if
+	// it comes from Decode; otherwise after all events before it.
+	Moved struct{ Position any }
 	// Inject are events that the session has fetched or buffered. They reach the sink
 	// in this order: those of Decode after all messages that were read together with
 	// the current one, others at once. Their Data is copied.
@@ -82,6 +85,7 @@ func (StreamReady) effect()       {}
 func (HeartbeatAnswered) effect() {}
 func (GapReports) effect()        {}
 func (Inject) effect()            {}
+func (Moved) effect()             {}
 func (Events) effect()            {}
 func (Numbers) effect()           {}
 func (Resumed) effect()           {}

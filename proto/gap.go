@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,6 +62,18 @@ func (i *interruption) lost(at time.Time, by error) {
 	if i.gap == nil {
 		i.from, i.by = at, by
 	}
+}
+
+// errNotRunning is why events from before a run may be missed.
+var errNotRunning = errors.New("hark was not running")
+
+// restarted is called at the beginning of a run that continues an earlier process, which
+// has received everything up to a time. The clock may have been set back since.
+func (i *interruption) restarted(at, now time.Time) {
+	if at.After(now) {
+		at = now
+	}
+	i.lost(at, errNotRunning)
 }
 
 // reportGaps reports gaps to the trace.

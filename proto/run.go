@@ -63,7 +63,12 @@ type Options struct {
 	// Number, if not nil, returns the number of an event. Numbers rise by one within each
 	// sequence, also over connections; ok is false for an event without one. It takes
 	// precedence over Numbers of the session, and is called on the goroutine of Trace.
-	Number  func(Message) (n sequence.Number, ok bool)
+	Number func(Message) (n sequence.Number, ok bool)
+	// Delivered, if not nil, tells sessions that are Confirmers which events are done.
+	Delivered *Delivered
+	// Resumed is the time up to which an earlier process has received the events of the
+	// stream: what happened since may be missed. Zero for no earlier process.
+	Resumed time.Time
 	Control Control
 	Trace   Trace
 	// Kill ends the run at once, without a closing handshake. nil means never.
@@ -179,6 +184,9 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	defer r.queue.free.Close()
 	if o.Meter != nil {
 		o.Meter.queue.Store(r.queue)
+	}
+	if !o.Resumed.IsZero() {
+		r.missed.restarted(o.Resumed, time.Now())
 	}
 	go r.sink(sink)
 	err := r.control(ctx)
@@ -413,6 +421,7 @@ func (r *runner) drain(s Sink) (err error) {
 
 func (r *runner) give(s Sink) error {
 	var ev Event
+	positions, _ := s.(PositionSink)
 	for {
 		b, ended := r.queue.take()
 		if b == nil {
@@ -425,9 +434,16 @@ func (r *runner) give(s Sink) error {
 		for i := range b.Entries {
 			e := &b.Entries[i]
 			if !e.Event {
+				if e.Mark != nil && positions != nil {
+					if err := positions.Position(e.Mark); err != nil {
+						r.queue.free.Put(b)
+						return err
+					}
+				}
 				continue
 			}
 			ev.Seq++
+			ev.Position = e.Mark
 			ev.Data, ev.Binary, ev.Time = b.Payload(e), e.Op == frame.OpBinary, e.Time
 			ev.Direction, ev.Opcode, ev.Secret = direction(e), e.Op, e.Secret
 			if err := s.Event(&ev); err != nil {

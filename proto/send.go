@@ -91,6 +91,8 @@ type aside struct {
 	made   []wsconn.Entry  // events made of the current message
 	frames []wsconn.Entry  // sent, for a sink of frames
 	events []*wsconn.Batch // of the session
+	// position is that of the current message, or nil.
+	position any
 }
 
 // maxMade is by how many bytes a batch may exceed the buffer because of events that the
@@ -108,7 +110,7 @@ func (a *aside) make(events Events, frames bool) {
 	for _, m := range events {
 		start := len(a.batch.Data)
 		a.batch.Data = append(a.batch.Data, m.Data...)
-		a.made = append(a.made, wsconn.Entry{Start: start, End: len(a.batch.Data), Time: m.Time, Op: frame.OpText, Event: true})
+		a.made = append(a.made, wsconn.Entry{Start: start, End: len(a.batch.Data), Time: m.Time, Op: frame.OpText, Event: true, Mark: m.Position})
 	}
 }
 

@@ -132,6 +132,8 @@ func (l *connLoop) loop(ctx context.Context) end {
 			l.take(f, ok)
 		case <-l.conn.Written():
 			l.input.written()
+		case <-l.delivered():
+			l.confirm()
 		case done := <-l.worker.done:
 			l.worker.busy = false
 			w, err := done(time.Now())
@@ -147,11 +149,13 @@ func (l *connLoop) loop(ctx context.Context) end {
 			l.close(end{replaced, errReplaced}, l.o.CloseTimeout, frame.StatusNormal)
 		case <-done:
 			done = nil
+			l.confirm()
 			l.close(stop(context.Cause(ctx)), l.o.closeLimit(ctx.Err()), frame.StatusNormal)
 		case <-l.sinkDone:
 			if l.closing.begun {
 				return l.closing.cause
 			}
+			l.confirm()
 			// No more events are expected, so the wait is short.
 			l.close(stop(nil), min(l.o.CloseTimeout, 200*time.Millisecond), frame.StatusNormal)
 			l.discard()
@@ -192,7 +196,7 @@ func (l *connLoop) rearmIdle(now time.Time) {
 // between the others, events behind those of the batch.
 func (l *connLoop) batch(b *wsconn.Batch) end {
 	var err error
-	n, frames := 0, l.o.frames()
+	n, marks, frames := 0, 0, l.o.frames()
 	var all []wsconn.Entry // if they differ from those of b
 	l.aside.open, l.aside.batch = true, b
 	for i := range b.Entries {
@@ -210,6 +214,9 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 		}
 		made := l.aside.takeMade()
 		n += len(made)
+		if l.aside.mark(e, made) {
+			marks++
+		}
 		switch {
 		case frames:
 			all = append(append(all, *e), l.aside.takeFrames()...)
@@ -244,7 +251,7 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 	case all != nil:
 		b.Entries = all
 	}
-	e := l.pass(b)
+	e := l.pass(b, marks)
 	for _, c := range l.aside.takeEvents() {
 		l.follow(c)
 		l.queue.put(c)
@@ -256,9 +263,9 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 }
 
 // pass puts a batch into the queue, if it contains anything for the sink.
-func (l *connLoop) pass(b *wsconn.Batch) end {
+func (l *connLoop) pass(b *wsconn.Batch, marks int) end {
 	events := b.Events
-	if events > 0 && !b.Refused {
+	if events+marks > 0 && !b.Refused {
 		l.queue.put(b)
 		return end{}
 	}
@@ -327,6 +334,8 @@ func (l *connLoop) apply(effects []Effect, now time.Time) {
 			}
 		case Resumed:
 			l.missed.resumed = true
+		case Moved:
+			l.move(e, now)
 		case Inject:
 			l.inject(e)
 		case GapReports:

@@ -2,6 +2,7 @@ package proto
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -77,6 +78,9 @@ type Message struct {
 	Binary bool
 	// Time is when its last bytes were read from the connection.
 	Time time.Time
+	// Position, of an event of a service with positions, is where the stream is after
+	// it; nil if that has not changed. Only the service knows what it means.
+	Position any
 }
 
 // A Frame is one message to send, or a control frame.
@@ -92,6 +96,50 @@ type Frame struct {
 
 // Text returns a text frame.
 func Text(payload []byte) Frame { return Frame{Opcode: frame.OpText, Payload: payload} }
+
+// A Resumer is a Service with positions that survive the process.
+type Resumer interface {
+	// Resume returns a service that continues from a position, and whose events have
+	// positions, and the position itself, which moves over events that are done. stored
+	// is what its JSON method returned in another process; nil to begin. The error says
+	// what is wrong with stored.
+	Resume(stored []byte) (Service, Position, error)
+}
+
+// A Position is where a stream is, as far as events are done. It is used by one goroutine
+// at a time.
+type Position interface {
+	// Move moves it over an event, in the order of the events; v is Message.Position.
+	Move(v any)
+	// JSON returns what Resume takes; nil before there is a position.
+	JSON() json.RawMessage
+}
+
+// An Identifier is a Service whose events have ids, by which a repeat is recognized.
+type Identifier interface {
+	// EventID returns the id of an event, "" if it has none. It is not called on the
+	// goroutine of the Session.
+	EventID(m Message) string
+}
+
+// A DeliveryConfirmer is a Service whose sessions may be Confirmers.
+type DeliveryConfirmer interface {
+	// ConfirmsDelivery reports whether they are.
+	ConfirmsDelivery() bool
+}
+
+// A Confirmer is a Session that says to the service which events are done.
+type Confirmer interface {
+	// Confirm is called with the positions of events that are done, in their order; some
+	// may be of earlier connections.
+	Confirm(positions []any, now time.Time) []Effect
+}
+
+// A PositionSink is a Sink that observes positions between events.
+type PositionSink interface {
+	// Position is called in order with the events.
+	Position(v any) error
+}
 
 // A Drainer is a Source whose sessions may buffer events, to put others before them.
 // Events that are buffered at the end of a connection are passed to the next session.

@@ -49,8 +49,9 @@ type Entry struct {
 	Op         frame.Opcode
 	Out        bool // it was sent
 
-	// For the receiver of the batch.
+	// For the receiver of the batch: Mark is what it attaches to the entry.
 	Event, Secret bool
+	Mark          any
 }
 
 // Payload returns the payload of an entry, which is valid as long as the batch.
