@@ -42,6 +42,9 @@ type cursor struct {
 	// it is known once they were compared.
 	ahead    time.Duration
 	compared bool
+	// positions: the run has positions for a file, and stated: it is said where they
+	// begin.
+	positions, stated bool
 }
 
 // newCursor returns the cursor of a run.
@@ -101,6 +104,9 @@ type progress struct {
 	// hash of the payload; order has them in that order.
 	seen  map[eventKey]uint64
 	order []seenEvent
+	// before are events that were returned in an earlier process, with a hash of the
+	// payload.
+	before map[doneEvent]uint64
 	// unverified is the creationDate from which stored events may still be missing,
 	// because the REST interface shows them late; 0 for none.
 	unverified int64
@@ -145,6 +151,9 @@ func (c *cursor) begin(o *Service) {
 		if s, ok := o.Known[name]; ok {
 			c.learn(m, s)
 		}
+	}
+	if c.positions = o.positions; o.stored != nil {
+		c.restore(o.stored)
 	}
 }
 
@@ -207,9 +216,12 @@ func (c *cursor) key(e *eventInfo) eventKey {
 // has reports whether an event was returned.
 func (c *cursor) has(m *progress, e *eventInfo) bool {
 	hash, ok := m.seen[c.key(e)]
+	if !ok {
+		return m.doneBefore(e)
+	}
 	// A stream of capacity 1 has one event that is overwritten, maybe twice in a
 	// millisecond.
-	return ok && (m.capacity != 1 || hash == maphash.Bytes(c.seed, bytes.TrimSpace(e.elems)))
+	return m.capacity != 1 || hash == maphash.Bytes(c.seed, bytes.TrimSpace(e.elems))
 }
 
 // give records that an event is returned, and returns false if it was before.

@@ -273,6 +273,9 @@ func (f *fill) take(now time.Time) []proto.Message {
 		if fetched {
 			o.message.Data = o.envelope()
 		}
+		if f.cursor.positions {
+			o.message.Position = f.cursor.gave(o.of, &o.eventInfo)
+		}
 		out = append(out, o.message)
 	}
 	return out
@@ -322,9 +325,15 @@ func (f *fill) over() bool {
 func (f *fill) release() []proto.Message {
 	var out []proto.Message
 	for _, s := range f.streams {
+		if !s.done && s.unverified == 0 { // what was not fetched is before them
+			s.unverified = s.progress.from(f.cursor.overlap)
+		}
 		for i := range s.pushes {
 			o := &s.pushes[i]
 			if f.cursor.give(o.of, &o.eventInfo, o.message.Time) {
+				if f.cursor.positions {
+					o.message.Position = f.cursor.gave(o.of, &o.eventInfo)
+				}
 				out = append(out, o.message)
 			}
 		}

@@ -22,6 +22,7 @@ import (
 // The engine finds these interfaces at run time.
 var (
 	_ proto.Classifier = (*Service)(nil)
+	_ proto.Resumer    = (*Service)(nil)
 	_ proto.Drainer    = (*run)(nil)
 	_ proto.Scheduler  = (*session)(nil)
 )
@@ -58,6 +59,11 @@ type Service struct {
 	Ago   time.Duration
 	// Known are those of Streams that have been looked up already.
 	Known map[string]Stream
+
+	// positions: its events have positions, and stored are those to continue from; see
+	// Resume.
+	positions bool
+	stored    map[string]streamPosition
 }
 
 // Name implements Service.
@@ -128,7 +134,7 @@ var errNoSessionID = errors.New("the answer contains no session id")
 // Start implements Service.
 func (o *Service) Start() proto.Source {
 	r := &run{o: o}
-	if o.Backfill || !o.Since.IsZero() || o.Ago > 0 {
+	if o.Backfill || !o.Since.IsZero() || o.Ago > 0 || o.positions {
 		r.cursor = newCursor()
 	}
 	return r
@@ -215,7 +221,11 @@ func (s *session) OnOpen(now time.Time) []proto.Effect {
 		s.awaited[id] = stream
 		send = append(send, subscription(id, wire.TypeSubscribe, stream))
 	}
-	return append([]proto.Effect{send}, warn(s.look(now))...)
+	effects := append([]proto.Effect{send}, warn(s.look(now))...)
+	if s.cursor != nil {
+		effects = append(effects, s.cursor.begunStreams()...)
+	}
+	return effects
 }
 
 // subscription identifies a stream by path if it begins with a slash, otherwise by id.
@@ -282,6 +292,9 @@ func (s *session) answer(h *replyHead, now time.Time) ([]proto.Effect, error) {
 	if len(s.awaited) == 0 {
 		s.live(now)
 		effects = append(effects, proto.StreamReady{Filling: s.fill != nil})
+		if s.cursor != nil {
+			effects = append(effects, s.cursor.begunStreams()...)
+		}
 	}
 	return effects, nil
 }

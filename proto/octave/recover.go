@@ -115,7 +115,7 @@ func (s *session) push(m proto.Message) (event bool, effects []proto.Effect) {
 	case !c.give(mark, &e, m.Time):
 		return false, leftOut
 	}
-	return true, nil
+	return true, c.pushed(mark, &e)
 }
 
 // recover returns the next request to make.
