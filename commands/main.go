@@ -8,6 +8,7 @@ import (
 
 	"github.com/hark-cli/hark/commands/call"
 	"github.com/hark-cli/hark/commands/config"
+	"github.com/hark-cli/hark/commands/cursor"
 	"github.com/hark-cli/hark/commands/doctor"
 	"github.com/hark-cli/hark/commands/emulate"
 	"github.com/hark-cli/hark/commands/ending"
@@ -77,9 +78,8 @@ func app(p *program.Program) *cmdline.App {
 			Examples: `hark drogue tail --emulator demo-app -n 5
 hark octave subscribe --emulator /demo/stream --jq '.value.elems'
 hark connect wss://stream.example.com/events | jq .`,
-			Description: "Events go to stdout, everything else to stderr. With --emulator a service " +
-				"command talks to a built-in emulator of the service and needs no account.",
-			Flags: settings.Global(p),
+			Description: "Events go to stdout, all else to stderr. --emulator requires no account.",
+			Flags:       settings.Global(p),
 			Commands: func() []*cmdline.Command {
 				var ofServices []*cmdline.Command
 				for _, s := range all {
@@ -87,7 +87,7 @@ hark connect wss://stream.example.com/events | jq .`,
 				}
 				return slices.Concat(
 					cmdline.Grouped("Services", append(ofServices, run.Command(p), call.Command(p), recipes.Command(p))...),
-					cmdline.Grouped("Tests and recordings", doctor.Command(p, all, run.Find), emulate.Command(p, all), serve.Command(p), play.Command(p, all, run.Player), play.ReplayCommand(p, all)),
+					cmdline.Grouped("Tests and recordings", doctor.Command(p, all, run.Find), emulate.Command(p, all), serve.Command(p), play.Command(p, all, run.Player), play.ReplayCommand(p, all), cursor.Command(p)),
 					cmdline.Grouped("About hark", config.Command(p, all), help.Completion(p), help.Man(p)))
 			},
 		},

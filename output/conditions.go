@@ -137,6 +137,26 @@ func (c *count) outcomes() []Outcome {
 	return []Outcome{{Condition: "count", Want: c.want, Met: n >= c.want, Events: n}}
 }
 
+// CountAcknowledged is met when n events have been acknowledged. It does not end the
+// stream: an event is acknowledged after it was printed.
+func CountAcknowledged(n uint64, acknowledged func() uint64) Condition {
+	return &countAcknowledged{n, acknowledged}
+}
+
+type countAcknowledged struct {
+	want         uint64
+	acknowledged func() uint64
+}
+
+func (c *countAcknowledged) watches() []*watch              { return nil }
+func (c *countAcknowledged) look(*Writer, *eventView) error { return nil }
+func (c *countAcknowledged) verdict(*eventView) error       { return nil }
+
+func (c *countAcknowledged) outcomes() []Outcome {
+	n := c.acknowledged()
+	return []Outcome{{Condition: "count", Want: c.want, Met: n >= c.want, Events: n}}
+}
+
 // Until ends the stream with the first event for which f yields anything but false
 // and null. It looks at the event itself, whatever the filter makes of it; the
 // event is printed like any other.

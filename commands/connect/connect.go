@@ -58,7 +58,7 @@ func Service() stream.Service {
 
 func newStream(p *program.Program) *stream.Streaming {
 	o, f := &options{ruleFlags: ruleFlags{ackTimeout: 10 * time.Second}}, stream.NewFlags()
-	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
+	return &stream.Streaming{Flags: f, NoCursor: "a plain WebSocket has no positions; a recipe with [cursor] has, see docs/recipes.md", Command: &cmdline.Command{
 		Name: "connect", TakesURL: true,
 		Usage: "stream from any WebSocket, or talk to it",
 		Examples: `hark emulate drogue -- sh -c 'hark connect $HARK_DROGUE_ENDPOINT/public-app -n 5'

@@ -129,7 +129,7 @@ func listen(p *program.Program) *stream.Streaming {
 	o, f := &options{
 		account: account{env: wire.Sandbox}, hostStyle: "current", appVersion: "1.0.0", heartbeat: wire.HeartbeatPeriod,
 	}, stream.NewFlags()
-	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
+	return &stream.Streaming{Flags: f, NoCursor: "Doshii keeps no events, and has no positions", Command: &cmdline.Command{
 		Name:  "listen",
 		Usage: "stream the events of an app, a point of sale, or a vendor of them",
 		Examples: `hark doshii listen --emulator -n 5

@@ -76,7 +76,7 @@ func tail(p *program.Program) *stream.Streaming {
 	// The server closes a connection after 10 s without pings and pongs. While the
 	// buffer is full hark sends only pings.
 	f.PingInterval, f.PingTimeout = wire.Ping-wire.Ping/5, wire.Ping+wire.Timeout
-	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
+	return &stream.Streaming{Flags: f, NoCursor: "the position is that of the consumer group, which Drogue Cloud keeps: use --group, see docs/drogue.md", Command: &cmdline.Command{
 		Name: "tail", Usual: true,
 		Usage: "stream the events of an application, or of one of its channels",
 		Examples: `hark drogue tail --emulator demo-app -n 5

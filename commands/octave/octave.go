@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,7 +183,7 @@ hark octave subscribe --company acme --user alice --token env:OCTAVE_TOKEN --dev
 				return nil, err
 			}
 			return &stream.Opened{
-				Service: svc, Place: svc.Endpoint + " " + svc.Company, Names: svc.Streams,
+				Service: svc, Place: svc.Endpoint + " " + svc.Company, Names: svc.Streams, Streams: o.selection(),
 				Begin: func() { o.lookBack(svc) }, Nothing: len(svc.Streams) == 0,
 			}, nil
 		},
@@ -208,6 +209,19 @@ func (o *options) check(line *cmdline.Line) error {
 		return cmdline.FlagErrorf(as, " cannot be used with --no-backfill")
 	}
 	return nil
+}
+
+// selection is what the user has selected, for --cursor.
+func (o *options) selection() []string {
+	list := append([]string{"--company " + o.company}, o.streams...)
+	for _, d := range o.devices {
+		list = append(list, "--device "+d)
+	}
+	for _, prefix := range o.prefixes {
+		list = append(list, "--prefix "+prefix)
+	}
+	slices.Sort(list)
+	return list
 }
 
 // checkStream returns an error for an argument that is neither an id nor a path.

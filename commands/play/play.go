@@ -40,15 +40,21 @@ xz -dc day.tape.xz | hark play - --as connect`,
 		Flags: slices.Concat([]*cmdline.Flag{
 			{Name: "as", Group: program.CatService, Value: cmdline.String(&as), Default: "the service in the recording",
 				Usage: "read the recording as one of the service `" + strings.Join(all.Names(), "|") + "`"},
-		}, f.EndFlags.Flags(), f.OutputFlags.Flags(), f.StatusFlags.Flags(), f.DeliverFlags.Flags()),
+		}, f.EndFlags.Flags(), f.OutputFlags.Flags(), f.StatusFlags.Flags(), f.DeliverFlags.Flags(), f.CursorFlags.Flags()),
 		Run: func(ctx context.Context, line *cmdline.Line) error {
-			for _, check := range []func(context.Context, *cmdline.Line) error{f.EndFlags.Check, f.OutputFlags.Check, f.StatusFlags.Check, f.DeliverFlags.Check} {
+			for _, check := range []func(context.Context, *cmdline.Line) error{f.EndFlags.Check, f.OutputFlags.Check, f.StatusFlags.Check, f.DeliverFlags.Check, f.CursorFlags.Check} {
 				if err := check(ctx, line); err != nil {
 					return err
 				}
 			}
 			if as != "" && all.Find(as) == nil {
 				return cmdline.ValueErrorf(line.GivenAs("as"), cmdline.Cut(as, 24), "expected %s", strings.Join(all.Names(), ", "))
+			}
+			if err := f.CursorFlags.With(line, f.Format); err != nil {
+				return err
+			}
+			if err := f.CursorFlags.Open(""); err != nil {
+				return err
 			}
 			s := stream.New(p, f)
 			defer s.Close()
@@ -87,7 +93,8 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 		return err
 	}
 	defer file.Close()
-	in := &lazyReader{Reader: file}
+	first := &beginning{Reader: file}
+	in := &lazyReader{Reader: first}
 	recording, err := proto.NewMessageReader(in)
 	if err != nil {
 		return recordingError(path, err)
@@ -126,20 +133,25 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 	if err := s.OpenDelivery(); err != nil {
 		return err
 	}
+	if _, err := s.Track(played, "play", []string{first.id(), as}); err != nil {
+		return err
+	}
 	return s.Follow(ctx, played, func(ctx context.Context, w *output.Writer, o proto.Options) error {
 		a := newAhead()
 		in.before, recording.Room = a.pass, a.room
 		go a.read(until(recording.Records(), limit))
 		defer s.ExpireDelivery(ctx)()
-		sink := s.Sink(w)
+		sink := &resumedSink{Sink: s.Tracked(ctx, s.Sink(w)), done: played.done}
 		idle := func() { _ = sink.Flush() } // the next event reports a failure
 		err := proto.Play(ctx, player, a.records(idle), sink, o)
 		stop() // a read of stdin
 		a.close()
 		if errors.Is(err, proto.ErrRecordingEnd) {
-			err = recordedEnd(s, path, recording, as, w)
+			if err = recordedEnd(s, path, recording, as, w); sink.last < sink.done {
+				err = cmdline.Usagef("%s: %v", path, &shorterError{sink.last, sink.done})
+			}
 		}
-		return s.Delivered(recordingError(path, err))
+		return s.Saved(s.Delivered(recordingError(path, err)))
 	})
 }
 
@@ -148,6 +160,7 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 type playedService struct {
 	proto.Player
 	source string // "" if unknown
+	done   uint64 // events that an earlier process has played
 }
 
 // Describe implements proto.Describer.

@@ -56,8 +56,9 @@ func (f *EndFlags) Check(ctx context.Context, line *cmdline.Line) error {
 }
 
 // conditions returns the conditions of the flags by precedence: for one event, a
-// failure takes precedence over a success.
-func (f *EndFlags) conditions(vars jq.Vars) ([]output.Condition, error) {
+// failure takes precedence over a success. acknowledged, if not nil, is how many events
+// count for --count.
+func (f *EndFlags) conditions(vars jq.Vars, acknowledged func() uint64) ([]output.Condition, error) {
 	var all []output.Condition
 	for _, list := range []struct {
 		flag  string
@@ -83,7 +84,10 @@ func (f *EndFlags) conditions(vars jq.Vars) ([]output.Condition, error) {
 	if len(expected) > 0 {
 		all = append(all, output.Expect(expected...))
 	}
-	if f.count > 0 {
+	switch {
+	case f.count > 0 && acknowledged != nil:
+		all = append(all, output.CountAcknowledged(f.count, acknowledged))
+	case f.count > 0:
 		all = append(all, output.Count(f.count))
 	}
 	return all, nil

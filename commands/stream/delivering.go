@@ -54,6 +54,7 @@ func (s *Stream) OpenDelivery() error {
 			s.journal.delivery("delivery-resumed", name)
 			s.Tell("%s: delivering again", name)
 		},
+		Done:   func(r destination.Record, acknowledged bool) { s.tracking.order.Done(r.Event, acknowledged) },
 		Failed: func(err error) { s.cancel(err) },
 	}
 	if f.deadLetter != "" {
@@ -127,7 +128,7 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 		err = ferr
 	}
 	var unprinted error
-	r := destination.Record{Received: ev.Time}
+	r := destination.Record{Received: ev.Time, Event: v.s.tracking.number}
 	if v.records.Len() > 0 {
 		r.ID, r.Type = v.s.identify(ev.Message)
 		if v.id != nil {
@@ -140,6 +141,7 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 			break
 		}
 		r.Data = bytes.Clone(data[:len(data)-1])
+		v.s.tracking.order.Part(r.Event)
 		if derr := v.delivery.Submit(r); derr != nil {
 			return derr
 		}

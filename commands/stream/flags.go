@@ -20,6 +20,7 @@ type Flags struct {
 	promptFlags
 	watchFlags
 	DeliverFlags
+	CursorFlags
 }
 
 // NewFlags returns flags with their defaults.
@@ -27,23 +28,34 @@ func NewFlags() *Flags {
 	return &Flags{
 		OutputFlags: newOutputFlags(), LinkFlags: newLinkFlags(), StatusFlags: newStatusFlags(),
 		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(), DeliverFlags: newDeliverFlags(),
+		CursorFlags: newCursorFlags(),
 	}
 }
 
 // Flags declares them. Their values are read from the struct.
 func (f *Flags) Flags() []*cmdline.Flag {
 	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.recordingFlags.flags(),
-		f.StatusFlags.Flags(), f.healthFlags.flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.DeliverFlags.Flags())
+		f.StatusFlags.Flags(), f.healthFlags.flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.DeliverFlags.Flags(),
+		f.CursorFlags.Flags())
 }
 
 // Check returns an error for an invalid value.
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, check := range []func(context.Context, *cmdline.Line) error{
 		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.recordingFlags.check, f.StatusFlags.Check, f.LinkFlags.check,
-		f.promptFlags.check, f.watchFlags.check, f.DeliverFlags.Check,
+		f.promptFlags.check, f.watchFlags.check, f.DeliverFlags.Check, f.CursorFlags.Check,
 	} {
 		if err := check(ctx, line); err != nil {
 			return err
+		}
+	}
+	if err := f.CursorFlags.With(line, f.Format); err != nil {
+		return err
+	}
+	if f.cursor != "" {
+		f.Auto = false
+		if f.Interactive {
+			return cmdline.FlagErrorf(line.GivenAs("interactive"), " cannot be used with --cursor")
 		}
 	}
 	if f.kind != nil {

@@ -120,7 +120,7 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 			return err
 		}
 	}
-	if _, err := f.conditions(vars); err != nil {
+	if _, err := f.conditions(vars, nil); err != nil {
 		return err
 	}
 	if _, err := f.extractID(vars); err != nil {
@@ -164,7 +164,11 @@ func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Conditions, err = s.Flags.conditions(vars); err != nil {
+	var acknowledged func() uint64
+	if s.delivering != nil {
+		acknowledged = func() uint64 { return s.tracking.order.Counts().Acknowledged }
+	}
+	if o.Conditions, err = s.Flags.conditions(vars, acknowledged); err != nil {
 		return nil, err
 	}
 	if s.delivering != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hark-cli/hark/internal/cursor"
 	"github.com/hark-cli/hark/output/destination"
 	"github.com/hark-cli/hark/proto"
 )
@@ -56,7 +57,9 @@ func (g *gaps) flush() {
 func (g *gaps) deliver(before time.Time) {
 	for len(g.waiting) > 0 && (before.IsZero() || g.waiting[0].From.Before(before)) {
 		g.count++
-		g.v.delivery.Add(g.record(g.waiting[0], time.Now()))
+		r := g.record(g.waiting[0], time.Now())
+		r.Event = g.v.s.tracking.order.Begin(cursor.Mark{Uncounted: true})
+		g.v.delivery.Add(r)
 		g.waiting = g.waiting[1:]
 	}
 }

@@ -26,7 +26,8 @@ func TestGapsInOrder(t *testing.T) {
 		}
 		v := &delivering{s: s, delivery: destination.New(d, destination.Options{})}
 		v.gaps = &gaps{v: v}
-		sink := &deliveringSink{v, output.New(&v.records, output.Options{Null: true})}
+		s.tracking, s.delivering = &tracking{}, v
+		sink := s.Tracked(t.Context(), &deliveringSink{v, output.New(&v.records, output.Options{Null: true})})
 		start := time.Now()
 		at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 		event := func(seconds int, text string) {

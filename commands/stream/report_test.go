@@ -29,7 +29,7 @@ func reportOf(t *testing.T, f *Flags, live bool, cause error, events ...string) 
 	p := &program.Program{Say: console.NewPrinter(io.Discard)}
 	p.Say.Add("hunter2")
 	s := &Stream{Program: p, Flags: f, live: live}
-	conditions, err := f.conditions(jq.Vars{})
+	conditions, err := f.conditions(jq.Vars{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,7 +133,10 @@ func (s *Stream) status(st proto.Status) {
 		s.statusText(st)
 	}
 	switch state := st.State.(type) {
+	case proto.Disconnected:
+		s.attached = false
 	case proto.Ready:
+		s.attached = true
 		if !s.ready {
 			s.ready = true
 			s.whenReady(st)

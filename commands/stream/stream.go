@@ -48,6 +48,10 @@ type Stream struct {
 	journal    *journal
 	recording  *recorder     // nil if nothing is recorded
 	delivering *delivering   // nil when events are printed
+	tracking   *tracking     // nil when no one is told which events are done
+	streams    []string      // what of the service is opened, for --cursor
+	resumed    time.Time     // until then the stream was received by an earlier process
+	attached   bool          // the stream is ready now
 	command    *readyCommand // nil until it is started
 	cancel     context.CancelCauseFunc
 	Wrap       func(proto.Sink) proto.Sink // wraps the output; may be nil
@@ -141,6 +145,8 @@ func (s *Stream) Close() {
 	if s.Emulated != nil {
 		s.Emulated.close()
 	}
+	_ = s.Saved(nil) // it has been saved, unless nothing began
+	s.Flags.CursorFlags.close()
 }
 
 // run streams the events of svc to stdout until a condition, a signal or a failure ends
@@ -155,6 +161,10 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 	if err := s.OpenDelivery(); err != nil {
 		return err
 	}
+	svc, err = s.Track(svc, svc.Name(), s.streams)
+	if err != nil {
+		return err
+	}
 	if s.talks() && s.Editor != nil && len(s.Flags.Execute) == 0 {
 		s.capture()
 	}
@@ -162,6 +172,10 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		s.Engine(&o)
 		s.Flags.readyFlags.engine(&o)
 		o.Input, s.stdin = input, input != nil
+		o.Resumed = s.resumed
+		if s.tracking != nil {
+			o.Delivered = s.tracking.delivered
+		}
 		defer health.serve(s, &o)()
 		if s.talks() {
 			return s.converse(ctx, svc, o, w)
@@ -178,9 +192,9 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 			o.InputWritten, sink = l.from(ctx, s.cancel), &lingeringSink{sink, l}
 		}
 		s.mentionStdin()
-		err := proto.Run(ctx, svc, sink, o)
+		err := proto.Run(ctx, svc, s.Tracked(ctx, sink), o)
 		s.mentionStdin()
-		err = s.Delivered(err)
+		err = s.Saved(s.Delivered(err))
 		return ending.WithHint(err, s.Flags.TLSFlags.Hint(err))
 	})
 }

@@ -18,6 +18,8 @@ type Streaming struct {
 	Flags   *Flags
 	// LaterFlags are flags of the service that apply after connecting.
 	LaterFlags []string
+	// NoCursor is why the service has no position for --cursor; "" if it may have one.
+	NoCursor string
 	// Check returns an error for an invalid command line. It does not connect.
 	Check func(ctx context.Context, line *cmdline.Line) error
 	// Complete, if not nil, returns an error for a missing argument that only streaming
@@ -46,6 +48,9 @@ type Opened struct {
 	// another kind.
 	Recipe string
 	Params json.RawMessage
+	// Streams is what of the service the position of --cursor is in: the user's
+	// arguments, without credentials.
+	Streams []string
 	// Nothing: it has no subscriptions, so it does not become ready.
 	Nothing bool
 }
@@ -53,7 +58,15 @@ type Opened struct {
 // Run returns the command with a Run that streams.
 func (v *Streaming) Run(p *program.Program) *cmdline.Command {
 	v.Command.Run = func(ctx context.Context, line *cmdline.Line) error {
-		s, o, err := v.begin(ctx, line, p, v.Complete)
+		defer v.Flags.CursorFlags.close()
+		s, o, err := v.begin(ctx, line, p, func() error {
+			if v.Complete != nil {
+				if err := v.Complete(); err != nil {
+					return err
+				}
+			}
+			return v.Flags.CursorFlags.Open(v.NoCursor)
+		})
 		if err != nil {
 			return err
 		}
@@ -88,7 +101,7 @@ func (v *Streaming) begin(ctx context.Context, line *cmdline.Line, p *program.Pr
 		s.Close()
 		return nil, nil, err
 	}
-	s.place, s.names = o.Place, o.Names
+	s.place, s.names, s.streams = o.Place, o.Names, o.Streams
 	s.recipe, s.params = o.Recipe, o.Params
 	s.advice = func(err error) string { return v.Hint(line, err) }
 	return s, o, nil

@@ -25,6 +25,9 @@ type Options struct {
 	// DeadLetter takes a record that cannot be delivered, and why; nil fails the
 	// delivery instead. An error of it is fatal.
 	DeadLetter func(r Record, why error) error
+	// Done, if not nil, is called for each record that was acknowledged or taken by
+	// DeadLetter.
+	Done func(r Record, acknowledged bool)
 	// Retrying and Resumed are told what happens; nil is told nothing.
 	// Retrying is called before the wait, Resumed at the first acknowledgment after one.
 	Retrying func(err error, delay time.Duration)
@@ -112,6 +115,9 @@ func (v *Delivery) signal() {
 	default:
 	}
 }
+
+// Over returns a channel that is closed when nothing more will be delivered.
+func (v *Delivery) Over() <-chan struct{} { return v.done }
 
 // Counts returns the counters. Any goroutine may call it.
 func (v *Delivery) Counts() Counts {
@@ -275,6 +281,7 @@ func (v *Delivery) settle(batch []Record, results []error) (retry, fatal error) 
 		switch _, refused := errors.AsType[*RefusedError](err); {
 		case err == nil:
 			v.count(func(c *Counts) { c.Delivered++ })
+			v.finished(r, true)
 		case fatal != nil:
 			rest = append(rest, r)
 		case refused:
@@ -313,7 +320,14 @@ func (v *Delivery) dead(r Record, why error) error {
 		return v.notDelivered(r, 1, fmt.Errorf("%w; nor could it be written to the dead letters: %w", why, err))
 	}
 	v.count(func(c *Counts) { c.Dead++ })
+	v.finished(r, false)
 	return nil
+}
+
+func (v *Delivery) finished(r Record, acknowledged bool) {
+	if v.o.Done != nil {
+		v.o.Done(r, acknowledged)
+	}
 }
 
 // bury gives up the record that is tried first.

@@ -16,6 +16,8 @@ type Record struct {
 	ID, Type string
 	// Received is when the event was received.
 	Received time.Time
+	// Event is a number of the event that the record is of; a Delivery does not use it.
+	Event uint64
 	// Data is the record, without a line feed at its end.
 	Data []byte
 	// CloudEvent says that Data is a CloudEvent in JSON format, whatever other records are.
