@@ -67,6 +67,9 @@ func (l *connLoop) closeWith(cause end, limit time.Duration, payload []byte) {
 		l.traceSent(Frame{Opcode: frame.OpClose, Payload: payload})
 	}
 	l.queue.setClosing(true)
+	if l.old != nil && cause.kind != lost {
+		l.old.close(cause, limit, frame.StatusNormal)
+	}
 }
 
 // conclude handles an end found by the loop: if the run is to end, or the peer is to

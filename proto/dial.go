@@ -174,7 +174,7 @@ func dialOnce(ctx context.Context, hs *Handshake, o *Options, q *queue) (conn *w
 	conn, x, err := wsconn.Dial(ctx, o.transport(), &req, wsconn.Config{
 		MaxMessage: o.MaxMessageSize,
 		MaxFrame:   o.maxFrameSize(),
-		Budget:     q,
+		Budget:     share{q},
 		Pool:       q.free,
 		Collect:    o.Trace.Frame != nil || o.Frames,
 		Queued:     o.frames,

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"context"
 	"time"
 
 	"github.com/hark-cli/hark/proto/sequence"
@@ -15,6 +16,15 @@ type Effect interface{ effect() }
 type (
 	// Send sends frames now, in this order.
 	Send []Frame
+	// Successor asks for a new connection, before the peer ends this one. This one is
+	// used until the stream of the new one is ready, and is closed then: there is no
+	// gap. An attempt that fails is repeated like a reconnect, as long as this connection
+	// lasts.
+	Successor struct {
+		// Handshake prepares an attempt, in a goroutine of its own. accept is called in
+		// that of the session, before OnOpen of the new one.
+		Handshake func(ctx context.Context) (hs *Handshake, accept func(), err error)
+	}
 	// Secrets are credentials that were obtained after the handshake. It precedes the
 	// effect that contains them.
 	Secrets []string
@@ -80,6 +90,7 @@ type (
 
 func (Send) effect()              {}
 func (Secrets) effect()           {}
+func (Successor) effect()         {}
 func (StreamLive) effect()        {}
 func (StreamReady) effect()       {}
 func (HeartbeatAnswered) effect() {}

@@ -1,6 +1,9 @@
 package proto
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // An end describes how an attempt, a connection or a run ended. The zero value means
 // that it has not ended.
@@ -21,6 +24,8 @@ const (
 	lost
 	// replaced: a new connection was requested instead of this one.
 	replaced
+	// succeeded: the connection that is to replace this one is open.
+	succeeded
 	// closedHere: a close frame of Options.Input has closed the connection.
 	closedHere
 	// final: there is no further attempt, unless Control.Again requests one.
@@ -32,6 +37,7 @@ const (
 var (
 	errReplaced   = errors.New("a new connection was asked for")
 	errClosedHere = errors.New("closed from here")
+	errSucceeded  = errors.New("replaced by the connection that the service asked for")
 )
 
 // came reports whether it has ended.
@@ -55,4 +61,43 @@ func (e end) result() error {
 func (e end) closedByPeer() bool {
 	ce, ok := errors.AsType[*CloseError](e.err)
 	return e.kind == lost && ok && ce.normal()
+}
+
+// ended closes the connection and reports its end.
+func (l *connLoop) ended(e end) {
+	l.join()
+	now := time.Now()
+	if w, ok := l.session.(EndWatcher); ok {
+		w.Ended(e.err)
+	}
+	l.reportDropped(now)
+	if l.newer == nil {
+		l.policy.lost(now)
+	}
+	if e.err != errSucceeded {
+		if l.stream.reported {
+			l.missed.lost(l.conn.State(now).Drained, e.err)
+		}
+		l.numbers.lost(l.missed.from, e.err, now)
+		if e.kind == stopped {
+			l.unfilled()
+		} else {
+			l.report(time.Now(), l.address, Disconnected{e.err})
+		}
+	}
+	l.endInput(e)
+}
+
+// endInput takes note of what was sent on the connection, which has ended.
+func (l *connLoop) endInput(e end) {
+	written, unconfirmed := l.conn.Sent(e.closedByPeer())
+	l.input.disconnected(written, l.inputHere)
+	l.reportUnconfirmed(unconfirmed, l.address)
+}
+
+// reportUnconfirmed reports messages of Input that may be lost.
+func (r *runner) reportUnconfirmed(n int, address string) {
+	if n > 0 {
+		r.report(time.Now(), address, Unconfirmed{Messages: n})
+	}
 }

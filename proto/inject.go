@@ -126,6 +126,9 @@ func (l *connLoop) confirm() {
 		return
 	}
 	list := l.o.Delivered.take()
+	if l.old != nil && !l.old.closing.begun { // which they came from, most likely
+		l = l.old
+	}
 	if c, ok := l.session.(Confirmer); ok && len(list) > 0 {
 		now := time.Now()
 		l.apply(c.Confirm(list, now), now)

@@ -42,8 +42,10 @@ func (in *input) write(f Frame) { in.pending, in.writing = &f, true }
 func (in *input) written() { in.pending, in.writing = nil, false }
 
 // disconnected is called when a connection has ended on which that many messages were
-// sent.
-func (in *input) disconnected(messages int) {
-	in.writing = false
+// sent. here: its writer has the pending frame, if there is one.
+func (in *input) disconnected(messages int, here bool) {
+	if here {
+		in.writing = false
+	}
 	in.earlier += messages
 }

@@ -34,7 +34,7 @@ func TestInputOrder(t *testing.T) {
 	next("a")
 	in.written()
 	next("b")
-	in.disconnected(1)
+	in.disconnected(1, true)
 	if in.earlier != 1 || in.pending == nil {
 		t.Errorf("%d messages went out, %v is left", in.earlier, in.pending)
 	}

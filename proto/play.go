@@ -103,7 +103,7 @@ func (p *player) record(r FrameRecord) error {
 	case r.Direction == Out:
 		return nil
 	case p.session == nil: // a recording without handshakes
-		p.connected(r.Time)
+		p.connected(r.Time, false)
 	}
 	if p.o.Idle > 0 && r.Time.Sub(p.event) >= p.o.Idle {
 		return ErrIdle
@@ -141,10 +141,10 @@ func (p *player) handshake(now time.Time, h *HandshakeRecord) {
 		p.report(now, Disconnected{e})
 		return
 	}
-	p.connected(now)
+	p.connected(now, h.Overlaps)
 }
 
-func (p *player) connected(now time.Time) {
+func (p *player) connected(now time.Time, overlaps bool) {
 	p.attempt = max(p.attempt, 1)
 	if p.source != nil {
 		p.session = p.source.Offline()
@@ -155,8 +155,10 @@ func (p *player) connected(now time.Time) {
 	p.ready, p.event = false, now
 	p.report(now, Connected{})
 	p.report(now, Live{})
-	p.missed = p.heard
-	p.numbers.lost(p.missed, nil, now)
+	if !overlaps {
+		p.missed = p.heard
+		p.numbers.lost(p.missed, nil, now)
+	}
 	p.apply(p.session.OnOpen(now), now)
 	if p.source == nil {
 		p.reportGap(now)

@@ -13,7 +13,7 @@ import (
 // about to put, and the reservation for a message being read. It is bounded in bytes.
 // Reserve alone decides what happens when it is full.
 //
-// It is the wsconn.Budget of the connections of a run: the reader reserves, the loop puts, and one more goroutine takes.
+// The readers reserve, through a share each, the loop puts, and one more goroutine takes.
 type queue struct {
 	limit    int
 	overflow Overflow
@@ -21,6 +21,8 @@ type queue struct {
 	// more wakes the consumer, room the reader that waits in Reserve; drained wakes the
 	// loop when the queue is no longer full.
 	more, room, drained chan struct{}
+	// turn is full while a reader is in Reserve.
+	turn chan struct{}
 
 	mu       sync.Mutex
 	items    []*wsconn.Batch
@@ -34,6 +36,7 @@ type queue struct {
 	gone     bool   // the consumer has ended
 	closing  bool   // the reader does not wait for a busy sink
 	waiter   waiter
+	behind   int // bytes that the reader has reserved that waits for its turn
 	throttle throttle
 	late     *time.Timer // of the waiter
 }
@@ -51,6 +54,7 @@ func newQueue(limit int, overflow Overflow, free *wsconn.Pool) *queue {
 	return &queue{
 		limit: limit, overflow: overflow, free: free, late: late,
 		more: make(chan struct{}, 1), room: make(chan struct{}, 1), drained: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1),
 	}
 }
 
@@ -71,7 +75,7 @@ func signal(c chan struct{}) {
 // small one when only the sink has a batch: the ping of a server may follow right
 // behind it.
 //
-// Only one goroutine at a time, the reader's, may call it.
+// Only one goroutine at a time, a reader's, may call it; see share.
 func (q *queue) Reserve(have, n, least int, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -93,6 +97,48 @@ func (q *queue) Reserve(have, n, least int, stop <-chan struct{}) bool {
 		q.wake()
 	}
 	return true
+}
+
+// A share is the queue as the wsconn.Budget of one connection. While a connection is
+// replaced there are two, whose readers wait one after the other: the policy is the same,
+// whether one or two connections fill the queue.
+type share struct{ *queue }
+
+// Reserve implements wsconn.Budget.
+func (b share) Reserve(have, n, least int, stop <-chan struct{}) bool {
+	q := b.queue
+	select {
+	case q.turn <- struct{}{}:
+	default:
+		if !q.takeTurn(have, stop) {
+			q.mu.Lock()
+			q.bytes += n - have
+			q.mu.Unlock()
+			return true
+		}
+	}
+	defer func() { <-q.turn }()
+	return q.Reserve(have, n, least, stop)
+}
+
+// takeTurn waits until the other reader has reserved what it needs; it returns false when
+// stop is closed before. What this reader has counts for nothing meanwhile: otherwise
+// each could wait for the other.
+func (q *queue) takeTurn(have int, stop <-chan struct{}) bool {
+	add := func(n int) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.behind += n
+		q.wake()
+	}
+	add(have)
+	defer add(-have)
+	select {
+	case q.turn <- struct{}{}:
+		return true
+	case <-stop:
+		return false
+	}
 }
 
 // await waits for a busy sink, and then for room. q.mu must be held.
@@ -135,7 +181,7 @@ func (q *queue) sleep(late <-chan time.Time, stop <-chan struct{}) (stopped bool
 // hasRoom reports whether there is room for what the reader waits for.
 func (q *queue) hasRoom() bool {
 	w := &q.waiter
-	return q.bytes == w.have || q.bytes+w.more <= q.limit || w.more <= wsconn.BatchSize && len(q.items) == q.old
+	return q.bytes == w.have+q.behind || q.bytes+w.more <= q.limit || w.more <= wsconn.BatchSize && len(q.items) == q.old
 }
 
 // wake wakes the reader if it may continue. While the sink is busy, it reads several

@@ -77,7 +77,15 @@ func (l *connLoop) announce(now time.Time) {
 	if l.authLater {
 		l.report(time.Now(), l.address, Authenticated{})
 	}
-	l.report(time.Now(), l.address, Ready{Earlier: l.input.earlier})
+	earlier := l.input.earlier
+	if l.old != nil {
+		n, _ := l.old.conn.Sent(false)
+		earlier += n
+	}
+	l.report(time.Now(), l.address, Ready{Earlier: earlier})
+	if l.replaceOld() {
+		return // nothing was missed
+	}
 	if gap, ok := l.missed.ready(now); ok && !l.numbers.await(gap, now) {
 		l.report(now, l.address, gap)
 	}

@@ -68,6 +68,8 @@ type HandshakeRecord struct {
 	ResponseHeader http.Header
 	// Body is the start of the body of a response that is not an upgrade.
 	Body string
+	// Overlaps: it is that of a Successor, while the connection before it was in use.
+	Overlaps bool
 }
 
 // recordingLine is any line of a recording.
@@ -98,8 +100,9 @@ type recordingLine struct {
 }
 
 type recordingRequest struct {
-	URL    string      `json:"url"`
-	Header http.Header `json:"header,omitempty"`
+	URL      string      `json:"url"`
+	Header   http.Header `json:"header,omitempty"`
+	Overlaps bool        `json:"overlaps,omitempty"`
 }
 
 type recordingResponse struct {
@@ -171,7 +174,7 @@ func appendHandshake(dst []byte, r FrameRecord) []byte {
 	h := r.Handshake
 	l := recordingLine{
 		Time: r.Time.UTC(), Dir: r.Direction.String(), Op: opHandshake,
-		Request: &recordingRequest{h.URL, h.Header},
+		Request: &recordingRequest{h.URL, h.Header, h.Overlaps},
 	}
 	if h.Status != 0 {
 		l.Response = &recordingResponse{h.Status, h.ResponseHeader, h.Body}
@@ -455,19 +458,16 @@ func (l *recordingLine) head() error {
 }
 
 func (l *recordingLine) record() (FrameRecord, error) {
-	r := FrameRecord{Time: l.Time, Secret: l.Withheld}
-	switch l.Dir {
-	case "in":
-		r.Direction = In
-	case "out":
+	r := FrameRecord{Time: l.Time, Secret: l.Withheld, Direction: In}
+	if l.Dir == "out" {
 		r.Direction = Out
-	default:
+	} else if l.Dir != "in" {
 		return r, fmt.Errorf("dir is %q: expected in or out", l.Dir)
 	}
 	if l.Op == opHandshake {
 		r.Handshake = &HandshakeRecord{}
 		if l.Request != nil {
-			r.Handshake.URL, r.Handshake.Header = l.Request.URL, l.Request.Header
+			r.Handshake.URL, r.Handshake.Header, r.Handshake.Overlaps = l.Request.URL, l.Request.Header, l.Request.Overlaps
 		}
 		if p := l.Response; p != nil {
 			r.Handshake.Status, r.Handshake.ResponseHeader, r.Handshake.Body = p.Status, p.Header, p.Body

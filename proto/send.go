@@ -27,6 +27,7 @@ func (l *connLoop) take(f Frame, ok bool) {
 		l.closeWith(end{closedHere, errClosedHere}, l.o.CloseTimeout, f.Payload)
 	default:
 		l.input.write(f)
+		l.inputHere = true
 		l.put(f, true)
 	}
 }

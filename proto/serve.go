@@ -15,8 +15,15 @@ import (
 type connLoop struct {
 	*runner
 	conn    *wsconn.Conn
+	join    func() // closes it and waits for its goroutines; once
 	address string
+	attempt int
 	state   wsconn.State // of conn, in the last iteration
+
+	successor successor
+	newer     *connLoop // the one that replaces this connection, and runs its loop; or nil
+	old       *connLoop // the one that this connection replaces, until that is closed; or nil
+	inputHere bool      // the writer of this connection has the pending frame of Input
 
 	session   Session
 	scheduler Scheduler      // nil if the session has none
@@ -36,15 +43,44 @@ type connLoop struct {
 	authLater bool
 }
 
-// serve runs an open connection until it ends.
+// serve runs an open connection, and those that replace it, until the last one ends.
 func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) end {
 	r.queue.setClosing(false)
-	r.missed.connected()
-	now := time.Now()
+	l := r.newLoop(ctx, conn, hs)
+	defer func() { // after a panic
+		for ; l != nil; l = l.old {
+			l.join()
+		}
+	}()
+	l.open()
+	for {
+		e := l.loop(ctx)
+		switch {
+		case e.kind == succeeded:
+			l = l.succeed(ctx)
+			continue
+		case l.fallsBack(e):
+			l = l.fallBack(e)
+			continue
+		}
+		l.finishOld(ctx, e)
+		next := l.takeSuccessor(e)
+		l.ended(e)
+		if !next.pending() {
+			return e
+		}
+		if l, e = r.awaitSuccessor(ctx, next); l == nil {
+			return e
+		}
+	}
+}
+
+// newLoop returns the loop of a connection that has just been opened.
+func (r *runner) newLoop(ctx context.Context, conn *wsconn.Conn, hs *Handshake) *connLoop {
 	l := &connLoop{
-		runner: r, conn: conn, address: hs.Address, session: hs.Session,
-		worker: newWorker(ctx),
-		alive:  newKeepAlive(r.o.PingInterval, r.o.PingTimeout, now),
+		runner: r, conn: conn, address: hs.Address, session: hs.Session, attempt: r.attempt,
+		worker: newWorker(ctx), successor: successor{base: context.WithoutCancel(ctx)},
+		alive:  newKeepAlive(r.o.PingInterval, r.o.PingTimeout, time.Now()),
 		stream: readiness{delay: r.o.ReadyDelay},
 		idle:   idleness{limit: r.o.Idle},
 
@@ -53,51 +89,40 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 	l.limit = newSendLimit(hs.Session)
 	l.scheduler, _ = hs.Session.(Scheduler)
 	l.watcher, _ = hs.Session.(ControlWatcher)
-	join := sync.OnceFunc(func() {
+	l.join = sync.OnceFunc(func() {
 		l.worker.cancel()
+		l.successor.stop()
 		conn.Close()
 		l.worker.join()
-		select {
-		case <-conn.Written():
-			r.input.written()
-		default:
-		}
+		l.wrote()
 	})
-	defer join()
-	l.apply(l.session.OnOpen(now), now)
-	e := l.loop(ctx)
-	join()
-	l.ended(e)
-	return e
+	return l
 }
 
-// ended reports the end of the connection.
-func (l *connLoop) ended(e end) {
+// open begins the dialogue.
+func (l *connLoop) open() {
+	l.missed.connected()
 	now := time.Now()
-	if w, ok := l.session.(EndWatcher); ok {
-		w.Ended(e.err)
-	}
-	l.policy.lost(now)
-	l.reportDropped(now)
-	if l.stream.reported {
-		l.missed.lost(l.conn.State(now).Drained, e.err)
-	}
-	l.numbers.lost(l.missed.from, e.err, now)
-	if e.kind == stopped {
-		l.unfilled()
-	} else {
-		l.report(time.Now(), l.address, Disconnected{e.err})
-	}
-	written, unconfirmed := l.conn.Sent(e.closedByPeer())
-	l.input.disconnected(written)
-	l.reportUnconfirmed(unconfirmed, l.address)
+	l.apply(l.session.OnOpen(now), now)
 }
 
-// reportUnconfirmed reports messages of Input that may be lost.
-func (r *runner) reportUnconfirmed(n int, address string) {
-	if n > 0 {
-		r.report(time.Now(), address, Unconfirmed{Messages: n})
+// wrote takes note that a frame of Input has been written, if it has.
+func (l *connLoop) wrote() {
+	select {
+	case <-l.conn.Written():
+		l.written()
+	default:
 	}
+}
+
+func (l *connLoop) written() {
+	l.inputHere = false
+	l.input.written()
+}
+
+// report is that of the runner, for the attempt of this connection.
+func (l *connLoop) report(now time.Time, address string, s State) {
+	l.o.Trace.status(Status{Time: now, Service: l.svc.Name(), Attempt: l.attempt, Address: address, State: s})
 }
 
 func (l *connLoop) loop(ctx context.Context) end {
@@ -113,9 +138,17 @@ func (l *connLoop) loop(ctx context.Context) end {
 			}
 		}
 		wake := l.wake(now)
+		if at, e := l.tickOld(now); e.came() {
+			if e = l.conclude(e); e.came() {
+				return e
+			}
+		} else if l.old != nil {
+			wake = min(wake, at)
+		}
 		setTimer(timer, wake)
 		l.reading.planned = now.Add(wake)
 
+		old := l.old.channels()
 		select {
 		case b, ok := <-l.incoming():
 			if !ok {
@@ -126,21 +159,34 @@ func (l *connLoop) loop(ctx context.Context) end {
 					return e
 				}
 			}
+		case b, ok := <-old.batches:
+			if e := l.oldBatch(b, ok); e.came() {
+				if e = l.conclude(e); e.came() {
+					return e
+				}
+			}
 		case <-l.queue.drained:
 		case <-l.conn.Writable():
+		case <-old.writable:
 		case f, ok := <-l.nextInput():
 			l.take(f, ok)
 		case <-l.conn.Written():
-			l.input.written()
+			l.written()
+		case <-old.written:
+			l.old.written()
 		case <-l.delivered():
 			l.confirm()
 		case done := <-l.worker.done:
-			l.worker.busy = false
-			w, err := done(time.Now())
-			if err == nil {
-				l.applyWork(w, time.Now())
-			} else if e := l.conclude(lostTo(err)); e.came() {
+			if e := l.worked(done); e.came() {
 				return e
+			}
+		case done := <-old.worked:
+			if e := l.old.worked(done); e.came() {
+				l.endOld(e)
+			}
+		case d := <-l.successor.done:
+			if l.dialed(d) {
+				return end{succeeded, errSucceeded}
 			}
 		case <-timer.C:
 		case f := <-l.o.Control.Ask:
@@ -163,6 +209,17 @@ func (l *connLoop) loop(ctx context.Context) end {
 			return stop(context.Cause(ctx))
 		}
 	}
+}
+
+// worked takes what the work of the session has led to.
+func (l *connLoop) worked(done func(time.Time) (Work, error)) end {
+	l.worker.busy = false
+	w, err := done(time.Now())
+	if err != nil {
+		return l.conclude(lostTo(err))
+	}
+	l.applyWork(w, time.Now())
+	return end{}
 }
 
 // incoming returns the reader's channel, or nil while the server does not read the
@@ -240,7 +297,11 @@ func (l *connLoop) batch(b *wsconn.Batch) end {
 		l.conn.Heard()
 	}
 	if n > 0 {
-		l.policy.events = true
+		if l.newer == nil {
+			l.policy.events = true
+		} else {
+			l.newer.rearmIdle(time.Now())
+		}
 		l.rearmIdle(time.Now())
 	}
 	switch b.Events = n; {
@@ -336,6 +397,8 @@ func (l *connLoop) apply(effects []Effect, now time.Time) {
 			l.missed.resumed = true
 		case Moved:
 			l.move(e, now)
+		case Successor:
+			l.succession(e, now)
 		case Inject:
 			l.inject(e)
 		case GapReports:
@@ -369,6 +432,7 @@ func (l *connLoop) due(now time.Time) end {
 		return lostTo(err)
 	}
 	l.numbers.tick(now)
+	l.successor.tick(l.runner, now)
 	l.sendWaiting(now)
 	if l.scheduler != nil {
 		w, err := l.scheduler.Tick(now)
@@ -410,6 +474,7 @@ func (l *connLoop) wake(now time.Time) time.Duration {
 	sooner(l.limit.due())
 	sooner(l.dropsDue())
 	sooner(l.numbers.due())
+	sooner(l.successor.at)
 	if !l.reading.paused {
 		sooner(l.idle.at)
 	}

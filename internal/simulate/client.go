@@ -49,6 +49,7 @@ type client struct {
 	ready     bool             // the stream of the connection
 	missed    missed
 	numbers   sequence.Tracker
+	over      overlap
 
 	calls    chan *call  // requests of the blocking function that runs
 	results  chan func() // its end
@@ -172,6 +173,8 @@ func (c *client) settle() {
 			c.attempt()
 		case c.session != nil && !c.next.IsZero() && !c.next.After(c.now):
 			c.tick()
+		case c.over.old != nil && !c.over.oldNext.IsZero() && !c.over.oldNext.After(c.now):
+			c.tickOld()
 		default:
 			return
 		}
@@ -184,6 +187,9 @@ func (c *client) due() time.Time {
 	at := c.attemptAt
 	if c.session != nil && !c.next.IsZero() && (at.IsZero() || c.next.Before(at)) {
 		at = c.next
+	}
+	if next := c.over.oldNext; c.over.old != nil && !next.IsZero() && (at.IsZero() || next.Before(at)) {
+		at = next
 	}
 	return at
 }
@@ -205,7 +211,13 @@ func (c *client) wait(d time.Duration, done func() bool) {
 // attempt prepares a connection.
 func (c *client) attempt() {
 	c.block(func() func() {
-		hs, err := c.src.Handshake(c.ctx)
+		var hs *proto.Handshake
+		var err error
+		if c.over.asked != nil {
+			hs, c.over.accept, err = c.over.asked.Handshake(c.ctx)
+		} else {
+			hs, err = c.src.Handshake(c.ctx)
+		}
 		return func() {
 			if err != nil {
 				c.lost(err)
@@ -224,6 +236,9 @@ func (c *client) answerOpen(status int, body []byte) {
 	if status != http.StatusSwitchingProtocols {
 		c.lost(&proto.HandshakeError{Stage: netdial.StageUpgrade, Address: hs.Address, Status: status, Body: string(body)})
 		return
+	}
+	if c.over.asked != nil {
+		c.overlaps()
 	}
 	c.session, c.ready, c.next, c.missed.resumed = hs.Session, false, time.Time{}, false
 	c.apply(c.session.OnOpen(c.now))
@@ -273,8 +288,18 @@ func (c *client) work(w proto.Work) {
 
 // receive passes a message of the server on.
 func (c *client) receive(data []byte, binary bool) {
+	if err := c.decode(c.session, data, binary); err != nil {
+		c.lost(err)
+	} else {
+		c.tick()
+	}
+	c.settle()
+}
+
+// decode has a session decode a message.
+func (c *client) decode(session proto.Session, data []byte, binary bool) error {
 	m := proto.Message{Data: c.o.Framing.Frame(data, binary), Binary: binary, Time: c.now}
-	event, effects, err := c.session.Decode(m)
+	event, effects, err := session.Decode(m)
 	var events, held []proto.Message
 	if event {
 		events = append(events, m)
@@ -290,12 +315,7 @@ func (c *client) receive(data []byte, binary bool) {
 		}
 	}
 	c.events(append(events, held...))
-	if err != nil {
-		c.lost(err)
-	} else {
-		c.tick()
-	}
-	c.settle()
+	return err
 }
 
 func (c *client) closed(code int, reason string) {
@@ -310,14 +330,22 @@ func (c *client) cut() {
 
 // lost ends an attempt or a connection, and the run if another attempt is of no use.
 func (c *client) lost(err error) {
+	if _, failed := errors.AsType[*proto.HandshakeError](err); failed && c.over.asked != nil {
+		c.attemptAt = c.now.Add(retryDelay) // the old connection goes on
+		return
+	}
 	c.farewell(err)
 	if w, ok := c.session.(proto.EndWatcher); ok {
 		w.Ended(err)
+	}
+	if c.fallBack() {
+		return
 	}
 	if c.session != nil && c.ready {
 		c.missed.lost = true
 	}
 	c.numbers.Interrupt()
+	c.over.asked = nil
 	c.session, c.next = nil, time.Time{}
 	c.cancel()
 	c.join()
@@ -392,6 +420,8 @@ func (c *client) apply(effects []proto.Effect) {
 			c.gaps(e)
 		case proto.Numbers:
 			c.follow(e)
+		case proto.Successor:
+			c.succession(e)
 		case proto.Inject:
 			c.events(e)
 		}
@@ -405,18 +435,6 @@ func (c *client) send(f proto.Frame) {
 	binary := f.Opcode == frame.OpBinary
 	for _, data := range c.o.Framing.Split(f.Payload, binary) {
 		c.said = append(c.said, did(transcript.Send, c.o.Framing.Value(data, binary)))
-	}
-}
-
-// nowReady takes note that the stream is ready.
-func (c *client) nowReady(r proto.StreamReady) {
-	if c.ready {
-		return
-	}
-	c.ready = true
-	c.made = append(c.made, act{kind: transcript.Ready})
-	if c.missed.lost && !r.Filling && !c.missed.resumed && c.numbers.Sequences() == 0 {
-		c.made = append(c.made, act{kind: transcript.Gap})
 	}
 }
 

@@ -99,6 +99,7 @@ type engine struct {
 	t       *testing.T
 	framing transcript.Framing
 	start   func()
+	attempt int // of the newest connection
 
 	acts     acts
 	requests chan answer // for the request that waits
@@ -106,6 +107,7 @@ type engine struct {
 	mu    sync.Mutex
 	fresh acts           // what settle has not seen
 	conn  *wsserver.Conn // nil without a connection
+	old   *wsserver.Conn // the one that conn replaces, while that is not ready
 }
 
 // An answer is one to a request over HTTP.
@@ -144,8 +146,10 @@ func runEngine(t *testing.T, r *recipe.Recipe, f *transcript.File, c *transcript
 	p := &player{ctx: t.Context(), file: f, c: c, driver: e, acts: &e.acts}
 	err = p.play()
 	cancel()
-	if conn := e.connection(); conn != nil {
-		conn.Close()
+	for _, conn := range []*wsserver.Conn{e.connection(), e.old} {
+		if conn != nil {
+			conn.Close()
+		}
 	}
 	transport.CloseIdleConnections()
 	close(e.requests)
@@ -198,7 +202,7 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	e.connected(conn)
+	e.overlaps(conn)
 	defer conn.Close()
 	if conn.Flush(time.Second) != nil {
 		return
@@ -228,7 +232,14 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 func (e *engine) connected(conn *wsserver.Conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.conn = conn
+	e.old, e.conn = nil, conn
+}
+
+// overlaps takes note of a connection that may be one besides another.
+func (e *engine) overlaps(conn *wsserver.Conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.old, e.conn = e.conn, conn
 }
 
 func (e *engine) connection() *wsserver.Conn {
@@ -265,11 +276,46 @@ func (e *engine) status(s proto.Status) {
 	switch s.State.(type) {
 	case proto.Ready:
 		e.makes(act{kind: transcript.Ready})
+		e.connected(e.connection())
+	case proto.Connected:
+		e.attempt = s.Attempt
 	case proto.Gap:
 		e.makes(act{kind: transcript.Gap})
 	case proto.Disconnected:
-		e.connected(nil)
+		e.disconnected(s.Attempt)
 	}
+}
+
+// disconnected takes note of the end of the connection of an attempt.
+func (e *engine) disconnected(attempt int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.old = nil; attempt == e.attempt {
+		e.conn = nil
+	}
+}
+
+func (e *engine) oldOpen() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.old != nil
+}
+
+func (e *engine) onOld(s *transcript.Step) {
+	e.mu.Lock()
+	conn := e.old
+	e.mu.Unlock()
+	switch s.Kind {
+	case transcript.Serve:
+		conn.Queue(frame.OpText, e.framing.Frame(s.Data, false))
+		_ = conn.Flush(time.Second) // the event is missing then
+	case transcript.Close:
+		conn.Queue(frame.OpClose, frame.ClosePayload(s.Code, s.Reason))
+		_ = conn.Flush(time.Second)
+	case transcript.Cut:
+		conn.Close()
+	}
+	e.settle()
 }
 
 // Event implements proto.Sink.

@@ -73,6 +73,10 @@ type driver interface {
 	receive(data []byte, binary bool)
 	closed(code int, reason string)
 	cut()
+	// oldOpen reports whether there is a connection that is to be replaced by the open
+	// one, and onOld does what the server does on it.
+	oldOpen() bool
+	onOld(s *transcript.Step)
 }
 
 // acts are what a client has done, and no line has listed yet.
@@ -131,6 +135,13 @@ func (p *player) steps(list []transcript.Step) error {
 	}
 	if s.Kind != transcript.Pass && !p.driver.open() {
 		return p.mismatch(s, "there is no connection")
+	}
+	if s.Old {
+		if !p.driver.oldOpen() {
+			return p.mismatch(s, "there is no connection that is being replaced")
+		}
+		p.driver.onOld(s)
+		return nil
 	}
 	switch s.Kind {
 	case transcript.Serve:

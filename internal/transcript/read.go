@@ -65,12 +65,12 @@ func (r *reader) read() error {
 		return nil
 	case "#":
 		return r.directive(rest, at)
-	case "<", "<b", ">", "=", "+", "!":
+	case "<", "<b", "<old", ">", "=", "+", "!", "!old":
 	default:
 		if strings.HasPrefix(mark, "##") {
 			return nil
 		}
-		return r.fail(0, `unknown mark %q: expected #, <, <b, >, =, + or !; a comment begins with ##`, brief(mark))
+		return r.fail(0, `unknown mark %q: expected #, <, <b, <old, >, =, +, ! or !old; a comment begins with ##`, brief(mark))
 	}
 	if r.c == nil {
 		return r.fail(0, "a line before the first # case")
@@ -83,6 +83,8 @@ func (r *reader) read() error {
 	switch mark {
 	case "<":
 		s.Kind, s.Data = Serve, []byte(strings.TrimPrefix(strings.TrimPrefix(r.text, "<"), " "))
+	case "<old":
+		s.Kind, s.Old, s.Data = Serve, true, []byte(rest)
 	case "<b":
 		s.Kind, s.Binary = Serve, true
 		if s.Data, err = base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(rest)); err != nil {
@@ -97,7 +99,8 @@ func (r *reader) read() error {
 		if s.Duration, err = time.ParseDuration(strings.TrimSpace(rest)); err != nil || s.Duration <= 0 {
 			return r.fail(at, "expected a time such as 30s")
 		}
-	case "!":
+	case "!", "!old":
+		s.Old = mark == "!old"
 		err = r.end(&s, rest, at)
 	}
 	if err != nil {

@@ -74,6 +74,9 @@ type Step struct {
 	// Data is a message or the body of an answer, Binary the kind of the message.
 	Data   []byte
 	Binary bool
+	// Old: on the connection that is to be replaced, while there are two. Of Serve, Close
+	// and Cut.
+	Old bool
 	// Code is that of a close frame, or an exit code.
 	Code     int
 	Reason   string

@@ -73,7 +73,7 @@ func (r *Recipe) Reaches() (list []Reach) {
 	list = append(list, r.reach(r.connect.url, false))
 	for i := range r.rules {
 		for _, e := range []*expr{r.rules[i].request, r.rules[i].reconnect} {
-			if e != nil && e.text != `"new"` && e.text != `"resume"` {
+			if e != nil && e.text != `"new"` && e.text != `"resume"` && e.text != `"overlap"` {
 				list = append(list, r.reach(e, true))
 			}
 		}

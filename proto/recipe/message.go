@@ -237,20 +237,20 @@ func (s *session) emit() {
 
 // outcome is what the expressions of a rule yield for a message.
 type outcome struct {
-	state    map[string]any
-	bytes    int
-	changed  bool
-	frames   proto.Send
-	awaited  []string
-	acked    []string
-	calls    []call
-	ready    bool
-	resumed  bool
-	event    bool  // the message as it came
-	made     bool  // events
-	events   []any // those, for what comes after them
-	failure  *failure
-	redirect string
+	state   map[string]any
+	bytes   int
+	changed bool
+	frames  proto.Send
+	awaited []string
+	acked   []string
+	calls   []call
+	ready   bool
+	resumed bool
+	event   bool  // the message as it came
+	made    bool  // events
+	events  []any // those, for what comes after them
+	failure *failure
+	next    *string // the address of a connection that is to replace this one; "" for that of the recipe
 }
 
 // apply does what a rule says. Nothing of it happens when one of its expressions fails:
@@ -294,15 +294,17 @@ func (s *session) apply(i int, m *message) (event bool, err error) {
 	} else if o.failure == nil {
 		s.add(s.svc.match.rules[i].note)
 	}
+	if o.next != nil {
+		s.add(s.successor(*o.next))
+	}
 	if o.failure != nil {
-		if o.failure.class == proto.Transient && o.failure.again && o.redirect == "" && o.failure.text == freshText {
+		if o.failure.class == proto.Transient && o.failure.again && o.failure.text == freshText {
 			s.forget()
 		}
 		if o.failure.class == proto.Done && !s.live {
 			s.live = true
 			s.add(proto.StreamLive{}) // nothing more is awaited
 		}
-		s.target = o.redirect
 		return o.event, o.failure
 	}
 	return o.event, nil
@@ -436,7 +438,7 @@ const (
 	resumeText = "the service asks to reconnect"
 )
 
-// reconnects is the failure that a rule makes by asking for a new connection.
+// reconnects is what a rule makes by asking for a new connection.
 func (s *session) reconnects(e *expr, v any, o *outcome) error {
 	outputs, err := s.eval(e, v)
 	if err != nil {
@@ -446,22 +448,26 @@ func (s *session) reconnects(e *expr, v any, o *outcome) error {
 	case nil:
 	case bool:
 		if target {
-			return errors.New(`expected "new", "resume" or an address`)
+			return errors.New(wrongReconnect)
 		}
 	case string:
-		o.failure = &failure{class: proto.Transient, again: true, text: resumeText}
 		switch target {
 		case "resume":
+			o.failure = &failure{class: proto.Transient, again: true, text: resumeText}
 		case "new":
-			o.failure.text = freshText
+			o.failure = &failure{class: proto.Transient, again: true, text: freshText}
+		case "overlap":
+			o.next = new(string)
 		default:
-			if o.redirect, err = s.redirected(target); err != nil {
-				o.failure = nil
+			if target, err = s.redirected(target); err != nil {
 				return err
 			}
+			o.next = &target
 		}
 	default:
-		return fmt.Errorf(`expected "new", "resume" or an address, not %s`, typeOf(target))
+		return fmt.Errorf("%s, not %s", wrongReconnect, typeOf(target))
 	}
 	return nil
 }
+
+const wrongReconnect = `expected "new", "resume", "overlap" or an address`

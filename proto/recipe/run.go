@@ -25,7 +25,7 @@ type run struct {
 	cursor  any
 	attempt int
 	url     string // of the last handshake
-	target  string // that the server asked to reconnect to, once; empty for none
+	set     []any  // by requests of the last handshake
 	warned  map[string]time.Time
 }
 
@@ -76,15 +76,40 @@ func (r *run) Offline() proto.Session {
 
 // Handshake implements proto.Source.
 func (r *run) Handshake(ctx context.Context) (*proto.Handshake, error) {
+	return r.handshake(ctx, "")
+}
+
+// successor makes the handshakes of a connection that is to replace the open one: with
+// target, or with the address of the recipe, after its requests, if that is empty.
+func (r *run) successor(target string) proto.Successor {
+	next := *r // a handshake is made alongside the session
+	return proto.Successor{Handshake: func(ctx context.Context) (*proto.Handshake, func(), error) {
+		hs, err := next.handshake(ctx, target)
+		if err != nil {
+			return nil, nil, err
+		}
+		hs.Session = newSession(r)
+		return hs, func() {
+			r.params, r.attempt, r.url = next.params, next.attempt, next.url
+			if state, bytes, err := r.merged(next.set); err == nil {
+				r.state, r.bytes = state, bytes
+			}
+		}, nil
+	}}
+}
+
+// handshake prepares an attempt with the address target, or that of the recipe.
+func (r *run) handshake(ctx context.Context, target string) (*proto.Handshake, error) {
 	r.attempt++
-	target := r.target
-	r.target = ""
 	if err := r.ask(ctx); err != nil {
 		return nil, err
 	}
-	for i := range r.svc.recipe.requests {
-		if err := r.request(ctx, &r.svc.recipe.requests[i]); err != nil {
-			return nil, err
+	r.set = nil
+	if target == "" {
+		for i := range r.svc.recipe.requests {
+			if err := r.request(ctx, &r.svc.recipe.requests[i]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	c := &r.svc.recipe.connect
@@ -335,7 +360,7 @@ func (r *run) request(ctx context.Context, q *request) error {
 	if err != nil {
 		return handshakeError(q.set, "%v", err)
 	}
-	r.state, r.bytes = state, bytes
+	r.state, r.bytes, r.set = state, bytes, append(r.set, outputs...)
 	return nil
 }
 

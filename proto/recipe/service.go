@@ -211,11 +211,12 @@ func (r *run) ask(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.params = maps.Clone(r.params)
 		if v == "" {
 			delete(r.params, p.Name)
 			continue
 		}
-		if r.params = maps.Clone(r.params); p.Repeat {
+		if p.Repeat {
 			r.params[p.Name] = []any{v.Reveal()}
 		} else {
 			r.params[p.Name] = v.Reveal()

@@ -3,6 +3,7 @@ package recipe
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -352,18 +353,65 @@ func TestReconnectAddress(t *testing.T) {
 		k := talkOf(t, parsed(t, src), nil)
 		k.svc.options.Redirects = tt.redirects
 		k.open()
-		_, err := k.hear(`{"to":"` + tt.to + `"}`)
-		if (err == nil) != (tt.want == "") {
-			t.Errorf("%+v: %v", tt, err)
-		}
-		if err == nil {
+		_, effects, err := k.s.Decode(proto.Message{Data: []byte(`{"to":"` + tt.to + `"}`), Time: k.now})
+		if tt.to == "new" {
+			if err == nil {
+				t.Error("the connection stays")
+			}
 			continue
 		}
-		if hs, _ := k.open(); hs.URL != tt.want {
-			t.Errorf("%+v: reconnects to %s", tt, hs.URL)
+		i := slices.IndexFunc(effects, func(e proto.Effect) bool { _, ok := e.(proto.Successor); return ok })
+		if (i < 0) != (tt.want == "") || err != nil {
+			t.Errorf("%+v: %v, %v", tt, effects, err)
 		}
-		if hs, _ := k.open(); hs.URL != "wss://h/a" { // once
+		if i < 0 {
+			continue
+		}
+		hs, accept, err := effects[i].(proto.Successor).Handshake(t.Context())
+		if err != nil || hs.URL != tt.want {
+			t.Errorf("%+v: %+v, %v", tt, hs, err)
+			continue
+		}
+		if k.run.attempt != 1 {
+			t.Errorf("attempt %d before it is accepted", k.run.attempt)
+		}
+		accept()
+		if k.run.attempt != 2 || k.run.url != tt.want {
+			t.Errorf("attempt %d to %s", k.run.attempt, k.run.url)
+		}
+		if hs, _ := k.open(); hs.URL != "wss://h/a" { // an address is for once
 			t.Errorf("%+v: reconnects to %s again", tt, hs.URL)
+		}
+	}
+}
+
+// The handshake of a successor leaves the run alone until it is accepted. An address of
+// the server takes the place of the requests.
+func TestSuccessorRequests(t *testing.T) {
+	o := newTicketOffice(t)
+	k := talkOf(t, parsed(t, office+"\n[[on]]\nwhen = '.to'\nreconnect = '.to'"), map[string]any{"at": o.URL, "token": "s3cret"})
+	k.open()
+	for _, to := range []string{"overlap", "wss://h/next"} {
+		o.got, o.body = nil, `{"url":"wss://h/other?ticket=t2cket"}`
+		_, effects, err := k.s.Decode(proto.Message{Data: []byte(`{"to":"` + to + `"}`), Time: k.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := k.run.state["url"]
+		hs, accept, err := effects[len(effects)-1].(proto.Successor).Handshake(t.Context())
+		if err != nil || k.run.state["url"] != before {
+			t.Fatalf("%v, state %v", err, k.run.state)
+		}
+		accept()
+		switch to {
+		case "overlap":
+			if hs.URL != "wss://h/other?ticket=t2cket" || hs.Address != withheldAddress || len(o.got) != 1 || k.run.state["url"] != hs.URL {
+				t.Errorf("%+v, %q, state %v", hs, o.got, k.run.state)
+			}
+		default:
+			if hs.URL != to || len(o.got) != 0 {
+				t.Errorf("%+v, %q", hs, o.got)
+			}
 		}
 	}
 }
