@@ -278,6 +278,18 @@ func TestSuccessorFaults(t *testing.T) {
 			p.text("done")
 			p.untilClose()
 		}, "a b done last", "connecting connected ready disconnected", ""},
+		{"after a gap", nil, func(n int, p *peer, step *turns) {
+			switch n {
+			case 1:
+				p.text("ready", "a")
+				return // cut
+			case 2:
+				p.text("ready", "b", "next")
+			case 3:
+				p.text("ready", "done")
+			}
+			p.untilClose()
+		}, "a b done last", "disconnected retrying connecting connected ready gap connecting connected ready disconnected", ""},
 		{"and again", nil, func(n int, p *peer, step *turns) {
 			p.text("ready", fmt.Sprint("e", n))
 			if n < 4 {
