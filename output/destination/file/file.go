@@ -44,13 +44,20 @@ type Destination struct {
 
 var _ destination.Destination = (*Destination)(nil)
 
-// New returns a destination. A file that is not daily is opened at once, so that a path
-// that cannot be written is found before the first event.
+// New returns a destination. A file that is not daily is opened at once, and the folder of
+// a daily one has to be there, so that a path that cannot be written is found before the
+// first event. A folder with Date in its name is made when it is needed.
 func New(o Options) (*Destination, error) {
 	d := &Destination{o: o}
 	if o.Daily {
 		if !strings.Contains(o.Path, Date) {
 			return nil, fmt.Errorf("the path has no %s", Date)
+		}
+		folder, _, _ := strings.Cut(o.Path, Date)
+		if info, err := os.Stat(filepath.Dir(folder + Date)); err != nil {
+			return nil, err
+		} else if !info.IsDir() {
+			return nil, fmt.Errorf("%s is not a folder", filepath.Dir(folder+Date))
 		}
 		return d, nil
 	}
@@ -76,6 +83,11 @@ func (d *Destination) Close() error {
 func (d *Destination) open(path string) error {
 	if err := d.Close(); err != nil {
 		return err
+	}
+	if d.o.Daily && strings.Contains(filepath.Dir(d.o.Path), Date) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
 	}
 	_, err := os.Lstat(path)
 	created := errors.Is(err, fs.ErrNotExist)
@@ -141,9 +153,9 @@ func (d *Destination) Deliver(_ context.Context, records []destination.Record, r
 		for n < len(records) && d.pathOf(records[n].Received) == path {
 			n++
 		}
-		if err := d.write(path, records[:n]); err != nil {
-			results[0] = &destination.FatalError{Err: err}
-			for i := 1; i < len(results); i++ {
+		if written, err := d.write(path, records[:n]); err != nil {
+			results[written] = &destination.FatalError{Err: err}
+			for i := written + 1; i < len(results); i++ {
 				results[i] = destination.ErrNotTried
 			}
 			return
@@ -160,11 +172,12 @@ func (d *Destination) pathOf(received time.Time) string {
 	return strings.ReplaceAll(d.o.Path, Date, received.UTC().Format(time.DateOnly))
 }
 
-// write appends records to the file at path, all of them or none.
-func (d *Destination) write(path string, records []destination.Record) error {
+// write appends records to the file at path. With an error, it returns how many of them
+// have been written nevertheless, such as those for which a disk had room.
+func (d *Destination) write(path string, records []destination.Record) (written int, err error) {
 	if d.file == nil || d.path != path {
 		if err := d.open(path); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	d.buf = d.buf[:0]
@@ -172,14 +185,28 @@ func (d *Destination) write(path string, records []destination.Record) error {
 		d.buf = append(append(d.buf, r.Data...), '\n')
 	}
 	n, err := d.file.Write(d.buf)
-	if err == nil && d.o.Sync && d.size >= 0 {
-		err = d.file.Sync()
+	if err == nil {
+		if err = d.synced(); err != nil {
+			n = 0
+		}
 	}
 	if err != nil {
-		if n > 0 && d.size >= 0 {
-			_ = d.file.Truncate(d.size) // or else the next start cuts it off
+		if d.size < 0 { // not a regular file
+			return 0, err
 		}
-		return err
+		size := 0
+		for _, r := range records {
+			if size+len(r.Data)+1 > n {
+				break
+			}
+			size += len(r.Data) + 1
+			written++
+		}
+		terr := d.file.Truncate(d.size + int64(size)) // or else the next start cuts it off
+		if serr := d.synced(); terr != nil || serr != nil {
+			return 0, err
+		}
+		return written, err
 	}
 	if d.size >= 0 {
 		d.size += int64(n)
@@ -187,5 +214,13 @@ func (d *Destination) write(path string, records []destination.Record) error {
 	if cap(d.buf) > 1<<20 {
 		d.buf = nil
 	}
-	return nil
+	return len(records), nil
+}
+
+// synced has the file on the disk, if records are to be.
+func (d *Destination) synced() error {
+	if !d.o.Sync || d.size < 0 {
+		return nil
+	}
+	return d.file.Sync()
 }

@@ -92,6 +92,38 @@ func TestDaily(t *testing.T) {
 	}
 }
 
+// The date may be in the name of a folder, which is made; one without it has to be there.
+func TestDailyFolders(t *testing.T) {
+	folder := t.TempDir()
+	d, err := New(Options{Path: filepath.Join(folder, "a{date}", "{date}", "events"), Daily: true, Sync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for _, err := range deliver(t, d, append(records(at, "1"), records(at.AddDate(0, 0, 1), "2")...)) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{"a2026-11-30/2026-11-30/events": "1\n", "a2026-12-01/2026-12-01/events": "2\n"} {
+		if b, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(name))); err != nil || string(b) != want {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	file := filepath.Join(folder, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(folder, "none", "{date}"), filepath.Join(folder, "none", "{date}", "x"), filepath.Join(file, "{date}")} {
+		if _, err := New(Options{Path: path, Daily: true}); err == nil {
+			t.Errorf("%s is taken", path)
+		}
+	}
+}
+
 // What is not a regular file is written to as it is; a full disk is the end.
 func TestDevices(t *testing.T) {
 	if runtime.GOOS != "linux" {
