@@ -49,6 +49,9 @@ func (b *bench) measure() {
 	if b.wanted("play") {
 		b.measurePlay()
 	}
+	if b.wanted("delivery") {
+		b.measureDelivery()
+	}
 	if b.wanted("start-up") {
 		b.measureStartup()
 	}

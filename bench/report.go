@@ -113,6 +113,8 @@ func count(perSecond float64) string {
 		return fmt.Sprintf("%.2f M", perSecond/1e6)
 	case perSecond >= 1e4:
 		return fmt.Sprintf("%.0f k", perSecond/1e3)
+	case perSecond < 1e3:
+		return fmt.Sprintf("%.0f", perSecond)
 	}
 	return fmt.Sprintf("%.1f k", perSecond/1e3)
 }

@@ -2,7 +2,7 @@
 # Runs a command several times at once. Readers of one consumer group share the load:
 #
 #     examples/share.sh 2 hark drogue tail my-app --group workers
-#     examples/share.sh 4 examples/webhook.sh https://example.com/hook drogue tail my-app --group hook
+#     examples/share.sh 4 hark drogue tail my-app --group hook --to https://example.com/hook
 #
 # When one fails, that is reported, and the others take over its events. A signal goes
 # to all. Ends when all have ended, with the first exit code that is not 0.

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Posts each event to a URL, one after the other:
+# Posts each event to a URL, one after the other, as hark --to does, with curl:
 #
-#     examples/webhook.sh https://example.com/hook doshii listen --client-id env:DOSHII_CLIENT_ID
-#     hark emulate doshii -- examples/webhook.sh http://localhost:8080/ doshii listen -n 5
+#     bench/webhook.sh http://localhost:8080/ connect ws://localhost:8081
 #
 # curl retries if there is no response, and after 408, 429 and 5xx, for RETRY_TIME
 # seconds; hark buffers events meanwhile. Events that are not accepted then are appended
