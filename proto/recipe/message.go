@@ -2,10 +2,8 @@ package recipe
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
@@ -81,20 +79,10 @@ func (s *session) part(m *message) error {
 	return nil
 }
 
-// text makes a value of what is not JSON.
-func textOrBinary(m proto.Message) any { return valueOf(m.Data, m.Binary) }
-
-func valueOf(data []byte, binary bool) any {
-	if binary {
-		return map[string]any{binaryKey: base64.StdEncoding.EncodeToString(data)}
-	}
-	return strings.ToValidUTF8(string(data), "\uFFFD")
-}
-
 // decode makes a value of the parts of a message that sel names; nil is all.
 func (s *session) decode(d *eventjson.Decoder, m *message, sel *eventjson.Selection) (any, error) {
 	if m.binary || s.svc.recipe.connect.framing.text {
-		return valueOf(m.data, m.binary), nil
+		return eventjson.MessageValue(m.data, m.binary), nil
 	}
 	d.Limit = valueMemory * s.svc.recipe.maxValue
 	v, err := d.DecodeSelected(m.data, sel)
@@ -102,7 +90,7 @@ func (s *session) decode(d *eventjson.Decoder, m *message, sel *eventjson.Select
 		return nil, errors.New("the message has too many values")
 	}
 	if err != nil {
-		return valueOf(m.data, false), nil
+		return eventjson.MessageValue(m.data, false), nil
 	}
 	return v, nil
 }

@@ -139,7 +139,7 @@ func (s *Service) Describe(m proto.Message) (d proto.Description) {
 	var decoder eventjson.Decoder
 	v, err := decoder.Decode(m.Data)
 	if err != nil {
-		v = textOrBinary(m)
+		v = eventjson.MessageValue(m.Data, m.Binary)
 	}
 	vars := []any{s.given}
 	text := func(e *expr) string {

@@ -1,9 +1,7 @@
 package recipe
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -16,32 +14,17 @@ import (
 	"github.com/hark-cli/hark/proto/frame"
 )
 
-// binaryKey is the only member of an object that stands for a binary message.
-const binaryKey = "data_base64"
-
 // frameOf makes a frame of an output of send; ok is false for null, which is none.
 func (s *session) frameOf(v any, secret bool) (f proto.Frame, ok bool, err error) {
 	f = proto.Frame{Opcode: frame.OpText, Secret: secret}
-	switch v := v.(type) {
-	case nil:
-		return f, false, nil
-	case string:
-		f.Payload = []byte(v)
-	case map[string]any:
-		if text, binary := v[binaryKey].(string); binary && len(v) == 1 {
-			f.Opcode = frame.OpBinary
-			f.Payload, err = base64.StdEncoding.DecodeString(text)
-			if err != nil {
-				return f, false, errors.New(binaryKey + " is not base64")
-			}
-			break
-		}
-		f.Payload, err = eventjson.AppendValue(nil, v)
-	default:
-		f.Payload, err = eventjson.AppendValue(nil, v)
+	data, binary, ok, err := eventjson.ValueMessage(v)
+	if binary {
+		f.Opcode = frame.OpBinary
 	}
-	f.Payload = append(f.Payload, s.svc.recipe.connect.framing.separator...)
-	return f, err == nil, err
+	if ok {
+		f.Payload = append(data, s.svc.recipe.connect.framing.separator...)
+	}
+	return f, ok, err
 }
 
 // key is a value as the key of a map: values that are equal in jq have the same one.
