@@ -211,3 +211,32 @@ func TestPromptPlainTerminal(t *testing.T) {
 	x.keys("\x04")
 	x.ended(0)
 }
+
+// Lines that are typed during a /wait are run after it, and Ctrl-C ends it. What was
+// shown before a message is typed does not count.
+func TestPromptWait(t *testing.T) {
+	x := startTTY(t, plainPrompt)
+	x.ready()
+	x.say(`{"go":1}`)
+	x.shows(`{"go":1}`)
+	x.keys("/wait .go\r")
+	x.until("> /wait .go\n(waiting) >")
+	x.keys("later\r/wait .more\r")
+	x.say(`{"go":2}`)
+	x.sent("later")
+	x.say(`{"more":1}`)
+	x.keys("after that\r")
+	x.sent("after that")
+	x.keys("/wait .never\r")
+	x.until("> /wait .never\n(waiting) >")
+	x.keys("not eaten\r\x03")
+	x.shows("/wait: canceled")
+	x.sent("not eaten")
+	x.keys("/on .a => {b: .a}\r/on\r")
+	x.until("> /on\n/on .a => {b: .a}\n>")
+	x.say(`{"a":7}`)
+	x.sent(`{"b":7}`)
+	x.shows(`> {"b":7}`)
+	x.keys("/quit\r")
+	x.ended(0)
+}

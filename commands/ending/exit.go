@@ -114,6 +114,12 @@ func Message(err error) (text string, below []string) {
 // exitCode maps an error to the exit code; silent errors are not printed.
 func exitCode(err error) (code int, silent bool) {
 	c, coded := errors.AsType[codedError](err)
+	if w, ok := errors.AsType[*prompt.WaitError](err); ok {
+		if code, silent := exitCode(w.Err); code != OK {
+			return code, silent
+		}
+		return Assertion, false
+	}
 	switch {
 	case coded:
 		return c.Exit(), false

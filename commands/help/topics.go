@@ -294,11 +294,16 @@ op is handshake, text, binary, ping, pong or close, dir is in (from the server) 
   Ctrl-D               on an empty line, exits
   Ctrl-Z               suspends hark
 
+  /on EXPR => JQ       answers messages that match EXPR with the outputs of JQ
+  /every D => JQ       sends the outputs of JQ at intervals
+  /wait EXPR [D]       waits for a message before the next line is run
+  /save FILE           writes the dialogue as a smoke test, a shell script
+
 A line that begins a JSON object or array continues until the value is complete; an empty line sends it as it is. Pasted text is one line: its line breaks become spaces. /edit opens $VISUAL or $EDITOR for longer messages.
 
 The history is stored in $XDG_STATE_HOME/hark (~/.local/state/hark), readable by its owner only. Lines that begin with a space, or that seem to contain a credential, are not stored.
 
-When stdin or stdout is not a terminal, -i runs the lines of stdin one after the other, once connected; each line is a command or a message, and JSON over several lines is not joined. stdout gets one JSON value per event, output of commands goes to stderr. After the last line hark exits 0 once nothing has arrived for --linger. It exits 2 for an invalid command, and 8 if a message cannot be sent. Lines of a pipe cannot read or write files (/file, /binary @FILE, /record, /save) without --allow-files, because they may come from someone else. To send lines as they are, including those that begin with a slash, use --send -.
+When stdin or stdout is not a terminal, -i runs the lines of stdin one after the other, once connected; each line is a command or a message, and JSON over several lines is not joined. stdout gets one JSON value per event, output of commands goes to stderr. After the last line hark exits 0 once nothing has arrived for --linger. It exits 2 for an invalid command, 4 if no message matches /wait, and 8 if a message cannot be sent. Lines of a pipe cannot read or write files (/file, /binary @FILE, /record, /save) without --allow-files, because they may come from someone else. To send lines as they are, including those that begin with a slash, use --send -.
 
   printf '/ping\n/status\n/quit\n' | hark drogue tail --emulator demo-app -i
 

@@ -120,6 +120,7 @@ func (s *Stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 		Service: svc, Place: s.place, Names: s.names, Line: cmdline.LineOf(ctx), Macros: macroTexts(ctx, s.Program),
 		Lines: s.StdinLines(), Execute: f.Execute, Files: f.files, Slash: f.slash, Pings: f.pings,
 		Limit: time.Duration(f.linger), Over: ending.ErrLinger, Hold: f.holds,
+		Timeout: f.jqTimeout, MaxValue: f.MaxMessage(),
 		Shape: &f.Shape, Options: s.outputOptions, Screen: s.screen, Wrap: s.Wrap, End: s.cancel,
 		Record: func(path string) (*prompt.Recording, error) {
 			r, err := s.record(path, svc.Name(), s.cancel)

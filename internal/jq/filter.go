@@ -164,6 +164,16 @@ func (v Vars) bind() (names []string, values []any) {
 	return names, values
 }
 
+// Values returns the names of the variables, without the $, and their values, for
+// Options.Vars and Program.Run.
+func (v Vars) Values() (names []string, values []any) {
+	names, values = v.bind()
+	for i := range names {
+		names[i] = strings.TrimPrefix(names[i], "$")
+	}
+	return names, values
+}
+
 func (v Vars) environ() []string {
 	if v.Environ == nil {
 		return nil

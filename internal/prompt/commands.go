@@ -36,6 +36,9 @@ func promptCommands() []promptCommand {
 		{"file", "PATH", "send the content of a file as one message", (*talk).cmdFile, nil},
 		{"jq", "EXPR|off", "apply a jq filter to each message", (*talk).cmdJQ, (*talk).exprWords},
 		{"until", "EXPR|off", "exit after the first message that matches", (*talk).cmdUntil, (*talk).exprWords},
+		{"on", "[EXPR => JQ|off]", "answer messages that match EXPR with the outputs of JQ", (*talk).cmdOn, (*talk).exprWords},
+		{"every", "[D => JQ|off]", "send the outputs of JQ at intervals", (*talk).cmdEvery, nil},
+		{"wait", "EXPR [D]", "wait until a message matches, at most D (30s)", (*talk).cmdWait, (*talk).exprWords},
 		{"format", "FORMAT", "output format, as for --format", (*talk).cmdFormat, (*talk).formatWords},
 		{"pretty", "", "turn indented JSON on or off", (*talk).cmdPretty, nil},
 		{"time", "", "turn the time of each message, and since the last, on or off", (*talk).cmdTime, nil},
@@ -291,6 +294,7 @@ func (t *talk) serviceCommand(c proto.Command, rest string) error {
 			if c.Lasting {
 				t.lasting = append(t.lasting, c.Name+" "+rest)
 			}
+			t.log.line(strings.TrimSpace("/" + c.Name + " " + rest))
 			if text != "" {
 				t.answer(text)
 			}

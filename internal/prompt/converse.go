@@ -47,6 +47,10 @@ type Config struct {
 	Limit time.Duration
 	Over  error
 	Hold  bool
+	// Timeout and MaxValue limit what the expressions of /on, /every and /wait take, as
+	// those of jq.Options.
+	Timeout  time.Duration
+	MaxValue int
 
 	// Shape is how messages are shown, and Options the options of the output for it.
 	Shape   *Shape
@@ -88,6 +92,7 @@ func Converse(ctx context.Context, c Config, o proto.Options, w *output.Writer) 
 	defer bury()
 	t := newTalk(c)
 	t.dead = dead
+	go t.watch(dead)
 	lines := c.Lines
 	out := &outlet{w: w, log: &t.log}
 	var sink proto.Sink = out
@@ -121,7 +126,7 @@ func Converse(ctx context.Context, c Config, o proto.Options, w *output.Writer) 
 	if errors.Is(err, ErrQuit) && t.failure != nil {
 		return t.failure
 	}
-	return err
+	return t.unmet(err)
 }
 
 // open opens the terminal.

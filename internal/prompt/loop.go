@@ -56,7 +56,8 @@ type talk struct {
 	address  string
 	closed   string // code and reason of the last close frame
 	eof      bool   // there are no more lines
-	queue    []proto.Frame
+	queue    []queued
+	spoke    time.Time    // when a message was last typed
 	acted    time.Time    // when a message was last sent, or the connection was opened
 	heard    atomic.Int64 // when a message was last received, Unix nanoseconds
 	sent     int
@@ -66,9 +67,20 @@ type talk struct {
 	whole    Composed
 	failure  error // the error to return after ErrQuit
 
+	dialog  dialog
+	waiting *waiting // the /wait in progress
+	// typedMeanwhile are the lines typed on the terminal during a /wait.
+	typedMeanwhile []typed
+
 	recording atomic.Pointer[Recording] // of /record; may be nil
 	words     words
 	log       transcript
+}
+
+// A queued is a frame to be sent; auto if a rule or a timer sends it.
+type queued struct {
+	proto.Frame
+	auto bool
 }
 
 // A typed is a line of the person, or the end of them.
@@ -85,6 +97,7 @@ func newTalk(c Config) *talk {
 		ask:    make(chan func(proto.Session, time.Time) []proto.Effect, 16),
 		lines:  make(chan typed),
 		posted: make(chan struct{}, 1),
+		dialog: dialog{changed: make(chan struct{}, 1)},
 	}
 }
 
@@ -111,6 +124,7 @@ func (t *talk) control(o *proto.Options) {
 			t.heard.Store(r.Time.UnixNano())
 			if !r.Opcode.Control() {
 				t.received.Add(1)
+				t.notice(r)
 			}
 		}
 		if r.Opcode.Control() {
@@ -125,10 +139,7 @@ func (t *talk) post(f func()) {
 	t.mu.Lock()
 	t.posts = append(t.posts, f)
 	t.mu.Unlock()
-	select {
-	case t.posted <- struct{}{}:
-	default:
-	}
+	signal(t.posted)
 }
 
 // read passes lines to the loop. Its goroutine cannot be joined, because a read of
@@ -168,7 +179,7 @@ func (t *talk) loop(ctx context.Context, result <-chan error) error {
 		var input chan<- proto.Frame
 		var next proto.Frame
 		if len(t.queue) > 0 {
-			input, next = t.input, t.queue[0]
+			input, next = t.input, t.queue[0].Frame
 		}
 		var lines <-chan typed
 		if t.listens() {
@@ -202,7 +213,7 @@ func (t *talk) listens() bool {
 	if t.eof {
 		return false
 	}
-	return t.terminal || (t.up && !t.closing || t.held) && len(t.queue) == 0 && !t.pinging.on && !t.asking
+	return t.terminal || (t.up && !t.closing || t.held) && len(t.queue) == 0 && !t.pinging.on && !t.asking && t.waiting == nil
 }
 
 // typedByHand reports whether lines are typed on a terminal: an error then does not end
@@ -220,21 +231,21 @@ func (t *talk) filesAllowed(command string) error {
 
 // wait runs what is due and returns when it must be called again.
 func (t *talk) wait(now time.Time) time.Duration {
-	wait := time.Hour
+	wait := t.waitDialog(now, time.Hour)
 	if t.pinging.on {
 		left := t.pinging.at.Add(pingPatience).Sub(now)
 		if left <= 0 {
 			t.pinging = pinging{}
 			t.answer(fmt.Sprintf("no pong within %s", pingPatience))
 		} else {
-			wait = left
+			wait = min(wait, left)
 		}
 	}
 	last := t.acted
 	if heard := time.Unix(0, t.heard.Load()); !t.Hold && heard.After(last) {
 		last = heard
 	}
-	if !t.eof || t.terminal || !t.up || len(t.queue) > 0 || t.pinging.on || t.Limit < 0 {
+	if !t.eof || t.terminal || !t.up || len(t.queue) > 0 || t.pinging.on || t.waiting != nil || t.Limit < 0 {
 		return wait
 	}
 	left := last.Add(t.Limit).Sub(now)
@@ -248,6 +259,11 @@ func (t *talk) wait(now time.Time) time.Duration {
 // typed handles a line.
 func (t *talk) typed(l typed) {
 	switch {
+	case t.waiting != nil && l.err == lineedit.ErrInterrupt:
+		t.answer("/wait: canceled")
+		t.waited(t.waiting, nil)
+	case t.waiting != nil && l.err == nil && t.terminal:
+		t.typedMeanwhile = append(t.typedMeanwhile, l)
 	case l.err == lineedit.ErrInterrupt:
 		if t.whole.Begun != "" || l.text != "" {
 			t.whole = Composed{}
@@ -260,6 +276,9 @@ func (t *talk) typed(l typed) {
 			t.Warn("stdin: %v; reading no more of it", l.err)
 		}
 		t.eof = true
+		t.dialog.mu.Lock()
+		t.dialog.eof = true
+		t.dialog.mu.Unlock()
 		t.acted = time.Now()
 		if t.terminal {
 			t.quit(nil)
@@ -321,12 +340,15 @@ func (t *talk) status(st proto.Status) {
 	case proto.Connected:
 		t.up, t.ever, t.held, t.closing, t.closed = true, true, false, false, ""
 		t.since, t.address, t.acted = st.Time, st.Address, st.Time
+		t.startTimers(time.Now())
 		t.repeat()
 	case proto.Disconnected:
 		t.up, t.closing, t.asking = false, false, false
 		t.pinging = pinging{}
+		t.forgetReplies()
 	case proto.Held:
 		t.up, t.held = false, true
+		t.forgetReplies()
 		t.isHeld(state)
 	}
 	if t.ed != nil {
@@ -344,6 +366,8 @@ func (t *talk) isHeld(held proto.Held) {
 			t.quit(&proto.Failure{Class: proto.Transient, Connected: t.ever, Err: fmt.Errorf("%s not sent: %w", messages(left), why(held))})
 		case err != nil:
 			t.quit(err)
+		case t.waiting != nil:
+			t.giveUpWaiting()
 		case t.eof:
 			t.quit(nil)
 		}
@@ -407,6 +431,8 @@ func (t *talk) promptText() string {
 	switch {
 	case t.whole.Begun != "":
 		mark = "… "
+	case t.waiting != nil:
+		mark = "(waiting) > "
 	case t.held:
 		mark = "(closed) > "
 	}

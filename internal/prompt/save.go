@@ -1,14 +1,15 @@
 package prompt
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
-	"github.com/hark-cli/hark/internal/credential"
 	"github.com/hark-cli/hark/internal/pattern"
-	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -40,50 +41,100 @@ func (t *talk) cmdSave(rest string) error {
 	return nil
 }
 
-// smokeTest returns the script for a transcript, and notes for the user.
+// smokeTest returns the script for a transcript, and notes for the user. The script gives
+// the lines of the dialogue to the prompt of another hark, in their order.
 func (t *talk) smokeTest(entries []said) (text string, notes []string) {
-	var args []string
-	sends := false // only hark connect has --send
-	if t.Line != nil {
-		o, _ := t.Line.Command.Lookup("send")
-		sends = o != nil
-	}
-	expected := make(map[string]bool)
-	binary, unsent := 0, 0
-	for _, e := range entries {
+	entries = append(t.firstMessages(), entries...)
+	expected := answers(entries, t.Say.String, t.takes)
+	refs := references{redact: t.Say.String}
+	var lines []string
+	binary, broken := 0, 0
+	for i, e := range entries {
+		expr, answered := expected[i]
 		switch {
+		case e.line != "":
+			lines = append(lines, refs.line(e.line))
+		case e.dir == proto.In && answered:
+			lines = append(lines, refs.line("/wait "+expr))
+		case e.dir == proto.In:
 		case e.binary:
-			binary++
-		case e.dir == proto.Out && sends:
-			text := credential.Mask(t.Say.String(string(e.data)), secret.Mask)
-			args = append(args, "--send "+shellWord(text))
-			if text != string(e.data) {
-				notes = append(notes, "a credential in a message was replaced by ***")
+			if len(e.data) > binaryLine {
+				binary++
+				continue
 			}
-		case e.dir == proto.Out:
-			unsent++
+			lines = append(lines, fmt.Sprintf("/binary %x", e.data))
 		default:
-			if expr := expectation(e.data, t.Say.String); !expected[expr] {
-				expected[expr] = true
-				args = append(args, "--expect "+shellWord(expr))
+			line, ok := oneLine(string(e.data))
+			if !ok {
+				broken++
+				continue
 			}
+			if strings.HasPrefix(line, "/") {
+				line = "/" + line
+			}
+			lines = append(lines, refs.line(line))
 		}
 	}
 	if binary > 0 {
-		notes = append(notes, "left out, because they are binary: "+MessageCount(binary))
+		notes = append(notes, "left out, because they are large and binary: "+MessageCount(binary))
 	}
-	if unsent > 0 {
-		notes = append(notes, "left out, because only hark connect has --send: "+MessageCount(unsent))
+	if broken > 0 {
+		notes = append(notes, "left out, because they have several lines and are not JSON: "+MessageCount(broken))
 	}
-	line := append(t.rerun(), args...)
-	line = append(line, "--max-time 30s")
-	return "#!/bin/sh\n# A smoke test, saved at the prompt of hark: it sends the same messages and expects the\n" +
-		"# same replies. Ids, times and other numbers that change are not compared.\nexec " +
-		strings.Join(line, " \\\n  ") + "\n", notes
+	if refs.masked {
+		notes = append(notes, "a credential in a message was replaced by ***")
+	}
+	args := t.rerun()
+	var b strings.Builder
+	b.WriteString("#!/bin/sh\n")
+	if len(lines) == 0 {
+		b.WriteString("# A smoke test, saved at the prompt of hark, where nothing was sent: it expects a message.\n")
+		b.WriteString("exec " + strings.Join(append(args, "--count 1", "--max-time 30s"), " \\\n  ") + "\n")
+		return b.String(), append(notes, "nothing was sent: the script expects one message, whatever it is")
+	}
+	b.WriteString("# A smoke test, saved at the prompt of hark: it sends the same messages and waits for the\n" +
+		"# same answers. Ids, times and other numbers that change are not compared.\n")
+	for _, name := range refs.names {
+		fmt.Fprintf(&b, ": \"${%s:?it is the credential of a message below}\"\n", name)
+		notes = append(notes, "set the environment variable "+name+" to the credential that was sent")
+	}
+	b.WriteString("exec " + strings.Join(append(args, "--interactive", "--max-time 30s"), " \\\n  ") + " <<END_OF_DIALOGUE\n")
+	for _, line := range append(lines, "/quit") {
+		b.WriteString(line + "\n")
+	}
+	b.WriteString("END_OF_DIALOGUE\n")
+	return b.String(), notes
 }
 
-// promptOnly are flags that do not apply to a script; sendFlags are in the transcript
-// already.
+// binaryLine is the largest binary message that becomes a line, in bytes.
+const binaryLine = 4 << 10
+
+// oneLine returns a message as one line, which JSON always can be.
+func oneLine(text string) (line string, ok bool) {
+	if !strings.ContainsAny(text, "\r\n\x00") {
+		return text, true
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(text)) != nil {
+		return "", false
+	}
+	return b.String(), true
+}
+
+// firstMessages returns the messages of --send, which were sent before any line.
+func (t *talk) firstMessages() (list []said) {
+	if t.Line == nil {
+		return nil
+	}
+	for _, s := range t.Line.Settings {
+		if s.Flag.Name == "send" && s.Value != "-" {
+			list = append(list, said{dir: proto.Out, data: []byte(s.Value)})
+		}
+	}
+	return list
+}
+
+// leftOut are flags that do not apply to a script, and --send, which is in the dialogue.
 var leftOut = pattern.Lazy(`^(interactive|allow-files|linger|hold|show-ping-pong|send|execute|slash|max-time|pretty|time|color|no-color|protocol|verbose|quiet|connect)$`)
 
 // rerun returns the command line for another run: without the prompt, and without

@@ -34,7 +34,7 @@ func (t *talk) drain() {
 	defer patience.Stop()
 	for len(t.queue) > 0 {
 		select {
-		case t.input <- t.queue[0]:
+		case t.input <- t.queue[0].Frame:
 			t.went()
 		case <-patience.C:
 			return
@@ -46,6 +46,9 @@ func (t *talk) drain() {
 func (t *talk) went() {
 	f := t.queue[0]
 	t.queue = t.queue[1:]
+	if f.auto {
+		t.dialog.unsent.Add(-1)
+	}
 	t.acted = time.Now()
 	if !f.Opcode.Control() {
 		t.sent++
@@ -93,8 +96,9 @@ func (t *talk) send(f proto.Frame) {
 	if !f.Opcode.Control() {
 		t.withhold(f)
 		t.log.add(proto.Out, f.Opcode == frame.OpBinary, f.Payload)
+		t.spoke = time.Now()
 	}
-	t.queue = append(t.queue, f)
+	t.queue = append(t.queue, queued{f, false})
 }
 
 // quit ends the stream, after sending all queued messages.

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -24,11 +25,13 @@ type transcript struct {
 	left    int // entries that did not fit
 }
 
-// A said is one message.
+// A said is one message, or a command that belongs to the dialogue.
 type said struct {
 	dir    proto.Direction
 	binary bool
 	data   []byte
+	line   string // of the command; "" for a message
+	taken  bool   // by a /wait
 }
 
 // transcriptLimit is the maximum number of messages of a transcript, and SaidLimit the
@@ -52,7 +55,111 @@ func (l *transcript) add(dir proto.Direction, binary bool, data []byte) {
 		l.left++
 		return
 	}
-	l.entries = append(l.entries, said{dir, binary, slices.Clone(data)})
+	l.entries = append(l.entries, said{dir: dir, binary: binary, data: slices.Clone(data)})
+}
+
+// line adds a command.
+func (l *transcript) line(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.entries) >= transcriptLimit {
+		l.left++
+		return
+	}
+	l.entries = append(l.entries, said{line: text})
+}
+
+// answers returns the expressions for the messages that answer one that was sent, by
+// their place in the transcript. A message that has the id of one that was sent answers
+// that one; otherwise the first message that follows does, unless such messages arrive
+// without being asked for. What a /wait of the user took is not expected twice; takes
+// reports whether one takes a message.
+func answers(entries []said, redact func(string) string, takes func(wait string, e said) bool) map[int]string {
+	expected := make(map[int]string)
+	unasked := make(map[string]bool) // expressions of messages that answer nothing
+	var open []int                   // messages that were sent and have no answer yet
+	for i, e := range entries {
+		switch {
+		case e.line != "" || e.binary && e.dir == proto.In:
+			continue
+		case e.dir == proto.Out:
+			open = append(open, i)
+			continue
+		}
+		expr := expectation(e.data, redact)
+		if at := slices.IndexFunc(open, func(sent int) bool { return commonID(entries[sent].data, e.data) != "" }); at >= 0 {
+			expected[i] = commonID(entries[open[at]].data, e.data) + " and " + expr
+			open = slices.Delete(open, at, at+1)
+			continue
+		}
+		at := slices.IndexFunc(open, func(sent int) bool { return !answeredByID(entries[sent].data, entries[i+1:]) })
+		if at < 0 || unasked[expr] {
+			unasked[expr] = true
+			continue
+		}
+		expected[i] = expr
+		open = slices.Delete(open, at, at+1)
+	}
+	for _, e := range entries { // the user has expected something already
+		wait, ok := strings.CutPrefix(e.line, "/wait ")
+		if !ok {
+			continue
+		}
+		at := slices.IndexFunc(entries, func(e said) bool {
+			return e.line == "" && e.dir == proto.In && !e.taken && takes(wait, e)
+		})
+		if at >= 0 {
+			entries[at].taken = true
+			delete(expected, at)
+		}
+	}
+	return expected
+}
+
+// idName matches the members whose value an answer repeats.
+var idName = pattern.Lazy(`(?i)^(id|ref|nonce|tag|seq|reqid|(req|request|msg|message|correlation|transaction|call)[_-]?id)$`)
+
+// ids returns the ids of a message, as jq compares them.
+func ids(data []byte) map[string]string {
+	var members map[string]any
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if d.Decode(&members) != nil {
+		return nil
+	}
+	found := make(map[string]string)
+	for name, v := range members {
+		switch v := v.(type) {
+		case string:
+			if idName().MatchString(name) && v != "" && !credential.Contains(v) {
+				found[name] = quoted(v)
+			}
+		case json.Number:
+			if idName().MatchString(name) {
+				found[name] = v.String()
+			}
+		}
+	}
+	return found
+}
+
+// commonID returns a condition for an id that two messages have in common, or "".
+func commonID(sent, got []byte) string {
+	of := ids(got)
+	mine := ids(sent)
+	for _, name := range slices.Sorted(maps.Keys(mine)) {
+		if of[name] == mine[name] {
+			return "." + name + " == " + mine[name]
+		}
+	}
+	return ""
+}
+
+// answeredByID reports whether one of the entries has the id of a message.
+func answeredByID(sent []byte, entries []said) bool {
+	return slices.ContainsFunc(entries, func(e said) bool {
+		return e.line == "" && e.dir == proto.In && !e.binary && commonID(sent, e.data) != ""
+	})
 }
 
 // expectation returns a jq expression that matches data and similar messages.

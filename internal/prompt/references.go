@@ -1,0 +1,75 @@
+package prompt
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hark-cli/hark/internal/credential"
+	"github.com/hark-cli/hark/internal/pattern"
+	"github.com/hark-cli/hark/internal/secret"
+)
+
+// references replaces credentials in the lines of a script by references to environment
+// variables.
+type references struct {
+	redact func(string) string
+	names  []string // of the variables, in the order of their first use
+	values []string // of the variables
+	// masked: there was a credential that a variable cannot replace.
+	masked bool
+}
+
+// line returns a line of a here-document of sh in which variables are expanded.
+func (r *references) line(text string) string {
+	const open, shut = "\x01", "\x02" // around the number of a variable
+	values := credential.Values(text)
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
+	marked := text
+	for _, v := range values {
+		if strings.Contains(marked, v) && !strings.ContainsAny(v, "\r\n\x00") {
+			marked = strings.ReplaceAll(marked, v, fmt.Sprint(open, r.variable(v, text), shut))
+		}
+	}
+	number := regexp.MustCompile(open + `(\d+)` + shut)
+	// What remains must be free of credentials, also of those that only the printer knows.
+	rest := number.ReplaceAllString(marked, secret.Mask)
+	if credential.Mask(rest, secret.Mask) != rest || r.redact(rest) != rest || strings.ContainsAny(rest, open+shut) {
+		r.masked = true
+		return hereDocument(credential.Mask(r.redact(text), secret.Mask))
+	}
+	return number.ReplaceAllStringFunc(hereDocument(marked), func(m string) string {
+		var n int
+		if _, err := fmt.Sscan(m[1:len(m)-1], &n); err != nil {
+			return secret.Mask
+		}
+		return "${" + r.names[n] + "}"
+	})
+}
+
+// hereDocument escapes what is not literal in a here-document of sh.
+func hereDocument(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "$", `\$`, "`", "\\`").Replace(text)
+}
+
+// memberOf matches the name of the last member or parameter at the end of a text.
+var memberOf = pattern.Lazy(`([A-Za-z_][A-Za-z0-9_]*)"?\s*[:=]\s*["']?$`)
+
+// variable returns the number of the variable for a value, named after the member that
+// it has in text.
+func (r *references) variable(value, text string) int {
+	if i := slices.Index(r.values, value); i >= 0 {
+		return i
+	}
+	name := "CREDENTIAL"
+	if m := memberOf().FindStringSubmatch(text[:strings.Index(text, value)]); m != nil {
+		name = strings.ToUpper(m[1])
+	}
+	unique := name
+	for n := 2; slices.Contains(r.names, unique); n++ {
+		unique = fmt.Sprint(name, "_", n)
+	}
+	r.names, r.values = append(r.names, unique), append(r.values, value)
+	return len(r.names) - 1
+}
