@@ -86,6 +86,9 @@ func (r *runner) newLoop(ctx context.Context, conn *wsconn.Conn, hs *Handshake) 
 
 		authLater: hs.AuthLater && len(hs.Secrets) > 0,
 	}
+	if hs.NoPings {
+		l.alive = keepAlive{}
+	}
 	l.limit = newSendLimit(hs.Session)
 	l.scheduler, _ = hs.Session.(Scheduler)
 	l.watcher, _ = hs.Session.(ControlWatcher)

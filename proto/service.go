@@ -53,7 +53,9 @@ type Handshake struct {
 	// AuthLater: the credentials are sent on the open socket, so they are known to be
 	// accepted only when the stream is ready.
 	AuthLater bool
-	Session   Session
+	// NoPings: the peer accepts no pings. Those of Options are not sent.
+	NoPings bool
+	Session Session
 }
 
 // A Session is the codec of one connection: messages in, events and effects out. It has

@@ -446,3 +446,34 @@ func TestReserveInTurn(t *testing.T) {
 		}
 	})
 }
+
+// A peer that accepts no pings gets none.
+func TestNoPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			time.Sleep(time.Hour)
+			p.send(frame.OpClose, string(frame.ClosePayload(1000, "")))
+			for f := range p.in {
+				if f.Opcode == frame.OpPing {
+					t.Error("a ping was sent")
+				}
+			}
+		}}
+		o := testOptions(nw)
+		o.PingInterval, o.Retries = 20*time.Second, 0
+		if err := Run(testContext(t), quietService{testService}, &recorder{}, o); err != nil {
+			t.Error(err)
+		}
+		nw.wg.Wait()
+	})
+}
+
+type quietService struct{ *rawService }
+
+func (s quietService) Start() Source {
+	return SourceFunc(func(ctx context.Context) (*Handshake, error) {
+		hs, err := s.handshake(ctx)
+		hs.NoPings = true
+		return hs, err
+	})
+}

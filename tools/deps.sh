@@ -33,13 +33,13 @@ tinyproxy tinyproxy
 xmllint libxml2-utils
 zsh zsh
 '
-node='ws@8.23.0 doshii-partner-node-sdk@7.0.2 wscat@6.1.0 rpc-websockets@10.0.1 graphql@16.15.0 graphql-ws@6.4.2 socket.io@4.8.4'
+node='ws@8.23.0 doshii-partner-node-sdk@7.0.2 wscat@6.1.0 rpc-websockets@10.0.1 graphql@16.15.0 graphql-ws@6.4.2 socket.io@4.8.4 @nostr-relay/core@0.0.40 @nostr-relay/common@0.0.40 nostr-tools@2.25.2'
 python='jq==1.13.0 websockets==15.0.1 prometheus_client==0.26.0 kubernetes_validate==1.37.0'
 
 have() { command -v "$1" >/dev/null; }
 have_npm() {
 	for package in $node; do
-		grep -qs "\"version\": \"${package#*@}\"" ".deps/node_modules/${package%@*}/package.json" || return 1
+		grep -qs "\"version\": \"${package##*@}\"" ".deps/node_modules/${package%@*}/package.json" || return 1
 	done
 }
 have_python() {

@@ -88,7 +88,7 @@ func literals(expr string) (list []string) {
 
 // recipeLimits bound expressions while they are checked.
 var recipeLimits = jq.Options{
-	Vars:       []string{"param", "state", "cursor", "now", "now_ms", "attempt"},
+	Vars:       []string{"param", "state", "cursor", "now", "now_ms", "attempt", "moved"},
 	Funcs:      map[string]func() any{"random": func() any { return 0.5 }},
 	MaxOutputs: 1000, MaxValue: 64 << 20,
 }

@@ -25,7 +25,7 @@ import (
 func Command(p *program.Program) *cmdline.Command {
 	c := &cmdline.Command{
 		Name:  "run",
-		Usage: "stream the events of a service that a recipe describes",
+		Usage: "stream a service by its recipe",
 		Examples: `hark run homeassistant --emulator -n 2
 hark run discord --token env:DISCORD_TOKEN
 hark run ./mine.toml --help`,

@@ -203,6 +203,7 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.overlaps(conn)
+	defer e.fallBack(conn)
 	defer conn.Close()
 	if conn.Flush(time.Second) != nil {
 		return
@@ -242,6 +243,15 @@ func (e *engine) overlaps(conn *wsserver.Conn) {
 	e.old, e.conn = e.conn, conn
 }
 
+// fallBack takes note that a connection has ended, which the old one may outlast.
+func (e *engine) fallBack(conn *wsserver.Conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conn == conn && e.old != nil {
+		e.conn, e.old = e.old, nil
+	}
+}
+
 func (e *engine) connection() *wsserver.Conn {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -273,13 +283,17 @@ func (e *engine) makes(a act) {
 
 // status is the Trace of the run.
 func (e *engine) status(s proto.Status) {
-	switch s.State.(type) {
+	switch state := s.State.(type) {
 	case proto.Ready:
 		e.makes(act{kind: transcript.Ready})
 		e.connected(e.connection())
 	case proto.Connected:
 		e.attempt = s.Attempt
 	case proto.Gap:
+		if !state.Filled {
+			e.makes(act{kind: transcript.Gap})
+		}
+	case proto.OutOfSequence:
 		e.makes(act{kind: transcript.Gap})
 	case proto.Disconnected:
 		e.disconnected(s.Attempt)

@@ -10,7 +10,8 @@ import (
 
 // An overlap is what a client keeps while a connection is being replaced.
 type overlap struct {
-	asked  *proto.Successor // nil while no successor is asked for
+	asked  *proto.Successor // nil while no successor is to be opened
+	last   *proto.Successor // that was
 	accept func()           // of the handshake that was made for it
 
 	old      proto.Session // the connection that is to be replaced, when the new one is open
@@ -29,7 +30,7 @@ func (c *client) succession(s proto.Successor) {
 func (c *client) overlaps() {
 	o := &c.over
 	o.old, o.oldNext, o.oldReady = c.session, c.next, c.ready
-	o.asked = nil
+	o.asked, o.last = nil, o.asked
 	o.accept()
 }
 
@@ -54,7 +55,8 @@ func (c *client) fallBack() bool {
 		return false
 	}
 	c.session, c.next, c.ready = o.old, o.oldNext, o.oldReady
-	o.old = nil
+	o.old, o.asked = nil, o.last
+	c.attemptAt = c.now.Add(retryDelay)
 	return true
 }
 

@@ -44,7 +44,7 @@ type compiler struct {
 
 // variables are those that every expression sees, unless its table says otherwise, in
 // the order of the values in a run; $random is a function besides.
-var variables = []string{"param", "state", "cursor", "now", "now_ms", "attempt"}
+var variables = []string{"param", "state", "cursor", "now", "now_ms", "attempt", "moved"}
 
 // need reads a key that must be there.
 func (c compiler) need(t *table, key string) *expr {

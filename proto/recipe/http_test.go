@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/prototest"
 )
 
 // A ticketOffice gives tickets: status and body as it is told.
@@ -154,6 +155,33 @@ request = '.topics[] as $t | {method: "PUT", url: "\($param.at)/subscribe?t=\($t
 	if got := said(step, err); !strings.Contains(got, "warning recipe x, [[on]] 1, request: ") || !strings.Contains(got, "event") {
 		t.Error(got)
 	}
+}
+
+// A stream is ready when the requests of its rules have been answered.
+func TestReadyAfterRequests(t *testing.T) {
+	o := newTicketOffice(t)
+	k := talkOf(t, parsed(t, minimal+`[param.at]
+[[on]]
+when = '.session'
+request = '{url: $param.at}, {url: $param.at}'
+ready = true
+[[on]]
+when = '.event'
+event = '.'
+`), map[string]any{"at": o.URL})
+	k.open()
+	k.want(`{"session":"s"}`, "")
+	for i := range 2 {
+		w, err := k.s.Tick(k.now)
+		if err != nil || w.Do == nil {
+			t.Fatalf("%v, no work", err)
+		}
+		done, err := w.Do(t.Context())(k.now)
+		if ready := prototest.StepOf(done.Effects).Ready; err != nil || ready != (i == 1) {
+			t.Errorf("request %d: ready %t, %v", i, ready, err)
+		}
+	}
+	k.want(`{"session":null}`, "event")
 }
 
 // A request follows redirects within its origin, and to another one only if that is allowed

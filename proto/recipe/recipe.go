@@ -53,6 +53,7 @@ type connect struct {
 	url, header, subprotocol, unwrap *expr
 	framing                          framing
 	ignore                           bool // messages that no rule takes
+	noPings                          bool
 }
 
 // A framing is how messages lie in WebSocket messages.
@@ -246,6 +247,7 @@ func (c compiler) readConnect(t *table) connect {
 		t.wrong("framing", `expected "json", "text", or "separator:" with the text between two messages`)
 	}
 	n.ignore = t.oneOf("other", "event", "ignore") == "ignore"
+	n.noPings = t.oneOf("pings", "sent", "none") == "none"
 	t.done()
 	return n
 }

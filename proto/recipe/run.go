@@ -34,7 +34,7 @@ const maxStateKeys = 10_000
 
 // vars are the values of the variables for expressions that are evaluated at a time.
 func (r *run) vars(now time.Time) []any {
-	return []any{r.params, r.state, r.cursor, float64(now.UnixMicro()) / 1e6, int(now.UnixMilli()), r.attempt}
+	return []any{r.params, r.state, r.cursor, float64(now.UnixMicro()) / 1e6, int(now.UnixMilli()), r.attempt, false}
 }
 
 // merged is the state with the objects of set, and the size of that.
@@ -88,7 +88,8 @@ func (r *run) successor(target string) proto.Successor {
 		if err != nil {
 			return nil, nil, err
 		}
-		hs.Session = newSession(r)
+		session := newSession(r)
+		session.moved, hs.Session = true, session
 		return hs, func() {
 			r.params, r.attempt, r.url = next.params, next.attempt, next.url
 			if state, bytes, err := r.merged(next.set); err == nil {
@@ -132,7 +133,7 @@ func (r *run) handshake(ctx context.Context, target string) (*proto.Handshake, e
 	if hs.Subprotocols, err = subprotocols(c.subprotocol, vars); err != nil {
 		return nil, err
 	}
-	r.url = hs.URL
+	r.url, hs.NoPings = hs.URL, c.noPings
 	r.hide(hs, target != "")
 	hs.Session = newSession(r)
 	return hs, nil

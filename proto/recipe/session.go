@@ -18,6 +18,8 @@ type session struct {
 	opened, heard time.Time
 	ready         bool
 	live          bool
+	moved         bool            // it replaces another connection, without a gap
+	due           bool            // it is ready when the requests have been made
 	waited        bool            // ids were awaited, or none was to be
 	awaited       map[string]bool // ids that are not acknowledged yet
 	timers        []timerState
@@ -59,6 +61,7 @@ func (s *session) add(e proto.Effect) { s.effects = append(s.effects, e) }
 func (s *session) vars() []any {
 	if s.values == nil {
 		s.values = s.run.vars(s.now)
+		s.values[len(s.values)-1] = s.moved
 	}
 	return s.values
 }
@@ -129,7 +132,11 @@ func (r *Recipe) readyRule() bool {
 	return slices.ContainsFunc(r.rules, func(u rule) bool { return u.ready != nil })
 }
 
+// becomeReady makes the stream ready, when the requests that wait have been made.
 func (s *session) becomeReady() {
+	if s.due = len(s.calls) > 0; s.due {
+		return
+	}
 	if !s.ready {
 		s.ready, s.live = true, true
 		s.add(proto.StreamReady{})

@@ -385,6 +385,24 @@ func TestReconnectAddress(t *testing.T) {
 	}
 }
 
+// $moved is true on the connection that replaces another one only.
+func TestMoved(t *testing.T) {
+	k := talkOf(t, parsed(t, strings.Replace(minimal, "url =", "pings = \"none\"\nurl =", 1)+"[[on]]\nwhen = '.to'\nreconnect = '.to'\n[[on]]\nwhen = true\nevent = '$moved'"), nil)
+	hs, _ := k.open()
+	k.want(`{}`, "event false")
+	_, effects, _ := k.s.Decode(proto.Message{Data: []byte(`{"to":"overlap"}`), Time: k.now})
+	next, accept, err := effects[len(effects)-1].(proto.Successor).Handshake(t.Context())
+	if err != nil || !hs.NoPings || !next.NoPings {
+		t.Fatalf("%v, pings are sent", err)
+	}
+	accept()
+	old := k.s
+	k.s = next.Session.(*session)
+	k.want(`{}`, "event true")
+	k.s = old
+	k.want(`{}`, "event false")
+}
+
 // The handshake of a successor leaves the run alone until it is accepted. An address of
 // the server takes the place of the requests.
 func TestSuccessorRequests(t *testing.T) {

@@ -168,6 +168,9 @@ func (s *session) nextCall() func(context.Context) func(time.Time) (proto.Work, 
 			}
 			s.begin(now)
 			s.add(proto.Note(c.name + ": done"))
+			if s.due {
+				s.becomeReady()
+			}
 			return proto.Work{Effects: s.effects, Next: now}, nil
 		}
 	}
