@@ -5,7 +5,7 @@
 # microbench  go test -bench make fuzz      each fuzz target for FUZZTIME make mutants  
 # makes mistakes in the program, lists those that no test notices make autobahn  all
 # cases of the Autobahn test suite, ten minutes make soak      all services under random
-# faults for an hour make test-release  what "make dist" makes, for one system; builds
+# faults for an hour, kill -9 thousands of times make test-release  what "make dist" makes, for one system; builds
 # GoReleaser first make dist      binaries, archives and packages of a release, into
 # dist make demo-repl a session at the prompt, in tmux make recording the picture of a
 # terminal in the README make install   binary, manual and completions below DESTDIR and
@@ -103,6 +103,7 @@ autobahn: deps
 	AUTOBAHN_CASES='*' $(GO) test -timeout=1h -run='TestAutobahn$$' -v ./proto
 
 soak:
+	HARK_KILLS=200 $(GO) test -timeout=1h -run='TestKills$$' -v ./commands
 	HARK_SOAK=1h $(GO) test -race -timeout=4h -parallel=3 -run=TestSoak -v ./proto
 
 test-release:

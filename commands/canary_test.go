@@ -45,7 +45,7 @@ var canaryCases = map[string]canaryCase{
 	"recipe show":    {none: "it takes no credential"},
 	"recipe check":   {none: "it takes no credential"},
 	"recipe test":    {none: "it takes no credential; those of a transcript are not the user's"},
-	"cursor show":    {none: "it takes no credential; for those in a position see cursor.txtar"},
+	"cursor show":    {none: "it takes no credential; for those in a position see recipe-cursor.txtar"},
 	"cursor reset":   {none: "it takes no credential"},
 	"config check":   {},
 	"config path":    {},

@@ -64,8 +64,10 @@ func (i *interruption) lost(at time.Time, by error) {
 	}
 }
 
-// errNotRunning is why events from before a run may be missed.
-var errNotRunning = errors.New("hark was not running")
+// NotRunning is the reason of a gap between an earlier process and this one.
+const NotRunning = "hark was not running"
+
+var errNotRunning = errors.New(NotRunning)
 
 // restarted is called at the beginning of a run that continues an earlier process, which
 // has received everything up to a time. The clock may have been set back since.

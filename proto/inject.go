@@ -120,17 +120,19 @@ func (l *connLoop) delivered() <-chan struct{} {
 	return l.o.Delivered.more
 }
 
-// confirm has the session confirm what is done.
+// confirm has the sessions confirm what is done.
 func (l *connLoop) confirm() {
 	if l.o.Delivered == nil || l.closing.begun {
 		return
 	}
 	list := l.o.Delivered.take()
-	if l.old != nil && !l.old.closing.begun { // which they came from, most likely
-		l = l.old
+	if len(list) == 0 {
+		return
 	}
-	if c, ok := l.session.(Confirmer); ok && len(list) > 0 {
-		now := time.Now()
-		l.apply(c.Confirm(list, now), now)
+	now := time.Now()
+	for c := l; c != nil; c = c.old {
+		if s, ok := c.session.(Confirmer); ok && !c.closing.begun {
+			c.apply(s.Confirm(list, now), now)
+		}
 	}
 }

@@ -130,6 +130,14 @@ type DeliveryConfirmer interface {
 	ConfirmsDelivery() bool
 }
 
+// A SecretPosition is a Position with credentials.
+type SecretPosition interface {
+	Position
+	// Secret returns the names of the members, if it is an object, whose values are
+	// credentials.
+	Secret() []string
+}
+
 // A Confirmer is a Session that says to the service which events are done.
 type Confirmer interface {
 	// Confirm is called with the positions of events that are done, in their order; some

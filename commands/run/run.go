@@ -150,7 +150,11 @@ func newStream(p *program.Program, file *recipes.File, r *recipe.Recipe) *stream
 	if file.Origin == recipes.Named {
 		name = file.Name
 	}
-	return &stream.Streaming{Flags: f, Command: &cmdline.Command{
+	refused := ""
+	if !r.HasCursor() {
+		refused = "the recipe " + r.Name + " has no [cursor]"
+	}
+	return &stream.Streaming{Flags: f, NoCursor: refused, Command: &cmdline.Command{
 		Name: name, Usage: cmp.Or(plain(r.About), "events of "+r.Name), Examples: o.examples(name, file), Args: o.synopsis(),
 		Description: o.description(),
 		Flags:       append(flags, f.Flags()...),
@@ -177,7 +181,7 @@ func newStream(p *program.Program, file *recipes.File, r *recipe.Recipe) *stream
 			}
 			return &stream.Opened{
 				Service: svc, Place: strings.Join(append([]string{r.Name}, line.Args()...), " "),
-				Recipe: string(r.Source), Params: o.recorded(),
+				Recipe: string(r.Source), Params: o.recorded(), Streams: o.selection(),
 			}, nil
 		},
 		Hint: func(*cmdline.Line, error) string { return "" },

@@ -154,3 +154,14 @@ func (o *options) recorded() json.RawMessage {
 	}
 	return b
 }
+
+// selection is what the user gives for parameters that are no credentials, for --cursor.
+func (o *options) selection() (list []string) {
+	for _, q := range o.recipe.Params {
+		if v, given := o.values[q.Name]; given && !q.Secret {
+			b, _ := eventjson.AppendValue([]byte("--"+q.Name+" "), v)
+			list = append(list, string(b))
+		}
+	}
+	return list
+}

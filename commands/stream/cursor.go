@@ -129,7 +129,7 @@ func (s *Stream) Track(svc proto.Service, name string, streams []string) (proto.
 	if !ok {
 		return nil, cmdline.FlagErrorf(f.as, " cannot be used here: %s has no positions", svc.Name())
 	}
-	state := cursor.State{Service: name, Streams: streams}
+	state := cursor.State{Service: name, Streams: append([]string{}, streams...)}
 	if f.state != nil {
 		if err := f.same(name, streams); err != nil {
 			return nil, err
@@ -148,8 +148,9 @@ func (s *Stream) Track(svc proto.Service, name string, streams []string) (proto.
 		s.Warn("%s was saved at %s, which lies ahead of this machine's clock", f.cursor, state.At.Format(time.RFC3339))
 		state.At = now
 	}
-	if stored != nil {
-		s.resumed = state.At
+	// Without a position, as at the beginning of some streams, the time is known all the
+	// same.
+	if s.resumed = state.At; stored != nil {
 		s.Tell("continuing from the position in %s", f.cursor)
 	}
 	if i, ok := svc.(proto.Identifier); ok {
@@ -159,7 +160,7 @@ func (s *Stream) Track(svc proto.Service, name string, streams []string) (proto.
 			t.repeats[id] = true
 		}
 	}
-	if p, ok := position.(interface{ Secret() []string }); ok {
+	if p, ok := position.(proto.SecretPosition); ok {
 		state.Secret = p.Secret()
 	}
 	t.keeper = cursor.Keep(f.file, state, position, f.interval, func(err error) {
@@ -245,6 +246,7 @@ func (t *trackedSink) repeated(id string) bool {
 		return false
 	}
 	if t.repeats[id] {
+		delete(t.repeats, id)
 		t.misses = 0
 		return true
 	}

@@ -160,6 +160,12 @@ func sumText(s proto.OutOfSequenceSum) string {
 func gapText(g proto.Gap) string {
 	from, to := g.From.Format(time.RFC3339), g.To.Format(time.RFC3339)
 	switch {
+	case g.Reason == proto.NotRunning && !g.Counted && g.Unfilled == "":
+		what := "may have been lost"
+		if g.Filled {
+			what = "were fetched"
+		}
+		return fmt.Sprintf("events between %s and %s, while hark was not running, %s", from, to, what)
 	case g.Filled && g.Counted && g.Hole.By == "" && g.Hole.Number != g.Hole.After:
 		return fmt.Sprintf("reconnected; no event was missed between %s and %s: the sequence goes on with %d", from, to, g.Hole.Number)
 	case g.Filled && g.Counted:

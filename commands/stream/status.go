@@ -92,7 +92,7 @@ type gapError struct{ proto.Gap }
 func (e *gapError) Exit() int { return ending.Missed }
 
 func (e *gapError) Error() string {
-	if e.Counted || e.Unfilled != "" {
+	if e.Counted || e.Unfilled != "" || e.Reason == proto.NotRunning {
 		return strings.TrimPrefix(gapText(e.Gap), "reconnected; ")
 	}
 	return "the connection was lost, and events between " + e.From.Format(time.RFC3339) + " and " +
@@ -137,6 +137,9 @@ func (s *Stream) status(st proto.Status) {
 		s.attached = false
 	case proto.Ready:
 		s.attached = true
+		if s.tracking != nil && s.tracking.keeper != nil {
+			s.tracking.keeper.Alive(st.Time)
+		}
 		if !s.ready {
 			s.ready = true
 			s.whenReady(st)

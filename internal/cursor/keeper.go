@@ -78,6 +78,16 @@ func (k *Keeper) Move(m Mark) {
 	k.moved = true
 }
 
+// Alive says that the stream is ready at a time. A file that has no position yet keeps the
+// time, so that the next start knows since when events may be missing.
+func (k *Keeper) Alive(at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if at.After(k.state.At) && k.position.JSON() == nil {
+		k.state.At, k.moved = at, true
+	}
+}
+
 // save saves the position if it has moved.
 func (k *Keeper) save() error {
 	k.mu.Lock()
@@ -104,7 +114,7 @@ func (k *Keeper) Close(at time.Time) error {
 	close(k.stop)
 	<-k.done
 	k.mu.Lock()
-	if at.After(k.state.At) && k.position.JSON() != nil {
+	if at.After(k.state.At) {
 		k.state.At, k.moved = at, true
 	}
 	k.mu.Unlock()

@@ -304,8 +304,11 @@ func (c *client) decode(session proto.Session, data []byte, binary bool) error {
 	if event {
 		events = append(events, m)
 	}
+	var done []any // as soon as they are events
 	for _, effect := range effects {
 		switch e := effect.(type) {
+		case proto.Moved:
+			done = append(done, e.Position)
 		case proto.Events:
 			events = append(events, e...)
 		case proto.Inject:
@@ -315,6 +318,9 @@ func (c *client) decode(session proto.Session, data []byte, binary bool) error {
 		}
 	}
 	c.events(append(events, held...))
+	if s, ok := session.(proto.Confirmer); ok && len(done) > 0 {
+		c.apply(s.Confirm(done, c.now))
+	}
 	return err
 }
 

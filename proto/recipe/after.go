@@ -51,7 +51,7 @@ func (s *session) after(m *message, n afterNeeds, events []any) {
 			s.warn(e, err)
 			return
 		}
-		s.send(frames)
+		s.confirmed(frames)
 	}
 }
 
@@ -75,6 +75,7 @@ func (s *session) moveCursor(v, event any) {
 	if cursor := first(outputs); cursor != nil {
 		before := s.svc.recipe.secretsIn(s.cursor)
 		s.cursor, s.values = clone(cursor), nil
+		s.movedTo(s.cursor)
 		s.withhold(before, s.cursor)
 	}
 }

@@ -31,6 +31,7 @@ func (s *session) Decode(m proto.Message) (event bool, _ []proto.Effect, err err
 		err = s.parts(m)
 	}
 	s.emit()
+	s.marked()
 	return event, s.effects, err
 }
 
@@ -288,6 +289,7 @@ func (s *session) apply(i int, m *message) (event bool, err error) {
 	if o.failure != nil {
 		if o.failure.class == proto.Transient && o.failure.again && o.failure.text == freshText {
 			s.forget()
+			s.movedTo(nil)
 		}
 		if o.failure.class == proto.Done && !s.live {
 			s.live = true

@@ -115,7 +115,7 @@ func TestMistakes(t *testing.T) {
 		{minimal + "[limit]\nframes = 1\nper = \"week\"\n", "x.toml:6:7: [limit], per: expected a duration"},
 		{minimal + "[close]\ncode = 1005\n", "x.toml:5:8: [close], code: a close frame cannot have this code"},
 		{minimal + "[close]\nnew = [4000, 99]\n", "x.toml:5:14: [close], new: expected a status code from 1000 to 4999"},
-		{minimal + "[confirm]\nsend = '1'\non = \"delivered\"\n", "x.toml:6:6: [confirm], on: \"delivered\" is not supported yet"},
+		{minimal + "[confirm]\nsend = '1'\non = \"sent\"\n", "x.toml:6:6: [confirm], on: expected received or delivered"},
 		{strings.Replace(minimal, "[connect]", "[connect]\nframing = \"xml\"", 1), "x.toml:3:11: [connect], framing: expected \"json\""},
 		{minimal + "[param.A]\n", "x.toml:4:1: [param.A]: expected lower-case letters"},
 		{minimal + "[param.a-b]\n[param.a_b]\n", "x.toml:5:1: [param.a_b]: has the same environment variable as a-b"},

@@ -35,9 +35,11 @@ type Recipe struct {
 	limit    limit
 	cursor   *expr
 	confirm  *expr
-	closing  closing
-	event    describing
-	sequence numbering
+	// onDelivered: what is confirmed are events that are done.
+	onDelivered bool
+	closing     closing
+	event       describing
+	sequence    numbering
 
 	compiled []*expr   // while it is read
 	sets     []setting // likewise
@@ -199,9 +201,7 @@ func (r *Recipe) readRest(top *table, c compiler) {
 	}
 	if t := top.sub("confirm"); t != nil {
 		r.confirm = withEvent.need(t, "send")
-		if t.oneOf("on", "received", "delivered") == "delivered" {
-			t.wrong("on", `"delivered" is not supported yet: only "received" is`)
-		}
+		r.onDelivered = t.oneOf("on", "received", "delivered") == "delivered"
 		t.done()
 	}
 	if t := top.sub("close"); t != nil {

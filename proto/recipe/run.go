@@ -27,6 +27,9 @@ type run struct {
 	url     string // of the last handshake
 	set     []any  // by requests of the last handshake
 	warned  map[string]time.Time
+
+	// forgotten: the cursor was forgotten, and its file does not know that yet.
+	forgotten bool
 }
 
 // maxStateKeys is how many keys the state may have.

@@ -35,13 +35,29 @@ type Options struct {
 }
 
 // A Service is a recipe with values for its parameters. It implements proto.Service,
-// Classifier, Describer and Player.
+// Classifier, Describer, Player, Resumer, Identifier and DeliveryConfirmer.
 type Service struct {
 	recipe  *Recipe
 	options Options
 	given   map[string]any // the parameters that are no credentials
 	match   *matcher
+
+	// positions: its events have positions, and stored is the one to continue from; see
+	// Resume.
+	positions bool
+	stored    any
 }
+
+// The engine and the commands find these interfaces at run time.
+var (
+	_ proto.Classifier        = (*Service)(nil)
+	_ proto.Describer         = (*Service)(nil)
+	_ proto.Resumer           = (*Service)(nil)
+	_ proto.Identifier        = (*Service)(nil)
+	_ proto.DeliveryConfirmer = (*Service)(nil)
+	_ proto.Confirmer         = (*session)(nil)
+	_ proto.SecretPosition    = (*position)(nil)
+)
 
 // Service makes a service of the recipe.
 func (r *Recipe) Service(o Options) (*Service, error) {
@@ -82,7 +98,7 @@ func (s *Service) Recipe() *Recipe { return s.recipe }
 
 // Start implements proto.Service.
 func (s *Service) Start() proto.Source {
-	return &run{svc: s, params: maps.Clone(s.given), state: make(map[string]any), warned: make(map[string]time.Time)}
+	return &run{svc: s, params: maps.Clone(s.given), state: make(map[string]any), cursor: s.stored, warned: make(map[string]time.Time)}
 }
 
 // Offline implements proto.Player.
@@ -142,21 +158,7 @@ func (s *Service) Describe(m proto.Message) (d proto.Description) {
 		v = eventjson.MessageValue(m.Data, m.Binary)
 	}
 	vars := []any{s.given}
-	text := func(e *expr) string {
-		if e == nil {
-			return ""
-		}
-		outputs, _ := e.run(v, vars)
-		switch t := first(outputs).(type) {
-		case nil:
-			return ""
-		case string:
-			return t
-		default:
-			b, _ := eventjson.AppendValue(nil, t)
-			return string(b)
-		}
-	}
+	text := func(e *expr) string { return attribute(e, v, vars) }
 	d.ID, d.Type, d.Subject = text(e.id), text(e.kind), text(e.subject)
 	if t := text(e.source); t != "" {
 		d.Source = t
@@ -168,6 +170,23 @@ func (s *Service) Describe(m proto.Message) (d proto.Description) {
 		}
 	}
 	return d
+}
+
+// attribute is the text that an expression yields for an event; "" for null and for nil.
+func attribute(e *expr, v any, vars []any) string {
+	if e == nil {
+		return ""
+	}
+	outputs, _ := e.run(v, vars)
+	switch t := first(outputs).(type) {
+	case nil:
+		return ""
+	case string:
+		return t
+	default:
+		b, _ := eventjson.AppendValue(nil, t)
+		return string(b)
+	}
 }
 
 // timeOf is a time that an event states: RFC 3339, or seconds or milliseconds since 1970.

@@ -32,6 +32,7 @@ type session struct {
 	produced []proto.Message   // events that it makes
 	buffer   []byte            // of those
 	now      time.Time         // of the call at hand
+	mark     *mark             // of the message at hand, or nil
 	values   []any             // of the variables, nil until they are needed
 }
 
@@ -119,6 +120,11 @@ func (s *session) OnOpen(now time.Time) []proto.Effect {
 		s.becomeReady()
 	}
 	s.restartTimers()
+	if s.forgotten { // by a close code, after which there was no message to say so
+		s.forgotten = false
+		s.movedTo(nil)
+		s.marked()
+	}
 	return s.effects
 }
 
@@ -305,5 +311,6 @@ func (s *session) SendLimit() (frames int, per time.Duration) {
 func (s *session) Ended(err error) {
 	if e, ok := errors.AsType[*proto.CloseError](err); ok && slices.Contains(s.svc.recipe.closing.fresh, e.Code) {
 		s.forget()
+		s.forgotten = true
 	}
 }
