@@ -324,6 +324,14 @@ func (q *queue) done(weight, events int) {
 	q.wake()
 }
 
+// given is called when the consumer ends within a batch, of which it has finished so many
+// events.
+func (q *queue) given(events int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.events -= events
+}
+
 // end is called when nothing more will be put.
 func (q *queue) end() {
 	q.mu.Lock()
@@ -368,6 +376,18 @@ func (m *Meter) Bytes() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.bytes
+}
+
+// Events returns how many events wait for the sink, or are in a batch that it has not
+// finished. When the sink has ended the run, it is how many it has not taken, with the one
+// whose error was the end.
+func (m *Meter) Events() int {
+	q := m.queue.Load()
+	if q == nil {
+		return 0
+	}
+	_, events := q.progress()
+	return events
 }
 
 // dropInterval is the time between two reports of dropped events.

@@ -1,9 +1,12 @@
 package proto
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hark-cli/hark/internal/wsconn"
 	"github.com/hark-cli/hark/proto/frame"
@@ -115,3 +118,51 @@ func TestQueueCountsRoom(t *testing.T) {
 		t.Errorf("full with %d bytes more than the limit", spare)
 	}
 }
+
+// A sink that takes its time may have more of it than the closing handshake, hears when
+// nothing more will come, and what it has not taken at the end is known exactly.
+func TestSinkTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := &network{t: t, serve: func(_ int, p *peer) {
+			p.text("a", "b", "c", "d", "e")
+			p.untilClose()
+		}}
+		ctx, cancel := canceled(errSignal)
+		time.AfterFunc(time.Minute, cancel)
+		over := make(chan struct{})
+		o := testOptions(nw)
+		o.Meter = &Meter{}
+		o.SinkTimeout = time.Hour
+		o.Draining = func() { time.AfterFunc(30*time.Minute, func() { close(over) }) }
+		if n := o.Meter.Events() + o.Meter.Bytes(); n != 0 {
+			t.Errorf("%d before the run", n)
+		}
+		taken := 0
+		sink := sinkFunc(func(*Event) error {
+			if taken == 2 {
+				<-over
+				return errSink
+			}
+			taken++
+			return nil
+		})
+		time.AfterFunc(time.Second, func() {
+			if n := o.Meter.Bytes(); n == 0 {
+				t.Error("nothing waits")
+			}
+		})
+		start := time.Now()
+		if err := Run(ctx, testService, sink, o); err != errSink {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(start); d < 31*time.Minute || d > 32*time.Minute {
+			t.Errorf("ended after %s", d)
+		}
+		if n := o.Meter.Events(); n != 3 {
+			t.Errorf("%d events were not taken, want 3", n)
+		}
+		nw.wg.Wait()
+	})
+}
+
+var errSink = errors.New("the sink ends")

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,12 @@ type Options struct {
 	ReadyDelay time.Duration
 	// Idle ends the run when the stream is live and no event has arrived for that time.
 	Idle time.Duration
+	// Draining, if not nil, is called when nothing more will be received, and events may
+	// still wait for the sink. It must not block.
+	Draining func()
+	// SinkTimeout is the wait for a sink that makes no progress once the run is to end; 0
+	// means CloseTimeout.
+	SinkTimeout time.Duration
 	// CloseTimeout bounds the closing handshake, and the wait for a sink that
 	// makes no progress once the run is to end.
 	CloseTimeout time.Duration
@@ -196,6 +203,9 @@ func Run(ctx context.Context, svc Service, sink Sink, o Options) error {
 	r.release()
 	r.numbers.end(time.Now(), r.sinkEnded())
 	r.queue.end()
+	if o.Draining != nil {
+		o.Draining()
+	}
 	full, overflow := errors.AsType[*OverflowError](err)
 	if overflow { // the sink cannot keep up
 		var cancel func()
@@ -431,11 +441,13 @@ func (r *runner) give(s Sink) error {
 			<-r.queue.more
 			continue
 		}
+		taken := 0 // events of the batch
 		for i := range b.Entries {
 			e := &b.Entries[i]
 			if !e.Event {
 				if e.Mark != nil && positions != nil {
 					if err := positions.Position(e.Mark); err != nil {
+						r.queue.given(taken)
 						r.queue.free.Put(b)
 						return err
 					}
@@ -447,9 +459,11 @@ func (r *runner) give(s Sink) error {
 			ev.Data, ev.Binary, ev.Time = b.Payload(e), e.Op == frame.OpBinary, e.Time
 			ev.Direction, ev.Opcode, ev.Secret = direction(e), e.Op, e.Secret
 			if err := s.Event(&ev); err != nil {
+				r.queue.given(taken)
 				r.queue.free.Put(b)
 				return err
 			}
+			taken++
 		}
 		ev.Data = nil // so that it can be freed while waiting for the next one
 		weight, events := b.Weight, b.Events
@@ -460,7 +474,7 @@ func (r *runner) give(s Sink) error {
 
 // settle waits for the sink to accept the remaining events, and returns how many it has
 // not accepted. Until ctx is done there is no time limit; after that it must make
-// progress within each CloseTimeout.
+// progress within each SinkTimeout.
 func (r *runner) settle(ctx context.Context) (lost int) {
 	select {
 	case <-r.sinkDone:
@@ -468,7 +482,8 @@ func (r *runner) settle(ctx context.Context) (lost int) {
 	case <-ctx.Done():
 	case <-r.o.Kill:
 	}
-	t := time.NewTimer(r.o.CloseTimeout)
+	limit := cmp.Or(r.o.SinkTimeout, r.o.CloseTimeout)
+	t := time.NewTimer(limit)
 	defer t.Stop()
 	for {
 		before, _ := r.queue.progress()
@@ -478,7 +493,7 @@ func (r *runner) settle(ctx context.Context) (lost int) {
 		case <-r.o.Kill:
 		case <-t.C:
 			if now, _ := r.queue.progress(); now != before {
-				t.Reset(r.o.CloseTimeout)
+				t.Reset(limit)
 				continue
 			}
 		}
