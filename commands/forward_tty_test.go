@@ -114,52 +114,111 @@ func TestForwardingElsewhere(t *testing.T) {
 	}
 }
 
-// A terminal that is not read keeps neither events nor heartbeats waiting.
-func TestForwardingOnABlockedTerminal(t *testing.T) {
-	const events = 200
-	h := newHook(t)
-	server := hub.New(hub.Options{})
-	web := httptest.NewServer(server)
-	defer web.Close()
-	defer server.Close(time.Second)
+// A forwarding is hark connect in this process, which delivers what a server sends.
+type forwarding struct {
+	server     *hub.Hub
+	statusFile string
+	signals    chan os.Signal
+	ended      chan int
+	look       *time.Ticker // to poll a file, and clients
+}
+
+// startForwarding starts hark connect --to an address. blocked: stderr is a terminal that
+// is not read.
+func startForwarding(t *testing.T, to string, blocked bool) *forwarding {
+	f := &forwarding{
+		server: hub.New(hub.Options{}), statusFile: filepath.Join(t.TempDir(), "status"),
+		signals: make(chan os.Signal, 2), ended: make(chan int, 1), look: time.NewTicker(5 * time.Millisecond),
+	}
+	web := httptest.NewServer(f.server)
+	stderr := io.Discard
 	r, w := io.Pipe()
-	defer r.Close()
-	statusFile := filepath.Join(t.TempDir(), "status")
-	ended := make(chan int)
-	signals := make(chan os.Signal, 2)
+	if blocked {
+		stderr = w
+	}
+	t.Cleanup(func() {
+		f.server.Close(time.Second)
+		web.Close()
+		r.Close()
+		f.look.Stop()
+	})
 	go func() {
-		ended <- Main([]string{"connect", "ws" + strings.TrimPrefix(web.URL, "http"), "--to", h.URL, "--status-file", statusFile, "--ping-interval", "10ms"}, program.Env{
-			Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: w, StderrTerminal: true, Signals: signals,
+		f.ended <- Main([]string{"connect", "ws" + strings.TrimPrefix(web.URL, "http"), "--to", to, "--status-file", f.statusFile, "--ping-interval", "10ms"}, program.Env{
+			Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: stderr, StderrTerminal: blocked, Signals: f.signals,
 			LookupEnv: func(string) (string, bool) { return "", false },
 			Environ:   os.Environ, Screen: func() (int, int) { return 80, 24 },
 			Hangup: func(ctx context.Context, gone func()) { <-ctx.Done() },
 		})
 	}()
-	heartbeats := func() int {
-		b, err := os.ReadFile(statusFile)
-		if err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-		return bytes.Count(b, []byte(`"status":"heartbeat"`))
+	for len(f.server.Clients()) == 0 {
+		<-f.look.C
 	}
-	look := time.NewTicker(5 * time.Millisecond) // polls a file, and clients
-	defer look.Stop()
-	for len(server.Clients()) == 0 {
-		<-look.C
-	}
+	return f
+}
+
+// send sends so many numbered events.
+func (f *forwarding) send(t *testing.T, events int) {
+	t.Helper()
 	for n := range events {
-		if err := server.Send(0, false, fmt.Appendf(nil, `{"n":%d}`, n)); err != nil {
+		if err := f.server.Send(0, false, fmt.Appendf(nil, `{"n":%d}`, n)); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// heartbeats returns how many pings were answered so far.
+func (f *forwarding) heartbeats(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile(f.statusFile)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return bytes.Count(b, []byte(`"status":"heartbeat"`))
+}
+
+// interrupt ends hark.
+func (f *forwarding) interrupt(t *testing.T) {
+	t.Helper()
+	f.signals <- os.Interrupt
+	if code := <-f.ended; code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// A terminal that is not read keeps neither events nor heartbeats waiting.
+func TestForwardingOnABlockedTerminal(t *testing.T) {
+	const events = 200
+	h := newHook(t)
+	f := startForwarding(t, h.URL, true)
+	f.send(t, events)
 	if got := h.received(events); got[events-1] != fmt.Sprintf(`{"n":%d}`, events-1) {
 		t.Errorf("the last one is %s", got[events-1])
 	}
-	for before := heartbeats(); heartbeats() < before+5; {
-		<-look.C
+	for before := f.heartbeats(t); f.heartbeats(t) < before+5; {
+		<-f.look.C
 	}
-	signals <- os.Interrupt
-	if code := <-ended; code != 130 {
-		t.Errorf("exit code %d", code)
+	f.interrupt(t)
+}
+
+// While the destination does not answer, the connection is kept: pings go out and are
+// answered. What has come meanwhile is delivered afterwards.
+func TestDestinationThatHangs(t *testing.T) {
+	const events = 50
+	release := make(chan struct{})
+	h := newHook(t)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-release
+		h.Config.Handler.ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	f := startForwarding(t, slow.URL, false)
+	f.send(t, events)
+	for before := f.heartbeats(t); f.heartbeats(t) < before+5; {
+		<-f.look.C
 	}
+	close(release)
+	if got := h.received(events); got[events-1] != fmt.Sprintf(`{"n":%d}`, events-1) {
+		t.Errorf("the last one is %s", got[events-1])
+	}
+	f.interrupt(t)
 }

@@ -258,7 +258,7 @@ If known, records have address, without credentials; error, a message; http_stat
 
 With --sequence, gap has missing, the number of missing events, once the next events have shown it; filled is true if that is 0. gap and out-of-sequence have sequence, a value of --sequence-by; number, that of the event; and after, the one before it. The problem several sums up many records: holes, missing, repeats, steps_back and late count them.
 
-dropped, counters and ended have the counters of the run: events received, events printed, bytes written to stdout, reconnects, gaps that were not filled (and holes), and events dropped; with --to, records delivered, in_flight, retried and dead. ended also has exit_code; condition, which ended the stream: count, until, idle, max-time, ready-only, recording-end, linger, hold, quit, stdout-closed, answered (all calls of hark call), signal or closed (by the server), or the name of another flag; there is none after a failure; and hint, advice on the error.
+dropped, counters and ended have the counters of the run: events received, events printed, bytes written to stdout, reconnects, gaps that were not filled (and holes), and events dropped; with --to, records delivered, in_flight, retried and dead, and in ended those that still waited. ended also has exit_code; condition, which ended the stream: count, until, idle, max-time, ready-only, recording-end, linger, hold, quit, stdout-closed, answered (all calls of hark call), signal or closed (by the server), or the name of another flag; there is none after a failure; and hint, advice on the error.
 
   hark drogue tail --emulator demo-app -n 2 --status json >/dev/null
   hark doshii listen --emulator -n 2 --status-file status.ndjson

@@ -151,7 +151,7 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 				err = cmdline.Usagef("%s: %v", path, &shorterError{sink.last, sink.done})
 			}
 		}
-		return s.Saved(s.Delivered(recordingError(path, err)))
+		return s.Saved(s.Delivered(ctx, recordingError(path, err)))
 	})
 }
 

@@ -142,6 +142,9 @@ func (f *DeliverFlags) Check(ctx context.Context, line *cmdline.Line) error {
 		return f.without(line, "--to", append([]string{"print", "to-id", "to-gaps", "dead-letter", "sync",
 			"to-inflight", "to-retry-time", "to-flush-time"}, webFlags...)...)
 	}
+	if err := once(line, "to"); err != nil {
+		return err
+	}
 	for _, name := range []string{"pretty", "time", "null"} { // they are about lines on stdout
 		if as := line.TypedAs(name); as != "" {
 			return cmdline.FlagErrorf(as, " cannot be used with --to")
@@ -176,6 +179,23 @@ func (f *DeliverFlags) Check(ctx context.Context, line *cmdline.Line) error {
 		return nil
 	}
 	return f.web(ctx, line, program.Of(ctx))
+}
+
+// once refuses a flag that was typed several times, of which all but the last would have no
+// effect.
+func once(line *cmdline.Line, name string) error {
+	n := 0
+	for _, s := range line.Settings {
+		if s.Flag.Name == name && s.Source == cmdline.Argument {
+			n++
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	e := cmdline.FlagErrorf("--"+name, " was given %d times, and a stream has one destination", n)
+	e.Advice = "for several, run hark several times, or deliver to a broker"
+	return e
 }
 
 // without refuses flags that were typed and have no meaning but with what needs says.
@@ -291,7 +311,7 @@ func openWebhook(s *Stream, scheme, rest string) (destination.Destination, strin
 	return &webhook.Destination{
 		URL: address,
 		Client: &http.Client{
-			Transport:     UserAgent{netdial.NewTransport(n), false},
+			Transport:     UserAgent{plaintextGuard{netdial.NewTransport(n), s}, false},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		Header: header, Key: f.key, Timeout: webhookTimeout,

@@ -2,13 +2,17 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/internal/process"
@@ -25,8 +29,12 @@ type delivering struct {
 	records  bytes.Buffer    // of the event at hand, each with NUL at its end
 	letters  *os.File        // of --dead-letter, or nil
 	id       *output.Extract // of --to-id, or nil
+	waited   atomic.Int64    // events that had not been submitted when the delivery failed
 	gaps     *gaps           // of --to-gaps, or nil
 }
+
+// drainGrace is how much longer than the delivery the end of a stream may take.
+const drainGrace = time.Second
 
 // deliverBackoff is the wait between two attempts to deliver.
 var deliverBackoff = proto.Backoff{Base: 500 * time.Millisecond, Max: 30 * time.Second}
@@ -203,8 +211,8 @@ func (s *Stream) ExpireDelivery(ctx context.Context) (stop func() bool) {
 }
 
 // Delivered waits for what is in flight when the stream has ended with err, and returns
-// how the stream ended.
-func (s *Stream) Delivered(err error) error {
+// how the stream ended. ctx is that of the stream.
+func (s *Stream) Delivered(ctx context.Context, err error) error {
 	v := s.delivering
 	if v == nil {
 		return err
@@ -219,18 +227,25 @@ func (s *Stream) Delivered(err error) error {
 		}
 	}
 	if u, ok := errors.AsType[*proto.UnwrittenError](err); ok {
+		err = u.Err
 		if failed == nil {
-			failed = &destination.NotDeliveredError{Destination: v.name, Err: u}
-		} else {
-			failed = fmt.Errorf("%w; %w", failed, u)
+			failed = &destination.NotDeliveredError{Destination: v.name, Err: errors.New("there was no more time")}
 		}
 	}
 	if failed == nil {
 		return err
 	}
-	if signal, ok := errors.AsType[*process.SignalError](err); ok {
+	if n := s.meter.Events(); n > 0 && !ended(err) { // otherwise nobody wants them
+		v.waited.Store(int64(n))
+		failed = fmt.Errorf("%w; %s waited in the buffer", failed, program.Plural(n, "event"))
+	}
+	// After a signal, the error may be that of an event for which there was no more time.
+	if signal, ok := errors.AsType[*process.SignalError](cmp.Or(context.Cause(ctx), err)); ok {
 		s.Warn("%v", failed)
 		return signal
+	}
+	if e := ending.Of(err); !e.Silent && !ending.Is[*destination.NotDeliveredError](err) {
+		s.Warn("%s", e.Text) // it would have been the reason for another exit code
 	}
 	return failed
 }
@@ -241,10 +256,13 @@ type deliveryCount struct {
 	InFlight  int    `json:"in_flight"` // those that it has not yet
 	Retried   uint64 `json:"retried"`   // attempts
 	Dead      uint64 `json:"dead"`      // records in the file of --dead-letter
+	// Waited are events that were received and not delivered, apart from those in flight.
+	// It is known at the end.
+	Waited int64 `json:"waited,omitempty"`
 }
 
 // counts returns the current counters.
 func (v *delivering) counts() *deliveryCount {
 	c := v.delivery.Counts()
-	return &deliveryCount{c.Delivered, c.InFlight, c.Retried, c.Dead}
+	return &deliveryCount{c.Delivered, c.InFlight, c.Retried, c.Dead, v.waited.Load()}
 }

@@ -53,7 +53,6 @@ func (h *healthServer) serve(s *Stream, o *proto.Options) (stop func()) {
 	if h == nil {
 		return func() {}
 	}
-	o.Meter = &proto.Meter{}
 	limit, meter := o.Buffer, o.Meter
 	server := health.Serve(h.Listener, h.address, func() health.Status {
 		return s.journal.health(time.Now(), meter.Bytes(), limit)

@@ -200,7 +200,11 @@ func (s *Stream) statusText(st proto.Status) {
 	case proto.Unconfirmed:
 		s.Warn("up to %s that hark sent may not have arrived: the connection ended before the server had answered a ping", program.Plural(state.Messages, "message"))
 	case proto.Dropped:
-		s.Warn("dropped %s, %d in all: the reader of stdout is too slow", program.Plural(int(state.Events), "event"), state.Total)
+		slow := "the reader of stdout"
+		if s.delivering != nil {
+			slow = s.delivering.name
+		}
+		s.Warn("dropped %s, %d in all: %s is too slow", program.Plural(int(state.Events), "event"), state.Total, slow)
 	}
 }
 

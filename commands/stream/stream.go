@@ -48,6 +48,7 @@ type Stream struct {
 	journal    *journal
 	recording  *recorder     // nil if nothing is recorded
 	delivering *delivering   // nil when events are printed
+	meter      proto.Meter   // of the buffer
 	tracking   *tracking     // nil when no one is told which events are done
 	streams    []string      // what of the service is opened, for --cursor
 	resumed    time.Time     // until then the stream was received by an earlier process
@@ -176,9 +177,14 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		if s.tracking != nil {
 			o.Delivered = s.tracking.delivered
 		}
+		o.Meter = &s.meter
 		defer health.serve(s, &o)()
 		if s.talks() {
 			return s.converse(ctx, svc, o, w)
+		}
+		if s.delivering != nil {
+			o.SinkTimeout = s.Flags.flushTime + drainGrace
+			o.Draining = func() { s.delivering.delivery.Expire(s.Flags.flushTime) }
 		}
 		defer s.ExpireDelivery(ctx)()
 		sink := s.Sink(w)
@@ -194,7 +200,7 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 		s.mentionStdin()
 		err := proto.Run(ctx, svc, s.Tracked(ctx, sink), o)
 		s.mentionStdin()
-		err = s.Saved(s.Delivered(err))
+		err = s.Saved(s.Delivered(ctx, err))
 		return ending.WithHint(err, s.Flags.TLSFlags.Hint(err))
 	})
 }
