@@ -285,7 +285,7 @@ func octaveNumbers(t *testing.T, folder string) *numbersSource {
 	created, last := bufio.NewReader(out), 0
 	return &numbersSource{
 		args: []string{"octave", "subscribe", stream, "--cursor", "position", "--jq", "{n: .value.elems.n, id: .value.id}",
-			"--cursor-interval", "50ms", "--ping-interval", "1s", "--ping-timeout", "1s", "--retries", "1000"},
+			"--cursor-interval", "50ms", "--ack-timeout", "1h", "--ping-interval", "1s", "--ping-timeout", "1s", "--retries", "1000"},
 		environ: environ,
 		publish: func(n int) {
 			for ; last < n; last++ {
