@@ -226,8 +226,8 @@ func (v *Delivery) run() {
 		if failures == 0 || slices.Contains(results, nil) {
 			failures, since = 0, now
 		}
-		if v.o.RetryTime > 0 && now.Sub(since) >= v.o.RetryTime {
-			why := fmt.Errorf("%w (tried for %s)", retry, roughly(now.Sub(since)))
+		delay, why := v.delay(retry, failures, now.Sub(since))
+		if why != nil {
 			if err := v.bury(why); err != nil {
 				v.fail(err)
 				return
@@ -236,10 +236,31 @@ func (v *Delivery) run() {
 			continue
 		}
 		troubled = true
-		if !v.pause(retry, failures) {
+		if !v.pause(retry, delay) {
 			return
 		}
 		failures++
+	}
+}
+
+// delay returns the wait before the next attempt for what has failed so often in a row, for
+// a time of tried; or why there is none.
+func (v *Delivery) delay(err error, failures int, tried time.Duration) (delay time.Duration, why error) {
+	var asked time.Duration
+	if t, ok := errors.AsType[*TransientError](err); ok {
+		asked = t.After
+	}
+	delay = v.o.Backoff.Delay(failures, rand.Float64(), asked)
+	if v.o.RetryTime <= 0 {
+		return delay, nil
+	}
+	switch left := v.o.RetryTime - tried; {
+	case left <= 0:
+		return 0, fmt.Errorf("%w (tried for %s)", err, roughly(tried))
+	case asked > left: // an attempt before that would be in vain, and one after it too late
+		return 0, fmt.Errorf("%w (asks to wait %s, which is longer than the time for retries)", err, roughly(asked))
+	default:
+		return min(delay, left), nil
 	}
 }
 
@@ -347,12 +368,7 @@ func (v *Delivery) bury(why error) error {
 
 // pause passes the time until the next attempt, and reports false when the Delivery ends
 // before that.
-func (v *Delivery) pause(err error, failures int) bool {
-	var asked time.Duration
-	if t, ok := errors.AsType[*TransientError](err); ok {
-		asked = t.After
-	}
-	delay := v.o.Backoff.Delay(failures, rand.Float64(), asked)
+func (v *Delivery) pause(err error, delay time.Duration) bool {
 	v.count(func(c *Counts) { c.Retried++ })
 	if v.o.Retrying != nil {
 		v.o.Retrying(err, delay)

@@ -295,3 +295,31 @@ func TestAdd(t *testing.T) {
 		}
 	})
 }
+
+// The time for retries is kept to: the last attempt is at its end, and what is asked to wait
+// for longer is given up at once.
+func TestRetryTime(t *testing.T) {
+	for _, tt := range []struct {
+		retry, after time.Duration
+		err          string
+		took         time.Duration
+		attempts     int // at least
+	}{
+		{5 * time.Minute, 0, "away (tried for 5m0s)", 5 * time.Minute, 10},
+		{5 * time.Minute, 2 * time.Minute, "away (asks to wait 2m0s, which is longer than the time for retries)", 4 * time.Minute, 3},
+		{time.Minute, time.Hour, "away (asks to wait 1h0m0s, which is longer than the time for retries)", 0, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &scripted{inFlight: 1, answer: func(Record, int) error { return &TransientError{errAway, tt.after} }}
+			v := New(d, Options{RetryTime: tt.retry, Backoff: proto.Backoff{Base: 500 * time.Millisecond, Max: 30 * time.Second}})
+			start := time.Now()
+			if err := v.Submit(record(1)); err != nil {
+				t.Fatal(err)
+			}
+			err := v.Finish(time.Hour, nil)
+			if took := time.Since(start); err == nil || !strings.Contains(err.Error(), tt.err) || took != tt.took || d.attempts["1"] < tt.attempts {
+				t.Errorf("%v after %s and %d attempts", err, took, d.attempts["1"])
+			}
+		})
+	}
+}
