@@ -69,6 +69,9 @@ const NotRunning = "hark was not running"
 
 var errNotRunning = errors.New(NotRunning)
 
+// EndedUnfilled is why the events of a gap were not fetched: there was no more time.
+const EndedUnfilled = "the run ended before it was filled"
+
 // restarted is called at the beginning of a run that continues an earlier process, which
 // has received everything up to a time. The clock may have been set back since.
 func (i *interruption) restarted(at, now time.Time) {
@@ -97,7 +100,7 @@ func (l *connLoop) unfilled() {
 	select {
 	case <-l.sinkDone:
 	default:
-		l.reportGaps([]GapReport{{Reason: "the run ended before it was filled"}}, time.Now())
+		l.reportGaps([]GapReport{{Reason: EndedUnfilled}}, time.Now())
 	}
 }
 

@@ -151,7 +151,7 @@ func (s *Stream) status(st proto.Status) {
 		s.stdin = false // report it once
 		s.Warn("lines of stdin are not sent again after a reconnect: use --send TEXT for messages that the server needs on each connection, such as a subscription")
 	case proto.Gap:
-		if !state.Filled {
+		if !state.Filled && !s.postponed(state) {
 			if v := s.delivering; v != nil && v.gaps != nil {
 				v.gaps.report(state)
 			}
@@ -162,6 +162,12 @@ func (s *Stream) status(st proto.Status) {
 	case proto.OutOfSequenceSum:
 		s.missing(&sequenceError{sumText(state)})
 	}
+}
+
+// postponed reports whether the events of a gap come after the stored position, so that the
+// next process fetches what this one had no time for.
+func (s *Stream) postponed(g proto.Gap) bool {
+	return g.Unfilled == proto.EndedUnfilled && s.tracking != nil && s.tracking.keeper != nil
 }
 
 // missing ends the stream with err, with --on-gap fail.
@@ -188,7 +194,10 @@ func (s *Stream) statusText(st proto.Status) {
 	case proto.Retrying:
 		s.Warn("%v; retrying in %s (%d of %d)", state.Err, state.Delay.Round(100*time.Millisecond), state.Retry, state.Retries)
 	case proto.Gap:
-		if state.Filled {
+		if s.postponed(state) {
+			s.Say.Note("events between %s and %s were not fetched before the end; the next start with --cursor fetches them",
+				state.From.Format(time.RFC3339), state.To.Format(time.RFC3339))
+		} else if state.Filled {
 			s.Tell("%s", gapText(state))
 		} else {
 			s.Warn("%s", gapText(state))
