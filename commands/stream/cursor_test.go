@@ -206,14 +206,14 @@ func TestTrackedCount(t *testing.T) {
 // What a run had no time to fetch is not lost if the next one fetches it.
 func TestPostponed(t *testing.T) {
 	for name, tt := range map[string]struct {
-		s    Stream
+		s    *Stream
 		gap  proto.Gap
 		want bool
 	}{
-		"with a position":    {Stream{tracking: &tracking{keeper: &cursor.Keeper{}}}, proto.Gap{Unfilled: proto.EndedUnfilled}, true},
-		"another reason":     {Stream{tracking: &tracking{keeper: &cursor.Keeper{}}}, proto.Gap{Unfilled: "refused"}, false},
-		"without a position": {Stream{tracking: &tracking{}}, proto.Gap{Unfilled: proto.EndedUnfilled}, false},
-		"not tracked":        {Stream{}, proto.Gap{Unfilled: proto.EndedUnfilled}, false},
+		"with a position":    {&Stream{tracking: &tracking{keeper: &cursor.Keeper{}}}, proto.Gap{Unfilled: proto.EndedUnfilled}, true},
+		"another reason":     {&Stream{tracking: &tracking{keeper: &cursor.Keeper{}}}, proto.Gap{Unfilled: "refused"}, false},
+		"without a position": {&Stream{tracking: &tracking{}}, proto.Gap{Unfilled: proto.EndedUnfilled}, false},
+		"not tracked":        {&Stream{}, proto.Gap{Unfilled: proto.EndedUnfilled}, false},
 	} {
 		if got := tt.s.postponed(tt.gap); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
