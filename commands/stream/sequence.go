@@ -21,6 +21,8 @@ type numbering struct {
 	decoder   eventjson.Decoder
 	warn      func(text string)
 	warned    map[string]time.Time // by flag
+	// seen are events, and numbered those of them that have a number.
+	seen, numbered int
 }
 
 // numbering compiles the expressions; nil if there are none.
@@ -57,6 +59,22 @@ const sequenceWarnInterval = 10 * time.Second
 
 // number returns the number of an event; ok is false if it has none.
 func (n *numbering) number(m proto.Message) (number sequence.Number, ok bool) {
+	n.seen++
+	if number, ok = n.find(m); ok {
+		n.numbered++
+	}
+	return number, ok
+}
+
+// end warns of an expression that has found no number at all, which is one that looks in
+// the wrong place.
+func (n *numbering) end() {
+	if n != nil && n.seen > 0 && n.numbered == 0 {
+		n.warn(fmt.Sprintf("--sequence: no number in %s", program.Plural(n.seen, "event")))
+	}
+}
+
+func (n *numbering) find(m proto.Message) (number sequence.Number, ok bool) {
 	v, err := n.decoder.DecodeSelected(m.Data, n.needs)
 	if err != nil {
 		return number, false // which is not JSON

@@ -312,6 +312,7 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 		o.Number = numbers.number
 	}
 	err = events(ctx, w, o)
+	numbers.end()
 	if late, ok := errors.AsType[*jq.TimeoutError](err); ok {
 		err = late // if it hangs, report the events that wait for it
 	} else {
