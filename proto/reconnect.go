@@ -299,14 +299,6 @@ func (r *runner) tellDialed(d dialed) {
 	}
 }
 
-// succeed returns the loop of the successor, which is open.
-func (l *connLoop) succeed(ctx context.Context) *connLoop {
-	if l.old != nil { // which is being closed
-		l.endOld(l.old.closing.cause)
-	}
-	return l.runner.succeed(ctx, l.successor.opened, l)
-}
-
 // succeed returns the loop of a connection that replaces old, which may be nil.
 func (r *runner) succeed(ctx context.Context, d dialed, old *connLoop) *connLoop {
 	n := r.newLoop(ctx, d.conn, d.hs)
@@ -416,6 +408,9 @@ func (l *connLoop) tickOld(now time.Time) (wake time.Duration, _ end) {
 		return 0, end{}
 	}
 	old.tick(now)
+	if old.closing.begun && (old.reading.readsPaused(now) || old.state.Unread) { // what has arrived is still to be read
+		old.closing.by = now.Add(l.o.CloseTimeout)
+	}
 	e := old.due(now)
 	if e.kind == stopped && !old.closing.begun {
 		return 0, e
@@ -434,7 +429,11 @@ func (l *connLoop) tickOld(now time.Time) (wake time.Duration, _ end) {
 // oldBatch takes a batch of the old connection. The end is that of the run.
 func (l *connLoop) oldBatch(b *wsconn.Batch, ok bool) end {
 	if !ok {
+		from, broken := l.old.conn.State(time.Now()).Drained, l.old.broken()
 		l.endOld(l.old.readerEnd())
+		if broken != nil {
+			l.report(time.Now(), l.address, Gap{From: from, To: time.Now(), Reason: broken.Error()})
+		}
 		return end{}
 	}
 	e := l.old.batch(b)
@@ -447,6 +446,16 @@ func (l *connLoop) oldBatch(b *wsconn.Batch, ok bool) end {
 		}
 	}
 	return end{}
+}
+
+// broken returns why a connection has ended that has been replaced, if what was on its way
+// may be lost; its reader has ended.
+func (l *connLoop) broken() error {
+	e := l.conn.End()
+	if l.closing.cause.err != errSucceeded || e.Kind == wsconn.Closed || e.Err == wsconn.ErrEnd {
+		return nil
+	}
+	return endError(e)
 }
 
 // endOld ends the old connection.

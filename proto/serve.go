@@ -57,7 +57,7 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 		e := l.loop(ctx)
 		switch {
 		case e.kind == succeeded:
-			l = l.succeed(ctx)
+			l = r.succeed(ctx, l.successor.opened, l)
 			continue
 		case l.fallsBack(e):
 			l = l.fallBack(e)
@@ -435,7 +435,9 @@ func (l *connLoop) due(now time.Time) end {
 		return lostTo(err)
 	}
 	l.numbers.tick(now)
-	l.successor.tick(l.runner, now)
+	if l.old == nil { // one replacement at a time
+		l.successor.tick(l.runner, now)
+	}
 	l.sendWaiting(now)
 	if l.scheduler != nil {
 		w, err := l.scheduler.Tick(now)
@@ -477,7 +479,9 @@ func (l *connLoop) wake(now time.Time) time.Duration {
 	sooner(l.limit.due())
 	sooner(l.dropsDue())
 	sooner(l.numbers.due())
-	sooner(l.successor.at)
+	if l.old == nil {
+		sooner(l.successor.at)
+	}
 	if !l.reading.paused {
 		sooner(l.idle.at)
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,7 +57,7 @@ func (t *turns) done(i int) { close(t.c[i]) }
 func (t *turns) wait(i int) { <-t.c[i] }
 
 // runReplaced runs a service whose server is serve, and returns what the run has made of it.
-func runReplaced(t *testing.T, ctx context.Context, nw *network, sink *recorder, change func(*Options)) (*traceRecorder, error) {
+func runReplaced(t *testing.T, ctx context.Context, nw *network, sink Sink, change func(*Options)) (*traceRecorder, error) {
 	d := &traceRecorder{}
 	o := testOptions(nw)
 	o.Trace = d.trace()
@@ -476,4 +478,178 @@ func (s quietService) Start() Source {
 		hs.NoPings = true
 		return hs, err
 	})
+}
+
+// A haltingSink takes a few seconds for some events.
+type haltingSink struct {
+	recorder
+	slow func() bool
+}
+
+func (s *haltingSink) Event(ev *Event) error {
+	if s.slow() {
+		time.Sleep(6 * time.Second)
+	}
+	return s.recorder.Event(ev)
+}
+
+// Under random faults, from a seed, each event that was sent is passed on once: those of
+// old connections, of new ones before they are ready, and of those that fail.
+func TestSuccessorsAtRandom(t *testing.T) {
+	for seed := range uint64(40) {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			random := rand.New(rand.NewPCG(seed, 1))
+			chance := func(n int) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return random.IntN(n) == 0
+			}
+			var sent []string
+			last, ended := 0, false
+			event := func(p *peer) {
+				mu.Lock()
+				i := len(sent)
+				sent = append(sent, "")
+				mu.Unlock()
+				p.send(frame.OpText, fmt.Sprint(i))
+				mu.Lock()
+				defer mu.Unlock()
+				if !ended { // otherwise nothing more is expected
+					sent[i] = fmt.Sprint(i)
+				}
+			}
+			start := time.Now()
+			nw := &network{t: t}
+			nw.refuse = func(int, *http.Request) (*http.Response, error) {
+				if chance(5) {
+					return answer(503, nil, ""), nil
+				}
+				return nil, nil
+			}
+			nw.serve = func(n int, p *peer) {
+				mu.Lock()
+				last = n
+				mu.Unlock()
+				for ready := false; ; {
+					select {
+					case f, ok := <-p.in:
+						if !ok {
+							return
+						}
+						if f.Opcode == frame.OpClose {
+							event(p) // was on its way
+							p.send(frame.OpClose, string(f.Payload))
+							return
+						}
+					case <-time.After(50 * time.Millisecond):
+					}
+					mu.Lock()
+					over := n == last && time.Since(start) > 30*time.Second
+					mu.Unlock()
+					switch event(p); {
+					case over:
+						mu.Lock()
+						ended = true
+						mu.Unlock()
+						p.text("done")
+						p.untilClose()
+						return
+					case !ready && chance(5):
+						p.text("ready")
+						ready = true
+					case chance(15):
+						p.text("next")
+					case chance(40):
+						return // cut
+					}
+				}
+			}
+			sink := &haltingSink{slow: func() bool { return seed%2 == 1 && chance(40) }}
+			_, err := runReplaced(t, testContext(t), nw, sink, func(o *Options) {
+				o.Retries, o.RetryWindow, o.Backoff.Max, o.Buffer = 10_000, 0, time.Second, 1000
+			})
+			if err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+			want := slices.DeleteFunc(sent, func(s string) bool { return s == "" })
+			got := slices.DeleteFunc(sink.got(), func(s string) bool { return s == "done" || s == "last" })
+			most := slices.Clone(got)
+			slices.Sort(most)
+			if once := slices.Compact(slices.Clone(most)); len(once) != len(most) {
+				t.Errorf("seed %d: %d events, of which %d are different", seed, len(most), len(once))
+			}
+			got = slices.DeleteFunc(got, func(s string) bool { return !slices.Contains(want, s) })
+			slices.Sort(want)
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("seed %d: events (-sent +passed on):\n%s", seed, diff)
+			}
+		})
+	}
+}
+
+// What the old connection still sends is read, however long the sink takes.
+func TestSuccessorIsDrained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count = 50
+		nw := &network{t: t, serve: func(n int, p *peer) {
+			if n == 2 {
+				p.text("ready")
+				time.Sleep(time.Minute)
+				p.text("done")
+				p.untilClose()
+				return
+			}
+			p.text("ready", "next")
+			payload, _ := p.next(frame.OpClose)
+			for range count {
+				p.text(strings.Repeat("x", 100))
+			}
+			p.send(frame.OpClose, payload)
+		}}
+		sink := &recorder{gate: make(chan struct{})}
+		time.AfterFunc(30*time.Second, func() { close(sink.gate) })
+		d, err := runReplaced(t, testContext(t), nw, sink, func(o *Options) { o.Buffer = 1000 })
+		if err != nil {
+			t.Error(err)
+		}
+		if n := len(sink.got()); n != count+2 || len(d.gaps()) > 0 {
+			t.Errorf("%d events, want %d; gaps %v", n, count+2, d.gaps())
+		}
+	})
+}
+
+// An old connection that breaks while it is being closed leaves a gap; one that ends
+// without a close frame does not.
+func TestSuccessorBreaks(t *testing.T) {
+	for _, tt := range []struct {
+		broken bool
+		want   []int
+	}{{false, nil}, {true, []int{2}}} {
+		synctest.Test(t, func(t *testing.T) {
+			nw := &network{t: t}
+			nw.serve = func(n int, p *peer) {
+				if n == 2 {
+					p.text("ready")
+					time.Sleep(time.Second)
+					p.text("done")
+					p.untilClose()
+					return
+				}
+				p.text("ready", "next")
+				p.next(frame.OpClose)
+				if tt.broken {
+					p.conn.Write([]byte{0x83, 0}) // no frame of RFC 6455
+				}
+			}
+			d, err := runReplaced(t, testContext(t), nw, &recorder{}, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(tt.want, d.gaps()); diff != "" {
+				t.Errorf("broken %t: gaps (-want +got):\n%s", tt.broken, diff)
+			}
+		})
+	}
 }

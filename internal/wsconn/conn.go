@@ -320,7 +320,7 @@ func (c *Conn) ended(err error) End {
 		return End{Err: innermost(werr)}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) {
-		return End{Err: errEnd}
+		return End{Err: ErrEnd}
 	}
 	if broken(err) {
 		return End{Err: innermost(err)}
@@ -329,7 +329,8 @@ func (c *Conn) ended(err error) End {
 	return c.fail(breach(frame.StatusProtocol, "compressed message", "the server sent a compressed message that cannot be decompressed")).end
 }
 
-var errEnd = errors.New("connection closed without a close frame")
+// ErrEnd is End.Err when the peer has closed the connection after all that it had sent.
+var ErrEnd = errors.New("connection closed without a close frame")
 
 // broken reports whether an error is one of the network rather than of the protocol.
 func broken(err error) bool {
