@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/internal/emulator"
 )
 
@@ -41,6 +43,8 @@ type numbersSource struct {
 	stored func(t *testing.T) (upTo int, ids []string)
 	// confirms: the source is told, and there is no file.
 	confirms bool
+	// ends is the exit code of faults that end hark; 0 if there are none.
+	ends int
 }
 
 // An arrival is one event at a destination.
@@ -112,31 +116,36 @@ func (k *killing) start() (cmd *exec.Cmd, stderr *bytes.Buffer, ended chan error
 	}
 	ended = make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	k.t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return cmd, stderr, ended
 }
 
 func (k *killing) run(kills int) {
 	k.done, k.doneIDs = make(map[int]bool), make(map[string]bool)
 	repeats := 0
-	for kill := 0; kill <= kills && !k.t.Failed(); kill++ {
+	for kill := 0; kill <= kills && !k.t.Failed(); {
 		cmd, stderr, ended := k.start()
+		running := true
 		if kill == 0 { // what is published before the first position is no one's
-			k.await(ended, stderr, func() bool { return k.begun() })
+			running = k.await(ended, stderr, func() bool { return k.begun() })
 		}
 		k.publish(k.rand.IntN(40))
 		if kill == kills {
 			k.publish(20)
-			k.await(ended, stderr, k.complete)
+			running = running && k.await(ended, stderr, k.complete)
 		} else if more := k.rand.IntN(25) - 5; more > 0 {
 			least := len(k.missing()) - more
-			k.await(ended, stderr, func() bool { return len(k.missing()) <= max(least, 0) })
+			running = running && k.await(ended, stderr, func() bool { return len(k.missing()) <= max(least, 0) })
 		}
-		if err := cmd.Process.Kill(); err != nil {
-			k.t.Fatalf("%v\n%s", err, stderr)
+		if running {
+			if err := cmd.Process.Kill(); err != nil {
+				k.t.Fatalf("%v\n%s", err, stderr)
+			}
+			<-ended
+			kill++
 		}
-		<-ended
 		k.check()
-		if kill < kills && k.rand.IntN(2) == 0 { // while nothing runs
+		if kill <= kills && k.rand.IntN(2) == 0 { // while nothing runs
 			k.publish(k.rand.IntN(40))
 		}
 	}
@@ -188,19 +197,24 @@ func (k *killing) missing() (list []int) {
 	return list
 }
 
-// await waits for what must happen.
-func (k *killing) await(ended chan error, stderr *bytes.Buffer, happened func() bool) {
+// await waits for what must happen. It returns false if a fault of the source has ended
+// hark.
+func (k *killing) await(ended chan error, stderr *bytes.Buffer, happened func() bool) bool {
 	k.t.Helper()
 	late := time.After(scriptPatience)
 	for !happened() {
 		select {
 		case err := <-ended:
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == cmp.Or(k.source.ends, -1) {
+				return false
+			}
 			k.t.Fatalf("hark has ended: %v\n%s", err, stderr)
 		case <-late:
 			k.t.Fatalf("it does not come: %d published, %d have arrived, missing %v\n%s", k.published, len(k.destination.got()), k.missing(), stderr)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	return true
 }
 
 // check compares what has arrived with the position that is stored.
@@ -285,8 +299,8 @@ func octaveNumbers(t *testing.T, folder string) *numbersSource {
 	created, last := bufio.NewReader(out), 0
 	return &numbersSource{
 		args: []string{"octave", "subscribe", stream, "--cursor", "position", "--jq", "{n: .value.elems.n, id: .value.id}",
-			"--cursor-interval", "50ms", "--ack-timeout", "1h", "--ping-interval", "1s", "--ping-timeout", "1s", "--retries", "1000"},
-		environ: environ,
+			"--cursor-interval", "50ms", "--ack-timeout", "2s", "--ping-interval", "1s", "--ping-timeout", "1s", "--retries", "1000"},
+		environ: environ, ends: ending.TimedOut, // without an acknowledgment
 		publish: func(n int) {
 			for ; last < n; last++ {
 				if _, err := fmt.Fprintf(in, "{\"n\":%d}\n", last+1); err != nil {
