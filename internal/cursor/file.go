@@ -86,7 +86,7 @@ func Open(path string) (f *File, s *State, err error) {
 	if s, err = Read(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return f, nil, err
 	}
-	probe, err := os.OpenFile(f.fresh(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	probe, err := f.create()
 	if err != nil {
 		return f, nil, err
 	}
@@ -166,7 +166,7 @@ func (f *File) Save(s State) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := os.OpenFile(f.fresh(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	fresh, err := f.create()
 	if err != nil {
 		return err
 	}
@@ -186,6 +186,15 @@ func (f *File) Save(s State) error {
 // fresh is the path of the file that takes the place of the cursor. Only the one that has
 // the lock writes it, so it needs no name of its own for each process.
 func (f *File) fresh() string { return f.path + ".new" }
+
+// create creates that file. What an interrupted Save has left, or someone else has put
+// there, is removed first: it may be a link, or readable by others.
+func (f *File) create() (*os.File, error) {
+	if err := os.Remove(f.fresh()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(f.fresh(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
 
 // syncFolder waits until the entries of a folder are on the disk, where the system can
 // do that.

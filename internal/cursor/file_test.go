@@ -149,20 +149,20 @@ func TestFileErrors(t *testing.T) {
 		t.Errorf("a folder: %v", err)
 	}
 	path := filepath.Join(folder, "position")
-	if err := os.Mkdir(path+".new", 0o700); err != nil {
+	if err := os.MkdirAll(path+".new/x", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := Open(path); err == nil {
 		t.Error("opened, although it cannot be written")
 	}
-	if err := os.Remove(path + ".new"); err != nil {
+	if err := os.RemoveAll(path + ".new"); err != nil {
 		t.Fatal(err)
 	}
 	f, _ := open(t, path) // the failed attempt has released the lock
 	if err := f.Save(state("1")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(path+".new", 0o700); err != nil {
+	if err := os.MkdirAll(path+".new/x", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Save(state("2")); err == nil {
@@ -196,5 +196,27 @@ func TestReset(t *testing.T) {
 		if _, err := os.Stat(path + ".new"); errors.Is(err, fs.ErrNotExist) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// What is in the way of the new content is replaced, not written to.
+func TestSaveThroughLink(t *testing.T) {
+	folder := t.TempDir()
+	path, other := filepath.Join(folder, "position"), filepath.Join(folder, "other")
+	if err := os.WriteFile(other, []byte("keep"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := open(t, path)
+	if err := os.Symlink(other, path+".new"); err != nil {
+		t.Skip(err)
+	}
+	if err := f.Save(state("1")); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(other); err != nil || string(b) != "keep" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if s, err := Read(path); err != nil || string(s.Position) != "1" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -142,7 +142,7 @@ func TestKeeperIDs(t *testing.T) {
 func TestKeeperFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "position")
 	f, _ := open(t, path)
-	if err := os.Mkdir(path+".new", 0o700); err != nil {
+	if err := os.MkdirAll(path+".new/x", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
