@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,19 +43,6 @@ type numbersSource struct {
 	confirms bool
 	// ends is the exit code of faults that end hark; 0 if there are none.
 	ends int
-}
-
-// An arrival is one event at a destination.
-type arrival struct {
-	N  int    `json:"n"`
-	ID string `json:"id"`
-}
-
-// A killed destination reports what has arrived, as far as it is complete.
-type killedDestination struct {
-	to     string   // of --to; "" for stdout
-	stdout *os.File // what hark prints goes there
-	got    func() []arrival
 }
 
 func TestKills(t *testing.T) {
@@ -92,6 +77,7 @@ type killing struct {
 	folder      string
 	source      *numbersSource
 	destination *killedDestination
+	stdin       *os.File // of hark; may be nil
 	rand        *rand.Rand
 	published   int
 	done        map[int]bool    // numbers that a stored position covers
@@ -106,6 +92,9 @@ func (k *killing) start() (cmd *exec.Cmd, stderr *bytes.Buffer, ended chan error
 		cmd.Args = append(cmd.Args, "--to", k.destination.to)
 	} else {
 		cmd.Stdout = k.destination.stdout
+	}
+	if k.stdin != nil {
+		cmd.Stdin = k.stdin
 	}
 	cmd.Dir = k.folder
 	cmd.Env = append(os.Environ(), k.source.environ...)
@@ -415,64 +404,26 @@ func confirmedNumbers(t *testing.T, folder string) *numbersSource {
 	return k
 }
 
-// readArrivals reads complete lines.
-func readArrivals(t *testing.T, path string) (list []arrival) {
-	b, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	for line := range bytes.Lines(b) {
-		var a arrival
-		if !bytes.HasSuffix(line, []byte("\n")) {
-			break
-		}
-		if err := json.Unmarshal(line, &a); err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-		list = append(list, a)
-	}
-	return list
-}
-
-func toFile(t *testing.T, folder string) *killedDestination {
-	path := filepath.Join(folder, "events")
-	return &killedDestination{to: "file:" + path, got: func() []arrival { return readArrivals(t, path) }}
-}
-
-func toServer(t *testing.T, _ string) *killedDestination {
-	var mu sync.Mutex
-	var list []arrival
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var a arrival
-		b, err := io.ReadAll(r.Body)
-		if err != nil || json.Unmarshal(b, &a) != nil {
-			return // of a client that was killed
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		list = append(list, a)
-	}))
-	t.Cleanup(server.Close)
-	return &killedDestination{to: server.URL, got: func() []arrival {
-		mu.Lock()
-		defer mu.Unlock()
-		return list[:len(list):len(list)]
-	}}
-}
-
-func toCommand(t *testing.T, folder string) *killedDestination {
-	path := filepath.Join(folder, "events")
-	// One write for each event, so that no line is torn; none if hark was killed before it
-	// has written the event.
-	return &killedDestination{to: `exec:read -r e; [ -n "$e" ] && echo "$e" >>` + path, got: func() []arrival { return readArrivals(t, path) }}
-}
-
-func toStdout(t *testing.T, folder string) *killedDestination {
-	path := filepath.Join(folder, "events")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// At the prompt, what is printed is confirmed as well.
+func TestConfirmsAtPrompt(t *testing.T) {
+	heedSignals()
+	folder := t.TempDir()
+	k := &killing{t: t, folder: folder, source: confirmedNumbers(t, folder), destination: toStdout(t, folder), done: make(map[int]bool)}
+	k.source.args = append(k.source.args, "-i")
+	in, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return &killedDestination{stdout: f, got: func() []arrival { return readArrivals(t, path) }}
+	defer in.Close()
+	defer w.Close()
+	k.stdin = in
+	cmd, stderr, ended := k.start()
+	k.publish(30)
+	k.await(ended, stderr, func() bool {
+		confirmed, _ := k.source.stored(t)
+		return confirmed == k.published
+	})
+	_ = cmd.Process.Kill()
+	<-ended
+	k.check()
 }

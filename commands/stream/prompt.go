@@ -114,6 +114,12 @@ func (s *Stream) capture() {
 // converse runs the stream interactively.
 func (s *Stream) converse(ctx context.Context, svc proto.Service, o proto.Options, w *output.Writer) error {
 	f := s.Flags
+	wrap := func(sink proto.Sink) proto.Sink {
+		if s.Wrap != nil {
+			sink = s.Wrap(sink)
+		}
+		return s.Tracked(ctx, sink)
+	}
 	c := prompt.Config{
 		Say: s.Say, Warn: s.Warn, LookupEnv: s.LookupEnv, Rescue: s.Rescues.Add, Editor: s.Editor,
 		PlainTerminal: s.PlainTerminal, StdinTerminal: s.StdinTerminal, StderrTerminal: s.StderrTerminal,
@@ -121,7 +127,7 @@ func (s *Stream) converse(ctx context.Context, svc proto.Service, o proto.Option
 		Lines: s.StdinLines(), Execute: f.Execute, Files: f.files, Slash: f.slash, Pings: f.pings,
 		Limit: time.Duration(f.linger), Over: ending.ErrLinger, Hold: f.holds,
 		Timeout: f.jqTimeout, MaxValue: f.MaxMessage(),
-		Shape: &f.Shape, Options: s.outputOptions, Screen: s.screen, Wrap: s.Wrap, End: s.cancel,
+		Shape: &f.Shape, Options: s.outputOptions, Screen: s.screen, Wrap: wrap, End: s.cancel,
 		Record: func(path string) (*prompt.Recording, error) {
 			r, err := s.record(path, svc.Name(), s.cancel)
 			if err != nil {
