@@ -150,6 +150,10 @@ func (r *run) hide(hs *proto.Handshake, redirected bool) {
 	c := &r.svc.recipe.connect
 	hs.Secrets = r.secretValues()
 	hs.Address = proto.BareAddress(hs.URL)
+	if len(hs.Secrets) == 0 { // no credential is given, so that nothing is made of one
+		hs.AuthLater = true
+		return
+	}
 	proven := false
 	if c.url.secret && !redirected {
 		proven = true

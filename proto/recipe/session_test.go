@@ -434,6 +434,19 @@ func TestSuccessorRequests(t *testing.T) {
 	}
 }
 
+// Without a credential there is nothing to withhold, and nothing that could be accepted.
+func TestNothingToWithhold(t *testing.T) {
+	src := "name = \"x\"\n[param.token]\nsecret = true\n[connect]\nurl = '\"wss://h/a\" + if $param.token then \"?t=\" + $param.token else \"\" end'\nheader = '{\"X-Token\": $param.token}'\n"
+	hs, _ := talkOf(t, parsed(t, src), nil).open()
+	if hs.Address != "wss://h/a" || len(hs.Secrets)+len(hs.Withheld) > 0 || !hs.AuthLater {
+		t.Errorf("%+v", hs)
+	}
+	hs, _ = talkOf(t, parsed(t, src), map[string]any{"token": "s3cret"}).open()
+	if hs.Address != withheldAddress || len(hs.Secrets) == 0 || len(hs.Withheld) != 1 || hs.AuthLater {
+		t.Errorf("%+v", hs)
+	}
+}
+
 // Whatever mentions a credential is withheld as a whole.
 func TestWithheld(t *testing.T) {
 	const params = "secret = [\"session\"]\nname = \"x\"\n[param.token]\nsecret = true\n[param.user]\n"
