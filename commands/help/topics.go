@@ -223,7 +223,7 @@ A slow reader of stdout has no effect as long as the waiting events fit into --b
                                       keyring
   $XDG_CACHE_HOME/hark/               names for completion, kept for 5 minutes
 
-The defaults of the variables are ~/.config, ~/.local/state and ~/.cache. Only their owner can read these files. All of them are optional, and those in the cache can be removed at any time.
+The defaults of the variables are ~/.config, ~/.local/state and ~/.cache. Only their owner can read these files. All of them are optional, and those in the cache can be removed at any time. The position of a stream is where --cursor FILE says, with FILE.lock beside it; 'hark cursor show FILE' prints it.
 
   hark config path
 `},
