@@ -12,6 +12,7 @@ import (
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
+	"github.com/hark-cli/hark/proto/sequence"
 )
 
 // StatusFlags define how the connection status is reported, and the policy for missed
@@ -152,15 +153,26 @@ func (s *Stream) status(st proto.Status) {
 		s.Warn("lines of stdin are not sent again after a reconnect: use --send TEXT for messages that the server needs on each connection, such as a subscription")
 	case proto.Gap:
 		if !state.Filled && !s.postponed(state) {
-			if v := s.delivering; v != nil && v.gaps != nil {
-				v.gaps.report(state)
-			}
+			s.deliverGap(state)
 			s.missing(&gapError{state})
 		}
 	case proto.OutOfSequence:
+		if f := state.Finding; f.Kind == sequence.Hole {
+			s.deliverGap(proto.Gap{From: f.Since, To: st.Time, Reason: sequenceText(f), Counted: true, Missing: f.Missing})
+		}
 		s.missing(&sequenceError{sequenceText(state.Finding)})
 	case proto.OutOfSequenceSum:
+		if state.Holes > 0 {
+			s.deliverGap(proto.Gap{From: state.From, To: state.To, Reason: sumText(state), Counted: true, Missing: state.Missing})
+		}
 		s.missing(&sequenceError{sumText(state)})
+	}
+}
+
+// deliverGap delivers a gap, with --to-gaps.
+func (s *Stream) deliverGap(g proto.Gap) {
+	if v := s.delivering; v != nil && v.gaps != nil {
+		v.gaps.report(g)
 	}
 }
 
