@@ -37,6 +37,7 @@ func TestAnswers(t *testing.T) {
 		"by id":       {"> {\"id\":1}\n> {\"id\":2}\n< {\"n\":0}\n< {\"id\":2,\"ok\":true}\n< {\"id\":1}", map[int]string{3: `.id == 2 and (.id | type) == "number" and .ok == true`, 4: `.id == 1 and (.id | type) == "number"`}},
 		"another id":  {"> {\"request_id\":\"a\"}\n< {\"request_id\":\"b\"}\n< {\"request_id\":\"a\"}", map[int]string{2: `.request_id == "a" and (.request_id | type) == "string"`}},
 		"no id found": {"> {\"id\":1}\n< {\"ok\":true}", map[int]string{1: ".ok == true"}},
+		"in between":  {"> x\n< {\"tick\":1}\n< {\"said\":\"x\"}\n/wait said\n< {\"tick\":1}", nil},
 		"the user's":  {"> {\"id\":1}\n< {\"id\":1}\n/wait \"id\":1\n> x\n< \"x\"", map[int]string{4: `. == "x"`}},
 	} {
 		got := answers(entriesOf(tt.entries), func(s string) string { return s }, func(wait string, e said) bool { return strings.Contains(string(e.data), wait) })

@@ -31,7 +31,6 @@ type said struct {
 	binary bool
 	data   []byte
 	line   string // of the command; "" for a message
-	taken  bool   // by a /wait
 }
 
 // transcriptLimit is the maximum number of messages of a transcript, and SaidLimit the
@@ -77,13 +76,16 @@ func (l *transcript) line(text string) {
 func answers(entries []said, redact func(string) string, takes func(wait string, e said) bool) map[int]string {
 	expected := make(map[int]string)
 	unasked := make(map[string]bool) // expressions of messages that answer nothing
-	var open []int                   // messages that were sent and have no answer yet
+	taken, answered := takenEntries(entries, takes)
+	var open []int // messages that were sent and have no answer yet
 	for i, e := range entries {
 		switch {
-		case e.line != "" || e.binary && e.dir == proto.In:
+		case e.line != "" || taken[i] || e.binary && e.dir == proto.In:
 			continue
 		case e.dir == proto.Out:
-			open = append(open, i)
+			if !answered[i] {
+				open = append(open, i)
+			}
 			continue
 		}
 		expr := expectation(e.data, redact)
@@ -100,20 +102,43 @@ func answers(entries []said, redact func(string) string, takes func(wait string,
 		expected[i] = expr
 		open = slices.Delete(open, at, at+1)
 	}
-	for _, e := range entries { // the user has expected something already
+	return expected
+}
+
+// takenEntries returns the messages that a /wait of the user took, and those that were
+// sent and are answered by them: the one with the same id, or else the last one before.
+func takenEntries(entries []said, takes func(wait string, e said) bool) (taken, answered map[int]bool) {
+	taken, answered = make(map[int]bool), make(map[int]bool)
+	for _, e := range entries {
 		wait, ok := strings.CutPrefix(e.line, "/wait ")
 		if !ok {
 			continue
 		}
-		at := slices.IndexFunc(entries, func(e said) bool {
-			return e.line == "" && e.dir == proto.In && !e.taken && takes(wait, e)
-		})
-		if at >= 0 {
-			entries[at].taken = true
-			delete(expected, at)
+		at := 0
+		for at < len(entries) && (entries[at].line != "" || entries[at].dir != proto.In || taken[at] || !takes(wait, entries[at])) {
+			at++
 		}
+		if at == len(entries) {
+			continue
+		}
+		taken[at] = true
+		last, same := -1, -1
+		for i, sent := range entries[:at] {
+			if sent.line != "" || sent.dir != proto.Out || answered[i] {
+				continue
+			}
+			if commonID(sent.data, entries[at].data) != "" {
+				same = i
+			} else if !answeredByID(sent.data, entries[i+1:]) {
+				last = i
+			}
+		}
+		if same >= 0 {
+			last = same
+		}
+		answered[last] = true
 	}
-	return expected
+	return taken, answered
 }
 
 // idName matches the members whose value an answer repeats.
