@@ -51,9 +51,16 @@ func TestSources(t *testing.T) {
 	if len(sources) < 10 {
 		t.Errorf("%d sources in .goreleaser.yaml", len(sources))
 	}
-	braces := regexp.MustCompile(`\{(.*),(.*)\}`) // Glob does not know them
+	braces := regexp.MustCompile(`\{(.*)\}`) // Glob does not know them
 	for _, m := range sources {
-		for _, pattern := range []string{braces.ReplaceAllString(m[1], "$1"), braces.ReplaceAllString(m[1], "$2")} {
+		patterns := []string{m[1]}
+		if in := braces.FindStringSubmatch(m[1]); in != nil {
+			patterns = nil
+			for alternative := range strings.SplitSeq(in[1], ",") {
+				patterns = append(patterns, strings.Replace(m[1], in[0], alternative, 1))
+			}
+		}
+		for _, pattern := range patterns {
 			if found, err := filepath.Glob(filepath.Join(root, pattern)); err != nil || len(found) == 0 {
 				t.Errorf(".goreleaser.yaml: there is no %s (%v)", pattern, err)
 			}
