@@ -53,9 +53,10 @@ func (g *gaps) flush() {
 	g.deliver(time.Time{})
 }
 
-// deliver delivers the gaps that began before a time, or all of them. g.mu must be held.
+// deliver delivers the gaps before an event that was received at a time, or all of them. A
+// clock may give the events around a gap the same time. g.mu must be held.
 func (g *gaps) deliver(before time.Time) {
-	for len(g.waiting) > 0 && (before.IsZero() || g.waiting[0].From.Before(before)) {
+	for len(g.waiting) > 0 && (before.IsZero() || g.waiting[0].From.Before(before) || !before.Before(g.waiting[0].To)) {
 		g.count++
 		r := g.record(g.waiting[0], time.Now())
 		r.Event = g.v.s.tracking.order.Begin(cursor.Mark{Uncounted: true})
