@@ -56,6 +56,9 @@ func (f *StatusFlags) Check(ctx context.Context, line *cmdline.Line) error {
 			return cmdline.ValueErrorf(line.GivenAs(choice.name), cmdline.Cut(choice.value, 24), "expected %s", choice.words)
 		}
 	}
+	if as := line.TypedAs("sequence"); as != "" && f.sequence == "" {
+		return cmdline.FlagErrorf(as, ": the expression is empty")
+	}
 	if f.sequence == "" && f.sequenceBy != "" {
 		return cmdline.FlagErrorf(line.GivenAs("sequence-by"), " requires --sequence")
 	}

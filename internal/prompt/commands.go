@@ -94,7 +94,11 @@ func (t *talk) command(line string) error {
 			if c.args != "" && c.args[0] != '[' && rest == "" {
 				return cmdline.Usagef("/%s requires %s", name, c.args)
 			}
-			return c.run(t, rest)
+			err := c.run(t, rest)
+			if u, ok := errors.AsType[*cmdline.UsageError](err); ok && u.Hint() == "" {
+				u.Advice = "/help lists the commands"
+			}
+			return err
 		}
 	}
 	shown := cmdline.Cut(t.Say.String(name), 24)

@@ -261,7 +261,7 @@ func (t *talk) cmdOn(rest string) error {
 		return nil
 	}
 	at := jq.Index(rest, "=>")
-	if at < 0 {
+	if at < 0 || strings.TrimSpace(rest[at+2:]) == "" {
 		return cmdline.Usagef("/on: expected EXPR => JQ, such as .type == \"ping\" => {type: \"pong\"}")
 	}
 	when, err := t.expression("/on", strings.TrimSpace(rest[:at]))
@@ -301,8 +301,8 @@ func (t *talk) cmdEvery(rest string) error {
 	}
 	text, expr, ok := strings.Cut(rest, "=>")
 	every, err := time.ParseDuration(strings.TrimSpace(text))
-	if !ok || err != nil || every <= 0 {
-		return cmdline.Usagef("/every: expected D => JQ, such as 30s => {type: \"ping\"}")
+	if !ok || err != nil || every < time.Millisecond || strings.TrimSpace(expr) == "" {
+		return cmdline.Usagef("/every: expected D => JQ, at least 1ms, such as 30s => {type: \"ping\"}")
 	}
 	send, err := t.expression("/every", strings.TrimSpace(expr))
 	if err != nil {

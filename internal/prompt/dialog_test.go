@@ -58,11 +58,18 @@ func TestReferences(t *testing.T) {
 		{`{"type":"auth","access_token":"Canary1"}`, `{"type":"auth","access_token":"${ACCESS_TOKEN}"}`, "ACCESS_TOKEN"},
 		{`{"password":"Canary1","again":"Canary1","api_key":"Canary2"}`, `{"password":"${PASSWORD}","again":"${PASSWORD}","api_key":"${API_KEY}"}`, "API_KEY PASSWORD"},
 		{`[{"password":"Canary1"},{"password":"Canary2"}]`, `[{"password":"${PASSWORD}"},{"password":"${PASSWORD_2}"}]`, "PASSWORD PASSWORD_2"},
+		{`/on .type == "ping" => {type: "pong", token: "Canary1"}`, `/on .type == "ping" => {type: "pong", token: "${TOKEN}"}`, "TOKEN"},
+		{`/every 1h => {"password": "Canary2", n: $now_ms}`, `/every 1h => {"password": "${PASSWORD}", n: \$now_ms}`, "PASSWORD"},
+		{`/wait .a == "knownToThePrinter"`, `/wait .a == "***"`, ""},
 		{`{"a":"knownToThePrinter"}`, `{"a":"***"}`, ""},
 		{`{"password":"Can\"ary1"}`, `{"password":"${PASSWORD}"}`, "PASSWORD"},
 	} {
 		r := references{redact: known}
 		got := r.line(tt.text)
+		if strings.HasPrefix(tt.text, "/") {
+			r = references{redact: known}
+			got = r.command(tt.text)
+		}
 		names := strings.Fields(tt.names)
 		if got != tt.want || len(r.names) != len(names) || r.masked != strings.Contains(tt.want, "***") {
 			t.Errorf("%s: %s (%v, %v), want %s", tt.text, got, r.names, r.masked, tt.want)

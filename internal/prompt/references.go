@@ -21,10 +21,40 @@ type references struct {
 	masked bool
 }
 
-// line returns a line of a here-document of sh in which variables are expanded.
+// line returns a message as a line of a here-document of sh in which variables are
+// expanded.
 func (r *references) line(text string) string {
+	return r.expand(text, credential.Values, func(text string) string { return credential.Mask(text, secret.Mask) })
+}
+
+// command is line for a command, whose credentials are in the strings of its expressions.
+func (r *references) command(text string) string {
+	return r.expand(text, literalCredentials, func(text string) string {
+		for _, v := range literalCredentials(text) {
+			text = strings.ReplaceAll(text, v, secret.Mask)
+		}
+		return text
+	})
+}
+
+// literal matches a string of jq, and the name of its member.
+var literal = pattern.Lazy(`(?:"?([A-Za-z_][\w-]*)"?\s*:\s*)?"((?:[^"\\]|\\.)*)"`)
+
+// literalCredentials returns the credentials in the strings of a jq expression.
+func literalCredentials(expr string) (list []string) {
+	for _, m := range literal().FindAllStringSubmatch(expr, -1) {
+		if credential.Member(m[1]) && m[2] != "" && m[2] != secret.Mask {
+			list = append(list, m[2])
+		}
+		list = append(list, credential.Values(m[2])...)
+	}
+	return list
+}
+
+// expand replaces the values that find finds. What mask does not change has none.
+func (r *references) expand(text string, find func(string) []string, mask func(string) string) string {
 	const open, shut = "\x01", "\x02" // around the number of a variable
-	values := credential.Values(text)
+	values := find(text)
 	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
 	marked := text
 	for _, v := range values {
@@ -35,9 +65,9 @@ func (r *references) line(text string) string {
 	number := regexp.MustCompile(open + `(\d+)` + shut)
 	// What remains must be free of credentials, also of those that only the printer knows.
 	rest := number.ReplaceAllString(marked, secret.Mask)
-	if credential.Mask(rest, secret.Mask) != rest || r.redact(rest) != rest || strings.ContainsAny(rest, open+shut) {
+	if mask(rest) != rest || r.redact(rest) != rest || strings.ContainsAny(rest, open+shut) {
 		r.masked = true
-		return hereDocument(credential.Mask(r.redact(text), secret.Mask))
+		return hereDocument(mask(r.redact(text)))
 	}
 	return number.ReplaceAllStringFunc(hereDocument(marked), func(m string) string {
 		var n int

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/pattern"
+	"github.com/hark-cli/hark/internal/secret"
 	"github.com/hark-cli/hark/proto"
 )
 
@@ -53,9 +55,9 @@ func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 		expr, answered := expected[i]
 		switch {
 		case e.line != "":
-			lines = append(lines, refs.line(e.line))
+			lines = append(lines, refs.command(e.line))
 		case e.dir == proto.In && answered:
-			lines = append(lines, refs.line("/wait "+expr))
+			lines = append(lines, refs.command("/wait "+expr))
 		case e.dir == proto.In:
 		case e.binary:
 			if len(e.data) > binaryLine {
@@ -85,6 +87,9 @@ func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 		notes = append(notes, "a credential in a message was replaced by ***")
 	}
 	args := t.rerun()
+	if strings.Contains(strings.Join(args, " "), secret.Mask) {
+		notes = append(notes, "a credential in the command line was replaced by ***")
+	}
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n")
 	if len(lines) == 0 {
@@ -98,11 +103,15 @@ func (t *talk) smokeTest(entries []said) (text string, notes []string) {
 		fmt.Fprintf(&b, ": \"${%s:?it is the credential of a message below}\"\n", name)
 		notes = append(notes, "set the environment variable "+name+" to the credential that was sent")
 	}
-	b.WriteString("exec " + strings.Join(append(args, "--interactive", "--max-time 30s"), " \\\n  ") + " <<END_OF_DIALOGUE\n")
-	for _, line := range append(lines, "/quit") {
+	b.WriteString("exec " + strings.Join(append(args, "--interactive", "--max-time 30s"), " \\\n  "))
+	end := "END_OF_DIALOGUE"
+	for slices.Contains(lines, end) {
+		end += "_"
+	}
+	b.WriteString(" <<" + end + "\n")
+	for _, line := range append(lines, "/quit", end) {
 		b.WriteString(line + "\n")
 	}
-	b.WriteString("END_OF_DIALOGUE\n")
 	return b.String(), notes
 }
 

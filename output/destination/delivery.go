@@ -258,7 +258,7 @@ func (v *Delivery) delay(err error, failures int, tried time.Duration) (delay ti
 	case left <= 0:
 		return 0, fmt.Errorf("%w (tried for %s)", err, roughly(tried))
 	case asked > left: // an attempt before that would be in vain, and one after it too late
-		return 0, fmt.Errorf("%w (asks to wait %s, which is longer than the time for retries)", err, roughly(asked))
+		return 0, fmt.Errorf("%w (asks to wait %s, which is longer than what is left of the time for retries)", err, roughly(asked))
 	default:
 		return min(delay, left), nil
 	}

@@ -306,8 +306,8 @@ func TestRetryTime(t *testing.T) {
 		attempts     int // at least
 	}{
 		{5 * time.Minute, 0, "away (tried for 5m0s)", 5 * time.Minute, 10},
-		{5 * time.Minute, 2 * time.Minute, "away (asks to wait 2m0s, which is longer than the time for retries)", 4 * time.Minute, 3},
-		{time.Minute, time.Hour, "away (asks to wait 1h0m0s, which is longer than the time for retries)", 0, 1},
+		{5 * time.Minute, 2 * time.Minute, "away (asks to wait 2m0s, which is longer than what is left of the time for retries)", 4 * time.Minute, 3},
+		{time.Minute, time.Hour, "away (asks to wait 1h0m0s, which is longer than what is left of the time for retries)", 0, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			d := &scripted{inFlight: 1, answer: func(Record, int) error { return &TransientError{errAway, tt.after} }}
