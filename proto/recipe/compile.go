@@ -54,6 +54,15 @@ func (c compiler) need(t *table, key string) *expr {
 	return c.expr(t, key)
 }
 
+// address reads a key that must be there and yield an address, which is a string.
+func (c compiler) address(t *table, key string) *expr {
+	e := c.need(t, key)
+	if e != nil && e.constant != nil {
+		t.wrong(key, "expected a jq expression that yields an address, not %s", typeName(t.m[key]))
+	}
+	return e
+}
+
 // expr reads a key whose value is an expression; nil if it is not there.
 func (c compiler) expr(t *table, key string) *expr {
 	v, ok := t.get(key)

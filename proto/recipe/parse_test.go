@@ -96,10 +96,11 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"name = ", "x.toml:1:7: "},
 		{"", "x.toml:1:1: missing key: name\nx.toml:1:1: missing table: [connect], with the url"},
-		{"name = 5\n[connect]\nurl = true", "x.toml:1:8: name: expected a string, not a number\nx.toml:1:8: name: expected lower-case"},
+		{"name = 5\n[connect]\nurl = true", "x.toml:1:8: name: expected a string, not a number\nx.toml:1:8: name: expected lower-case\nx.toml:3:7: [connect], url: expected a jq expression that yields an address, not a boolean"},
 		{"nme = \"x\"\n" + minimal, "x.toml:1:1: unknown key in a recipe: nme; expected one of about, "},
 		{minimal + "[[on]]\nwhen = '.a'\nwen = 1\n", "x.toml:6:1: unknown key in [[on]]: wen; expected one of ack, "},
 		{minimal + "[[on]]\nsend = '.a'\n", "x.toml:4:1: [[on]] 1: missing key: when"},
+		{minimal + "[[request]]\nurl = 3\n", "x.toml:5:7: [[request]] 1, url: expected a jq expression that yields an address, not a number"},
 		{minimal + "[on]\nwhen = '.a'\n", "x.toml:4:1: on: expected a list of tables, written [[on]], not a table"},
 		{minimal + "[[on]]\nwhen = [1]\n", "x.toml:5:8: [[on]] 1, when: expected a jq expression in quotes, a number or a boolean, not a list"},
 		{minimal + "[[on]]\nwhen = '.a =='\n", "x.toml:5:14: [[on]] 1, when: unexpected end of the expression"},

@@ -227,7 +227,7 @@ func (c compiler) readRequest(t *table) request {
 	if _, ok := t.m["method"]; ok && !methodPattern.MatchString(q.method) {
 		t.wrong("method", "expected a method of HTTP, such as POST")
 	}
-	q.url, q.header, q.body = c.need(t, "url"), c.expr(t, "header"), c.expr(t, "body")
+	q.url, q.header, q.body = c.address(t, "url"), c.expr(t, "header"), c.expr(t, "body")
 	q.set, q.fail, q.message = c.set(t, "set"), c.expr(t, "fail"), c.expr(t, "message")
 	t.done()
 	return q
@@ -236,7 +236,7 @@ func (c compiler) readRequest(t *table) request {
 var methodPattern = regexp.MustCompile(`^[A-Z]+$`)
 
 func (c compiler) readConnect(t *table) connect {
-	n := connect{url: c.need(t, "url"), header: c.expr(t, "header"), subprotocol: c.expr(t, "subprotocol"), unwrap: c.expr(t, "unwrap")}
+	n := connect{url: c.address(t, "url"), header: c.expr(t, "header"), subprotocol: c.expr(t, "subprotocol"), unwrap: c.expr(t, "unwrap")}
 	switch f := t.text("framing"); {
 	case f == "" && t.m["framing"] == nil, f == "json":
 	case f == "text":
