@@ -165,7 +165,7 @@ const maxRetryAfter = time.Hour
 
 // retryAfter reads the field Retry-After (RFC 9110, section 10.2.3), 0 if it says nothing.
 func retryAfter(text string, now time.Time) time.Duration {
-	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) { // n is the largest then
 		return time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {

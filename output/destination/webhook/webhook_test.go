@@ -102,7 +102,7 @@ func TestAnswers(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
-		"": 0, "x": 0, "-1": 0, "0": 0, "7": 7 * time.Second, "99999999999999999999": 0, "9999999": time.Hour,
+		"": 0, "x": 0, "-1": 0, "0": 0, "7": 7 * time.Second, "99999999999999999999": time.Hour, "9999999": time.Hour,
 		"Mon, 30 Nov 2026 12:00:30 GMT": 30 * time.Second, "Mon, 30 Nov 2026 11:00:00 GMT": 0,
 	} {
 		if got := retryAfter(text, now); got != want {
