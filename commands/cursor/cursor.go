@@ -57,6 +57,9 @@ func showCommand(p *program.Program) *cmdline.Command {
 
 // withheld is a position without the values of its members that are credentials.
 func withheld(position json.RawMessage, secret []string) json.RawMessage {
+	if slices.Contains(secret, ".") {
+		return json.RawMessage(`"(withheld)"`)
+	}
 	var members map[string]json.RawMessage
 	if len(secret) == 0 || json.Unmarshal(position, &members) != nil {
 		return position

@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -160,13 +162,41 @@ func (s *Stream) Track(svc proto.Service, name string, streams []string) (proto.
 			t.repeats[id] = true
 		}
 	}
+	known := &knownPosition{Position: position, redact: s.Say.String}
 	if p, ok := position.(proto.SecretPosition); ok {
-		state.Secret = p.Secret()
+		known.secret = p.Secret()
+		state.Secret = known.secret
 	}
-	t.keeper = cursor.Keep(f.file, state, position, f.interval, func(err error) {
+	t.keeper = cursor.Keep(f.file, state, known, f.interval, func(err error) {
 		s.cancel(&cursorError{f.cursor, err})
 	})
 	return svc, nil
+}
+
+// A knownPosition is a position that may have credentials in it, by the names of its
+// members or because hark knows their values.
+type knownPosition struct {
+	cursor.Position
+	secret []string
+	redact func(string) string
+}
+
+// Secret implements cursor.SecretPosition.
+func (k *knownPosition) Secret(position json.RawMessage) []string {
+	if k.redact(string(position)) == string(position) {
+		return k.secret
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(position, &members) != nil {
+		return []string{"."}
+	}
+	secret := slices.Clone(k.secret)
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if value := string(members[name]); k.redact(value) != value && !slices.Contains(secret, name) {
+			secret = append(secret, name)
+		}
+	}
+	return secret
 }
 
 // same returns an error if the position is one of another stream.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +218,22 @@ func TestPostponed(t *testing.T) {
 	} {
 		if got := tt.s.postponed(tt.gap); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// Credentials are withheld by their values, too, wherever a recipe has put them.
+func TestKnownPosition(t *testing.T) {
+	k := &knownPosition{secret: []string{"session"}, redact: func(s string) string { return strings.ReplaceAll(s, "canary", "***") }}
+	for position, want := range map[string][]string{
+		`{"session":"x","n":1}`:                       {"session"},
+		`{"n":1,"b":{"c":["a canary"]},"a":"canary"}`: {"session", "a", "b"},
+		`"canary"`: {"."},
+		`17`:       {"session"},
+		`null`:     {"session"},
+	} {
+		if got := k.Secret([]byte(position)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", position, got, want)
 		}
 	}
 }

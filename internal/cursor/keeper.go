@@ -19,6 +19,14 @@ type Position interface {
 // maxIDs is how many ids of events are stored.
 const maxIDs = 1000
 
+// A SecretPosition is a Position with credentials in it.
+type SecretPosition interface {
+	Position
+	// Secret returns the members of a position whose values are credentials; "." stands
+	// for the whole position.
+	Secret(position json.RawMessage) []string
+}
+
 // A Keeper saves a position at intervals while it moves. Its methods may be called from
 // any goroutine.
 type Keeper struct {
@@ -98,6 +106,9 @@ func (k *Keeper) save() error {
 	s := k.state
 	s.IDs = slices.Clone(s.IDs[max(len(s.IDs)-maxIDs, 0):])
 	s.Saved, s.Position = time.Now().UTC(), k.position.JSON()
+	if p, ok := k.position.(SecretPosition); ok {
+		s.Secret = p.Secret(s.Position)
+	}
 	k.moved = false
 	k.mu.Unlock()
 	s.At = s.At.UTC()
