@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -469,35 +468,5 @@ func (r *runner) give(s Sink) error {
 		weight, events := b.Weight, b.Events
 		r.queue.free.Put(b)
 		r.queue.done(weight, events)
-	}
-}
-
-// settle waits for the sink to accept the remaining events, and returns how many it has
-// not accepted. Until ctx is done there is no time limit; after that it must make
-// progress within each SinkTimeout.
-func (r *runner) settle(ctx context.Context) (lost int) {
-	select {
-	case <-r.sinkDone:
-		return 0
-	case <-ctx.Done():
-	case <-r.o.Kill:
-	}
-	limit := cmp.Or(r.o.SinkTimeout, r.o.CloseTimeout)
-	t := time.NewTimer(limit)
-	defer t.Stop()
-	for {
-		before, _ := r.queue.progress()
-		select {
-		case <-r.sinkDone:
-			return 0
-		case <-r.o.Kill:
-		case <-t.C:
-			if now, _ := r.queue.progress(); now != before {
-				t.Reset(limit)
-				continue
-			}
-		}
-		_, lost = r.queue.progress()
-		return max(lost, 1) // at least the flush is blocked
 	}
 }

@@ -117,7 +117,7 @@ func TestMax(t *testing.T) {
 	if tr.Awaited() != Max-1 || tr.Forgotten() != 0 {
 		t.Errorf("%d awaited, %d forgotten", tr.Awaited(), tr.Forgotten())
 	}
-	tr.Next(Number{"new", 1}, noon) // in the place of 1
+	tr.Next(Number{"new", 1}, noon) // which replaces 1
 	if tr.Sequences() != Max || tr.Awaited() != Max-2 || tr.Forgotten() != 1 {
 		t.Errorf("%d followed, %d awaited, %d forgotten", tr.Sequences(), tr.Awaited(), tr.Forgotten())
 	}
