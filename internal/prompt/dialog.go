@@ -249,11 +249,7 @@ func (t *talk) cmdOn(rest string) error {
 	d := &t.dialog
 	switch rest {
 	case "":
-		var lines []string
-		for _, r := range d.rules {
-			lines = append(lines, r.line)
-		}
-		t.list(lines)
+		listLines(t, d.rules, func(r *rule) string { return r.line })
 		return nil
 	case "off":
 		t.setRules(nil)
@@ -288,11 +284,7 @@ func (t *talk) cmdEvery(rest string) error {
 	d := &t.dialog
 	switch rest {
 	case "":
-		var lines []string
-		for _, e := range d.timers {
-			lines = append(lines, e.line)
-		}
-		t.list(lines)
+		listLines(t, d.timers, func(e *timer) string { return e.line })
 		return nil
 	case "off":
 		d.timers = nil
@@ -317,7 +309,12 @@ func (t *talk) cmdEvery(rest string) error {
 	return nil
 }
 
-func (t *talk) list(lines []string) {
+// listLines prints the lines of rules or timers.
+func listLines[T any](t *talk, items []T, line func(T) string) {
+	var lines []string
+	for _, item := range items {
+		lines = append(lines, line(item))
+	}
 	if len(lines) == 0 {
 		lines = []string{"none"}
 	}
