@@ -78,7 +78,9 @@ func (l *connLoop) ended(e end) {
 	}
 	if e.err != errSucceeded {
 		if l.stream.reported {
-			l.missed.lost(l.conn.State(now).Drained, e.err)
+			at := l.conn.State(now).Drained
+			l.missed.lost(at, e.err)
+			l.unfinished.at, l.unfinished.by = at, e.err
 		}
 		l.numbers.lost(l.missed.from, e.err, now)
 		if e.kind == stopped {

@@ -112,6 +112,57 @@ func TestBulkWaitsForTheSink(t *testing.T) {
 	})
 }
 
+// Bulk work goes on while the next attempt is waited for: connections that are shorter
+// than a request do not keep fetched events away. A gap that it fills is over then.
+func TestBulkOutlivesTheConnection(t *testing.T) {
+	run := func(t *testing.T, bulk bool, work time.Duration) (events []string, gaps []Gap) {
+		synctest.Test(t, func(t *testing.T) {
+			nw := &network{t: t, serve: func(int, *peer) { time.Sleep(time.Second) }}
+			f := &filler{times: 1, ready: []Effect{StreamReady{Filling: true}}, bulk: bulk}
+			f.do = func(ctx context.Context) Work {
+				select {
+				case <-time.After(work):
+					return Work{Effects: []Effect{Inject{textMessage("fetched")}, GapReports{{Filled: true}}}}
+				case <-ctx.Done():
+					return Work{}
+				}
+			}
+			o := testOptions(nw)
+			o.Backoff, o.Retries = Backoff{Base: 10 * time.Second, Max: 10 * time.Second}, 3
+			var d traceRecorder
+			o.Trace = d.trace()
+			var sink recorder
+			if err := Run(t.Context(), f, &sink, o); !is[*Failure](err) {
+				t.Errorf("Run: %v", err)
+			}
+			for _, s := range d.statuses {
+				if gap, ok := s.State.(Gap); ok {
+					gaps = append(gaps, gap)
+				}
+			}
+			events = sink.events
+			nw.wg.Wait()
+		})
+		return events, gaps
+	}
+	// Four connections of a second. No wait follows the last one.
+	events, gaps := run(t, true, 3*time.Second)
+	if diff := cmp.Diff([]string{"fetched", "fetched", "fetched"}, events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if len(gaps) != 2 || !gaps[0].Filled || !gaps[1].Filled || gaps[1].From.Before(gaps[0].To) {
+		t.Errorf("gaps %+v, want two that were filled, one after the other", gaps)
+	}
+	for name, tt := range map[string]struct {
+		bulk bool
+		work time.Duration
+	}{"longer than the wait": {true, time.Minute}, "other work": {false, 3 * time.Second}} {
+		if events, _ := run(t, tt.bulk, tt.work); len(events) > 0 {
+			t.Errorf("%s: events %q", name, events)
+		}
+	}
+}
+
 func gapsOf(d *traceRecorder, start time.Time) (out []string) {
 	for _, s := range d.statuses {
 		if gap, ok := s.State.(Gap); ok {

@@ -246,17 +246,20 @@ type runner struct {
 	sinkDone chan struct{} // closed when the sink has ended with sinkErr
 	sinkErr  error
 
-	attempt   int
-	connected bool
-	missed    interruption
-	numbers   numbers
-	input     input
-	dropped   dropReport
+	attempt    int
+	connected  bool
+	unfinished unfinished
+	missed     interruption
+	numbers    numbers
+	input      input
+	dropped    dropReport
 }
 
 // attempts is the outer loop: attempt, classify, wait, again.
 func (r *runner) attempts(ctx context.Context) end {
+	defer r.unfinished.stop()
 	for {
+		r.unfinished.stop()
 		e := r.once(ctx)
 		switch {
 		case e.kind == replaced:
@@ -329,17 +332,21 @@ func (r *runner) wait(ctx context.Context, err error) end {
 func (r *runner) sleep(ctx context.Context, delay time.Duration) end {
 	t := time.NewTimer(delay)
 	defer t.Stop()
-	select {
-	case <-t.C:
-		return end{}
-	case <-r.o.Control.Again:
-		return end{}
-	case <-ctx.Done():
-		return stop(context.Cause(ctx))
-	case <-r.o.Kill:
-		return stop(context.Cause(ctx))
-	case <-r.sinkDone:
-		return stop(nil)
+	for {
+		select {
+		case <-t.C:
+			return end{}
+		case <-r.o.Control.Again:
+			return end{}
+		case done := <-r.unfinished.done():
+			r.unfinished.finish(done)
+		case <-ctx.Done():
+			return stop(context.Cause(ctx))
+		case <-r.o.Kill:
+			return stop(context.Cause(ctx))
+		case <-r.sinkDone:
+			return stop(nil)
+		}
 	}
 }
 

@@ -65,6 +65,9 @@ func (r *runner) serve(ctx context.Context, conn *wsconn.Conn, hs *Handshake) en
 		}
 		l.finishOld(ctx, e)
 		next := l.takeSuccessor(e)
+		if !next.pending() {
+			l.leave(e)
+		}
 		l.ended(e)
 		if !next.pending() {
 			return e
@@ -93,10 +96,14 @@ func (r *runner) newLoop(ctx context.Context, conn *wsconn.Conn, hs *Handshake) 
 	l.scheduler, _ = hs.Session.(Scheduler)
 	l.watcher, _ = hs.Session.(ControlWatcher)
 	l.join = sync.OnceFunc(func() {
-		l.worker.cancel()
+		if l.unfinished.loop != l {
+			l.worker.cancel()
+		}
 		l.successor.stop()
 		conn.Close()
-		l.worker.join()
+		if l.unfinished.loop != l {
+			l.worker.stop()
+		}
 		l.wrote()
 	})
 	return l

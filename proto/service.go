@@ -205,7 +205,10 @@ type Work struct {
 	// function that it returns is called on the goroutine of the Session's methods.
 	// While another Do runs it is ignored, and Tick must return it again.
 	Do func(ctx context.Context) (done func(now time.Time) (Work, error))
-	// Bulk: Do fetches many events, and is ignored while the queue is full.
+	// Bulk: Do fetches many events. It is ignored while the queue is full, and goes on
+	// while the next attempt is waited for, if the connection is lost: then ctx is
+	// canceled at the beginning of that, and of what its function returns only the
+	// effects count.
 	Bulk bool
 	// Next is when Tick is to be called again; the zero time means not before the next
 	// batch.

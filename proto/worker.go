@@ -13,6 +13,7 @@ type worker struct {
 	// until then.
 	done chan func(time.Time) (Work, error)
 	busy bool
+	bulk bool // the work that was started last fetches events
 }
 
 // newWorker returns the worker of a connection. The context of the run does not cancel
@@ -25,13 +26,14 @@ func newWorker(ctx context.Context) worker {
 // start starts work, unless other work is still running.
 func (w *worker) start(work Work) {
 	if !w.busy {
-		w.busy = true
+		w.busy, w.bulk = true, work.Bulk
 		go func() { w.done <- do(w.ctx, work) }()
 	}
 }
 
-// join waits for the work after cancel.
-func (w *worker) join() {
+// stop ends the work, and waits until it has ended.
+func (w *worker) stop() {
+	w.cancel()
 	if w.busy {
 		<-w.done
 		w.busy = false
@@ -48,4 +50,50 @@ func do(ctx context.Context, w Work) (done func(time.Time) (Work, error)) {
 	}()
 	defer rescue(&err)
 	return w.Do(ctx)
+}
+
+// An unfinished is the bulk work of a connection that was lost, which goes on until the
+// next attempt: otherwise a session could never fetch anything on connections that are
+// shorter than its requests.
+type unfinished struct {
+	loop *connLoop // nil for none
+	at   time.Time // when the connection was lost, and why
+	by   error
+}
+
+// leave leaves the work of a connection that ends with e unfinished, if it is to go on.
+func (l *connLoop) leave(e end) {
+	if l.worker.busy && l.worker.bulk && e.kind == lost && !is[*InternalError](e.err) {
+		l.unfinished.loop = l
+	}
+}
+
+// done returns the channel of the work, or nil.
+func (u *unfinished) done() <-chan func(time.Time) (Work, error) {
+	if u.loop == nil {
+		return nil
+	}
+	return u.loop.worker.done
+}
+
+// finish takes what the work has led to. Its error, like those of later work, would be
+// that of a connection that is open.
+func (u *unfinished) finish(done func(time.Time) (Work, error)) {
+	l, now := u.loop, time.Now()
+	u.loop, l.worker.busy = nil, false
+	if w, err := done(now); err == nil {
+		filling := l.missed.gap != nil
+		l.apply(w.Effects, now)
+		if filling && l.missed.gap == nil { // it ended at the time when this connection was ready
+			l.missed.lost(u.at, u.by)
+		}
+	}
+}
+
+// stop ends the work.
+func (u *unfinished) stop() {
+	if u.loop != nil {
+		u.loop.worker.stop()
+		u.loop = nil
+	}
 }
