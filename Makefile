@@ -1,15 +1,18 @@
-# make           builds ./hark make test      lint, then all tests; says what it
-# installs for them, and what was skipped make lint      the checks that need no running
-# program, on other systems' builds too make lint-shell  shellcheck and actionlint make
-# bench     compares hark with other clients in one table, bench/RESULTS.md make
-# microbench  go test -bench make fuzz      each fuzz target for FUZZTIME make mutants  
-# makes mistakes in the program, lists those that no test notices make autobahn  all
-# cases of the Autobahn test suite, ten minutes make soak      all services under random
-# faults for an hour, kill -9 thousands of times make test-release  what "make dist" makes, for one system; builds
-# GoReleaser first make dist      binaries, archives and packages of a release, into
-# dist make demo-repl a session at the prompt, in tmux make recording the picture of a
-# terminal in the README make install   binary, manual and completions below DESTDIR and
-# PREFIX
+# make           builds ./hark
+# make test      lint, then all tests; says what it installs for them, and what was skipped
+# make lint      the checks that need no running program, on other systems' builds too
+# make lint-shell  shellcheck and actionlint
+# make bench     compares hark with other clients in one table, bench/RESULTS.md
+# make microbench  go test -bench
+# make fuzz      each fuzz target for FUZZTIME
+# make mutants   makes mistakes in the program, lists those that no test notices
+# make autobahn  all cases of the Autobahn test suite, ten minutes
+# make soak      all services under random faults for an hour, kill -9 thousands of times
+# make test-release  what "make dist" makes, for one system; builds GoReleaser first
+# make dist      binaries, archives and packages of a release, into dist
+# make demo-repl a session at the prompt, in tmux
+# make recording the picture of a terminal in the README
+# make install   binary, manual and completions below DESTDIR and PREFIX
 
 GO       = go
 PREFIX   = /usr/local
