@@ -97,6 +97,7 @@ type canaryWorld struct {
 // credential, literally, from the environment and by reference, to a service that
 // refuses it and to one that is unreachable, and searches all output for it.
 func TestCanary(t *testing.T) {
+	t.Parallel()
 	e, err := services().Emulators().New(emulator.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)

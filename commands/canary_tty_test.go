@@ -89,6 +89,7 @@ func (x *tty) said(after string, canaries ...string) {
 // Credentials that hark knows are typed and received: they are in no file, and not in
 // the output of hark.
 func TestCanaryPrompt(t *testing.T) {
+	t.Parallel()
 	all := []string{shortCanary}
 	var script strings.Builder
 	script.WriteString("cd $HOME; export HARK_NO_WARN_SECRETS=true\n")
@@ -147,6 +148,7 @@ func TestCanaryPrompt(t *testing.T) {
 // The rest of a JSON value is not stored in the history if its beginning looks like a
 // credential that hark does not know.
 func TestCanaryTypedOverLines(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.keys("{\"password\":\r\"unknownCanary\",\r\"a\":1}\rlater\r")
@@ -166,6 +168,7 @@ func TestCanaryTypedOverLines(t *testing.T) {
 
 // A session id is a credential from the moment at which the service issues it.
 func TestCanaryPromptSession(t *testing.T) {
+	t.Parallel()
 	e, err := services().Emulators().New(emulator.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)

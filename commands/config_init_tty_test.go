@@ -12,6 +12,7 @@ import (
 // A credential that is typed is not on the screen, neither then nor later, and the
 // terminal echoes again afterwards, also when the question is not answered.
 func TestConfigInitHidesCredentials(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `HARK_CONFIG=$HOME/c.toml exec "$HARK" config init octave --no-check`)
 	x.until("company:")
 	x.keys("acme\r")
@@ -33,6 +34,7 @@ func TestConfigInitHidesCredentials(t *testing.T) {
 }
 
 func TestConfigInitInterrupted(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `HARK_CONFIG=$HOME/c.toml exec "$HARK" config init octave --no-check`)
 	x.until("company:")
 	x.keys("acme\r")

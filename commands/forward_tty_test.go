@@ -73,6 +73,7 @@ func (h *hook) received(n int) []string {
 // On a terminal, each attempt to deliver has a line with its time, its result and how long
 // it took. The bytes of the event are delivered as they came.
 func TestForwardingOnATerminal(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, 200, 503)
 	x := startTTY(t, `exec $HARK connect $URL --to `+h.URL+`/hook --to-secret whsec_c2VjcmV0 --format message -n 2`)
 	x.ready()
@@ -98,6 +99,7 @@ func TestForwardingOnATerminal(t *testing.T) {
 
 // Without a terminal, with -q or with --status none there are no such lines.
 func TestForwardingElsewhere(t *testing.T) {
+	t.Parallel()
 	for _, flags := range []string{"2>&1 | cat", "-q", "--status none", "--status json 2>$HOME/status"} {
 		h := newHook(t)
 		x := startTTY(t, `$HARK connect $URL -n 1 --to `+h.URL+` `+flags)
@@ -187,6 +189,7 @@ func (f *forwarding) interrupt(t *testing.T) {
 
 // A terminal that is not read keeps neither events nor heartbeats waiting.
 func TestForwardingOnABlockedTerminal(t *testing.T) {
+	t.Parallel()
 	const events = 200
 	h := newHook(t)
 	f := startForwarding(t, h.URL, true)
@@ -203,6 +206,7 @@ func TestForwardingOnABlockedTerminal(t *testing.T) {
 // While the destination does not answer, the connection is kept: pings go out and are
 // answered. What has come meanwhile is delivered afterwards.
 func TestDestinationThatHangs(t *testing.T) {
+	t.Parallel()
 	const events = 50
 	release := make(chan struct{})
 	h := newHook(t)

@@ -42,6 +42,7 @@ func withHangingKeyring(t *testing.T, line string) (code int, stderr string) {
 // A keyring that takes the connection and never answers ends with --max-time, for a
 // flag that is read before there is a stream as for one that is read in it.
 func TestHangingKeyring(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{
 		"connect ws://127.0.0.1:1 -u a:keyring:x/y -m 50ms",
 		"connect ws://127.0.0.1:1 --proxy-user a:keyring:x/y -x http://127.0.0.1:1 -m 50ms",
@@ -56,6 +57,7 @@ func TestHangingKeyring(t *testing.T) {
 
 // Its time is part of a connection attempt, like that of a token service.
 func TestHangingKeyringConnectTimeout(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{
 		"octave subscribe /x --company c --token keyring:x/y --endpoint http://127.0.0.1:1 --connect-timeout 50ms --retries 0",
 		"connect ws://127.0.0.1:1 -u keyring:x/y --connect-timeout 50ms",

@@ -46,9 +46,9 @@ type numbersSource struct {
 }
 
 func TestKills(t *testing.T) {
+	t.Parallel()
 	kills, _ := strconv.Atoi(os.Getenv("HARK_KILLS"))
 	kills = cmp.Or(kills, 3)
-	heedSignals()
 	for _, source := range []struct {
 		name string
 		open func(t *testing.T, folder string) *numbersSource
@@ -406,7 +406,7 @@ func confirmedNumbers(t *testing.T, folder string) *numbersSource {
 
 // At the prompt, what is printed is confirmed as well.
 func TestConfirmsAtPrompt(t *testing.T) {
-	heedSignals()
+	t.Parallel()
 	folder := t.TempDir()
 	k := &killing{t: t, folder: folder, source: confirmedNumbers(t, folder), destination: toStdout(t, folder), done: make(map[int]bool)}
 	k.source.args = append(k.source.args, "-i")

@@ -14,6 +14,7 @@ import (
 
 // A crash of hark in any goroutine leaves the terminal in its original mode.
 func TestPromptPanic(t *testing.T) {
+	t.Parallel()
 	for keys, text := range map[string]string{"crash\r": "asked for by a line", "crash\t": "asked for in completion"} {
 		t.Run(text, func(t *testing.T) {
 			x := startTTY(t, `$HARK-crash connect $URL -q 2>$HOME/trace; echo "crashed with $?"; read line; echo "shell has $line"`)
@@ -37,6 +38,7 @@ func TestPromptPanic(t *testing.T) {
 // The terminal gets another size while a line is being typed that takes several rows,
 // and while messages come.
 func TestPromptResize(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	text := strings.Repeat("0123456789", 10) // two rows of 60 columns
@@ -64,6 +66,7 @@ func TestPromptResize(t *testing.T) {
 // Letters of other scripts, which take more bytes than columns, or more columns than
 // runes, are edited like all others while messages come.
 func TestPromptWideCharacters(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.keys("日本語")
@@ -80,6 +83,7 @@ func TestPromptWideCharacters(t *testing.T) {
 
 // A value of several lines: given up, sent as it is, and complete.
 func TestPromptManyLines(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.keys("{\"a\":\r")
@@ -102,6 +106,7 @@ func TestPromptManyLines(t *testing.T) {
 
 // With --slash=false, lines with a slash are messages.
 func TestPromptWithoutSlash(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `exec $HARK connect $URL -q --slash=false`)
 	x.ready()
 	x.keys("/qu\t\r//x\r")
@@ -113,6 +118,7 @@ func TestPromptWithoutSlash(t *testing.T) {
 
 // A recording has the messages typed during it, also if they were typed at once.
 func TestPromptRecord(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `cd $HOME; exec $HARK connect $URL -q`)
 	x.ready()
 	x.keys("before\r")
@@ -138,6 +144,7 @@ func TestPromptRecord(t *testing.T) {
 
 // All frames can be shown for a while.
 func TestPromptFrames(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.keys("/format frames\r/jq \"\\(.dir) \\(.text)\"\rhello\r")
@@ -159,6 +166,7 @@ func TestPromptFrames(t *testing.T) {
 
 // At the prompt of hark serve a value may take several lines too.
 func TestServePrompt(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `exec $HARK serve 0`)
 	x.until("listening on " + x.listening() + "\n>")
 	client := exec.Command(filepath.Join(x.home, "hark"), "connect", x.listening(), "--send", "hello", "-n", "4")
@@ -192,6 +200,7 @@ func TestServePrompt(t *testing.T) {
 // On a terminal without line editing, lines are sent too, and an error does not end the
 // stream.
 func TestPromptPlainTerminal(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `TERM=dumb exec $HARK connect $URL -q`)
 	x.ready()
 	x.keys("hello\r")
@@ -215,6 +224,7 @@ func TestPromptPlainTerminal(t *testing.T) {
 // Lines that are typed during a /wait are run after it, and Ctrl-C ends it. What was
 // shown before a message is typed does not count.
 func TestPromptWait(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.say(`{"go":1}`)

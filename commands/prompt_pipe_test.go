@@ -159,6 +159,7 @@ func next(t *testing.T, from chan string, awaited string) string {
 
 // Commands for the output work without a terminal, line by line.
 func TestPromptPipedShapes(t *testing.T) {
+	t.Parallel()
 	p := startPiped(t)
 	p.types("hello")
 	if got := next(t, p.got, "hello"); got != "hello" {
@@ -198,6 +199,7 @@ func TestPromptPipedShapes(t *testing.T) {
 
 // With -r, /time prefixes lines that are not JSON anyway.
 func TestPromptPipedTime(t *testing.T) {
+	t.Parallel()
 	p := startPiped(t, "--jq", ".a", "-r")
 	p.types("/time")
 	p.prints(`{"a":"x"}`)
@@ -212,6 +214,7 @@ func TestPromptPipedTime(t *testing.T) {
 
 // /save works line by line too, and its script runs.
 func TestPromptPipedSave(t *testing.T) {
+	t.Parallel()
 	p := startPiped(t)
 	p.types("hello")
 	next(t, p.got, "hello")
@@ -242,6 +245,7 @@ func TestPromptPipedSave(t *testing.T) {
 // A thousand lines, the first of them from before the connection is open, are sent in
 // order, and hark waits for every answer.
 func TestPromptPipedLines(t *testing.T) {
+	t.Parallel()
 	p := startPiped(t, "-n", "1000")
 	var lines strings.Builder
 	for i := range 1000 {
@@ -267,6 +271,7 @@ func TestPromptPipedLines(t *testing.T) {
 // The script of /save for the events of a service passes against the same emulator,
 // whose events then have other ids and times.
 func TestPromptPipedSaveServices(t *testing.T) {
+	t.Parallel()
 	for _, words := range [][]string{
 		{"octave", "subscribe", "/demo/stream"}, {"drogue", "tail", "demo-app"}, {"doshii", "listen"},
 	} {

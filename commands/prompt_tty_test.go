@@ -14,6 +14,7 @@ import (
 )
 
 func TestPromptTalks(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.keys("half a")
@@ -45,6 +46,7 @@ func TestPromptTalks(t *testing.T) {
 }
 
 func TestPromptEnds(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		do   func(x *tty)
@@ -81,6 +83,7 @@ func TestPromptEnds(t *testing.T) {
 // A hangup of the terminal is not a normal end: neither at the prompt, whose input ends
 // then, nor for a stream that prints there, even if the signal is ignored.
 func TestTerminalHangsUp(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"prompt":                      plainPrompt,
 		"prompt, ignoring the signal": `trap "" HUP; exec $HARK connect $URL -q`,
@@ -106,6 +109,7 @@ func TestTerminalHangsUp(t *testing.T) {
 
 // However hark ends, the terminal is in its original mode.
 func TestPromptCrash(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `sh -c 'echo $$ >$HOME/pid; exec $HARK connect $URL -q'; echo crashed; read line; echo "shell has $line"`)
 	x.ready()
 	x.keys("half")
@@ -129,6 +133,7 @@ func TestPromptCrash(t *testing.T) {
 
 // A server that cannot be reached is an error, not a prompt.
 func TestPromptNobodyThere(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `exec $HARK connect ws://127.0.0.1:1/`)
 	x.ended(3)
 }
@@ -136,6 +141,7 @@ func TestPromptNobodyThere(t *testing.T) {
 // The server closes while a line is being typed: the line stays, and is sent on the
 // next connection.
 func TestPromptPeerCloses(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.keys("half")
@@ -157,6 +163,7 @@ func TestPromptPeerCloses(t *testing.T) {
 
 // 20,000 messages while someone types: no key is lost, and no message.
 func TestPromptBurst(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	const n, typed = 20_000, "the quick brown fox jumps over the lazy dog"
@@ -189,6 +196,7 @@ func TestPromptBurst(t *testing.T) {
 }
 
 func TestPromptPaste(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, plainPrompt)
 	x.ready()
 	x.until(">")
@@ -203,6 +211,7 @@ func TestPromptPaste(t *testing.T) {
 }
 
 func TestPromptSuspend(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `set -m; $HARK connect $URL -q; echo suspended; read line; echo "shell has $line"; fg >/dev/null; echo over`)
 	x.ready()
 	x.keys("half")
@@ -220,6 +229,7 @@ func TestPromptSuspend(t *testing.T) {
 }
 
 func TestPromptEdit(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `EDITOR='sh -c "echo edited; read line; echo \$line >\$0"' exec $HARK connect $URL -q`)
 	x.ready()
 	x.until(">")
@@ -232,6 +242,7 @@ func TestPromptEdit(t *testing.T) {
 }
 
 func TestPromptHistory(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `$HARK connect $URL -q; exec $HARK connect $URL -q`)
 	x.ready()
 	x.keys("first\r {\"left\":\"out\"}\r{\"password\":\"x\"}\r")
@@ -261,6 +272,7 @@ func TestPromptHistory(t *testing.T) {
 
 // The script of /save passes against the same server.
 func TestPromptSave(t *testing.T) {
+	t.Parallel()
 	x := startTTY(t, `cd $HOME; $HARK connect $URL -q; PATH=$HOME:$PATH; export PATH; sh smoke.txt; echo "smoke test: $?"`)
 	x.ready()
 	x.keys("it's me\r")

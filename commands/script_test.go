@@ -67,7 +67,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(suite{m}, map[string]func(){
 		"hark":          func() { os.Exit(scriptHark(os.Args[1:])) },
 		"hark-crash":    func() { os.Exit(crashHark(os.Args[1:])) },
 		"browse":        func() { os.Exit(browse(os.Args[1])) },
@@ -76,6 +76,14 @@ func TestMain(m *testing.M) {
 		"script-memory": func() { os.Exit(boundMemory(os.Args[1:])) },
 		"tls-server":    func() { os.Exit(serveTLS()) },
 	})
+}
+
+// A suite is the tests, without the programs that the test binary is, too.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	heedSignals()
+	return s.M.Run()
 }
 
 // heedSignals lets started programs get signals that this process ignores, as under
@@ -90,7 +98,7 @@ func heedSignals() {
 
 // TestScript runs all scripts below testdata/script.
 func TestScript(t *testing.T) {
-	heedSignals()
+	t.Parallel()
 	var folders []string
 	err := filepath.WalkDir("testdata/script", func(path string, d fs.DirEntry, err error) error {
 		if folder := filepath.Dir(path); filepath.Ext(path) == ".txtar" && !slices.Contains(folders, folder) {

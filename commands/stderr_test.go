@@ -14,6 +14,7 @@ import (
 // With a stderr that is not read, and verbose output on it, events are printed, time
 // limits apply, and the program ends.
 func TestStderrThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	for _, status := range []string{"text", "json"} {
 		t.Run(status, func(t *testing.T) {
 			r, w := io.Pipe()
