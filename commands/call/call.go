@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -118,7 +119,7 @@ func (o *options) check(line *cmdline.Line) error {
 	if err := o.dialect.Customize(o.expressions, programLimits); err != nil {
 		return err
 	}
-	address, err := stream.CheckEndpoint(line.Arg(0))
+	address, err := network.CheckEndpoint(line.Arg(0))
 	if err != nil {
 		return err
 	}

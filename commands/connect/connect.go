@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/bounded"
@@ -178,7 +179,7 @@ const sendFileLimit = 64 << 20
 // service returns the service of the options; stdin means that --send - was given.
 func (o *options) service(ctx context.Context) (svc *plain.Service, stdin bool, err error) {
 	svc = &plain.Service{Header: http.Header{}}
-	if svc.URL, err = stream.CheckEndpoint(o.url); err != nil {
+	if svc.URL, err = network.CheckEndpoint(o.url); err != nil {
 		return nil, false, err
 	}
 	for _, s := range o.send {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -73,7 +74,7 @@ func (o *options) checkWscat(line *cmdline.Line, f *stream.Flags) error {
 		return e
 	}
 	if as := line.GivenAs("host"); as != "" {
-		if o.host == "" || !stream.HeaderValue(o.host) || strings.ContainsAny(o.host, " /") {
+		if o.host == "" || !network.HeaderValue(o.host) || strings.ContainsAny(o.host, " /") {
 			return cmdline.ValueErrorf(as, cmdline.Cut(o.host, 60), "expected HOST or HOST:PORT")
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/settings"
 	"github.com/hark-cli/hark/commands/stream"
@@ -161,7 +162,7 @@ func (e *examination) examine(ctx context.Context, s *stream.Stream, svc *stream
 	o := proto.DefaultOptions()
 	s.Flags.LinkFlags.Engine(&o)
 	o.Retries = 0
-	o.Transport = stream.UserAgent{Base: examTransport{s.Handshakes(), e}, None: s.Flags.NoAgent}
+	o.Transport = network.UserAgent{Base: examTransport{s.Handshakes(), e}, None: s.Flags.NoAgent}
 	o.Dial = s.Flags.Dial()
 	o.Input = svc.Input
 	o.Kill = s.Kill

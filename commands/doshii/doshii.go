@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -296,7 +297,7 @@ func open(s *stream.Stream, o *options) (*doshii.Service, error) {
 	if o.endpoint == "" || o.typed("env") || o.typed("host-style") {
 		o.endpoint = wire.Endpoint(o.env, hostStyles[o.hostStyle])
 	}
-	endpoint, err := stream.ServiceEndpoint(o.endpoint)
+	endpoint, err := network.ServiceEndpoint(o.endpoint)
 	if err != nil {
 		return nil, err
 	}

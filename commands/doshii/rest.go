@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -87,11 +88,11 @@ func api(s *stream.Stream, o *rest) (*doshii.API, error) {
 	if o.api == "" || o.typed("env") {
 		o.api = wire.REST(o.env)
 	}
-	base, err := stream.ServiceEndpoint(o.api)
+	base, err := network.ServiceEndpoint(o.api)
 	if err != nil {
 		return nil, err
 	}
-	if !stream.IsHTTP(base) {
+	if !network.IsHTTP(base) {
 		return nil, cmdline.FlagErrorf("--api", " requires an address that begins with https:// or http://")
 	}
 	id, err := clientID(s, o.clientID, "--client-id")

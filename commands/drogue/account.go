@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -56,22 +57,22 @@ func (o *site) addresses() (api, socket string, err error) {
 		})
 	}
 	if endpoint != "" {
-		if endpoint, err = stream.ServiceEndpoint(endpoint); err != nil {
+		if endpoint, err = network.ServiceEndpoint(endpoint); err != nil {
 			return "", "", err
 		}
 	}
 	if api != "" {
-		if api, err = stream.ServiceEndpoint(api); err != nil {
+		if api, err = network.ServiceEndpoint(api); err != nil {
 			return "", "", err
 		}
-		if !stream.IsHTTP(api) {
+		if !network.IsHTTP(api) {
 			return "", "", cmdline.FlagErrorf("--api", " requires an address that begins with https:// or http://")
 		}
 	}
 	switch {
-	case stream.IsHTTP(endpoint) && api != "" && api != endpoint:
+	case network.IsHTTP(endpoint) && api != "" && api != endpoint:
 		return "", "", cmdline.FlagErrorf("--endpoint", " and --api are the addresses of two APIs; for the socket, --endpoint requires wss:// or ws://")
-	case stream.IsHTTP(endpoint):
+	case network.IsHTTP(endpoint):
 		return endpoint, "", nil
 	case endpoint == "" && api == "":
 		return wire.API, "", nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -90,7 +91,7 @@ func (o *publishOptions) check(arg string) error {
 		e := cmdline.FlagErrorf("--device", " %q: a name with a colon cannot be sent with a password of its own", cmdline.Cut(o.device, 40))
 		e.Advice = "use a user of the device: --username"
 		return e
-	case !stream.HeaderValue(o.contentType):
+	case !network.HeaderValue(o.contentType):
 		return cmdline.FlagErrorf("--content-type", ": the value has a control character in it")
 	}
 	o.application, o.channel = app, channel
@@ -110,8 +111,8 @@ func publisher(ctx context.Context, s *stream.Stream, o *publishOptions) (*drogu
 	// An address of the environment does not belong to the installation on the command
 	// line.
 	if o.httpEndpoint != "" && (o.typed("http") || !o.typed("endpoint") && !o.typed("api")) {
-		p.Endpoint, err = stream.ServiceEndpoint(o.httpEndpoint)
-		if err == nil && !stream.IsHTTP(p.Endpoint) {
+		p.Endpoint, err = network.ServiceEndpoint(o.httpEndpoint)
+		if err == nil && !network.IsHTTP(p.Endpoint) {
 			err = cmdline.FlagErrorf("--http", " requires an address that begins with https:// or http://")
 		}
 		return p, err

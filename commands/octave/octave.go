@@ -12,6 +12,7 @@ import (
 
 	"github.com/hark-cli/hark/commands/complete"
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -268,7 +269,7 @@ func open(s *stream.Stream, o *options) (*octave.Service, error) {
 	if o.endpoint == "" {
 		o.endpoint = wire.Endpoint
 	}
-	endpoint, err := stream.ServiceEndpoint(o.endpoint)
+	endpoint, err := network.ServiceEndpoint(o.endpoint)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -118,12 +119,12 @@ func (o *options) apiBase(endpoint string) (string, error) {
 	case o.api == "":
 		return "", nil
 	}
-	base, err := stream.ServiceEndpoint(o.api)
+	base, err := network.ServiceEndpoint(o.api)
 	if u, ok := errors.AsType[*cmdline.UsageError](err); ok {
 		u.Message = "--api: " + strings.TrimPrefix(u.Message, "--endpoint ")
 		return "", u
 	}
-	if err == nil && !stream.IsHTTP(base) {
+	if err == nil && !network.IsHTTP(base) {
 		return "", cmdline.FlagErrorf("--api", ": the address begins neither with https:// nor with http://")
 	}
 	return base, err

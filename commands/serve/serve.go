@@ -17,8 +17,8 @@ import (
 
 	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/commands/listen"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
-	"github.com/hark-cli/hark/commands/stream"
 	"github.com/hark-cli/hark/internal/bounded"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/eventjson"
@@ -88,8 +88,8 @@ tail -f events.ndjson | hark serve 8080`,
 				return err
 			}
 			for i, s := range o.subprotocols {
-				if !stream.HeaderToken(s) {
-					return stream.BadSubprotocol(i + 1)
+				if !network.HeaderToken(s) {
+					return network.BadSubprotocol(i + 1)
 				}
 			}
 			return run(ctx, p, o)

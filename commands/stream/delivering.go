@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hark-cli/hark/commands/deliver"
 	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -25,12 +26,12 @@ import (
 type delivering struct {
 	s        *Stream
 	delivery *destination.Delivery
-	name     string          // of the destination, for messages
-	records  bytes.Buffer    // of the event at hand, each with NUL at its end
-	letters  *os.File        // of --dead-letter, or nil
-	id       *output.Extract // of --to-id, or nil
-	waited   atomic.Int64    // events that had not been submitted when the delivery failed
-	gaps     *gaps           // of --to-gaps, or nil
+	name     string       // of the destination, for messages
+	records  bytes.Buffer // of the event at hand, each with NUL at its end
+	letters  *os.File     // of --dead-letter, or nil
+	extracts deliver.Extracts
+	waited   atomic.Int64 // events that had not been submitted when the delivery failed
+	gaps     *gaps        // of --to-gaps, or nil
 }
 
 // drainGrace is how much longer than the delivery the end of a stream may take.
@@ -43,17 +44,19 @@ var deliverBackoff = proto.Backoff{Base: 500 * time.Millisecond, Max: 30 * time.
 // user can get wrong is found before anything is dialed.
 func (s *Stream) OpenDelivery() error {
 	f := &s.Flags.DeliverFlags
-	if f.kind == nil {
+	if !f.Given() {
 		return nil
 	}
-	scheme, rest := splitDestination(f.to)
-	d, name, err := f.kind.open(s, scheme, rest)
+	d, name, err := f.Open(&deliver.Host{
+		Program: s.Program, Raw: s.Flags.Raw, CloudEvents: s.Flags.Format == string(output.FormatCloudEvents),
+		Watched: s.Watched, Guard: s.guard,
+	})
 	if err != nil {
 		return err
 	}
 	v := &delivering{s: s, name: name}
 	o := destination.Options{
-		Name: name, InFlight: f.inFlight, RetryTime: f.retryTime, Backoff: deliverBackoff,
+		Name: name, InFlight: f.InFlight, RetryTime: f.RetryTime, Backoff: deliverBackoff,
 		Retrying: func(err error, delay time.Duration) {
 			s.journal.deliveryFailed(name, err, delay)
 			s.Warn("%s: %v; retrying in %s", name, err, delay.Round(100*time.Millisecond))
@@ -65,24 +68,18 @@ func (s *Stream) OpenDelivery() error {
 		Done:   func(r destination.Record, acknowledged bool) { s.tracking.order.Done(r.Event, acknowledged) },
 		Failed: func(err error) { s.cancel(err) },
 	}
-	if f.deadLetter != "" {
-		if v.letters, err = os.OpenFile(f.deadLetter, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
+	if f.DeadLetter != "" {
+		if v.letters, err = os.OpenFile(f.DeadLetter, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {
 			return errors.Join(cmdline.FlagErrorf("--dead-letter", ": %v", err), d.Close())
 		}
 		o.DeadLetter = v.deadLetter
 	}
 	v.delivery = destination.New(d, o)
-	if f.gaps {
+	if f.Gaps {
 		v.gaps = &gaps{v: v}
 	}
 	s.delivering = v
 	return nil
-}
-
-// splitDestination takes the value of --to apart.
-func splitDestination(to string) (scheme, rest string) {
-	i := bytes.IndexByte([]byte(to), ':')
-	return to[:i], to[i+1:]
 }
 
 // deadLetter keeps a record that cannot be delivered.
@@ -105,7 +102,7 @@ func (v *delivering) deadLetter(r destination.Record, why error) error {
 	if _, err := v.letters.Write(b.Bytes()); err != nil {
 		return err
 	}
-	v.s.Warn("%s: an event was not delivered, and is in %s: %v", v.name, v.s.Flags.deadLetter, why)
+	v.s.Warn("%s: an event was not delivered, and is in %s: %v", v.name, v.s.Flags.DeadLetter, why)
 	return nil
 }
 
@@ -139,9 +136,7 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 	r := destination.Record{Received: ev.Time, Event: v.s.tracking.number}
 	if v.records.Len() > 0 {
 		r.ID, r.Type = v.s.identify(ev.Message)
-		if v.id != nil {
-			r.ID = v.id.Text()
-		}
+		v.extracts.Set(&r)
 	}
 	for v.records.Len() > 0 {
 		data, rerr := v.records.ReadBytes(0)
@@ -154,7 +149,7 @@ func (v *deliveringSink) Event(ev *proto.Event) error {
 			return derr
 		}
 		// What cannot be printed is delivered all the same.
-		if v.s.Flags.print && unprinted == nil {
+		if v.s.Flags.Print && unprinted == nil {
 			_, unprinted = v.s.Stdout.Write(append(data[:len(data)-1], '\n'))
 		}
 	}
@@ -207,7 +202,7 @@ func (s *Stream) ExpireDelivery(ctx context.Context) (stop func() bool) {
 	if s.delivering == nil {
 		return func() bool { return true }
 	}
-	return context.AfterFunc(ctx, func() { s.delivering.delivery.Expire(s.Flags.flushTime) })
+	return context.AfterFunc(ctx, func() { s.delivering.delivery.Expire(s.Flags.FlushTime) })
 }
 
 // Delivered waits for what is in flight when the stream has ended with err, and returns
@@ -220,10 +215,10 @@ func (s *Stream) Delivered(ctx context.Context, err error) error {
 	if v.gaps != nil {
 		v.gaps.flush()
 	}
-	failed := v.delivery.Finish(s.Flags.flushTime, s.Kill)
+	failed := v.delivery.Finish(s.Flags.FlushTime, s.Kill)
 	if v.letters != nil {
 		if cerr := v.letters.Close(); failed == nil && cerr != nil {
-			failed = &destination.NotDeliveredError{Destination: "--dead-letter " + s.Flags.deadLetter, Err: cerr}
+			failed = &destination.NotDeliveredError{Destination: "--dead-letter " + s.Flags.DeadLetter, Err: cerr}
 		}
 	}
 	if u, ok := errors.AsType[*proto.UnwrittenError](err); ok {

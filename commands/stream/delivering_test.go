@@ -31,7 +31,7 @@ func (fullWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 func TestDeliveredThoughNotPrinted(t *testing.T) {
 	d := &keptDestination{}
 	s := &Stream{Program: &program.Program{Env: program.Env{Stdout: fullWriter{}}}, Flags: NewFlags()}
-	s.Flags.print = true
+	s.Flags.Print = true
 	v := &delivering{s: s, delivery: destination.New(d, destination.Options{
 		Done: func(r destination.Record, acknowledged bool) { s.tracking.order.Done(r.Event, acknowledged) },
 	})}

@@ -4,8 +4,12 @@ import (
 	"context"
 	"slices"
 
+	"github.com/hark-cli/hark/commands/deliver"
 	"github.com/hark-cli/hark/internal/cmdline"
 )
+
+// DeliverFlags define where events are delivered to.
+type DeliverFlags = deliver.Flags
 
 // Flags are the flags of every streaming command, in groups. Each group declares its
 // flags, checks them, and passes its settings to the code that uses them.
@@ -27,7 +31,7 @@ type Flags struct {
 func NewFlags() *Flags {
 	return &Flags{
 		OutputFlags: newOutputFlags(), LinkFlags: newLinkFlags(), StatusFlags: newStatusFlags(),
-		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(), DeliverFlags: newDeliverFlags(),
+		promptFlags: newPromptFlags(), watchFlags: newWatchFlags(), DeliverFlags: deliver.NewFlags(),
 		CursorFlags: newCursorFlags(),
 	}
 }
@@ -58,7 +62,7 @@ func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 			return cmdline.FlagErrorf(line.GivenAs("interactive"), " cannot be used with --cursor")
 		}
 	}
-	if f.kind != nil {
+	if f.DeliverFlags.Given() {
 		f.Auto = false
 		if f.Interactive {
 			return cmdline.FlagErrorf(line.GivenAs("interactive"), " cannot be used with --to")

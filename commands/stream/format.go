@@ -123,7 +123,7 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 	if _, err := f.conditions(vars, nil); err != nil {
 		return err
 	}
-	if _, err := f.extractID(vars); err != nil {
+	if _, err := f.DeliverFlags.Extracts(vars); err != nil {
 		return err
 	}
 	if _, err := f.numbering(nil); err != nil {
@@ -172,12 +172,10 @@ func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 		return nil, err
 	}
 	if s.delivering != nil {
-		if s.delivering.id, err = s.Flags.extractID(vars); err != nil {
+		if s.delivering.extracts, err = s.Flags.DeliverFlags.Extracts(vars); err != nil {
 			return nil, err
 		}
-		if x := s.delivering.id; x != nil {
-			o.Conditions = append(o.Conditions, x)
-		}
+		o.Conditions = append(o.Conditions, s.delivering.extracts.Conditions()...)
 		o.Null, o.Style = true, output.Style{}
 		return output.New(&s.delivering.records, o), nil
 	}

@@ -7,10 +7,14 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/proto"
 )
+
+// NetworkFlags configure how a connection is opened.
+type NetworkFlags = network.Flags
 
 // LinkFlags configure connections and reconnecting.
 type LinkFlags struct {
@@ -34,7 +38,7 @@ func newLinkFlags() LinkFlags {
 		Retries:        d.Retries, retryWindow: d.RetryWindow,
 		PingInterval: d.PingInterval, PingTimeout: d.PingTimeout,
 		maxMessage: cmdline.Size(d.MaxMessageSize), maxFrame: proto.DefaultMaxFrameSize, buffer: cmdline.Size(d.Buffer),
-		NetworkFlags: newNetworkFlags(),
+		NetworkFlags: network.NewFlags(),
 	}
 }
 
@@ -58,7 +62,7 @@ func (f *LinkFlags) flags() []*cmdline.Flag {
 			Usage: "buffer up to `SIZE` of messages for a slow reader of stdout"},
 		{Name: "overflow", Group: program.CatLink, Value: &f.overflow,
 			Usage: "when the buffer is full (fail exits 9): `block|drop-oldest|fail`"},
-	}, f.NetworkFlags.flags()...)
+	}, f.NetworkFlags.Flags()...)
 }
 
 func (f *LinkFlags) check(ctx context.Context, line *cmdline.Line) error {

@@ -23,7 +23,7 @@ func RequestFlags(f *Flags) []*cmdline.Flag {
 	return append([]*cmdline.Flag{
 		{Name: "connect-timeout", Group: program.CatLink, Value: cmdline.Duration(&f.ConnectTimeout),
 			Usage: "time limit `D` for each request"},
-	}, slices.DeleteFunc(f.NetworkFlags.flags(), func(g *cmdline.Flag) bool { return slices.Contains(socket, g.Name) })...)
+	}, slices.DeleteFunc(f.NetworkFlags.Flags(), func(g *cmdline.Flag) bool { return slices.Contains(socket, g.Name) })...)
 }
 
 // pick selects flags by name.

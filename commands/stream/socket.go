@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/credential"
@@ -66,8 +67,8 @@ func (f *SocketFlags) Offered(ctx context.Context, p *program.Program) ([]string
 		}
 		out = append(out, s)
 		p.Say.Add(credential.Subprotocols(out)...)
-		if !HeaderToken(s) { // it may be a credential
-			return nil, BadSubprotocol(len(out))
+		if !network.HeaderToken(s) { // it may be a credential
+			return nil, network.BadSubprotocol(len(out))
 		}
 	}
 	return out, nil

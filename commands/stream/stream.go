@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hark-cli/hark/commands/ending"
+	"github.com/hark-cli/hark/commands/network"
 	"github.com/hark-cli/hark/commands/program"
 	"github.com/hark-cli/hark/internal/cmdline"
 	"github.com/hark-cli/hark/internal/emulator"
@@ -82,7 +83,7 @@ func New(p *program.Program, f *Flags) *Stream {
 // Client sends a service's own requests over the same transport as the stream.
 func (s *Stream) Client() *http.Client {
 	return &http.Client{
-		Transport:     moreHeaders{UserAgent{plaintextGuard{s.base(), s}, s.Flags.NoAgent}, s.Flags.Header},
+		Transport:     network.MoreHeaders{Base: network.UserAgent{Base: s.guard(s.base()), None: s.Flags.NoAgent}, Header: s.Flags.Header},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -183,8 +184,8 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 			return s.converse(ctx, svc, o, w)
 		}
 		if s.delivering != nil {
-			o.SinkTimeout = s.Flags.flushTime + drainGrace
-			o.Draining = func() { s.delivering.delivery.Expire(s.Flags.flushTime) }
+			o.SinkTimeout = s.Flags.FlushTime + drainGrace
+			o.Draining = func() { s.delivering.delivery.Expire(s.Flags.FlushTime) }
 		}
 		defer s.ExpireDelivery(ctx)()
 		sink := s.Sink(w)
@@ -209,7 +210,7 @@ func (s *Stream) run(ctx context.Context, svc proto.Service, input <-chan proto.
 func (s *Stream) Engine(o *proto.Options) {
 	s.Flags.LinkFlags.Engine(o)
 	s.boundMemory(o.Buffer, o.MaxMessageSize)
-	o.Transport = UserAgent{s.Handshakes(), s.Flags.NoAgent}
+	o.Transport = network.UserAgent{Base: s.Handshakes(), None: s.Flags.NoAgent}
 	o.Dial = s.Flags.Dial()
 	o.Kill = s.Kill
 }
@@ -223,12 +224,27 @@ func (s *Stream) mentionStdin() {
 	}
 }
 
+// guard returns a transport that warns, once, when credentials leave this machine without
+// encryption.
+func (s *Stream) guard(base http.RoundTripper) http.RoundTripper {
+	return network.PlaintextGuard{
+		Base:  base,
+		Local: func() bool { return s.Emulated != nil || s.Flags.UnixSocket != "" },
+		Warn: func(host string) {
+			s.plaintext.Do(func() {
+				s.Warn("credentials go to %s without encryption, where others on the way can read them: use wss:// or https://",
+					cmdline.Cut(s.Say.String(host), 60))
+			})
+		},
+	}
+}
+
 // Handshakes returns the transport of opening handshakes.
 func (s *Stream) Handshakes() http.RoundTripper {
-	if s.Flags.include {
-		return includer{plaintextGuard{s.base(), s}, s.Say, s.Flags.Network.HeaderName}
+	if s.Flags.Include {
+		return network.Includer{Base: s.guard(s.base()), Say: s.Say, Name: s.Flags.Network.HeaderName}
 	}
-	return plaintextGuard{s.base(), s}
+	return s.guard(s.base())
 }
 
 // Follow runs a source of events with everything that the flags require.

@@ -14,6 +14,9 @@ type Record struct {
 	// ID is that of the event at its service, "" if it has none. Type is its CloudEvents
 	// type.
 	ID, Type string
+	// To is the topic or subject at a broker, "" for the destination's own, and Key what
+	// the broker keeps the order by, "" for none.
+	To, Key string
 	// Received is when the event was received.
 	Received time.Time
 	// Event is a number of the event that the record is of; a Delivery does not use it.

@@ -1,4 +1,4 @@
-package stream
+package network
 
 import (
 	"context"
@@ -16,20 +16,20 @@ import (
 	"github.com/hark-cli/hark/proto"
 )
 
-// NetworkFlags configure how a connection is opened; the names are curl's.
-type NetworkFlags struct {
+// Flags configure how a connection is opened; the names are curl's.
+type Flags struct {
 	headers     []string
 	agent       string
 	origin      string
 	resolve     []string
 	connectTo   []string
-	unixSocket  string
+	UnixSocket  string
 	ipv4, ipv6  bool
 	location    bool
 	maxRedirs   int
 	insecure    bool // redirects
 	compression string
-	include     bool
+	Include     bool // show opening handshakes
 
 	proxyFlags
 	TLSFlags
@@ -42,11 +42,13 @@ type NetworkFlags struct {
 	redirects int
 }
 
-func newNetworkFlags() NetworkFlags {
-	return NetworkFlags{maxRedirs: 10, compression: "off", TLSFlags: newTLSFlags()}
+// NewFlags returns flags with their defaults.
+func NewFlags() Flags {
+	return Flags{maxRedirs: 10, compression: "off", TLSFlags: newTLSFlags()}
 }
 
-func (f *NetworkFlags) flags() []*cmdline.Flag {
+// Flags declares them.
+func (f *Flags) Flags() []*cmdline.Flag {
 	return slices.Concat([]*cmdline.Flag{
 		{Name: "header", Essential: true, Aliases: []string{"H"}, Group: program.CatLink, Value: cmdline.Strings(&f.headers),
 			Usage: "send a header with the handshake: `'NAME: VALUE'`", Detail: "; @FILE reads headers from a file, one per line, except lines that begin with #"},
@@ -62,13 +64,13 @@ func (f *NetworkFlags) flags() []*cmdline.Flag {
 			Usage: "follow at most `N` redirects"},
 		{Name: "allow-insecure-redirect", Group: program.CatLink, Value: cmdline.Bool(&f.insecure),
 			Usage: "with -L, also follow a redirect from wss:// to ws://"},
-		{Name: "include", Group: program.CatLink, Value: cmdline.Bool(&f.include),
+		{Name: "include", Group: program.CatLink, Value: cmdline.Bool(&f.Include),
 			Usage: "show request and response of the opening handshake on stderr"},
 		{Name: "resolve", Group: program.CatLink, Value: cmdline.Strings(&f.resolve),
 			Usage: "resolve a host to these addresses: `HOST:PORT:ADDRESS[,ADDRESS…]`", Detail: "; * is any host"},
 		{Name: "connect-to", Group: program.CatLink, Value: cmdline.Strings(&f.connectTo),
 			Usage: "connect to another host and port: `HOST:PORT:HOST2:PORT2`", Detail: "; an empty part is any, or the same"},
-		{Name: "unix-socket", Group: program.CatLink, Value: cmdline.String(&f.unixSocket),
+		{Name: "unix-socket", Group: program.CatLink, Value: cmdline.String(&f.UnixSocket),
 			Usage: "connect to the Unix domain socket `PATH`"},
 		{Name: "ipv4", Aliases: []string{"4"}, Group: program.CatLink, Value: cmdline.Bool(&f.ipv4),
 			Usage: "use IPv4 addresses only"},
@@ -78,7 +80,7 @@ func (f *NetworkFlags) flags() []*cmdline.Flag {
 }
 
 // Check finds values that make no sense, and makes the network.
-func (f *NetworkFlags) Check(ctx context.Context, line *cmdline.Line) error {
+func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	p := program.Of(ctx)
 	if err := f.checkHeaders(ctx, line, p); err != nil {
 		return err
@@ -94,12 +96,12 @@ func (f *NetworkFlags) Check(ctx context.Context, line *cmdline.Line) error {
 			return err
 		}
 	}
-	if f.unixSocket != "" && f.Proxy != "" {
+	if f.UnixSocket != "" && f.Proxy != "" {
 		err := line.Rivals("unix-socket", "proxy", func(name string) {
 			if name == "proxy" {
 				f.Proxy = ""
 			} else {
-				f.unixSocket = ""
+				f.UnixSocket = ""
 			}
 		})
 		if err != nil {
@@ -110,7 +112,7 @@ func (f *NetworkFlags) Check(ctx context.Context, line *cmdline.Line) error {
 		f.redirects = f.maxRedirs
 	}
 	// The default limit of net/http for headers is too large for a small client.
-	n := &netdial.Network{Socket: f.unixSocket, MaxHeader: 256 << 10, HeaderNames: f.spelled}
+	n := &netdial.Network{Socket: f.UnixSocket, MaxHeader: 256 << 10, HeaderNames: f.spelled}
 	switch {
 	case f.ipv4:
 		n.Family = "tcp4"
@@ -137,10 +139,10 @@ func (f *NetworkFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	return nil
 }
 
-// readHeaders reads the values of a flag: 'NAME: VALUE', or @FILE with one on each line.
+// ReadHeaders reads the values of a flag: 'NAME: VALUE', or @FILE with one on each line.
 // Credentials in them are withheld from now on. spelled are the names as they were typed,
 // by their canonical form.
-func readHeaders(ctx context.Context, p *program.Program, flag string, values []string) (h http.Header, spelled map[string]string, err error) {
+func ReadHeaders(ctx context.Context, p *program.Program, flag string, values []string) (h http.Header, spelled map[string]string, err error) {
 	h, spelled = http.Header{}, make(map[string]string)
 	for _, text := range values {
 		lines := []string{text}
@@ -165,9 +167,9 @@ func readHeaders(ctx context.Context, p *program.Program, flag string, values []
 }
 
 // checkHeaders parses the headers.
-func (f *NetworkFlags) checkHeaders(ctx context.Context, line *cmdline.Line, p *program.Program) error {
+func (f *Flags) checkHeaders(ctx context.Context, line *cmdline.Line, p *program.Program) error {
 	var err error
-	if f.Header, f.spelled, err = readHeaders(ctx, p, "--header", f.headers); err != nil {
+	if f.Header, f.spelled, err = ReadHeaders(ctx, p, "--header", f.headers); err != nil {
 		return err
 	}
 	for _, h := range []struct{ flag, name, value string }{{"origin", "Origin", f.origin}, {"user-agent", "User-Agent", f.agent}} {
@@ -199,7 +201,7 @@ func fileHeaders(text string) (lines []string) {
 }
 
 // Dial returns the settings of the flags for the opening handshake.
-func (f *NetworkFlags) Dial() proto.DialOptions {
+func (f *Flags) Dial() proto.DialOptions {
 	return proto.DialOptions{Header: f.Header, Compression: f.compression == "on", MaxRedirects: f.redirects, InsecureRedirects: f.insecure}
 }
 

@@ -1,4 +1,4 @@
-package stream
+package network
 
 import (
 	"fmt"
@@ -10,25 +10,25 @@ import (
 	"github.com/hark-cli/hark/internal/netdial"
 )
 
-// An includer is a RoundTripper that shows opening handshakes on stderr, without
+// An Includer is a RoundTripper that shows opening handshakes on stderr, without
 // their credentials: --include.
-type includer struct {
-	base http.RoundTripper
-	say  *console.Printer
-	name func(string) string // the spelling of a header name
+type Includer struct {
+	Base http.RoundTripper
+	Say  *console.Printer
+	Name func(string) string // the spelling of a header name
 }
 
 // RoundTrip implements http.RoundTripper.
-func (i includer) RoundTrip(req *http.Request) (*http.Response, error) {
+func (i Includer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("Upgrade") == "" {
-		return i.base.RoundTrip(req)
+		return i.Base.RoundTrip(req)
 	}
 	lines := []string{fmt.Sprintf("> GET %s HTTP/1.1", credential.MaskTarget(req.URL)), "> Host: " + netdial.HostHeader(req)}
-	i.say.Plain(append(lines, headerLines(">", req.Header, i.name)...))
-	resp, err := i.base.RoundTrip(req)
+	i.Say.Plain(append(lines, headerLines(">", req.Header, i.Name)...))
+	resp, err := i.Base.RoundTrip(req)
 	if err == nil {
 		lines := []string{fmt.Sprintf("< %s %s", resp.Proto, resp.Status)}
-		i.say.Plain(append(lines, headerLines("<", resp.Header, new(netdial.Network).HeaderName)...))
+		i.Say.Plain(append(lines, headerLines("<", resp.Header, new(netdial.Network).HeaderName)...))
 	}
 	return resp, err
 }

@@ -1,8 +1,10 @@
-package stream
+package network
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/zalando/go-keyring"
 
 	"github.com/hark-cli/hark/commands/ending"
 	"github.com/hark-cli/hark/commands/program"
@@ -10,7 +12,6 @@ import (
 	"github.com/hark-cli/hark/internal/console"
 	"github.com/hark-cli/hark/internal/netdial"
 	"github.com/hark-cli/hark/proto"
-	"github.com/zalando/go-keyring"
 )
 
 // The proxy of the environment, in both cases of the names.

@@ -1,4 +1,4 @@
-package stream
+package network
 
 import (
 	"context"
@@ -46,13 +46,13 @@ func (f *proxyFlags) choose(ctx context.Context, line *cmdline.Line, p *program.
 	if err != nil {
 		return nil, err
 	}
-	return chooseProxy(p, line.GivenAs("proxy"), f.Proxy, bypass, user, password)
+	return ChooseProxy(p, line.GivenAs("proxy"), f.Proxy, bypass, user, password)
 }
 
-// chooseProxy returns the function that chooses the proxy: the one at address, if it was
+// ChooseProxy returns the function that chooses the proxy: the one at address, if it was
 // given as the flag or variable as, or that of the environment. Hosts in bypass are
 // connected to directly; user and password take precedence over those in the address.
-func chooseProxy(p *program.Program, as, address, bypass, user, password string) (func(secure bool, host, port string) (*netdial.Proxy, error), error) {
+func ChooseProxy(p *program.Program, as, address, bypass, user, password string) (func(secure bool, host, port string) (*netdial.Proxy, error), error) {
 	with := func(proxy *netdial.Proxy) *netdial.Proxy {
 		if proxy != nil && user != "" {
 			proxy.User, proxy.Password = user, password
@@ -117,7 +117,7 @@ func (f *proxyFlags) credentials(ctx context.Context, line *cmdline.Line, p *pro
 func (f *proxyFlags) proxyTLS(ctx context.Context, p *program.Program) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.proxyInsecure}
 	if f.proxyCA != "" {
-		pool, err := authorities(ctx, p, "--proxy-cacert", f.proxyCA)
+		pool, err := Authorities(ctx, p, "--proxy-cacert", f.proxyCA)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package stream
+package network
 
 import (
 	"context"
@@ -64,7 +64,7 @@ func (f *TLSFlags) configure(ctx context.Context, line *cmdline.Line, p *program
 	config := &tls.Config{MinVersion: version, InsecureSkipVerify: f.insecure}
 	var err error
 	if f.cacert != "" {
-		if config.RootCAs, err = authorities(ctx, p, line.GivenAs("cacert"), f.cacert); err != nil {
+		if config.RootCAs, err = Authorities(ctx, p, line.GivenAs("cacert"), f.cacert); err != nil {
 			return err
 		}
 	}
@@ -91,8 +91,8 @@ func (f *TLSFlags) configure(ctx context.Context, line *cmdline.Line, p *program
 	return nil
 }
 
-// authorities reads a file of certificates in PEM.
-func authorities(ctx context.Context, p *program.Program, as, path string) (*x509.CertPool, error) {
+// Authorities reads a file of certificates in PEM.
+func Authorities(ctx context.Context, p *program.Program, as, path string) (*x509.CertPool, error) {
 	b, err := p.ReadNamed(ctx, as, path, bounded.Certificates)
 	if err != nil {
 		return nil, err
@@ -122,9 +122,9 @@ func (f *TLSFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	if err != nil {
 		return err
 	}
-	c := certificateFiles{certAs: "--cert", cert: f.cert, keyAs: "--key", key: f.key, pass: pass,
-		encrypted: "give its passphrase with --pass: " + credential.Forms}
-	pair, err := c.read(ctx, p)
+	c := CertificateFiles{CertAs: "--cert", Cert: f.cert, KeyAs: "--key", Key: f.key, Pass: pass,
+		Encrypted: "give its passphrase with --pass: " + credential.Forms}
+	pair, err := c.Read(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -134,31 +134,31 @@ func (f *TLSFlags) clientCertificate(ctx context.Context, line *cmdline.Line, p 
 	return nil
 }
 
-// certificateFiles are the files of a client certificate, and the flags that name them.
-type certificateFiles struct {
-	certAs, cert string
-	keyAs, key   string            // key is "" if the private key is in the file of the certificate
-	pass         proto.TokenSource // the passphrase of the private key; nil for none
-	encrypted    string            // what to do when a passphrase is missing
+// CertificateFiles are the files of a client certificate, and the flags that name them.
+type CertificateFiles struct {
+	CertAs, Cert string
+	KeyAs, Key   string            // Key is "" if the private key is in the file of the certificate
+	Pass         proto.TokenSource // the passphrase of the private key; nil for none
+	Encrypted    string            // what to do when a passphrase is missing
 }
 
-// read reads the certificate. An error names the flag.
-func (c certificateFiles) read(ctx context.Context, p *program.Program) (*tls.Certificate, error) {
-	certPEM, err := p.ReadNamed(ctx, c.certAs, c.cert, bounded.Certificates)
+// Read reads the certificate. An error names the flag.
+func (c CertificateFiles) Read(ctx context.Context, p *program.Program) (*tls.Certificate, error) {
+	certPEM, err := p.ReadNamed(ctx, c.CertAs, c.Cert, bounded.Certificates)
 	if err != nil {
 		return nil, err
 	}
-	keyAs, keyFile, keyPEM := c.keyAs, c.key, []byte(nil)
-	if c.key == "" {
-		keyAs, keyFile, keyPEM = c.certAs, c.cert, certPEM
-	} else if keyPEM, err = p.ReadNamed(ctx, c.keyAs, c.key, bounded.Certificates); err != nil {
+	keyAs, keyFile, keyPEM := c.KeyAs, c.Key, []byte(nil)
+	if c.Key == "" {
+		keyAs, keyFile, keyPEM = c.CertAs, c.Cert, certPEM
+	} else if keyPEM, err = p.ReadNamed(ctx, c.KeyAs, c.Key, bounded.Certificates); err != nil {
 		return nil, err
 	}
 	key, err := netdial.PrivateKey(keyPEM, func() ([]byte, error) {
-		if c.pass == nil {
+		if c.Pass == nil {
 			return nil, netdial.ErrEncrypted
 		}
-		v, err := c.pass(ctx)
+		v, err := c.Pass(ctx)
 		return []byte(v.Reveal()), err
 	})
 	if program.Interrupts(err) {
@@ -167,18 +167,18 @@ func (c certificateFiles) read(ctx context.Context, p *program.Program) (*tls.Ce
 	if err != nil {
 		u := cmdline.FlagErrorf(keyAs, ": %s: %v", keyFile, err)
 		if errors.Is(err, netdial.ErrEncrypted) {
-			u.Advice = c.encrypted
-		} else if errors.Is(err, netdial.ErrNoKey) && c.key == "" {
-			u.Advice = "give the file of the private key with " + c.keyAs
+			u.Advice = c.Encrypted
+		} else if errors.Is(err, netdial.ErrNoKey) && c.Key == "" {
+			u.Advice = "give the file of the private key with " + c.KeyAs
 		}
 		return nil, u
 	}
 	pair, err := tls.X509KeyPair(certPEM, key)
 	if err != nil {
-		return nil, cmdline.FlagErrorf(c.certAs, ": %s: %s", c.cert, strings.TrimPrefix(err.Error(), "tls: "))
+		return nil, cmdline.FlagErrorf(c.CertAs, ": %s: %s", c.Cert, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
-		p.Warn("the client certificate of %s expired on %s", c.certAs, pair.Leaf.NotAfter.Format(time.DateOnly))
+		p.Warn("the client certificate of %s expired on %s", c.CertAs, pair.Leaf.NotAfter.Format(time.DateOnly))
 	}
 	return &pair, nil
 }

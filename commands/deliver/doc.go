@@ -1,0 +1,2 @@
+// Package deliver has the destinations of --to, one in a row of one list, and their flags.
+package deliver
