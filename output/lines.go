@@ -112,6 +112,12 @@ func (l *lineWriter) made(b []byte) error {
 	return l.end()
 }
 
+// line adds a line that is not JSON, as it is.
+func (l *lineWriter) line(b []byte) error {
+	l.buf = append(l.buf, b...)
+	return l.end()
+}
+
 // valid adds the JSON value in b; breaks says whether a CR or LF occurs in it.
 func (l *lineWriter) valid(b []byte, breaks bool) error {
 	if breaks || l.style != nil || len(b) >= bufferSize {

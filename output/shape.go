@@ -201,7 +201,10 @@ func mayBeString(b []byte) bool {
 // it is.
 func (w *Writer) whole(s *eventView, known bool) error {
 	var bad, err error
-	if known {
+	if w.opts.Line != nil && w.opts.Format != FormatFrames {
+		w.scratch = w.opts.Line(w.scratch[:0], s.ev)
+		err = w.lines.line(w.scratch)
+	} else if known {
 		bad, err = w.original(s)
 	} else {
 		bad, err = w.message(s)

@@ -34,6 +34,9 @@ type Options struct {
 	Null bool
 	// Style shows records to people.
 	Style Style
+	// Line, if not nil, appends what is printed of an event without a filter, a line
+	// without its end, in the formats FormatMessage and FormatCloudEvents.
+	Line func(dst []byte, ev *proto.Event) []byte
 	// Limit is how much memory the values of an event may take for expressions to
 	// look at them, in bytes, by and large; 0 is no limit. An event beyond it is one
 	// on which they fail.

@@ -297,3 +297,17 @@ type Description struct {
 	// empty means none.
 	Data []byte
 }
+
+// A Summarizer is a Service that says what people want to see of an event at a glance.
+type Summarizer interface {
+	// The result of Summary may refer to m.Data.
+	Summary(m Message) Summary
+}
+
+// A Summary is what people want to see of an event. All of it may be empty.
+type Summary struct {
+	// What it is: a kind or a channel. From whom: a device, a location.
+	What, From string
+	// Data is the JSON with its values; nil means the whole message, empty means none.
+	Data []byte
+}

@@ -176,6 +176,14 @@ func (s *playedService) Describe(m proto.Message) proto.Description {
 	return out
 }
 
+// Summary implements proto.Summarizer.
+func (s *playedService) Summary(m proto.Message) proto.Summary {
+	if x, ok := s.Player.(proto.Summarizer); ok {
+		return x.Summary(m)
+	}
+	return proto.Summary{}
+}
+
 // recordedEnd returns the error for the end of a recording.
 func recordedEnd(s *stream.Stream, path string, recording *proto.RecordingReader, as string, w *output.Writer) error {
 	if as != recording.Head.Service && recording.Head.Service != "" && w.Counts().Events == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/hark-cli/hark/internal/jq"
 	"github.com/hark-cli/hark/internal/prompt"
 	"github.com/hark-cli/hark/output"
+	"github.com/hark-cli/hark/output/view"
 )
 
 // OutputFlags define what a stream prints.
@@ -23,13 +24,14 @@ type OutputFlags struct {
 	// timeTyped: --time is on the command line; otherwise it applies to terminals only.
 	timeTyped bool
 	jqError   string
+	view      string
 	reports   []string
 	Verbose   bool
 	Quiet     bool
 }
 
 func newOutputFlags() OutputFlags {
-	return OutputFlags{Shape: prompt.Shape{Format: string(output.FormatMessage)}, Color: "auto", jqError: "continue"}
+	return OutputFlags{Shape: prompt.Shape{Format: string(output.FormatMessage)}, Color: "auto", jqError: "continue", view: "json"}
 }
 
 // Flags declares them.
@@ -51,6 +53,8 @@ func (f *OutputFlags) Flags() []*cmdline.Flag {
 			Usage: "end each record with NUL instead of a line feed"},
 		{Name: "pretty", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.Pretty),
 			Usage: "indent JSON over several lines"},
+		{Name: "view", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.view),
+			Usage: "on a terminal, show an event as: `json|pretty|brief`", Detail: " (as JSON, as with --pretty, or on one line with as much of its data as fits)"},
 		{Name: "color", Rare: true, Group: program.CatOutput, Value: cmdline.String(&f.Color),
 			Usage: "color JSON: `auto|always|never`", Detail: "; auto colors on a terminal, as NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM allow"},
 		{Name: "time", Rare: true, Group: program.CatOutput, Value: cmdline.Bool(&f.Time),
@@ -74,6 +78,13 @@ func (f *OutputFlags) Check(ctx context.Context, line *cmdline.Line) error {
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, f.Color) {
 		return cmdline.ValueErrorf(line.GivenAs("color"), cmdline.Cut(f.Color, 24), "expected auto, always or never")
+	}
+	if !slices.Contains(prompt.Views, f.view) {
+		return cmdline.ValueErrorf(line.GivenAs("view"), cmdline.Cut(f.view, 24), "expected json, pretty or brief")
+	}
+	if program.Of(ctx).StdoutTerminal {
+		f.Pretty = f.Pretty || f.view == "pretty"
+		f.Brief = f.view == "brief" && !f.Pretty
 	}
 	if f.Raw && f.JQ == "" {
 		if f.JQ = "."; line.TypedAs("raw-output") == "" { // a setting that does not apply
@@ -206,6 +217,9 @@ func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.V
 	if len(f.reports) > 0 {
 		o.Keep = reportedEvents
 	}
+	if f.Brief && s.StdoutTerminal {
+		o.Line = s.brief().Append
+	}
 	if o.Style, err = style(s.Program, &f.OutputFlags); err != nil {
 		return o, vars, err
 	}
@@ -213,6 +227,14 @@ func (s *Stream) outputOptions(ctx context.Context) (o output.Options, vars jq.V
 		o.Filter, err = jq.Compile("--jq", f.JQ, vars)
 	}
 	return o, vars, err
+}
+
+// brief returns what shows an event on one line.
+func (s *Stream) brief() *view.Brief {
+	return &view.Brief{
+		Summary: s.summary, Color: s.Colored(s.Flags.Color),
+		Width: func() int { columns, _ := s.Screen(); return columns },
+	}
 }
 
 // watchFlags limit the cost of expressions.

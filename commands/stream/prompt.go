@@ -106,8 +106,13 @@ func (s *Stream) talks() bool {
 // capture passes the output of the stream to a view.
 func (s *Stream) capture() {
 	f := s.Flags
-	s.screen = &prompt.Screen{Color: s.Colored(f.Color), Pretty: f.Pretty, Time: f.Time}
-	f.Color, f.Pretty, f.Time = "never", false, false
+	b := s.brief()
+	b.Indent = prompt.MarkWidth
+	s.screen = &prompt.Screen{Color: s.Colored(f.Color), Pretty: f.Pretty, Brief: f.Brief, Time: f.Time, Line: func(dst []byte, ev *proto.Event) []byte {
+		b.Summary = s.summary // known once the stream has begun
+		return b.Append(dst, ev)
+	}}
+	f.Color, f.Pretty, f.Brief, f.Time = "never", false, false, false
 	s.Stdout, s.StdoutTerminal = s.screen, false
 }
 

@@ -39,6 +39,7 @@ type Stream struct {
 	missed     error                                     // the first gap, with --on-gap fail
 	readyFile  *readyFile                                // nil without --ready-file
 	describe   func(proto.Message) proto.Description
+	summary    func(proto.Message) proto.Summary
 	place      string    // of what is opened
 	names      []string  // in it
 	recipe     string    // that it was made of
@@ -260,6 +261,9 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 	}()
 	if d, ok := svc.(proto.Describer); ok {
 		s.describe = d.Describe
+	}
+	if x, ok := svc.(proto.Summarizer); ok {
+		s.summary = x.Summary
 	}
 	dog := jq.NewWatchdog(s.Flags.jqTimeout)
 	w, err := s.Writer(dog.Context(dead))

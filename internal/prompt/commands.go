@@ -40,6 +40,7 @@ func promptCommands() []promptCommand {
 		{"every", "[D => JQ|off]", "send the outputs of JQ at intervals", (*talk).cmdEvery, nil},
 		{"wait", "EXPR [D]", "wait until a message matches, at most D (30s)", (*talk).cmdWait, (*talk).exprWords},
 		{"format", "FORMAT", "output format, as for --format", (*talk).cmdFormat, (*talk).formatWords},
+		{"view", "json|pretty|brief", "how messages are shown, as for --view", (*talk).cmdView, (*talk).viewWords},
 		{"pretty", "", "turn indented JSON on or off", (*talk).cmdPretty, nil},
 		{"time", "", "turn the time of each message, and since the last, on or off", (*talk).cmdTime, nil},
 		{"edit", "", "edit a message in $EDITOR", (*talk).cmdEdit, nil},

@@ -97,6 +97,8 @@ func (t *talk) formatWords() []string {
 	return all
 }
 
+func (t *talk) viewWords() []string { return Views }
+
 // historyShown is how many lines /history lists.
 const historyShown = 50
 

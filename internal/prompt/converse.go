@@ -71,14 +71,24 @@ type Shape struct {
 	JQ     string
 	Raw    bool
 	Pretty bool
+	Brief  bool // on one line, on a terminal
 	Time   bool
 }
+
+// Views are the names of the ways to show messages, as for --view.
+var Views = []string{"json", "pretty", "brief"}
 
 // A Screen receives the output of a stream for a view, in the format of the flags.
 type Screen struct {
 	bytes.Buffer
-	Color, Pretty, Time bool
+	Color, Pretty, Brief, Time bool
+	// Line appends a message on one line, without its end, which begins MarkWidth columns
+	// to the right.
+	Line func(dst []byte, ev *proto.Event) []byte
 }
+
+// MarkWidth is the width of what stands before each message, in columns.
+const MarkWidth = 2
 
 // A Recording records frames until it is closed.
 type Recording struct {
@@ -150,7 +160,7 @@ func (t *talk) open(w *output.Writer) (*view, error) {
 		t.Say.Redirect(PostWriter{Editor: ed})
 	}
 	t.view = &view{
-		ed: ed, color: t.color, pretty: t.Screen.Pretty, times: t.Screen.Time, words: &t.words, log: &t.log,
+		ed: ed, color: t.color, pretty: t.Screen.Pretty, brief: t.Screen.Brief, line: t.Screen.Line, times: t.Screen.Time, words: &t.words, log: &t.log,
 		w: w, buf: &t.Screen.Buffer,
 	}
 	return t.view, nil

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/hark-cli/hark/internal/cmdline"
@@ -120,7 +121,27 @@ func (t *talk) cmdFormat(rest string) error {
 	return t.reshape(func(f *Shape) { f.Format = rest })
 }
 
+func (t *talk) cmdView(rest string) error {
+	if !slices.Contains(Views, rest) {
+		return cmdline.ValueErrorf("/view", cmdline.Cut(rest, 24), "expected json, pretty or brief")
+	}
+	pretty, brief := rest == "pretty", rest == "brief"
+	if t.view != nil {
+		t.view.mu.Lock()
+		t.view.pretty, t.view.brief = pretty, brief
+		t.view.mu.Unlock()
+		return nil
+	}
+	return t.reshape(func(f *Shape) { f.Pretty, f.Brief = pretty, brief })
+}
+
 func (t *talk) cmdPretty(string) error {
+	t.Shape.Brief = false
+	if t.view != nil {
+		t.view.mu.Lock()
+		t.view.brief = false
+		t.view.mu.Unlock()
+	}
 	return t.toggle("pretty", func(v *view) *bool { return &v.pretty }, func(f *Shape) *bool { return &f.Pretty })
 }
 

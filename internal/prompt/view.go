@@ -28,6 +28,8 @@ type view struct {
 	asIs   bool // messages are shown unchanged
 	frames bool // all frames are shown
 	pretty bool
+	brief  bool
+	line   func(dst []byte, ev *proto.Event) []byte
 	times  bool
 	last   time.Time
 	out    []byte
@@ -88,6 +90,10 @@ func (v *view) show(ev *proto.Event) {
 	mark := Paint(v.color, Received, "< ")
 	if ev.Direction == proto.Out {
 		mark = Paint(v.color, Sent, "> ")
+	}
+	if v.brief && v.asIs && received(ev) {
+		v.out = append(v.line(append(v.out, mark...), ev), '\n')
+		return
 	}
 	if v.times {
 		at := ev.Time.Format("15:04:05.000")

@@ -3,6 +3,7 @@ package doshii
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 
 	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto"
@@ -11,6 +12,9 @@ import (
 
 // sourceName matches the names of events.
 var sourceName = regexp.MustCompile(`^[a-z0-9_.-]+$`)
+
+// typePrefix stands in front of the name of an event in its type.
+const typePrefix = "co.doshii."
 
 // Describe implements Describer. The source is the address of the socket, the type the
 // name of the event, the subject the id of its payload. Events of Doshii have no id and
@@ -37,7 +41,7 @@ func (d *Service) Describe(m proto.Message) proto.Description {
 	if !sourceName.MatchString(name) {
 		return out
 	}
-	out.Type = "co.doshii." + name
+	out.Type = typePrefix + name
 	if out.Data = data; data == nil {
 		out.Data = []byte{}
 	}
@@ -52,4 +56,11 @@ func (d *Service) Describe(m proto.Message) proto.Description {
 		return false
 	})
 	return out
+}
+
+// Summary implements proto.Summarizer: the name of the event, the id of its payload, and
+// the payload.
+func (d *Service) Summary(m proto.Message) proto.Summary {
+	e := d.Describe(m)
+	return proto.Summary{What: strings.TrimPrefix(e.Type, typePrefix), Data: e.Data}
 }

@@ -174,3 +174,29 @@ func textual(contentType string) (isJSON, isText bool) {
 func (d *Service) Describe(proto.Message) proto.Description {
 	return proto.Description{Source: "drogue://" + url.PathEscape(d.Application), Subject: d.Channel}
 }
+
+// Summary implements proto.Summarizer: the channel, or the type of what has none, the
+// device, and the payload.
+func (d *Service) Summary(m proto.Message) (s proto.Summary) {
+	var kind string
+	eventjson.Members(m.Data, func(name, value []byte) bool {
+		switch string(name) {
+		case "subject":
+			s.What, _ = eventjson.String(value)
+		case "type":
+			kind, _ = eventjson.String(value)
+		case "device":
+			s.From, _ = eventjson.String(value)
+		case "data", "data_base64":
+			s.Data = value
+		}
+		return true
+	})
+	if s.What == "" {
+		s.What = kind
+	}
+	if s.Data == nil && kind != "" { // an event without a payload
+		s.Data = []byte{}
+	}
+	return s
+}

@@ -58,3 +58,31 @@ func unixMilli(b []byte) time.Time {
 	}
 	return time.UnixMilli(ms)
 }
+
+// Summary implements proto.Summarizer: the path of the stream, and the elements of the
+// event. Devices have no member of their own in the protocol, but often an element.
+func (o *Service) Summary(m proto.Message) (s proto.Summary) {
+	var resource, value []byte
+	eventjson.Members(m.Data, func(name, v []byte) bool {
+		switch string(name) {
+		case "resource":
+			resource = v
+		case "value":
+			value = v
+		}
+		return true
+	})
+	eventjson.Members(value, func(name, v []byte) bool {
+		switch string(name) {
+		case "path":
+			s.What, _ = eventjson.String(v)
+		case "elems":
+			s.Data = v
+		}
+		return true
+	})
+	if s.What == "" {
+		s.What, _ = eventjson.String(resource)
+	}
+	return s
+}

@@ -172,6 +172,12 @@ func (s *Service) Describe(m proto.Message) (d proto.Description) {
 	return d
 }
 
+// Summary implements proto.Summarizer: type, subject and payload.
+func (s *Service) Summary(m proto.Message) proto.Summary {
+	d := s.Describe(m)
+	return proto.Summary{What: d.Type, From: d.Subject, Data: d.Data}
+}
+
 // attribute is the text that an expression yields for an event; "" for null and for nil.
 func attribute(e *expr, v any, vars []any) string {
 	if e == nil {

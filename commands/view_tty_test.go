@@ -1,0 +1,57 @@
+//go:build unix
+
+package commands
+
+import (
+	"fmt"
+	"testing"
+)
+
+// --view brief keeps each event on one row, whatever it is and while the terminal is
+// resized.
+func TestBriefOnTerminal(t *testing.T) {
+	t.Parallel()
+	x := startTTY(t, `exec $HARK connect $URL -q --view brief --jq-timeout 0 </dev/null`)
+	x.await("the connection", func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.open == 1
+	})
+	x.say(`{"name":"日本語","n":1}`)
+	x.until(" name 日本語 n 1")
+	const long = `{"text":"0123456789012345678901234567890123456789012345678901234567890123456789","n":1}`
+	x.say(long)
+	x.until(" text 012345678901234567890123456789012345678901234…")
+	x.resize(40, 12)
+	x.say(long)
+	x.until(" text 0123456789012345678901234…")
+	for i := range 50 {
+		x.resize(30+i, 12)
+		x.say(fmt.Sprintf(`{"text":"\u001b[2J","i":%d,"more":%s}`, i, long))
+	}
+	x.say("end")
+	x.until(" end")
+}
+
+// At the prompt as well, from now on.
+func TestPromptView(t *testing.T) {
+	t.Parallel()
+	x := startTTY(t, plainPrompt)
+	x.ready()
+	x.keys("/view brief\r")
+	x.until("> /view brief\n>")
+	x.say(`{"a":{"b":[1]}}`)
+	x.until(" a.b [1]\n>")
+	x.keys("/view wide\r")
+	x.shows("pretty or brief")
+	x.keys("/view pretty\r")
+	x.until("> /view pretty\n>")
+	x.say(`{"a":1}`)
+	x.until("< {\n    \"a\": 1\n  }\n>")
+	x.keys("/view json\r")
+	x.until("> /view json\n>")
+	x.say(`{"a":1}`)
+	x.until("< {\"a\":1}\n>")
+	x.keys("\x04")
+	x.ended(0)
+}
