@@ -4,6 +4,7 @@ package commands
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -53,5 +54,42 @@ func TestPromptView(t *testing.T) {
 	x.say(`{"a":1}`)
 	x.until("< {\"a\":1}\n>")
 	x.keys("\x04")
+	x.ended(0)
+}
+
+// What has scrolled away can be seen again, and copied.
+func TestPromptLast(t *testing.T) {
+	t.Parallel()
+	x := startTTY(t, `unset NO_COLOR; exec $HARK connect $URL -q --color always`)
+	x.ready()
+	x.keys("/last\r")
+	x.until("nothing yet\n>")
+	for _, text := range []string{`{"n":1}`, `{"n":2}`, "text", `{"n":3}`} {
+		x.say(text)
+		x.shows(text)
+	}
+	x.keys("/last 2 .n < 3\r")
+	x.await("the messages again", func() bool {
+		return strings.Count(x.screen(), `{"n":1}`) == 2 && strings.Count(x.screen(), `{"n":2}`) == 2
+	})
+	x.keys("/last .n == 9\r")
+	x.until("no message matches\n>")
+	x.keys("/last .n ==\r")
+	x.shows("/last")
+	x.keys("/copy 2\r")
+	x.until("4 bytes copied, if the terminal allows that\n>")
+	x.mu.Lock()
+	raw := string(x.raw)
+	x.mu.Unlock()
+	for _, want := range []string{"\x1b]52;c;dGV4dA==\a", "\x1b[36m1\x1b[0m"} { // text, and a number in color
+		if !strings.Contains(raw, want) {
+			t.Errorf("%q was not written", want)
+		}
+	}
+	x.keys("/copy 9\r")
+	x.shows("there is no such message")
+	x.keys("/?\r")
+	x.shows("send /TEXT as a message")
+	x.keys("/q\r")
 	x.ended(0)
 }

@@ -61,6 +61,16 @@ const (
 	inWord                // a number, true, false or null
 )
 
+// AppendStyled appends a JSON value, which must be valid and on one line, in a style.
+func AppendStyled(dst, b []byte, s Style) []byte {
+	t := newStyle(s)
+	if t == nil {
+		return append(dst, b...)
+	}
+	t.begin()
+	return t.end(t.feed(dst, b))
+}
+
 func newStyle(s Style) *style {
 	if s == (Style{}) {
 		return nil

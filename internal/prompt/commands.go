@@ -43,6 +43,8 @@ func promptCommands() []promptCommand {
 		{"view", "json|pretty|brief", "how messages are shown, as for --view", (*talk).cmdView, (*talk).viewWords},
 		{"pretty", "", "turn indented JSON on or off", (*talk).cmdPretty, nil},
 		{"time", "", "turn the time of each message, and since the last, on or off", (*talk).cmdTime, nil},
+		{"last", "[N] [EXPR]", "show the last 10 or N messages again, those that match EXPR", (*talk).cmdLast, (*talk).exprWords},
+		{"copy", "[N]", "copy the last message received, or the Nth last, to the clipboard of the terminal", (*talk).cmdCopy, nil},
 		{"edit", "", "edit a message in $EDITOR", (*talk).cmdEdit, nil},
 		{"save", "FILE", "save the messages sent and received as a smoke test", (*talk).cmdSave, nil},
 		{"record", "FILE|off", "record every frame from now on", (*talk).cmdRecord, nil},
@@ -82,11 +84,20 @@ func (t *talk) commands() []promptCommand {
 	return all
 }
 
+// otherNames are names of commands in other programs, such as psql and ipython.
+var otherNames = map[string]string{"exit": "quit", "q": "quit", "?": "help"}
+
 // command runs a line without its slash.
 func (t *talk) command(line string) error {
 	name, rest, _ := strings.Cut(line, " ")
 	rest = strings.TrimSpace(rest)
 	all := t.commands()
+	is := func(name string) func(promptCommand) bool {
+		return func(c promptCommand) bool { return c.name == name }
+	}
+	if long := otherNames[name]; long != "" && !slices.ContainsFunc(all, is(name)) {
+		name = long
+	}
 	for _, c := range all {
 		if c.name == name {
 			if c.args == "" && rest != "" {
@@ -215,19 +226,26 @@ func (t *talk) cmdEdit(string) error {
 }
 
 // cmdRecord starts or ends a recording.
+// stopRecording ends the recording, if there is one.
+func (t *talk) stopRecording() error {
+	t.settle()
+	if r := t.recording.Swap(nil); r != nil {
+		return r.Close()
+	}
+	return nil
+}
+
 func (t *talk) cmdRecord(rest string) error {
 	if rest != "off" {
 		if err := t.filesAllowed("/record"); err != nil {
 			return err
 		}
 	}
-	t.settle()
-	if r := t.recording.Swap(nil); r != nil {
-		if err := r.Close(); err != nil {
-			return err
-		}
+	if err := t.stopRecording(); err != nil {
+		return err
 	}
 	if rest == "off" {
+		t.answer("recording off")
 		return nil
 	}
 	r, err := t.Record(rest)
@@ -235,6 +253,7 @@ func (t *talk) cmdRecord(rest string) error {
 		return err
 	}
 	t.recording.Store(r)
+	t.answer("recording to " + rest)
 	return nil
 }
 

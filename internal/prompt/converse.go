@@ -130,7 +130,7 @@ func Converse(ctx context.Context, c Config, o proto.Options, w *output.Writer) 
 	go t.read(ctx, lines)
 	err := t.loop(ctx, result)
 	t.up = false
-	if terr := t.cmdRecord("off"); terr != nil {
+	if terr := t.stopRecording(); terr != nil {
 		return terr
 	}
 	if errors.Is(err, ErrQuit) && t.failure != nil {

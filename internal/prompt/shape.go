@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -87,7 +88,11 @@ func (t *talk) cmdJQ(rest string) error {
 	} else if _, err := t.compile(jq.Compile, "/jq", rest); err != nil {
 		return err
 	}
-	return t.reshape(func(f *Shape) { f.JQ, f.Raw = rest, f.Raw && rest != "" })
+	if err := t.reshape(func(f *Shape) { f.JQ, f.Raw = rest, f.Raw && rest != "" }); err != nil {
+		return err
+	}
+	t.answer("jq " + cmp.Or(rest, "off"))
+	return nil
 }
 
 func (t *talk) cmdUntil(rest string) error {
@@ -99,10 +104,15 @@ func (t *talk) cmdUntil(rest string) error {
 		}
 		until = append(until, output.Until(filter))
 	}
-	return t.sink.change(t.Shape, func(w *output.Writer) error {
+	err := t.sink.change(t.Shape, func(w *output.Writer) error {
 		w.Await(until...)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	t.answer("until " + rest)
+	return nil
 }
 
 // compile compiles the argument of a command, with Compile or CompileCondition.

@@ -23,6 +23,9 @@ type transcript struct {
 	mu      sync.Mutex
 	entries []said
 	left    int // entries that did not fit
+
+	recent []recent // the last messages, for /last
+	kept   int      // bytes of them
 }
 
 // A said is one message, or a command that belongs to the dialogue.
@@ -50,6 +53,7 @@ func (l *transcript) all() (entries []said, left int) {
 func (l *transcript) add(dir proto.Direction, binary bool, data []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.look(dir, binary, data)
 	if len(l.entries) >= transcriptLimit || len(data) > SaidLimit {
 		l.left++
 		return

@@ -2,7 +2,6 @@ package prompt
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -117,13 +116,12 @@ func (v *view) show(ev *proto.Event) {
 	}
 	for line := range strings.Lines(v.buf.String()) {
 		line = strings.TrimSuffix(line, "\n")
-		if v.pretty {
-			var b bytes.Buffer
-			if json.Indent(&b, []byte(line), "", "  ") == nil {
-				line = b.String()
-			}
+		isJSON, _ := eventjson.Valid([]byte(line))
+		line = Visible(line)
+		if isJSON && (v.pretty || v.color) {
+			line = string(output.AppendStyled(nil, []byte(line), output.Style{Pretty: v.pretty, Color: v.color}))
 		}
-		v.add(mark, Visible(line))
+		v.add(mark, line)
 	}
 }
 
