@@ -21,7 +21,7 @@ const (
 	// FormatCloudEvents prints the event as CloudEvents 1.0 JSON. A message that is
 	// a CloudEvent already passes through as with FormatMessage.
 	FormatCloudEvents Format = "cloudevents"
-	// FormatFrames prints each frame as a line of a recording (see proto.AppendRecord);
+	// FormatFrames prints each frame as a line of a recording (see proto.BeginFrame);
 	// it is for a run with proto.Options.Frames.
 	FormatFrames Format = "frames"
 )
@@ -58,7 +58,7 @@ func (w *Writer) record(ev *proto.Event) (data []byte, rest eventjson.Tail, bina
 		if r.Direction == proto.Out {
 			r.Payload = w.opts.Redact(r.Payload)
 		}
-		w.scratch, rest = proto.BeginRecord(w.scratch[:0], r)
+		w.scratch, rest = proto.BeginFrame(w.scratch[:0], r)
 		rest.End = strings.TrimSuffix(rest.End, "\n")
 	default:
 		return ev.Data, rest, ev.Binary

@@ -16,7 +16,7 @@ import (
 type frameSink struct{ lines []string }
 
 func (s *frameSink) Event(ev *Event) error {
-	b := AppendRecord(nil, FrameRecord{
+	b, _ := BeginFrame(nil, FrameRecord{
 		Time: ev.Time, Direction: ev.Direction, Opcode: ev.Opcode, Payload: ev.Data, Secret: ev.Secret,
 	})
 	_, rest, _ := strings.Cut(strings.TrimSuffix(string(b), "\n"), ",")

@@ -17,15 +17,18 @@ import (
 //
 //	{"format":"hark-tape","version":1,"time":"…","service":"drogue"}
 //	{"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
+//	{"time":"…","dir":"in","op":"text","size":7,"json":{"a":1}}
 //	{"time":"…","dir":"in","op":"text","text":"…"}
 //	{"time":"…","dir":"in","op":"binary","base64":"…"}
 //	{"time":"…","dir":"out","op":"text","withheld":true}
 //	{"time":"…","dir":"in","op":"close","code":1000,"reason":"bye"}
 //	{"time":"…","op":"end","exit_code":8,"error":"…"}
 //
-// Times are those of RFC 3339 with nanoseconds. A payload that is UTF-8 is in text,
-// whatever its opcode, any other in base64. A recording without a head, such as the
-// output of --format frames, can be read too. A handshake begins a connection.
+// Times are those of RFC 3339 with nanoseconds. A message that is a JSON object or array
+// on one line is in json, byte for byte, after its size in bytes: most messages are, and
+// so need no quoting. Any other payload that is UTF-8 is in text, and the rest in base64.
+// A recording without a head, such as the output of --format frames, which has no json,
+// can be read too. A handshake begins a connection.
 const (
 	recordingFormat  = "hark-tape"
 	recordingVersion = 1
@@ -81,6 +84,7 @@ type recordingLine struct {
 
 	Dir      string             `json:"dir,omitempty"`
 	Op       string             `json:"op,omitempty"`
+	JSON     json.RawMessage    `json:"json,omitempty"` // size is read by textRecord alone
 	Text     *string            `json:"text,omitempty"`
 	Base64   *[]byte            `json:"base64,omitempty"`
 	Code     int                `json:"code,omitempty"`
@@ -134,15 +138,23 @@ func AppendRecord(dst []byte, r FrameRecord) []byte {
 // BeginRecord is AppendRecord for records that may be long: of a long record it appends
 // the start, and rest produces what follows. rest refers to the payload.
 func BeginRecord(dst []byte, r FrameRecord) (start []byte, rest eventjson.Tail) {
+	if r.Handshake != nil || r.Secret || r.Opcode.Control() || !isDocument(r.Payload) {
+		return BeginFrame(dst, r)
+	}
+	dst = appendFrameStart(dst, r)
+	dst = append(dst, `","size":`...)
+	dst = strconv.AppendInt(dst, int64(len(r.Payload)), 10)
+	dst = append(dst, `,"json":`...)
+	return eventjson.Tail{Data: r.Payload, Form: eventjson.Verbatim, End: "}\n"}.Finish(dst)
+}
+
+// BeginFrame is BeginRecord in the form of --format frames, where a payload that is UTF-8
+// is always in text, so that a filter need not look in two places.
+func BeginFrame(dst []byte, r FrameRecord) (start []byte, rest eventjson.Tail) {
 	if r.Handshake != nil {
 		return appendHandshake(dst, r), rest
 	}
-	dst = append(dst, `{"time":"`...)
-	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
-	dst = append(dst, `","dir":"`...)
-	dst = append(dst, r.Direction.String()...)
-	dst = append(dst, `","op":"`...)
-	dst = append(dst, r.Opcode.String()...)
+	dst = appendFrameStart(dst, r)
 	switch {
 	case r.Secret:
 		dst = append(dst, `","withheld":true`...)
@@ -162,6 +174,29 @@ func BeginRecord(dst []byte, r FrameRecord) (start []byte, rest eventjson.Tail) 
 		return eventjson.Tail{Data: r.Payload, Form: eventjson.Base64, End: "\"}\n"}.Finish(dst)
 	}
 	return append(dst, "}\n"...), rest
+}
+
+// appendFrameStart appends the members that all frames have, but for the quote at the end.
+func appendFrameStart(dst []byte, r FrameRecord) []byte {
+	dst = append(dst, `{"time":"`...)
+	dst = r.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
+	dst = append(dst, `","dir":"`...)
+	dst = append(dst, r.Direction.String()...)
+	dst = append(dst, `","op":"`...)
+	return append(dst, r.Opcode.String()...)
+}
+
+// isDocument reports whether b is a JSON object or array that can be a member of a record
+// as it is: with nothing around it, no line breaks in it, and nested no deeper than a
+// record may be.
+func isDocument(b []byte) bool {
+	return isBracketed(b) && bytes.IndexByte(b, '\n') < 0 && bytes.IndexByte(b, '\r') < 0 && eventjson.ValidAt(b, 1)
+}
+
+// isBracketed reports whether b begins and ends as a JSON object or array does.
+func isBracketed(b []byte) bool {
+	last := len(b) - 1
+	return last > 0 && (b[0] == '{' && b[last] == '}' || b[0] == '[' && b[last] == ']')
 }
 
 func appendHandshake(dst []byte, r FrameRecord) []byte {

@@ -11,12 +11,19 @@ import (
 // How nearly all lines of a recording look, those of BeginRecord for messages of text.
 var (
 	lineTime = []byte(`{"time":"`)
-	lineIn   = []byte(`","dir":"in","op":"text","text":"`)
-	lineOut  = []byte(`","dir":"out","op":"text","text":"`)
+	lineIn   = []byte(`","dir":"in","op":"text","`)
+	lineOut  = []byte(`","dir":"out","op":"text","`)
+	lineText = []byte(`text":"`)
+	lineSize = []byte(`size":`)
+	lineJSON = []byte(`,"json":`)
 )
 
 // textRecord reads a line of that form, in a tenth of the time that any line takes. When
 // ok is false it is another one, or none.
+//
+// It does not check the JSON in a line, because all that events go to does: a damaged
+// message is one that is not JSON, as a damaged text is. That nothing but the message is
+// taken for it, also in a line that was edited, is what its size is for.
 func (t *RecordingReader) textRecord(b []byte) (r FrameRecord, ok bool) {
 	b, ok = bytes.CutPrefix(b, lineTime)
 	end := bytes.IndexByte(b, '"')
@@ -28,12 +35,43 @@ func (t *RecordingReader) textRecord(b []byte) (r FrameRecord, ok bool) {
 	}
 	switch b = b[end:]; {
 	case bytes.HasPrefix(b, lineIn):
-		r.Direction, b = In, b[len(lineIn)-1:]
+		r.Direction, b = In, b[len(lineIn):]
 	case bytes.HasPrefix(b, lineOut):
-		r.Direction, b = Out, b[len(lineOut)-1:]
+		r.Direction, b = Out, b[len(lineOut):]
 	default:
 		return r, false
 	}
+	r.Opcode = frame.OpText
+	switch {
+	case bytes.HasPrefix(b, lineSize):
+		r.Payload, ok = sized(b[len(lineSize):])
+	case bytes.HasPrefix(b, lineText):
+		r.Payload, ok = t.unquoted(b[len(lineText)-1:])
+	default:
+		ok = false
+	}
+	return r, ok
+}
+
+// sized returns the message in the rest of a line, which begins with its size.
+func sized(b []byte) (message []byte, ok bool) {
+	digits := bytes.IndexByte(b, ',')
+	if digits <= 0 || digits > maxSizeDigits || b[0] == '0' {
+		return nil, false
+	}
+	size, ok := decimal(b[:digits])
+	b, is := bytes.CutPrefix(b[digits:], lineJSON)
+	if !ok || !is || len(b) <= size || !isEnd(b[size:]) || !isBracketed(b[:size]) {
+		return nil, false
+	}
+	return b[:size:size], true
+}
+
+// maxSizeDigits is how many digits a size has at most: those of maxRecordingLine.
+const maxSizeDigits = 9
+
+// unquoted returns the text in the rest of a line, which begins with its quote.
+func (t *RecordingReader) unquoted(b []byte) (text []byte, ok bool) {
 	var room []byte
 	if t.Room != nil {
 		room = t.Room(len(b))
@@ -43,15 +81,17 @@ func (t *RecordingReader) textRecord(b []byte) (r FrameRecord, ok bool) {
 		room = t.text[:0]
 	}
 	text, n := eventjson.AppendUnquoted(room, b)
-	if n == 0 || string(bytes.TrimRight(b[n:], "\r\n")) != "}" {
-		return r, false
+	if n == 0 || !isEnd(b[n:]) {
+		return nil, false
 	}
 	if own && cap(text) <= maxText {
 		t.text = text
 	}
-	r.Opcode, r.Payload = frame.OpText, text[len(room):]
-	return r, true
+	return text[len(room):], true
 }
+
+// isEnd reports whether b is the end of a line after its last member.
+func isEnd(b []byte) bool { return string(bytes.TrimRight(b, "\r\n")) == "}" }
 
 // A minute is the one that the last time was in: most times are in the same.
 type minute struct {

@@ -308,12 +308,14 @@ func (l *recordingLine) record() (FrameRecord, error) {
 			return r, fmt.Errorf("code is %d: expected that of a close frame", l.Code)
 		}
 		r.Payload = frame.ClosePayload(l.Code, l.Reason)
+	case l.JSON != nil:
+		r.Payload = l.JSON
 	case l.Base64 != nil:
 		r.Payload = *l.Base64
 	case l.Text != nil:
 		r.Payload = []byte(*l.Text)
 	default:
-		return r, errors.New("there is neither text nor base64")
+		return r, errors.New("there is neither json, text nor base64")
 	}
 	return r, nil
 }

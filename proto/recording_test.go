@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hark-cli/hark/internal/eventjson"
 	"github.com/hark-cli/hark/proto/frame"
 )
 
@@ -39,7 +41,16 @@ func recordingTable() []struct {
 		record FrameRecord
 		line   string
 	}{
-		{at(In, frame.OpText, `{"a": "<€>"}`), in + `"text","text":"{\"a\": \"<€>\"}"}`},
+		{at(In, frame.OpText, `{"a": "<€>"}`), in + `"text","size":14,"json":{"a": "<€>"}}`},
+		{at(Out, frame.OpText, `[1.0,{"a":1,"a":2}]`), out + `"text","size":19,"json":[1.0,{"a":1,"a":2}]}`},
+		{at(In, frame.OpBinary, `{}`), in + `"binary","size":2,"json":{}}`},
+		{at(In, frame.OpText, `"a"`), in + `"text","text":"\"a\""}`},
+		{at(In, frame.OpText, `{"a"}`), in + `"text","text":"{\"a\"}"}`},
+		{at(In, frame.OpText, "{\n}"), in + `"text","text":"{\n}"}`},
+		{at(In, frame.OpText, "{\r}"), in + `"text","text":"{\r}"}`},
+		{at(In, frame.OpText, "{} "), in + `"text","text":"{} "}`},
+		{at(In, frame.OpText, "{\"\xff\"}"), in + `"text","base64":"eyL/In0="}`},
+		{at(In, frame.OpPing, "{}"), in + `"ping","text":"{}"}`},
 		{at(In, frame.OpText, ""), in + `"text","text":""}`},
 		{at(In, frame.OpText, "two\nlines\u2028\x00"), in + `"text","text":"two\nlines` + "\u2028" + `\u0000"}`},
 		{at(In, frame.OpText, "\xff"), in + `"text","base64":"/w=="}`},
@@ -184,7 +195,7 @@ func TestRecordingErrors(t *testing.T) {
 		{"of the future", `{"format":"hark-tape","version":2}` + "\n", 0, "recording, line 1: the recording has version 2 of the format; only version 1 is supported"},
 		{"direction", head + `{"dir":"up","op":"text","text":""}` + "\n", 0, `recording, line 2: dir is "up": expected in or out`},
 		{"opcode", head + good + `{"dir":"in","op":"poke"}` + "\n", 1, `recording, line 3: op is "poke": expected `},
-		{"no payload", head + `{"dir":"in","op":"text"}` + "\n", 0, "recording, line 2: there is neither text nor base64"},
+		{"no payload", head + `{"dir":"in","op":"text"}` + "\n", 0, "recording, line 2: there is neither json, text nor base64"},
 		{"code", head + `{"dir":"in","op":"close","code":70000}` + "\n", 0, "recording, line 2: code is 70000: expected that of a close frame"},
 		{"unknown member", head + `{"dir":"in","op":"text","text":"x","later":[1]}` + "\n", 1, ""},
 	}
@@ -229,25 +240,38 @@ func TestRecordingInParts(t *testing.T) {
 	}
 }
 
+var sizeMember = regexp.MustCompile(`^(\{"time":"[^"]*","dir":"out","op":"[a-z]*",)"size":[0-9]+,`)
+
 // A recording is read unchanged; and no file makes the reader panic.
 func FuzzRecording(f *testing.F) {
 	for _, tt := range recordingTable() {
 		f.Add([]byte(tt.line), byte(tt.record.Opcode), tt.record.Payload)
 	}
 	f.Add([]byte(`{"format":"hark-tape","version":1}`), byte(frame.OpBinary), []byte("\xe2\x82"))
+	f.Add([]byte{}, byte(0), []byte(strings.Repeat("[", eventjson.MaxDepth)+strings.Repeat("]", eventjson.MaxDepth)))
+	f.Add([]byte{}, byte(0), []byte(strings.Repeat("[", eventjson.MaxDepth-1)+strings.Repeat("]", eventjson.MaxDepth-1)))
 	f.Fuzz(func(t *testing.T, file []byte, op byte, payload []byte) {
 		_, _, _ = readRecording(bytes.NewReader(file))
 		want := FrameRecord{Time: recordingTime, Direction: Out, Opcode: recordingOps[int(op)%len(recordingOps)], Payload: payload}
 		if want.Opcode == frame.OpClose {
 			return // its payload is parsed
 		}
-		line := AppendRecord(nil, want)
-		if bytes.IndexByte(line, '\n') != len(line)-1 {
-			t.Fatalf("more than one line: %q", line)
-		}
-		_, got, err := readRecording(bytes.NewReader(line))
-		if err != nil || len(got) != 1 || !sameRecord(got[0], want) {
-			t.Fatalf("%q became %v, %v", line, got, err)
+		start, rest := BeginFrame(nil, want)
+		for _, line := range [][]byte{AppendRecord(nil, want), rest.AppendAll(start)} {
+			if bytes.IndexByte(line, '\n') != len(line)-1 {
+				t.Fatalf("more than one line: %q", line)
+			}
+			if ok, _ := eventjson.Valid(line); !ok {
+				t.Fatalf("not JSON: %q", line)
+			}
+			// The size of an edited record may be wrong.
+			edited := sizeMember.ReplaceAll(line, []byte(`$1"size":1,`))
+			for _, line := range [][]byte{line, edited} {
+				_, got, err := readRecording(bytes.NewReader(line))
+				if err != nil || len(got) != 1 || !sameRecord(got[0], want) {
+					t.Fatalf("%q became %v, %v", line, got, err)
+				}
+			}
 		}
 	})
 }

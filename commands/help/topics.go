@@ -277,11 +277,12 @@ A recording is one JSON object per line: a header, then records in the order of 
 
   {"format":"hark-tape","version":1,"time":"…","service":"drogue"}
   {"time":"…","dir":"out","op":"handshake","request":{"url":"…","header":{…}},"response":{"status":101,"header":{…}}}
+  {"time":"…","dir":"in","op":"text","size":7,"json":{"a":1}}
   {"time":"…","dir":"in","op":"text","text":"…"}
   {"time":"…","dir":"in","op":"binary","base64":"…"}
   {"time":"…","dir":"in","op":"close","code":1000,"reason":"…"}
 
-op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A payload is in text if it is UTF-8, otherwise in base64; withheld replaces a payload that contained a credential. A handshake begins a connection; if its request has overlaps, the connection before it is used until this one is ready. A truncated recording is read up to its end.
+op is handshake, text, binary, ping, pong or close, dir is in (from the server) or out. A message that is a JSON object or array on one line is in json, after its size in bytes; any other payload is in text if it is UTF-8, otherwise in base64. --format frames has no json: what is UTF-8 is always in text. withheld replaces a payload that contained a credential. A handshake begins a connection; if its request has overlaps, the connection before it is used until this one is ready. A truncated recording is read up to its end.
 `},
 	}, ofServices, []cmdline.Topic{
 		{Name: "prompt", Summary: "interactive mode (REPL)", Text: `'hark connect URL' on a terminal opens a prompt, and so does -i on every command that streams. Each line that you type is sent as a text message; messages received are printed above it, marked with <.
