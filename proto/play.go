@@ -40,7 +40,7 @@ var ErrRecordingEnd = errors.New("the recording has ended")
 //   - a *Failure, if the service had refused a request;
 //   - the error of the recording.
 func Play(ctx context.Context, svc Player, recording iter.Seq2[FrameRecord, error], sink Sink, o Options) error {
-	p := &player{svc: svc, sink: sink, o: &o}
+	p := &player{svc: svc, sink: sink, o: &o, ev: Event{Direction: In}}
 	p.source, _ = svc.Start().(OfflineSource)
 	p.numbers.report, p.numbers.warn = p.report, func(text string) { o.Trace.warning(Warning(text)) }
 	err := p.play(ctx, recording)
@@ -84,18 +84,24 @@ func (p *player) play(ctx context.Context, recording iter.Seq2[FrameRecord, erro
 		}
 		p.o.Trace.frame(r)
 		if p.o.Frames && r.Handshake == nil {
-			if err := p.give(Message{Data: r.Payload, Binary: r.Opcode == frame.OpBinary, Time: r.Time}, r); err != nil {
+			p.ev.Direction, p.ev.Opcode, p.ev.Secret = r.Direction, r.Opcode, r.Secret
+			if err := p.give(r.message()); err != nil {
 				return err
 			}
 		}
-		if err := p.record(r); err != nil {
+		if err := p.record(&r); err != nil {
 			return err
 		}
 	}
 	return ErrRecordingEnd
 }
 
-func (p *player) record(r FrameRecord) error {
+// message returns the message of a frame.
+func (r *FrameRecord) message() Message {
+	return Message{Data: r.Payload, Binary: r.Opcode == frame.OpBinary, Time: r.Time}
+}
+
+func (p *player) record(r *FrameRecord) error {
 	switch {
 	case r.Handshake != nil:
 		p.handshake(r.Time, r.Handshake)
@@ -123,7 +129,7 @@ func (p *player) record(r FrameRecord) error {
 			p.apply(p.watcher.Control(r.Opcode, r.Time), r.Time)
 		}
 	default:
-		return p.message(Message{Data: r.Payload, Binary: r.Opcode == frame.OpBinary, Time: r.Time})
+		return p.message(r.message())
 	}
 	return nil
 }
@@ -178,6 +184,10 @@ func (p *player) reportGap(now time.Time) {
 
 func (p *player) message(m Message) error {
 	event, effects, failed := p.session.Decode(m)
+	if event && len(effects) == 0 && failed == nil && p.o.Number == nil {
+		p.event = m.Time
+		return p.giveEvent(m) // nearly all messages
+	}
 	p.apply(effects, m.Time)
 	p.events = p.events[:0]
 	if event {
@@ -195,10 +205,7 @@ func (p *player) message(m Message) error {
 		}
 	}
 	for _, m := range p.events {
-		if p.o.Frames {
-			break // the sink has the message already
-		}
-		if err := p.give(m, FrameRecord{Direction: In}); err != nil {
+		if err := p.giveEvent(m); err != nil {
 			return err
 		}
 	}
@@ -223,9 +230,18 @@ func appendMade(list []Message, effects []Effect) []Message {
 	return list
 }
 
+// giveEvent passes an event to the sink, unless that has the frame already.
+func (p *player) giveEvent(m Message) error {
+	if p.o.Frames {
+		return nil
+	}
+	return p.give(m)
+}
+
 // give passes an event or a frame to the sink.
-func (p *player) give(m Message, r FrameRecord) error {
-	p.ev = Event{Message: m, Direction: r.Direction, Opcode: r.Opcode, Secret: r.Secret, Seq: p.ev.Seq + 1}
+func (p *player) give(m Message) error {
+	p.ev.Message = m
+	p.ev.Seq++
 	return p.sink.Event(&p.ev)
 }
 

@@ -140,8 +140,8 @@ func (a *ahead) records(idle func()) iter.Seq2[proto.FrameRecord, error] {
 			if b == nil {
 				return
 			}
-			for _, r := range b.records {
-				if !yield(r.record, r.err) {
+			for i := range b.records {
+				if r := &b.records[i]; !yield(r.record, r.err) {
 					return
 				}
 			}

@@ -141,14 +141,19 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 		in.before, recording.Room = a.pass, a.room
 		go a.read(until(recording.Records(), limit))
 		defer s.ExpireDelivery(ctx)()
-		sink := &resumedSink{Sink: s.Tracked(ctx, s.Sink(w)), done: played.done}
+		sink := s.Tracked(ctx, s.Sink(w))
+		var resumed resumedSink
+		if played.resumes {
+			resumed = resumedSink{Sink: sink, done: played.done}
+			sink = &resumed
+		}
 		idle := func() { _ = sink.Flush() } // the next event reports a failure
 		err := proto.Play(ctx, player, a.records(idle), sink, o)
 		stop() // a read of stdin
 		a.close()
 		if errors.Is(err, proto.ErrRecordingEnd) {
-			if err = recordedEnd(s, path, recording, as, w); sink.last < sink.done {
-				err = cmdline.Usagef("%s: %v", path, &shorterError{sink.last, sink.done})
+			if err = recordedEnd(s, path, recording, as, w); resumed.last < resumed.done {
+				err = cmdline.Usagef("%s: %v", path, &shorterError{resumed.last, resumed.done})
 			}
 		}
 		return s.Saved(s.Delivered(ctx, recordingError(path, err)))
@@ -159,8 +164,9 @@ func play(ctx context.Context, s *stream.Stream, path, as string, all stream.Ser
 // events.
 type playedService struct {
 	proto.Player
-	source string // "" if unknown
-	done   uint64 // events that an earlier process has played
+	source  string // "" if unknown
+	resumes bool   // its events need positions
+	done    uint64 // events that an earlier process has played
 }
 
 // Describe implements proto.Describer.

@@ -43,6 +43,7 @@ func (s *playedService) Resume(stored []byte) (proto.Service, proto.Position, er
 		s.done = n
 	}
 	p := position(s.done)
+	s.resumes = true
 	return s, &p, nil
 }
 
