@@ -144,13 +144,20 @@ func (c *nativeCompiler) query(q *gojq.Query, in int) (compiled, bool) {
 }
 
 // miscompiled reports whether gojq 0.12.20 may not do what jq does for the pipe q, for a
-// fault in its optimizer: {a: (if .b then 1 else 2 end | 3)} fails, as does a constant
-// behind other branches. The same expression must not come out differently, depending
+// fault in its optimizer, which drops what is in front of a constant although a jump leads
+// there: {a: (if .b then 1 else 2 end | 3)} fails, and so does {a: ({b} // 1 | 2)}. The same expression must not come out differently, depending
 // on what is next to it.
 func miscompiled(q *gojq.Query) bool {
 	branches := false
 	walkQueries(q.Left, func(q *gojq.Query) {
-		branches = branches || q.Op == gojq.OpAnd || q.Op == gojq.OpOr || q.Term != nil && q.Term.Type == gojq.TermTypeIf
+		switch q.Op {
+		case gojq.OpAnd, gojq.OpOr, gojq.OpAlt, gojq.OpComma:
+			branches = true
+		}
+		if t := q.Term; t != nil {
+			branches = branches || t.Type == gojq.TermTypeIf || t.Type == gojq.TermTypeTry ||
+				slices.ContainsFunc(t.SuffixList, func(s *gojq.Suffix) bool { return s.Optional })
+		}
 	})
 	right := q.Right
 	for right.Term == nil && right.Op == gojq.OpPipe || right.Term != nil && right.Term.Type == gojq.TermTypeQuery {
