@@ -8,7 +8,8 @@ import (
 )
 
 // measurePlay measures hark play alongside hark connect, which had the same events, and
-// alongside jq and jaq on a plain file of them.
+// alongside jq and jaq on a plain file of them; and what several cores are worth to a
+// filter that takes long.
 func (b *bench) measurePlay() {
 	c := testCase{name: "play", size: 250, events: 400_000, filter: `select(.data.value > 21)`}
 	p := b.client(hark)
@@ -25,12 +26,16 @@ func (b *bench) measurePlay() {
 		return
 	}
 	const connect, playRecording, playPlain = "hark connect --jq", "hark play RECORDING", "hark play FILE"
+	const slow, alone = "hark play --jq SLOW", "hark play --jq SLOW, one core"
+	const expensive = `[range(20)] | add + .data.value`
 	programs := []struct {
 		name string
 		argv []string
 	}{
 		{playRecording, []string{p.path, "play", recording, "--jq", c.filter}},
 		{playPlain, []string{p.path, "play", plain, "--jq", c.filter}},
+		{slow, []string{p.path, "play", plain, "--jq", expensive}},
+		{alone, []string{look("env"), "GOMAXPROCS=1", p.path, "play", plain, "--jq", expensive}},
 		{"jq -c", []string{look("jq"), "-c", c.filter, plain}},
 		{"jaq -c", []string{b.jaq, "-c", c.filter, plain}},
 	}
@@ -57,7 +62,7 @@ func (b *bench) measurePlay() {
 		own, other string
 		limit      *bar
 		slower     bool
-	}{{playRecording, connect, most(1.2, ""), true}, {playPlain, "jq -c", least(3), false}, {playPlain, "jaq -c", least(1.5), false}} {
+	}{{playRecording, connect, most(1.2, ""), true}, {playPlain, "jq -c", least(3), false}, {playPlain, "jaq -c", least(1.5), false}, {slow, alone, least(1.3), false}} {
 		if len(samples[r.own]) > 0 && len(samples[r.other]) > 0 {
 			b.addTimes("play: "+r.own, medians(samples[r.own]), medians(samples[r.other]), r.other, r.limit, r.slower)
 		}

@@ -33,6 +33,7 @@ type Condition interface {
 // A eventView is one event as conditions see it.
 type eventView struct {
 	ev      *proto.Event
+	early   *early         // nil if it was not postponed
 	data    []byte         // what is printed for it when there is no filter
 	rest    eventjson.Tail // of data, when the value is not looked at
 	binary  bool

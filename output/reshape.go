@@ -30,6 +30,7 @@ func (w *Writer) Reshape(opts Options) error {
 // Await puts the conditions of Until instead of those that w has. Outcomes must
 // not be asked for meanwhile.
 func (w *Writer) Await(conditions ...Condition) {
+	w.catchUp()
 	var all []Condition
 	at := 0 // behind those that weigh more
 	for _, c := range w.opts.Conditions {
@@ -48,6 +49,10 @@ func (w *Writer) Await(conditions ...Condition) {
 // maxSelection is how many members all expressions together may ask for; with more, to look
 // for them takes longer than to make all of them.
 const maxSelection = 32
+
+// Evaluates reports whether the filter needs the values of events: it cannot be evaluated
+// on their bytes.
+func (w *Writer) Evaluates() bool { return w.opts.Filter != nil && w.native == nil }
 
 // dress does what follows from the options.
 func (w *Writer) dress() {
@@ -69,6 +74,10 @@ func (w *Writer) dress() {
 				w.selection = w.selection.Union(x.needs)
 			}
 		}
+	}
+	w.parallel = parallel{}
+	if w.opts.Parallel > 1 && w.Evaluates() && w.opts.Filter.Pure() {
+		w.parallel.batches = w.opts.Parallel
 	}
 	if w.selection.Len() > maxSelection {
 		w.selection = nil

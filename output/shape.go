@@ -9,6 +9,7 @@ import (
 	"reflect"
 	collector "runtime/debug"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/hark-cli/hark/internal/eventjson"
@@ -96,10 +97,14 @@ func validText(b []byte) string {
 }
 
 // event prints ev and asks the conditions.
-func (w *Writer) event(ev *proto.Event) error {
+func (w *Writer) event(ev *proto.Event, e *early) error {
 	s := &w.sight
-	*s = eventView{ev: ev}
-	s.data, s.rest, s.binary = w.record(ev)
+	*s = eventView{ev: ev, early: e}
+	if e != nil {
+		s.data = e.data
+	} else {
+		s.data, s.rest, s.binary = w.record(ev)
+	}
 	w.lines.at = ev.Time
 	if len(w.memory.slots) > 0 {
 		w.memory.keep(w, ev, s.data, s.rest)
@@ -219,12 +224,18 @@ func (w *Writer) whole(s *eventView, known bool) error {
 // shape prints what the filter makes of an event.
 func (w *Writer) shape(s *eventView) error {
 	switch {
+	case s.early != nil && s.early.ok:
+		return w.early(s)
 	case s.native && w.opts.Filter == nil:
 		return w.whole(s, true)
 	case s.native && w.native != nil:
 		if outs, ok := w.native.Outputs(); ok {
 			return w.outputs(s, outs)
 		}
+	}
+	var began time.Time
+	if w.parallel.batches > 0 && w.events%sampled == 0 {
+		began = time.Now()
 	}
 	switch w.decode(s); {
 	case s.unseen != nil && (w.opts.Filter != nil || w.opts.Raw):
@@ -241,6 +252,10 @@ func (w *Writer) shape(s *eventView) error {
 	}
 	for {
 		out, ok, err := w.filter.Next()
+		if !began.IsZero() {
+			w.parallel.took(time.Since(began))
+			began = time.Time{}
+		}
 		if err != nil {
 			return w.failure(w.opts.Filter, s.ev, err)
 		}

@@ -45,6 +45,10 @@ type Options struct {
 	// is a warning otherwise, and what the expression had yielded before it for
 	// that event stays printed.
 	JQErrorFail bool
+	// Parallel is how many goroutines may evaluate a pure Filter at the same time when it
+	// takes long; Event then postpones events until the next Flush at the latest. 0 and 1
+	// stand for that of the caller.
+	Parallel int
 	// Conditions end the stream; by one event, the first of them.
 	Conditions []Condition
 	// Keep is how many of the last events Recent returns.
@@ -103,6 +107,7 @@ type Writer struct {
 	memory          memory
 	events, printed uint64
 	err             error // how it ended
+	parallel        parallel
 	dog             *jq.Watchdog
 
 	// what other goroutines may ask for, as of the last write or Flush
@@ -137,15 +142,21 @@ func New(w io.Writer, opts Options) *Writer {
 //   - *FilterError, with JQErrorFail.
 //   - the cause of the end of Options.Context, when that cut an expression short.
 //
-// Except with the second, all lines are written before Event returns.
+// Except with the second, all lines are written before Event returns. With
+// Options.Parallel, the error may be about an earlier event.
 func (w *Writer) Event(ev *proto.Event) error {
-	if w.err != nil {
-		return w.err
+	if w.err == nil && !w.postpone(ev) && w.err == nil {
+		return w.take(ev, nil)
 	}
+	return w.err
+}
+
+// take prints an event in its turn; e is nil unless it was postponed.
+func (w *Writer) take(ev *proto.Event, e *early) error {
 	w.events++
 	w.dog.At(ev.Seq)
 	before := w.lines.out
-	w.err = w.event(ev)
+	w.err = w.event(ev, e)
 	if w.err != nil {
 		w.finish()
 	} else if w.lines.out != before {
@@ -168,10 +179,15 @@ func (w *Writer) finish() {
 }
 
 // Flush writes the lines that wait. The error is ErrStdoutClosed or a *WriteError,
-// and final like those of Event.
+// and final like those of Event; with Options.Parallel, any of them.
 func (w *Writer) Flush() error {
 	if isWriteError(w.err) {
 		return w.err
+	}
+	if w.err == nil {
+		if w.catchUp(); w.err != nil {
+			return w.err
+		}
 	}
 	if err := w.lines.flush(); err != nil {
 		w.err = err

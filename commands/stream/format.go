@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -190,7 +191,13 @@ func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 		o.Null, o.Style = true, output.Style{}
 		return output.New(&s.delivering.records, o), nil
 	}
-	return output.New(s.Stdout, o), nil
+	if s.tracking == nil && !s.talks() {
+		o.Parallel = runtime.GOMAXPROCS(0) // each event counts by itself otherwise
+	}
+	w := output.New(s.Stdout, o)
+	s.evaluates = w.Evaluates()
+	s.tuneCollector()
+	return w, nil
 }
 
 // outputOptions returns the output options of the flags, without conditions, and the

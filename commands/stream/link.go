@@ -110,17 +110,31 @@ const leastMemory = 32 << 20
 // half of the default has no measurable cost.
 const growth = 50
 
+// evaluatingGrowth is growth when gojq evaluates an expression for each event, which is
+// mostly making garbage: it takes 1.3 times as long with growth, for 4 MiB less.
+const evaluatingGrowth = 200
+
 // Worthwhile is the amount of garbage that triggers a collection, in bytes: after a
 // very large message the collector would start too late.
 const Worthwhile = 16 << 20
 
-// boundMemory sets a memory limit for what a stream may need: the buffer, and twice the
-// largest message, while one is read and grows. Without it, garbage may double that.
-// GOMEMLIMIT and GOGC of the user take precedence.
-func (s *Stream) boundMemory(buffer int, message int64) {
-	if _, ok := s.LookupEnv("GOGC"); !ok {
+// tuneCollector sets the garbage collection target. GOGC of the user takes precedence.
+func (s *Stream) tuneCollector() {
+	if _, ok := s.LookupEnv("GOGC"); ok {
+		return
+	}
+	if s.evaluates {
+		debug.SetGCPercent(evaluatingGrowth)
+	} else {
 		debug.SetGCPercent(growth)
 	}
+}
+
+// boundMemory sets a memory limit for what a stream may need: the buffer, and twice the
+// largest message, while one is read and grows. Without it, garbage may double that.
+// GOMEMLIMIT of the user takes precedence.
+func (s *Stream) boundMemory(buffer int, message int64) {
+	s.tuneCollector()
 	if _, ok := s.LookupEnv("GOMEMLIMIT"); ok {
 		return
 	}

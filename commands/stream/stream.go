@@ -62,6 +62,7 @@ type Stream struct {
 	// valuesLimit is how much memory the values of an event may need, in bytes; 0 for
 	// no limit, in a recording.
 	valuesLimit int
+	evaluates   bool // gojq makes values of each event
 	// Lingering, if not nil, ends the stream after the last line of stdin.
 	Lingering *lingering
 	// advice, if not nil, returns the hint for failures of the service.

@@ -148,6 +148,21 @@ func (f *Filter) Flag() string { return f.flag }
 // itself may come out.
 func (f *Filter) Needs() *eventjson.Selection { return f.needs }
 
+// Pure reports whether f only yields values, so that it may be evaluated before its turn,
+// or twice: it does not print, as debug and stderr do.
+func (f *Filter) Pure() bool {
+	pure := true
+	walk(f.query, func(n node) {
+		if n.term != nil && n.term.Type == gojq.TermTypeFunc {
+			switch n.term.Func.Name {
+			case "debug", "stderr":
+				pure = false
+			}
+		}
+	})
+	return pure
+}
+
 // bind returns the variables as gojq requires them: $name for each, and $ARGS.
 func (v Vars) bind() (names []string, values []any) {
 	named := make(map[string]any, len(v.Named))
