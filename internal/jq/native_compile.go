@@ -159,23 +159,37 @@ func miscompiled(q *gojq.Query) bool {
 				slices.ContainsFunc(t.SuffixList, func(s *gojq.Suffix) bool { return s.Optional })
 		}
 	})
-	right := q.Right
-	for right.Term == nil && right.Op == gojq.OpPipe || right.Term != nil && right.Term.Type == gojq.TermTypeQuery {
-		if right.Term != nil {
-			right = right.Term.Query
-		} else {
-			right = right.Left
-		}
-	}
-	if !branches || right.Term == nil {
+	if !branches {
 		return false
 	}
-	switch right.Term.Type {
-	case gojq.TermTypeNull, gojq.TermTypeTrue, gojq.TermTypeFalse, gojq.TermTypeNumber, gojq.TermTypeString,
-		gojq.TermTypeUnary, gojq.TermTypeArray, gojq.TermTypeObject:
-		return true
+	for _, t := range steps(nil, q.Right) {
+		switch {
+		case t == nil:
+			return false
+		case t.Type == gojq.TermTypeIdentity && len(t.SuffixList) == 0:
+			continue // it leaves no code
+		case t.Type == gojq.TermTypeFunc:
+			return strings.HasPrefix(t.Func.Name, "$")
+		}
+		switch t.Type {
+		case gojq.TermTypeNull, gojq.TermTypeTrue, gojq.TermTypeFalse, gojq.TermTypeNumber, gojq.TermTypeString,
+			gojq.TermTypeUnary, gojq.TermTypeArray, gojq.TermTypeObject:
+			return true
+		}
+		return false
 	}
-	return right.Term.Type == gojq.TermTypeFunc && strings.HasPrefix(right.Term.Func.Name, "$")
+	return false
+}
+
+// steps appends the parts of a pipe; nil stands for one that is no term.
+func steps(all []*gojq.Term, q *gojq.Query) []*gojq.Term {
+	switch {
+	case q.Term == nil && q.Op == gojq.OpPipe:
+		return steps(steps(all, q.Left), q.Right)
+	case q.Term != nil && q.Term.Type == gojq.TermTypeQuery && len(q.Term.SuffixList) == 0:
+		return steps(all, q.Term.Query)
+	}
+	return append(all, q.Term)
 }
 
 // comparisons are what the order of two values must be among.

@@ -106,7 +106,7 @@ func TestNative(t *testing.T) {
 
 // An expression that gojq does not compile as jq does is left to gojq.
 func TestNativeLeavesMiscompiled(t *testing.T) {
-	for _, expr := range []string{`{"a": (if .a then 1 else 2 end | 3)}`, `{"a": ((.a and .b) | "x")}`, `[(if .a then 1 end), .b | ([1] | .)]`, `.a or .b | {}`, `{"a": ({b} // 1 | -0)}`, `.a // .b | 3`, `{"a": ((.a, .b) | 3)}`, `.a? | 3`} {
+	for _, expr := range []string{`{"a": (if .a then 1 else 2 end | 3)}`, `{"a": ((.a and .b) | "x")}`, `[(if .a then 1 end), .b | ([1] | .)]`, `.a or .b | {}`, `{"a": ({b} // 1 | -0)}`, `.a // .b | 3`, `{"a": ((.a, .b) | 3)}`, `.a? | 3`, `if ([.] or .) | . | false | . then 1 else 2 end`, `(.a or .b) | ((. | .) | 3)`} {
 		f, err := Compile("--jq", expr, Vars{})
 		if err != nil {
 			t.Fatal(expr, err)
