@@ -4,6 +4,8 @@ package commands
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -92,4 +94,21 @@ func TestPromptLast(t *testing.T) {
 	x.shows("send /TEXT as a message")
 	x.keys("/q\r")
 	x.ended(0)
+}
+
+// What is delivered does not depend on how events are shown.
+func TestBriefIsNotDelivered(t *testing.T) {
+	t.Parallel()
+	x := startTTY(t, `exec $HARK connect $URL -q --view brief --jq-timeout 0 -n 1 --to file:$HOME/out.ndjson </dev/null`)
+	x.await("the connection", func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.open == 1
+	})
+	x.say(`{"a":1}`)
+	x.ended(0)
+	got, err := os.ReadFile(filepath.Join(x.home, "out.ndjson"))
+	if string(got) != `{"a":1}`+"\n" || err != nil {
+		t.Errorf("delivered %q, %v", got, err)
+	}
 }

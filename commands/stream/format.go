@@ -188,7 +188,7 @@ func (s *Stream) Writer(ctx context.Context) (*output.Writer, error) {
 			return nil, err
 		}
 		o.Conditions = append(o.Conditions, s.delivering.extracts.Conditions()...)
-		o.Null, o.Style = true, output.Style{}
+		o.Null, o.Style, o.Line = true, output.Style{}, nil
 		return output.New(&s.delivering.records, o), nil
 	}
 	if s.tracking == nil && !s.talks() {
