@@ -110,11 +110,11 @@ func (v *delivering) deadLetter(r destination.Record, why error) error {
 // them.
 func (s *Stream) Sink(w *output.Writer) proto.Sink {
 	if s.delivering == nil {
-		return w
+		return s.watched(w)
 	}
 	s.journal.delivery("delivering", s.delivering.name)
 	s.Tell("delivering to %s", s.delivering.name)
-	return &deliveringSink{s.delivering, w}
+	return s.watched(&deliveringSink{s.delivering, w})
 }
 
 // A deliveringSink delivers what a Writer makes of events.

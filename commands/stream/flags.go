@@ -23,6 +23,7 @@ type Flags struct {
 	recordingFlags
 	promptFlags
 	watchFlags
+	tableFlags
 	DeliverFlags
 	CursorFlags
 }
@@ -39,7 +40,7 @@ func NewFlags() *Flags {
 // Flags declares them. Their values are read from the struct.
 func (f *Flags) Flags() []*cmdline.Flag {
 	return slices.Concat(f.EndFlags.Flags(), f.readyFlags.flags(), f.OutputFlags.Flags(), f.recordingFlags.flags(),
-		f.StatusFlags.Flags(), f.healthFlags.flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.DeliverFlags.Flags(),
+		f.StatusFlags.Flags(), f.healthFlags.flags(), f.LinkFlags.flags(), f.promptFlags.flags(), f.watchFlags.flags(), f.tableFlags.flags(), f.DeliverFlags.Flags(),
 		f.CursorFlags.Flags())
 }
 
@@ -47,7 +48,7 @@ func (f *Flags) Flags() []*cmdline.Flag {
 func (f *Flags) Check(ctx context.Context, line *cmdline.Line) error {
 	for _, check := range []func(context.Context, *cmdline.Line) error{
 		f.EndFlags.Check, f.readyFlags.check, f.OutputFlags.Check, f.recordingFlags.check, f.StatusFlags.Check, f.LinkFlags.check,
-		f.promptFlags.check, f.watchFlags.check, f.DeliverFlags.Check, f.CursorFlags.Check,
+		f.promptFlags.check, f.watchFlags.check, f.checkTable, f.DeliverFlags.Check, f.CursorFlags.Check,
 	} {
 		if err := check(ctx, line); err != nil {
 			return err

@@ -135,6 +135,9 @@ func (f *Flags) TryExpressions(p *program.Program) error {
 	if _, err := f.conditions(vars, nil); err != nil {
 		return err
 	}
+	if _, _, err := f.tableFlags.filters(vars); err != nil {
+		return err
+	}
 	if _, err := f.DeliverFlags.Extracts(vars); err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ type Stream struct {
 	cancel     context.CancelCauseFunc
 	Wrap       func(proto.Sink) proto.Sink // wraps the output; may be nil
 	screen     *prompt.Screen              // output of a prompt on a terminal; nil without one
+	table      *table                      // nil without --watch
 	// valuesLimit is how much memory the values of an event may need, in bytes; 0 for
 	// no limit, in a recording.
 	valuesLimit int
@@ -267,6 +268,14 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 		s.summary = x.Summary
 	}
 	dog := jq.NewWatchdog(s.Flags.jqTimeout)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.cancel = cancel
+	closeTable, err := s.openTable(dog.Context(dead))
+	if err != nil {
+		return err
+	}
+	defer closeTable()
 	w, err := s.Writer(dog.Context(dead))
 	if err != nil {
 		return err
@@ -280,9 +289,6 @@ func (s *Stream) Follow(ctx context.Context, svc proto.Service, events func(cont
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	s.cancel = cancel
 	if s.Flags.MaxTime > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, s.Flags.MaxTime, ending.ErrMaxTime)

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package process
+
+// OnSuspend does nothing on systems without job control.
+func OnSuspend(before, after func()) (stop func()) { return func() {} }
