@@ -47,6 +47,8 @@ have_python() {
 		[ -d ".deps/python/${package%==*}-${package#*==}.dist-info" ] || return 1
 	done
 }
+nats_version() { sed -n 's|^.*github.com/nats-io/nats-server/v2 v\([0-9.]*\).*|\1|p' tools/natsserver/go.mod; }
+have_nats() { [ "$(.deps/nats-server --version 2>/dev/null)" = "nats-server: v$(nats_version)" ]; }
 have_pip() { python3 -m pip --version >/dev/null 2>&1; }
 
 commands=''
@@ -83,6 +85,9 @@ if ! have_python; then
 		echo "deps: cannot install, without pip: $python"
 	fi
 fi
+if ! have_nats; then
+	echo "deps: about to build into .deps with go: nats-server $(nats_version)"
+fi
 tools/autobahn.sh plan
 
 if [ -n "$packages" ] && [ -n "$as_root" ]; then
@@ -102,5 +107,8 @@ if ! have_python && have_pip; then
 	# shellcheck disable=SC2086 # several packages
 	python3 -m pip install --quiet --disable-pip-version-check --no-compile --target .deps/python $python ||
 		echo "deps: cannot install $python"
+fi
+if ! have_nats; then
+	(cd tools/natsserver && go build -o ../../.deps/nats-server github.com/nats-io/nats-server/v2) || echo "deps: cannot build nats-server"
 fi
 tools/autobahn.sh

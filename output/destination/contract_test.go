@@ -16,9 +16,14 @@ import (
 	"testing"
 	"time"
 
+	natsclient "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hark-cli/hark/internal/natstest"
 	"github.com/hark-cli/hark/output/destination"
 	"github.com/hark-cli/hark/output/destination/exec"
 	"github.com/hark-cli/hark/output/destination/file"
+	"github.com/hark-cli/hark/output/destination/nats"
 	"github.com/hark-cli/hark/output/destination/webhook"
 	"github.com/hark-cli/hark/proto"
 )
@@ -109,7 +114,49 @@ func places(t *testing.T) map[string]*place {
 			received: lines(filepath.Join(folder, "events")), picky: true,
 		}
 	}
+	if natstest.Program() != "" {
+		all["nats"] = natsPlace(t)
+	} else {
+		fmt.Println("skipped: nats-server is missing")
+	}
 	return all
+}
+
+// natsPlace is a stream of a server of its own.
+func natsPlace(t *testing.T) *place {
+	s := natstest.New(t, "")
+	conn, err := natsclient.Connect("nats://" + s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.CreateStream(context.Background(), jetstream.StreamConfig{Name: "events", Subjects: []string{"events"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := nats.New(nats.Options{Servers: []string{s.Address}, Subject: "events"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &place{Destination: d, received: func() (list []int) {
+		info, err := stream.Info(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range info.State.Msgs {
+			m, err := stream.GetMsg(context.Background(), info.State.FirstSeq+i)
+			var n number
+			if err != nil || json.Unmarshal(m.Data, &n) != nil {
+				t.Fatalf("%v, %v", m, err)
+			}
+			list = append(list, n.N)
+		}
+		return list
+	}}
 }
 
 func record(n int) destination.Record {
