@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -273,20 +274,16 @@ func headerValue(id string) string {
 	return b.String()
 }
 
-// Codes of JetStream for which the library has no name, or that do not mean what their
-// HTTP status says.
-const (
-	codeDuplicateInProcess jetstream.ErrorCode = 10158
-	statusTooMany                              = 429
-)
+// codeDuplicateInProcess is a code of JetStream for which the library has no name: the first
+// copy of a message is still being stored.
+const codeDuplicateInProcess jetstream.ErrorCode = 10158
 
 // judge says what the failure of a publication means.
 func judge(subject string, err error) error {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		err := fmt.Errorf("JetStream: %s (code %d)", api.Description, api.ErrorCode)
-		// The first copy of the message is still being stored: the next attempt is told that
-		// it was.
-		if api.ErrorCode == codeDuplicateInProcess || api.Code == statusTooMany || api.Code/100 == 5 {
+		// The attempt after a copy that is still being stored is told whether it was.
+		if api.ErrorCode == codeDuplicateInProcess || api.Code == http.StatusTooManyRequests || api.Code/100 == 5 {
 			return &destination.TransientError{Err: err}
 		}
 		return &destination.RefusedError{Err: err}
