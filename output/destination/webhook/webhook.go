@@ -110,7 +110,7 @@ func (d *Destination) request(ctx context.Context, r destination.Record) (status
 			header.Set("Ce-Id", printable(r.ID))
 		}
 	case r.CloudEvent:
-		header.Set("Content-Type", structuredType)
+		header.Set("Content-Type", destination.StructuredType)
 	}
 	if header.Get("Content-Type") == "" && contentType != "" {
 		header.Set("Content-Type", contentType)
