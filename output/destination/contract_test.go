@@ -18,11 +18,14 @@ import (
 
 	natsclient "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/hark-cli/hark/internal/natstest"
 	"github.com/hark-cli/hark/output/destination"
 	"github.com/hark-cli/hark/output/destination/exec"
 	"github.com/hark-cli/hark/output/destination/file"
+	"github.com/hark-cli/hark/output/destination/kafka"
 	"github.com/hark-cli/hark/output/destination/nats"
 	"github.com/hark-cli/hark/output/destination/webhook"
 	"github.com/hark-cli/hark/proto"
@@ -101,6 +104,17 @@ func places(t *testing.T) map[string]*place {
 		picky: true,
 	}
 
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	broker, err := kafka.New(kafka.Options{Brokers: cluster.ListenAddrs(), Topic: "events"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["kafka"] = &place{Destination: broker, received: func() []int { return consume(t, cluster, "events") }}
+
 	if runtime.GOOS != "windows" {
 		folder := t.TempDir()
 		all["exec"] = &place{
@@ -157,6 +171,30 @@ func natsPlace(t *testing.T) *place {
 		}
 		return list
 	}}
+}
+
+// consume returns the numbers in a topic of one partition.
+func consume(t *testing.T, cluster *kfake.Cluster, topic string) (list []int) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DisableClientMetrics(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for end := cluster.PartitionInfo(topic, 0).HighWatermark; int64(len(list)) < end; {
+		fetches := client.PollFetches(t.Context())
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range fetches.Records() {
+			var n number
+			if err := json.Unmarshal(r.Value, &n); err != nil {
+				t.Fatalf("%q: %v", r.Value, err)
+			}
+			list = append(list, n.N)
+		}
+	}
+	return list
 }
 
 func record(n int) destination.Record {
