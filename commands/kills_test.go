@@ -56,7 +56,7 @@ func TestKills(t *testing.T) {
 		for _, destination := range []struct {
 			name string
 			open func(t *testing.T, folder string) *killedDestination
-		}{{"file", toFile}, {"http", toServer}, {"exec", toCommand}, {"stdout", toStdout}} {
+		}{{"file", toFile}, {"http", toServer}, {"exec", toCommand}, {"stdout", toStdout}, {"nats", toNATS}, {"kafka", toKafka}} {
 			t.Run(source.name+"/"+destination.name, func(t *testing.T) {
 				t.Parallel()
 				folder := t.TempDir()

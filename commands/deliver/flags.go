@@ -32,6 +32,9 @@ type Flags struct {
 	sync     bool
 	headers  []string
 	user     string
+	bearer   string // --to-token
+	credFile string // --to-creds
+	sasl     string
 	secret   string
 	cacert   string
 	cert     string
@@ -44,7 +47,10 @@ type Flags struct {
 	kind    *kind // nil without --to
 	place   place
 	header  http.Header
-	signing []byte // the key of --to-secret
+	login   struct{ user, password string }
+	token   func(context.Context) (string, error) // nil without --to-token
+	creds   []byte                                // the contents of --to-creds
+	signing []byte                                // the key of --to-secret
 	tls     *tls.Config
 	proxy   func(secure bool, host, port string) (*netdial.Proxy, error)
 }
@@ -83,7 +89,13 @@ func (f *Flags) Flags() []*cmdline.Flag {
 		{Name: "to-header", Rare: true, Group: program.CatDelivery, Value: cmdline.Strings(&f.headers),
 			Usage: "send a header with each request to DEST: `'NAME: VALUE'`", Detail: "; @FILE reads headers from a file"},
 		{Name: "to-user", Rare: true, Pair: true, Group: program.CatDelivery, Value: cmdline.String(&f.user),
-			Usage: "log in at DEST with `USER:PASSWORD` (Basic)", Detail: "; the password, or all of it, may be a reference: " + credential.Forms},
+			Usage: "log in at DEST with `USER:PASSWORD`", Detail: "; the password, or all of it, may be a reference: " + credential.Forms},
+		{Name: "to-token", Rare: true, Secret: true, Group: program.CatDelivery, Value: cmdline.String(&f.bearer),
+			Usage: "log in at a broker with a `TOKEN`", Detail: credential.Forms},
+		{Name: "to-creds", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.credFile),
+			Usage: "log in at NATS with the credentials in `FILE`, a .creds file"},
+		{Name: "to-sasl", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.sasl),
+			Usage: "log in at Kafka with the SASL `MECHANISM`", Detail: ": plain, scram-sha-256 or scram-sha-512 with --to-user, oauthbearer with --to-token"},
 		{Name: "to-secret", Rare: true, Secret: true, Group: program.CatDelivery, Value: cmdline.String(&f.secret),
 			Usage: "sign requests with the `SECRET` of Standard Webhooks, whsec_BASE64", Detail: credential.Forms},
 		{Name: "to-cacert", Rare: true, Group: program.CatDelivery, Value: cmdline.String(&f.cacert),
@@ -213,7 +225,32 @@ func (f *Flags) lookUp(ctx context.Context, line *cmdline.Line, p *program.Progr
 			return err
 		}
 		p.Say.AddPair(user, password)
+		f.login.user, f.login.password = user, password
 		f.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	}
+	if err := f.checkLogin(line); err != nil {
+		return err
+	}
+	if src, _, err := p.Source("--to-token", f.bearer); err != nil {
+		return err
+	} else if src != nil {
+		f.token = func(ctx context.Context) (string, error) {
+			v, err := src(ctx)
+			if err != nil {
+				return "", program.CredentialFailure(err)
+			}
+			return v.Reveal(), nil
+		}
+	}
+	if f.credFile != "" {
+		if f.creds, err = p.ReadNamed(ctx, line.GivenAs("to-creds"), f.credFile, maxCredentials); err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(f.creds)) {
+			if line = strings.TrimSpace(line); len(line) >= 32 && !strings.ContainsAny(line, " -") || strings.Count(line, ".") == 2 {
+				p.Say.Add(line) // the JWT or the seed
+			}
+		}
 	}
 	if src, _, err := p.Source("--to-secret", f.secret); err != nil {
 		return err
@@ -238,6 +275,9 @@ func (f *Flags) lookUp(ctx context.Context, line *cmdline.Line, p *program.Progr
 	f.proxy, err = network.ChooseProxy(p, line.GivenAs("to-proxy"), f.through, netdial.ProxyVariable(p.LookupEnv, "no_proxy"), "", "")
 	return err
 }
+
+// maxCredentials is how large the file of --to-creds may be, in bytes.
+const maxCredentials = 64 << 10
 
 // certificate reads the client certificate of --to-cert and --to-keyfile.
 func (f *Flags) certificate(ctx context.Context, line *cmdline.Line, p *program.Program) error {

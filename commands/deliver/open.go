@@ -48,6 +48,8 @@ func kinds() []*kind {
 	return []*kind{
 		{schemes: []string{"file", "file-daily"}, form: "file:", help: "file:PATH, file-daily:PATH with {date} in it", flags: []string{"sync"}, open: openFile},
 		{schemes: []string{"http", "https"}, form: "http:// or https://", help: "http:// or https:// (POST)", flags: append([]string{"to-header", "to-user", "to-secret"}, tlsFlags...), parse: parseWeb, open: openWebhook},
+		{schemes: []string{"nats", "nats+tls"}, form: "nats:", help: "nats://HOST/SUBJECT", flags: append([]string{"to-creds"}, brokerFlags...), parse: parseNATS, open: openNATS},
+		{schemes: []string{"kafka", "kafka+tls"}, form: "kafka:", help: "kafka://HOST/TOPIC", flags: append([]string{"to-key", "to-sasl"}, brokerFlags...), parse: parseKafka, open: openKafka},
 		{schemes: []string{"exec"}, form: "exec:", help: "exec:COMMAND", open: openExec},
 	}
 }
@@ -56,7 +58,7 @@ func kinds() []*kind {
 var tlsFlags = []string{"to-cacert", "to-cert", "to-keyfile", "to-insecure", "to-proxy"}
 
 // ownFlags are the flags that have a meaning only for some kinds.
-var ownFlags = append([]string{"sync", "to-key", "to-header", "to-user", "to-secret"}, tlsFlags...)
+var ownFlags = append([]string{"sync", "to-key", "to-header", "to-user", "to-token", "to-creds", "to-sasl", "to-secret"}, tlsFlags...)
 
 // kindOf returns the kind of a scheme, or nil.
 func kindOf(scheme string) *kind {
@@ -85,7 +87,7 @@ func formsWith(flag string) string {
 			list = append(list, k.form)
 		}
 	}
-	return cmp.Or(strings.Join(list, " or "), "a broker")
+	return strings.Join(list, " or ")
 }
 
 // A place is the value of --to, taken apart.

@@ -64,6 +64,12 @@ type Report struct {
 	Err error
 }
 
+// Connect opens a connection, without TLS, to a server that speaks neither HTTP nor
+// WebSocket. addr is HOST:PORT.
+func (n *Network) Connect(ctx context.Context, addr string) (net.Conn, error) {
+	return n.connect(ctx, false, addr)
+}
+
 // connect opens a connection to a server.
 func (n *Network) connect(ctx context.Context, secure bool, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)

@@ -183,6 +183,9 @@ func (d *Destination) part(ctx context.Context, records []destination.Record) (n
 		if d.known[topic] {
 			continue
 		}
+		if topic == "" {
+			return i, &destination.RefusedError{Err: errors.New("the event has no topic")}
+		}
 		if err := d.look(ctx, topic); err != nil {
 			return i, judge(ctx, err)
 		}

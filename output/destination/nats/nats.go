@@ -91,6 +91,9 @@ func New(o Options) (*Destination, error) {
 
 // CheckSubject reports why nothing can be published to a subject.
 func CheckSubject(subject string) error {
+	if subject == "" {
+		return errors.New("the event has no subject")
+	}
 	for token := range strings.SplitSeq(subject, ".") {
 		switch {
 		case token == "":
