@@ -216,7 +216,7 @@ func (d *Destination) look(ctx context.Context, topic string) error {
 	}
 	req := kmsg.NewPtrMetadataRequest()
 	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = kmsg.StringPtr(topic)
+	t.Topic = new(topic)
 	req.Topics = append(req.Topics, t)
 	for try := 0; ; try++ {
 		resp, err := req.RequestWith(ctx, d.client)
