@@ -45,8 +45,8 @@ import (
 //	                        neither $SECRET nor X is there, in no encoding
 //	without-race            $HARK is a hark that the race detector does not slow down
 //
-// the conditions [have:COMMAND], [node:PACKAGE] and [python:PACKAGE], which add missing
-// programs to the list of skipped tests, and [race], and the program "script-memory MIB
+// the conditions [have:COMMAND], [node:PACKAGE], [python:PACKAGE] and [java:FOLDER], which add
+// missing programs to the list of skipped tests, and [race], and the program "script-memory MIB
 // CMD…", which exits like CMD, or with 1 if that needs more memory, except for a hark
 // with -race. $EMULATOR is the address of the emulators; $FREE_PORT, $FREE_PORT2 and $FREE_PORT3
 // are free ports for servers.
@@ -157,6 +157,8 @@ func scriptCondition(cond string) (bool, error) {
 		return installed("node", "node_modules", name, name), nil
 	case "python":
 		return installed("python3", "python", name+"-*.dist-info", name), nil
+	case "java":
+		return installed("java", name, "*.jar", name), nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
 }
@@ -199,6 +201,7 @@ func setupScript(env *testscript.Env) error {
 	}
 	env.Setenv("EXAMPLES", examples)
 	env.Setenv("NODE_PATH", filepath.Join(deps, "node_modules"))
+	env.Setenv("KAFKA", filepath.Join(deps, "kafka"))
 	env.Setenv("PYTHONPATH", filepath.Join(deps, "python"))
 	env.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 	if env.Getenv("GORACE") == "" {

@@ -14,10 +14,12 @@ curl curl
 dbus-run-session dbus
 fish fish
 gnome-keyring-daemon gnome-keyring
+java default-jre-headless
 kcat kcat
 man man-db
 mandoc mandoc
 microsocks microsocks
+mvn maven
 nginx nginx-light
 node nodejs
 npm npm
@@ -49,6 +51,7 @@ have_python() {
 }
 nats_version() { sed -n 's|^.*github.com/nats-io/nats-server/v2 v\([0-9.]*\).*|\1|p' tools/natsserver/go.mod; }
 have_nats() { [ "$(.deps/nats-server --version 2>/dev/null)" = "nats-server: v$(nats_version)" ]; }
+have_kafka() { [ -d .deps/kafka ] && (cd .deps/kafka && sha256sum --status -c ../../tools/kafka/SHA256SUMS 2>/dev/null); }
 have_pip() { python3 -m pip --version >/dev/null 2>&1; }
 
 commands=''
@@ -88,6 +91,13 @@ fi
 if ! have_nats; then
 	echo "deps: about to build into .deps with go: nats-server $(nats_version)"
 fi
+if ! have_kafka; then
+	if have mvn || [ -n "$as_root" ]; then
+		echo "deps: about to install into .deps with mvn: Apache Kafka"
+	else
+		echo "deps: cannot install, without mvn: Apache Kafka"
+	fi
+fi
 tools/autobahn.sh plan
 
 if [ -n "$packages" ] && [ -n "$as_root" ]; then
@@ -110,5 +120,14 @@ if ! have_python && have_pip; then
 fi
 if ! have_nats; then
 	(cd tools/natsserver && go build -o ../../.deps/nats-server github.com/nats-io/nats-server/v2) || echo "deps: cannot build nats-server"
+fi
+if ! have_kafka && have mvn; then
+	rm -rf .deps/kafka
+	mvn -q -B -f tools/kafka/pom.xml "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies" \
+		-DoutputDirectory="$PWD/.deps/kafka" >/dev/null || echo "deps: cannot install Apache Kafka"
+	if ! have_kafka; then
+		rm -rf .deps/kafka # not what it should be
+		echo "deps: the checksums of Apache Kafka are not those of tools/kafka/SHA256SUMS"
+	fi
 fi
 tools/autobahn.sh
