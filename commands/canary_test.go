@@ -195,7 +195,8 @@ func canaryValues(o *cmdline.Flag) (values []string) {
 	case o.Name == "header":
 		return []string{"Authorization: Bearer " + canary, "X-Api-Key: " + canary, "Cookie: session=" + canary}
 	case o.Name == "to":
-		return []string{"http://alice:" + escaped + "@127.0.0.1:1/" + escaped, "https://127.0.0.1:1/?token=" + escaped, "nonsense://" + canary, "http://" + escaped, canary}
+		return []string{"http://alice:" + escaped + "@127.0.0.1:1/" + escaped, "https://127.0.0.1:1/?token=" + escaped, "nonsense://" + canary, "http://" + escaped, canary,
+			"kafka://alice:" + escaped + "@127.0.0.1:1/t"}
 	case o.Name == "to-secret":
 		key := base64.StdEncoding.EncodeToString([]byte(canary))
 		return []string{"whsec_" + key, canary, "env:CANARY"}
