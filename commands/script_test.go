@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hark-cli/hark/internal/natstest"
 )
 
 // Scripts test hark like users run it: the test binary runs as the command "hark", in a
@@ -45,7 +47,7 @@ import (
 //	                        neither $SECRET nor X is there, in no encoding
 //	without-race            $HARK is a hark that the race detector does not slow down
 //
-// the conditions [have:COMMAND], [node:PACKAGE], [python:PACKAGE] and [java:FOLDER], which add
+// the conditions [have:COMMAND], [nats], [node:PACKAGE], [python:PACKAGE] and [java:FOLDER], which add
 // missing programs to the list of skipped tests, and [race], and the program "script-memory MIB
 // CMD…", which exits like CMD, or with 1 if that needs more memory, except for a hark
 // with -race. $EMULATOR is the address of the emulators; $FREE_PORT, $FREE_PORT2 and $FREE_PORT3
@@ -72,6 +74,7 @@ func TestMain(m *testing.M) {
 		"hark-crash":    func() { os.Exit(crashHark(os.Args[1:])) },
 		"browse":        func() { os.Exit(browse(os.Args[1])) },
 		"webhook":       func() { os.Exit(webhook(os.Args[1:])) },
+		"jetstream":     func() { os.Exit(runJetstream(os.Args[1:])) },
 		"ci-job":        func() { os.Exit(runCI(os.Args[1])) },
 		"script-memory": func() { os.Exit(boundMemory(os.Args[1:])) },
 		"tls-server":    func() { os.Exit(serveTLS()) },
@@ -144,7 +147,7 @@ func scriptParams(folder string) testscript.Params {
 
 // scriptCondition knows [have:COMMAND]: it is in PATH; [node:PACKAGE] and
 // [python:PACKAGE]: the language is installed, and "make test" has installed the
-// package; and [race].
+// package; [nats]: "make deps" has built $NATS_SERVER; and [race].
 func scriptCondition(cond string) (bool, error) {
 	kind, name, _ := strings.Cut(cond, ":")
 	switch kind {
@@ -153,6 +156,8 @@ func scriptCondition(cond string) (bool, error) {
 	case "have":
 		_, err := exec.LookPath(name)
 		return found(err == nil, name+" is missing"), nil
+	case "nats":
+		return found(natstest.Program() != "", "nats-server is missing"), nil
 	case "node":
 		return installed("node", "node_modules", name, name), nil
 	case "python":
@@ -195,6 +200,7 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("TERM", "dumb")
 	env.Setenv("TZ", "UTC")
 	env.Setenv("SECRET", scriptSecret)
+	env.Setenv("NATS_SERVER", natstest.Program())
 	examples, err := filepath.Abs("../examples")
 	if err != nil {
 		return err
