@@ -165,7 +165,9 @@ func (w *canaryWorld) drive(n *cmdline.Command, path []string, c canaryCase, cre
 		if o.Name == "pass" {
 			more = []string{"--cert", "FOLDER/encrypted.pem"}
 		}
-		if strings.HasPrefix(o.Name, "to-") {
+		if o.Name == "to-token" {
+			more = []string{"--to", "nats://127.0.0.1:1/events", "--to-flush-time", "1ms"}
+		} else if strings.HasPrefix(o.Name, "to-") {
 			more = []string{"--to", "http://127.0.0.1:1/", "--to-flush-time", "1ms"}
 		} else if o.Name == "to" {
 			more = []string{"--to-flush-time", "1ms"}
@@ -196,10 +198,12 @@ func canaryValues(o *cmdline.Flag) (values []string) {
 		return []string{"Authorization: Bearer " + canary, "X-Api-Key: " + canary, "Cookie: session=" + canary}
 	case o.Name == "to":
 		return []string{"http://alice:" + escaped + "@127.0.0.1:1/" + escaped, "https://127.0.0.1:1/?token=" + escaped, "nonsense://" + canary, "http://" + escaped, canary,
-			"kafka://alice:" + escaped + "@127.0.0.1:1/t"}
+			"kafka://alice:" + escaped + "@127.0.0.1:1/t", "nats://alice:" + escaped + "@127.0.0.1:1/t", "nats://" + escaped + "@127.0.0.1:1/t"}
 	case o.Name == "to-secret":
 		key := base64.StdEncoding.EncodeToString([]byte(canary))
 		return []string{"whsec_" + key, canary, "env:CANARY"}
+	case o.Name == "to-token": // what a command that fails prints is shown, and "play" knows no credential yet
+		return []string{canary, "env:CANARY", "file:FOLDER/canary", "cmd:printf %s \"$CANARY\"; printf %s \"$CANARY\" >&2"}
 	case o.Name == "proxy", o.Name == "to-proxy":
 		return []string{"http://alice:" + escaped + "@127.0.0.1:1", "socks5h://alice:" + escaped + "@127.0.0.1:1",
 			"nonsense://alice:" + escaped + "@host", "http://" + escaped + "@127.0.0.1:1"}
