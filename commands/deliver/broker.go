@@ -27,10 +27,19 @@ func parseBroker(scheme, rest, port, target string) (place, error) {
 	if !ok || !both || hosts == "" || name == "" {
 		return place{}, fmt.Errorf("the address is not complete: expected %s", form)
 	}
-	if strings.Contains(hosts, "@") {
-		return place{}, errors.New("the address contains credentials: they belong in --to-user, which takes references, too")
-	}
 	p := place{scheme: scheme}
+	var err error
+	if p.target, err = parseTemplate(name); err != nil {
+		return place{}, err
+	}
+	const advice = "they belong in --to-user, which takes references, too"
+	if strings.Contains(hosts, "@") {
+		return place{}, errors.New("the address contains credentials: " + advice)
+	}
+	// A password may have a slash in it.
+	if slices.ContainsFunc(p.target, func(t part) bool { return strings.Contains(t.text, "@") }) {
+		return place{}, errors.New("the address contains an @, as if there were credentials in it: " + advice)
+	}
 	for host := range strings.SplitSeq(hosts, ",") {
 		u, err := url.Parse("//" + host)
 		if err != nil || u.Hostname() == "" || u.Host != host {
@@ -42,10 +51,6 @@ func parseBroker(scheme, rest, port, target string) (place, error) {
 		p.hosts = append(p.hosts, host)
 	}
 	p.rest = "//" + strings.Join(p.hosts, ",") + "/" + name
-	var err error
-	if p.target, err = parseTemplate(name); err != nil {
-		return place{}, err
-	}
 	return p, nil
 }
 
