@@ -27,7 +27,7 @@ func (b *bench) measurePlay() {
 	}
 	const connect, playRecording, playPlain = "hark connect --jq", "hark play RECORDING", "hark play FILE"
 	const slow, alone = "hark play --jq SLOW", "hark play --jq SLOW, one core"
-	const expensive = `[range(20)] | add + .data.value`
+	const expensive = `.data.value + ([range(20)] | add)`
 	programs := []struct {
 		name string
 		argv []string
